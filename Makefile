@@ -1,0 +1,100 @@
+# Every task of the project. `make` lists them, `make check` is what CI runs.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# The interpreter that makes the virtual environment.
+PYTHON ?= python3
+# Parallel test processes; 0 runs all in one, as a debugger needs it.
+WORKERS ?= 2
+# Passed on to pytest or `ledger bench`.
+ARGS ?=
+
+BIN := .venv/bin
+# Removed by `make clean`, renewed when what is installed should change.
+STAMP := .venv/.installed
+
+# Tools of the environment never fetch an interpreter or a node of their own.
+export UV_PYTHON_DOWNLOADS := never
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Trust the certificates that the machine trusts (a company's proxy, say) where it has a bundle of them.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem),)
+export UV_SYSTEM_CERTS ?= true
+endif
+
+.PHONY: help
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  Settings: PYTHON=python3.13 (setup)  ONCE=1 (demo)  ARGS='-k orders' WORKERS=0 (test)"
+
+.PHONY: setup
+setup: $(STAMP) ## Make .venv and install exactly what requirements.lock says
+
+$(STAMP): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "Ledger needs Python 3.11 or newer, and there is no $(PYTHON) here. Install it, or name yours: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Ledger needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1). Name a newer one: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.13" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make virtual environments: its venv module is missing. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	@# uv itself comes from the lock, hashes checked: its lines are cut out of the file.
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.lock.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r .venv/uv.lock.txt
+	@$(BIN)/uv pip sync --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: demo
+demo: setup ## Play a believable shop and keep serving (ONCE=1: stop at its end)
+	@$(BIN)/ledger demo $(if $(ONCE),--once)
+
+.PHONY: test
+test: setup ## Run the tests against a real PostgreSQL that they start (ARGS=…, WORKERS=…)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+.PHONY: check
+check: lint types contract docs-check test ## Everything that CI runs
+
+.PHONY: format
+format: setup ## Format the code and apply safe lint fixes
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+.PHONY: lint
+lint: setup ## Check lint rules and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+.PHONY: types
+types: setup ## Check the types (strict in src)
+	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
+
+.PHONY: contract
+contract: setup ## Check that imports go downhill only
+	@$(BIN)/lint-imports --no-logo
+
+.PHONY: docs
+docs: setup ## Regenerate the generated pages of docs/
+	@$(BIN)/ledger docs
+
+.PHONY: docs-check
+docs-check: setup ## Check that the generated pages are fresh
+	@$(BIN)/ledger docs --check
+
+.PHONY: bench
+bench: setup ## Measure speed, as docs/performance.md reports it (ARGS=…)
+	@$(BIN)/ledger bench $(ARGS)
+
+.PHONY: lock
+lock: setup ## Write requirements.lock anew (ARGS=--upgrade for newer releases)
+	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+	  --generate-hashes --no-header --quiet --output-file requirements.lock $(ARGS)
+
+.PHONY: clean
+clean: ## Remove the environment, caches and builds (data in .ledger stays)
+	rm -rf .venv build dist .hypothesis .import_linter_cache .pytest_cache .ruff_cache
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

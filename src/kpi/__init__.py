@@ -1,0 +1,1 @@
+"""Figures, snapshots, exports and checks: questions asked of the read models."""

@@ -1,0 +1,14 @@
+"""The ledger: its write side, and at its top the composition root.
+
+Four packages, imports go downhill only (`make contract` checks it):
+
+    ledger.app, ledger.cli     the roof: wires everything, may import all
+    kpi                        asks the read models
+    projections, webhooks, ledger.http
+                               facts → read models; Stripe → log; the shop's door
+    ledger.commands            load, evolve, decide, append
+    ledger.log                 the one log: append, read, wait
+    ledger.domain              the floor: events, facts, deciders, money: pure
+
+`ledger` holds the floor and the roof because the product is called ledger.
+"""

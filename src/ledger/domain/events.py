@@ -1,0 +1,275 @@
+"""The catalogue of stored events: their shapes, and the literal topics they are stored under.
+
+A topic never changes and never names a Python path: moving a module must not break a replay.
+A changed shape is a new topic, and the old one stays here for as long as a log may hold it.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import ClassVar, TypeVar
+
+from msgspec import Raw, Struct
+
+
+class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that happened and is stored; subclasses are registered with `stored`."""
+
+    TOPIC: ClassVar[str]
+
+
+AnyEvent = TypeVar("AnyEvent", bound=Event)
+CATALOGUE: dict[str, type[Event]] = {}
+
+
+def stored(topic: str) -> Callable[[type[AnyEvent]], type[AnyEvent]]:
+    """Register an event class under its topic (`noun.verb.version`)."""
+
+    def register(event: type[AnyEvent]) -> type[AnyEvent]:
+        assert topic not in CATALOGUE, f"topic {topic} is taken"
+        event.TOPIC = topic
+        CATALOGUE[topic] = event
+        return event
+
+    return register
+
+
+class Meta(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who did it, from where, why, and what it belongs to; stored beside every event."""
+
+    actor: str = "system"
+    actor_name: str | None = None
+    address: str | None = None
+    user_agent: str | None = None
+    request_id: str | None = None
+    reason: str | None = None
+    correlation: str | None = None
+    causation: str | None = None
+
+
+# ── Stripe ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@stored("stripe.event_received.v1")
+class StripeEventReceived(Event, frozen=True, kw_only=True):
+    """A Stripe event, verbatim: the exact bytes of its body, and how they reached us.
+
+    `source` is `webhook`, `import` or `backfill`; only a webhook has a signature header.
+    """
+
+    event_id: str
+    body: bytes
+    received_at: datetime
+    source: str
+    signature: str | None = None
+
+
+# ── Stock ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@stored("stock.product_listed.v1")
+class ProductListed(Event, frozen=True, kw_only=True):
+    """A product has a name, prices (minor units by currency), and may be sold before it exists."""
+
+    sku: str
+    name: str
+    prices: dict[str, int]
+    preorder: bool = False
+
+
+@stored("stock.received.v1")
+class StockReceived(Event, frozen=True, kw_only=True):
+    """Units arrived."""
+
+    sku: str
+    quantity: int
+
+
+@stored("stock.adjusted.v1")
+class StockAdjusted(Event, frozen=True, kw_only=True):
+    """A count was corrected by `change` units (negative: fewer); the reason is in the meta."""
+
+    sku: str
+    change: int
+
+
+@stored("stock.reserved.v1")
+class StockReserved(Event, frozen=True, kw_only=True):
+    """Units are held for an order."""
+
+    sku: str
+    order_id: str
+    quantity: int
+
+
+@stored("stock.released.v1")
+class StockReleased(Event, frozen=True, kw_only=True):
+    """Units held for an order are free again."""
+
+    sku: str
+    order_id: str
+    quantity: int
+
+
+@stored("stock.sold.v1")
+class StockSold(Event, frozen=True, kw_only=True):
+    """Units held for an order left with it."""
+
+    sku: str
+    order_id: str
+    quantity: int
+
+
+@stored("stock.returned.v1")
+class StockReturned(Event, frozen=True, kw_only=True):
+    """Units came back from an order and can be sold again."""
+
+    sku: str
+    order_id: str
+    quantity: int
+
+
+# ── Orders ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """One line of an order; `unit_minor` is in minor units of the order's currency."""
+
+    sku: str
+    name: str
+    quantity: int
+    unit_minor: int
+
+
+class Address(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A postal address."""
+
+    name: str | None = None
+    line1: str | None = None
+    line2: str | None = None
+    city: str | None = None
+    region: str | None = None
+    postal_code: str | None = None
+    country: str | None = None
+
+
+@stored("order.placed.v1")
+class OrderPlaced(Event, frozen=True, kw_only=True):
+    """An order was placed and its stock reserved until `expires_at`; amounts in minor units."""
+
+    order_id: str
+    currency: str
+    lines: tuple[Line, ...]
+    total_minor: int
+    expires_at: datetime
+    customer_id: str | None = None
+    email: str | None = None
+    shipping_minor: int = 0
+    tax_minor: int = 0
+    discount_minor: int = 0
+    shipping_address: Address | None = None
+
+
+@stored("order.canceled.v1")
+class OrderCanceled(Event, frozen=True, kw_only=True):
+    """The order was called off before it was paid; its stock is released."""
+
+    order_id: str
+
+
+@stored("order.expired.v1")
+class OrderExpired(Event, frozen=True, kw_only=True):
+    """The order was not paid in time; its stock is released."""
+
+    order_id: str
+
+
+@stored("order.reinstated.v1")
+class OrderReinstated(Event, frozen=True, kw_only=True):
+    """Stripe reported a payment after the order had expired, and there was stock to hold again."""
+
+    order_id: str
+
+
+@stored("order.allocation_failed.v1")
+class OrderAllocationFailed(Event, frozen=True, kw_only=True):
+    """A payment arrived after the order had expired, and `missing` units by SKU were not there."""
+
+    order_id: str
+    missing: dict[str, int]
+
+
+@stored("order.fulfilled.v1")
+class OrderFulfilled(Event, frozen=True, kw_only=True):
+    """The goods left; decided on what was known up to `based_on_position`."""
+
+    order_id: str
+    based_on_position: int
+
+
+@stored("order.lines_returned.v1")
+class OrderLinesReturned(Event, frozen=True, kw_only=True):
+    """A person took goods back into stock; `quantities` are units by SKU, now (not in total)."""
+
+    order_id: str
+    quantities: dict[str, int]
+
+
+@stored("order.payment_linked.v1")
+class PaymentLinked(Event, frozen=True, kw_only=True):
+    """The shop says that a payment belongs to an order."""
+
+    order_id: str
+    payment_id: str
+
+
+@stored("order.refund_requested.v1")
+class RefundRequested(Event, frozen=True, kw_only=True):
+    """A person asked for money to go back; that it did is Stripe's to say. Minor units."""
+
+    order_id: str
+    amount_minor: int
+    currency: str
+    based_on_position: int
+
+
+# ── Commands ────────────────────────────────────────────────────────────────────────────────────
+
+
+@stored("command.accepted.v1")
+class CommandAccepted(Event, frozen=True, kw_only=True):
+    """A command with an idempotency key was carried out; a repeat gets the same `result` (JSON)."""
+
+    key: str
+    request_sha256: str
+    result: Raw
+
+
+class Entry(Struct, frozen=True):
+    """An event on its way into the log: version 1, 2, 3 … of a stream, with its time and meta.
+
+    The two field names are the `eventsourcing` library's: its mapper and store expect them.
+    `effective_at` is when it happened in the world: the command's time, or when Stripe's call came.
+    """
+
+    originator_id: str
+    originator_version: int
+    event: Event
+    effective_at: datetime
+    meta: Meta
+
+
+class Recorded(Struct, frozen=True):
+    """An event as it stands in the log.
+
+    `position` counts 1, 2, 3 … without a gap over the whole log, `version` within `stream`;
+    `recorded_at` is the database's clock and never decreases along positions;
+    `effective_at` is the action's own time (for a Stripe event: when we received it).
+    """
+
+    position: int
+    stream: str
+    version: int
+    recorded_at: datetime
+    effective_at: datetime
+    event: Event
+    meta: Meta

@@ -1,0 +1,106 @@
+"""Every error that the ledger raises on purpose.
+
+    LedgerError
+    ├── Refused                 a command that the rules do not allow (nothing was stored)
+    │   ├── InvalidCommand        the command contradicts itself
+    │   ├── UnknownOrder          no such order
+    │   ├── WrongState            the order's state does not allow it
+    │   ├── OutOfStock            not enough stock for every line
+    │   ├── WrongPrice            a line disagrees with the listed price
+    │   ├── AlreadyExists         the id is taken
+    │   └── IdempotencyMismatch   the key was used with another body
+    ├── Conflict                another writer was faster, again and again
+    ├── SameIdOtherContent      a Stripe event id came twice with different content
+    ├── NotAStripeEvent         a body that is no Stripe event
+    ├── BadSignature            a call to the webhook that Stripe did not sign
+    ├── StoreUnavailable        the database cannot be reached
+    ├── PostgresError           the embedded PostgreSQL could not be run
+    ├── MigrationError          the database's schema is not what the migrations say
+    ├── UnknownTopic            the log holds an event that this version cannot read
+    ├── ProjectionStopped       a read model stopped at a position, or its code changed
+    ├── NotCaughtUp             a read model did not reach a position in time
+    └── SettingsError           a setting is missing or wrong
+
+The text of an error is for the person who must act on it: it says what is wrong and the cure.
+HTTP status codes live in one table at the roof (`ledger.app`).
+"""
+
+
+class LedgerError(Exception):
+    """The root of the tree."""
+
+
+class Refused(LedgerError):
+    """The rules do not allow this command; nothing was stored."""
+
+
+class InvalidCommand(Refused):
+    """The command contradicts itself or a limit."""
+
+
+class UnknownOrder(Refused):
+    """There is no order with this id."""
+
+
+class WrongState(Refused):
+    """The order's state does not allow this."""
+
+
+class OutOfStock(Refused):
+    """There is not enough stock for every line."""
+
+
+class WrongPrice(Refused):
+    """A line's unit amount disagrees with the listed price."""
+
+
+class AlreadyExists(Refused):
+    """The id is taken."""
+
+
+class IdempotencyMismatch(Refused):
+    """This Idempotency-Key was used with another body; use a new key."""
+
+
+class Conflict(LedgerError):
+    """Another writer was faster several times in a row; try again."""
+
+
+class SameIdOtherContent(LedgerError):
+    """A Stripe event id came twice with different type, time or data; the first one is kept."""
+
+
+class NotAStripeEvent(LedgerError):
+    """The body is no Stripe event."""
+
+
+class BadSignature(LedgerError):
+    """The call was not signed by Stripe with one of this endpoint's secrets, or not just now."""
+
+
+class StoreUnavailable(LedgerError):
+    """The database cannot be reached; try again."""
+
+
+class PostgresError(LedgerError):
+    """The embedded PostgreSQL could not be started, used or stopped."""
+
+
+class MigrationError(LedgerError):
+    """The database's schema is not what the migrations say; run `ledger migrate`."""
+
+
+class UnknownTopic(LedgerError):
+    """The log holds an event that this version cannot read; run a version that knows its topic."""
+
+
+class ProjectionStopped(LedgerError):
+    """A read model stopped, or its code changed; fix the cause and run `ledger rebuild`."""
+
+
+class NotCaughtUp(LedgerError):
+    """A read model did not reach the asked position in time; is the follower running?"""
+
+
+class SettingsError(LedgerError):
+    """A setting is missing or wrong; the message names it."""

@@ -1,0 +1,1 @@
+"""Everything that speaks Stripe; no other package knows Stripe's field names."""
