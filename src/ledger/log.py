@@ -1,0 +1,277 @@
+"""The log: one order of everything that happened, appended to and read, never changed."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from bisect import bisect_right
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, ClassVar, Generic, Literal, TypeVar, cast
+
+import psycopg
+from eventsourcing.application import Application
+from eventsourcing.persistence import (
+    InfrastructureFactory,
+    InterfaceError,
+    Mapper,
+    OperationalError,
+    StoredEvent,
+    Transcoder,
+)
+from eventsourcing.postgres import PostgresFactory
+from eventsourcing.utils import Environment, EnvType
+from msgspec import DecodeError, MsgspecError, Raw, Struct
+from msgspec.json import Decoder, Encoder
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import dict_row, tuple_row
+
+from ledger.domain.events import CATALOGUE, Entry, Event, Meta, Recorded, StripeEventReceived
+from ledger.errors import StoreUnavailable, UnknownTopic
+from ledger.recorder import LedgerRecorder
+
+APPEND_EVENTS = 256
+APPEND_BYTES = 4 * 1024 * 1024
+CHANNEL = "stored_events"
+
+Data = TypeVar("Data")
+
+
+class Envelope(Struct, Generic[Data], frozen=True, omit_defaults=True):
+    """What `state` holds, as JSON: format version, the event's own time, its meta and its data."""
+
+    v: int
+    at: datetime
+    data: Data
+    meta: Meta = Meta()
+
+
+class VerbatimStripeEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a Stripe event is stored: its body byte for byte, or (`encoding`) as a base64 string."""
+
+    event_id: str
+    received_at: datetime
+    source: str
+    body: Raw
+    signature: str | None = None
+    encoding: Literal["base64"] | None = None
+
+    @classmethod
+    def of(cls, event: StripeEventReceived) -> VerbatimStripeEvent:
+        """Embed the body where that keeps its exact bytes, encode it where it does not."""
+        embeds = _is_bare_json(event.body)
+        return cls(
+            event_id=event.event_id,
+            received_at=event.received_at,
+            source=event.source,
+            signature=event.signature,
+            body=Raw(event.body if embeds else b'"%b"' % b64encode(event.body)),
+            encoding=None if embeds else "base64",
+        )
+
+    def event(self) -> StripeEventReceived:
+        """The event as it was received."""
+        body = bytes(self.body)
+        return StripeEventReceived(
+            event_id=self.event_id,
+            body=body if self.encoding is None else b64decode(body.strip(b"\"")),
+            received_at=self.received_at,
+            source=self.source,
+            signature=self.signature,
+        )
+
+
+def _is_bare_json(body: bytes) -> bool:
+    if body != body.strip():
+        return False
+    try:
+        Decoder(Raw).decode(body)
+        body.decode()
+    except (DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+class LedgerMapper(Mapper[str]):
+    """Turns entries into stored bytes and back; nothing else knows how a state is stored."""
+
+    def __init__(self, transcoder: Transcoder, **_: Any) -> None:
+        super().__init__(transcoder)
+        self._encode = Encoder().encode
+        self._decoders = {
+            topic: Decoder(Envelope[_stored_type(event)]) for topic, event in CATALOGUE.items()
+        }
+
+    def to_stored_event(self, domain_event: Any) -> StoredEvent:
+        """The stored form of an `Entry`."""
+        entry = cast("Entry", domain_event)
+        event = entry.event
+        data = VerbatimStripeEvent.of(event) if isinstance(event, StripeEventReceived) else event
+        return StoredEvent(
+            originator_id=entry.originator_id,
+            originator_version=entry.originator_version,
+            topic=event.TOPIC,
+            state=self._encode(Envelope(1, entry.effective_at, data, entry.meta)),
+        )
+
+    def to_domain_event(self, stored_event: StoredEvent) -> Any:
+        """The `Entry` of a stored form; raises `UnknownTopic` where this version cannot read it."""
+        stored = stored_event
+        envelope = self.open(stored.topic, stored.state)
+        return Entry(
+            cast("str", stored.originator_id),
+            stored.originator_version,
+            envelope.data,
+            envelope.at,
+            envelope.meta,
+        )
+
+    def open(self, topic: str, state: bytes) -> Envelope[Event]:
+        """The envelope of an event."""
+        try:
+            envelope = self._decoders[topic].decode(state)
+        except KeyError:
+            raise UnknownTopic(f"This version cannot read events of topic {topic!r}.") from None
+        except MsgspecError as error:
+            raise UnknownTopic(f"An event of topic {topic!r} cannot be read: {error}.") from error
+        if envelope.v != 1:
+            raise UnknownTopic(f"Format {envelope.v} of topic {topic!r} is not known here.")
+        if isinstance(envelope.data, VerbatimStripeEvent):
+            return Envelope(1, envelope.at, envelope.data.event(), envelope.meta)
+        return cast("Envelope[Event]", envelope)
+
+    def recorded(self, row: tuple[Any, ...]) -> Recorded:
+        """The event of a row of `SELECT`."""
+        position, stream, version, topic, recorded_at, state = row
+        envelope = self.open(topic, state)
+        return Recorded(
+            position, stream, version, recorded_at, envelope.at, envelope.data, envelope.meta
+        )
+
+
+def _stored_type(event: type[Event]) -> Any:
+    return VerbatimStripeEvent if event is StripeEventReceived else event
+
+
+SELECT = """
+select notification_id, originator_id, originator_version, topic, recorded_at, state
+from ledger.stored_events as e
+"""
+READ = (
+    SELECT
+    + "where notification_id > %s and notification_id <= %s order by notification_id limit %s"
+)
+AT = SELECT + "where notification_id = any(%s) order by 1"
+STREAMS = (
+    SELECT
+    + """
+join unnest(%s::text[], %s::bigint[]) as s (stream, after_version)
+    on e.originator_id = s.stream and e.originator_version > s.after_version
+order by 1
+"""
+)
+
+
+class Log(Application[str]):
+    """The one log, through the library's application, mapper and recorder.
+
+    `conninfo` should connect as `ledger_app`, or as `ledger_reader` to read only.
+    Every method raises `StoreUnavailable` while the database cannot be reached.
+    """
+
+    name = ""
+    env: ClassVar[dict[str, str]] = {
+        "PERSISTENCE_MODULE": "eventsourcing.postgres",
+        "APPLICATION_RECORDER_TOPIC": "ledger.recorder:LedgerRecorder",
+        "MAPPER_TOPIC": "ledger.log:LedgerMapper",
+        "ORIGINATOR_ID_TYPE": "text",
+        "CREATE_TABLE": "n",
+        "POSTGRES_SCHEMA": "ledger",
+        "POSTGRES_CONNECT_TIMEOUT": "5",
+    }
+    recorder: LedgerRecorder
+    mapper: LedgerMapper  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def __init__(self, conninfo: str, *, connections: int = 8) -> None:
+        self._conninfo = conninfo_to_dict(conninfo)
+        given = {
+            "POSTGRES_DBNAME": str(self._conninfo.get("dbname") or "ledger"),
+            "POSTGRES_HOST": str(self._conninfo.get("host") or ""),
+            "POSTGRES_USER": str(self._conninfo.get("user") or ""),
+            "POSTGRES_PASSWORD": str(self._conninfo.get("password") or ""),
+            "POSTGRES_POOL_SIZE": "1",
+            "POSTGRES_MAX_OVERFLOW": str(connections - 1),
+        }
+        with store_errors():
+            super().__init__(given)
+
+    def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
+        """The class's environment and what `__init__` was given; never the process's variables."""
+        return Environment(name, {**type(self).env, **(env or {})})
+
+    def construct_factory(self, env: Environment) -> InfrastructureFactory:
+        """The library's factory, its connections made from the whole conninfo (role, TLS, …)."""
+        factory = super().construct_factory(env)
+        assert isinstance(factory, PostgresFactory)
+        factory.datastore.pool.kwargs = {**self._conninfo, "row_factory": dict_row}
+        return factory
+
+    def append(self, entries: Sequence[Entry]) -> list[int]:
+        """Append all or none; answers their positions.
+
+        Raises the library's `IntegrityError` where a version of a stream is taken.
+        """
+        with store_errors():
+            return [recording.notification.id for recording in self.events.put(entries)]
+
+    def append_new(self, entries: Sequence[Entry]) -> Sequence[int | None]:
+        """Append those whose version of their stream is free; answers None for the others."""
+        with store_errors():
+            return self.recorder.insert_new_events(
+                [self.mapper.to_stored_event(entry) for entry in entries]
+            )
+
+    def read(self, after: int = 0, *, upto: int | None = None, limit: int = 1000) -> list[Recorded]:
+        """At most `limit` events at positions after `after` and up to `upto`, in order."""
+        return self._select(READ, (after, 2**62 if upto is None else upto, limit))
+
+    def at(self, positions: Sequence[int]) -> list[Recorded]:
+        """The events at these positions, in order; a position that does not exist is left out."""
+        return self._select(AT, (list(positions),))
+
+    def streams(self, after_versions: Mapping[str, int]) -> list[Recorded]:
+        """The events of several streams beyond a version of each, in the log's order."""
+        return self._select(STREAMS, (list(after_versions), list(after_versions.values())))
+
+    def stream(self, stream: str) -> list[Recorded]:
+        """All events of one stream, in order."""
+        return self.streams({stream: 0})
+
+    def head(self) -> int:
+        """The last position; 0 while the log is empty."""
+        with store_errors():
+            return self.recorder.max_notification_id() or 0
+
+    def position_at(self, time: datetime) -> int:
+        """The last position recorded at or before a time; recorded times never decrease."""
+        return bisect_right(
+            range(1, self.head() + 1), time, key=lambda p: self.at([p])[0].recorded_at
+        )
+
+    def _select(self, query: str, parameters: tuple[Any, ...]) -> list[Recorded]:
+        with (
+            store_errors(),
+            self.recorder.datastore.get_connection() as conn,
+            conn.cursor(row_factory=tuple_row, binary=True) as cursor,
+        ):
+            cursor.execute(cast("Any", query), parameters, prepare=True)
+            return [self.mapper.recorded(row) for row in cursor]
+
+
+@contextmanager
+def store_errors() -> Generator[None]:
+    """Turn the ways in which a database is not there into `StoreUnavailable`."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, psycopg.OperationalError) as error:
+        raise StoreUnavailable(f"The database cannot be reached: {error}") from error

@@ -1,0 +1,1 @@
+"""The machinery below the read models: declare, merge, flush, follow, rebuild, verify."""

@@ -1,0 +1,118 @@
+"""One copy of some read models, in one schema, on one connection: built in bulk, then kept up.
+
+The live tables, a rebuild's, a proof's and the temporary ones of *as of* are such copies; they
+differ only in the schema, so they cannot differ in what they contain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from psycopg.sql import SQL, Identifier
+
+from ledger.domain.events import Recorded
+from ledger.domain.facts import AnyFact, Moment
+from ledger.log import Log
+from ledger.postgres.database import Database
+from projections.engine import tables
+from projections.engine.flush import flush, load, stage
+from projections.engine.merge import Fold
+from projections.engine.registry import Registry
+from projections.engine.tables import AnyCursor
+
+STRETCH_EVENTS = 5_000
+LOAD_ROWS = 100_000
+
+
+class Reader(Protocol):
+    """How stored events are read as facts; the roof hands in `webhooks.translate.Translator`."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the same events would be read as other facts."""
+        ...
+
+    def __call__(self, recorded: Recorded, /) -> tuple[Moment, Sequence[AnyFact]]:
+        """The facts of one event, and when and where they stand. Never raises."""
+        ...
+
+
+class Engine(NamedTuple):
+    """What read models are made of: the database, its log, their declarations, and the reader."""
+
+    database: Database
+    log: Log
+    registry: Registry
+    reader: Reader
+
+
+def stretches(
+    log: Log, after: int, upto: int, size: int = STRETCH_EVENTS
+) -> Iterator[list[Recorded]]:
+    """The log's events after a position and up to another, a list at a time."""
+    while after < upto:
+        events = log.read(after, upto=upto, limit=size)
+        if not events:
+            return
+        yield events
+        after = events[-1].position
+
+
+class Copy:
+    """Read models of a registry in the schema that the cursor's connection is set to use."""
+
+    def __init__(self, cursor: AnyCursor, registry: Registry, reader: Reader, schema: str) -> None:
+        self.cursor = cursor
+        self.registry = registry
+        self.reader = reader
+        self.schema = schema
+        tables.use(cursor, schema)
+
+    def create(self) -> None:
+        """Make the tables, empty and without the indexes that only readers need."""
+        tables.create(self.cursor, self.registry.tables.values())
+
+    def stage(self) -> None:
+        """Make what `load` and `flush` need in this session, once the tables exist."""
+        stage(self.cursor, self.registry.tables.values())
+
+    def fold(self, events: Iterable[Recorded], into: Fold | None = None) -> Fold:
+        """Fold a stretch for the whole registry, or go on with a fold."""
+        fold = Fold(self.registry) if into is None else into
+        for recorded in events:
+            fold.add(*self.reader(recorded))
+        return fold
+
+    def load(self, batches: Iterable[list[Recorded]]) -> None:
+        """Put stretches into tables that were just made, in transactions of a bounded size."""
+        fold = Fold(self.registry)
+        for events in batches:
+            if len(self.fold(events, into=fold)) >= LOAD_ROWS:
+                self._load(fold)
+                fold = Fold(self.registry)
+        self._load(fold)
+
+    def _load(self, fold: Fold) -> None:
+        with self.cursor.connection.transaction():
+            load(self.cursor, fold)
+
+    def finish(self) -> None:
+        """Make derived rows, rollups and indexes of what was loaded."""
+        tables.finish(self.cursor, self.registry.tables.values())
+
+    def seek_by_key(self) -> None:
+        """Tell the planner that from now on a few rows of large tables are looked up by key."""
+        for setting in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"):
+            self.cursor.execute(SQL("set {} = off").format(Identifier(setting)))
+
+    def flush(self, fold: Fold) -> None:
+        """Bring finished tables up to date with a fold, in the caller's transaction."""
+        flush(self.cursor, fold)
+
+    def advance(self, batches: Iterable[list[Recorded]]) -> None:
+        """Bring finished tables up to date with stretches, a transaction each."""
+        for events in batches:
+            fold = self.fold(events)
+            with self.cursor.connection.transaction():
+                self.flush(fold)

@@ -1,0 +1,265 @@
+"""From a fold to the tables: COPY into a staging table, then one set-based statement a table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import psycopg
+from psycopg.sql import SQL, Composable, Composed, Identifier
+
+from projections.engine.declare import AnyTable, Derived, Journal, Mirror, Rollup
+from projections.engine.merge import Fold, ProjectionFailed
+from projections.engine.tables import AnyCursor, names, trusted
+
+
+def stage(cursor: AnyCursor, tables: Iterable[AnyTable]) -> None:
+    """Make the temporary tables that a session needs beside `tables`; a commit empties them."""
+    for table in tables:
+        match table:
+            case Mirror() | Journal():
+                temporary, shape = f"staged_{table.name}", SQL("select *")
+            case Derived():
+                temporary, shape = (
+                    f"touched_{table.name}",
+                    SQL("select {}").format(names(table.key)),
+                )
+            case Rollup():
+                columns = names((*table.key, *table.amounts))
+                temporary, shape = f"before_{table.name}", SQL("select {}").format(columns)
+        cursor.execute(
+            SQL(
+                "create temporary table if not exists {} on commit delete rows"
+                " as {} from {} with no data"
+            ).format(Identifier(temporary), shape, Identifier(table.name))
+        )
+
+
+def load(cursor: AnyCursor, fold: Fold) -> None:
+    """Put a fold into tables that are being built: neither derived rows nor rollups follow yet."""
+    for journal, lines in fold.lines.items():
+        _copy(cursor, journal, journal.name, lines)
+    for mirror, rows in fold.rows.items():
+        _copy(cursor, mirror, f"staged_{mirror.name}", rows.values())
+        cursor.execute(merge_mirror(mirror))
+
+
+def flush(cursor: AnyCursor, fold: Fold) -> None:
+    """Bring all tables of a fold's projections up to date, in the transaction that is open.
+
+    Raises `ProjectionFailed` naming the projection whose declaration or SQL failed.
+    """
+    batch = _Batch(cursor, fold)
+    for step in (batch.stage, batch.note_before, batch.write, batch.refresh):
+        for projection in fold.projections:
+            try:
+                for table in projection.tables:
+                    step(table)
+            except psycopg.OperationalError:
+                raise
+            except Exception as error:
+                raise ProjectionFailed(projection.name) from error
+
+
+class _Batch:
+    """One flush: what is staged, what is touched, and the four steps that a table goes through."""
+
+    def __init__(self, cursor: AnyCursor, fold: Fold) -> None:
+        self.cursor = cursor
+        self.fold = fold
+        self.filled: set[str] = set()
+
+    def stage(self, table: AnyTable) -> None:
+        """Put the folded changes where SQL can see them."""
+        match table:
+            case Mirror():
+                rows: Collection[Sequence[Any]] = self.fold.rows[table].values()
+            case Journal():
+                rows = self.fold.lines[table]
+            case Derived() | Rollup():
+                return
+        if rows:
+            staged = f"staged_{table.name}"
+            _copy(self.cursor, table, staged, rows)
+            self.filled.add(staged)
+
+    def note_before(self, table: AnyTable) -> None:
+        """Before anything changes: which derived rows are touched, what rows put into rollups."""
+        match table:
+            case Derived() if depends_on(table) & self.filled:
+                self.cursor.execute(note_touched(table))
+                self.filled.add(f"touched_{table.name}")
+            case Rollup() if _changes(table.source) in self.filled:
+                if not isinstance(table.source, Journal):
+                    self.cursor.execute(note_contribution(table))
+            case _:
+                pass
+
+    def write(self, table: AnyTable) -> None:
+        """Merge mirrors, add lines."""
+        if isinstance(table, Mirror | Journal) and f"staged_{table.name}" in self.filled:
+            self.cursor.execute(merge_mirror(table) if isinstance(table, Mirror) else append(table))
+
+    def refresh(self, table: AnyTable) -> None:
+        """Make touched derived rows anew, and add to rollups what changed."""
+        match table:
+            case Derived() if f"touched_{table.name}" in self.filled:
+                self.cursor.execute(note_touched(table))
+                self.cursor.execute(remove_touched(table))
+                self.cursor.execute(derive_touched(table))
+            case Rollup() if _changes(table.source) in self.filled:
+                self.cursor.execute(add_difference(table))
+                self.cursor.execute(remove_empty(table))
+            case _:
+                pass
+
+
+def _changes(source: Mirror | Journal | Derived) -> str:
+    """The temporary table that holds the keys (or lines) of a source which a batch changes."""
+    return f"{'touched' if isinstance(source, Derived) else 'staged'}_{source.name}"
+
+
+@lru_cache
+def depends_on(table: Derived) -> set[str]:
+    """The temporary tables that its `touched` reads."""
+    return set(re.findall(r"\b(?:staged|touched)_\w+", table.touched))
+
+
+@lru_cache
+def merge_mirror(table: Mirror) -> Composed:
+    """Staged rows into the mirror, by the rules that `Mirror.merge` follows in memory."""
+    moves = [
+        SQL("{0} = case when excluded.{1} > old.{1} or old.{1} is null and excluded.{1} is not null"
+            " then excluded.{0} else old.{0} end").format(Identifier(name), Identifier(group.by))
+        for group in table.groups
+        for name in list(table.columns)[group.start : group.stop]
+    ]  # fmt: skip
+    moves += [
+        SQL("{0} = {1}(old.{0}, excluded.{0})").format(Identifier(name), SQL(column.rule))
+        for name, column in table.columns.items()
+        if column.rule in ("greatest", "least")
+    ]
+    then = SQL("update set {}").format(SQL(", ").join(moves)) if moves else SQL("nothing")
+    return SQL("insert into {} as old select * from {} order by {} on conflict ({}) do {}").format(
+        Identifier(table.name),
+        Identifier(f"staged_{table.name}"),
+        names(table.key),
+        names(table.key),
+        then,
+    )
+
+
+@lru_cache
+def append(table: Journal) -> Composed:
+    """Staged lines into the journal."""
+    return SQL("insert into {} select * from {}").format(
+        Identifier(table.name), Identifier(f"staged_{table.name}")
+    )
+
+
+@lru_cache
+def note_touched(table: Derived) -> Composed:
+    """The keys of the derived rows that a batch may change, as far as they can be seen now."""
+    return SQL("insert into {} select {} from ({}) as t where ({}) is not null").format(
+        Identifier(f"touched_{table.name}"),
+        names(table.key),
+        trusted(table.touched),
+        names(table.key),
+    )
+
+
+@lru_cache
+def remove_touched(table: Derived) -> Composed:
+    """Derived rows that will be made anew."""
+    return SQL("delete from {} where ({}) in (select {} from {})").format(
+        Identifier(table.name),
+        names(table.key),
+        names(table.key),
+        Identifier(f"touched_{table.name}"),
+    )
+
+
+@lru_cache
+def derive_touched(table: Derived) -> Composed:
+    """The touched rows as the view has them now."""
+    return SQL(
+        "insert into {} select v.* from (select distinct {} from {}) as t join {} as v using ({})"
+    ).format(
+        Identifier(table.name),
+        names(table.key),
+        Identifier(f"touched_{table.name}"),
+        Identifier(f"{table.name}_view"),
+        names(table.key),
+    )
+
+
+def _contribution(table: Rollup, source: Composable) -> Composed:
+    return SQL("with source as ({}) {}").format(source, trusted(table.contribution))
+
+
+def _changed_rows(table: Rollup) -> Composed:
+    """The rows of a rollup's source that a batch changes, as they are now."""
+    source = table.source
+    if isinstance(source, Journal):
+        return SQL("select * from {}").format(Identifier(f"staged_{source.name}"))
+    return SQL("select s.* from (select distinct {} from {}) as k join {} as s using ({})").format(
+        names(source.key), Identifier(_changes(source)), Identifier(source.name), names(source.key)
+    )
+
+
+@lru_cache
+def note_contribution(table: Rollup) -> Composed:
+    """What the rows put into the rollup before they change."""
+    return SQL("insert into {} {}").format(
+        Identifier(f"before_{table.name}"), _contribution(table, _changed_rows(table))
+    )
+
+
+@lru_cache
+def add_difference(table: Rollup) -> Composed:
+    """What the rows put in now, less what they put in before."""
+    columns = names((*table.key, *table.amounts))
+    minus = SQL(", ").join(SQL("-{}").format(Identifier(a)) for a in table.amounts)
+    sums = SQL(", ").join(SQL("sum({})").format(Identifier(a)) for a in table.amounts)
+    adds = SQL(", ").join(
+        SQL("{0} = old.{0} + excluded.{0}").format(Identifier(a)) for a in (*table.amounts, "lines")
+    )
+    return SQL(
+        "insert into {table} as old ({columns}, lines)"
+        " select {key}, {sums}, sum(lines) from ("
+        " select {columns}, 1 as lines from ({now}) as n"
+        " union all select {key}, {minus}, -1 from {before}"
+        " ) as d group by {key} order by {key}"
+        " on conflict ({key}) do update set {adds}"
+    ).format(
+        table=Identifier(table.name),
+        columns=columns,
+        key=names(table.key),
+        sums=sums,
+        now=_contribution(table, _changed_rows(table)),
+        minus=minus,
+        before=Identifier(f"before_{table.name}"),
+        adds=adds,
+    )
+
+
+@lru_cache
+def remove_empty(table: Rollup) -> Composed:
+    """Rows into which nothing is put any longer."""
+    return SQL("delete from {} where lines = 0 and ({}) in (select {} from {})").format(
+        Identifier(table.name),
+        names(table.key),
+        names(table.key),
+        Identifier(f"before_{table.name}"),
+    )
+
+
+def _copy(
+    cursor: AnyCursor, shape: Mirror | Journal, target: str, rows: Iterable[Sequence[Any]]
+) -> None:
+    statement = SQL("copy {} ({}) from stdin").format(Identifier(target), names(shape.columns))
+    with cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)

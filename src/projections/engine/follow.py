@@ -1,0 +1,171 @@
+"""The live follower: reads the log once for all projections, and commits rows with positions."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+
+import psycopg
+import structlog
+
+from ledger.domain.events import Recorded
+from ledger.errors import NotCaughtUp, ProjectionStopped, StoreUnavailable
+from ledger.log import CHANNEL
+from projections.engine import positions
+from projections.engine.build import Copy, Engine
+from projections.engine.merge import ProjectionFailed
+from projections.engine.positions import Standing
+from projections.engine.tables import LIVE, AnyCursor
+
+BATCH_EVENTS = 1_000
+POLL_SECONDS = 1.0
+LEADER = "select pg_try_advisory_lock(hashtext('ledger follower'))"
+
+logger = structlog.get_logger("ledger.follow")
+
+
+class Follower:
+    """Keeps the live read models up to date; one process at a time does, the others stand by."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def run(self, stop: Event) -> None:
+        """Follow until told to stop; survives the loss of its connections and of leadership."""
+        while not stop.is_set():
+            try:
+                with self._leading(stop) as leader, self._listening() as bell:
+                    while leader and not stop.is_set():
+                        if not leader.step():
+                            _wait(bell)
+            except (StoreUnavailable, psycopg.OperationalError) as error:
+                logger.warning("database_lost", error=type(error).__name__)
+                stop.wait(POLL_SECONDS)
+
+    def catch_up(self, *, timeout_seconds: float = 600) -> int:
+        """Bring the read models up to the head as it is now, or wait for another follower to.
+
+        Answers that position. Raises `ProjectionStopped` where one does not follow, and
+        `NotCaughtUp` after the timeout.
+        """
+        head = self.engine.log.head()
+        deadline = time.monotonic() + timeout_seconds
+        with (
+            self.engine.database.connect("projector", autocommit=True) as conn,
+            conn.cursor() as cursor,
+        ):
+            while time.monotonic() < deadline:
+                if _lead(cursor):
+                    leader = Leader(cursor, self.engine)
+                    while leader.step():
+                        pass
+                states = positions.standings(cursor, self.engine.registry, self.engine.reader)
+                if _reached(states, head):
+                    return head
+                time.sleep(0.02)
+        raise NotCaughtUp(f"The read models did not reach position {head} in {timeout_seconds} s.")
+
+    @contextmanager
+    def _leading(self, stop: Event) -> Generator[Leader | None]:
+        with (
+            self.engine.database.connect("projector", autocommit=True) as conn,
+            conn.cursor() as cursor,
+        ):
+            while not _lead(cursor):
+                if stop.wait(POLL_SECONDS):
+                    yield None
+                    return
+            yield Leader(cursor, self.engine)
+
+    @contextmanager
+    def _listening(self) -> Generator[psycopg.Connection]:
+        with self.engine.database.connect("projector", autocommit=True) as conn:
+            conn.execute(f"listen {CHANNEL}")
+            yield conn
+
+
+def _lead(cursor: AnyCursor) -> bool:
+    row = cursor.execute(LEADER).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def _wait(bell: psycopg.Connection) -> None:
+    """Until an append rings, or a poll's time is over: a ring may be lost, a poll is not."""
+    for _ in bell.notifies(timeout=POLL_SECONDS, stop_after=1):
+        pass
+
+
+def _reached(states: Sequence[Standing], head: int) -> bool:
+    halted = [f"{s.name}: {s.because}" for s in states if s.state != "following"]
+    if halted:
+        raise ProjectionStopped("Not following: " + "; ".join(halted))
+    return all(s.position >= head for s in states)
+
+
+class Leader:
+    """What the one leading follower does with its connection."""
+
+    def __init__(self, cursor: AnyCursor, engine: Engine) -> None:
+        self.cursor = cursor
+        self.log = engine.log
+        self.registry = engine.registry
+        self.reader = engine.reader
+        self.copies: dict[tuple[str, ...], Copy] = {}
+
+    def step(self) -> int:
+        """Take in the next stretch for those that are furthest behind; how many events it had."""
+        states = positions.standings(self.cursor, self.registry, self.reader)
+        following = {s.name: s.position for s in states if s.state == "following"}
+        if not following:
+            return 0
+        last = min(following.values())
+        ahead = [position for position in following.values() if position > last]
+        events = self.log.read(last, upto=min(ahead, default=None), limit=BATCH_EVENTS)
+        if events:
+            self._take_in([name for name in following if following[name] == last], last, events)
+        return len(events)
+
+    def _take_in(self, names: list[str], last: int, events: list[Recorded]) -> None:
+        copy = self._copy(names)
+        try:
+            fold = copy.fold(events)
+            with self.cursor.connection.transaction():
+                if positions.locked(self.cursor, names) == dict.fromkeys(names, last):
+                    copy.flush(fold)
+                    positions.move(self.cursor, names, events[-1].position)
+        except ProjectionFailed as failure:
+            if len(events) > 1:
+                self._take_in(names, last, events[: len(events) // 2])
+            else:
+                self._stop(failure, events[0].position)
+
+    def _copy(self, names: list[str]) -> Copy:
+        """The live tables of these projections, with what this session needs to write them."""
+        copy = self.copies.get(tuple(names))
+        if copy is None:
+            copy = Copy(self.cursor, self.registry.only(names), self.reader, LIVE)
+            copy.seek_by_key()
+            copy.stage()
+            self.copies[tuple(names)] = copy
+        return copy
+
+    def _stop(self, failure: ProjectionFailed, position: int) -> None:
+        cause = failure.__cause__
+        assert cause is not None
+        because = f"{type(cause).__name__} at {_place(cause)}"
+        names = self.registry.readers({failure.projection})
+        positions.stop(self.cursor, names, position, because)
+        logger.error(
+            "projection_stopped", projections=sorted(names), position=position, cause=because
+        )
+
+
+def _place(error: BaseException) -> str:
+    """File and line where it was raised; its text stays out, it may hold a customer's data."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"

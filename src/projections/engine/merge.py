@@ -1,0 +1,71 @@
+"""Folding facts into rows: any stretch of the log, and any two neighbouring stretches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ledger.domain.facts import AnyFact, Moment
+from projections.engine.declare import Handler, Journal, Mirror, Projection, Row
+from projections.engine.registry import bases
+
+Rows = dict[Any, list[Any]]
+
+
+class ProjectionFailed(Exception):
+    """A projection's own code or SQL failed; `__cause__` says how."""
+
+    def __init__(self, projection: str) -> None:
+        super().__init__(projection)
+        self.projection = projection
+
+
+class Fold:
+    """The changes of a stretch of the log, merged: one row a key, and the lines in order."""
+
+    def __init__(self, projections: Iterable[Projection]) -> None:
+        self.projections = tuple(projections)
+        self.rows: dict[Mirror, Rows] = {}
+        self.lines: dict[Journal, list[Row]] = {}
+        self._handlers: dict[type[AnyFact], list[tuple[str, Handler]]] = {}
+        for projection in self.projections:
+            for table in bases(projection):
+                if isinstance(table, Mirror):
+                    self.rows[table] = {}
+                else:
+                    self.lines[table] = []
+            for fact, handler in projection.handlers.items():
+                self._handlers.setdefault(fact, []).append((projection.name, handler))
+
+    def __len__(self) -> int:
+        return sum(map(len, self.rows.values())) + sum(map(len, self.lines.values()))
+
+    def add(self, at: Moment, facts: Sequence[AnyFact]) -> None:
+        """Fold the facts of one event; raises `ProjectionFailed` where a handler does."""
+        for fact in facts:
+            for name, handler in self._handlers.get(type(fact), ()):
+                try:
+                    for table, row in handler(fact, at):
+                        self._put(table, row)
+                except Exception as error:
+                    raise ProjectionFailed(name) from error
+
+    def _put(self, table: Mirror | Journal, row: Row) -> None:
+        if isinstance(table, Journal):
+            self.lines[table].append(row)
+            return
+        rows = self.rows[table]
+        key = row[: table.key_length]
+        known = rows.get(key)
+        if known is None:
+            rows[key] = list(row)
+        else:
+            table.merge(known, row)
+
+    def merge(self, later: Fold) -> None:
+        """Take in the fold of the stretch that follows."""
+        for table, rows in later.rows.items():
+            for row in rows.values():
+                self._put(table, tuple(row))
+        for table, lines in later.lines.items():
+            self.lines[table].extend(lines)

@@ -1,0 +1,111 @@
+"""How far each projection is, which code made it, and what stopped it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from projections.engine import tables
+from projections.engine.build import Copy, Reader
+from projections.engine.registry import Registry, version
+from projections.engine.tables import LIVE, AnyCursor
+
+State = Literal["following", "stopped", "changed", "unbuilt"]
+
+STANDINGS = """
+select name, version, position, stopped_at, stopped_because
+from read_models.projections
+order by name
+"""
+LOCKED = """
+select name, position
+from read_models.projections
+where name = any(%s)
+order by name
+for update
+"""
+MOVE = """
+update read_models.projections
+set position = %s
+where name = any(%s)
+"""
+STOP = """
+update read_models.projections
+set stopped_at = %s, stopped_because = %s
+where name = any(%s) and stopped_at is null
+"""
+BUILT = """
+insert into read_models.projections (name, version, position, rebuilt_at)
+select name, version, %s, now()
+from unnest(%s::text[], %s::text[]) as built (name, version)
+on conflict (name) do update
+set version = excluded.version, position = excluded.position, rebuilt_at = excluded.rebuilt_at,
+    stopped_at = null, stopped_because = null
+"""
+
+
+class Standing(NamedTuple):
+    """Where one projection stands. `because` says what to do where it does not follow."""
+
+    name: str
+    state: State
+    position: int
+    stopped_at: int | None = None
+    because: str | None = None
+
+
+def standings(cursor: AnyCursor, registry: Registry, reader: Reader) -> list[Standing]:
+    """Where each projection of the registry stands."""
+    rows = {row[0]: row for row in cursor.execute(STANDINGS).fetchall()}
+    return [_standing(p.name, rows.get(p.name), version(p, reader.fingerprint)) for p in registry]
+
+
+def _standing(name: str, row: Sequence[object] | None, wanted: str) -> Standing:
+    match row:
+        case None:
+            return Standing(name, "unbuilt", 0, None, f"never built; run `ledger rebuild {name}`")
+        case (_, made, int(position), None, _):
+            if made == wanted:
+                return Standing(name, "following", position)
+            because = f"its code or settings changed; run `ledger rebuild {name}`"
+            return Standing(name, "changed", position, None, because)
+        case (_, _, int(position), int(stopped_at), str(because)):
+            return Standing(name, "stopped", position, stopped_at, because)
+        case _:
+            raise AssertionError(row)
+
+
+def prepare(cursor: AnyCursor, registry: Registry, reader: Reader, head: int) -> None:
+    """Make the tables of projections that have nothing to catch up with: the log is empty."""
+    if head > 0:
+        return
+    with cursor.connection.transaction():
+        cursor.execute("lock table read_models.projections in exclusive mode")
+        states = standings(cursor, registry, reader)
+        missing = registry.only(s.name for s in states if s.state != "following")
+        tables.drop(cursor, LIVE, list(missing.tables.values()))
+        copy = Copy(cursor, missing, reader, LIVE)
+        copy.create()
+        copy.finish()
+        built(cursor, missing, reader, position=0)
+
+
+def locked(cursor: AnyCursor, names: Iterable[str]) -> dict[str, int]:
+    """The positions of these, held still until the transaction ends."""
+    return dict(cursor.execute(LOCKED, [list(names)]).fetchall())
+
+
+def move(cursor: AnyCursor, names: Iterable[str], position: int) -> None:
+    """These projections have taken in everything up to a position."""
+    cursor.execute(MOVE, [position, list(names)])
+
+
+def stop(cursor: AnyCursor, names: Iterable[str], position: int, because: str) -> None:
+    """These projections could not take in the event at a position."""
+    cursor.execute(STOP, [position, because, list(names)])
+
+
+def built(cursor: AnyCursor, registry: Registry, reader: Reader, *, position: int) -> None:
+    """These projections were made by the present code from all events up to a position."""
+    made = {p.name: version(p, reader.fingerprint) for p in registry}
+    cursor.execute(BUILT, [position, list(made), list(made.values())])

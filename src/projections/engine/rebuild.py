@@ -1,0 +1,78 @@
+"""A rebuild: read models made anew from event 1 beside the live ones, then put in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from ledger.domain.events import Recorded
+from ledger.errors import RebuildRunning
+from ledger.log import Log
+from projections.engine import positions, tables
+from projections.engine.build import Copy, Engine, stretches
+from projections.engine.registry import Registry
+from projections.engine.tables import LIVE, REBUILD
+
+NEARLY = 2_000
+ALONE = "select pg_try_advisory_lock(hashtext('ledger rebuild'))"
+
+Progress = Callable[[int, int], None]
+"""Called with the position that was reached and the one to reach."""
+
+
+def silent(_reached: int, _upto: int) -> None:
+    """Report no progress."""
+
+
+def rebuild(
+    engine: Engine, names: Sequence[str] = (), progress: Progress = silent
+) -> tuple[Registry, int]:
+    """Rebuild these projections with all that reads them or is read by them; all for no name.
+
+    Readers see the old tables until the new ones take their place in one transaction. Answers
+    what was rebuilt, and up to which position. Raises `RebuildRunning` while another one runs.
+    """
+    database, log, registry, reader = engine
+    chosen = registry.pick(names)
+    with database.connect("projector", autocommit=True) as conn, conn.cursor() as cursor:
+        running = cursor.execute(ALONE).fetchone()
+        if running != (True,):
+            raise RebuildRunning
+        tables.clear(cursor, REBUILD)
+        copy = Copy(cursor, chosen, reader, REBUILD)
+        reached = build(copy, log, log.head(), progress)
+        while (head := log.head()) - reached > NEARLY:
+            copy.advance(stretches(log, reached, head))
+            reached = head
+        return chosen, _swap(copy, log, reached, whole=chosen.by_name == registry.by_name)
+
+
+def build(copy: Copy, log: Log, upto: int, progress: Progress = silent) -> int:
+    """Make a copy's tables from event 1 up to a position, ready to be advanced; answers it."""
+    copy.create()
+    copy.stage()
+
+    def reported() -> Iterator[list[Recorded]]:
+        for events in stretches(log, 0, upto):
+            yield events
+            progress(events[-1].position, upto)
+
+    copy.load(reported())
+    copy.finish()
+    copy.seek_by_key()
+    return upto
+
+
+def _swap(copy: Copy, log: Log, reached: int, *, whole: bool) -> int:
+    cursor, chosen = copy.cursor, copy.registry
+    with cursor.connection.transaction():
+        positions.locked(cursor, chosen.by_name)
+        head = log.head()
+        copy.flush(copy.fold(event for events in stretches(log, reached, head) for event in events))
+        moved = list(chosen.tables.values())
+        if whole:
+            tables.clear(cursor, LIVE)
+        else:
+            tables.drop(cursor, LIVE, moved)
+        tables.move(cursor, REBUILD, LIVE, moved)
+        positions.built(cursor, chosen, copy.reader, position=head)
+    return head

@@ -1,0 +1,156 @@
+"""The tables of read models in the database: made from their declarations, emptied, moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, LiteralString, cast
+
+from psycopg import Cursor
+from psycopg.sql import SQL, Composed, Identifier
+
+from projections.engine.declare import AnyTable, Derived, Journal, Mirror, Rollup
+
+LIVE, REBUILD, PROOF, TEMPORARY = "read_models", "rebuild", "proof", "pg_temp"
+
+AnyCursor = Cursor[Any]
+
+
+def names(columns: Iterable[str]) -> Composed:
+    """Column names as a list."""
+    return SQL(", ").join(map(Identifier, columns))
+
+
+def trusted(sql: str) -> SQL:
+    """SQL that stands in a declaration of ours."""
+    return SQL(cast("LiteralString", sql))
+
+
+def use(cursor: AnyCursor, schema: str) -> None:
+    """Let unqualified names mean temporary tables and the tables of this schema, from now on."""
+    cursor.execute("select set_config('search_path', %s, false)", [f"{schema}, pg_catalog"])
+
+
+def create(cursor: AnyCursor, tables: Iterable[AnyTable]) -> None:
+    """Make empty tables in the schema in use; `finish` adds what can wait until they are full."""
+    for table in tables:
+        for statement in _create(table):
+            cursor.execute(statement)
+
+
+def _create(table: AnyTable) -> list[Composed]:
+    name = Identifier(table.name)
+    match table:
+        case Mirror():
+            return [
+                SQL("create table {} ({}, primary key ({}))").format(
+                    name, _columns(table), names(table.key)
+                )
+            ]
+        case Journal():
+            return [SQL("create table {} ({})").format(name, _columns(table))]
+        case Derived():
+            view = Identifier(f"{table.name}_view")
+            return [
+                SQL("create view {} as {}").format(view, trusted(table.view)),
+                SQL("create table {} as select * from {} with no data").format(name, view),
+            ]
+        case Rollup():
+            return [
+                SQL("create table {} as with source as (select * from {}) {} with no data").format(
+                    name, Identifier(table.source.name), trusted(table.contribution)
+                ),
+                SQL("alter table {} add lines bigint not null").format(name),
+            ]
+
+
+def _columns(table: Mirror | Journal) -> Composed:
+    return SQL(", ").join(
+        SQL("{} {}{}").format(
+            Identifier(name),
+            SQL(column.type),
+            SQL(' collate "C"' if column.type == "text" else ""),
+        )
+        for name, column in table.columns.items()
+    )
+
+
+def finish(cursor: AnyCursor, tables: Iterable[AnyTable]) -> None:
+    """Make derived rows and rollups at once from the tables that were loaded, then the indexes."""
+    for table in tables:
+        if isinstance(table, Derived):
+            cursor.execute(_derive_all(table))
+        elif isinstance(table, Rollup):
+            cursor.execute(_roll_up_all(table))
+        for statement in _index(table):
+            cursor.execute(statement)
+
+
+def _derive_all(table: Derived) -> Composed:
+    return SQL("insert into {} select * from {}").format(
+        Identifier(table.name), Identifier(f"{table.name}_view")
+    )
+
+
+def _roll_up_all(table: Rollup) -> Composed:
+    return SQL(
+        "insert into {} with source as (select * from {})"
+        " select {key}, {}, count(*) from ({}) as c group by {key}"
+    ).format(
+        Identifier(table.name),
+        Identifier(table.source.name),
+        SQL(", ").join(SQL("sum({})").format(Identifier(amount)) for amount in table.amounts),
+        trusted(table.contribution),
+        key=names(table.key),
+    )
+
+
+def _index(table: AnyTable) -> list[Composed]:
+    name = Identifier(table.name)
+    statements = [
+        SQL("create index on {} ({})").format(name, trusted(columns)) for columns in table.indexes
+    ]
+    if not isinstance(table, Mirror):
+        statements.insert(
+            0, SQL("alter table {} add primary key ({})").format(name, names(table.key))
+        )
+    return [*statements, SQL("analyze {}").format(name)]
+
+
+def drop(cursor: AnyCursor, schema: str, tables: Sequence[AnyTable]) -> None:
+    """Remove these tables and their views from a schema, where they are."""
+    for table in reversed(tables):
+        name = Identifier(schema, table.name)
+        cursor.execute(SQL("drop table if exists {}").format(name))
+        if isinstance(table, Derived):
+            view = Identifier(schema, f"{table.name}_view")
+            cursor.execute(SQL("drop view if exists {}").format(view))
+
+
+def clear(cursor: AnyCursor, schema: str) -> None:
+    """Remove all read models from a schema, whatever an earlier version left there."""
+    cursor.execute(
+        "select relname, relkind = 'v' from pg_catalog.pg_class "
+        "where relnamespace = %s::regnamespace and relkind in ('r', 'v') "
+        "and relname <> 'projections'",
+        [schema],
+    )
+    for name, is_view in cursor.fetchall():
+        kind = SQL("view") if is_view else SQL("table")
+        target = Identifier(schema, name)
+        cursor.execute(SQL("drop {} if exists {} cascade").format(kind, target))
+
+
+def move(cursor: AnyCursor, source: str, target: str, tables: Sequence[AnyTable]) -> None:
+    """Move tables and their views from one schema to another."""
+    for table in tables:
+        cursor.execute(
+            SQL("alter table {} set schema {}").format(
+                Identifier(source, table.name), Identifier(target)
+            )
+        )
+        if isinstance(table, Derived):
+            cursor.execute(
+                SQL("alter view {} set schema {}").format(
+                    Identifier(source, f"{table.name}_view"), Identifier(target)
+                )
+            )

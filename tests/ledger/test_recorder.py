@@ -1,0 +1,99 @@
+"""Our recorder passes the library's own tests, and may do no more than append and read."""
+
+from collections.abc import Callable, Iterator
+from typing import LiteralString
+from uuid import uuid4
+
+import psycopg
+import pytest
+from eventsourcing.persistence import IntegrityError, StoredEvent
+from eventsourcing.tests.persistence import ApplicationRecorderTestCase
+
+from ledger.log import Log
+from ledger.postgres.database import Database
+from ledger.recorder import LedgerRecorder
+
+
+@pytest.mark.every_server
+class TestLibrarysContract(ApplicationRecorderTestCase[LedgerRecorder]):
+    """The cases that `eventsourcing` ships for recorders."""
+
+    INITIAL_VERSION = 1
+
+    @pytest.fixture(autouse=True)
+    def _logs(self, fresh_database: Callable[[], Database]) -> Iterator[None]:
+        self._fresh_database = fresh_database
+        self._open: list[Log] = []
+        yield
+        for log in self._open:
+            log.close()
+
+    def create_recorder(self) -> LedgerRecorder:
+        log = Log(self._fresh_database().conninfo("app"))
+        self._open.append(log)
+        return log.recorder
+
+    def new_originator_id(self) -> str:
+        return f"test/{uuid4()}"
+
+    def test_insert_subscribe(self) -> None:
+        self.optional_test_insert_subscribe()
+
+
+@pytest.fixture
+def recorder(database: Database) -> Iterator[LedgerRecorder]:
+    with Log(database.conninfo("app")) as log:
+        yield log.recorder
+
+
+def event(stream: str, version: int = 1, state: bytes = b"{}") -> StoredEvent:
+    return StoredEvent(stream, version, "test.v1", state)
+
+
+def test_a_rolled_back_append_leaves_no_gap(recorder: LedgerRecorder):
+    recorder.insert_events([event("a")])
+    with pytest.raises(IntegrityError):
+        recorder.insert_events([event("b"), event("a")])
+    assert recorder.insert_events([event("c")]) == [2]
+
+
+def test_new_events_leave_out_what_exists_and_what_comes_twice(recorder: LedgerRecorder):
+    recorder.insert_events([event("a")])
+    offered = [event("b"), event("a"), event("c"), event("b", state=b"other"), event("b", 2)]
+    assert recorder.insert_new_events(offered) == [2, None, 3, None, 4]
+    assert recorder.select_events("b")[0].state == b"{}"
+    assert recorder.insert_new_events(offered) == [None] * 5
+    assert recorder.max_notification_id() == 4
+
+
+@pytest.mark.every_server
+@pytest.mark.parametrize("role", ["app", "projector", "reader", "owner"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update ledger.stored_events set topic = 'x'",
+        "delete from ledger.stored_events",
+        "truncate ledger.stored_events",
+        "delete from ledger.head",
+        "truncate ledger.head",
+        "update ledger.head set position = 0",
+        "update ledger.head set recorded_at = '2001-01-01'",
+    ],
+)
+def test_nobody_changes_the_log(database: Database, role, statement: LiteralString):
+    with Log(database.conninfo("app")) as log:
+        log.recorder.insert_events([event("a")])
+    with database.connect(role) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        conn.execute(statement)
+
+
+@pytest.mark.parametrize("role", ["app", "projector", "reader"])
+def test_nobody_inserts_beside_the_function(database: Database, role):
+    with database.connect(role) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        conn.execute("insert into ledger.head (position, recorded_at) values (9, now())")
+
+
+@pytest.mark.parametrize("role", ["projector", "reader"])
+def test_only_the_service_appends(database: Database, role):
+    with database.connect(role) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        conn.execute("select ledger.append('{a}', '{1}', '{t}', '{x}', false)")
