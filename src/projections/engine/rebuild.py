@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 
 from ledger.domain.events import Recorded
 from ledger.errors import RebuildRunning
@@ -10,7 +11,7 @@ from ledger.log import Log
 from projections.engine import positions, tables
 from projections.engine.build import Copy, Engine, stretches
 from projections.engine.registry import Registry
-from projections.engine.tables import LIVE, REBUILD
+from projections.engine.tables import LIVE, REBUILD, AnyCursor
 
 NEARLY = 2_000
 ALONE = "select pg_try_advisory_lock(hashtext('ledger rebuild'))"
@@ -33,10 +34,11 @@ def rebuild(
     """
     database, log, registry, reader = engine
     chosen = registry.pick(names)
-    with database.connect("projector", autocommit=True) as conn, conn.cursor() as cursor:
-        running = cursor.execute(ALONE).fetchone()
-        if running != (True,):
-            raise RebuildRunning
+    with (
+        database.connect("projector", autocommit=True) as conn,
+        conn.cursor() as cursor,
+        alone(cursor),
+    ):
         tables.clear(cursor, REBUILD)
         copy = Copy(cursor, chosen, reader, REBUILD)
         reached = build(copy, log, log.head(), progress)
@@ -44,6 +46,18 @@ def rebuild(
             copy.advance(stretches(log, reached, head))
             reached = head
         return chosen, _swap(copy, log, reached, whole=chosen.by_name == registry.by_name)
+
+
+@contextmanager
+def alone(cursor: AnyCursor) -> Generator[None]:
+    """Be the only rebuild or proof of this database; raises `RebuildRunning` where one is."""
+    if cursor.execute(ALONE).fetchone() != (True,):
+        raise RebuildRunning
+    try:
+        yield
+    finally:
+        if not cursor.connection.closed:
+            cursor.execute("select pg_advisory_unlock_all()")
 
 
 def build(copy: Copy, log: Log, upto: int, progress: Progress = silent) -> int:

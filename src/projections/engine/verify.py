@@ -6,13 +6,12 @@ from typing import NamedTuple
 
 from psycopg import IsolationLevel
 
-from ledger.errors import RebuildRunning
 from ledger.log import Log
 from projections.engine import positions, tables
 from projections.engine.build import Copy, Engine, stretches
 from projections.engine.digest import Difference, digests, first_difference
 from projections.engine.positions import Standing
-from projections.engine.rebuild import ALONE, Progress, build, silent
+from projections.engine.rebuild import Progress, alone, build, silent
 from projections.engine.registry import Registry
 from projections.engine.tables import LIVE, PROOF, AnyCursor
 
@@ -64,9 +63,8 @@ def verify(engine: Engine, progress: Progress = silent) -> Proof:
         database.connect("projector") as live_conn,
         proof_conn.cursor() as proof,
         live_conn.cursor() as live,
+        alone(proof),
     ):
-        if proof.execute(ALONE).fetchone() != (True,):
-            raise RebuildRunning
         states = positions.standings(proof, registry, reader)
         halted = [s for s in states if s.state != "following"]
         proven = registry.only(s.name for s in states if s.state == "following")

@@ -1,0 +1,1 @@
+"""Where the log lives: the embedded server, the database and its roles, the migrations."""

@@ -1,0 +1,80 @@
+"""The database that holds the log: where it is, and how to connect as one of its roles."""
+
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.errors import DuplicateDatabase, UniqueViolation
+
+from ledger.errors import StoreUnavailable
+from ledger.postgres.migrate import migrate
+from ledger.postgres.supervisor import EmbeddedPostgres
+from ledger.settings import Settings
+
+Role = Literal["owner", "app", "projector", "reader"]
+
+_SESSION: Final = "-c timezone=UTC -c search_path=pg_catalog,pg_temp"
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database with the log's schema; `admin_conninfo` connects as the user who may migrate it.
+
+    A session of a role runs in UTC and finds nothing by an unqualified name but PostgreSQL's own
+    and, last, its temporary tables: our SQL names its schemas, so no table of that name in
+    `public` or among temporary ones can take the place of ours. `reset role` returns to the role;
+    only `set role none` would leave it.
+    """
+
+    admin_conninfo: str = field(repr=False)  # may hold a password
+
+    def conninfo(self, role: Role) -> str:
+        """A libpq connection string whose sessions act as `ledger_<role>`.
+
+        Options and the application name that the address already has are kept.
+        """
+        given = conninfo_to_dict(self.admin_conninfo)
+        options = f"{given.get('options') or ''} -c role=ledger_{role} {_SESSION}".lstrip()
+        name = given.get("application_name") or f"ledger {role}"
+        return make_conninfo(self.admin_conninfo, options=options, application_name=name)
+
+    def connect(self, role: Role, **kwargs: Any) -> psycopg.Connection:
+        """Connect as a role; `kwargs` are psycopg's. Raises `StoreUnavailable`."""
+        return _connect(self.conninfo(role), **kwargs)
+
+
+@contextmanager
+def open_database(settings: Settings) -> Generator[Database]:
+    """The database of the settings, migrated: `DATABASE_URL`, or the embedded one of `LEDGER_HOME`.
+
+    The embedded server runs at least as long as the block. Raises `StoreUnavailable`,
+    `PostgresError` or `MigrationError`.
+    """
+    with ExitStack() as stack:
+        if settings.database_url is not None:
+            database = Database(settings.database_url.get_secret_value())
+        else:
+            server = stack.enter_context(EmbeddedPostgres(settings.ledger_home))
+            database = _make_database(server)
+        with _connect(database.admin_conninfo, autocommit=True) as admin:
+            migrate(admin)
+        yield database
+
+
+def _make_database(server: EmbeddedPostgres) -> Database:
+    with _connect(server.conninfo("postgres"), autocommit=True) as admin:
+        found = admin.execute("select from pg_database where datname = 'ledger'").rowcount
+        if not found:
+            with suppress(DuplicateDatabase, UniqueViolation):  # another process was faster
+                admin.execute("create database ledger template template0")
+    return Database(server.conninfo("ledger"))
+
+
+def _connect(conninfo: str, **kwargs: Any) -> psycopg.Connection:
+    try:
+        return psycopg.connect(conninfo, **kwargs)
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(f"The database cannot be reached: {error}") from error

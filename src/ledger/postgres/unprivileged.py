@@ -1,0 +1,78 @@
+"""Runs PostgreSQL's programs for root, as whom they refuse to run."""
+
+import os
+import pwd
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+_NAMESPACE = ("unshare", "-U", "--map-user=65534", "--map-group=65534")
+
+
+class Owner(NamedTuple):
+    """A user and a group, by number."""
+
+    user: int
+    group: int
+
+
+@dataclass(frozen=True)
+class Identity:
+    """As whom programs run: in a namespace that hides root, or as another user, or simply as us.
+
+    Files then belong to `owner`; None means that whoever makes them owns them.
+    """
+
+    namespace: tuple[str, ...] = ()
+    switch: Owner | None = None
+    owner: Owner | None = None
+
+    def run(
+        self, command: Sequence[str | Path], folder: Path, keep_open: Sequence[int] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program to its end in `folder`; it inherits the descriptors `keep_open`.
+
+        Its environment is empty but for the search path: no setting of ours, no secret, no locale.
+        """
+        return subprocess.run(
+            [*self.namespace, *map(str, command)],
+            cwd=folder,
+            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+            pass_fds=keep_open,
+            user=self.switch and self.switch.user,
+            group=self.switch and self.switch.group,
+            extra_groups=self.switch and (),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def take_over(self, folder: Path) -> None:
+        """Give all of a folder to `owner`, itself last: whose it is says whether that is done."""
+        if self.owner is None or folder.stat().st_uid == self.owner.user:
+            return
+        for parent, _, files in os.walk(folder, topdown=False):
+            for path in (*(Path(parent, file) for file in files), Path(parent)):
+                os.chown(path, *self.owner, follow_symlinks=False)
+
+
+def identity_for(program: Path) -> Identity:
+    """As whom `program` runs: us; for root a user namespace, or `nobody` where there is none."""
+    if os.geteuid() != 0:
+        return Identity()
+    if _namespace_works(program):
+        return Identity(namespace=_NAMESPACE, owner=Owner(0, 0))
+    nobody = pwd.getpwnam("nobody")
+    owner = Owner(nobody.pw_uid, nobody.pw_gid)
+    return Identity(switch=owner, owner=owner)
+
+
+def _namespace_works(program: Path) -> bool:
+    try:
+        probe = Identity(namespace=_NAMESPACE).run([program, "--version"], Path("/"))
+    except FileNotFoundError:
+        return False
+    return probe.returncode == 0

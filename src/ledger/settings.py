@@ -1,0 +1,103 @@
+"""The settings: what .env.example lists, read from the environment and `.env`, and checked."""
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from ledger.errors import SettingsError
+
+
+def _postgres_address(value: SecretStr) -> SecretStr:
+    try:
+        conninfo_to_dict(value.get_secret_value())
+    except psycopg.ProgrammingError:
+        # libpq's own message quotes the address, and with it the password.
+        raise ValueError("is no address like postgresql://user:password@host:5432/name") from None
+    return value
+
+
+def _split(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return [part for part in map(str.strip, value.split(",")) if part]
+
+
+def _signing_secret(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith("whsec_"):
+        raise ValueError("every signing secret begins with whsec_; Stripe shows it at the endpoint")
+    return value
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _loopback(host: str) -> str:
+    if not _is_loopback(host):
+        raise ValueError("must be a loopback address such as 127.0.0.1, until access tokens exist")
+    return host
+
+
+def _api_base(value: str) -> str:
+    address = urlsplit(value)
+    safe = address.scheme == "https" or (
+        address.scheme == "http" and _is_loopback(address.hostname or "")
+    )
+    if not safe or not address.hostname:
+        raise ValueError("must begin with https:// (http:// only to this machine)")
+    return value.rstrip("/")
+
+
+class Settings(BaseSettings):
+    """What may differ between installations; a variable that is empty has its default."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",  # .env holds compose's POSTGRES_PASSWORD too
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    database_url: Annotated[SecretStr, AfterValidator(_postgres_address)] | None = None
+    ledger_home: Path = Path(".ledger")
+    ledger_mode: Literal["test", "live"] = "test"
+    stripe_webhook_secrets: Annotated[
+        tuple[Annotated[SecretStr, AfterValidator(_signing_secret)], ...],
+        NoDecode,
+        BeforeValidator(_split),
+    ] = ()
+    stripe_api_key: SecretStr | None = None
+    stripe_api_base: Annotated[str, AfterValidator(_api_base)] = "https://api.stripe.com"
+    ledger_host: Annotated[str, AfterValidator(_loopback)] = "127.0.0.1"
+    ledger_port: int = Field(default=8420, ge=1, le=65535)
+    # Stripe: a key of metadata has up to 40 characters, no square brackets.
+    # https://docs.stripe.com/metadata#data
+    ledger_order_metadata_key: str = Field(default="order_id", pattern=r"^[^\[\]]{1,40}$")
+    ledger_reservation_minutes: int = Field(default=30, ge=1, le=365 * 24 * 60)
+    ledger_time_zone: ZoneInfo = ZoneInfo("UTC")
+    ledger_log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+def load() -> Settings:
+    """Read the settings; `SettingsError` names each wrong variable and the cure, not its value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from None  # the cause's details hold the values
+
+
+def _explain(error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    lines = [f"{str(e['loc'][0]).upper()}: {e['msg'].removeprefix('Value error, ')}" for e in found]
+    return "\n".join([*lines, "Correct it in the environment or .env; .env.example explains it."])

@@ -1,0 +1,38 @@
+"""A simulator of a shop's life at Stripe: the demo, the laws and the benchmarks play it.
+
+It is deterministic and pure: a seed in, events out, each with the exact bytes of its body.
+
+    stripe     SimulatedStripe: everything that shop, customers and banks do there
+    stories    whole payments from start to end; traffic: any number of them, side by side
+    delivery   duplicates, delays and swaps on the way; Stripe's signature
+    layout     how each API version writes the objects down (versions, …_fields: their fields)
+"""
+
+from webhooks.simulator.delivery import deliver, sign
+from webhooks.simulator.layout import API_VERSIONS
+from webhooks.simulator.sender import Events, SimulatedEvent
+from webhooks.simulator.stories import (
+    CHECKOUT_STORIES,
+    STORIES,
+    Purchase,
+    Story,
+    stories_for,
+)
+from webhooks.simulator.stripe import SimulatedStripe
+from webhooks.simulator.traffic import some_traffic, traffic
+
+__all__ = [
+    "API_VERSIONS",
+    "CHECKOUT_STORIES",
+    "STORIES",
+    "Events",
+    "Purchase",
+    "SimulatedEvent",
+    "SimulatedStripe",
+    "Story",
+    "deliver",
+    "sign",
+    "some_traffic",
+    "stories_for",
+    "traffic",
+]

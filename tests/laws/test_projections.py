@@ -1,0 +1,134 @@
+"""The laws that make a replay a proof, for every projection in the registry."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ledger.domain.events import Recorded
+from ledger.log import Log
+from ledger.postgres.database import Database
+from projections.engine import tables
+from projections.engine.build import Copy
+from projections.engine.digest import digests
+from projections.engine.registry import discover
+from projections.engine.tables import PROOF
+from tests.support.worlds import World, worlds
+from webhooks.translate import Translator
+
+REGISTRY = discover()
+READER = Translator(mode="test", order_metadata_key="order_id")
+law = settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+Databases = Callable[[], Database]
+
+
+def recorded(database: Database, world: World) -> list[Recorded]:
+    """The world as its log holds it."""
+    with Log(database.conninfo("app")) as log:
+        for part in world.split(1 + len(world.entries) // 200):
+            log.append_new(part.entries)
+        return log.read(limit=len(world.entries))
+
+
+@contextmanager
+def a_copy(database: Database) -> Iterator[Copy]:
+    """Read models in a scratch schema, not made yet."""
+    with database.connect("projector", autocommit=True) as conn, conn.cursor() as cursor:
+        tables.clear(cursor, PROOF)
+        yield Copy(cursor, REGISTRY, READER, PROOF)
+
+
+def digests_of(copy: Copy, *, world: bool = False) -> dict[str, str]:
+    return digests(copy.cursor, PROOF, REGISTRY, world=world)
+
+
+def rebuilt(database: Database, events: list[Recorded], *, world: bool = False) -> dict[str, str]:
+    """Digests after a bulk rebuild."""
+    with a_copy(database) as copy:
+        copy.create()
+        copy.stage()
+        copy.load([events])
+        copy.finish()
+        return digests_of(copy, world=world)
+
+
+def followed(database: Database, batches: Iterable[list[Recorded]]) -> dict[str, str]:
+    """Digests after live batches, each by a process that was just started."""
+    with a_copy(database) as copy:
+        copy.create()
+        copy.finish()
+    for batch in batches:
+        with database.connect("projector", autocommit=True) as conn, conn.cursor() as cursor:
+            restarted = Copy(cursor, REGISTRY, READER, PROOF)
+            restarted.seek_by_key()
+            restarted.stage()
+            restarted.advance([batch])
+    with database.connect("projector", autocommit=True) as conn, conn.cursor() as cursor:
+        return digests(cursor, PROOF, REGISTRY)
+
+
+def cut(events: list[Recorded], seed: int, cuts: int) -> list[list[Recorded]]:
+    places = sorted(Random(seed).choices(range(len(events) + 1), k=cuts))
+    return [events[a:b] for a, b in zip([0, *places], [*places, len(events)], strict=True)]
+
+
+@pytest.mark.every_server
+@law
+@given(world=worlds(), seed=st.integers(0, 99), cuts=st.integers(0, 12))
+def test_many_batches_with_restarts_equal_a_rebuild(
+    fresh_database: Databases, world: World, seed: int, cuts: int
+):
+    database = fresh_database()
+    events = recorded(database, world)
+    assert followed(database, cut(events, seed, cuts)) == rebuilt(database, events)
+
+
+@law
+@given(world=worlds())
+def test_one_event_at_a_time_equals_a_rebuild(fresh_database: Databases, world: World):
+    database = fresh_database()
+    events = recorded(database, world)
+    with a_copy(database) as copy:
+        copy.create()
+        copy.finish()
+        copy.seek_by_key()
+        copy.stage()
+        copy.advance([event] for event in events)
+        assert digests_of(copy) == rebuilt(database, events)
+
+
+@law
+@given(world=worlds(), seed=st.integers(0, 99))
+def test_halves_folded_apart_and_merged_equal_a_rebuild(
+    fresh_database: Databases, world: World, seed: int
+):
+    database = fresh_database()
+    events = recorded(database, world)
+    one, two, three = cut(events, seed, 2)
+    with a_copy(database) as copy:
+        copy.create()
+        copy.finish()
+        copy.stage()
+        last = copy.fold(two)
+        last.merge(copy.fold(three))
+        whole = copy.fold(one)
+        whole.merge(last)
+        with copy.cursor.connection.transaction():
+            copy.flush(whole)
+        assert digests_of(copy) == rebuilt(database, events)
+
+
+@pytest.mark.every_server
+@law
+@given(world=worlds(), seed=st.integers(0, 2**32 - 1))
+def test_any_order_and_repetition_of_stripes_events_ends_in_the_same_world(
+    fresh_database: Databases, world: World, seed: int
+):
+    straight, shuffled = fresh_database(), fresh_database()
+    in_order = rebuilt(straight, recorded(straight, world), world=True)
+    events = recorded(shuffled, world.shuffled(seed))
+    assert rebuilt(shuffled, events, world=True) == in_order

@@ -1,0 +1,89 @@
+"""A connection is a session of its role, on every server that we support."""
+
+from pathlib import Path
+from typing import get_args
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.errors import InsufficientPrivilege
+from pydantic import SecretStr
+
+from ledger.errors import StoreUnavailable
+from ledger.postgres.database import Database, Role, open_database
+from ledger.settings import Settings
+from tests.support.servers import short_lived_home
+
+
+@pytest.mark.every_server
+@pytest.mark.parametrize("role", get_args(Role))
+def test_a_session_acts_as_its_role_and_reset_does_not_leave_it(
+    database: Database, role: Role
+) -> None:
+    with database.connect(role) as conn:
+        for reset in (b"select 1", b"reset role", b"reset all"):
+            conn.execute(reset)
+            assert conn.execute("select current_user").fetchone() == (f"ledger_{role}",)
+
+
+@pytest.mark.every_server
+def test_a_session_is_in_utc_and_finds_only_postgresqls_own_names(database: Database) -> None:
+    with psycopg.connect(database.admin_conninfo) as conn:
+        conn.execute("create table public.pg_class_of_mine ()")
+        conn.execute("grant select on public.pg_class_of_mine to public")
+    with database.connect("reader", autocommit=True) as conn:
+        assert conn.execute("show timezone").fetchone() == ("UTC",)
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            conn.execute("select from pg_class_of_mine")
+        conn.execute("create temporary table pg_class ()")
+        assert conn.execute("select from pg_class").rowcount > 0, "not the temporary table"
+
+
+@pytest.mark.every_server
+def test_a_role_cannot_change_the_record_of_migrations(database: Database) -> None:
+    for role in ("app", "projector", "reader"):
+        with database.connect(role) as conn, pytest.raises(InsufficientPrivilege):
+            conn.execute("delete from ledger.ledger_migrations")
+
+
+def test_options_of_the_address_are_kept(database: Database) -> None:
+    given = make_conninfo(
+        database.admin_conninfo, options="-c statement_timeout=7s", application_name="till"
+    )
+    with Database(given).connect("app") as conn:
+        assert conn.execute("show statement_timeout").fetchone() == ("7s",)
+        assert conn.execute("show application_name").fetchone() == ("till",)
+        assert conn.execute("select current_user").fetchone() == ("ledger_app",)
+    with database.connect("app") as conn:
+        assert conn.execute("show application_name").fetchone() == ("ledger app",)
+
+
+def test_a_url_works_and_its_password_stays_out_of_sight() -> None:
+    database = Database("postgresql://shop:hunter2@127.0.0.1:1/ledger?connect_timeout=3")
+    parts = conninfo_to_dict(database.conninfo("reader"))
+    assert (parts["user"], parts["password"], parts["port"]) == ("shop", "hunter2", "1")
+    assert "hunter2" not in repr(database)
+    with pytest.raises(StoreUnavailable) as caught:
+        database.connect("reader")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_embedded_database_is_made_migrated_and_kept() -> None:
+    with short_lived_home() as home:
+        settings = Settings(ledger_home=home, database_url=None)
+        for expected in (1, 2):
+            with open_database(settings) as database, database.connect("owner") as conn:
+                conn.execute("create table if not exists ledger.kept (number int)")
+                conn.execute("insert into ledger.kept values (1)")
+                (count,) = conn.execute("select count(*) from ledger.kept").fetchone() or (None,)
+                assert count == expected
+
+
+def test_a_database_url_is_used_and_migrated(empty_database: Database, tmp_path: Path) -> None:
+    url = SecretStr(empty_database.admin_conninfo)
+    with (
+        open_database(Settings(database_url=url, ledger_home=tmp_path)) as database,
+        database.connect("owner") as conn,
+    ):
+        assert conn.execute("select name from ledger.ledger_migrations").rowcount > 0
+    assert not list(tmp_path.iterdir()), "no embedded server"

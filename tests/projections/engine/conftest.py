@@ -1,0 +1,25 @@
+"""An engine with toy projections, ready to follow."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from ledger.log import Log
+from ledger.postgres.database import Database
+from projections.engine import positions
+from projections.engine.build import Engine
+from tests.projections.engine.toys import TOYS, PlainReader
+
+
+@pytest.fixture
+def log(database: Database) -> Iterator[Log]:
+    with Log(database.conninfo("app")) as log:
+        yield log
+
+
+@pytest.fixture
+def engine(database: Database, log: Log) -> Engine:
+    engine = Engine(database, log, TOYS, PlainReader())
+    with database.connect("projector", autocommit=True) as conn:
+        positions.prepare(conn.cursor(), engine.registry, engine.reader, head=0)
+    return engine

@@ -1,0 +1,153 @@
+"""Following: nothing is missed, one leads, and what fails stops alone."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import Any, LiteralString
+
+import pytest
+
+from ledger.errors import ProjectionStopped
+from projections.engine import positions
+from projections.engine.build import Engine
+from projections.engine.follow import Follower
+from projections.engine.rebuild import rebuild
+from tests.projections.engine.toys import POISON, TOYS, PlainReader, correction, delivery
+
+
+def rows(engine: Engine, query: LiteralString) -> list[Any]:
+    with engine.database.connect("reader") as conn:
+        return conn.execute(query).fetchall()
+
+
+def standing(engine: Engine) -> dict[str, tuple[str, int]]:
+    with engine.database.connect("reader") as conn:
+        states = positions.standings(conn.cursor(), engine.registry, engine.reader)
+    return {s.name: (s.state, s.position) for s in states}
+
+
+@contextmanager
+def following(engine: Engine) -> Iterator[Event]:
+    stop = Event()
+    thread = Thread(target=Follower(engine).run, args=[stop])
+    thread.start()
+    try:
+        yield stop
+    finally:
+        stop.set()
+        thread.join()
+
+
+def eventually(condition: Any, *, within_seconds: float = 10) -> None:
+    deadline = time.monotonic() + within_seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_every_kind_of_table_follows(engine: Engine):
+    engine.log.append([delivery("A", 1, 5), delivery("A", 2, 7), delivery("B", 1, 5)])
+    engine.log.append([correction("A", 3, 2), correction("A", 4, 3), delivery("B", 2, 7)])
+    assert Follower(engine).catch_up() == 6
+    assert rows(engine, "select sku, units, lines from read_models.sums order by 1") == [
+        ("A", 12, 2),
+        ("B", 12, 2),
+    ]
+    assert rows(engine, "select sku, change from read_models.corrections") == [("A", 3)]
+    assert rows(engine, "select largest, skus from read_models.sizes order by 1") == [(7, 2)]
+    assert len(rows(engine, "select from read_models.counted")) == 6
+
+
+def test_a_rollup_row_goes_when_nothing_is_in_it_any_longer(engine: Engine):
+    engine.log.append([delivery("A", 1, 5)])
+    Follower(engine).catch_up()
+    assert rows(engine, "select largest, skus from read_models.sizes") == [(5, 1)]
+    engine.log.append([delivery("A", 2, 7)])
+    Follower(engine).catch_up()
+    assert rows(engine, "select largest, skus from read_models.sizes") == [(7, 1)]
+
+
+def test_a_running_follower_sees_appends_at_once(engine: Engine):
+    with following(engine):
+        for n in range(1, 30):
+            engine.log.append([delivery("A", n)])
+        eventually(lambda: standing(engine)["counter"] == ("following", 29), within_seconds=5)
+
+
+def test_an_append_without_a_ring_is_found_by_polling(engine: Engine):
+    with following(engine):
+        eventually(lambda: rows(engine, "select from pg_locks where locktype = 'advisory'"))
+        with engine.database.connect("owner") as conn:
+            conn.execute(
+                "create or replace function pg_temp.quiet() returns void language sql as ''"
+            )
+            conn.execute(
+                "insert into ledger.stored_events"
+                " select originator_id, originator_version, topic, state, 1, now(), sha256('')"
+                " from (values ('stock/A', 1, 'stock.received.v1', %b::bytea))"
+                " as v (originator_id, originator_version, topic, state)",
+                [engine.log.mapper.to_stored_event(delivery("A", 1)).state],
+            )
+            conn.execute("update ledger.head set position = 1, recorded_at = now()")
+        eventually(lambda: standing(engine)["counter"] == ("following", 1), within_seconds=5)
+
+
+def test_only_one_of_two_followers_leads_and_the_other_takes_over(engine: Engine):
+    with following(engine) as first:
+        eventually(lambda: rows(engine, "select from pg_locks where locktype = 'advisory'"))
+        with following(engine):
+            engine.log.append([delivery("A", 1)])
+            eventually(lambda: standing(engine)["counter"][1] == 1)
+            first.set()
+            engine.log.append([delivery("A", 2)])
+            eventually(lambda: standing(engine)["counter"][1] == 2, within_seconds=5)
+    assert len(rows(engine, "select from read_models.counted")) == 2
+
+
+def test_a_handler_that_fails_stops_its_projection_and_its_readers_only(engine: Engine):
+    engine.log.append([delivery("A", n, POISON if n == 6 else n) for n in range(1, 11)])
+    with pytest.raises(ProjectionStopped, match=r"deliveries: ValueError at toys\.py"):
+        Follower(engine).catch_up()
+    assert standing(engine) == {
+        "deliveries": ("stopped", 5),
+        "shelves": ("stopped", 5),
+        "counter": ("following", 10),
+    }
+    assert rows(engine, "select units from read_models.sums") == [(15,)]
+
+
+def test_sql_that_fails_stops_its_projection_only(engine: Engine):
+    engine.log.append([delivery("A", 1), correction("A", 2, 1_000_000), delivery("A", 3)])
+    with pytest.raises(ProjectionStopped, match="shelves: DivisionByZero"):
+        Follower(engine).catch_up()
+    assert standing(engine) == {
+        "deliveries": ("following", 3),
+        "shelves": ("stopped", 1),
+        "counter": ("following", 3),
+    }
+
+
+def test_what_changed_refuses_to_follow_until_it_was_rebuilt(engine: Engine):
+    engine.log.append([delivery("A", 1)])
+    Follower(engine).catch_up()
+    changed = engine._replace(reader=PlainReader("read otherwise"))
+    engine.log.append([delivery("A", 2)])
+    with pytest.raises(ProjectionStopped, match="changed; run `ledger rebuild"):
+        Follower(changed).catch_up()
+    rebuild(changed)
+    assert Follower(changed).catch_up() == 2
+    assert rows(engine, "select units from read_models.sums") == [(2,)]
+
+
+def test_a_new_projection_waits_for_its_first_build(engine: Engine):
+    known = engine._replace(registry=TOYS.only(["deliveries", "shelves"]))
+    with engine.database.connect("projector", autocommit=True) as conn:
+        conn.execute("delete from read_models.projections where name = 'counter'")
+        conn.execute("drop table read_models.counted")
+    engine.log.append([delivery("A", 1)])
+    assert Follower(known).catch_up() == 1
+    with pytest.raises(ProjectionStopped, match="counter: never built"):
+        Follower(engine).catch_up()
+    rebuild(engine, ["counter"])
+    assert Follower(engine).catch_up() == 1

@@ -1,0 +1,107 @@
+"""A rebuild: the same rows, no downtime, nothing missed while it runs."""
+
+from threading import Event, Thread
+
+import psycopg
+import pytest
+
+from ledger.errors import RebuildRunning, UnknownProjection
+from projections.engine.build import Engine
+from projections.engine.digest import digests
+from projections.engine.follow import Follower
+from projections.engine.rebuild import ALONE, rebuild
+from projections.engine.tables import LIVE
+from projections.engine.verify import verify
+from tests.projections.engine.test_follow import following, rows
+from tests.projections.engine.toys import POISON, delivery
+
+
+def live(engine: Engine) -> dict[str, str]:
+    with engine.database.connect("reader") as conn, conn.cursor() as cursor:
+        return digests(cursor, LIVE, engine.registry)
+
+
+def test_a_rebuild_changes_nothing_that_is_right(engine: Engine):
+    engine.log.append([delivery(f"S{n % 7}", 1 + n // 7, n) for n in range(100) if n != POISON])
+    Follower(engine).catch_up()
+    before = live(engine)
+    chosen, position = rebuild(engine)
+    assert (set(chosen.by_name), position) == (set(engine.registry.by_name), 99)
+    assert live(engine) == before
+
+
+def test_a_rebuild_mends_what_is_wrong(engine: Engine):
+    engine.log.append([delivery("A", 1, 5), delivery("B", 1, 5)])
+    Follower(engine).catch_up()
+    before = live(engine)
+    with engine.database.connect("projector", autocommit=True) as conn:
+        conn.execute("update read_models.skus set largest = 6 where sku = 'B'")
+        conn.execute("delete from read_models.sums")
+    assert live(engine) != before
+    rebuild(engine, ["deliveries"])
+    assert live(engine) == before
+
+
+def test_a_rebuild_of_one_takes_its_readers_with_it(engine: Engine):
+    engine.log.append([delivery("A", 1)])
+    Follower(engine).catch_up()
+    assert set(rebuild(engine, ["deliveries"])[0].by_name) == {"deliveries", "shelves"}
+    assert set(rebuild(engine, ["counter"])[0].by_name) == {"counter"}
+
+
+def test_one_at_a_time(engine: Engine):
+    with engine.database.connect("projector", autocommit=True) as conn:
+        conn.execute(ALONE)
+        with pytest.raises(RebuildRunning):
+            rebuild(engine)
+        with pytest.raises(RebuildRunning):
+            verify(engine)
+
+
+def test_an_unknown_name_is_said(engine: Engine):
+    with pytest.raises(UnknownProjection, match="'nonsense'; there are"):
+        rebuild(engine, ["nonsense"])
+
+
+@pytest.mark.every_server
+def test_rebuilds_under_load_lose_nothing_and_hide_nothing(engine: Engine):
+    """While events arrive and are followed, readers always find the tables, at the end all rows."""
+    done = Event()
+    seen: list[int] = []
+
+    def write() -> None:
+        for n in range(1, 601):
+            engine.log.append([delivery("A", n)])
+        done.set()
+
+    def read() -> None:
+        with engine.database.connect("reader", autocommit=True) as conn:
+            while not done.is_set():
+                row = conn.execute("select count(*) from read_models.arrivals").fetchone()
+                assert row is not None
+                seen.append(row[0])
+
+    threads = [Thread(target=write), Thread(target=read)]
+    with following(engine):
+        for thread in threads:
+            thread.start()
+        rebuilds = 0
+        while not done.is_set():
+            rebuild(engine)
+            rebuilds += 1
+        for thread in threads:
+            thread.join()
+    assert Follower(engine).catch_up() == 600
+    assert rows(engine, "select units, lines from read_models.sums") == [(600, 600)]
+    assert seen == sorted(seen), "what a reader saw never goes back"
+    assert rebuilds > 0
+    assert verify(engine).holds
+
+
+def test_what_is_left_of_an_interrupted_rebuild_is_removed(engine: Engine):
+    with engine.database.connect("projector", autocommit=True) as conn:
+        conn.execute("create table rebuild.leftover (a int)")
+        conn.execute("create view rebuild.leftover_view as select a from rebuild.leftover")
+    rebuild(engine)
+    with engine.database.connect("projector") as conn, pytest.raises(psycopg.errors.UndefinedTable):
+        conn.execute("select from rebuild.leftover")

@@ -1,0 +1,100 @@
+"""The proof finds every wrong row, and every change to the log itself."""
+
+import psycopg
+import pytest
+
+from projections.engine.build import Engine
+from projections.engine.digest import Difference
+from projections.engine.follow import Follower
+from projections.engine.verify import verify
+from tests.projections.engine.test_follow import following
+from tests.projections.engine.toys import POISON, correction, delivery
+
+
+@pytest.fixture
+def filled(engine: Engine) -> Engine:
+    engine.log.append([delivery("A", 1, 5), delivery("B", 1, 6), correction("B", 2, 4)])
+    Follower(engine).catch_up()
+    return engine
+
+
+@pytest.mark.every_server
+def test_a_true_ledger_is_proven(filled: Engine):
+    proof = verify(filled)
+    assert proof.holds
+    assert proof.position == 3
+    assert set(proof.tables) == set(filled.registry.tables)
+
+
+TAMPERINGS = [
+    (
+        "update read_models.skus set largest = 7 where sku = 'B'",
+        Difference("skus", ("B",), "largest", "7", "6"),
+    ),
+    (
+        "delete from read_models.skus where sku = 'A'",
+        Difference("skus", ("A",), None, None, "a row"),
+    ),
+    (
+        "insert into read_models.skus (sku) values ('AA')",
+        Difference("skus", ("AA",), None, "a row", None),
+    ),
+    (
+        "update read_models.sums set units = 0 where sku = 'A'",
+        Difference("sums", ("A",), "units", "0", "5"),
+    ),
+    (
+        "update read_models.shelves set odd = null where sku = 'A'",
+        Difference("shelves", ("A",), "odd", "\\N", "1"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("tampering", "found"), TAMPERINGS)
+def test_a_wrong_row_is_named(filled: Engine, tampering, found: Difference):
+    with filled.database.connect("projector", autocommit=True) as conn:
+        conn.execute(tampering)
+    proof = verify(filled)
+    assert not proof.holds
+    assert proof.difference == found
+
+
+LOG_FAULTS = [
+    (
+        "update ledger.stored_events set state = state || ' ' where notification_id = 2",
+        "position 2",
+    ),
+    ("delete from ledger.stored_events where notification_id = 2", "there are 2 events"),
+    ("delete from ledger.stored_events where notification_id = 3", "there are 2 events"),
+]
+
+
+@pytest.mark.parametrize(("forgery", "said"), LOG_FAULTS)
+def test_a_forged_log_is_found(filled: Engine, forgery, said: str):
+    """Somebody with every right takes the triggers away first."""
+    with psycopg.connect(filled.database.admin_conninfo, autocommit=True) as conn:
+        conn.execute("alter table ledger.stored_events disable trigger all")
+        conn.execute(forgery)
+    fault = verify(filled).log_fault
+    assert fault is not None
+    assert said in fault
+
+
+def test_what_is_stopped_is_not_proven(engine: Engine):
+    engine.log.append([delivery("A", 1, POISON), delivery("B", 1)])
+    with following(engine):
+        pass
+    with pytest.raises(Exception, match="Not following"):
+        Follower(engine).catch_up()
+    proof = verify(engine)
+    assert not proof.holds
+    assert {s.name for s in proof.halted} == {"deliveries", "shelves"}
+    assert set(proof.tables) == {"counted"}
+
+
+def test_a_proof_holds_while_events_arrive(filled: Engine):
+    with following(filled):
+        for n in range(2, 60):
+            filled.log.append([delivery("A", n)])
+            if n % 20 == 0:
+                assert verify(filled).holds

@@ -1,0 +1,85 @@
+"""PostgreSQL servers for tests, and clean databases on them."""
+
+import re
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import LiteralString
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from ledger.postgres.database import Database
+from ledger.postgres.migrate import migrate
+from ledger.postgres.supervisor import EmbeddedPostgres
+
+_OLDEST_SUPPORTED = 15
+
+
+@contextmanager
+def short_lived_home() -> Generator[Path]:
+    """A folder for LEDGER_HOME that the user `nobody` may pass through, should root need him."""
+    with tempfile.TemporaryDirectory(prefix="ledger-test-") as name:
+        home = Path(name)
+        home.chmod(0o755)
+        yield home
+
+
+def system_bin_folder() -> Path | None:
+    """The programs of the oldest installed PostgreSQL that we support."""
+    installed = {
+        int(folder.parent.name): folder
+        for folder in Path("/usr/lib/postgresql").glob("*/bin")
+        if re.fullmatch(r"\d+", folder.parent.name) and (folder / "initdb").exists()
+    }
+    supported = [version for version in installed if version >= _OLDEST_SUPPORTED]
+    return installed[min(supported)] if supported else None
+
+
+class Server:
+    """A running server with a migrated template, from which databases are made in milliseconds."""
+
+    def __init__(self, postgres: EmbeddedPostgres) -> None:
+        self._postgres = postgres
+        self._made = 0
+        # Nothing of a test needs to survive a crash of the machine.
+        self._admin("alter system set fsync = off")
+        self._admin("select pg_reload_conf()")
+        self._admin("create database template_ledger")
+        with psycopg.connect(postgres.conninfo("template_ledger"), autocommit=True) as admin:
+            migrate(admin)
+
+    def create(self) -> Database:
+        """A new database with the log's schema and nothing in it."""
+        return self._create("template_ledger")
+
+    def create_empty(self) -> Database:
+        """A new database without any schema of ours."""
+        return self._create("template0")
+
+    def drop(self, database: Database) -> None:
+        """Drop it, whoever is still connected."""
+        name = conninfo_to_dict(database.admin_conninfo)["dbname"]
+        self._admin(sql.SQL("drop database {} with (force)").format(sql.Identifier(str(name))))
+
+    def _create(self, template: str) -> Database:
+        self._made += 1
+        name = f"ledger_{self._made}"
+        statement = sql.SQL("create database {} template {} strategy file_copy").format(
+            sql.Identifier(name), sql.Identifier(template)
+        )
+        self._admin(statement)
+        return Database(self._postgres.conninfo(name))
+
+    def _admin(self, statement: LiteralString | sql.Composed) -> None:
+        with psycopg.connect(self._postgres.conninfo("postgres"), autocommit=True) as admin:
+            admin.execute(statement)
+
+
+@contextmanager
+def running(bin_folder: Path | None) -> Generator[Server]:
+    """A server of these programs (None: the embedded ones) for the length of the block."""
+    with short_lived_home() as home, EmbeddedPostgres(home, bin_folder) as postgres:
+        yield Server(postgres)
