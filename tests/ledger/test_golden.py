@@ -1,0 +1,57 @@
+"""Golden files: events as earlier versions stored them, which every later version must read.
+
+Lines are only ever added. A line that no longer reads means that stored logs no longer read.
+"""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from eventsourcing.persistence import StoredEvent
+
+from ledger.domain.events import CATALOGUE, Entry, Recorded
+from ledger.log import LedgerMapper
+from webhooks.translate import Translator
+
+LINES = (Path(__file__).parent / "golden" / "stored_events.jsonl").read_bytes().splitlines()
+MAPPER = LedgerMapper(None)  # pyright: ignore[reportArgumentType] - it needs no transcoder
+
+
+class Golden(msgspec.Struct):
+    """One stored event."""
+
+    originator_id: str
+    originator_version: int
+    topic: str
+    state: str
+
+
+GOLDEN = [msgspec.json.decode(golden, type=Golden) for golden in LINES]
+
+
+def stored(golden: Golden) -> StoredEvent:
+    return StoredEvent(
+        golden.originator_id, golden.originator_version, golden.topic, golden.state.encode()
+    )
+
+
+def test_every_topic_has_a_golden_event():
+    assert {golden.topic for golden in GOLDEN} == set(CATALOGUE)
+
+
+@pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: golden.originator_id)
+def test_a_golden_event_reads_and_would_be_stored_the_same(golden: Golden):
+    entry = MAPPER.to_domain_event(stored(golden))
+    assert type(entry.event) is CATALOGUE[golden.topic]
+    assert MAPPER.to_stored_event(entry) == stored(golden)
+
+
+@pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: golden.originator_id)
+def test_a_golden_event_is_still_a_fact(golden: Golden):
+    entry: Entry = MAPPER.to_domain_event(stored(golden))
+    recorded = Recorded(
+        1, entry.originator_id, entry.originator_version, entry.effective_at,
+        entry.effective_at, entry.event, entry.meta,
+    )  # fmt: skip
+    _, facts = Translator(mode="test", order_metadata_key="order_id")(recorded)
+    assert facts
