@@ -8,6 +8,8 @@ A provider's fact is an object and the state it was reported in. Its class says 
 (`RefundSucceeded`), its base says the object (`RefundFact`); a handler may take either.
 Amounts are integers in minor units of `currency` (lower case); times are aware and in UTC.
 An id that the report did not name is None, which never erases one known before.
+`created_at` is when the object was made or, where a report does not say, when it was reported:
+of several the earliest is right.
 """
 
 from collections.abc import Iterator
@@ -113,9 +115,11 @@ class PaymentCanceled(PaymentFact, frozen=True, kw_only=True):
 
 
 class ChargeFact(StatefulFact, frozen=True, kw_only=True):
-    """One attempt to take money. `refunded_minor` is the provider's cumulative figure.
+    """One attempt to take money.
 
-    `captured_at` is set when `captured_minor` was (at the latest) taken.
+    `captured_minor` is 0 unless the state is captured; `captured_at` is when it was taken, as far
+    as the report knows: of several the latest is right. `refunded_minor` is the provider's
+    cumulative figure, without what a partial capture let go.
     """
 
     charge_id: str

@@ -1,0 +1,98 @@
+"""Money: integers in minor units, written for people, read from people, and split without loss."""
+
+from collections.abc import Sequence
+
+from ledger.errors import InvalidCommand
+
+MAX_MINOR = 10**15
+"""No single amount is larger: a thousand times what Stripe takes at most (twelve digits), and
+small enough that thousands of them add up within PostgreSQL's bigint."""
+
+# docs.stripe.com/currencies: Stripe's decimals, which are not ISO 4217's (UGX, ISK, MGA differ).
+# fmt: off
+_WITHOUT_DECIMALS = frozenset({
+    "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga",
+    "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf",
+})
+# fmt: on
+_WITH_THREE_DECIMALS = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
+_WHOLE_UNITS_SENT_WITH_TWO = frozenset({"isk", "ugx"})
+
+
+def decimals(currency: str) -> int:
+    """How many digits of an amount in minor units stand behind the point: 0, 2 or 3."""
+    if currency in _WITHOUT_DECIMALS:
+        return 0
+    return 3 if currency in _WITH_THREE_DECIMALS else 2
+
+
+def step_minor(currency: str) -> int:
+    """The smallest amount that Stripe charges; every charge is a multiple of it.
+
+    Ten where there are three decimals (the last is 0), a hundred in ISK and UGX (whole units
+    that are sent with two decimals), else one.
+    """
+    if currency in _WITH_THREE_DECIMALS:
+        return 10
+    return 100 if currency in _WHOLE_UNITS_SENT_WITH_TWO else 1
+
+
+def format_money(amount_minor: int, currency: str) -> str:
+    """An amount for people: `1250, "gbp"` is "12.50 gbp", `-5, "jpy"` is "-5 jpy"."""
+    digits = decimals(currency)
+    units, rest = divmod(abs(amount_minor), 10**digits)
+    fraction = f".{rest:0{digits}d}" if digits else ""
+    return f"{'-' if amount_minor < 0 else ''}{units}{fraction} {currency}"
+
+
+def parse_money(text: str) -> tuple[int, str]:
+    """What a person wrote, in minor units and its currency: "12.5 GBP" is `(1250, "gbp")`.
+
+    Decimals may be left out. Raises InvalidCommand for anything but a number and a currency,
+    for more decimals than the currency has, and for an amount that Stripe could not charge.
+    """
+    number, _, currency = text.strip().lower().partition(" ")
+    currency = currency.strip()
+    if not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
+        raise InvalidCommand(f"write an amount as `12.50 gbp`, not as {text!r}")
+    amount_minor = _minor(number, currency)
+    step = step_minor(currency)
+    if amount_minor % step:
+        raise InvalidCommand(f"{currency} is charged in steps of {format_money(step, currency)}")
+    return amount_minor, currency
+
+
+def split(amount_minor: int, weights: Sequence[int]) -> list[int]:
+    """Share an amount in proportion to the weights so that the parts add up to it exactly.
+
+    What is left after rounding down goes, one minor unit each, to the largest remainders (the
+    largest-remainder method); among equals to the first. A negative amount is the mirror image.
+    """
+    total = sum(weights)
+    assert total > 0, "weights that add up to nothing share nothing"
+    assert min(weights) >= 0, "a weight is never negative"
+    shares = [divmod(abs(amount_minor) * weight, total) for weight in weights]
+    parts = [share for share, _ in shares]
+    left = abs(amount_minor) - sum(parts)
+    for index in sorted(range(len(shares)), key=lambda i: -shares[i][1])[:left]:
+        parts[index] += 1
+    return parts if amount_minor >= 0 else [-part for part in parts]
+
+
+def _minor(number: str, currency: str) -> int:
+    """The minor units of a decimal number that a person wrote."""
+    digits = decimals(currency)
+    units, point, fraction = number.removeprefix("-").partition(".")
+    if not _is_digits(units) or (point and not _is_digits(fraction)):
+        raise InvalidCommand(f"{number!r} is no amount of money; write it as `12.50`")
+    if len(fraction) > digits:
+        raise InvalidCommand(f"{number} has more decimals than {currency}, which has {digits}")
+    amount_minor = int(units + fraction.ljust(digits, "0"))
+    if amount_minor > MAX_MINOR:
+        raise InvalidCommand(f"no amount is larger than {format_money(MAX_MINOR, currency)}")
+    return -amount_minor if number.startswith("-") else amount_minor
+
+
+def _is_digits(text: str) -> bool:
+    """ASCII digits only, and few enough to be an amount."""
+    return text.isascii() and text.isdigit() and len(text) <= 20

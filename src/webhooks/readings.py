@@ -1,0 +1,232 @@
+"""What each Stripe object says, as facts: the rows of STRIPE.md's "Meaning" table.
+
+Every reading takes an object, the event that carries it, and the key under which the shop's order
+id stands in metadata. A fact is a function of its event alone.
+"""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, cast
+
+from ledger.domain.facts import ChargeCaptured, Fact, FundsMovement, PaymentSucceeded, RefundFact
+from webhooks.states import (
+    charge_state,
+    checkout_state,
+    customer_state,
+    dispute_state,
+    payment_state,
+    refund_state,
+)
+from webhooks.stripe_objects import (
+    BalanceTransaction,
+    Charge,
+    CheckoutSession,
+    Contact,
+    Customer,
+    Dispute,
+    Envelope,
+    PaymentIntent,
+    Reference,
+    Refund,
+    RefundList,
+)
+
+_MAX_LABEL = 200  # characters: Stripe's limit for `client_reference_id`
+
+
+def payment_facts(intent: PaymentIntent, event: Envelope, metadata_key: str) -> list[Fact]:
+    """A payment, and the attempts that events until 2022-11-15 listed with it."""
+    charges = intent.charges.data if intent.charges else []
+    state = payment_state(intent, event.type)
+    received = intent.amount_received
+    if received is None:
+        received = intent.amount if state is PaymentSucceeded else 0
+    payment = state(
+        payment_id=intent.id,
+        amount_minor=intent.amount,
+        received_minor=received,
+        currency=intent.currency.lower(),
+        created_at=_created(intent.created, event),
+        order_id=_order_id(intent.metadata, metadata_key),
+        customer_id=_id(intent.customer),
+        charge_id=_id(intent.latest_charge) or (charges[0].id if charges else None),
+        email=intent.receipt_email,
+        failure_code=intent.last_payment_error.code if intent.last_payment_error else None,
+    )
+    attempts = [fact for charge in charges for fact in charge_facts(charge, event, metadata_key)]
+    return [payment, *attempts]
+
+
+def charge_facts(charge: Charge, event: Envelope, metadata_key: str) -> list[Fact]:
+    """A charge, and the refunds that events until 2022-11-15 listed with it.
+
+    Without `amount_captured` (before 2020-08-27) a partial capture looks like a partial refund,
+    and nothing tells them apart: the whole amount counts as captured.
+    """
+    state = charge_state(charge, event.type)
+    is_captured = state is ChargeCaptured
+    captured = charge.amount if charge.amount_captured is None else charge.amount_captured
+    created_at = _created(charge.created, event)
+    fact = state(
+        charge_id=charge.id,
+        amount_minor=charge.amount,
+        captured_minor=captured if is_captured else 0,
+        refunded_minor=_refunded_minor(charge) if is_captured else 0,
+        currency=charge.currency.lower(),
+        created_at=created_at,
+        captured_at=_captured_at(event, created_at) if is_captured else None,
+        payment_id=_id(charge.payment_intent),
+        order_id=_order_id(charge.metadata, metadata_key),
+        customer_id=_id(charge.customer),
+        transaction_id=_id(charge.balance_transaction),
+        email=charge.receipt_email or _email(charge.billing_details),
+        failure_code=charge.failure_code,
+    )
+    if not is_captured:
+        return [fact]
+    return [fact, *[_refund(refund, event, charge) for refund in _customer_refunds(charge)]]
+
+
+def refund_facts(refund: Refund, event: Envelope, _metadata_key: str) -> list[Fact]:
+    """A refund, unless it only let a hold lapse: where nothing was taken, nothing goes back."""
+    if refund.reason == "expired_uncaptured_charge":
+        return []
+    return [_refund(refund, event)]
+
+
+def dispute_facts(dispute: Dispute, event: Envelope, _metadata_key: str) -> list[Fact]:
+    """A dispute or an inquiry, with the funds that it moved so far."""
+    due_by = dispute.evidence_details.due_by if dispute.evidence_details else None
+    fact = dispute_state(dispute)(
+        dispute_id=dispute.id,
+        amount_minor=dispute.amount,
+        currency=dispute.currency.lower(),
+        created_at=_created(dispute.created, event),
+        charge_id=_id(dispute.charge),
+        payment_id=_id(dispute.payment_intent),
+        reason=dispute.reason,
+        due_at=None if due_by is None else at(due_by),
+        movements=tuple(_movement(each, event) for each in dispute.balance_transactions or ()),
+        withdrawn=event.type == "charge.dispute.funds_withdrawn",
+        reinstated=event.type == "charge.dispute.funds_reinstated",
+    )
+    return [fact]
+
+
+def checkout_facts(session: CheckoutSession, event: Envelope, metadata_key: str) -> list[Fact]:
+    """A visit to the payment page."""
+    fact = checkout_state(session, event.type)(
+        session_id=session.id,
+        created_at=_created(session.created, event),
+        currency=session.currency.lower() if session.currency else None,
+        total_minor=session.amount_total,
+        payment_id=_id(session.payment_intent),
+        order_id=_order_id(session.metadata, metadata_key),
+        reference=_label(session.client_reference_id),
+        customer_id=_id(session.customer),
+        email=_email(session.customer_details) or session.customer_email,
+    )
+    return [fact]
+
+
+def customer_facts(customer: Customer, event: Envelope, _metadata_key: str) -> list[Fact]:
+    """A customer."""
+    fact = customer_state(event.type)(
+        customer_id=customer.id,
+        created_at=None if customer.created is None else at(customer.created),
+        email=customer.email,
+        name=customer.name,
+    )
+    return [fact]
+
+
+@lru_cache(maxsize=4096)
+def at(seconds: int) -> datetime:
+    """Seconds since 1970 as a time in UTC; cached, because many reports name the same second."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _refund(refund: Refund, event: Envelope, charge: Charge | None = None) -> RefundFact:
+    """One refund, reported by itself or in the list of its charge."""
+    return refund_state(refund, event.type)(
+        refund_id=refund.id,
+        amount_minor=refund.amount,
+        currency=refund.currency.lower(),
+        created_at=_created(refund.created, event),
+        charge_id=_id(refund.charge) or (charge.id if charge else None),
+        payment_id=_id(refund.payment_intent) or (_id(charge.payment_intent) if charge else None),
+        transaction_id=_id(refund.balance_transaction),
+        reason=refund.reason,
+        failure_code=refund.failure_reason,
+    )
+
+
+def _movement(transaction: BalanceTransaction, event: Envelope) -> FundsMovement:
+    return FundsMovement(
+        transaction_id=transaction.id,
+        amount_minor=transaction.amount,
+        fee_minor=transaction.fee,
+        currency=transaction.currency.lower(),
+        created_at=_created(transaction.created, event),
+    )
+
+
+def _released_minor(charge: Charge) -> int:
+    """The part of a hold that a partial capture let go; it also stands in `amount_refunded`."""
+    return 0 if charge.amount_captured is None else max(0, charge.amount - charge.amount_captured)
+
+
+def _refunded_minor(charge: Charge) -> int:
+    """What the customer got back of a captured charge, as the charge itself tells it."""
+    return max(0, (charge.amount_refunded or 0) - _released_minor(charge))
+
+
+def _customer_refunds(charge: Charge) -> list[Refund]:
+    """The refunds in a captured charge's list, without the one that released a part of the hold.
+
+    Stripe lists that release as the first refund. It is known by its amount, and by the list
+    being complete: its live refunds add up to `amount_refunded`, which contains the release.
+    """
+    refunds = charge.refunds.data if isinstance(charge.refunds, RefundList) else charge.refunds
+    if not refunds:
+        return []
+    released = _released_minor(charge)
+    if not released:
+        return refunds
+    live = sum(each.amount for each in refunds if each.status not in {"failed", "canceled"})
+    first = min(refunds, key=lambda each: (each.created or 0, each.id))
+    if live == charge.amount_refunded and first.amount == released:
+        return [each for each in refunds if each is not first]
+    return refunds
+
+
+def _captured_at(event: Envelope, created_at: datetime) -> datetime:
+    """Only `charge.captured` says when a hold was taken; other charges were taken when made."""
+    return at(event.created) if event.type == "charge.captured" else created_at
+
+
+def _created(seconds: int | None, event: Envelope) -> datetime:
+    """When an object was made; where it does not say, when its event was."""
+    return at(event.created if seconds is None else seconds)
+
+
+def _id(reference: Reference) -> str | None:
+    """The id behind an expandable field."""
+    return reference if reference is None or isinstance(reference, str) else reference.id
+
+
+def _email(contact: Contact | None) -> str | None:
+    return contact.email if contact else None
+
+
+def _order_id(metadata: Any, key: str) -> str | None:
+    """What the shop wrote under its key; metadata is the shop's own, so of any shape."""
+    return _label(cast("dict[Any, Any]", metadata).get(key)) if isinstance(metadata, dict) else None
+
+
+def _label(value: Any) -> str | None:
+    """A shop's own word, trimmed; one that is no text, or none of a sane length, links nothing."""
+    if not isinstance(value, str):
+        return None
+    word = value.strip()
+    return word if 0 < len(word) <= _MAX_LABEL else None

@@ -1,0 +1,424 @@
+"""Orders: given what happened, when somebody asks, then this happens, or nothing does."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec.structs import replace
+
+from ledger.domain.events import (
+    Address,
+    Line,
+    OrderAllocationFailed,
+    OrderCanceled,
+    OrderExpired,
+    OrderFulfilled,
+    OrderLinesReturned,
+    OrderPlaced,
+    OrderReinstated,
+    PaymentLinked,
+    ProductListed,
+    RefundRequested,
+    StockReceived,
+    StockReleased,
+    StockReserved,
+    StockReturned,
+    StockSold,
+)
+from ledger.domain.order import Change, Fulfilled, NoOrder, Order, OrderEvent, decide, evolve
+from ledger.domain.order_commands import (
+    CancelOrder,
+    ExpireOrder,
+    FulfilOrder,
+    LinkPayment,
+    OrderCommand,
+    OrderMoney,
+    PlaceOrder,
+    ReallocateOrder,
+    RequestRefund,
+    ReturnLines,
+)
+from ledger.domain.stock import Item, Levels, Listed, StockEvent, Unlisted
+from ledger.domain.stock import evolve as evolve_item
+from ledger.errors import (
+    AlreadyExists,
+    InvalidCommand,
+    OutOfStock,
+    Refused,
+    UnknownOrder,
+    UnknownProduct,
+    WrongPrice,
+    WrongState,
+)
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LATER = NOW + timedelta(minutes=30)
+MUG = Line(sku="MUG", name="Mug", quantity=2, unit_minor=1200)
+TEA = Line(sku="TEA", name="Tea", quantity=1, unit_minor=600)
+PLACE = PlaceOrder(order_id="A1", at=NOW, currency="eur", lines=(MUG, TEA), expires_at=LATER)
+
+PLACED = OrderPlaced(
+    order_id="A1", currency="eur", lines=(MUG, TEA), total_minor=3000, expires_at=LATER
+)
+CANCELED, EXPIRED = OrderCanceled(order_id="A1"), OrderExpired(order_id="A1")
+FULFILLED = OrderFulfilled(order_id="A1", based_on_position=7)
+REINSTATED = OrderReinstated(order_id="A1")
+FAILED = OrderAllocationFailed(order_id="A1", missing={"MUG": 2})
+
+
+def both(movement: type[StockReserved | StockReleased | StockSold]) -> list[Change]:
+    return [
+        movement(sku="MUG", order_id="A1", quantity=2),
+        movement(sku="TEA", order_id="A1", quantity=1),
+    ]
+
+
+def money(
+    paid: int = 0, refunded: int = 0, pending: int = 0, failed: int = 0, due: int = 3000
+) -> OrderMoney:
+    return OrderMoney(
+        paid_minor=paid,
+        refunded_minor=refunded,
+        pending_refund_minor=pending,
+        failed_refund_minor=failed,
+        currency="eur",
+        fully_paid=paid >= due,
+        position=7,
+    )
+
+
+UNPAID, PAID, GIVEN_BACK = money(), money(3000), money(3000, refunded=3000)
+
+
+def item(available: int, unit_minor: int, *, preorder: bool = False) -> Item:
+    prices = {"eur": unit_minor}
+    return Listed(levels=Levels(available), name="Mug", prices=prices, preorder=preorder)
+
+
+def stock(mugs: int = 10, teas: int = 10, *, preorder: bool = False) -> dict[str, Item]:
+    return {"MUG": item(mugs, 1200, preorder=preorder), "TEA": item(teas, 600)}
+
+
+def order(events: Sequence[OrderEvent]) -> Order:
+    return reduce(evolve, events, NoOrder())
+
+
+def cancel(known: OrderMoney = UNPAID) -> CancelOrder:
+    return CancelOrder(order_id="A1", at=NOW, money=known)
+
+
+def expire(known: OrderMoney = UNPAID) -> ExpireOrder:
+    return ExpireOrder(order_id="A1", at=NOW, money=known)
+
+
+def fulfil(known: OrderMoney = PAID) -> FulfilOrder:
+    return FulfilOrder(order_id="A1", at=NOW, money=known)
+
+
+def take_back(**quantities: int) -> ReturnLines:
+    return ReturnLines(order_id="A1", at=NOW, quantities=quantities)
+
+
+def link(payment_id: str = "pi_1") -> LinkPayment:
+    return LinkPayment(order_id="A1", at=NOW, payment_id=payment_id)
+
+
+def refund(amount_minor: int, known: OrderMoney = PAID) -> RequestRefund:
+    return RequestRefund(order_id="A1", at=NOW, amount_minor=amount_minor, money=known)
+
+
+def reallocate(known: OrderMoney = PAID) -> ReallocateOrder:
+    return ReallocateOrder(order_id="A1", at=NOW, money=known)
+
+
+def returned(**quantities: int) -> OrderLinesReturned:
+    return OrderLinesReturned(order_id="A1", quantities=quantities)
+
+
+def linked(payment_id: str = "pi_1") -> PaymentLinked:
+    return PaymentLinked(order_id="A1", payment_id=payment_id)
+
+
+def asked(amount_minor: int) -> RefundRequested:
+    return RefundRequested(
+        order_id="A1", amount_minor=amount_minor, currency="eur", based_on_position=7
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "when", "then"),
+    [
+        ([], PLACE, [PLACED, *both(StockReserved)]),
+        ([PLACED], cancel(), [CANCELED, *both(StockReleased)]),
+        ([PLACED], cancel(GIVEN_BACK), [CANCELED, *both(StockReleased)]),
+        ([PLACED, CANCELED], cancel(), []),
+        ([PLACED, CANCELED], cancel(PAID), []),
+        ([PLACED], expire(), [EXPIRED, *both(StockReleased)]),
+        ([PLACED], fulfil(), [FULFILLED, *both(StockSold)]),
+        ([PLACED], fulfil(money(3000, refunded=2999)), [FULFILLED, *both(StockSold)]),
+        ([PLACED, EXPIRED, REINSTATED], fulfil(), [FULFILLED, *both(StockSold)]),
+        ([PLACED, FULFILLED], fulfil(), []),
+        ([PLACED, FULFILLED], fulfil(GIVEN_BACK), []),
+        (
+            [PLACED, FULFILLED],
+            take_back(MUG=1),
+            [returned(MUG=1), StockReturned(sku="MUG", order_id="A1", quantity=1)],
+        ),
+        (
+            [PLACED, FULFILLED, returned(MUG=1)],
+            take_back(TEA=1, MUG=1),
+            [
+                returned(TEA=1, MUG=1),
+                StockReturned(sku="TEA", order_id="A1", quantity=1),
+                StockReturned(sku="MUG", order_id="A1", quantity=1),
+            ],
+        ),
+        ([PLACED], link(), [linked()]),
+        ([PLACED, CANCELED], link(), [linked()]),
+        ([PLACED, linked()], link(), []),
+        ([PLACED, linked()], link("pi_2"), [linked("pi_2")]),
+        ([PLACED], refund(3000), [asked(3000)]),
+        ([PLACED, FULFILLED], refund(1), [asked(1)]),
+        ([PLACED, CANCELED], refund(3000), [asked(3000)]),
+        ([PLACED], refund(500, money(500)), [asked(500)]),
+        ([PLACED, asked(1000)], refund(2000), [asked(2000)]),
+        ([PLACED, asked(1000)], refund(2000, money(3000, refunded=1000)), [asked(2000)]),
+        ([PLACED, asked(1000)], refund(2000, money(3000, pending=1000)), [asked(2000)]),
+        ([PLACED, asked(3000)], refund(3000, money(3000, failed=3000)), [asked(3000)]),
+        ([PLACED, EXPIRED], reallocate(), [REINSTATED, *both(StockReserved)]),
+        ([PLACED, EXPIRED, REINSTATED], reallocate(), []),
+        ([PLACED, EXPIRED, REINSTATED, FULFILLED], reallocate(), []),
+        ([PLACED, EXPIRED, FAILED], reallocate(), [REINSTATED, *both(StockReserved)]),
+    ],
+)
+def test_decided(given: list[OrderEvent], when: OrderCommand, then: list[Change]) -> None:
+    assert decide(when, order(given), stock()) == then
+
+
+@pytest.mark.parametrize(
+    ("given", "when", "refusal", "says"),
+    [
+        ([], cancel(), UnknownOrder, "A1"),
+        ([], reallocate(), UnknownOrder, "A1"),
+        ([PLACED], PLACE, AlreadyExists, "A1"),
+        ([PLACED, CANCELED], PLACE, AlreadyExists, "A1"),
+        ([PLACED], cancel(PAID), WrongState, "is paid"),
+        ([PLACED], cancel(money(1)), WrongState, "is partially paid"),
+        ([PLACED], cancel(money(3000, pending=3000)), WrongState, "is paid"),
+        ([PLACED, FULFILLED], cancel(GIVEN_BACK), WrongState, "is fulfilled"),
+        ([PLACED, EXPIRED], cancel(), WrongState, "is expired"),
+        ([PLACED, EXPIRED, FAILED], cancel(GIVEN_BACK), WrongState, "is paid, unallocated"),
+        ([PLACED], expire(money(1)), WrongState, "is partially paid"),
+        ([PLACED, EXPIRED], expire(), WrongState, "is expired"),
+        ([PLACED, CANCELED], expire(), WrongState, "is canceled"),
+        ([PLACED], fulfil(UNPAID), WrongState, "is pending; 0 of 3000"),
+        ([PLACED], fulfil(money(2999)), WrongState, "is pending; 2999 of 3000"),
+        ([PLACED], fulfil(GIVEN_BACK), WrongState, "is refunded in full"),
+        ([PLACED, CANCELED], fulfil(), WrongState, "is canceled"),
+        ([PLACED, EXPIRED], fulfil(), WrongState, "is expired"),
+        ([PLACED, EXPIRED, FAILED], fulfil(), WrongState, "is paid, unallocated"),
+        ([PLACED], take_back(MUG=1), WrongState, "is pending"),
+        ([PLACED, FULFILLED], take_back(), InvalidCommand, "empty"),
+        ([PLACED, FULFILLED], take_back(MUG=3), InvalidCommand, "quantity of MUG"),
+        ([PLACED, FULFILLED], take_back(MUG=0), InvalidCommand, "quantity of MUG"),
+        ([PLACED, FULFILLED], take_back(CUP=1), InvalidCommand, "CUP"),
+        ([PLACED, FULFILLED, returned(MUG=1)], take_back(MUG=2), InvalidCommand, "MUG"),
+        ([PLACED, FULFILLED, returned(MUG=2)], take_back(MUG=1), InvalidCommand, "still out"),
+        ([PLACED], link("pi/1"), InvalidCommand, "payment_id"),
+        ([PLACED], refund(1, UNPAID), WrongState, "is pending"),
+        ([PLACED], refund(0), InvalidCommand, "amount_minor"),
+        ([PLACED], refund(3001), InvalidCommand, "amount_minor"),
+        ([PLACED], refund(2001, money(3000, refunded=1000)), InvalidCommand, "amount_minor"),
+        ([PLACED], refund(2001, money(3000, pending=1000)), InvalidCommand, "amount_minor"),
+        ([PLACED, asked(1000)], refund(2001), InvalidCommand, "amount_minor"),
+        ([PLACED, asked(3000)], refund(1), WrongState, "nothing"),
+        ([PLACED, FULFILLED], refund(1, GIVEN_BACK), WrongState, "is fulfilled"),
+        ([PLACED, EXPIRED], reallocate(UNPAID), WrongState, "is expired"),
+        ([PLACED, EXPIRED], reallocate(money(2999)), WrongState, "is expired"),
+        ([PLACED, EXPIRED], reallocate(GIVEN_BACK), WrongState, "is expired"),
+        ([PLACED, CANCELED], reallocate(), WrongState, "is canceled"),
+    ],
+)
+def test_refused(
+    given: list[OrderEvent], when: OrderCommand, refusal: type[Refused], says: str
+) -> None:
+    """A refusal names the state that stands in the way."""
+    with pytest.raises(refusal, match=says):
+        decide(when, order(given), stock())
+
+
+@pytest.mark.parametrize(
+    ("changes", "total_minor"),
+    [
+        ({}, 3000),
+        ({"shipping_minor": 500, "tax_minor": 70, "discount_minor": 570}, 3000),
+        ({"discount_minor": 3000}, 0),
+        ({"total_minor": 3000}, 3000),
+        ({"lines": (replace(MUG, quantity=50),), "shipping_minor": 1}, 60001),
+    ],
+)
+def test_the_total_is_computed(changes: dict[str, Any], total_minor: int) -> None:
+    placed, *_ = decide(replace(PLACE, **changes), NoOrder(), stock(mugs=50))
+    assert isinstance(placed, OrderPlaced)
+    assert placed.total_minor == total_minor
+
+
+def test_a_free_order_needs_no_payment() -> None:
+    given = order([replace(PLACED, total_minor=0, discount_minor=3000)])
+    assert decide(fulfil(UNPAID), given, stock()) == [FULFILLED, *both(StockSold)]
+
+
+def test_an_order_keeps_what_it_was_placed_with() -> None:
+    sent: dict[str, Any] = {
+        "customer_id": "cus_1",
+        "email": "ada@example.com",
+        "shipping_minor": 3,
+        "tax_minor": 2,
+        "discount_minor": 1,
+        "shipping_address": Address(name="Ada", city="London", country="GB"),
+    }
+    placed, *_ = decide(replace(PLACE, **sent), NoOrder(), stock())
+    assert placed == replace(PLACED, total_minor=3004, **sent)
+
+
+@pytest.mark.parametrize(
+    ("changes", "refusal", "says"),
+    [
+        ({"order_id": "a/b"}, InvalidCommand, "order id"),
+        ({"order_id": ".."}, InvalidCommand, "order id"),
+        ({"currency": "EUR"}, InvalidCommand, "Currency"),
+        ({"currency": "euro"}, InvalidCommand, "Currency"),
+        ({"currency": "usd"}, WrongPrice, "no price in usd"),
+        ({"lines": ()}, InvalidCommand, "number of lines is 0"),
+        ({"lines": (MUG,) * 101}, InvalidCommand, "number of lines is 101"),
+        ({"lines": (MUG, MUG)}, InvalidCommand, "two lines"),
+        ({"lines": (replace(MUG, quantity=0),)}, InvalidCommand, "quantity of MUG is 0"),
+        ({"lines": (replace(MUG, quantity=51),)}, InvalidCommand, "quantity of MUG is 51"),
+        ({"lines": (replace(MUG, unit_minor=-1),)}, InvalidCommand, "unit_minor of MUG"),
+        ({"lines": (replace(MUG, unit_minor=1),)}, WrongPrice, "1200"),
+        ({"lines": (replace(MUG, name=""),)}, InvalidCommand, "name of MUG"),
+        ({"lines": (replace(MUG, sku="CUP"),)}, UnknownProduct, "CUP"),
+        ({"shipping_minor": -1}, InvalidCommand, "shipping_minor"),
+        ({"tax_minor": -1}, InvalidCommand, "tax_minor"),
+        ({"discount_minor": -1}, InvalidCommand, "discount_minor"),
+        ({"discount_minor": 3001}, InvalidCommand, "discount_minor is more than the 3000"),
+        ({"shipping_minor": 10**12}, InvalidCommand, "total"),
+        ({"total_minor": 2999}, InvalidCommand, "the sum is 3000"),
+        ({"expires_at": NOW}, InvalidCommand, "expires_at"),
+        ({"email": "a\nb"}, InvalidCommand, "email"),
+        ({"customer_id": "x" * 501}, InvalidCommand, "customer_id"),
+        ({"shipping_address": Address(city="\0")}, InvalidCommand, "shipping_address.city"),
+    ],
+)
+def test_an_order_that_contradicts_itself_or_the_list_is_refused(
+    changes: dict[str, Any], refusal: type[Refused], says: str
+) -> None:
+    items = stock() | {"CUP": Unlisted()}
+    with pytest.raises(refusal, match=says):
+        decide(replace(PLACE, **changes), NoOrder(), items)
+
+
+def test_all_lines_are_reserved_or_none() -> None:
+    with pytest.raises(OutOfStock, match="1 of MUG missing, 1 of TEA missing"):
+        decide(PLACE, NoOrder(), stock(mugs=1, teas=0))
+
+
+def test_a_preorder_may_go_below_zero() -> None:
+    decided = decide(PLACE, NoOrder(), stock(mugs=0, preorder=True))
+    assert decided == [PLACED, *both(StockReserved)]
+
+
+def test_a_late_payment_without_stock_says_what_is_missing_and_says_it_once() -> None:
+    """The first failure is recorded; as long as stock is missing, a retry adds nothing."""
+    failed = decide(reallocate(), order([PLACED, EXPIRED]), stock(mugs=0))
+    assert failed == [FAILED]
+    assert decide(reallocate(), order([PLACED, EXPIRED, FAILED]), stock(mugs=1)) == []
+
+
+class Shop(RuleBasedStateMachine):
+    """Any sequence of commands on one order and its stock, whatever Stripe says in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.order: Order = NoOrder()
+        self.items: dict[str, Item] = {
+            sku: evolve_item(Unlisted(), ProductListed(sku=sku, name=sku, prices={"eur": price}))
+            for sku, price in (("MUG", 1200), ("TEA", 600))
+        }
+        self.paid = self.refunded = 0
+
+    def _do(self, command: OrderCommand) -> None:
+        before = self.order, dict(self.items)
+        try:
+            events = decide(command, self.order, self.items)
+        except Refused:
+            assert before == (self.order, self.items)
+            return
+        for event in events:
+            if isinstance(event, StockEvent):
+                self.items[event.sku] = evolve_item(self.items[event.sku], event)
+            else:
+                self.order = evolve(self.order, event)
+
+    @property
+    def money(self) -> OrderMoney:
+        return money(self.paid, self.refunded)
+
+    @rule(amount=st.sampled_from([1000, 3000]))
+    def stripe_takes(self, amount: int) -> None:
+        self.paid += amount
+
+    @precondition(lambda self: self.paid > self.refunded)
+    @rule(data=st.data())
+    def stripe_gives_back(self, data: st.DataObject) -> None:
+        self.refunded += data.draw(st.integers(1, self.paid - self.refunded))
+
+    @rule(sku=st.sampled_from(["MUG", "TEA"]), quantity=st.integers(1, 3))
+    def receive(self, sku: str, quantity: int) -> None:
+        self.items[sku] = evolve_item(self.items[sku], StockReceived(sku=sku, quantity=quantity))
+
+    @rule(mugs=st.integers(1, 3))
+    def place(self, mugs: int) -> None:
+        self._do(replace(PLACE, lines=(replace(MUG, quantity=mugs), TEA)))
+
+    @rule(command=st.sampled_from([CancelOrder, ExpireOrder, FulfilOrder, ReallocateOrder]))
+    def settle(self, command: type[CancelOrder | ExpireOrder | FulfilOrder]) -> None:
+        self._do(command(order_id="A1", at=NOW, money=self.money))
+
+    @rule(amount_minor=st.integers(1, 4000))
+    def refund(self, amount_minor: int) -> None:
+        self._do(refund(amount_minor, self.money))
+
+    @rule(quantities=st.dictionaries(st.sampled_from(["MUG", "TEA"]), st.integers(1, 3)))
+    def take_back(self, quantities: dict[str, int]) -> None:
+        self._do(take_back(**quantities))
+
+    @invariant()
+    def the_order_and_its_stock_agree(self) -> None:
+        """What is reserved or sold of an item is what the order says, and never below zero."""
+        for sku, stocked in self.items.items():
+            assert stocked.levels.reserved == _held(self.order).get(sku, 0)
+            assert stocked.levels.sold == _out(self.order).get(sku, 0)
+            assert stocked.levels.available >= 0
+
+    @invariant()
+    def no_more_is_asked_back_than_was_paid(self) -> None:
+        if not isinstance(self.order, NoOrder):
+            assert self.order.sale.refunds_requested_minor <= self.paid
+
+
+def _held(state: Order) -> Mapping[str, int]:
+    return state.sale.units if not isinstance(state, NoOrder) and state.NAME == "pending" else {}
+
+
+def _out(state: Order) -> Mapping[str, int]:
+    if not isinstance(state, Fulfilled):
+        return {}
+    return {sku: units - state.returned.get(sku, 0) for sku, units in state.sale.units.items()}
+
+
+TestShop = Shop.TestCase

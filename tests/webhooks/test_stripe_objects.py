@@ -1,0 +1,171 @@
+"""What counts as a Stripe event, and when two bodies are the same one."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.errors import NotAStripeEvent
+from tests.webhooks.examples import TOLD, Json, charge, event
+from webhooks.stripe_objects import parse_event, same_event
+
+GOOD = event("charge.succeeded", charge())
+
+
+def body(**fields: Any) -> bytes:
+    return json.dumps(GOOD | fields).encode()
+
+
+def nested(depth: int) -> bytes:
+    return body(data={"object": {}})[:-1] + b', "x": ' + b"[" * depth + b"]" * depth + b"}"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"id": "evt_00000000000000"},
+        {"id": "a-B_9"},
+        {"id": "e" * 255},
+        {"type": "a.type.of.tomorrow"},
+        {"created": 0},
+        {"livemode": True},
+        {"request": None},
+        {"request": "req_1"},
+        {"api_version": None},
+        {"account": "acct_1"},
+        {"data": {"object": {}}},
+        {"data": {"object": None}},
+        {"data": {"object": {"text": "\x00 \ud800 é"}, "previous_attributes": {}}},
+        {"data": {"object": {"huge": 10**400, "precise": 1e300}}},
+    ],
+)
+def test_a_stripe_event(fields: Json) -> None:
+    """Any type, version and mode; what the object holds is the translator's business."""
+    head = parse_event(body(**fields))
+    document = GOOD | fields
+    for name in ("id", "type", "created", "livemode"):
+        assert getattr(head, name) == document[name]
+
+
+@pytest.mark.parametrize("gone", ["object", "livemode", "api_version", "request"])
+def test_what_an_event_may_lack(gone: str) -> None:
+    lacking = {name: value for name, value in GOOD.items() if name != gone}
+    assert parse_event(json.dumps(lacking).encode()).id == "evt_1"
+
+
+BAD_IDS = [None, 1, "", "evt 1", "evt_1\n", "evt_é", "e" * 256, "evt/1", "\x00"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *[{"id": each} for each in BAD_IDS],
+        *[{"object": each} for each in ("charge", "v2.core.event", "", None, 1)],
+        *[{"type": each} for each in ("", None, 1, "x" * 256)],
+        *[{"created": each} for each in (None, "1", 1.5, -1, TOLD * 1000, 10**30, True)],
+        *[{"livemode": each} for each in (None, "false", 0)],
+        *[{"api_version": each} for each in (1, "x" * 256)],
+        *[{"account": each} for each in (1, "")],
+        *[{"data": each} for each in (None, {}, [], {"object": []}, {"object": "ch_1"})],
+    ],
+)
+def test_a_wrong_envelope(fields: Json) -> None:
+    with pytest.raises(NotAStripeEvent, match=r"^The body is no Stripe event: .+"):
+        parse_event(body(**fields))
+
+
+@pytest.mark.parametrize("gone", ["id", "type", "created", "data"])
+def test_what_an_event_must_have(gone: str) -> None:
+    lacking = {name: value for name, value in GOOD.items() if name != gone}
+    with pytest.raises(NotAStripeEvent, match=f"`{gone}`"):
+        parse_event(json.dumps(lacking).encode())
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"",
+        b" ",
+        b"null",
+        b"[]",
+        b"{}",
+        b'"evt_1"',
+        b"evt_1",
+        b"id=evt_1&object=event",
+        body()[:-1],
+        body() + b"x",
+        body() + body(),
+        b"\xef\xbb\xbf" + body(),
+        body().decode().encode("utf-16"),
+        body().replace(b"Ann", b"\xff"),
+        body().replace(b"1000", b"NaN"),
+        body().replace(b"1000", b"Infinity"),
+        body().replace(b"1000", b"01"),
+        body().replace(b"Ann", b"A\x00"),
+        b'{"id": 1, ' + body()[1:].replace(b'"id": "evt_1"', b'"id": null'),
+        nested(201),
+        nested(100_000),
+        b"[" * 1_000_000,
+        b'{"a":' * 100_000,
+    ],
+    ids=lambda junk: f"{junk[:20]!r}…",
+)
+def test_a_body_that_is_no_event(junk: bytes) -> None:
+    with pytest.raises(NotAStripeEvent):
+        parse_event(junk)
+
+
+def test_of_a_key_that_stands_twice_the_last_counts() -> None:
+    assert parse_event(body()[:-1] + b', "id": "evt_2"}').id == "evt_2"
+
+
+def test_depth_is_limited_where_stripe_never_goes() -> None:
+    """The limit is ours, not the stack's, so every reader of the log has the same one."""
+    assert parse_event(nested(90)).id == "evt_1"
+    wide = body(data={"object": {"items": [{"a": ["[{"]}] * 500}})
+    assert parse_event(wide).id == "evt_1"
+
+
+@given(st.binary() | st.text().map(str.encode))
+def test_parsing_never_fails_in_another_way(junk: bytes) -> None:
+    with pytest.raises(NotAStripeEvent):
+        parse_event(junk)
+
+
+TWIN = json.dumps(dict(reversed(GOOD.items())) | {"pending_webhooks": 0}, indent=2).encode()
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        (body(), body(), True),
+        (body(), TWIN, True),
+        (body(), body(pending_webhooks=0), True),
+        (body(), body(request=None), True),
+        (body(), body(api_version="2020-03-02"), True),
+        (body(), body(type="charge.updated"), False),
+        (body(), body(created=TOLD + 1), False),
+        (body(), body(data={"object": charge(amount=1001)}), False),
+        (body(), body(data={"object": charge(), "previous_attributes": {}}), False),
+        (body(), body(data={"object": charge(paid=1)}), False),
+        (body(), body(data={"object": charge(amount="1000")}), False),
+        (body(), body().replace(b"1000", b"1000.0"), True),
+        (body(), body().replace(b"1000", b"1e3"), True),
+        (body(), body().replace(b"1000", b"1e999999999999999999999"), False),
+        (body(), body().replace(b"Ann", rb"\u0041nn"), True),
+        (body(), body().replace(b"Ann", rb"\ud800"), False),
+        (body(data={"object": {"n": 2**60}}), body(data={"object": {"n": 2**60 + 1}}), False),
+        (body(), b"{}", False),
+        (body(), b"[]", False),
+        (body(), b"\xff", False),
+        (body(), nested(100_000), False),
+        (b"{}", b"{} ", False),
+    ],
+)
+def test_twins(a: bytes, b: bytes, same: bool) -> None:
+    """Under one id, type, time and data must agree; how they are written does not matter."""
+    assert same_event(a, b) is same
+    assert same_event(b, a) is same

@@ -1,0 +1,390 @@
+"""STRIPE.md's "Meaning" table, row by row, and what each fact carries."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from ledger.domain.events import Meta, OrderCanceled, Recorded
+from ledger.domain.facts import (
+    ChargeCaptured,
+    CheckoutPaid,
+    CustomerSeen,
+    DisputeOpened,
+    FundsMovement,
+    Moment,
+    PaymentSucceeded,
+    RefundSucceeded,
+)
+from tests.webhooks.examples import (
+    LIVE,
+    MADE,
+    RECORDED_AT,
+    TEST,
+    TOLD,
+    Json,
+    charge,
+    customer,
+    dispute,
+    event,
+    facts_of,
+    held,
+    intent,
+    refund,
+    session,
+    state_of,
+    transaction,
+    translated,
+    waiting,
+)
+from webhooks.translate import Translator
+
+MADE_AT = datetime.fromtimestamp(MADE, UTC)
+TOLD_AT = datetime.fromtimestamp(TOLD, UTC)
+
+CHECKOUT = [
+    ("completed", session(), "CheckoutPaid"),
+    ("completed", session(payment_status="no_payment_required"), "CheckoutPaid"),
+    ("completed", session(payment_status="unpaid"), "CheckoutCompleted"),
+    ("completed", session(payment_status="something_new"), "CheckoutCompleted"),
+    ("async_payment_succeeded", session(), "CheckoutPaid"),
+    ("async_payment_failed", session(payment_status="unpaid"), "CheckoutFailed"),
+    ("expired", session(payment_status="unpaid", status="expired"), "CheckoutExpired"),
+    ("expired", session(payment_status="no_payment_required", status="expired"), "CheckoutExpired"),
+    ("something_new", session(payment_status="unpaid", status="expired"), "CheckoutExpired"),
+    ("something_new", session(payment_status="unpaid", status="open"), "CheckoutOpened"),
+    (
+        "something_new",
+        session(payment_status="no_payment_required", status="open"),
+        "CheckoutOpened",
+    ),
+]
+PAYMENT = [
+    ("created", waiting(), "PaymentStarted"),
+    ("created", waiting(status="requires_confirmation"), "PaymentStarted"),
+    ("requires_action", waiting(status="requires_action"), "PaymentStarted"),
+    ("partially_funded", waiting(status="requires_action"), "PaymentStarted"),
+    ("processing", waiting(status="processing"), "PaymentProcessing"),
+    ("payment_failed", waiting(), "PaymentAttemptFailed"),
+    ("payment_failed", waiting(status="canceled"), "PaymentCanceled"),
+    ("amount_capturable_updated", waiting(status="requires_capture"), "PaymentAuthorized"),
+    ("succeeded", intent(), "PaymentSucceeded"),
+    ("canceled", waiting(status="canceled"), "PaymentCanceled"),
+]
+CHARGE = [
+    ("succeeded", charge(), "ChargeCaptured"),
+    ("succeeded", held(), "ChargeAuthorized"),
+    ("pending", charge(status="pending", paid=False, amount_captured=0), "ChargePending"),
+    ("captured", charge(), "ChargeCaptured"),
+    ("updated", charge(), "ChargeCaptured"),
+    ("refunded", charge(amount_refunded=1000, refunded=True), "ChargeCaptured"),
+    ("refunded", held(amount_refunded=1000, refunded=True), "ChargeExpired"),
+    ("expired", held(amount_refunded=1000, refunded=True), "ChargeExpired"),
+    ("expired", held(), "ChargeExpired"),
+    ("failed", held(status="failed", paid=False, failure_code="card_declined"), "ChargeFailed"),
+    ("failed", charge(id="py_1", status="failed", paid=False), "ChargeFailed"),
+]
+REFUND = [
+    ("refund.created", refund(), "RefundSucceeded"),
+    ("refund.created", refund(status="pending"), "RefundPending"),
+    ("refund.updated", refund(status="requires_action"), "RefundRequiresAction"),
+    ("refund.updated", refund(status="failed"), "RefundFailed"),
+    ("refund.updated", refund(status="canceled"), "RefundCanceled"),
+    ("charge.refund.updated", refund(), "RefundSucceeded"),
+    ("charge.refund.updated", refund(status="failed"), "RefundFailed"),
+    ("refund.failed", refund(status="failed"), "RefundFailed"),
+    ("refund.failed", refund(status="succeeded"), "RefundFailed"),
+    ("refund.created", refund(status=None), "RefundSucceeded"),
+    ("refund.updated", refund(id="pyr_1"), "RefundSucceeded"),
+]
+DISPUTE = [
+    ("created", dispute(), "DisputeOpened"),
+    ("created", dispute(status="warning_needs_response"), "DisputeInquiry"),
+    ("updated", dispute(status="warning_under_review"), "DisputeInquiry"),
+    ("updated", dispute(status="under_review"), "DisputeUnderReview"),
+    ("closed", dispute(status="warning_closed"), "DisputeInquiryClosed"),
+    ("closed", dispute(status="won"), "DisputeWon"),
+    ("updated", dispute(status="won"), "DisputeWon"),
+    ("closed", dispute(status="lost"), "DisputeLost"),
+    ("closed", dispute(status="under_review"), "DisputeUnderReview"),
+    ("closed", dispute(status="charge_refunded"), "DisputeClosed"),
+    ("closed", dispute(status="prevented"), "DisputeClosed"),
+    ("funds_withdrawn", dispute(), "DisputeOpened"),
+    ("funds_reinstated", dispute(status="under_review"), "DisputeUnderReview"),
+]
+CUSTOMER = [
+    ("customer.created", customer(), "CustomerSeen"),
+    ("customer.updated", customer(), "CustomerSeen"),
+    ("customer.deleted", customer(), "CustomerDeleted"),
+    ("customer.deleted", {"id": "cus_1", "object": "customer", "deleted": True}, "CustomerDeleted"),
+]
+ROWS = [
+    *[(f"checkout.session.{name}", obj, state) for name, obj, state in CHECKOUT],
+    *[(f"payment_intent.{name}", obj, state) for name, obj, state in PAYMENT],
+    *[(f"charge.{name}", obj, state) for name, obj, state in CHARGE],
+    *REFUND,
+    *[(f"charge.dispute.{name}", obj, state) for name, obj, state in DISPUTE],
+    *CUSTOMER,
+]
+
+
+@pytest.mark.parametrize(("type_", "obj", "state"), ROWS)
+def test_an_event_means_a_state(type_: str, obj: Json, state: str) -> None:
+    assert state_of(type_, obj) == state
+
+
+@pytest.mark.parametrize(
+    ("type_", "obj", "fact"),
+    [
+        (
+            "payment_intent.succeeded",
+            intent(last_payment_error={"code": "card_declined", "type": "card_error"}),
+            PaymentSucceeded(
+                payment_id="pi_1",
+                amount_minor=1000,
+                received_minor=1000,
+                currency="gbp",
+                created_at=MADE_AT,
+                order_id="A1",
+                customer_id="cus_1",
+                charge_id="ch_1",
+                email="ann@example.com",
+                failure_code="card_declined",
+            ),
+        ),
+        (
+            "charge.succeeded",
+            charge(currency="GBP", receipt_email="bob@example.com", failure_code="odd"),
+            ChargeCaptured(
+                charge_id="ch_1",
+                amount_minor=1000,
+                captured_minor=1000,
+                refunded_minor=0,
+                currency="gbp",
+                created_at=MADE_AT,
+                captured_at=MADE_AT,
+                payment_id="pi_1",
+                order_id="A1",
+                customer_id="cus_1",
+                transaction_id="txn_1",
+                email="bob@example.com",
+                failure_code="odd",
+            ),
+        ),
+        (
+            "refund.created",
+            refund(failure_reason="expired_card"),
+            RefundSucceeded(
+                refund_id="re_1",
+                amount_minor=400,
+                currency="gbp",
+                created_at=MADE_AT,
+                charge_id="ch_1",
+                payment_id="pi_1",
+                transaction_id="txn_2",
+                reason="requested_by_customer",
+                failure_code="expired_card",
+            ),
+        ),
+        (
+            "charge.dispute.funds_withdrawn",
+            dispute(balance_transactions=[transaction()]),
+            DisputeOpened(
+                dispute_id="dp_1",
+                amount_minor=1000,
+                currency="gbp",
+                created_at=MADE_AT,
+                charge_id="ch_1",
+                payment_id="pi_1",
+                reason="fraudulent",
+                due_at=TOLD_AT,
+                movements=(
+                    FundsMovement(
+                        transaction_id="txn_9",
+                        amount_minor=-1000,
+                        fee_minor=1500,
+                        currency="gbp",
+                        created_at=MADE_AT,
+                    ),
+                ),
+                withdrawn=True,
+            ),
+        ),
+        (
+            "checkout.session.completed",
+            session(),
+            CheckoutPaid(
+                session_id="cs_1",
+                created_at=MADE_AT,
+                currency="gbp",
+                total_minor=1000,
+                payment_id="pi_1",
+                order_id="A1",
+                reference="cart-7",
+                customer_id="cus_1",
+                email="ann@example.com",
+            ),
+        ),
+        (
+            "customer.created",
+            customer(),
+            CustomerSeen(
+                customer_id="cus_1", created_at=MADE_AT, email="ann@example.com", name="Ann"
+            ),
+        ),
+    ],
+)
+def test_everything_that_a_fact_carries(type_: str, obj: Json, fact: object) -> None:
+    assert list(facts_of(type_, obj)) == [fact]
+
+
+@pytest.mark.parametrize(
+    ("type_", "obj", "captured", "refunded", "captured_at"),
+    [
+        ("charge.succeeded", charge(), 1000, 0, MADE_AT),
+        ("charge.succeeded", held(), 0, 0, None),
+        ("charge.captured", charge(), 1000, 0, TOLD_AT),
+        ("charge.captured", charge(amount_captured=600, amount_refunded=400), 600, 0, TOLD_AT),
+        ("charge.captured", charge(amount_captured=600, amount_refunded=0), 600, 0, TOLD_AT),
+        ("charge.refunded", charge(amount_captured=600, amount_refunded=650), 600, 250, MADE_AT),
+        ("charge.refunded", charge(amount_refunded=300), 1000, 300, MADE_AT),
+        ("charge.expired", held(amount_refunded=1000, refunded=True), 0, 0, None),
+        ("charge.failed", charge(status="failed"), 0, 0, None),
+        ("charge.pending", charge(status="pending"), 0, 0, None),
+        ("charge.updated", charge(amount_captured=1200), 1200, 0, MADE_AT),
+    ],
+)
+def test_what_a_charge_took_and_gave_back(
+    type_: str, obj: Json, captured: int, refunded: int, captured_at: datetime | None
+) -> None:
+    """A released part of a hold is neither captured nor refunded."""
+    fact: Any = facts_of(type_, obj)[0]
+    assert (fact.captured_minor, fact.refunded_minor, fact.captured_at) == (
+        captured,
+        refunded,
+        captured_at,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "withdrawn", "reinstated"),
+    [
+        ("created", False, False),
+        ("funds_withdrawn", True, False),
+        ("funds_reinstated", False, True),
+        ("closed", False, False),
+    ],
+)
+def test_funds_move_by_transaction_and_the_name_says_that_they_did(
+    name: str, withdrawn: bool, reinstated: bool
+) -> None:
+    """Both movements are reported whenever Stripe lists them; a reversal gives the fee back."""
+    back = transaction(id="txn_10", amount=1000, fee=-1500)
+    obj = dispute(balance_transactions=[transaction(), back])
+    fact: Any = facts_of(f"charge.dispute.{name}", obj)[0]
+    moved = [(m.transaction_id, m.amount_minor, m.fee_minor) for m in fact.movements]
+    assert moved == [("txn_9", -1000, 1500), ("txn_10", 1000, -1500)]
+    assert (fact.withdrawn, fact.reinstated) == (withdrawn, reinstated)
+
+
+UNPROJECTED = [
+    ("payout.paid", {"id": "po_1", "object": "payout"}, ("payout", "po_1", None, None, None)),
+    (
+        "invoice.paid",
+        charge(id="in_1", object="invoice", charge="ch_1"),
+        ("invoice", "in_1", "pi_1", "ch_1", "cus_1"),
+    ),
+    (
+        "customer.subscription.updated",
+        {"id": "sub_1", "object": "subscription", "customer": "cus_1"},
+        ("subscription", "sub_1", None, None, "cus_1"),
+    ),
+    (
+        "customer.source.created",
+        {"id": "card_1", "object": "card", "customer": {"id": "cus_1"}},
+        ("card", "card_1", None, None, None),
+    ),
+    ("balance.available", {"object": "balance"}, ("balance", None, None, None, None)),
+    ("invoice.upcoming", {"object": "invoice", "id": ""}, ("invoice", None, None, None, None)),
+    ("ping", None, (None, None, None, None, None)),
+    ("a.type.of.tomorrow", {"id": 7, "object": []}, (None, None, None, None, None)),
+    ("test.charge", charge(), ("charge", "ch_1", "pi_1", "ch_1", "cus_1")),
+    ("test.intent", intent(), ("payment_intent", "pi_1", "pi_1", None, "cus_1")),
+    ("test.customer", customer(), ("customer", "cus_1", None, None, "cus_1")),
+    (
+        "refund.created",
+        refund(reason="expired_uncaptured_charge"),
+        ("refund", "re_1", "pi_1", "ch_1", None),
+    ),
+    ("charge.tomorrow", {"id": "x_1", "object": "x"}, ("x", "x_1", None, None, None)),
+    ("charge.tomorrow", refund(), ("refund", "re_1", "pi_1", "ch_1", None)),
+    ("test.long", {"id": "x" * 256, "object": "x"}, ("x", None, None, None, None)),
+]
+
+
+@pytest.mark.parametrize(("type_", "obj", "subject"), UNPROJECTED)
+def test_anything_else_is_kept_and_named(type_: str, obj: object, subject: tuple[Any, ...]) -> None:
+    _, note, facts = translated(event(type_, obj))
+    named = (note.payment_id, note.charge_id, note.customer_id)
+    assert (note.subject_kind, note.subject_id, *named) == subject
+    assert (note.outcome, note.type, list(facts)) == ("unprojected", type_, [])
+
+
+@pytest.mark.parametrize(
+    ("translator", "livemode", "outcome"),
+    [
+        (TEST, False, "projected"),
+        (TEST, True, "other_mode"),
+        (LIVE, True, "projected"),
+        (LIVE, False, "other_mode"),
+    ],
+)
+def test_the_other_mode_touches_nothing(
+    translator: Translator, livemode: bool, outcome: str
+) -> None:
+    """An event of the other mode is counted and says nothing else, not even an id."""
+    _, note, facts = translated(event("charge.succeeded", charge(), livemode=livemode), translator)
+    assert (note.outcome, note.livemode) == (outcome, livemode)
+    assert (len(facts) == 1) == (outcome == "projected")
+    assert (note.subject_id, note.charge_id, note.payment_id, note.customer_id) == (None,) * 4
+
+
+def test_a_moment_has_stripes_time_and_the_logs_place() -> None:
+    moment, note, _ = translated(event("charge.succeeded", charge(), account="acct_1"))
+    assert moment == Moment(
+        position=7,
+        source="stripe/evt_1",
+        version=1,
+        topic="stripe.event_received.v1",
+        recorded_at=RECORDED_AT,
+        effective_at=TOLD_AT,
+        order_key=f"00{TOLD}.evt_1",
+        meta=Meta(),
+        account="acct_1",
+    )
+    assert (note.event_id, note.api_version) == ("evt_1", "2026-10-28.endive")
+
+
+def test_the_shops_own_events_are_facts_as_they_are() -> None:
+    """They are ordered by their version, at the time of their command."""
+    canceled = OrderCanceled(order_id="A1")
+    recorded = Recorded(9, "order/A1", 2, RECORDED_AT, TOLD_AT, canceled, Meta(actor="ann"))
+    moment, facts = TEST(recorded)
+    assert list(facts) == [canceled]
+    assert moment == Moment(
+        position=9,
+        source="order/A1",
+        version=2,
+        topic="order.canceled.v1",
+        recorded_at=RECORDED_AT,
+        effective_at=TOLD_AT,
+        order_key="000000000002.order/A1",
+        meta=Meta(actor="ann"),
+    )
+
+
+def test_a_fingerprint_names_the_settings() -> None:
+    """Translators with other settings have other fingerprints."""
+    made = [Translator(mode, key) for mode in ("test", "live") for key in ("order_id", "order")]
+    assert len({each.fingerprint for each in made}) == 4
+    assert Translator("test", "order_id").fingerprint == TEST.fingerprint

@@ -1,0 +1,400 @@
+"""STRIPE.md's "Fields that moved", old and new shapes, and fields of a wrong type."""
+
+import json
+from typing import Any
+
+import pytest
+
+from ledger.domain.facts import StripeEventUnreadable
+from ledger.domain.money import MAX_MINOR
+from tests.webhooks.examples import (
+    MADE,
+    TOLD,
+    Json,
+    charge,
+    customer,
+    dispute,
+    event,
+    facts_of,
+    held,
+    intent,
+    refund,
+    session,
+    state_of,
+    transaction,
+    translated,
+    waiting,
+)
+
+
+def without(obj: Json, *names: str) -> Json:
+    return {name: value for name, value in obj.items() if name not in names}
+
+
+def listed(*items: Json) -> Json:
+    return {"object": "list", "data": list(items), "has_more": False, "total_count": len(items)}
+
+
+def ids(facts: Any) -> list[str]:
+    """`Class:id` of each fact."""
+    return [f"{type(fact).__name__}:{getattr(fact, fact.__struct_fields__[0])}" for fact in facts]
+
+
+ONE = refund(id="re_1", amount=400)
+TWO = refund(id="re_2", amount=100, created=MADE + 1, status="pending")
+REFUNDED = charge(amount_refunded=500)
+HALF = charge(amount_captured=600, amount_refunded=650)
+RELEASE = refund(id="re_9", amount=400, created=MADE - 1, balance_transaction=None)
+AFTER_RELEASE = refund(id="re_1", amount=250)
+OLD_INTENT = without(intent(), "latest_charge")
+OLD_HOLD = without(held(), "amount_captured")
+NO_SOURCE = waiting(status="requires_source")
+
+SEVERAL = [
+    # charge.refunds: a list in payloads until 2022-11-15, a bare array long before, absent since
+    (REFUNDED, ["ChargeCaptured:ch_1"]),
+    (REFUNDED | {"refunds": None}, ["ChargeCaptured:ch_1"]),
+    (REFUNDED | {"refunds": {}}, ["ChargeCaptured:ch_1"]),
+    (REFUNDED | {"refunds": listed()}, ["ChargeCaptured:ch_1"]),
+    (
+        REFUNDED | {"refunds": listed(TWO, ONE)},
+        ["ChargeCaptured:ch_1", "RefundPending:re_2", "RefundSucceeded:re_1"],
+    ),
+    (REFUNDED | {"refunds": [ONE]}, ["ChargeCaptured:ch_1", "RefundSucceeded:re_1"]),
+    (
+        REFUNDED | {"refunds": listed(without(ONE, "status"))},
+        ["ChargeCaptured:ch_1", "RefundSucceeded:re_1"],
+    ),
+    # a hold that was let go lists a refund, although nothing was taken
+    (held(refunded=True, amount_refunded=1000, refunds=listed(ONE)), ["ChargeExpired:ch_1"]),
+    # so does the part that a partial capture lets go; it comes first
+    (
+        charge(amount_captured=600, amount_refunded=400, refunds=listed(RELEASE)),
+        ["ChargeCaptured:ch_1"],
+    ),
+    (
+        HALF | {"refunds": listed(AFTER_RELEASE, RELEASE)},
+        ["ChargeCaptured:ch_1", "RefundSucceeded:re_1"],
+    ),
+    (
+        HALF | {"refunds": listed(refund(id="re_2", status="failed"), AFTER_RELEASE, RELEASE)},
+        ["ChargeCaptured:ch_1", "RefundFailed:re_2", "RefundSucceeded:re_1"],
+    ),
+    (
+        HALF | {"refunds": listed(refund(amount=650))},
+        ["ChargeCaptured:ch_1", "RefundSucceeded:re_1"],
+    ),
+    # where the list does not hold the release, a refund of the same amount is a customer's
+    (
+        charge(amount_captured=600, amount_refunded=800, refunds=listed(ONE)),
+        ["ChargeCaptured:ch_1", "RefundSucceeded:re_1"],
+    ),
+    (
+        HALF | {"refunds": listed(AFTER_RELEASE)},
+        ["ChargeCaptured:ch_1", "RefundSucceeded:re_1"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("obj", "expected"), SEVERAL)
+def test_refunds_listed_with_a_charge(obj: Json, expected: list[str]) -> None:
+    """Each listed refund is a fact of its own, unless it only let a hold go."""
+    assert ids(facts_of("charge.refunded", obj, api_version="2020-03-02")) == expected
+
+
+def test_a_listed_refund_belongs_to_its_charge() -> None:
+    """`refund.payment_intent` exists since 2019-11-05; the charge around it knows its own."""
+    bare = without(ONE, "charge", "payment_intent")
+    fact: Any = facts_of("charge.refunded", charge(refunds=listed(bare)))[1]
+    assert (fact.charge_id, fact.payment_id) == ("ch_1", "pi_1")
+
+
+@pytest.mark.parametrize(
+    ("obj", "charge_id", "expected"),
+    [
+        (intent(), "ch_1", ["PaymentSucceeded:pi_1"]),
+        (intent(latest_charge=charge()), "ch_1", ["PaymentSucceeded:pi_1"]),
+        (intent(latest_charge=None), None, ["PaymentSucceeded:pi_1"]),
+        (OLD_INTENT, None, ["PaymentSucceeded:pi_1"]),
+        (
+            OLD_INTENT | {"charges": listed(charge(id="ch_2"), held(status="failed"))},
+            "ch_2",
+            ["PaymentSucceeded:pi_1", "ChargeCaptured:ch_2", "ChargeFailed:ch_1"],
+        ),
+        (OLD_INTENT | {"charges": listed()}, None, ["PaymentSucceeded:pi_1"]),
+        (
+            intent(charges=listed(REFUNDED | {"refunds": listed(ONE)})),
+            "ch_1",
+            ["PaymentSucceeded:pi_1", "ChargeCaptured:ch_1", "RefundSucceeded:re_1"],
+        ),
+    ],
+)
+def test_the_charges_of_a_payment(obj: Json, charge_id: str | None, expected: list[str]) -> None:
+    """`charges` until 2022-11-15, then `latest_charge`."""
+    facts = facts_of("payment_intent.succeeded", obj)
+    payment: Any = facts[0]
+    assert (payment.charge_id, ids(facts)) == (charge_id, expected)
+
+
+@pytest.mark.parametrize("value", ["x_1", {"id": "x_1", "object": "y", "amount": 1.5}])
+@pytest.mark.parametrize(
+    ("type_", "obj", "field", "name"),
+    [
+        ("charge.succeeded", charge(), "payment_intent", "payment_id"),
+        ("charge.succeeded", charge(), "customer", "customer_id"),
+        ("charge.succeeded", charge(), "balance_transaction", "transaction_id"),
+        ("payment_intent.created", waiting(), "customer", "customer_id"),
+        ("payment_intent.created", waiting(), "latest_charge", "charge_id"),
+        ("refund.created", refund(), "charge", "charge_id"),
+        ("refund.created", refund(), "payment_intent", "payment_id"),
+        ("refund.created", refund(), "balance_transaction", "transaction_id"),
+        ("charge.dispute.created", dispute(), "charge", "charge_id"),
+        ("charge.dispute.created", dispute(), "payment_intent", "payment_id"),
+        ("checkout.session.completed", session(), "payment_intent", "payment_id"),
+        ("checkout.session.completed", session(), "customer", "customer_id"),
+    ],
+)
+def test_an_expandable_field_is_an_id_an_object_or_nothing(
+    type_: str, obj: Json, field: str, name: str, value: object
+) -> None:
+    assert getattr(facts_of(type_, obj | {field: value})[0], name) == "x_1"
+    assert getattr(facts_of(type_, obj | {field: None})[0], name) is None
+    assert getattr(facts_of(type_, without(obj, field))[0], name) is None
+
+
+@pytest.mark.parametrize(
+    ("obj", "state", "captured", "refunded"),
+    [
+        (without(charge(amount_refunded=400), "amount_captured"), "ChargeCaptured", 1000, 400),
+        (OLD_HOLD, "ChargeAuthorized", 0, 0),
+        (OLD_HOLD | {"refunded": True, "amount_refunded": 1000}, "ChargeExpired", 0, 0),
+        (without(charge(), "amount_refunded"), "ChargeCaptured", 1000, 0),
+        (charge(status="paid"), "ChargeCaptured", 1000, 0),
+        (without(charge(), "status"), "ChargeCaptured", 1000, 0),
+        (without(charge(paid=False), "status"), "ChargeFailed", 0, 0),
+        (without(charge(), "status", "captured", "paid"), "ChargeCaptured", 1000, 0),
+    ],
+)
+def test_charges_of_before(obj: Json, state: str, captured: int, refunded: int) -> None:
+    """No `amount_captured` before 2020-08-27, no `status` before 2014, no holds before that."""
+    fact: Any = facts_of("charge.updated", obj)[0]
+    seen = (type(fact).__name__, fact.captured_minor, fact.refunded_minor)
+    assert seen == (state, captured, refunded)
+
+
+@pytest.mark.parametrize(
+    ("type_", "obj", "state"),
+    [
+        ("payment_intent.created", NO_SOURCE, "PaymentStarted"),
+        ("payment_intent.payment_failed", NO_SOURCE, "PaymentAttemptFailed"),
+        ("payment_intent.x", waiting(status="requires_source_action"), "PaymentStarted"),
+        ("checkout.session.completed", without(session(), "status"), "CheckoutPaid"),
+        ("checkout.session.completed", without(session(), "payment_status"), "CheckoutCompleted"),
+        ("checkout.session.expired", without(session(), "status"), "CheckoutExpired"),
+    ],
+)
+def test_names_of_before(type_: str, obj: Json, state: str) -> None:
+    assert state_of(type_, obj) == state
+
+
+@pytest.mark.parametrize(
+    ("fields", "received"),
+    [({}, 1000), ({"amount_received": 700}, 700), ({"status": "processing"}, 0)],
+)
+def test_a_payment_that_does_not_say_what_it_received(fields: Json, received: int) -> None:
+    """What succeeded received its amount, and what did not received nothing."""
+    fact: Any = facts_of("payment_intent.x", without(intent(), "amount_received") | fields)[0]
+    assert fact.received_minor == received
+
+
+@pytest.mark.parametrize(
+    ("type_", "obj"),
+    [
+        ("charge.succeeded", charge()),
+        ("payment_intent.succeeded", intent()),
+        ("refund.created", refund()),
+        ("charge.dispute.created", dispute()),
+        ("checkout.session.completed", session()),
+    ],
+)
+def test_an_object_without_a_time_has_its_events(type_: str, obj: Json) -> None:
+    """Checkout sessions have `created` since 2021 only."""
+    fact: Any = facts_of(type_, without(obj, "created"))[0]
+    assert fact.created_at.timestamp() == TOLD
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"request": None},
+        {"request": "req_1"},
+        {"request": {"id": None, "idempotency_key": "k"}},
+        {"request": 7, "pending_webhooks": "many"},
+        {"api_version": None},
+        {"api_version": "2016-07-06"},
+        {"api_version": "2031-01-01.zinnia"},
+        {"account": None},
+        {"context": "acct_1", "data": {"object": charge(), "previous_attributes": {"amount": "x"}}},
+        {"data": {"object": without(charge(), "object")}},
+        {"data": {"object": charge(dispute={"object": "dispute"}, invoice="in_1", new={"a": []})}},
+    ],
+)
+def test_what_is_not_used_may_be_of_any_shape(fields: Json) -> None:
+    document = event("charge.succeeded", charge()) | fields
+    assert ids(translated(document)[2]) == ["ChargeCaptured:ch_1"]
+
+
+@pytest.mark.parametrize("gone", ["object", "livemode", "api_version", "request"])
+def test_what_an_event_may_lack(gone: str) -> None:
+    """An event that does not say its mode is a test event."""
+    document = without(event("charge.succeeded", charge()), gone)
+    assert ids(translated(document)[2]) == ["ChargeCaptured:ch_1"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "order_id"),
+    [
+        ({"order_id": "A1"}, "A1"),
+        ({"order_id": " A1\n"}, "A1"),
+        ({"order_id": "x" * 200}, "x" * 200),
+        ({"order_id": "x" * 201}, None),
+        ({"order_id": " "}, None),
+        ({"order_id": ""}, None),
+        ({"order_id": 7}, None),
+        ({"order_id": None}, None),
+        ({"order_id": {"a": 1}}, None),
+        ({"Order_ID": "A1"}, None),
+        ({}, None),
+        (None, None),
+        ([], None),
+        ("order_id", None),
+        (7, None),
+    ],
+)
+@pytest.mark.parametrize(
+    ("type_", "obj"),
+    [
+        ("charge.succeeded", charge()),
+        ("payment_intent.succeeded", intent()),
+        ("checkout.session.completed", session()),
+    ],
+)
+def test_the_order_that_metadata_names(
+    type_: str, obj: Json, metadata: object, order_id: str | None
+) -> None:
+    fact: Any = facts_of(type_, obj | {"metadata": metadata})[0]
+    assert fact.order_id == order_id
+
+
+@pytest.mark.parametrize(
+    ("type_", "obj", "email"),
+    [
+        ("charge.succeeded", charge(), "ann@example.com"),
+        ("charge.succeeded", charge(receipt_email="bob@example.com"), "bob@example.com"),
+        ("charge.succeeded", charge(billing_details=None), None),
+        ("checkout.session.completed", session(), "ann@example.com"),
+        (
+            "checkout.session.completed",
+            session(customer_email="bob@example.com"),
+            "ann@example.com",
+        ),
+        (
+            "checkout.session.completed",
+            session(customer_details=None, customer_email="bob@example.com"),
+            "bob@example.com",
+        ),
+    ],
+)
+def test_whose_payment_it_is(type_: str, obj: Json, email: str | None) -> None:
+    """What the customer wrote on the payment page is newer than what the shop passed to it."""
+    fact: Any = facts_of(type_, obj)[0]
+    assert fact.email == email
+
+
+@pytest.mark.parametrize(
+    ("value", "reference"), [("cart", "cart"), (" cart ", "cart"), ("", None), ("x" * 201, None)]
+)
+def test_the_reference_of_a_session(value: str, reference: str | None) -> None:
+    fact: Any = facts_of("checkout.session.completed", session(client_reference_id=value))[0]
+    assert fact.reference == reference
+
+
+WRONG = [
+    *[
+        ("charge.succeeded", charge(amount=amount))
+        for amount in (100.0, 100.5, "100", True, None, [], -1, 2**63, 10**400, MAX_MINOR + 1)
+    ],
+    *[
+        ("charge.succeeded", charge(created=created))
+        for created in (-1, 2**40, 1e9, "2024-01-01", MADE * 1000, True)
+    ],
+    *[("charge.succeeded", charge(currency=currency)) for currency in ("", "gb", "x" * 9, None, 1)],
+    *[("charge.succeeded", charge(id=id_)) for id_ in (None, 1, "", "x" * 256)],
+    ("charge.succeeded", charge(status="levitating")),
+    ("charge.succeeded", charge(captured="yes")),
+    ("charge.succeeded", charge(payment_intent=7)),
+    ("charge.succeeded", charge(customer={"object": "customer"})),
+    ("charge.succeeded", charge(refunds={"data": [refund(amount="4")]})),
+    ("charge.succeeded", charge(refunds={"data": [refund(status="levitating")]})),
+    ("charge.succeeded", charge(receipt_email="x" * 513)),
+    ("charge.succeeded", without(charge(), "id")),
+    ("charge.succeeded", None),
+    ("payment_intent.succeeded", intent(status=None)),
+    ("payment_intent.succeeded", intent(status="levitating")),
+    ("payment_intent.succeeded", intent(amount_received="1000")),
+    ("payment_intent.succeeded", intent(charges={"data": [charge(amount=1.0)]})),
+    ("refund.created", refund(status="levitating")),
+    ("refund.failed", refund(status="levitating")),
+    ("refund.created", refund(amount=None)),
+    ("charge.dispute.created", dispute(status="levitating")),
+    ("charge.dispute.created", without(dispute(), "id")),
+    ("charge.dispute.created", dispute(evidence_details={"due_by": -1})),
+    ("charge.dispute.created", dispute(balance_transactions=[transaction(amount=-(2**63))])),
+    ("charge.dispute.created", dispute(balance_transactions=[transaction(fee=1.5)])),
+    ("checkout.session.completed", session(amount_total="10")),
+    ("checkout.session.completed", session(client_reference_id=7)),
+    ("customer.updated", customer(email=["ann@example.com"])),
+]
+
+
+@pytest.mark.parametrize(("type_", "obj"), WRONG)
+def test_a_known_field_of_a_wrong_type_is_unreadable(type_: str, obj: Json) -> None:
+    """Such an event says that it was recorded, and why it says nothing more."""
+    moment, note, facts = translated(event(type_, obj))
+    (problem,) = facts
+    assert isinstance(problem, StripeEventUnreadable)
+    assert (note.outcome, note.type, problem.event_id) == ("unreadable", type_, "evt_1")
+    assert problem.cause
+    assert moment.effective_at.timestamp() == TOLD
+
+
+def test_the_cause_names_the_field() -> None:
+    problem: Any = facts_of("charge.succeeded", charge(amount="100"))[0]
+    assert problem.cause == "Expected `int`, got `str` - at `$.amount`"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b"\xff", b"\xef\xbb\xbf{}", b'{"type": "charge.x"}', b"[" * 9999]
+)
+def test_bytes_that_are_no_event_are_unreadable(body: bytes) -> None:
+    """The receiver refuses them; should the log hold some, they still stop nothing."""
+    moment, note, facts = translated(body)
+    assert (note.outcome, note.event_id, len(facts)) == ("unreadable", "evt_1", 1)
+    assert moment.order_key == "000000000000.evt_1"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (r"a\u0000b", "a\ufffdb"),
+        (r"\ud800", "\ufffd"),
+        (r"a\udc00b", "a\ufffdb"),
+        (r"\ud83d\ude00", "😀"),
+        (r"\\u0000", r"\u0000"),
+        ("é", "é"),
+    ],
+)
+def test_text_that_postgresql_cannot_hold_is_replaced(written: str, read: str) -> None:
+    body = json.dumps(event("customer.created", customer(name="@@"))).replace("@@", written)
+    fact: Any = translated(body.encode())[2][0]
+    assert fact.name == read

@@ -1,0 +1,103 @@
+"""What other systems got wrong (STRIPE.md names the threads), as far as translation decides it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from ledger.domain.facts import (
+    RefundCanceled,
+    RefundFailed,
+    RefundPending,
+    RefundSucceeded,
+    StatefulFact,
+)
+from tests.webhooks.examples import (
+    TEST,
+    charge,
+    dispute,
+    event,
+    facts_of,
+    intent,
+    refund,
+    session,
+    state_of,
+    stored,
+    translated,
+)
+
+
+def test_a_failed_refund_outranks_the_success_before_it_and_after_it() -> None:
+    """dj-stripe, Pay and Medusa kept the money as refunded."""
+    moment = translated(event("refund.created", refund()))[0]
+    ranks = [
+        moment.ranked(state.RANK)
+        for state in (RefundPending, RefundSucceeded, RefundFailed, RefundCanceled)
+    ]
+    assert ranks == sorted(ranks)
+    assert RefundFailed.RANK == RefundCanceled.RANK > RefundSucceeded.RANK
+
+
+def test_each_partial_refund_is_its_own() -> None:
+    """flowglad#1176 overwrote the first with the second."""
+    obj = charge(amount_refunded=700, refunds={"data": [refund(id="re_2", amount=300), refund()]})
+    _, *refunds = facts_of("charge.refunded", obj)
+    amounts = {
+        each.refund_id: each.amount_minor for each in refunds if isinstance(each, RefundSucceeded)
+    }
+    assert amounts == {"re_1": 400, "re_2": 300}
+
+
+@pytest.mark.parametrize("currency", ["jpy", "kwd", "usd", "ugx"])
+def test_amounts_stay_what_stripe_sent(currency: str) -> None:
+    """stripe-sfcc-b2c-connector#31 multiplied yen by a hundred."""
+    fact: Any = facts_of("charge.succeeded", charge(currency=currency))[0]
+    assert (fact.amount_minor, fact.captured_minor, fact.currency) == (1000, 1000, currency)
+
+
+def test_an_opened_dispute_moves_only_what_its_transactions_move() -> None:
+    """eliza#10997 clawed money back on opening and never returned it."""
+    fact: Any = facts_of("charge.dispute.created", dispute())[0]
+    assert (fact.movements, fact.withdrawn) == ((), False)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "state"),
+    [
+        ("funds_withdrawn", "needs_response", "DisputeOpened"),
+        ("funds_reinstated", "under_review", "DisputeUnderReview"),
+        ("closed", "under_review", "DisputeUnderReview"),
+    ],
+)
+def test_a_disputes_end_is_its_status(name: str, status: str, state: str) -> None:
+    """Withdrawn is not lost, reinstated is not won, and closed alone is neither."""
+    assert state_of(f"charge.dispute.{name}", dispute(status=status)) == state
+
+
+def test_a_completed_checkout_is_not_yet_paid() -> None:
+    """Bank debits complete unpaid and may still fail."""
+    unpaid = session(payment_status="unpaid")
+    states = [
+        state_of(f"checkout.session.{name}", unpaid)
+        for name in ("completed", "async_payment_succeeded", "async_payment_failed")
+    ]
+    assert states == ["CheckoutCompleted", "CheckoutPaid", "CheckoutFailed"]
+
+
+def test_a_failed_attempt_does_not_end_a_payment() -> None:
+    failed, succeeded = (
+        facts_of(f"payment_intent.{name}", intent(status=status))[0]
+        for name, status in (("payment_failed", "requires_payment_method"), ("succeeded",) * 2)
+    )
+    assert isinstance(failed, StatefulFact)
+    assert isinstance(succeeded, StatefulFact)
+    assert failed.RANK < succeeded.RANK
+
+
+def test_reports_of_one_second_are_ordered_by_their_ids() -> None:
+    """stripe/sync-engine#268 lost one of two; `created` has a resolution of one second."""
+    body = json.dumps(event("charge.updated", charge())).encode()
+    first, second = (TEST(stored(body, event_id))[0] for event_id in ("evt_1", "evt_2"))
+    assert first.effective_at == second.effective_at
+    assert first.newest(0) < second.newest(0) < first.newest(1)
+    assert first.ranked(0) < second.ranked(0) < first.ranked(1)
