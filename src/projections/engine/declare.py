@@ -23,7 +23,7 @@ from ledger.domain.facts import AnyFact, Moment, leaves
 Type = Literal["text", "bigint", "integer", "boolean", "timestamptz", "jsonb"]
 Value = str | int | bool | datetime | None
 Row = tuple[Any, ...]
-Rule = Literal["key", "ranked", "newest", "latest", "greatest", "least", "line"]
+Rule = Literal["key", "ranked", "newest", "named", "latest", "greatest", "least", "line"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,11 @@ def ranked(kind: Type) -> Column:
 def newest(kind: Type) -> Column:
     """A plain field: the newest report wins by Stripe's time, then rank, then the event's id."""
     return Column(kind, "newest")
+
+
+def named(kind: Type) -> Column:
+    """Like `newest`, but a report that does not name it leaves it; at most one in a mirror."""
+    return Column(kind, "named")
 
 
 def latest(kind: Type) -> Column:
@@ -110,6 +115,7 @@ class Group:
 CARRIERS: dict[Rule, tuple[str, Column]] = {
     "ranked": ("ranked_by", Column("text", "ranked")),
     "newest": ("newest_by", Column("text", "newest")),
+    "named": ("named_by", Column("text", "named")),
     "latest": ("latest_by", Column("bigint", "latest", bookkeeping=True)),
 }
 
@@ -127,15 +133,18 @@ class Mirror(Table):
             for rule, (by, _) in CARRIERS.items()
             if by in self.columns
         ]
+        self.named = next((n for n, c in columns.items() if c.rule == "named"), None)
         self.greatest = [i for i, rule in enumerate(rules) if rule == "greatest"]
         self.least = [i for i, rule in enumerate(rules) if rule == "least"]
 
     def report(self, at: Moment, rank: int, **columns: Value) -> Change:
-        """Stripe says how the object is: the `ranked` and `newest` columns, where it is newer."""
+        """Stripe says how the object is: the columns that follow reports, where it is newer."""
         if "ranked_by" in self.columns:
             columns["ranked_by"] = at.ranked(rank)
         if "newest_by" in self.columns:
             columns["newest_by"] = at.newest(rank)
+        if self.named is not None and columns[self.named] is not None:
+            columns["named_by"] = at.newest(rank)
         return self, self.row(**columns)
 
     def action(self, at: Moment, **columns: Value) -> Change:
@@ -231,13 +240,15 @@ class Listing:
     """What `GET /<projection>` lists: rows of `table`, newest first by `sort` and the table's key.
 
     `filters` are columns that a caller may compare; `link` is the kind of object by which the
-    `links` projection knows one row's history.
+    `links` projection knows one row's history. `parts` are queries with the parameter `key`:
+    the rows that `GET /<projection>/{key}` shows within the one, by the name that they have there.
     """
 
     table: Mirror | Derived | Rollup
     sort: str | None = None
     filters: tuple[str, ...] = ()
     link: str | None = None
+    parts: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, eq=False)

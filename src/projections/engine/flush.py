@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -259,7 +259,21 @@ def remove_empty(table: Rollup) -> Composed:
 def _copy(
     cursor: AnyCursor, shape: Mirror | Journal, target: str, rows: Iterable[Sequence[Any]]
 ) -> None:
-    statement = SQL("copy {} ({}) from stdin").format(Identifier(target), names(shape.columns))
+    """Binary: a fifth of the work of text, for us and for the server."""
+    json = [i for i, column in enumerate(shape.columns.values()) if column.type == "jsonb"]
+    statement = SQL("copy {} ({}) from stdin (format binary)").format(
+        Identifier(target), names(shape.columns)
+    )
     with cursor.copy(statement) as copy:
-        for row in rows:
+        copy.set_types(["text" if c.type == "jsonb" else c.type for c in shape.columns.values()])
+        for row in _with_json(rows, json) if json else rows:
             copy.write_row(row)
+
+
+def _with_json(rows: Iterable[Sequence[Any]], columns: list[int]) -> Iterator[Sequence[Any]]:
+    """Rows whose JSON is text, as binary jsonb: that text behind its format's number, 1."""
+    for row in rows:
+        changed = list(row)
+        for i in columns:
+            changed[i] = None if row[i] is None else f"\x01{row[i]}"
+        yield changed

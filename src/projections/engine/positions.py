@@ -57,7 +57,10 @@ class Standing(NamedTuple):
 def standings(cursor: AnyCursor, registry: Registry, reader: Reader) -> list[Standing]:
     """Where each projection of the registry stands."""
     rows = {row[0]: row for row in cursor.execute(STANDINGS).fetchall()}
-    return [_standing(p.name, rows.get(p.name), version(p, reader.fingerprint)) for p in registry]
+    return [
+        _standing(p.name, rows.get(p.name), version(registry, p.name, reader.fingerprint))
+        for p in registry
+    ]
 
 
 def _standing(name: str, row: Sequence[object] | None, wanted: str) -> Standing:
@@ -87,7 +90,7 @@ def prepare(cursor: AnyCursor, registry: Registry, reader: Reader, head: int) ->
         copy = Copy(cursor, missing, reader, LIVE)
         copy.create()
         copy.finish()
-        built(cursor, missing, reader, position=0)
+        built(cursor, registry, missing.by_name, reader, position=0)
 
 
 def locked(cursor: AnyCursor, names: Iterable[str]) -> dict[str, int]:
@@ -105,7 +108,9 @@ def stop(cursor: AnyCursor, names: Iterable[str], position: int, because: str) -
     cursor.execute(STOP, [position, because, list(names)])
 
 
-def built(cursor: AnyCursor, registry: Registry, reader: Reader, *, position: int) -> None:
+def built(
+    cursor: AnyCursor, registry: Registry, names: Iterable[str], reader: Reader, *, position: int
+) -> None:
     """These projections were made by the present code from all events up to a position."""
-    made = {p.name: version(p, reader.fingerprint) for p in registry}
+    made = {name: version(registry, name, reader.fingerprint) for name in names}
     cursor.execute(BUILT, [position, list(made), list(made.values())])

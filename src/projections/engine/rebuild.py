@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ledger.domain.events import Recorded
 from ledger.errors import RebuildRunning
 from ledger.log import Log
-from projections.engine import positions, tables
+from projections.engine import parallel, positions, tables
 from projections.engine.build import Copy, Engine, stretches
 from projections.engine.registry import Registry
 from projections.engine.tables import LIVE, REBUILD, AnyCursor
@@ -34,6 +34,7 @@ def rebuild(
     """
     database, log, registry, reader = engine
     chosen = registry.pick(names)
+    part = engine._replace(registry=chosen)
     with (
         database.connect("projector", autocommit=True) as conn,
         conn.cursor() as cursor,
@@ -41,7 +42,8 @@ def rebuild(
     ):
         tables.clear(cursor, REBUILD)
         copy = Copy(cursor, chosen, reader, REBUILD)
-        reached = build(copy, log, log.head(), progress)
+        reached = log.head()
+        build(part, copy, reached, progress)
         while (head := log.head()) - reached > NEARLY:
             copy.advance(stretches(log, reached, head))
             reached = head
@@ -60,20 +62,25 @@ def alone(cursor: AnyCursor) -> Generator[None]:
             cursor.execute("select pg_advisory_unlock_all()")
 
 
-def build(copy: Copy, log: Log, upto: int, progress: Progress = silent) -> int:
-    """Make a copy's tables from event 1 up to a position, ready to be advanced; answers it."""
+def build(engine: Engine, copy: Copy, upto: int, progress: Progress = silent) -> None:
+    """Make a copy's tables from event 1 up to a position, ready to be advanced."""
     copy.create()
     copy.stage()
-
-    def reported() -> Iterator[list[Recorded]]:
-        for events in stretches(log, 0, upto):
-            yield events
-            progress(events[-1].position, upto)
-
-    copy.load(reported())
+    if parallel.is_worthwhile(engine, upto):
+        for done in parallel.load(engine, copy.schema, upto):
+            progress(done, upto)
+    else:
+        copy.load(_reported(stretches(engine.log, 0, upto), upto, progress))
     copy.finish()
     copy.seek_by_key()
-    return upto
+
+
+def _reported(
+    batches: Iterable[list[Recorded]], upto: int, progress: Progress
+) -> Iterator[list[Recorded]]:
+    for events in batches:
+        yield events
+        progress(events[-1].position, upto)
 
 
 def _swap(copy: Copy, log: Log, reached: int, *, whole: bool) -> int:
@@ -88,5 +95,5 @@ def _swap(copy: Copy, log: Log, reached: int, *, whole: bool) -> int:
         else:
             tables.drop(cursor, LIVE, moved)
         tables.move(cursor, REBUILD, LIVE, moved)
-        positions.built(cursor, chosen, copy.reader, position=head)
+        positions.built(cursor, chosen, chosen.by_name, copy.reader, position=head)
     return head

@@ -92,15 +92,16 @@ def discover() -> Registry:
     return Registry.of(found)
 
 
-def version(projection: Projection, reader: str) -> str:
-    """What made a read model: its declaration's source, the shared sources, and how facts are read.
+@lru_cache
+def version(registry: Registry, name: str, reader: str) -> str:
+    """What makes a read model: its source and what it shares, what it reads, and the reader.
 
     `reader` is the fingerprint of the translator, its settings included.
     """
-    digest = hashlib.sha256(reader.encode())
-    for source in (*map(inspect.getsource, SHARED), _source(projection)):
-        digest.update(source.encode())
-    return digest.hexdigest()[:16]
+    projection = registry.by_name[name]
+    sources = [*map(inspect.getsource, SHARED), _source(projection)]
+    read = [version(registry, other, reader) for other in projection.reads]
+    return hashlib.sha256("\n".join([reader, *sources, *read]).encode()).hexdigest()[:16]
 
 
 def _source(projection: Projection) -> str:

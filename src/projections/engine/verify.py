@@ -70,11 +70,10 @@ def verify(engine: Engine, progress: Progress = silent) -> Proof:
         proven = registry.only(s.name for s in states if s.state == "following")
         tables.clear(proof, PROOF)
         copy = Copy(proof, proven, reader, PROOF)
-        reached = build(
-            copy, log, min((s.position for s in states if s not in halted), default=0), progress
-        )
+        lowest = min((s.position for s in states if s not in halted), default=0)
+        build(engine._replace(registry=proven), copy, lowest, progress)
         live_conn.isolation_level = IsolationLevel.REPEATABLE_READ
-        at = _meet(copy, log, reached, live)
+        at = _meet(copy, log, lowest, live)
         difference = _compare(proof, live, proven)
         found = digests(proof, PROOF, proven)
         tables.clear(proof, PROOF)

@@ -1,0 +1,71 @@
+"""Loading in several processes: each folds stretches of its own, and the tables merge them.
+
+The order in which stretches reach the tables does not matter: that is what merging means.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from typing import NamedTuple
+
+from ledger.log import Log
+from ledger.postgres.database import Database
+from projections.engine.build import Copy, Engine, Reader, stretches
+from projections.engine.registry import discover
+
+TASK_EVENTS = 20_000
+WORTHWHILE_EVENTS = 50_000
+
+
+class Work(NamedTuple):
+    """What a worker process must know."""
+
+    database: Database
+    reader: Reader
+    projections: tuple[str, ...]
+    schema: str
+
+
+_worker: list[tuple[Log, Copy]] = []
+"""This process's own, once `_begin` ran."""
+
+
+def is_worthwhile(engine: Engine, upto: int) -> bool:
+    """Whether workers pay, and can: they find their projections by themselves."""
+    cores = os.cpu_count() or 1
+    found = all(discover().by_name.get(p.name) is p for p in engine.registry)
+    return found and cores > 1 and upto >= WORTHWHILE_EVENTS
+
+
+def load(engine: Engine, schema: str, upto: int) -> Iterator[int]:
+    """Load all events up to a position into tables just made; yields how many are in so far."""
+    work = Work(engine.database, engine.reader, tuple(engine.registry.by_name), schema)
+    with ProcessPoolExecutor(
+        os.cpu_count(), mp_context=get_context("spawn"), initializer=_begin, initargs=(work,)
+    ) as pool:
+        tasks = {
+            pool.submit(_take_in, after, min(after + TASK_EVENTS, upto)): after
+            for after in range(0, upto, TASK_EVENTS)
+        }
+        done = 0
+        for task in as_completed(tasks):
+            done += task.result()
+            yield done
+
+
+def _begin(work: Work) -> None:
+    conn = work.database.connect("projector", autocommit=True)
+    log = Log(work.database.conninfo("projector"), connections=1)
+    registry = discover().only(work.projections)
+    copy = Copy(conn.cursor(), registry, work.reader, work.schema)
+    copy.stage()
+    _worker.append((log, copy))
+
+
+def _take_in(after: int, upto: int) -> int:
+    log, copy = _worker[0]
+    copy.load(stretches(log, after, upto))
+    return upto - after
