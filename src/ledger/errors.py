@@ -4,19 +4,28 @@
     ├── Refused                 a command that the rules do not allow (nothing was stored)
     │   ├── InvalidCommand        the command contradicts itself
     │   ├── UnknownOrder          no such order
+    │   ├── UnknownProduct        no such product is listed
     │   ├── WrongState            the order's state does not allow it
     │   ├── OutOfStock            not enough stock for every line
     │   ├── WrongPrice            a line disagrees with the listed price
     │   ├── AlreadyExists         the id is taken
     │   └── IdempotencyMismatch   the key was used with another body
+    ├── InvalidRequest          a call to the service that is not what its operation takes
     ├── Conflict                another writer was faster, again and again
     ├── SameIdOtherContent      a Stripe event id came twice with different content
     ├── NotAStripeEvent         a body that is no Stripe event
     ├── BadSignature            a call to the webhook that Stripe did not sign
+    ├── PayloadTooLarge         a body over the limit
+    ├── TooManyRejected         too many calls that were no signed Stripe events
+    ├── EndpointOff             an endpoint that is not configured
+    ├── StripeRefused           Stripe's API refuses our key or request
+    ├── StripeUnavailable       Stripe's API cannot be reached
     ├── StoreUnavailable        the database cannot be reached
     ├── PostgresError           the embedded PostgreSQL could not be run
     ├── MigrationError          the database's schema is not what the migrations say
     ├── UnknownTopic            the log holds an event that this version cannot read
+    ├── UnknownProjection       no read model has this name
+    ├── RebuildRunning          a rebuild or a proof is at work already
     ├── ProjectionStopped       a read model stopped at a position, or its code changed
     ├── NotCaughtUp             a read model did not reach a position in time
     └── SettingsError           a setting is missing or wrong
@@ -42,6 +51,10 @@ class UnknownOrder(Refused):
     """There is no order with this id."""
 
 
+class UnknownProduct(Refused):
+    """No product with this SKU is listed; list it first."""
+
+
 class WrongState(Refused):
     """The order's state does not allow this."""
 
@@ -62,6 +75,10 @@ class IdempotencyMismatch(Refused):
     """This Idempotency-Key was used with another body; use a new key."""
 
 
+class InvalidRequest(LedgerError):
+    """The call is not what this operation takes; the detail names the field."""
+
+
 class Conflict(LedgerError):
     """Another writer was faster several times in a row; try again."""
 
@@ -78,6 +95,26 @@ class BadSignature(LedgerError):
     """The call was not signed by Stripe with one of this endpoint's secrets, or not just now."""
 
 
+class PayloadTooLarge(LedgerError):
+    """The body is larger than this endpoint takes."""
+
+
+class TooManyRejected(LedgerError):
+    """Too many calls to the webhook were not signed by Stripe; send fewer."""
+
+
+class EndpointOff(LedgerError):
+    """This endpoint is not configured; a setting turns it on."""
+
+
+class StripeRefused(LedgerError):
+    """Stripe's API refused the request; the message says why and which setting is the cure."""
+
+
+class StripeUnavailable(LedgerError):
+    """Stripe's API cannot be reached or fails; try again."""
+
+
 class StoreUnavailable(LedgerError):
     """The database cannot be reached; try again."""
 
@@ -92,6 +129,14 @@ class MigrationError(LedgerError):
 
 class UnknownTopic(LedgerError):
     """The log holds an event that this version cannot read; run a version that knows its topic."""
+
+
+class UnknownProjection(LedgerError):
+    """No read model has this name."""
+
+
+class RebuildRunning(LedgerError):
+    """Another rebuild or proof is at work; wait for its end and try again."""
 
 
 class ProjectionStopped(LedgerError):

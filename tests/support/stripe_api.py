@@ -51,9 +51,7 @@ class StripeApi:
 
 
 def _is_in(query: dict[str, str], created: int) -> bool:
-    return int(query.get("created[gte]", 0)) <= created and created < int(
-        query.get("created[lt]", 2**40)
-    )
+    return int(query.get("created[gte]", 0)) <= created < int(query.get("created[lt]", 2**40))
 
 
 def _error(message: str) -> bytes:
@@ -67,7 +65,7 @@ def stripe_api() -> Generator[StripeApi]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:  # noqa: N802 - the library's name
+        def do_GET(self) -> None:
             address = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(address.query).items()}
             status, body = api.respond(query, self.headers.get("Authorization"))

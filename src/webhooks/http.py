@@ -1,0 +1,104 @@
+"""The door for Stripe: POST /webhooks/stripe."""
+
+import time
+from datetime import UTC, datetime
+
+from prometheus_client import Counter
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ledger.errors import (
+    BadSignature,
+    EndpointOff,
+    LedgerError,
+    NotAStripeEvent,
+    PayloadTooLarge,
+    StoreUnavailable,
+    TooManyRejected,
+)
+from ledger.openapi import Shape, operation
+from ledger.settings import Settings
+from webhooks.receive import Receipt, Receiver
+from webhooks.signature import verify_signature
+
+MAX_BODY_BYTES = 1024 * 1024
+
+REJECTED = Counter("ledger_webhook_rejected", "Calls of which nothing was stored.", ["cause"])
+
+
+class Received(Shape):
+    """The event is in the log, at this position."""
+
+    received: bool
+    position: int
+
+
+@operation(
+    tag="webhooks",
+    answers=Received,
+    errors=(
+        BadSignature,
+        NotAStripeEvent,
+        EndpointOff,
+        PayloadTooLarge,
+        TooManyRejected,
+        StoreUnavailable,
+    ),
+)
+async def receive_stripe_event(request: Request) -> Response:
+    """Take an event from Stripe.
+
+    The body is a Stripe event, signed in the `Stripe-Signature` header. The answer comes after the
+    event was committed, and is the same for an event that was delivered before.
+    """
+    try:
+        receipt = await _receive(request)
+    except (BadSignature, NotAStripeEvent, PayloadTooLarge) as error:
+        _count(error)
+        if not request.state.receiver.rejections.take(time.monotonic()):
+            raise TooManyRejected("Too many calls were rejected; send fewer.") from error
+        raise
+    except LedgerError as error:
+        _count(error)
+        raise
+    except ClientDisconnect as error:
+        _count(error)
+        return Response(status_code=400)  # nobody is left to read it
+    answer = b'{"received":true,"position":%d}' % receipt.position  # a model would cost more
+    return Response(answer, media_type="application/json")
+
+
+async def _receive(request: Request) -> Receipt:
+    settings: Settings = request.state.settings
+    receiver: Receiver = request.state.receiver
+    if not settings.stripe_webhook_secrets:
+        raise EndpointOff("No STRIPE_WEBHOOK_SECRETS is set, so there is no webhook here.")
+    body = await _read(request)
+    received_at = datetime.now(UTC)
+    header = request.headers.get("stripe-signature")
+    secrets = [secret.get_secret_value() for secret in settings.stripe_webhook_secrets]
+    verify_signature(body, header, secrets, received_at)
+    return await receiver.receive(body, header, received_at)
+
+
+async def _read(request: Request) -> bytes:
+    """The body; stops reading where it grows too large, whatever Content-Length says.
+
+    Starlette's own `max_body_size` would answer in plain text instead of a problem document.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAX_BODY_BYTES:
+            raise PayloadTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes.")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _count(error: Exception) -> None:
+    REJECTED.labels(type(error).__name__).inc()
+
+
+routes = [Route("/webhooks/stripe", receive_stripe_event, methods=["POST"])]

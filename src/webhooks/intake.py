@@ -1,0 +1,129 @@
+"""Take Stripe events into the log, each id once, and say what became of each."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from msgspec import Struct
+
+from ledger.domain.events import Entry, Meta, StripeEventReceived
+from ledger.log import APPEND_BYTES, APPEND_EVENTS, Log
+from webhooks.stripe_objects import same_event
+
+Outcome = Literal["appended", "duplicate", "conflict"]
+
+
+class Taken(NamedTuple):
+    """What became of an event; `position` is where the event of its id stands in the log.
+
+    A `duplicate` says what the stored event says, a `conflict` something else: the first stays.
+    """
+
+    position: int
+    outcome: Outcome
+
+
+def take_in(log: Log, events: Sequence[StripeEventReceived], meta: Meta) -> list[Taken]:
+    """Append the events whose ids are new, in one transaction; one answer for each, in order.
+
+    Events of one id among `events` are compared with each other as well: the first is stored.
+    Raises `StoreUnavailable`; whether the events were stored is then not known, and trying again
+    is safe.
+    """
+    positions = log.append_new([_entry(event, meta) for event in events])
+    offered = list(zip(events, positions, strict=True))
+    stored = _stored(log, [_stream(event) for event, position in offered if position is None])
+    return [
+        Taken(position, "appended") if position else _compared(event, *stored[_stream(event)])
+        for event, position in offered
+    ]
+
+
+class Offer(NamedTuple):
+    """An event on its way into the log, and where it was found, for the report."""
+
+    where: str
+    event: StripeEventReceived
+
+
+class Difference(Struct, frozen=True):
+    """An event that was not stored: position `stored_at` holds another content under its id."""
+
+    where: str
+    event_id: str
+    stored_at: int
+
+
+class Rejection(Struct, frozen=True):
+    """Something that is no Stripe event."""
+
+    where: str
+    cause: str
+
+
+class IntakeReport(Struct, kw_only=True):
+    """What became of everything that was offered; `conflicts` and `rejected` were not stored."""
+
+    appended: int = 0
+    duplicates: int = 0
+    conflicts: list[Difference] = []
+    rejected: list[Rejection] = []
+
+    def count(self, offer: Offer, taken: Taken) -> None:
+        """Count what became of one event."""
+        match taken.outcome:
+            case "appended":
+                self.appended += 1
+            case "duplicate":
+                self.duplicates += 1
+            case "conflict":
+                difference = Difference(offer.where, offer.event.event_id, taken.position)
+                self.conflicts.append(difference)
+
+
+def take_in_all(
+    log: Log, offers: Iterable[Offer], meta: Meta, report: IntakeReport
+) -> Iterator[None]:
+    """Take in batch after batch, and count into `report`; pauses after each commit."""
+    for batch in _batches(offers):
+        taken = take_in(log, [offer.event for offer in batch], meta)
+        for offer, outcome in zip(batch, taken, strict=True):
+            report.count(offer, outcome)
+        yield
+
+
+def _batches(offers: Iterable[Offer]) -> Iterator[list[Offer]]:
+    """What one append takes: up to `APPEND_EVENTS` and `APPEND_BYTES`, or one larger event."""
+    batch: list[Offer] = []
+    size = 0
+    for offer in offers:
+        size += len(offer.event.body)
+        if batch and (size > APPEND_BYTES or len(batch) == APPEND_EVENTS):
+            yield batch
+            batch, size = [], len(offer.event.body)
+        batch.append(offer)
+    if batch:
+        yield batch
+
+
+def _stream(event: StripeEventReceived) -> str:
+    return f"stripe/{event.event_id}"
+
+
+def _entry(event: StripeEventReceived, meta: Meta) -> Entry:
+    return Entry(_stream(event), 1, event, event.received_at, meta)
+
+
+def _stored(log: Log, streams: Iterable[str]) -> dict[str, tuple[int, bytes]]:
+    """Position and body of what the log holds in these streams."""
+    after_versions = dict.fromkeys(streams, 0)
+    if not after_versions:
+        return {}
+    return {
+        recorded.stream: (recorded.position, recorded.event.body)
+        for recorded in log.streams(after_versions)
+        if isinstance(recorded.event, StripeEventReceived)
+    }
+
+
+def _compared(event: StripeEventReceived, position: int, body: bytes) -> Taken:
+    return Taken(position, "duplicate" if same_event(body, event.body) else "conflict")
