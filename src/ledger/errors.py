@@ -11,6 +11,7 @@
     │   ├── AlreadyExists         the id is taken
     │   └── IdempotencyMismatch   the key was used with another body
     ├── InvalidRequest          a call to the service that is not what its operation takes
+    ├── NotFound                a read model has no such row, or the log no such event
     ├── Conflict                another writer was faster, again and again
     ├── SameIdOtherContent      a Stripe event id came twice with different content
     ├── NotAStripeEvent         a body that is no Stripe event
@@ -77,6 +78,10 @@ class IdempotencyMismatch(Refused):
 
 class InvalidRequest(LedgerError):
     """The call is not what this operation takes; the detail names the field."""
+
+
+class NotFound(LedgerError):
+    """There is no such thing, or not yet; `?after=<position>` waits for what was just done."""
 
 
 class Conflict(LedgerError):

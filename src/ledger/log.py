@@ -74,7 +74,7 @@ class VerbatimStripeEvent(Struct, frozen=True, kw_only=True, omit_defaults=True)
         body = bytes(self.body)
         return StripeEventReceived(
             event_id=self.event_id,
-            body=body if self.encoding is None else b64decode(body.strip(b"\"")),
+            body=body if self.encoding is None else b64decode(body.strip(b'"')),
             received_at=self.received_at,
             source=self.source,
             signature=self.signature,
@@ -188,6 +188,7 @@ class Log(Application[str]):
         "CREATE_TABLE": "n",
         "POSTGRES_SCHEMA": "ledger",
         "POSTGRES_CONNECT_TIMEOUT": "5",
+        "POSTGRES_PRE_PING": "y",
     }
     recorder: LedgerRecorder
     mapper: LedgerMapper  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -64,7 +64,7 @@ def followed(database: Database, batches: Iterable[list[Recorded]]) -> dict[str,
     for batch in batches:
         with database.connect("projector", autocommit=True) as conn, conn.cursor() as cursor:
             restarted = Copy(cursor, REGISTRY, READER, PROOF)
-            restarted.seek_by_key()
+            restarted.follow_durably()
             restarted.stage()
             restarted.advance([batch])
     with database.connect("projector", autocommit=True) as conn, conn.cursor() as cursor:
@@ -95,7 +95,7 @@ def test_one_event_at_a_time_equals_a_rebuild(fresh_database: Databases, world: 
     with a_copy(database) as copy:
         copy.create()
         copy.finish()
-        copy.seek_by_key()
+        copy.follow_durably()
         copy.stage()
         copy.advance([event] for event in events)
         assert digests_of(copy) == rebuilt(database, events)

@@ -69,6 +69,11 @@ class Copy:
         self.schema = schema
         tables.use(cursor, schema)
 
+    def build_quickly(self) -> None:
+        """Tell PostgreSQL that what is written from now on can be built again if it is lost."""
+        self.cursor.execute("set synchronous_commit = off")
+        self.cursor.execute("set maintenance_work_mem = '256MB'")
+
     def create(self) -> None:
         """Make the tables, empty and without the indexes that only readers need."""
         tables.create(self.cursor, self.registry.tables.values())
@@ -101,8 +106,9 @@ class Copy:
         """Make derived rows, rollups and indexes of what was loaded."""
         tables.finish(self.cursor, self.registry.tables.values())
 
-    def seek_by_key(self) -> None:
-        """Tell the planner that from now on a few rows of large tables are looked up by key."""
+    def follow_durably(self) -> None:
+        """Tell it that commits count again, and few rows of large tables are looked up by key."""
+        self.cursor.execute("set synchronous_commit = on")
         for setting in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"):
             self.cursor.execute(SQL("set {} = off").format(Identifier(setting)))
 

@@ -15,14 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal, TypeVar
 
 from ledger.domain.facts import AnyFact, Moment, leaves
 
 Type = Literal["text", "bigint", "integer", "boolean", "timestamptz", "jsonb"]
-Value = str | int | bool | datetime | None
 Row = tuple[Any, ...]
+Change = tuple["Mirror | Journal", Row]
 Rule = Literal["key", "ranked", "newest", "named", "latest", "greatest", "least", "line"]
 
 
@@ -96,10 +96,10 @@ class Table:
         """The columns of the primary key."""
         return tuple(name for name, column in self.columns.items() if column.rule == "key")
 
-    def row(self, **values: Value) -> Row:
-        """The values in the order of the columns, None where nothing is given."""
-        assert values.keys() <= self.columns.keys(), values.keys() - self.columns.keys()
-        return tuple(map(values.get, self.columns))
+    @cached_property
+    def key_length(self) -> int:
+        """How many columns the key has; a row begins with them."""
+        return len(self.key)
 
 
 @dataclass(frozen=True)
@@ -120,40 +120,54 @@ CARRIERS: dict[Rule, tuple[str, Column]] = {
 }
 
 
-class Mirror(Table):
-    """One row an object. Its changes are reports, actions and mentions; see the three methods."""
+Maker = Callable[..., Change]
+"""Makes a change of a table from its columns, by name; a column that is not given is None."""
 
-    def __init__(self, name: str, *, indexes: tuple[str, ...] = (), **columns: Column) -> None:
+
+def _maker(table: Table, arguments: str, carriers: dict[str, str]) -> Maker:
+    """Compile `table, (its columns in their order)`, as `namedtuple` does, for the rebuild's speed.
+
+    `carriers` says how hidden columns follow from the positional arguments, as expressions.
+    """
+    hidden = {by for by, _ in CARRIERS.values()} | carriers.keys()
+    given = [name if c.rule == "key" else f"{name}=None" for name, c in table.columns.items()]
+    named = [text for text in given if text.partition("=")[0] not in hidden]
+    values = [carriers.get(n, "None" if n in hidden else n) for n in table.columns]
+    source = f"def make({arguments} *, {', '.join(named)}): return table, ({', '.join(values)},)"
+    scope: dict[str, Any] = {"table": table}
+    exec(source, scope)  # noqa: S102 - the names are those of our own declarations
+    return scope["make"]
+
+
+class Mirror(Table):
+    """One row an object.
+
+    A handler answers with changes of three kinds, each made from columns by name:
+    `report(at, rank, …)`: Stripe says how the object is: the columns that follow reports;
+    `action(at, …)`: the shop did something: replaces all `latest` columns of earlier actions;
+    `mention(…)`: something else named the object: `known`, `greatest` and `least` columns only.
+    """
+
+    def __init__(self, name: str, /, *, indexes: tuple[str, ...] = (), **columns: Column) -> None:
         super().__init__(name, _laid_out(columns), indexes)
         names = list(self.columns)
         rules = [column.rule for column in self.columns.values()]
-        self.key_length = rules.count("key")
         self.groups = [
             Group(by, names.index(by), names.index(by) + rules.count(rule))
             for rule, (by, _) in CARRIERS.items()
             if by in self.columns
         ]
-        self.named = next((n for n, c in columns.items() if c.rule == "named"), None)
         self.greatest = [i for i, rule in enumerate(rules) if rule == "greatest"]
         self.least = [i for i, rule in enumerate(rules) if rule == "least"]
-
-    def report(self, at: Moment, rank: int, **columns: Value) -> Change:
-        """Stripe says how the object is: the columns that follow reports, where it is newer."""
-        if "ranked_by" in self.columns:
-            columns["ranked_by"] = at.ranked(rank)
-        if "newest_by" in self.columns:
-            columns["newest_by"] = at.newest(rank)
-        if self.named is not None and columns[self.named] is not None:
-            columns["named_by"] = at.newest(rank)
-        return self, self.row(**columns)
-
-    def action(self, at: Moment, **columns: Value) -> Change:
-        """The shop did something: replaces all `latest` columns of earlier actions."""
-        return self, self.row(latest_by=at.position, **columns)
-
-    def mention(self, **columns: Value) -> Change:
-        """Something else named the object: touches `known`, `greatest` and `least` columns only."""
-        return self, self.row(**columns)
+        named = next((name for name, c in columns.items() if c.rule == "named"), None)
+        reports = {
+            "ranked_by": "_at.ranked(_rank)",
+            "newest_by": "_at.newest(_rank)",
+            "named_by": f"None if {named} is None else _at.newest(_rank)",
+        }
+        self.report = _maker(self, "_at, _rank, /,", reports)
+        self.action = _maker(self, "_at, /,", {"latest_by": "_at.position"})
+        self.mention = _maker(self, "", {})
 
     def merge(self, row: list[Any], change: Row) -> None:
         """Merge a change (or another row of the same key) into a row, in place."""
@@ -185,15 +199,20 @@ def _laid_out(columns: dict[str, Column]) -> dict[str, Column]:
 
 
 class Journal(Table):
-    """Lines that never change, each keyed by its key columns and the position of its event."""
+    """Lines that never change, each keyed by its key columns and the position of its event.
 
-    def __init__(self, name: str, *, indexes: tuple[str, ...] = (), **columns: Column) -> None:
+    `line(at, …)` makes one, from columns by name; what an event says twice is one line.
+    """
+
+    def __init__(self, name: str, /, *, indexes: tuple[str, ...] = (), **columns: Column) -> None:
+        key = {name: column for name, column in columns.items() if column.rule == "key"}
         position = {"position": Column("bigint", "key", bookkeeping=True)}
-        super().__init__(name, columns | position, indexes)
+        super().__init__(name, key | position | columns, indexes)
+        self.line = _maker(self, "_at, /,", {"position": "_at.position"})
 
-    def line(self, at: Moment, **columns: Value) -> Change:
-        """One line; lines of one event must differ in their key columns."""
-        return self, self.row(position=at.position, **columns)
+    def merge(self, row: list[Any], change: Row) -> None:
+        """Nothing: two lines of one key are the same line."""
+        assert row == list(change), f"two lines of {self.name} have the key {self.key}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,18 +249,19 @@ class Rollup:
 
 
 AnyTable = Mirror | Journal | Derived | Rollup
-Change = tuple[Mirror | Journal, Row]
 FactType = TypeVar("FactType")
 Handler = Callable[[Any, Moment], Iterable[Change]]
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What `GET /<projection>` lists: rows of `table`, newest first by `sort` and the table's key.
+    """What `GET /<projection>` lists: rows of `table`, newest first by `sort`, else by their key.
 
-    `filters` are columns that a caller may compare; `link` is the kind of object by which the
-    `links` projection knows one row's history. `parts` are queries with the parameter `key`:
-    the rows that `GET /<projection>/{key}` shows within the one, by the name that they have there.
+    The key is one column, and `sort` is never null. `filters` are columns that a caller may
+    compare; `link` is the kind of object by which the `links` projection knows one row's history.
+    `parts` are queries with the parameter `id`: rows that `GET /<projection>/{id}` shows within
+    the one, by the name that they have there. `pages` are queries with `id`, `before` (a position)
+    and `limit`: what `GET /<projection>/{id}/<page>` lists, the latest position first.
     """
 
     table: Mirror | Derived | Rollup
@@ -249,6 +269,7 @@ class Listing:
     filters: tuple[str, ...] = ()
     link: str | None = None
     parts: dict[str, str] = field(default_factory=dict[str, str])
+    pages: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, eq=False)

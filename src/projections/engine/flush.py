@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -39,11 +39,12 @@ def stage(cursor: AnyCursor, tables: Iterable[AnyTable]) -> None:
 
 def load(cursor: AnyCursor, fold: Fold) -> None:
     """Put a fold into tables that are being built: neither derived rows nor rollups follow yet."""
-    for journal, lines in fold.lines.items():
-        _copy(cursor, journal, journal.name, lines)
-    for mirror, rows in fold.rows.items():
-        _copy(cursor, mirror, f"staged_{mirror.name}", rows.values())
-        cursor.execute(merge_mirror(mirror))
+    for table, rows in fold.rows.items():
+        if isinstance(table, Journal):
+            _copy(cursor, table, table.name, rows.values())
+        elif rows:
+            _copy(cursor, table, f"staged_{table.name}", rows.values())
+            cursor.execute(merge_mirror(table))
 
 
 def flush(cursor: AnyCursor, fold: Fold) -> None:
@@ -73,16 +74,9 @@ class _Batch:
 
     def stage(self, table: AnyTable) -> None:
         """Put the folded changes where SQL can see them."""
-        match table:
-            case Mirror():
-                rows: Collection[Sequence[Any]] = self.fold.rows[table].values()
-            case Journal():
-                rows = self.fold.lines[table]
-            case Derived() | Rollup():
-                return
-        if rows:
+        if isinstance(table, Mirror | Journal) and self.fold.rows[table]:
             staged = f"staged_{table.name}"
-            _copy(self.cursor, table, staged, rows)
+            _copy(self.cursor, table, staged, self.fold.rows[table].values())
             self.filled.add(staged)
 
     def note_before(self, table: AnyTable) -> None:

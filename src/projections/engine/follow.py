@@ -149,7 +149,7 @@ class Leader:
         copy = self.copies.get(tuple(names))
         if copy is None:
             copy = Copy(self.cursor, self.registry.only(names), self.reader, LIVE)
-            copy.seek_by_key()
+            copy.follow_durably()
             copy.stage()
             self.copies[tuple(names)] = copy
         return copy

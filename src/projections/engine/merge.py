@@ -21,24 +21,20 @@ class ProjectionFailed(Exception):
 
 
 class Fold:
-    """The changes of a stretch of the log, merged: one row a key, and the lines in order."""
+    """The changes of a stretch of the log, merged: one row a key in each table."""
 
     def __init__(self, projections: Iterable[Projection]) -> None:
         self.projections = tuple(projections)
-        self.rows: dict[Mirror, Rows] = {}
-        self.lines: dict[Journal, list[Row]] = {}
+        self.rows: dict[Mirror | Journal, Rows] = {
+            table: {} for projection in self.projections for table in bases(projection)
+        }
         self._handlers: dict[type[AnyFact], list[tuple[str, Handler]]] = {}
         for projection in self.projections:
-            for table in bases(projection):
-                if isinstance(table, Mirror):
-                    self.rows[table] = {}
-                else:
-                    self.lines[table] = []
             for fact, handler in projection.handlers.items():
                 self._handlers.setdefault(fact, []).append((projection.name, handler))
 
     def __len__(self) -> int:
-        return sum(map(len, self.rows.values())) + sum(map(len, self.lines.values()))
+        return sum(map(len, self.rows.values()))
 
     def add(self, at: Moment, facts: Sequence[AnyFact]) -> None:
         """Fold the facts of one event; raises `ProjectionFailed` where a handler does."""
@@ -51,9 +47,6 @@ class Fold:
                     raise ProjectionFailed(name) from error
 
     def _put(self, table: Mirror | Journal, row: Row) -> None:
-        if isinstance(table, Journal):
-            self.lines[table].append(row)
-            return
         rows = self.rows[table]
         key = row[: table.key_length]
         known = rows.get(key)
@@ -67,5 +60,3 @@ class Fold:
         for table, rows in later.rows.items():
             for row in rows.values():
                 self._put(table, tuple(row))
-        for table, lines in later.lines.items():
-            self.lines[table].extend(lines)

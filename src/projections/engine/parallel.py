@@ -1,20 +1,21 @@
-"""Loading in several processes: each folds stretches of its own, and the tables merge them.
+"""Building on several cores: each process folds stretches of its own, and the tables merge them.
 
 The order in which stretches reach the tables does not matter: that is what merging means.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from multiprocessing import get_context
 from typing import NamedTuple
 
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine.build import Copy, Engine, Reader, stretches
-from projections.engine.registry import discover
+from projections.engine.registry import Registry, discover
 
 TASK_EVENTS = 20_000
 WORTHWHILE_EVENTS = 50_000
@@ -56,11 +57,26 @@ def load(engine: Engine, schema: str, upto: int) -> Iterator[int]:
             yield done
 
 
+def finish(engine: Engine, schema: str) -> None:
+    """Make derived rows, rollups and indexes of what was loaded, on several connections."""
+
+    def finish_island(island: Registry) -> None:
+        with engine.database.connect("projector", autocommit=True) as conn, conn.cursor() as cursor:
+            copy = Copy(cursor, island, engine.reader, schema)
+            copy.build_quickly()
+            copy.finish()
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(finish_island, engine.registry.islands()))
+
+
 def _begin(work: Work) -> None:
+    gc.disable()  # short-lived, and without cycles: a fifth of the time went into looking for them
     conn = work.database.connect("projector", autocommit=True)
     log = Log(work.database.conninfo("projector"), connections=1)
     registry = discover().only(work.projections)
     copy = Copy(conn.cursor(), registry, work.reader, work.schema)
+    copy.build_quickly()
     copy.stage()
     _worker.append((log, copy))
 

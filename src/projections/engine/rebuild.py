@@ -64,15 +64,17 @@ def alone(cursor: AnyCursor) -> Generator[None]:
 
 def build(engine: Engine, copy: Copy, upto: int, progress: Progress = silent) -> None:
     """Make a copy's tables from event 1 up to a position, ready to be advanced."""
+    copy.build_quickly()
     copy.create()
     copy.stage()
     if parallel.is_worthwhile(engine, upto):
         for done in parallel.load(engine, copy.schema, upto):
             progress(done, upto)
+        parallel.finish(engine, copy.schema)
     else:
         copy.load(_reported(stretches(engine.log, 0, upto), upto, progress))
-    copy.finish()
-    copy.seek_by_key()
+        copy.finish()
+    copy.follow_durably()
 
 
 def _reported(

@@ -72,6 +72,11 @@ class Registry:
         grown |= {read for name in grown for read in self.by_name[name].reads}
         return names if grown == names else self.connected(grown)
 
+    def islands(self) -> list[Registry]:
+        """The parts that do not read each other."""
+        found = {frozenset(self.connected({name})) for name in self.by_name}
+        return [self.only(names) for names in found]
+
     def readers(self, names: set[str]) -> set[str]:
         """These, and all that read their tables, directly or not."""
         grown = names | {p.name for p in self if names & set(p.reads)}

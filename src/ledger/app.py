@@ -1,0 +1,137 @@
+"""The roof over HTTP: all routes, what they share while the service runs, and the error table."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from importlib.metadata import version
+from typing import Any, Final
+
+import psycopg
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+import ledger.health
+import ledger.http
+import projections.engine.http
+import webhooks.http
+from ledger import errors
+from ledger.commands import Desk
+from ledger.doorkeeper import Doorkeeper, http_problem
+from ledger.errors import LedgerError, StoreUnavailable
+from ledger.log import Log
+from ledger.openapi import describe, problem
+from ledger.postgres.database import Database
+from ledger.service import make_engine
+from ledger.settings import Settings
+from projections.engine.reads import Reads
+from webhooks.receive import Receiver
+
+TITLE: Final = "Ledger"
+HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
+RETRY_SECONDS: Final = 1
+
+STATUSES: Final[dict[type[LedgerError], int]] = {
+    errors.InvalidCommand: 422,
+    errors.UnknownOrder: 404,
+    errors.UnknownProduct: 404,
+    errors.WrongPrice: 422,
+    errors.Refused: 409,
+    errors.InvalidRequest: 422,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.SameIdOtherContent: 409,
+    errors.NotAStripeEvent: 400,
+    errors.BadSignature: 400,
+    errors.PayloadTooLarge: 413,
+    errors.TooManyRejected: 429,
+    errors.EndpointOff: 404,
+    errors.StripeRefused: 502,
+    errors.StripeUnavailable: 503,
+    errors.StoreUnavailable: 503,
+    errors.PostgresError: 503,
+    errors.MigrationError: 503,
+    errors.UnknownTopic: 500,
+    errors.UnknownProjection: 404,
+    errors.RebuildRunning: 409,
+    errors.ProjectionStopped: 503,
+    errors.NotCaughtUp: 503,
+    errors.SettingsError: 500,
+}
+"""HTTP status by error; an error that does not stand here has the status of its base class."""
+
+
+def status_of(error: type[LedgerError]) -> int:
+    """The status of the error, or of the nearest class above it."""
+    return next(STATUSES[base] for base in error.__mro__ if base in STATUSES)
+
+
+def create_app(settings: Settings, database: Database) -> Starlette:
+    """The service on this database, which must outlive it."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[dict[str, Any]]:
+        async with AsyncExitStack() as stack:
+            yield await _open(settings, database, stack)
+
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(Doorkeeper, hosts={*HOSTS, settings.ledger_host})],
+        exception_handlers={
+            LedgerError: _on_ledger_error,
+            psycopg.OperationalError: _on_database_error,
+            HTTPException: _on_http_exception,
+        },
+        lifespan=lifespan,
+    )
+
+
+async def _open(settings: Settings, database: Database, stack: AsyncExitStack) -> dict[str, Any]:
+    """What endpoints find in `request.state`; the stack closes it, the receiver drained first."""
+    log = stack.enter_context(closing(Log(database.conninfo("app"))))
+    engine = make_engine(settings, database, log)
+    reads = stack.enter_context(closing(Reads(engine)))
+    return {
+        "settings": settings,
+        "log": log,
+        "engine": engine,
+        "reads": reads,
+        "desk": Desk(log, reads.money),
+        "receiver": await stack.enter_async_context(Receiver(log)),
+    }
+
+
+def _on_ledger_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, LedgerError)
+    answer = problem(error, status_of(type(error)))
+    if answer.status_code in {429, 503}:
+        answer.headers["retry-after"] = str(RETRY_SECONDS)
+    return answer
+
+
+def _on_database_error(request: Request, _: Exception) -> Response:
+    """The driver's own words may hold an address; a caller needs to know only this."""
+    return _on_ledger_error(request, StoreUnavailable())
+
+
+def _on_http_exception(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    answer = http_problem(error.status_code, error.detail)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def openapi(_: Request) -> JSONResponse:
+    """Describe all operations (OpenAPI 3.1)."""
+    return JSONResponse(describe(routes, TITLE, version("ledger"), STATUSES))
+
+
+routes = [
+    *webhooks.http.routes,
+    *ledger.http.routes,
+    *projections.engine.http.routes,
+    *ledger.health.routes,
+    Route("/openapi.json", openapi),
+]

@@ -1,0 +1,216 @@
+"""Commands decided one after the other in memory: nothing here waits for anything."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+
+from ledger.domain import order, stock
+from ledger.domain.events import CommandAccepted, Entry, Event, Meta
+from ledger.domain.limits import check_id, check_text
+from ledger.domain.order import KnownOrder, NoOrder, Order, OrderEvent
+from ledger.domain.order_commands import OrderCommand, PlaceOrder, ReturnLines
+from ledger.domain.stock import AdjustStock, Item, StockCommand, StockEvent, Unlisted
+from ledger.errors import IdempotencyMismatch, InvalidCommand
+
+Command = OrderCommand | StockCommand
+State = Order | Item | CommandAccepted | None
+
+MAX_KEY = 255
+
+
+class Stream(Struct, frozen=True):
+    """A stream folded up to `version`; its last event stands at `position` (0 while it is new)."""
+
+    name: str
+    state: State
+    version: int = 0
+    position: int = 0
+
+    @classmethod
+    def new(cls, name: str) -> "Stream":
+        """A stream that nothing was appended to."""
+        kind, _, _ = name.partition("/")
+        initial: dict[str, State] = {"order": NoOrder(), "stock": Unlisted(), "command": None}
+        return cls(name, initial[kind])
+
+    def then(self, event: Event, position: int = 0) -> "Stream":
+        """The stream with one more event."""
+        return Stream(self.name, _evolve(self.state, event), self.version + 1, position)
+
+
+def _evolve(state: State, event: Event) -> State:
+    if isinstance(event, CommandAccepted):
+        return event
+    if isinstance(event, OrderEvent):
+        assert isinstance(state, Order), "an order's events stand in its stream"
+        return order.evolve(state, event)
+    assert isinstance(event, StockEvent), "the streams of commands hold the shop's events only"
+    assert isinstance(state, Item), "a product's events stand in its stream"
+    return stock.evolve(state, event)
+
+
+def _stream_of(event: Event) -> str:
+    if isinstance(event, CommandAccepted):
+        return f"command/{event.key}"
+    if isinstance(event, OrderEvent):
+        return f"order/{event.order_id}"
+    assert isinstance(event, StockEvent), "commands make the shop's events only"
+    return f"stock/{event.sku}"
+
+
+class Call(Struct, frozen=True):
+    """A command that somebody waits for, with an idempotency key or without."""
+
+    command: Command
+    meta: Meta
+    key: str | None
+    request_sha256: str
+
+    def check(self) -> None:
+        """Raise InvalidCommand for names that no stream can have, and where a reason is due."""
+        for noun, name in self._names():
+            check_id(noun, name)
+        check_text("reason", self.meta.reason)
+        if isinstance(self.command, AdjustStock | ReturnLines) and self.meta.reason is None:
+            raise InvalidCommand("A reason is needed: the audit log will be asked why.")
+        if self.key is not None and not (self.key.isprintable() and 1 <= len(self.key) <= MAX_KEY):
+            raise InvalidCommand(f"An idempotency key has 1 to {MAX_KEY} printable characters.")
+
+    def _names(self) -> Iterable[tuple[str, str]]:
+        if isinstance(self.command, StockCommand):
+            yield "SKU", self.command.sku
+            return
+        yield "order id", self.command.order_id
+        if isinstance(self.command, PlaceOrder):
+            yield from (("SKU", line.sku) for line in self.command.lines)
+
+    @property
+    def home(self) -> str:
+        """The stream that the command is about."""
+        if isinstance(self.command, StockCommand):
+            return f"stock/{self.command.sku}"
+        return f"order/{self.command.order_id}"
+
+    def needs(self) -> set[str]:
+        """The streams that it needs whatever they hold."""
+        needed = {self.home}
+        if self.key is not None:
+            needed.add(f"command/{self.key}")
+        if isinstance(self.command, PlaceOrder):
+            needed.update(f"stock/{line.sku}" for line in self.command.lines)
+        return needed
+
+    def value(self) -> dict[str, str]:
+        """What its caller is told."""
+        if isinstance(self.command, StockCommand):
+            return {"sku": self.command.sku}
+        return {"id": self.command.order_id}
+
+    def stamp(self) -> Meta:
+        """The meta of its events: those of an order and of its stock belong together."""
+        if self.meta.correlation is not None or isinstance(self.command, StockCommand):
+            return self.meta
+        return replace(self.meta, correlation=self.home)
+
+
+class Result(Struct, frozen=True):
+    """What a command came to: `value` names its object; a read from `position` on shows it."""
+
+    position: int
+    value: Mapping[str, str]
+
+
+class Accepted(Struct, frozen=True):
+    """A decided call, answered with the position of an entry of its batch, or an older one."""
+
+    value: Mapping[str, str]
+    entry: int | None
+    position: int
+
+    def result(self, positions: Sequence[int]) -> Result:
+        """The answer, once the batch's entries have their positions."""
+        return Result(self.position if self.entry is None else positions[self.entry], self.value)
+
+
+class Batch:
+    """Decisions on loaded streams, each seeing what those before it did.
+
+    `entries` is what they append, all at once and never more than `limit`.
+    """
+
+    def __init__(self, streams: dict[str, Stream], limit: int) -> None:
+        self._streams = streams
+        self._limit = limit
+        self._last_entry: dict[str, int] = {}
+        self.entries: list[Entry] = []
+
+    def decide(self, call: Call) -> Accepted | None:
+        """Decide a call; None where its events do not fit in. Raises a `Refused`."""
+        if call.key is not None:
+            accepted = self._streams[f"command/{call.key}"].state
+            if isinstance(accepted, CommandAccepted):
+                return self._repeat(call, accepted)
+        events = [*self._decided(call), *_memory(call)]
+        if len(self.entries) + len(events) > self._limit:
+            assert self.entries, "the events of one command always fit in"
+            return None
+        meta = call.stamp()
+        for event in events:
+            self._add(event, call.command.at, meta)
+        return self._answer(call.value(), _stream_of(events[-1]) if events else call.home)
+
+    def streams(self, positions: Sequence[int]) -> Iterable[Stream]:
+        """The streams as they stand once the entries have their positions."""
+        for name, stream in self._streams.items():
+            entry = self._last_entry.get(name)
+            yield stream if entry is None else replace(stream, position=positions[entry])
+
+    def _decided(self, call: Call) -> Sequence[Event]:
+        state, command = self._streams[call.home].state, call.command
+        if isinstance(command, StockCommand):
+            assert isinstance(state, Item)
+            return stock.decide(command, state)
+        assert isinstance(state, Order)
+        return order.decide(command, state, self._items(call, state))
+
+    def _items(self, call: Call, state: Order) -> dict[str, Item]:
+        items: dict[str, Item] = {}
+        for name in call.needs() | goods(state):
+            item = self._streams[name].state
+            if isinstance(item, Item):
+                items[name.removeprefix("stock/")] = item
+        return items
+
+    def _add(self, event: Event, at: datetime, meta: Meta) -> None:
+        stream = self._streams[_stream_of(event)].then(event)
+        self._streams[stream.name] = stream
+        self._last_entry[stream.name] = len(self.entries)
+        self.entries.append(Entry(stream.name, stream.version, event, at, meta))
+
+    def _repeat(self, call: Call, accepted: CommandAccepted) -> Accepted:
+        if accepted.request_sha256 != call.request_sha256:
+            raise IdempotencyMismatch(
+                f"Idempotency key {accepted.key!r} was used with another request; use a new key."
+            )
+        value = msgspec.json.decode(accepted.result, type=dict[str, str])
+        return self._answer(value, f"command/{accepted.key}")
+
+    def _answer(self, value: Mapping[str, str], stream: str) -> Accepted:
+        return Accepted(value, self._last_entry.get(stream), self._streams[stream].position)
+
+
+def goods(state: State) -> set[str]:
+    """The stock streams of an order's lines."""
+    if not isinstance(state, KnownOrder):
+        return set()
+    return {f"stock/{sku}" for sku in state.sale.units}
+
+
+def _memory(call: Call) -> list[Event]:
+    if call.key is None:
+        return []
+    result = Raw(msgspec.json.encode(call.value()))
+    return [CommandAccepted(key=call.key, request_sha256=call.request_sha256, result=result)]

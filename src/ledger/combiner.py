@@ -1,0 +1,81 @@
+"""Flat combining: of the threads that come with a job, one does the work of all that wait."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from threading import Event, Lock
+from typing import Generic, TypeVar
+
+Job = TypeVar("Job")
+Answer = TypeVar("Answer")
+
+
+class _Seat(Generic[Job, Answer]):
+    """A thread that waits with its job until it is answered, or until it is its turn to lead."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.woken = Event()
+        self.outcome: tuple[Answer | BaseException] | None = None
+
+    def answer(self) -> Answer:
+        assert self.outcome is not None
+        (outcome,) = self.outcome
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+
+class Combiner(Generic[Job, Answer]):
+    """Hands jobs of many threads to `work`, up to `limit` at once and never two calls at a time.
+
+    `work` answers each job in order, with a result or with the error that its caller shall get.
+    An error that it raises goes to all callers of that batch. Jobs are taken first come, first
+    served; a thread leads for one batch, its own, and then hands over to the first that waits.
+    """
+
+    def __init__(
+        self, work: Callable[[Sequence[Job]], Sequence[Answer | BaseException]], limit: int
+    ) -> None:
+        self._work = work
+        self._limit = limit
+        self._lock = Lock()
+        self._waiting: deque[_Seat[Job, Answer]] = deque()
+        self._led = False
+
+    def submit(self, job: Job) -> Answer:
+        """Wait for the job's answer, and return or raise it."""
+        seat: _Seat[Job, Answer] = _Seat(job)
+        if not self._sit_down(seat):
+            seat.woken.wait()
+        if seat.outcome is None:
+            self._lead()
+        return seat.answer()
+
+    def _sit_down(self, seat: _Seat[Job, Answer]) -> bool:
+        """Join the queue; true when nobody leads, so that this thread must."""
+        with self._lock:
+            self._waiting.append(seat)
+            leads, self._led = not self._led, True
+        return leads
+
+    def _lead(self) -> None:
+        with self._lock:
+            count = min(self._limit, len(self._waiting))
+            batch = [self._waiting.popleft() for _ in range(count)]
+        outcomes: Sequence[Answer | BaseException] = ()
+        try:
+            outcomes = self._work([seat.job for seat in batch])
+        except BaseException as error:
+            outcomes = [error] * len(batch)
+            raise
+        finally:
+            self._hand_over()
+            for seat, outcome in zip(batch, outcomes, strict=True):
+                seat.outcome = (outcome,)
+                seat.woken.set()
+
+    def _hand_over(self) -> None:
+        with self._lock:
+            self._led = bool(self._waiting)
+            if self._led:
+                self._waiting[0].woken.set()

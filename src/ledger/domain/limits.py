@@ -1,0 +1,54 @@
+"""Limits on what comes in, so that a read model can hold every id, text, quantity and amount."""
+
+import re
+from typing import Final
+
+from ledger.errors import InvalidCommand
+
+MAX_ID: Final = 100
+MAX_TEXT: Final = 500
+MAX_LINES: Final = 100
+MAX_LINE_UNITS: Final = 50
+MAX_STOCK_UNITS: Final = 10**9
+# Stripe charges at most twelve digits; nine million such amounts add up within a bigint.
+MAX_MINOR: Final = 10**12
+
+# Patterns as JSON Schema knows them, for the documentation of what comes in.
+# An id stands in addresses and stream names; one that begins with a dot could be a folder's name.
+ID_PATTERN: Final = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$"
+CURRENCY_PATTERN: Final = r"^[a-z]{3}$"
+# PostgreSQL's text has no NUL, and a list or a log has no place for other control characters.
+TEXT_PATTERN: Final = r"^[^\x00-\x1f\x7f-\x9f]*$"
+
+_ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+_CURRENCY: Final = re.compile(r"[a-z]{3}")
+_TEXT: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+
+
+def check_id(name: str, value: str, longest: int = MAX_ID) -> None:
+    """Raise InvalidCommand unless `value` is an id."""
+    if not _ID.fullmatch(value) or len(value) > longest:
+        raise InvalidCommand(
+            f"{name} {value[:longest]!r} must be 1 to {longest} letters, digits, `.`, `_` or `-`,"
+            " and not begin with a dot."
+        )
+
+
+def check_currency(currency: str) -> None:
+    """Raise InvalidCommand unless `currency` is written as Stripe does."""
+    if not _CURRENCY.fullmatch(currency):
+        raise InvalidCommand(f"Currency {currency[:20]!r} must be three lower-case letters.")
+
+
+def check_text(name: str, value: str | None) -> None:
+    """Raise InvalidCommand unless `value` is None or a line of text."""
+    if value is not None and not (_TEXT.fullmatch(value) and len(value) <= MAX_TEXT):
+        raise InvalidCommand(
+            f"{name} must be 1 to {MAX_TEXT} characters, without control characters."
+        )
+
+
+def check_between(name: str, number: int, least: int, most: int) -> None:
+    """Raise InvalidCommand unless `least` ≤ `number` ≤ `most`."""
+    if not least <= number <= most:
+        raise InvalidCommand(f"{name} is {number}; it must be from {least} to {most}.")

@@ -1,0 +1,294 @@
+"""Orders: the states of one, how an event changes it, and what a command does to it."""
+
+from collections.abc import Mapping
+from typing import ClassVar, assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ledger.domain.events import (
+    OrderAllocationFailed,
+    OrderCanceled,
+    OrderExpired,
+    OrderFulfilled,
+    OrderLinesReturned,
+    OrderPlaced,
+    OrderReinstated,
+    PaymentLinked,
+    RefundRequested,
+    StockReleased,
+    StockReturned,
+    StockSold,
+)
+from ledger.domain.limits import check_between, check_id
+from ledger.domain.order_commands import (
+    CancelOrder,
+    ExpireOrder,
+    FulfilOrder,
+    LinkPayment,
+    OrderCommand,
+    OrderMoney,
+    PlaceOrder,
+    ReallocateOrder,
+    RequestRefund,
+    ReturnLines,
+)
+from ledger.domain.placing import place, reserve
+from ledger.domain.stock import Item, StockEvent, missing
+from ledger.errors import AlreadyExists, InvalidCommand, UnknownOrder, WrongState
+
+# ── States ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class Sale(Struct, frozen=True, kw_only=True):
+    """What is known of an order whatever its state; `units` are by SKU, amounts in minor units."""
+
+    order_id: str
+    total_minor: int
+    units: Mapping[str, int]
+    payments: frozenset[str] = frozenset()
+    refunds_requested_minor: int = 0
+
+
+class NoOrder(Struct, frozen=True):
+    """Nothing was ordered under this id."""
+
+
+class Pending(Struct, frozen=True):
+    """Its stock is held; whether it is paid is Stripe's to say."""
+
+    sale: Sale
+    NAME: ClassVar = "pending"
+
+
+class Canceled(Struct, frozen=True):
+    """Called off."""
+
+    sale: Sale
+    NAME: ClassVar = "canceled"
+
+
+class Expired(Struct, frozen=True):
+    """Not paid in time."""
+
+    sale: Sale
+    NAME: ClassVar = "expired"
+
+
+class Unallocated(Struct, frozen=True):
+    """Paid after it had expired, when there was not enough stock any more."""
+
+    sale: Sale
+    NAME: ClassVar = "paid, unallocated"
+
+
+class Fulfilled(Struct, frozen=True):
+    """The goods left; `returned` units (by SKU) came back."""
+
+    sale: Sale
+    returned: Mapping[str, int]
+    NAME: ClassVar = "fulfilled"
+
+
+KnownOrder = Pending | Canceled | Expired | Unallocated | Fulfilled
+Order = NoOrder | KnownOrder
+OrderEvent = (
+    OrderPlaced
+    | OrderCanceled
+    | OrderExpired
+    | OrderReinstated
+    | OrderAllocationFailed
+    | OrderFulfilled
+    | OrderLinesReturned
+    | PaymentLinked
+    | RefundRequested
+)
+Change = OrderEvent | StockEvent
+
+
+def evolve(order: Order, event: OrderEvent) -> Order:
+    """The order after an event of its stream."""
+    if isinstance(event, OrderPlaced):
+        units = {line.sku: line.quantity for line in event.lines}
+        return Pending(Sale(order_id=event.order_id, total_minor=event.total_minor, units=units))
+    assert not isinstance(order, NoOrder), "an order's stream begins with OrderPlaced"
+    sale = order.sale
+    match event:
+        case OrderCanceled():
+            return Canceled(sale)
+        case OrderExpired():
+            return Expired(sale)
+        case OrderReinstated():
+            return Pending(sale)
+        case OrderAllocationFailed():
+            return Unallocated(sale)
+        case OrderFulfilled():
+            return Fulfilled(sale, {})
+        case OrderLinesReturned(quantities=quantities):
+            assert isinstance(order, Fulfilled), "only what left can come back"
+            return Fulfilled(sale, _sum(order.returned, quantities))
+        case PaymentLinked() | RefundRequested():
+            return replace(order, sale=_noted(sale, event))
+        case _:
+            assert_never(event)
+
+
+def _noted(sale: Sale, event: PaymentLinked | RefundRequested) -> Sale:
+    if isinstance(event, PaymentLinked):
+        return replace(sale, payments=sale.payments | {event.payment_id})
+    requested_minor = sale.refunds_requested_minor + event.amount_minor
+    return replace(sale, refunds_requested_minor=requested_minor)
+
+
+def _sum(some: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    return {sku: some.get(sku, 0) + more.get(sku, 0) for sku in {**some, **more}}
+
+
+# ── Decisions ───────────────────────────────────────────────────────────────────────────────────
+
+
+def decide(command: OrderCommand, order: Order, items: Mapping[str, Item]) -> list[Change]:
+    """What a command does to an order and to the stock `items` of its lines (by SKU).
+
+    No events: what is asked for was done before. Raises a `Refused`.
+    """
+    if isinstance(command, PlaceOrder):
+        return _place(command, order, items)
+    if isinstance(order, NoOrder):
+        raise UnknownOrder(f"There is no order {command.order_id[:100]!r}.")
+    match command:
+        case CancelOrder():
+            return _cancel(command, order)
+        case ExpireOrder():
+            return _expire(command, order)
+        case FulfilOrder():
+            return _fulfil(command, order)
+        case ReturnLines():
+            return _take_back(command, order)
+        case LinkPayment():
+            return _link(command, order)
+        case RequestRefund():
+            return _request_refund(command, order)
+        case ReallocateOrder():
+            return _reallocate(command, order, items)
+        case _:
+            assert_never(command)
+
+
+def _place(command: PlaceOrder, order: Order, items: Mapping[str, Item]) -> list[Change]:
+    if not isinstance(order, NoOrder):
+        raise AlreadyExists(f"Order {command.order_id} exists already; use another id, or none.")
+    placed, reserved = place(command, items)
+    return [placed, *reserved]
+
+
+def _cancel(command: CancelOrder, order: KnownOrder) -> list[Change]:
+    if isinstance(order, Canceled):
+        return []
+    sale = _unpaid(order, command.money)
+    return [OrderCanceled(order_id=sale.order_id), *_release(sale)]
+
+
+def _expire(command: ExpireOrder, order: KnownOrder) -> list[Change]:
+    sale = _unpaid(order, command.money)
+    return [OrderExpired(order_id=sale.order_id), *_release(sale)]
+
+
+def _unpaid(order: KnownOrder, money: OrderMoney) -> Sale:
+    if not isinstance(order, Pending):
+        raise _wrong_state(order, "only a pending one can be called off")
+    if money.held_minor > 0:
+        paid = "paid" if money.fully_paid else "partially paid"
+        raise WrongState(f"Order {order.sale.order_id} is {paid}; refund its money first.")
+    return order.sale
+
+
+def _release(sale: Sale) -> list[Change]:
+    return [
+        StockReleased(sku=sku, order_id=sale.order_id, quantity=units)
+        for sku, units in sale.units.items()
+    ]
+
+
+def _fulfil(command: FulfilOrder, order: KnownOrder) -> list[Change]:
+    if isinstance(order, Fulfilled):
+        return []
+    sale, money = order.sale, command.money
+    if not isinstance(order, Pending):
+        raise _wrong_state(order, "only a paid one whose stock is held can be fulfilled")
+    if sale.total_minor > 0 and not money.fully_paid:
+        raise _wrong_state(
+            order, f"{money.paid_minor} of {sale.total_minor} (minor units) are paid"
+        )
+    if money.refunded_minor > 0 and money.held_minor <= 0:
+        raise WrongState(f"Order {sale.order_id} is refunded in full; cancel it instead.")
+    return [
+        OrderFulfilled(order_id=sale.order_id, based_on_position=money.position),
+        *(
+            StockSold(sku=sku, order_id=sale.order_id, quantity=units)
+            for sku, units in sale.units.items()
+        ),
+    ]
+
+
+def _take_back(command: ReturnLines, order: KnownOrder) -> list[Change]:
+    if not isinstance(order, Fulfilled):
+        raise _wrong_state(order, "only the goods of a fulfilled one can come back")
+    if not command.quantities:
+        raise InvalidCommand("quantities is empty; it must name what came back.")
+    for sku, quantity in command.quantities.items():
+        out = order.sale.units.get(sku, 0) - order.returned.get(sku, 0)
+        if out <= 0:
+            raise InvalidCommand(f"No {sku[:100]!r} of order {command.order_id} is still out.")
+        check_between(f"the quantity of {sku}", quantity, 1, out)
+    return [
+        OrderLinesReturned(order_id=command.order_id, quantities=command.quantities),
+        *(
+            StockReturned(sku=sku, order_id=command.order_id, quantity=quantity)
+            for sku, quantity in command.quantities.items()
+        ),
+    ]
+
+
+def _link(command: LinkPayment, order: KnownOrder) -> list[Change]:
+    check_id("payment_id", command.payment_id, longest=255)
+    if command.payment_id in order.sale.payments:
+        return []
+    return [PaymentLinked(order_id=command.order_id, payment_id=command.payment_id)]
+
+
+def _request_refund(command: RequestRefund, order: KnownOrder) -> list[Change]:
+    money = command.money
+    refundable_minor = money.refundable_minor(order.sale.refunds_requested_minor)
+    if refundable_minor <= 0:
+        raise _wrong_state(order, "nothing that was paid is left to refund")
+    check_between("amount_minor", command.amount_minor, 1, refundable_minor)
+    requested = RefundRequested(
+        order_id=command.order_id,
+        amount_minor=command.amount_minor,
+        currency=money.currency,
+        based_on_position=money.position,
+    )
+    return [requested]
+
+
+def _reallocate(
+    command: ReallocateOrder, order: KnownOrder, items: Mapping[str, Item]
+) -> list[Change]:
+    """The first failure is recorded; a later try changes something only when it succeeds."""
+    if isinstance(order, Pending | Fulfilled):
+        return []
+    if isinstance(order, Canceled):
+        raise _wrong_state(order, "its money can only go back")
+    sale, money = order.sale, command.money
+    if not money.fully_paid or money.held_minor <= 0:
+        raise _wrong_state(order, "its money is not there")
+    if not (short := missing(sale.units, items)):
+        return [OrderReinstated(order_id=sale.order_id), *reserve(sale.order_id, sale.units)]
+    if isinstance(order, Unallocated):
+        return []
+    return [OrderAllocationFailed(order_id=sale.order_id, missing=short)]
+
+
+def _wrong_state(order: KnownOrder, why: str) -> WrongState:
+    return WrongState(f"Order {order.sale.order_id} is {order.NAME}; {why}.")

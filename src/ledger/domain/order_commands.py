@@ -1,0 +1,127 @@
+"""What can be asked of an order. Time, ids and what Stripe says of its money come in with it."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from ledger.domain.events import Address, Line
+
+
+class OrderMoney(Struct, frozen=True, kw_only=True):
+    """What Stripe took and gave back for an order, as known up to `position` of the log.
+
+    Amounts are in minor units of `currency`, zero for an order without payments. `fully_paid`
+    says that `paid_minor` covers the order's total in the order's currency. A refund counts once:
+    as refunded, as pending, or as failed (canceled ones too).
+    """
+
+    paid_minor: int
+    refunded_minor: int
+    pending_refund_minor: int
+    currency: str
+    fully_paid: bool
+    position: int
+    failed_refund_minor: int = 0
+
+    @property
+    def held_minor(self) -> int:
+        """What was paid and not given back."""
+        return self.paid_minor - self.refunded_minor
+
+    def refundable_minor(self, requested_minor: int) -> int:
+        """What can still be asked back after requests for `requested_minor` in all.
+
+        A request waits until Stripe knows of refunds for as much; a failed one may be repeated.
+        """
+        seen_minor = self.refunded_minor + self.pending_refund_minor + self.failed_refund_minor
+        waiting_minor = max(0, requested_minor - seen_minor)
+        return self.held_minor - self.pending_refund_minor - waiting_minor
+
+
+class PlaceOrder(Struct, frozen=True, kw_only=True):
+    """Order goods and hold them until `expires_at`; amounts in minor units of `currency`.
+
+    A `total_minor` that is sent along must agree with the one that is computed.
+    """
+
+    order_id: str
+    at: datetime
+    currency: str
+    lines: tuple[Line, ...]
+    expires_at: datetime
+    customer_id: str | None = None
+    email: str | None = None
+    shipping_minor: int = 0
+    tax_minor: int = 0
+    discount_minor: int = 0
+    total_minor: int | None = None
+    shipping_address: Address | None = None
+
+
+class CancelOrder(Struct, frozen=True, kw_only=True):
+    """Call off an order that no money is held for."""
+
+    order_id: str
+    at: datetime
+    money: OrderMoney
+
+
+class ExpireOrder(Struct, frozen=True, kw_only=True):
+    """Release an unpaid order's stock: the timer does when it is due, a person may before."""
+
+    order_id: str
+    at: datetime
+    money: OrderMoney
+
+
+class FulfilOrder(Struct, frozen=True, kw_only=True):
+    """Send out the goods of a paid order."""
+
+    order_id: str
+    at: datetime
+    money: OrderMoney
+
+
+class ReturnLines(Struct, frozen=True, kw_only=True):
+    """Take units (by SKU) of a fulfilled order back into stock; needs a reason in its meta."""
+
+    order_id: str
+    at: datetime
+    quantities: dict[str, int]
+
+
+class LinkPayment(Struct, frozen=True, kw_only=True):
+    """Say that a payment belongs to an order."""
+
+    order_id: str
+    at: datetime
+    payment_id: str
+
+
+class RequestRefund(Struct, frozen=True, kw_only=True):
+    """Ask for money (minor units of what was paid) to go back to the customer."""
+
+    order_id: str
+    at: datetime
+    amount_minor: int
+    money: OrderMoney
+
+
+class ReallocateOrder(Struct, frozen=True, kw_only=True):
+    """Hold stock again for an order that was paid after its reservation had expired."""
+
+    order_id: str
+    at: datetime
+    money: OrderMoney
+
+
+OrderCommand = (
+    PlaceOrder
+    | CancelOrder
+    | ExpireOrder
+    | FulfilOrder
+    | ReturnLines
+    | LinkPayment
+    | RequestRefund
+    | ReallocateOrder
+)

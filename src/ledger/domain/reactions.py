@@ -1,0 +1,29 @@
+"""Reactions: where what a provider reported calls for a decision, the command that makes it."""
+
+from datetime import datetime
+from typing import Final
+
+from ledger.domain.events import OrderExpired, PaymentLinked
+from ledger.domain.facts import AnyFact, ChargeCaptured, CheckoutPaid, PaymentSucceeded
+from ledger.domain.order import Expired, Order
+from ledger.domain.order_commands import OrderMoney, ReallocateOrder
+
+TRIGGERS: Final[tuple[type[AnyFact], ...]] = (
+    PaymentSucceeded,
+    ChargeCaptured,
+    CheckoutPaid,
+    PaymentLinked,  # the payment may have come long before
+    OrderExpired,  # the payment may have come while the order was being expired
+)
+"""Facts after which an order may be paid and expired, whichever came first."""
+
+
+def react(order: Order, money: OrderMoney, at: datetime) -> ReallocateOrder | None:
+    """The command that an order calls for, or None.
+
+    Money for an order that was canceled calls for a person, not for a decision of the system.
+    Asking twice does no harm: the order's decider has nothing to add.
+    """
+    if isinstance(order, Expired) and money.fully_paid and money.held_minor > 0:
+        return ReallocateOrder(order_id=order.sale.order_id, at=at, money=money)
+    return None

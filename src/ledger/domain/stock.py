@@ -1,0 +1,204 @@
+"""Stock: what may happen to a product and its units, and what is left of them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ledger.domain.events import (
+    Line,
+    ProductListed,
+    StockAdjusted,
+    StockReceived,
+    StockReleased,
+    StockReserved,
+    StockReturned,
+    StockSold,
+)
+from ledger.domain.limits import (
+    MAX_MINOR,
+    MAX_STOCK_UNITS,
+    check_between,
+    check_currency,
+    check_id,
+    check_text,
+)
+from ledger.errors import InvalidCommand, OutOfStock, UnknownProduct, WrongPrice
+
+# ── Commands ────────────────────────────────────────────────────────────────────────────────────
+
+
+class ListProduct(Struct, frozen=True, kw_only=True):
+    """Offer a product, or change its name, prices (minor units by currency) or pre-order flag."""
+
+    sku: str
+    at: datetime
+    name: str
+    prices: dict[str, int]
+    preorder: bool = False
+
+
+class ReceiveStock(Struct, frozen=True, kw_only=True):
+    """Count in units that arrived."""
+
+    sku: str
+    at: datetime
+    quantity: int
+
+
+class AdjustStock(Struct, frozen=True, kw_only=True):
+    """Correct a count by `change` units (negative: fewer); needs a reason in its meta."""
+
+    sku: str
+    at: datetime
+    change: int
+
+
+StockCommand = ListProduct | ReceiveStock | AdjustStock
+
+# ── State ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class Levels(Struct, frozen=True):
+    """Sums of an item's movements: `on_hand` came in, of it `reserved` is held and `sold` left."""
+
+    on_hand: int = 0
+    reserved: int = 0
+    sold: int = 0
+
+    @property
+    def available(self) -> int:
+        """What can be sold now; below zero only where a pre-order was taken."""
+        return self.on_hand - self.reserved - self.sold
+
+
+class Unlisted(Struct, frozen=True):
+    """Nobody offered this SKU yet."""
+
+    levels: Levels = Levels()
+
+
+class Listed(Struct, frozen=True, kw_only=True):
+    """A product on offer; `prices` are in minor units by currency."""
+
+    levels: Levels
+    name: str
+    prices: Mapping[str, int]
+    preorder: bool
+
+    def missing(self, units: int) -> int:
+        """How many of these units are not there; a pre-order lacks none."""
+        return 0 if self.preorder else max(0, units - max(0, self.levels.available))
+
+
+Item = Unlisted | Listed
+StockEvent = (
+    ProductListed
+    | StockReceived
+    | StockAdjusted
+    | StockReserved
+    | StockReleased
+    | StockSold
+    | StockReturned
+)
+
+
+def evolve(item: Item, event: StockEvent) -> Item:
+    """The item after an event of its stream."""
+    if isinstance(event, ProductListed):
+        return Listed(
+            levels=item.levels, name=event.name, prices=event.prices, preorder=event.preorder
+        )
+    return replace(item, levels=_moved(item.levels, event))
+
+
+Movement = StockReceived | StockAdjusted | StockReserved | StockReleased | StockSold | StockReturned
+
+
+def _moved(levels: Levels, event: Movement) -> Levels:
+    on_hand, reserved, sold = levels.on_hand, levels.reserved, levels.sold
+    match event:
+        case StockReceived(quantity=units) | StockAdjusted(change=units):
+            return Levels(on_hand + units, reserved, sold)
+        case StockReserved(quantity=units):
+            return Levels(on_hand, reserved + units, sold)
+        case StockReleased(quantity=units):
+            return Levels(on_hand, reserved - units, sold)
+        case StockSold(quantity=units):
+            return Levels(on_hand, reserved - units, sold + units)
+        case StockReturned(quantity=units):
+            return Levels(on_hand, reserved, sold - units)
+        case _:
+            assert_never(event)
+
+
+# ── Decisions ───────────────────────────────────────────────────────────────────────────────────
+
+
+def decide(command: StockCommand, item: Item) -> list[StockEvent]:
+    """What a command does to its item; raises a `Refused`."""
+    match command:
+        case ListProduct():
+            return _list(command, item)
+        case ReceiveStock():
+            _listed(command.sku, item)
+            check_between("quantity", command.quantity, 1, MAX_STOCK_UNITS)
+            return [StockReceived(sku=command.sku, quantity=command.quantity)]
+        case AdjustStock():
+            return _adjust(command, item)
+        case _:
+            assert_never(command)
+
+
+def _list(command: ListProduct, item: Item) -> list[StockEvent]:
+    check_id("SKU", command.sku)
+    check_text("name", command.name)
+    if not command.prices:
+        raise InvalidCommand("A listed product has a price in at least one currency.")
+    for currency, amount_minor in command.prices.items():
+        check_currency(currency)
+        check_between(f"the price in {currency}", amount_minor, 0, MAX_MINOR)
+    listed = ProductListed(
+        sku=command.sku, name=command.name, prices=command.prices, preorder=command.preorder
+    )
+    return [] if evolve(item, listed) == item else [listed]
+
+
+def _adjust(command: AdjustStock, item: Item) -> list[StockEvent]:
+    """A count may not fall below what is reserved and sold; what was pre-ordered may."""
+    listed = _listed(command.sku, item)
+    check_between("change", command.change, -MAX_STOCK_UNITS, MAX_STOCK_UNITS)
+    if command.change == 0:
+        raise InvalidCommand("change is 0; it must be the units to add or (negative) to remove.")
+    if command.change < 0 and listed.missing(-command.change):
+        raise OutOfStock(
+            f"Only {listed.levels.available} of {command.sku} are available, so"
+            f" {-command.change} cannot be taken away; cancel orders that hold them first."
+        )
+    return [StockAdjusted(sku=command.sku, change=command.change)]
+
+
+def _listed(sku: str, item: Item) -> Listed:
+    if isinstance(item, Unlisted):
+        raise UnknownProduct(f"No product {sku[:100]!r} is listed; list it first.")
+    return item
+
+
+def check_price(line: Line, currency: str, item: Item) -> None:
+    """Raise UnknownProduct or WrongPrice unless the line asks what the product is listed for."""
+    price_minor = _listed(line.sku, item).prices.get(currency)
+    if price_minor is None:
+        raise WrongPrice(f"{line.sku} has no price in {currency}; list one first.")
+    if price_minor != line.unit_minor:
+        raise WrongPrice(
+            f"{line.sku} is listed for {price_minor} (minor units of {currency}), not for"
+            f" {line.unit_minor}; order it at the listed price, or list the new one first."
+        )
+
+
+def missing(units: Mapping[str, int], items: Mapping[str, Item]) -> dict[str, int]:
+    """The units by SKU that are not there; empty means that all can be reserved."""
+    short = {sku: _listed(sku, items[sku]).missing(wanted) for sku, wanted in units.items()}
+    return {sku: lack for sku, lack in short.items() if lack}

@@ -1,0 +1,145 @@
+"""How the service is: whether the store is there, and how far behind the read models are."""
+
+from typing import Final
+
+from msgspec import Struct
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ledger.errors import StoreUnavailable
+from ledger.openapi import Shape, operation
+from projections.engine.build import Engine, Reader
+from projections.engine.positions import Standing, standings
+from projections.engine.registry import Registry
+from projections.engine.tables import AnyCursor
+
+TOO_LATE_SECONDS: Final = 30
+
+STORE_UP = Gauge("ledger_store_up", "1 while the database answers.")
+HEAD_POSITION = Gauge("ledger_head_position", "The last position of the log.")
+LAG_EVENTS = Gauge("ledger_lag_events", "Events that a read model that follows has yet to take in.")
+LAG_SECONDS = Gauge("ledger_lag_seconds", "How long the first of them has waited.")
+HALTED = Gauge("ledger_projections_halted", "Projections that do not follow.")
+
+HEAD: Final = "select position from ledger.head"
+WAITING: Final = """
+select extract(epoch from clock_timestamp() - recorded_at)::float8
+from ledger.stored_events
+where notification_id = %s
+"""
+
+
+class Health(Struct, frozen=True):
+    """Where log and read models stand.
+
+    `lag_events` were appended and are not in every read model yet; the first of them has waited
+    for `lag_seconds`. A projection that does not follow counts for neither: it is in `halted`.
+    """
+
+    head: int
+    lag_events: int
+    lag_seconds: float
+    projections: list[Standing]
+
+    @property
+    def halted(self) -> list[Standing]:
+        """The projections that do not follow."""
+        return [standing for standing in self.projections if standing.state != "following"]
+
+    @property
+    def ready(self) -> bool:
+        """Whether what is read here can be relied on: all follow, and none is far behind."""
+        return not self.halted and self.lag_seconds < TOO_LATE_SECONDS
+
+
+def survey(cursor: AnyCursor, registry: Registry, reader: Reader) -> Health:
+    """Look at the log and at every projection; any role may."""
+    states = standings(cursor, registry, reader)
+    row = cursor.execute(HEAD).fetchone()
+    assert row is not None, "the head has one row"
+    head: int = row[0]
+    slowest = min((s.position for s in states if s.state == "following"), default=head)
+    waiting = cursor.execute(WAITING, [slowest + 1]).fetchone()
+    return Health(head, max(0, head - slowest), waiting[0] if waiting else 0.0, states)
+
+
+# ── Over HTTP ───────────────────────────────────────────────────────────────────────────────────
+
+
+class Alive(Shape):
+    """The process answers."""
+
+    alive: bool
+
+
+class Halted(Shape):
+    """A projection that does not follow, why, and what to do."""
+
+    name: str
+    state: str
+    because: str | None
+
+
+class Readiness(Shape):
+    """What `/readyz` answers; `head` is the log's last position."""
+
+    ready: bool
+    head: int
+    lag_events: int
+    lag_seconds: float
+    halted: list[Halted]
+
+
+@operation(tag="service", answers=Alive)
+def healthz(_: Request) -> Alive:
+    """Say that the process is alive; nothing else is asked."""
+    return Alive(alive=True)
+
+
+@operation(tag="service", answers=Readiness, errors=(StoreUnavailable,))
+def readyz(request: Request) -> Response:
+    """Say whether the store answers and the read models follow closely; 503 unless both do."""
+    health = look(request.state.engine)
+    halted = [Halted(name=s.name, state=s.state, because=s.because) for s in health.halted]
+    answer = Readiness(
+        ready=health.ready,
+        head=health.head,
+        lag_events=health.lag_events,
+        lag_seconds=health.lag_seconds,
+        halted=halted,
+    )
+    status = 200 if health.ready else 503
+    return Response(answer.model_dump_json(), status, media_type="application/json")
+
+
+@operation(tag="service")
+def metrics(request: Request) -> Response:
+    """Give the figures of this process and the lag of the read models to Prometheus."""
+    try:
+        _measure(look(request.state.engine))
+    except StoreUnavailable:
+        STORE_UP.set(0)
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def look(engine: Engine) -> Health:
+    """Survey over a connection of its own: no pool that is busy can hide the answer."""
+    with engine.database.connect("reader") as conn, conn.cursor() as cursor:
+        return survey(cursor, engine.registry, engine.reader)
+
+
+def _measure(health: Health) -> None:
+    STORE_UP.set(1)
+    HEAD_POSITION.set(health.head)
+    LAG_EVENTS.set(health.lag_events)
+    LAG_SECONDS.set(health.lag_seconds)
+    HALTED.set(len(health.halted))
+
+
+routes = [
+    Route("/healthz", healthz),
+    Route("/readyz", readyz),
+    Route("/metrics", metrics),
+]

@@ -1,0 +1,294 @@
+"""The shop's door: orders and stock over HTTP, each call one command for the desk."""
+
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Final
+from uuid import uuid4
+
+from starlette.requests import Request
+from starlette.routing import Route
+
+from ledger.batch import Command, Result
+from ledger.commands import Desk
+from ledger.domain.events import Meta
+from ledger.domain.limits import check_id
+from ledger.domain.order_commands import (
+    CancelOrder,
+    ExpireOrder,
+    FulfilOrder,
+    LinkPayment,
+    PlaceOrder,
+    ReallocateOrder,
+    RequestRefund,
+    ReturnLines,
+)
+from ledger.domain.stock import AdjustStock, ListProduct, ReceiveStock
+from ledger.errors import (
+    AlreadyExists,
+    Conflict,
+    IdempotencyMismatch,
+    InvalidCommand,
+    LedgerError,
+    OutOfStock,
+    StoreUnavailable,
+    UnknownOrder,
+    UnknownProduct,
+    WrongPrice,
+    WrongState,
+)
+from ledger.openapi import Shape, operation
+from ledger.settings import Settings
+from ledger.shapes import (
+    AdjustBody,
+    OrderAnswer,
+    OrderBody,
+    PaymentBody,
+    ProductAnswer,
+    ProductBody,
+    ReasonBody,
+    ReceiveBody,
+    RefundBody,
+    ReturnBody,
+)
+
+_Errors = tuple[type[LedgerError], ...]
+_ANY: Final[_Errors] = (InvalidCommand, IdempotencyMismatch, Conflict, StoreUnavailable)
+_PLACE: Final[_Errors] = (*_ANY, AlreadyExists, UnknownProduct, WrongPrice, OutOfStock)
+_CHANGE: Final[_Errors] = (*_ANY, UnknownOrder, WrongState)
+
+
+@operation(
+    tag="orders", body=OrderBody, answers=OrderAnswer, status=201, errors=_PLACE, idempotent=True
+)
+def place_order(request: Request, body: OrderBody) -> OrderAnswer:
+    """Place an order and reserve the stock of all its lines, or of none.
+
+    The reservation ends when the order is canceled, or is not paid in time.
+    """
+    now, address = _now(), body.shipping_address
+    settings: Settings = request.state.settings
+    command = PlaceOrder(
+        order_id=body.id or uuid4().hex,
+        at=now,
+        currency=body.currency,
+        lines=tuple(line.line() for line in body.lines),
+        expires_at=now + timedelta(minutes=settings.ledger_reservation_minutes),
+        customer_id=body.customer_id,
+        email=body.email,
+        shipping_minor=body.shipping_minor,
+        tax_minor=body.tax_minor,
+        discount_minor=body.discount_minor,
+        total_minor=body.total_minor,
+        shipping_address=address and address.address(),
+    )
+    return _order(_execute(request, command, body))
+
+
+@operation(tag="orders", body=ReasonBody, answers=OrderAnswer, errors=_CHANGE, idempotent=True)
+def cancel_order(request: Request, body: ReasonBody) -> OrderAnswer:
+    """Call off an order that no money is held for, and release its stock.
+
+    An order that is canceled already stays so, and is answered the same.
+    """
+    return _settle(request, CancelOrder, body)
+
+
+@operation(tag="orders", body=ReasonBody, answers=OrderAnswer, errors=_CHANGE, idempotent=True)
+def expire_order(request: Request, body: ReasonBody) -> OrderAnswer:
+    """End the reservation of an unpaid order now, and release its stock.
+
+    The service does so by itself when the reservation is over.
+    """
+    return _settle(request, ExpireOrder, body)
+
+
+@operation(tag="orders", body=ReasonBody, answers=OrderAnswer, errors=_CHANGE, idempotent=True)
+def fulfil_order(request: Request, body: ReasonBody) -> OrderAnswer:
+    """Send out the goods of an order that is paid in full and not refunded in full.
+
+    An order that is fulfilled already stays so, and is answered the same.
+    """
+    return _settle(request, FulfilOrder, body)
+
+
+@operation(tag="orders", body=ReasonBody, answers=OrderAnswer, errors=_CHANGE, idempotent=True)
+def reallocate_order(request: Request, body: ReasonBody) -> OrderAnswer:
+    """Reserve stock again for an order that was paid after it had expired.
+
+    The service tries once by itself; a person may again when there is stock. Where there is not
+    enough, the order stays as it is, *paid, unallocated*.
+    """
+    return _settle(request, ReallocateOrder, body)
+
+
+@operation(tag="orders", body=ReturnBody, answers=OrderAnswer, errors=_CHANGE, idempotent=True)
+def return_lines(request: Request, body: ReturnBody) -> OrderAnswer:
+    """Take units of a fulfilled order back into stock.
+
+    Never more than were sold and not yet returned. Moves no money: see refunds.
+    """
+    command = ReturnLines(order_id=_order_id(request), at=_now(), quantities=body.quantities)
+    return _order(_execute(request, command, body, body.reason))
+
+
+@operation(
+    tag="orders",
+    body=RefundBody,
+    answers=OrderAnswer,
+    status=201,
+    errors=_CHANGE,
+    idempotent=True,
+)
+def request_refund(request: Request, body: RefundBody) -> OrderAnswer:
+    """Ask for money to go back, at most what was paid and is not given back or asked for yet.
+
+    The request is recorded; that the money went back is known when Stripe says so.
+    """
+    order_id = _order_id(request)
+    command = RequestRefund(
+        order_id=order_id,
+        at=_now(),
+        amount_minor=body.amount_minor,
+        money=_desk(request).money(order_id),
+    )
+    return _order(_execute(request, command, body, body.reason))
+
+
+@operation(
+    tag="orders",
+    body=PaymentBody,
+    answers=OrderAnswer,
+    status=201,
+    errors=_CHANGE,
+    idempotent=True,
+)
+def link_payment(request: Request, body: PaymentBody) -> OrderAnswer:
+    """Say that a payment belongs to this order, where its own metadata does not."""
+    command = LinkPayment(order_id=_order_id(request), at=_now(), payment_id=body.payment_id)
+    return _order(_execute(request, command, body))
+
+
+@operation(tag="stock", body=ProductBody, answers=ProductAnswer, errors=_ANY, idempotent=True)
+def list_product(request: Request, body: ProductBody) -> ProductAnswer:
+    """Offer a product, or change its name, prices or pre-order flag; its stock stays as it is."""
+    command = ListProduct(
+        sku=_sku(request),
+        at=_now(),
+        name=body.name,
+        prices=body.prices,
+        preorder=body.preorder,
+    )
+    return _product(_execute(request, command, body))
+
+
+@operation(
+    tag="stock",
+    body=ReceiveBody,
+    answers=ProductAnswer,
+    errors=(*_ANY, UnknownProduct),
+    idempotent=True,
+)
+def receive_stock(request: Request, body: ReceiveBody) -> ProductAnswer:
+    """Count in units that arrived."""
+    command = ReceiveStock(sku=_sku(request), at=_now(), quantity=body.quantity)
+    return _product(_execute(request, command, body, body.reason))
+
+
+@operation(
+    tag="stock",
+    body=AdjustBody,
+    answers=ProductAnswer,
+    errors=(*_ANY, UnknownProduct, OutOfStock),
+    idempotent=True,
+)
+def adjust_stock(request: Request, body: AdjustBody) -> ProductAnswer:
+    """Correct a count; not below what is reserved and sold, unless the product is a pre-order."""
+    command = AdjustStock(sku=_sku(request), at=_now(), change=body.change)
+    return _product(_execute(request, command, body, body.reason))
+
+
+routes = [
+    Route("/orders", place_order, methods=["POST"]),
+    Route("/orders/{id}/cancel", cancel_order, methods=["POST"]),
+    Route("/orders/{id}/expire", expire_order, methods=["POST"]),
+    Route("/orders/{id}/fulfil", fulfil_order, methods=["POST"]),
+    Route("/orders/{id}/reallocate", reallocate_order, methods=["POST"]),
+    Route("/orders/{id}/return", return_lines, methods=["POST"]),
+    Route("/orders/{id}/refunds", request_refund, methods=["POST"]),
+    Route("/orders/{id}/payments", link_payment, methods=["POST"]),
+    Route("/products/{sku}", list_product, methods=["PUT"]),
+    Route("/stock/{sku}/receive", receive_stock, methods=["POST"]),
+    Route("/stock/{sku}/adjust", adjust_stock, methods=["POST"]),
+]
+
+
+# ── From a request to the desk, and back ────────────────────────────────────────────────────────
+
+
+def _settle(
+    request: Request,
+    command: type[CancelOrder | ExpireOrder | FulfilOrder | ReallocateOrder],
+    body: ReasonBody,
+) -> OrderAnswer:
+    """Execute a command that rests on the order's money and nothing else."""
+    order_id = _order_id(request)
+    decided = command(order_id=order_id, at=_now(), money=_desk(request).money(order_id))
+    return _order(_execute(request, decided, body, body.reason))
+
+
+def _execute(request: Request, command: Command, body: Shape, reason: str | None = None) -> Result:
+    key = request.headers.get("idempotency-key")
+    return _desk(request).execute(
+        command,
+        _meta(request, reason),
+        key=key,
+        request_sha256="" if key is None else _fingerprint(request, body),
+    )
+
+
+def _desk(request: Request) -> Desk:
+    return request.state.desk
+
+
+def _fingerprint(request: Request, body: Shape) -> str:
+    """SHA-256 of what is asked: the operation, its object, and what was sent, however spaced."""
+    asked = f"{request.method} {request.url.path}\n{body.model_dump_json(exclude_unset=True)}"
+    return sha256(asked.encode()).hexdigest()
+
+
+def _meta(request: Request, reason: str | None) -> Meta:
+    return Meta(
+        actor="shop",
+        address=request.client.host if request.client else None,
+        user_agent=_header(request, "user-agent"),
+        request_id=_header(request, "x-request-id") or uuid4().hex,
+        reason=reason,
+    )
+
+
+def _header(request: Request, name: str) -> str | None:
+    """A header as far as a log may show it."""
+    text = "".join(filter(str.isprintable, request.headers.get(name, "")))
+    return text[:200] or None
+
+
+def _order_id(request: Request) -> str:
+    order_id: str = request.path_params["id"]
+    check_id("order id", order_id)
+    return order_id
+
+
+def _sku(request: Request) -> str:
+    return request.path_params["sku"]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _order(result: Result) -> OrderAnswer:
+    return OrderAnswer(id=result.value["id"], position=result.position)
+
+
+def _product(result: Result) -> ProductAnswer:
+    return ProductAnswer(sku=result.value["sku"], position=result.position)

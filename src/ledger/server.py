@@ -1,0 +1,79 @@
+"""The process that serves: its socket, and uvicorn around the app."""
+
+import socket
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Final
+
+import uvicorn
+
+from ledger.app import create_app
+from ledger.errors import SettingsError
+from ledger.postgres.database import Database
+from ledger.processes import when_parent_ends
+from ledger.settings import Settings
+
+DRAIN_SECONDS: Final = 10
+
+
+@contextmanager
+def listen(settings: Settings) -> Generator[socket.socket]:
+    """The service's socket; taken before anything is started, so that a taken port costs nothing.
+
+    Nobody can connect before uvicorn listens. Raises `SettingsError`.
+    """
+    host, port = settings.ledger_host, settings.ledger_port
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _bind(listener, address)
+        yield listener
+
+
+def _bind(listener: socket.socket, address: tuple[object, ...]) -> None:
+    try:
+        listener.bind(address)
+    except OSError as error:
+        raise SettingsError(
+            f"Port {address[1]} of {address[0]} cannot be used: {error.strerror}."
+            " End what uses it, or set LEDGER_PORT."
+        ) from error
+
+
+class Service(uvicorn.Server):
+    """Uvicorn with our app, which says when it is ready."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        super().__init__(
+            uvicorn.Config(
+                create_app(settings, database),
+                http="httptools",
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,  # the caller's own word for where it calls from is no evidence
+                timeout_graceful_shutdown=DRAIN_SECONDS,
+            )
+        )
+        self._ready: Callable[[], None] = lambda: None
+
+    def serve_on(self, listener: socket.socket, ready: Callable[[], None]) -> None:
+        """Serve until a signal comes; raises it again (`KeyboardInterrupt`) in the end."""
+        self._ready = ready
+        self.run(sockets=[listener])
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Uvicorn's own start, then the word that we are ready."""
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    def stop_with_parent(self) -> None:
+        """End in good order when the process that started us ends."""
+
+        def stop() -> None:
+            self.should_exit = True
+
+        when_parent_ends(stop)

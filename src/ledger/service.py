@@ -1,0 +1,48 @@
+"""Wiring: the parts that the service, the follower and the command line share, made of settings."""
+
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+
+from ledger.log import Log, store_errors
+from ledger.postgres.database import Database, open_database
+from ledger.settings import Settings
+from projections.engine import positions
+from projections.engine.build import Engine
+from projections.engine.registry import discover
+from webhooks.translate import Translator
+
+
+def translator(settings: Settings) -> Translator:
+    """How this instance reads stored events."""
+    return Translator(
+        mode=settings.ledger_mode, order_metadata_key=settings.ledger_order_metadata_key
+    )
+
+
+def make_engine(settings: Settings, database: Database, log: Log) -> Engine:
+    """What the read models are made of; makes their tables where the log is empty."""
+    engine = Engine(database, log, discover(), translator(settings))
+    with database.connect("projector", autocommit=True) as conn, conn.cursor() as cursor:
+        positions.prepare(cursor, engine.registry, engine.reader, log.head())
+    return engine
+
+
+@contextmanager
+def open_log(settings: Settings) -> Generator[tuple[Database, Log]]:
+    """The database of the settings and its log, open for the length of the block.
+
+    A loss of the database within the block becomes `StoreUnavailable`.
+    """
+    with (
+        open_database(settings) as database,
+        store_errors(),
+        closing(Log(database.conninfo("app"))) as log,
+    ):
+        yield database, log
+
+
+@contextmanager
+def open_engine(settings: Settings) -> Generator[Engine]:
+    """The engine of the settings, for the length of the block; raises what `open_log` raises."""
+    with open_log(settings) as (database, log):
+        yield make_engine(settings, database, log)

@@ -1,0 +1,70 @@
+"""Charges: attempts to take money, and which payment each belongs to; one row a charge."""
+
+from collections.abc import Iterator
+
+from ledger.domain.facts import ChargeFact, DisputeFact, Moment, PaymentFact, RefundFact
+from projections.engine.declare import (
+    Change,
+    Mirror,
+    Projection,
+    greatest,
+    key,
+    known,
+    least,
+    named,
+    newest,
+    ranked,
+)
+
+# A row without a state was only named by something else; no report of the charge came yet.
+charges = Mirror(
+    "charges",
+    charge_id=key(),
+    state=ranked("text"),
+    amount_minor=newest("bigint"),
+    refunded_minor=newest("bigint"),
+    currency=newest("text"),
+    failure_code=newest("text"),
+    order_id=named("text"),
+    captured_minor=greatest("bigint"),
+    captured_at=greatest("timestamptz"),
+    payment_id=known("text"),
+    customer_id=known("text"),
+    transaction_id=known("text"),
+    email=known("text"),
+    account=known("text"),
+    created_at=least("timestamptz"),
+    indexes=("(coalesce(payment_id, charge_id))",),
+)
+projection = Projection("charges", tables=(charges,))
+
+
+@projection.handles(ChargeFact)
+def reported(fact: ChargeFact, at: Moment) -> Iterator[Change]:
+    """The charge itself."""
+    yield charges.report(
+        at,
+        fact.RANK,
+        charge_id=fact.charge_id,
+        state=fact.STATE,
+        amount_minor=fact.amount_minor,
+        refunded_minor=fact.refunded_minor,
+        currency=fact.currency,
+        failure_code=fact.failure_code,
+        order_id=fact.order_id,
+        captured_minor=fact.captured_minor,
+        captured_at=fact.captured_at,
+        payment_id=fact.payment_id,
+        customer_id=fact.customer_id,
+        transaction_id=fact.transaction_id,
+        email=fact.email,
+        account=at.account,
+        created_at=fact.created_at,
+    )
+
+
+@projection.handles(PaymentFact, RefundFact, DisputeFact)
+def named_by(fact: PaymentFact | RefundFact | DisputeFact, _at: Moment) -> Iterator[Change]:
+    """What names a charge and a payment may be the only one to say that they belong together."""
+    if fact.charge_id is not None:
+        yield charges.mention(charge_id=fact.charge_id, payment_id=fact.payment_id)

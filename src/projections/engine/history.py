@@ -1,0 +1,113 @@
+"""Events of the log for a reader: envelopes, contents, and what one object went through."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import asdict
+
+from ledger.domain.events import Event, Recorded, StripeEventReceived
+from ledger.errors import InvalidRequest, NotFound
+from ledger.log import Log
+from projections.audit import LINES
+from projections.engine.reads import Reads, rows
+from projections.engine.tables import AnyCursor
+from projections.links import RELATED
+
+AS_OF_EVENTS: Final = 10_000
+READS: Final = ("audit", "links")
+LEAF: Final = """
+select encode(leaf_hash, 'hex') as leaf_hash
+from ledger.stored_events
+where notification_id = %(position)s
+"""
+
+Shown = dict[str, Any]
+
+
+def positions(
+    cursor: AnyCursor, kind: str, name: str, after: int = 0, limit: int = AS_OF_EVENTS
+) -> list[int]:
+    """Where the events stand that touched an object or, for an order, its payments and theirs."""
+    found = rows(cursor, RELATED, kind=kind, id=name, after=after, limit=limit)
+    return [row["position"] for row in found]
+
+
+def history(
+    reads: Reads,
+    kind: str,
+    name: str,
+    *,
+    start: int = 0,
+    limit: int = AS_OF_EVENTS,
+    wait_for: int = 0,
+    payload: bool = False,
+) -> list[Shown]:
+    """The events that touched an object, in order, from those after the position `start`.
+
+    With `payload`, each with what it holds. Raises `NotFound` for an object that none touched.
+    """
+    with reads.snapshot(READS, wait_for) as cursor:
+        found = positions(cursor, kind, name, start, limit)
+        if not found and start == 0:
+            raise NotFound(f"No event names the {kind} {name[:100]!r}.")
+        lines = rows(cursor, LINES, positions=found)
+    if payload:
+        held = {event.position: contents(event.event) for event in reads.engine.log.at(found)}
+        return [line | {"payload": held[line["position"]]} for line in lines]
+    return lines
+
+
+def known_at(reads: Reads, kind: str, name: str, position: int) -> list[int]:
+    """Where the events stand that make up what was known of an object at a position."""
+    with reads.snapshot(READS, position) as cursor:
+        found = positions(cursor, kind, name, limit=AS_OF_EVENTS + 1)
+    if len(found) > AS_OF_EVENTS:
+        raise InvalidRequest(
+            f"More than {AS_OF_EVENTS} events touch this {kind}; too many to fold."
+        )
+    return [each for each in found if each <= position]
+
+
+def envelope(recorded: Recorded) -> Shown:
+    """Where, when and by whom: everything but what the event holds."""
+    return {
+        "position": recorded.position,
+        "source": recorded.stream,
+        "version": recorded.version,
+        "topic": recorded.event.TOPIC,
+        "recorded_at": recorded.recorded_at,
+        "effective_at": recorded.effective_at,
+        "meta": asdict(recorded.meta),
+    }
+
+
+def contents(event: Event) -> Shown:
+    """What an event holds; Stripe's body verbatim, as text or (where it is none) as base64."""
+    if not isinstance(event, StripeEventReceived):
+        return msgspec.json.decode(msgspec.json.encode(event))
+    try:
+        body = {"body": event.body.decode(), "encoding": "utf-8"}
+    except UnicodeDecodeError:
+        body = {"body": b64encode(event.body).decode(), "encoding": "base64"}
+    return {
+        "event_id": event.event_id,
+        "received_at": event.received_at,
+        "source": event.source,
+        "signature": event.signature,
+        **body,
+    }
+
+
+def event_at(reads: Reads, position: int) -> Shown:
+    """One event with all it holds and its leaf hash; raises `NotFound`."""
+    log: Log = reads.engine.log
+    found: Sequence[Recorded] = log.at([position])
+    if not found:
+        raise NotFound(f"The log has no position {position}.")
+    with reads.snapshot() as cursor:
+        (leaf,) = rows(cursor, LEAF, position=position)
+    return envelope(found[0]) | leaf | {"data": contents(found[0].event)}

@@ -1,0 +1,143 @@
+"""Reading the read models: at a snapshot, not before a position, or as of an earlier one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from psycopg import Connection, IsolationLevel
+from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool
+
+from ledger.domain.order_commands import OrderMoney
+from ledger.errors import NotCaughtUp, ProjectionStopped
+from ledger.log import store_errors
+from projections import orders
+from projections.engine import tables
+from projections.engine.as_of import as_of
+from projections.engine.build import Engine
+from projections.engine.positions import Standing, standings
+from projections.engine.registry import Registry
+from projections.engine.tables import LIVE, AnyCursor, trusted
+
+WAIT_SECONDS: Final = 5.0
+POLL_SECONDS: Final = 0.015
+
+REACHED: Final = """
+select min(position), string_agg(name, ', ') filter (where stopped_at is not null)
+from read_models.projections
+where name = any(%s)
+"""
+
+
+class Reads:
+    """Connections that may only read; every block sees one moment of all read models."""
+
+    def __init__(self, engine: Engine, *, connections: int = 8) -> None:
+        self.engine = engine
+        self._pool = ConnectionPool(
+            engine.database.conninfo("reader"),
+            min_size=1,
+            max_size=connections,
+            timeout=WAIT_SECONDS,
+            configure=_configure,
+            check=ConnectionPool.check_connection,
+            open=True,
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.close()
+
+    @contextmanager
+    def snapshot(self, names: Iterable[str] = (), after: int = 0) -> Generator[AnyCursor]:
+        """A cursor (rows are dicts) on read models that have taken in everything up to `after`.
+
+        `names` are the projections that matter. Raises `NotCaughtUp` where they do not get there
+        in time, `ProjectionStopped` where they never will.
+        """
+        with store_errors():
+            if after > 0:
+                self._wait(list(names), after)
+            with self._pool.connection() as conn, conn.cursor(row_factory=dict_row) as cursor:
+                yield cursor
+
+    @contextmanager
+    def as_of(self, name: str, positions: Sequence[int]) -> Generator[AnyCursor]:
+        """A cursor on a projection's tables that hold just what these events of the log say."""
+        engine = self.engine
+        part = engine.registry.only(_with_reads(engine.registry, {name}))
+        events = engine.log.at(positions)
+        with (
+            store_errors(),
+            self._pool.connection() as conn,
+            as_of(conn, part, engine.reader, events),
+            conn.cursor(row_factory=dict_row) as cursor,
+        ):
+            yield cursor
+
+    def money(self, order_id: str) -> OrderMoney:
+        """What Stripe is known to have done for an order, up to the log's present head.
+
+        Zeros for an order without payments, or unknown. Raises what `snapshot` raises.
+        """
+        head = self.engine.log.head()
+        with self.snapshot([orders.projection.name], head) as cursor:
+            row = cursor.execute(orders.MONEY, {"id": order_id}).fetchone()
+        if row is None:
+            return OrderMoney(
+                paid_minor=0,
+                refunded_minor=0,
+                pending_refund_minor=0,
+                currency="",
+                fully_paid=False,
+                position=head,
+            )
+        return OrderMoney(**row, position=head)
+
+    def standings(self) -> list[Standing]:
+        """Where each projection stands."""
+        with store_errors(), self._pool.connection() as conn, conn.cursor() as cursor:
+            return standings(cursor, self.engine.registry, self.engine.reader)
+
+    def _wait(self, names: list[str], position: int) -> None:
+        """Look again and again, each time in a transaction of its own."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not self._reached(names, position):
+            if time.monotonic() > deadline:
+                raise NotCaughtUp(
+                    f"{', '.join(names)} did not reach position {position} within"
+                    f" {WAIT_SECONDS:.0f} s; is the follower running?"
+                )
+            time.sleep(POLL_SECONDS)
+
+    def _reached(self, names: list[str], position: int) -> bool:
+        with self._pool.connection() as conn:
+            row = conn.execute(REACHED, [names]).fetchone()
+        assert row is not None, "an aggregate has one row"
+        reached, stopped = row
+        if reached is not None and reached >= position:
+            return True
+        if stopped:
+            raise ProjectionStopped(f"Not following: {stopped}; `ledger status` says why.")
+        return False
+
+
+def _configure(conn: Connection) -> None:
+    conn.isolation_level = IsolationLevel.REPEATABLE_READ
+    with conn.cursor() as cursor:
+        tables.use(cursor, LIVE)
+    conn.commit()
+
+
+def _with_reads(registry: Registry, names: set[str]) -> set[str]:
+    """These projections and those whose tables they read, directly or not."""
+    grown = names.union(*(registry.by_name[name].reads for name in names))
+    return names if grown == names else _with_reads(registry, grown)
+
+
+def rows(cursor: AnyCursor, query: str, **parameters: Any) -> list[dict[str, Any]]:
+    """The rows of a query that stands in a declaration of ours."""
+    return cursor.execute(trusted(query), parameters).fetchall()

@@ -1,0 +1,185 @@
+"""Links: which events touched which object; one line an event and object that it names."""
+
+from collections.abc import Iterator
+
+from ledger.domain.events import (
+    OrderAllocationFailed,
+    OrderCanceled,
+    OrderExpired,
+    OrderFulfilled,
+    OrderLinesReturned,
+    OrderPlaced,
+    OrderReinstated,
+    PaymentLinked,
+    ProductListed,
+    RefundRequested,
+    StockAdjusted,
+    StockReceived,
+    StockReleased,
+    StockReserved,
+    StockReturned,
+    StockSold,
+)
+from ledger.domain.facts import (
+    ChargeFact,
+    CheckoutFact,
+    CustomerFact,
+    DisputeFact,
+    Moment,
+    PaymentFact,
+    RefundFact,
+    StripeEventRecorded,
+)
+from projections.engine.declare import Change, Column, Journal, Projection
+
+links = Journal(
+    "links", kind=Column("text", "key"), id=Column("text", "key"), indexes=("position",)
+)
+projection = Projection("links", tables=(links,))
+
+# An object's own events, and those of what hangs on it: what an event names together belongs
+# together. Not through customers and products, which connect everything with everything.
+RELATED = """
+with recursive related (kind, id) as (
+    select %(kind)s::text, %(id)s::text
+    union
+    select other.kind, other.id
+    from related
+    join links as own using (kind, id)
+    join links as other using (position)
+    where other.kind in ('payment', 'charge', 'refund', 'dispute', 'checkout')
+        and related.kind not in ('customer', 'sku')
+)
+select distinct position
+from related
+join links using (kind, id)
+where position > %(after)s
+order by position
+limit %(limit)s
+"""
+"""Positions of the events that touched an object or, for an order, its payments and theirs."""
+
+
+def _named(at: Moment, **objects: str | None) -> Iterator[Change]:
+    for kind, name in objects.items():
+        if name is not None:
+            yield links.line(at, kind=kind, id=name)
+
+
+@projection.handles(PaymentFact)
+def payment(fact: PaymentFact, at: Moment) -> Iterator[Change]:
+    """A payment names its order, customer and present charge."""
+    return _named(
+        at,
+        payment=fact.payment_id,
+        charge=fact.charge_id,
+        order=fact.order_id,
+        customer=fact.customer_id,
+    )
+
+
+@projection.handles(ChargeFact)
+def charge(fact: ChargeFact, at: Moment) -> Iterator[Change]:
+    """A charge without a payment is one."""
+    return _named(
+        at,
+        charge=fact.charge_id,
+        payment=fact.payment_id or fact.charge_id,
+        order=fact.order_id,
+        customer=fact.customer_id,
+    )
+
+
+@projection.handles(RefundFact)
+def refund(fact: RefundFact, at: Moment) -> Iterator[Change]:
+    """A refund names what it gives back."""
+    return _named(
+        at,
+        refund=fact.refund_id,
+        charge=fact.charge_id,
+        payment=fact.payment_id or fact.charge_id,
+    )
+
+
+@projection.handles(DisputeFact)
+def dispute(fact: DisputeFact, at: Moment) -> Iterator[Change]:
+    """A dispute names what it is about."""
+    return _named(
+        at,
+        dispute=fact.dispute_id,
+        charge=fact.charge_id,
+        payment=fact.payment_id or fact.charge_id,
+    )
+
+
+@projection.handles(CheckoutFact)
+def checkout(fact: CheckoutFact, at: Moment) -> Iterator[Change]:
+    """A visit to the payment page connects an order and a payment."""
+    return _named(
+        at,
+        checkout=fact.session_id,
+        payment=fact.payment_id,
+        order=fact.order_id or fact.reference,
+        customer=fact.customer_id,
+    )
+
+
+@projection.handles(CustomerFact)
+def customer(fact: CustomerFact, at: Moment) -> Iterator[Change]:
+    """A customer stands alone."""
+    return _named(at, customer=fact.customer_id)
+
+
+@projection.handles(StripeEventRecorded)
+def other(fact: StripeEventRecorded, at: Moment) -> Iterator[Change]:
+    """An event that became no other fact may still name what it is about."""
+    return _named(at, payment=fact.payment_id, charge=fact.charge_id, customer=fact.customer_id)
+
+
+@projection.handles(OrderPlaced)
+def placed(fact: OrderPlaced, at: Moment) -> Iterator[Change]:
+    """An order names its customer."""
+    return _named(at, order=fact.order_id, customer=fact.customer_id)
+
+
+@projection.handles(PaymentLinked)
+def linked(fact: PaymentLinked, at: Moment) -> Iterator[Change]:
+    """The shop connects an order and a payment."""
+    return _named(at, order=fact.order_id, payment=fact.payment_id)
+
+
+@projection.handles(
+    OrderCanceled,
+    OrderExpired,
+    OrderReinstated,
+    OrderAllocationFailed,
+    OrderFulfilled,
+    OrderLinesReturned,
+    RefundRequested,
+)
+def decided(
+    fact: OrderCanceled
+    | OrderExpired
+    | OrderReinstated
+    | OrderAllocationFailed
+    | OrderFulfilled
+    | OrderLinesReturned
+    | RefundRequested,
+    at: Moment,
+) -> Iterator[Change]:
+    """What the shop does to an order."""
+    return _named(at, order=fact.order_id)
+
+
+@projection.handles(ProductListed, StockReceived, StockAdjusted)
+def counted(fact: ProductListed | StockReceived | StockAdjusted, at: Moment) -> Iterator[Change]:
+    """What the shop does to a product."""
+    return _named(at, sku=fact.sku)
+
+
+@projection.handles(StockReserved, StockReleased, StockSold, StockReturned)
+def moved(
+    fact: StockReserved | StockReleased | StockSold | StockReturned, at: Moment
+) -> Iterator[Change]:
+    """Units of a product move for an order."""
+    return _named(at, sku=fact.sku, order=fact.order_id)

@@ -1,0 +1,291 @@
+"""Orders: what was ordered, where it stands and what its payments brought; one row an order."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from ledger.domain.events import (
+    OrderAllocationFailed,
+    OrderCanceled,
+    OrderExpired,
+    OrderFulfilled,
+    OrderLinesReturned,
+    OrderPlaced,
+    OrderReinstated,
+)
+from ledger.domain.facts import Moment
+from projections.disputes import WORST_FIRST
+from projections.engine.declare import (
+    Change,
+    Column,
+    Derived,
+    Journal,
+    Listing,
+    Mirror,
+    Projection,
+    key,
+    known,
+    latest,
+    line,
+)
+
+order_actions = Mirror(
+    "order_actions",
+    order_id=key(),
+    status=latest("text"),
+    customer_id=known("text"),
+    email=known("text"),
+    currency=known("text"),
+    total_minor=known("bigint"),
+    shipping_minor=known("bigint"),
+    tax_minor=known("bigint"),
+    discount_minor=known("bigint"),
+    shipping_address=known("jsonb"),
+    placed_at=known("timestamptz"),
+    expires_at=known("timestamptz"),
+    canceled_at=known("timestamptz"),
+    expired_at=known("timestamptz"),
+    fulfilled_at=known("timestamptz"),
+)
+order_lines = Mirror(
+    "order_lines",
+    order_id=key(),
+    line=key("integer"),
+    sku=known("text"),
+    name=known("text"),
+    quantity=known("bigint"),
+    unit_minor=known("bigint"),
+)
+order_returns = Journal(
+    "order_returns",
+    order_id=Column("text", "key"),
+    sku=Column("text", "key"),
+    quantity=line("bigint"),
+    reason=line("text"),
+    at=line("timestamptz"),
+)
+
+# Only payments in the order's currency pay it. What was refunded or disputed later does not make
+# it unpaid again; what the bank took back does.
+ORDERS = """
+select
+    o.order_id, o.customer_id, o.email, o.currency,
+    case
+        when o.status in ('canceled', 'fulfilled') then o.status
+        when o.status in ('expired', 'allocation_failed') then 'expired'
+        when m.received_minor >= o.total_minor then 'paid'
+        else 'pending'
+    end as state,
+    case
+        when m.received_minor > o.total_minor then 'overpaid'
+        when m.received_minor = o.total_minor then 'paid'
+        when m.received_minor > 0 then 'partially_paid'
+        else 'unpaid'
+    end as payment_state,
+    case
+        when m.refunded_minor = 0 then 'none'
+        when m.refunded_minor < m.received_minor then 'partial'
+        else 'full'
+    end as refund_state,
+    coalesce(m.dispute_state, 'none') as dispute_state,
+    o.status in ('expired', 'allocation_failed') and m.received_minor >= o.total_minor
+        and m.received_minor > m.refunded_minor as unallocated,
+    o.total_minor, o.shipping_minor, o.tax_minor, o.discount_minor,
+    m.received_minor, m.refunded_minor, m.refund_pending_minor, m.refund_failed_minor,
+    m.disputed_minor, m.net_minor,
+    greatest(o.total_minor - m.received_minor, 0) as outstanding_minor,
+    m.payments,
+    (
+        select count(*)
+        from payments
+        where order_id = o.order_id and currency <> o.currency and received_minor > 0
+    ) as other_currency_payments,
+    m.payment_id,
+    o.placed_at, o.expires_at,
+    case when o.total_minor = 0 then o.placed_at else m.paid_at end as paid_at,
+    o.fulfilled_at, o.canceled_at, o.expired_at, m.refunded_at,
+    o.shipping_address
+from order_actions as o
+cross join lateral (
+    select
+        coalesce(sum(received_minor), 0)::bigint as received_minor,
+        coalesce(sum(refunded_minor), 0)::bigint as refunded_minor,
+        coalesce(sum(refund_pending_minor), 0)::bigint as refund_pending_minor,
+        coalesce(sum(refund_failed_minor), 0)::bigint as refund_failed_minor,
+        coalesce(sum(disputed_minor), 0)::bigint as disputed_minor,
+        coalesce(sum(net_minor), 0)::bigint as net_minor,
+        count(*) filter (where received_minor > 0) as payments,
+        (worst_first)[min(array_position(worst_first, dispute_state))] as dispute_state,
+        (array_agg(payment_id order by succeeded_at, payment_id)
+            filter (where received_minor > 0))[1] as payment_id,
+        min(succeeded_at) filter (where received_so_far_minor >= o.total_minor) as paid_at,
+        max(refunded_at) as refunded_at
+    from (
+        select
+            payment_id, received_minor, refunded_minor, refund_pending_minor, refund_failed_minor,
+            disputed_minor, net_minor, dispute_state, succeeded_at, refunded_at,
+            sum(received_minor) over (order by succeeded_at, payment_id) as received_so_far_minor
+        from payments
+        where order_id = o.order_id and currency = o.currency
+    ) as of_order
+) as m
+""".replace("worst_first", WORST_FIRST)
+
+orders = Derived(
+    "orders",
+    key=("order_id",),
+    view=ORDERS,
+    touched="""
+        select order_id from staged_order_actions
+        union all
+        select p.order_id
+        from touched_payments
+        join payments as p using (payment_id)
+    """,
+    indexes=("placed_at, order_id", "customer_id", "email"),
+)
+projection = Projection(
+    "orders",
+    tables=(order_actions, order_lines, order_returns, orders),
+    reads=("payments",),
+    listing=Listing(
+        orders,
+        sort="placed_at",
+        filters=(
+            "state",
+            "payment_state",
+            "refund_state",
+            "dispute_state",
+            "unallocated",
+            "customer_id",
+            "email",
+            "currency",
+        ),
+        link="order",
+        parts={
+            "lines": """
+                select
+                    line, sku, name, quantity, unit_minor,
+                    (
+                        select coalesce(sum(quantity), 0)::bigint
+                        from order_returns
+                        where order_id = order_lines.order_id and sku = order_lines.sku
+                    ) as returned
+                from order_lines
+                where order_id = %(id)s
+                order by line
+            """,
+            "payments": """
+                select
+                    payment_id, linked_by, state, currency, received_minor, refunded_minor,
+                    refund_pending_minor, disputed_minor, net_minor, created_at, succeeded_at
+                from payments
+                where order_id = %(id)s
+                order by created_at, payment_id
+            """,
+        },
+    ),
+)
+
+# Money that is still held decides, then the order's own currency: other money was paid by mistake,
+# and while it is held the order may neither be canceled nor count as unpaid.
+MONEY = """
+select
+    coalesce(p.currency, o.currency) as currency,
+    coalesce(sum(p.received_minor), 0)::bigint as paid_minor,
+    coalesce(sum(p.refunded_minor), 0)::bigint as refunded_minor,
+    coalesce(sum(p.refund_pending_minor), 0)::bigint as pending_refund_minor,
+    coalesce(sum(p.refund_failed_minor), 0)::bigint as failed_refund_minor,
+    coalesce(p.currency, o.currency) = o.currency
+        and coalesce(sum(p.received_minor), 0) >= o.total_minor as fully_paid
+from orders as o
+left join payments as p using (order_id)
+where o.order_id = %(id)s
+group by o.currency, o.total_minor, p.currency
+order by
+    coalesce(sum(p.received_minor - p.refunded_minor), 0) > 0 desc,
+    coalesce(p.currency, o.currency) = o.currency desc,
+    p.currency
+limit 1
+"""
+"""What an order's payments brought and gave back, in one currency."""
+
+
+@projection.handles(OrderPlaced)
+def placed(fact: OrderPlaced, at: Moment) -> Iterator[Change]:
+    """The order as it was placed, and its lines, counted from 1."""
+    address = fact.shipping_address
+    yield order_actions.action(
+        at,
+        order_id=fact.order_id,
+        status="placed",
+        customer_id=fact.customer_id,
+        email=fact.email,
+        currency=fact.currency,
+        total_minor=fact.total_minor,
+        shipping_minor=fact.shipping_minor,
+        tax_minor=fact.tax_minor,
+        discount_minor=fact.discount_minor,
+        shipping_address=None if address is None else msgspec.json.encode(address).decode(),
+        placed_at=at.effective_at,
+        expires_at=fact.expires_at,
+    )
+    for number, each in enumerate(fact.lines, 1):
+        yield order_lines.mention(
+            order_id=fact.order_id,
+            line=number,
+            sku=each.sku,
+            name=each.name,
+            quantity=each.quantity,
+            unit_minor=each.unit_minor,
+        )
+
+
+@projection.handles(OrderCanceled)
+def canceled(fact: OrderCanceled, at: Moment) -> Iterator[Change]:
+    """Called off, and so for good."""
+    yield order_actions.action(
+        at, order_id=fact.order_id, status="canceled", canceled_at=at.effective_at
+    )
+
+
+@projection.handles(OrderExpired)
+def expired(fact: OrderExpired, at: Moment) -> Iterator[Change]:
+    """Not paid in time, as far as was known."""
+    yield order_actions.action(
+        at, order_id=fact.order_id, status="expired", expired_at=at.effective_at
+    )
+
+
+@projection.handles(OrderReinstated)
+def reinstated(fact: OrderReinstated, at: Moment) -> Iterator[Change]:
+    """As if it had never expired."""
+    yield order_actions.action(at, order_id=fact.order_id, status="reinstated")
+
+
+@projection.handles(OrderAllocationFailed)
+def not_allocated(fact: OrderAllocationFailed, at: Moment) -> Iterator[Change]:
+    """It stays expired, and a person must decide."""
+    yield order_actions.action(at, order_id=fact.order_id, status="allocation_failed")
+
+
+@projection.handles(OrderFulfilled)
+def fulfilled(fact: OrderFulfilled, at: Moment) -> Iterator[Change]:
+    """The goods left."""
+    yield order_actions.action(
+        at, order_id=fact.order_id, status="fulfilled", fulfilled_at=at.effective_at
+    )
+
+
+@projection.handles(OrderLinesReturned)
+def returned(fact: OrderLinesReturned, at: Moment) -> Iterator[Change]:
+    """Goods that came back, by SKU."""
+    for sku, quantity in fact.quantities.items():
+        yield order_returns.line(
+            at,
+            order_id=fact.order_id,
+            sku=sku,
+            quantity=quantity,
+            reason=at.meta.reason,
+            at=at.effective_at,
+        )

@@ -1,0 +1,305 @@
+"""Payments: what each brought in, gave back and belongs to; one row a payment.
+
+A charge without a payment intent is a payment of its own, known by the charge's id.
+"""
+
+from collections.abc import Iterator
+
+from ledger.domain.events import PaymentLinked
+from ledger.domain.facts import (
+    ChargeFact,
+    CheckoutFact,
+    DisputeFact,
+    Moment,
+    PaymentFact,
+    RefundFact,
+)
+from projections.disputes import WORST_FIRST
+from projections.engine.declare import (
+    Change,
+    Derived,
+    Listing,
+    Mirror,
+    Projection,
+    greatest,
+    key,
+    known,
+    latest,
+    least,
+    named,
+    newest,
+    ranked,
+)
+
+payment_reports = Mirror(
+    "payment_reports",
+    payment_id=key(),
+    state=ranked("text"),
+    amount_minor=newest("bigint"),
+    currency=newest("text"),
+    charge_id=newest("text"),
+    failure_code=newest("text"),
+    order_id=named("text"),
+    linked_order_id=latest("text"),
+    received_minor=greatest("bigint"),
+    customer_id=known("text"),
+    email=known("text"),
+    account=known("text"),
+    created_at=least("timestamptz"),
+    succeeded_at=least("timestamptz"),
+)
+checkouts = Mirror(
+    "checkouts",
+    session_id=key(),
+    state=ranked("text"),
+    total_minor=newest("bigint"),
+    currency=newest("text"),
+    order_id=named("text"),
+    reference=known("text"),
+    payment_id=known("text"),
+    customer_id=known("text"),
+    email=known("text"),
+    account=known("text"),
+    created_at=least("timestamptz"),
+    indexes=("payment_id",),
+)
+
+# Amounts are those in the payment's currency. A failed charge takes back what it or, if it is the
+# payment's present charge, the payment had reported as received. Refunds count by refund; a
+# charge's own cumulative figure stands in for them while none is known.
+PAYMENTS = """
+select
+    p.payment_id,
+    coalesce(p.order_id, c.order_id, s.order_id, s.reference, p.linked_order_id) as order_id,
+    case
+        when coalesce(p.order_id, c.order_id, s.order_id) is not null then 'metadata'
+        when s.reference is not null then 'reference'
+        when p.linked_order_id is not null then 'shop'
+    end as linked_by,
+    case
+        when m.received_minor > 0 then 'succeeded'
+        when c.reversed_minor > 0 then 'failed'
+        else coalesce(p.state, c.state)
+    end as state,
+    k.currency,
+    coalesce(p.amount_minor, c.amount_minor) as amount_minor,
+    m.received_minor,
+    m.refunded_minor,
+    r.pending_minor as refund_pending_minor,
+    r.failed_minor as refund_failed_minor,
+    d.disputed_minor,
+    m.received_minor - m.refunded_minor - d.disputed_minor as net_minor,
+    d.state as dispute_state,
+    coalesce(p.charge_id, c.charge_id) as charge_id,
+    coalesce(p.failure_code, c.failure_code) as failure_code,
+    coalesce(p.customer_id, c.customer_id, s.customer_id) as customer_id,
+    coalesce(p.email, c.email, s.email) as email,
+    coalesce(p.account, c.account) as account,
+    least(p.created_at, c.created_at) as created_at,
+    coalesce(c.succeeded_at, p.succeeded_at) as succeeded_at,
+    r.refunded_at
+from payment_reports as p
+cross join lateral (
+    select coalesce(p.currency, (
+        select max(currency)
+        from charges
+        where coalesce(payment_id, charge_id) = p.payment_id
+    )) as currency
+    offset 0 -- computed once, not at each use
+) as k
+cross join lateral (
+    select
+        (array_agg(case state
+            when 'pending' then 'processing'
+            when 'expired' then 'canceled'
+            when 'captured' then 'succeeded'
+            else state
+        end order by ranked_by, charge_id))[1] as state,
+        (array_agg(order_id order by named_by desc, charge_id)
+            filter (where order_id is not null))[1] as order_id,
+        (array_agg(charge_id order by state = 'captured' desc, created_at desc, charge_id))[1]
+            as charge_id,
+        (array_agg(failure_code order by newest_by desc, charge_id))[1] as failure_code,
+        max(amount_minor) as amount_minor,
+        coalesce(sum(captured_minor), 0)::bigint as captured_minor,
+        coalesce(sum(greatest(
+            captured_minor,
+            case when charge_id = p.charge_id then p.received_minor end
+        )) filter (where state = 'failed'), 0)::bigint as reversed_minor,
+        coalesce(sum(case
+            when state = 'captured' and not exists (
+                select from refunds as known where known.charge_id = charges.charge_id
+            ) then refunded_minor
+        end), 0)::bigint as refunded_minor,
+        max(customer_id) as customer_id,
+        max(email) as email,
+        max(account) as account,
+        min(created_at) as created_at,
+        min(captured_at) filter (where state = 'captured') as succeeded_at
+    from charges
+    where coalesce(payment_id, charge_id) = p.payment_id and currency = k.currency
+) as c
+cross join lateral (
+    select
+        (array_agg(order_id order by named_by desc, session_id)
+            filter (where order_id is not null))[1] as order_id,
+        max(reference) as reference,
+        max(customer_id) as customer_id,
+        max(email) as email
+    from checkouts
+    where payment_id = p.payment_id
+) as s
+cross join lateral (
+    select
+        coalesce(bool_or(charge_id is null), false) as any_without_charge,
+        coalesce(sum(amount_minor) filter (where state = 'succeeded'), 0)::bigint
+            as refunded_minor,
+        coalesce(sum(amount_minor) filter (where state in ('pending', 'requires_action')), 0)
+            ::bigint as pending_minor,
+        coalesce(sum(amount_minor) filter (where state in ('failed', 'canceled')), 0)::bigint
+            as failed_minor,
+        max(refunded_at) filter (where state = 'succeeded') as refunded_at
+    from (
+        select x.charge_id, x.state, x.amount_minor, x.currency, x.refunded_at
+        from charges
+        join refunds as x using (charge_id)
+        where coalesce(charges.payment_id, charge_id) = p.payment_id
+        union all
+        select charge_id, state, amount_minor, currency, refunded_at
+        from refunds
+        where payment_id = p.payment_id and charge_id is null
+    ) as of_payment
+    where currency = k.currency
+) as r
+cross join lateral (
+    select
+        coalesce(sum(disputed_minor), 0)::bigint as disputed_minor,
+        (worst_first)[min(array_position(worst_first, state))] as state
+    from (
+        select x.state, x.disputed_minor, x.currency
+        from charges
+        join disputes as x using (charge_id)
+        where coalesce(charges.payment_id, charge_id) = p.payment_id
+        union all
+        select state, disputed_minor, currency
+        from disputes
+        where payment_id = p.payment_id and charge_id is null
+    ) as of_payment
+    where currency = k.currency
+) as d
+cross join lateral (
+    select
+        greatest(coalesce(p.received_minor, 0), c.captured_minor) - c.reversed_minor
+            as received_minor,
+        r.refunded_minor + case when r.any_without_charge then 0 else c.refunded_minor end
+            as refunded_minor
+) as m
+where k.currency is not null
+""".replace("worst_first", WORST_FIRST)
+
+payments = Derived(
+    "payments",
+    key=("payment_id",),
+    view=PAYMENTS,
+    touched="""
+        select payment_id from staged_payment_reports
+        union all
+        select coalesce(c.payment_id, c.charge_id)
+        from staged_charges
+        join charges as c using (charge_id)
+        union all
+        select coalesce(c.payment_id, c.charge_id, r.payment_id)
+        from staged_refunds
+        join refunds as r using (refund_id)
+        left join charges as c on c.charge_id = r.charge_id
+        union all
+        select coalesce(c.payment_id, c.charge_id, d.payment_id)
+        from touched_disputes
+        join disputes as d using (dispute_id)
+        left join charges as c on c.charge_id = d.charge_id
+        union all
+        select s.payment_id
+        from staged_checkouts
+        join checkouts as s using (session_id)
+    """,
+    indexes=("created_at, payment_id", "order_id"),
+)
+projection = Projection(
+    "payments",
+    tables=(payment_reports, checkouts, payments),
+    reads=("charges", "refunds", "disputes"),
+    listing=Listing(
+        payments,
+        sort="created_at",
+        filters=("state", "order_id", "customer_id", "email", "currency", "linked_by", "account"),
+        link="payment",
+        parts={
+            "charges": """
+                select
+                    charge_id, state, amount_minor, captured_minor, refunded_minor, currency,
+                    transaction_id, failure_code, created_at, captured_at
+                from charges
+                where coalesce(payment_id, charge_id) = %(id)s and state is not null
+                order by created_at, charge_id
+            """,
+        },
+    ),
+)
+
+
+@projection.handles(PaymentFact)
+def reported(fact: PaymentFact, at: Moment) -> Iterator[Change]:
+    """A payment intent."""
+    yield payment_reports.report(
+        at,
+        fact.RANK,
+        payment_id=fact.payment_id,
+        state=fact.STATE,
+        amount_minor=fact.amount_minor,
+        currency=fact.currency,
+        charge_id=fact.charge_id,
+        failure_code=fact.failure_code,
+        order_id=fact.order_id,
+        received_minor=fact.received_minor,
+        customer_id=fact.customer_id,
+        email=fact.email,
+        account=at.account,
+        created_at=fact.created_at,
+        succeeded_at=at.effective_at if fact.STATE == "succeeded" else None,
+    )
+
+
+@projection.handles(ChargeFact, RefundFact, DisputeFact)
+def named_by(fact: ChargeFact | RefundFact | DisputeFact, _at: Moment) -> Iterator[Change]:
+    """The payment of a charge, and of what was claimed back of one."""
+    payment_id = fact.payment_id or fact.charge_id
+    if payment_id is not None:
+        yield payment_reports.mention(payment_id=payment_id)
+
+
+@projection.handles(CheckoutFact)
+def visited(fact: CheckoutFact, at: Moment) -> Iterator[Change]:
+    """A visit to the payment page; until it names a payment it waits."""
+    yield checkouts.report(
+        at,
+        fact.RANK,
+        session_id=fact.session_id,
+        state=fact.STATE,
+        total_minor=fact.total_minor,
+        currency=fact.currency,
+        order_id=fact.order_id,
+        reference=fact.reference,
+        payment_id=fact.payment_id,
+        customer_id=fact.customer_id,
+        email=fact.email,
+        account=at.account,
+        created_at=fact.created_at,
+    )
+    if fact.payment_id is not None:
+        yield payment_reports.mention(payment_id=fact.payment_id)
+
+
+@projection.handles(PaymentLinked)
+def linked(fact: PaymentLinked, at: Moment) -> Iterator[Change]:
+    """The shop's word; the last one holds where Stripe's objects name no order."""
+    yield payment_reports.action(at, payment_id=fact.payment_id, linked_order_id=fact.order_id)

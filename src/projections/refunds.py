@@ -1,0 +1,66 @@
+"""Refunds: money on its way back to customers; one row a refund."""
+
+from collections.abc import Iterator
+
+from ledger.domain.facts import Moment, RefundFact
+from projections.engine.declare import (
+    Change,
+    Listing,
+    Mirror,
+    Projection,
+    key,
+    known,
+    least,
+    newest,
+    ranked,
+)
+
+refunds = Mirror(
+    "refunds",
+    refund_id=key(),
+    state=ranked("text"),
+    amount_minor=newest("bigint"),
+    currency=newest("text"),
+    reason=newest("text"),
+    failure_code=newest("text"),
+    charge_id=known("text"),
+    payment_id=known("text"),
+    transaction_id=known("text"),
+    account=known("text"),
+    created_at=least("timestamptz"),
+    refunded_at=least("timestamptz"),
+    failed_at=least("timestamptz"),
+    indexes=("created_at, refund_id", "charge_id", "payment_id"),
+)
+projection = Projection(
+    "refunds",
+    tables=(refunds,),
+    listing=Listing(
+        refunds,
+        sort="created_at",
+        filters=("state", "currency", "charge_id", "payment_id", "reason", "account"),
+        link="refund",
+    ),
+)
+
+
+@projection.handles(RefundFact)
+def reported(fact: RefundFact, at: Moment) -> Iterator[Change]:
+    """`refunded_at` and `failed_at` are when Stripe first said so, by Stripe's clock."""
+    yield refunds.report(
+        at,
+        fact.RANK,
+        refund_id=fact.refund_id,
+        state=fact.STATE,
+        amount_minor=fact.amount_minor,
+        currency=fact.currency,
+        reason=fact.reason,
+        failure_code=fact.failure_code,
+        charge_id=fact.charge_id,
+        payment_id=fact.payment_id,
+        transaction_id=fact.transaction_id,
+        account=at.account,
+        created_at=fact.created_at,
+        refunded_at=at.effective_at if fact.STATE == "succeeded" else None,
+        failed_at=at.effective_at if fact.STATE == "failed" else None,
+    )

@@ -1,0 +1,243 @@
+"""Operations: what does not fit stops at the door, and the document says what fits."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import pytest
+from pydantic import Field
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from ledger.errors import (
+    InvalidRequest,
+    LedgerError,
+    OutOfStock,
+    PayloadTooLarge,
+    Refused,
+    StoreUnavailable,
+)
+from ledger.openapi import MAX_BODY, Shape, code, describe, operation, problem
+
+
+class Page(Shape):
+    """Which part of a list."""
+
+    limit: Annotated[int, Field(ge=1, le=100, description="Rows on a page.")] = 20
+    name: str | None = None
+
+
+class Thing(Shape):
+    """A thing."""
+
+    name: Annotated[str, Field(min_length=1)]
+    size: int
+    parts: tuple["Part", ...] = ()
+
+
+class Part(Shape):
+    """A part of a thing."""
+
+    number: int
+
+
+class Made(Shape):
+    """What was made of it."""
+
+    label: str
+
+
+@operation(
+    tag="things", body=Thing, answers=Made, status=201, errors=(OutOfStock,), idempotent=True
+)
+def make_thing(request: Request, body: Thing) -> Made:
+    """Make a thing.
+
+    It is made at once.
+    """
+    return Made(label=f"{body.name}/{body.size}/{len(body.parts)}/{request.path_params['id']}")
+
+
+@operation(tag="things", query=Page, errors=(StoreUnavailable, PayloadTooLarge))
+def list_things(request: Request, query: Page) -> Response:
+    """List things."""
+    return PlainTextResponse(f"{query.limit} {query.name}")
+
+
+@operation(tag="things", answers=Made)
+async def look_at_thing(request: Request) -> Made:
+    """Look at one thing."""
+    return Made(label=(await request.body()).decode() or "nothing")
+
+
+def no_operation(request: Request) -> Response:
+    return PlainTextResponse("hello")
+
+
+routes = [
+    Route("/things/{id:int}", make_thing, methods=["POST"]),
+    Route("/things", list_things),
+    Route("/things/{id:int}", look_at_thing),
+    Route("/hello", no_operation),
+]
+
+
+def refuse(request: Request, error: Exception) -> Response:
+    assert isinstance(error, LedgerError)
+    return problem(error, 413 if isinstance(error, PayloadTooLarge) else 422)
+
+
+@pytest.fixture
+def client() -> Iterator[TestClient]:
+    with TestClient(Starlette(routes=routes, exception_handlers={LedgerError: refuse})) as client:
+        yield client
+
+
+def test_what_fits_reaches_the_endpoint(client: TestClient) -> None:
+    thing = {"name": "cup", "size": 3, "parts": [{"number": 1}]}
+    answer = client.post("/things/7", json=thing)
+    assert (answer.status_code, answer.json()) == (201, {"label": "cup/3/1/7"})
+    assert client.get("/things").text == "20 None"
+    assert client.get("/things?limit=5&name=cup").text == "5 cup"
+    assert client.get("/things/7").json() == {"label": "nothing"}
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        ({"name": "cup"}, "body.size"),
+        ({"name": "cup", "size": "3"}, "body.size"),
+        ({"name": "cup", "size": 3.0}, "body.size"),
+        ({"name": "cup", "size": True}, "body.size"),
+        ({"name": "", "size": 3}, "body.name"),
+        ({"name": "cup", "size": 3, "colour": "red"}, "body.colour"),
+        ({"name": "cup", "size": 3, "parts": [{"number": 1}, {}]}, "body.parts.1.number"),
+        ([], "body"),
+        ("cup", "body"),
+    ],
+)
+def test_a_body_that_does_not_fit_is_refused_by_the_field(
+    client: TestClient, body: Any, names: str
+) -> None:
+    answer = client.post("/things/7", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "invalid_request"
+    assert answer.json()["detail"].startswith(f"{names}: ")
+
+
+def test_a_refusal_does_not_repeat_what_was_sent(client: TestClient) -> None:
+    answer = client.post("/things/7", json={"name": "cup", "size": "ada@example.com"})
+    assert "ada" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=x", "limit=1&limit=2", "colour=red", "limit=1.5"]
+)
+def test_a_query_that_does_not_fit_is_refused_by_its_name(client: TestClient, query: str) -> None:
+    answer = client.get(f"/things?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith(f"query.{query.partition('=')[0]}")
+
+
+@pytest.mark.parametrize(
+    ("headers", "content"),
+    [
+        ({}, b'{"name": "cup", "size": 3}'),
+        ({"content-type": "text/plain"}, b'{"name": "cup", "size": 3}'),
+        ({"content-type": "application/json"}, b'{"name": "cup", "size": 3'),
+        ({"content-type": "application/json"}, b'{"name": "\xff", "size": 3}'),
+        ({"content-type": "application/json"}, b""),
+    ],
+)
+def test_a_body_is_json_and_says_so(
+    client: TestClient, headers: dict[str, str], content: bytes
+) -> None:
+    """A web page of somebody else can make a browser send text, but not JSON without asking."""
+    assert client.post("/things/7", headers=headers, content=content).status_code == 422
+
+
+def test_json_may_name_its_encoding(client: TestClient) -> None:
+    headers = {"content-type": "Application/JSON; charset=utf-8"}
+    answer = client.post("/things/7", headers=headers, content=b'{"name": "cup", "size": 3}')
+    assert answer.status_code == 201
+
+
+def test_a_body_has_a_limit(client: TestClient) -> None:
+    thing = {"name": "x" * MAX_BODY, "size": 3}
+    assert client.post("/things/7", json=thing).status_code == 413
+
+
+def test_a_problem_says_what_and_why(client: TestClient) -> None:
+    answer = problem(OutOfStock("3 of MUG missing."), 409)
+    assert answer.media_type == "application/problem+json"
+    assert bytes(answer.body) == (
+        b'{"type":"urn:ledger:problem:out_of_stock",'
+        b'"title":"There is not enough stock for every line.","status":409,'
+        b'"detail":"3 of MUG missing.","code":"out_of_stock"}'
+    )
+
+
+def test_an_error_without_a_detail_says_its_title() -> None:
+    assert b'"detail":"The database cannot be reached; try again."' in bytes(
+        problem(StoreUnavailable(), 503).body
+    )
+    assert code(StoreUnavailable) == "store_unavailable"
+
+
+def test_the_document_tells_what_the_door_checks() -> None:
+    statuses: dict[type[LedgerError], int] = {
+        Refused: 409,
+        StoreUnavailable: 503,
+        InvalidRequest: 422,
+    }
+    document = describe(routes, "Things", "1.2", statuses)
+    assert document["openapi"] == "3.1.0"
+    assert document["info"] == {"title": "Things", "version": "1.2"}
+    assert set(document["paths"]) == {"/things/{id}", "/things"}
+    assert set(document["components"]["schemas"]) == {"Thing", "Part", "Made", "Problem"}
+
+    made = document["paths"]["/things/{id}"]["post"]
+    assert (made["operationId"], made["tags"]) == ("make_thing", ["things"])
+    assert (made["summary"], made["description"]) == ("Make a thing.", "It is made at once.")
+    assert [(p["in"], p["name"]) for p in made["parameters"]] == [
+        ("path", "id"),
+        ("header", "Idempotency-Key"),
+    ]
+    assert made["parameters"][0]["schema"] == {"type": "integer"}
+    assert made["requestBody"] == {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Thing"}}},
+    }
+    assert set(made["responses"]) == {"201", "409", "422"}
+    assert made["responses"]["409"] == {
+        "description": "`out_of_stock`: There is not enough stock for every line.",
+        "content": {
+            "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+        },
+    }
+
+    listed = document["paths"]["/things"]["get"]
+    assert set(listed["responses"]) == {"200", "503", "422", "default"}
+    limit = listed["parameters"][0]
+    assert (limit["name"], limit["in"], limit["required"]) == ("limit", "query", False)
+    assert limit["schema"]["maximum"] == 100
+
+
+def test_every_reference_of_the_document_has_its_schema() -> None:
+    document = describe(routes, "Things", "1.2")
+    references = [value for key, value in _pairs(document) if key == "$ref"]
+    assert references
+    for reference in references:
+        assert reference.removeprefix("#/components/schemas/") in document["components"]["schemas"]
+
+
+def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key, inner
+            yield from _pairs(inner)
+    if isinstance(value, list):
+        for inner in value:
+            yield from _pairs(inner)
