@@ -1,6 +1,6 @@
 """Links: which events touched which object; one line an event and object that it names."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from ledger.domain.events import (
     OrderAllocationFailed,
@@ -41,7 +41,7 @@ projection = Projection("links", tables=(links,))
 # together. Not through customers and products, which connect everything with everything.
 RELATED = """
 with recursive related (kind, id) as (
-    select %(kind)s::text, %(id)s::text
+    select %(kind)s::text collate "C", %(id)s::text collate "C"
     union
     select other.kind, other.id
     from related
@@ -60,14 +60,14 @@ limit %(limit)s
 """Positions of the events that touched an object or, for an order, its payments and theirs."""
 
 
-def _named(at: Moment, **objects: str | None) -> Iterator[Change]:
-    for kind, name in objects.items():
-        if name is not None:
-            yield links.line(at, kind=kind, id=name)
+def _named(at: Moment, **objects: str | None) -> Iterable[Change]:
+    """A line for each object; made by hand, because every event of the log makes a few."""
+    position = at.position
+    return [(links, (kind, name, position)) for kind, name in objects.items() if name is not None]
 
 
 @projection.handles(PaymentFact)
-def payment(fact: PaymentFact, at: Moment) -> Iterator[Change]:
+def payment(fact: PaymentFact, at: Moment) -> Iterable[Change]:
     """A payment names its order, customer and present charge."""
     return _named(
         at,
@@ -79,7 +79,7 @@ def payment(fact: PaymentFact, at: Moment) -> Iterator[Change]:
 
 
 @projection.handles(ChargeFact)
-def charge(fact: ChargeFact, at: Moment) -> Iterator[Change]:
+def charge(fact: ChargeFact, at: Moment) -> Iterable[Change]:
     """A charge without a payment is one."""
     return _named(
         at,
@@ -91,7 +91,7 @@ def charge(fact: ChargeFact, at: Moment) -> Iterator[Change]:
 
 
 @projection.handles(RefundFact)
-def refund(fact: RefundFact, at: Moment) -> Iterator[Change]:
+def refund(fact: RefundFact, at: Moment) -> Iterable[Change]:
     """A refund names what it gives back."""
     return _named(
         at,
@@ -102,7 +102,7 @@ def refund(fact: RefundFact, at: Moment) -> Iterator[Change]:
 
 
 @projection.handles(DisputeFact)
-def dispute(fact: DisputeFact, at: Moment) -> Iterator[Change]:
+def dispute(fact: DisputeFact, at: Moment) -> Iterable[Change]:
     """A dispute names what it is about."""
     return _named(
         at,
@@ -113,7 +113,7 @@ def dispute(fact: DisputeFact, at: Moment) -> Iterator[Change]:
 
 
 @projection.handles(CheckoutFact)
-def checkout(fact: CheckoutFact, at: Moment) -> Iterator[Change]:
+def checkout(fact: CheckoutFact, at: Moment) -> Iterable[Change]:
     """A visit to the payment page connects an order and a payment."""
     return _named(
         at,
@@ -125,25 +125,25 @@ def checkout(fact: CheckoutFact, at: Moment) -> Iterator[Change]:
 
 
 @projection.handles(CustomerFact)
-def customer(fact: CustomerFact, at: Moment) -> Iterator[Change]:
+def customer(fact: CustomerFact, at: Moment) -> Iterable[Change]:
     """A customer stands alone."""
     return _named(at, customer=fact.customer_id)
 
 
 @projection.handles(StripeEventRecorded)
-def other(fact: StripeEventRecorded, at: Moment) -> Iterator[Change]:
+def other(fact: StripeEventRecorded, at: Moment) -> Iterable[Change]:
     """An event that became no other fact may still name what it is about."""
     return _named(at, payment=fact.payment_id, charge=fact.charge_id, customer=fact.customer_id)
 
 
 @projection.handles(OrderPlaced)
-def placed(fact: OrderPlaced, at: Moment) -> Iterator[Change]:
+def placed(fact: OrderPlaced, at: Moment) -> Iterable[Change]:
     """An order names its customer."""
     return _named(at, order=fact.order_id, customer=fact.customer_id)
 
 
 @projection.handles(PaymentLinked)
-def linked(fact: PaymentLinked, at: Moment) -> Iterator[Change]:
+def linked(fact: PaymentLinked, at: Moment) -> Iterable[Change]:
     """The shop connects an order and a payment."""
     return _named(at, order=fact.order_id, payment=fact.payment_id)
 
@@ -166,13 +166,13 @@ def decided(
     | OrderLinesReturned
     | RefundRequested,
     at: Moment,
-) -> Iterator[Change]:
+) -> Iterable[Change]:
     """What the shop does to an order."""
     return _named(at, order=fact.order_id)
 
 
 @projection.handles(ProductListed, StockReceived, StockAdjusted)
-def counted(fact: ProductListed | StockReceived | StockAdjusted, at: Moment) -> Iterator[Change]:
+def counted(fact: ProductListed | StockReceived | StockAdjusted, at: Moment) -> Iterable[Change]:
     """What the shop does to a product."""
     return _named(at, sku=fact.sku)
 
@@ -180,6 +180,6 @@ def counted(fact: ProductListed | StockReceived | StockAdjusted, at: Moment) -> 
 @projection.handles(StockReserved, StockReleased, StockSold, StockReturned)
 def moved(
     fact: StockReserved | StockReleased | StockSold | StockReturned, at: Moment
-) -> Iterator[Change]:
+) -> Iterable[Change]:
     """Units of a product move for an order."""
     return _named(at, sku=fact.sku, order=fact.order_id)

@@ -16,13 +16,14 @@ from ledger.domain.facts import AnyFact, Moment
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import tables
-from projections.engine.flush import flush, load, stage
+from projections.engine.flush import flush, load, stage, tidy
 from projections.engine.merge import Fold
 from projections.engine.registry import Registry
 from projections.engine.tables import AnyCursor
 
 STRETCH_EVENTS = 5_000
 LOAD_ROWS = 100_000
+TIDY_FLUSHES = 100
 
 
 class Reader(Protocol):
@@ -67,6 +68,7 @@ class Copy:
         self.registry = registry
         self.reader = reader
         self.schema = schema
+        self._flushes = 0
         tables.use(cursor, schema)
 
     def build_quickly(self) -> None:
@@ -115,6 +117,13 @@ class Copy:
     def flush(self, fold: Fold) -> None:
         """Bring finished tables up to date with a fold, in the caller's transaction."""
         flush(self.cursor, fold)
+        self._flushes += 1
+
+    def tidy(self) -> None:
+        """To be called between transactions, now and then or always."""
+        if self._flushes >= TIDY_FLUSHES:
+            tidy(self.cursor, self.registry.tables.values())
+            self._flushes = 0
 
     def advance(self, batches: Iterable[list[Recorded]]) -> None:
         """Bring finished tables up to date with stretches, a transaction each."""
@@ -122,3 +131,4 @@ class Copy:
             fold = self.fold(events)
             with self.cursor.connection.transaction():
                 self.flush(fold)
+            self.tidy()

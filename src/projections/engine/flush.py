@@ -16,25 +16,41 @@ from projections.engine.tables import AnyCursor, names, trusted
 
 
 def stage(cursor: AnyCursor, tables: Iterable[AnyTable]) -> None:
-    """Make the temporary tables that a session needs beside `tables`; a commit empties them."""
+    """Make the temporary tables that a session needs beside `tables`; each flush leaves them empty.
+
+    Not by `on commit delete rows`: that empties all of them at each commit, used or not, which took
+    half of a small flush's time.
+    """
     for table in tables:
         match table:
             case Mirror() | Journal():
-                temporary, shape = f"staged_{table.name}", SQL("select *")
+                shape = SQL("*")
             case Derived():
-                temporary, shape = (
-                    f"touched_{table.name}",
-                    SQL("select {}").format(names(table.key)),
-                )
+                shape = names(table.key)
             case Rollup():
-                columns = names((*table.key, *table.amounts))
-                temporary, shape = f"before_{table.name}", SQL("select {}").format(columns)
+                shape = names((*table.key, *table.amounts))
         cursor.execute(
-            SQL(
-                "create temporary table if not exists {} on commit delete rows"
-                " as {} from {} with no data"
-            ).format(Identifier(temporary), shape, Identifier(table.name))
+            SQL("create temporary table if not exists {} as select {} from {} with no data").format(
+                Identifier(temporary(table)), shape, Identifier(table.name)
+            )
         )
+
+
+def temporary(table: AnyTable) -> str:
+    """The temporary table that stands beside a table while a batch is taken in."""
+    match table:
+        case Mirror() | Journal():
+            return f"staged_{table.name}"
+        case Derived():
+            return f"touched_{table.name}"
+        case Rollup():
+            return f"before_{table.name}"
+
+
+def tidy(cursor: AnyCursor, tables: Iterable[AnyTable]) -> None:
+    """Give back the space of what went through the temporary tables; not in a transaction."""
+    every = SQL(", ").join(Identifier(temporary(table)) for table in tables)
+    cursor.execute(SQL("vacuum {}").format(every))
 
 
 def load(cursor: AnyCursor, fold: Fold) -> None:
@@ -43,8 +59,9 @@ def load(cursor: AnyCursor, fold: Fold) -> None:
         if isinstance(table, Journal):
             _copy(cursor, table, table.name, rows.values())
         elif rows:
-            _copy(cursor, table, f"staged_{table.name}", rows.values())
+            _copy(cursor, table, temporary(table), rows.values())
             cursor.execute(merge_mirror(table))
+            cursor.execute(SQL("truncate {}").format(Identifier(temporary(table))))
 
 
 def flush(cursor: AnyCursor, fold: Fold) -> None:
@@ -53,7 +70,8 @@ def flush(cursor: AnyCursor, fold: Fold) -> None:
     Raises `ProjectionFailed` naming the projection whose declaration or SQL failed.
     """
     batch = _Batch(cursor, fold)
-    for step in (batch.stage, batch.note_before, batch.write, batch.refresh):
+    steps = (batch.stage, batch.note_before, batch.write, batch.refresh, batch.empty)
+    for step in steps:
         for projection in fold.projections:
             try:
                 for table in projection.tables:
@@ -75,44 +93,43 @@ class _Batch:
     def stage(self, table: AnyTable) -> None:
         """Put the folded changes where SQL can see them."""
         if isinstance(table, Mirror | Journal) and self.fold.rows[table]:
-            staged = f"staged_{table.name}"
-            _copy(self.cursor, table, staged, self.fold.rows[table].values())
-            self.filled.add(staged)
+            _copy(self.cursor, table, temporary(table), self.fold.rows[table].values())
+            self.filled.add(temporary(table))
 
     def note_before(self, table: AnyTable) -> None:
         """Before anything changes: which derived rows are touched, what rows put into rollups."""
         match table:
             case Derived() if depends_on(table) & self.filled:
                 self.cursor.execute(note_touched(table))
-                self.filled.add(f"touched_{table.name}")
-            case Rollup() if _changes(table.source) in self.filled:
-                if not isinstance(table.source, Journal):
-                    self.cursor.execute(note_contribution(table))
+                self.filled.add(temporary(table))
+            case Rollup(source=Mirror() | Derived()) if temporary(table.source) in self.filled:
+                self.cursor.execute(note_contribution(table))
+                self.filled.add(temporary(table))
             case _:
                 pass
 
     def write(self, table: AnyTable) -> None:
         """Merge mirrors, add lines."""
-        if isinstance(table, Mirror | Journal) and f"staged_{table.name}" in self.filled:
+        if isinstance(table, Mirror | Journal) and temporary(table) in self.filled:
             self.cursor.execute(merge_mirror(table) if isinstance(table, Mirror) else append(table))
 
     def refresh(self, table: AnyTable) -> None:
         """Make touched derived rows anew, and add to rollups what changed."""
         match table:
-            case Derived() if f"touched_{table.name}" in self.filled:
+            case Derived() if temporary(table) in self.filled:
                 self.cursor.execute(note_touched(table))
                 self.cursor.execute(remove_touched(table))
                 self.cursor.execute(derive_touched(table))
-            case Rollup() if _changes(table.source) in self.filled:
+            case Rollup() if temporary(table.source) in self.filled:
                 self.cursor.execute(add_difference(table))
                 self.cursor.execute(remove_empty(table))
             case _:
                 pass
 
-
-def _changes(source: Mirror | Journal | Derived) -> str:
-    """The temporary table that holds the keys (or lines) of a source which a batch changes."""
-    return f"{'touched' if isinstance(source, Derived) else 'staged'}_{source.name}"
+    def empty(self, table: AnyTable) -> None:
+        """Leave the temporary tables as they were found."""
+        if temporary(table) in self.filled:
+            self.cursor.execute(empty(table))
 
 
 @lru_cache
@@ -138,7 +155,7 @@ def merge_mirror(table: Mirror) -> Composed:
     then = SQL("update set {}").format(SQL(", ").join(moves)) if moves else SQL("nothing")
     return SQL("insert into {} as old select * from {} order by {} on conflict ({}) do {}").format(
         Identifier(table.name),
-        Identifier(f"staged_{table.name}"),
+        Identifier(temporary(table)),
         names(table.key),
         names(table.key),
         then,
@@ -146,10 +163,16 @@ def merge_mirror(table: Mirror) -> Composed:
 
 
 @lru_cache
+def empty(table: AnyTable) -> Composed:
+    """Nothing is staged, touched or noted any longer."""
+    return SQL("delete from {}").format(Identifier(temporary(table)))
+
+
+@lru_cache
 def append(table: Journal) -> Composed:
     """Staged lines into the journal."""
     return SQL("insert into {} select * from {}").format(
-        Identifier(table.name), Identifier(f"staged_{table.name}")
+        Identifier(table.name), Identifier(temporary(table))
     )
 
 
@@ -157,7 +180,7 @@ def append(table: Journal) -> Composed:
 def note_touched(table: Derived) -> Composed:
     """The keys of the derived rows that a batch may change, as far as they can be seen now."""
     return SQL("insert into {} select {} from ({}) as t where ({}) is not null").format(
-        Identifier(f"touched_{table.name}"),
+        Identifier(temporary(table)),
         names(table.key),
         trusted(table.touched),
         names(table.key),
@@ -171,7 +194,7 @@ def remove_touched(table: Derived) -> Composed:
         Identifier(table.name),
         names(table.key),
         names(table.key),
-        Identifier(f"touched_{table.name}"),
+        Identifier(temporary(table)),
     )
 
 
@@ -183,7 +206,7 @@ def derive_touched(table: Derived) -> Composed:
     ).format(
         Identifier(table.name),
         names(table.key),
-        Identifier(f"touched_{table.name}"),
+        Identifier(temporary(table)),
         Identifier(f"{table.name}_view"),
         names(table.key),
     )
@@ -197,9 +220,9 @@ def _changed_rows(table: Rollup) -> Composed:
     """The rows of a rollup's source that a batch changes, as they are now."""
     source = table.source
     if isinstance(source, Journal):
-        return SQL("select * from {}").format(Identifier(f"staged_{source.name}"))
+        return SQL("select * from {}").format(Identifier(temporary(source)))
     return SQL("select s.* from (select distinct {} from {}) as k join {} as s using ({})").format(
-        names(source.key), Identifier(_changes(source)), Identifier(source.name), names(source.key)
+        names(source.key), Identifier(temporary(source)), Identifier(source.name), names(source.key)
     )
 
 
@@ -207,7 +230,7 @@ def _changed_rows(table: Rollup) -> Composed:
 def note_contribution(table: Rollup) -> Composed:
     """What the rows put into the rollup before they change."""
     return SQL("insert into {} {}").format(
-        Identifier(f"before_{table.name}"), _contribution(table, _changed_rows(table))
+        Identifier(temporary(table)), _contribution(table, _changed_rows(table))
     )
 
 
@@ -234,7 +257,7 @@ def add_difference(table: Rollup) -> Composed:
         sums=sums,
         now=_contribution(table, _changed_rows(table)),
         minus=minus,
-        before=Identifier(f"before_{table.name}"),
+        before=Identifier(temporary(table)),
         adds=adds,
     )
 
@@ -246,7 +269,7 @@ def remove_empty(table: Rollup) -> Composed:
         Identifier(table.name),
         names(table.key),
         names(table.key),
-        Identifier(f"before_{table.name}"),
+        Identifier(temporary(table)),
     )
 
 

@@ -138,6 +138,7 @@ class Leader:
                 if positions.locked(self.cursor, names) == dict.fromkeys(names, last):
                     copy.flush(fold)
                     positions.move(self.cursor, names, events[-1].position)
+            copy.tidy()
         except ProjectionFailed as failure:
             if len(events) > 1:
                 self._take_in(names, last, events[: len(events) // 2])

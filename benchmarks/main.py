@@ -1,0 +1,90 @@
+"""What `ledger bench` runs: each benchmark on a fresh PostgreSQL, then the table."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from benchmarks import append, follower, growth, orders, rebuild, report, webhooks
+from benchmarks.machine import this_machine
+from benchmarks.measuring import Figure
+from benchmarks.report import Run
+from benchmarks.server import Server, running
+
+
+class Benchmark(Protocol):
+    """A module of this folder that measures something, much or little of it."""
+
+    FULL: Any
+    QUICK: Any
+
+    def measure(self, server: Server, scale: Any) -> list[Figure]:
+        """Measure on a server that nobody else uses."""
+        ...
+
+
+BENCHMARKS: Final[dict[str, Benchmark]] = {
+    "webhooks": webhooks,
+    "append": append,
+    "rebuild": rebuild,
+    "growth": growth,
+    "follower": follower,
+    "orders": orders,
+}
+"""The rows of docs/performance.md, by name."""
+
+FINE: Final = 0
+MISSED: Final = 1
+WRONG_USAGE: Final = 2
+
+
+def run(names: Sequence[str], *, json: bool, quick: bool, markdown: bool = False) -> int:
+    """Run these benchmarks, all for no name, and print what they measured.
+
+    `quick` measures so little that it only shows that everything works, and judges no speed.
+    Answers the exit code: 0, 1 where a target was missed, 2 for a name that does not exist.
+    """
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"No benchmark {unknown[0]!r}; there are {', '.join(BENCHMARKS)}.", file=sys.stderr)
+        return WRONG_USAGE
+    done = measure_all(names or list(BENCHMARKS), quick=quick)
+    if json:
+        print(report.document(done))
+    elif markdown:
+        print(report.markdown(done))
+    else:
+        Console().print(report.table(done), highlight=False)
+    return MISSED if done.missed else FINE
+
+
+def measure_all(names: Sequence[str], *, quick: bool) -> Run:
+    """Run benchmarks one after the other, each on a server of its own."""
+    figures: dict[str, list[Figure]] = {}
+    version = ""
+    for name in _shown(names):
+        module = BENCHMARKS[name]
+        with running() as server:
+            version = server.version
+            figures[name] = module.measure(server, module.QUICK if quick else module.FULL)
+    return Run(machine=this_machine(version), quick=quick, figures=figures)
+
+
+def _shown(names: Sequence[str]) -> Iterator[str]:
+    """The names one by one, with a bar on stderr where somebody watches."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns,
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task("", total=len(names))
+        for name in names:
+            bar.update(task, description=name)
+            yield name
+            bar.advance(task)

@@ -1,0 +1,136 @@
+"""Processes of a benchmark: the product's own, and work that must not share an interpreter."""
+
+import os
+import resource
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Final, NamedTuple, ParamSpec, TypeVar
+
+from benchmarks.server import Server
+from ledger.postgres.database import Database
+
+ROOT: Final = Path(__file__).parents[1]
+HOST: Final = "127.0.0.1"
+SECRET: Final = "whsec_of_the_benchmarks"
+START_SECONDS: Final = 30
+END_SECONDS: Final = 20
+LEDGER: Final = "ledger.cli"
+
+P = ParamSpec("P")
+Answer = TypeVar("Answer")
+
+
+class Service(NamedTuple):
+    """A running `ledger serve` and its database."""
+
+    port: int
+    database: Database
+
+
+def in_child(work: Callable[P, Answer], *args: P.args, **kwargs: P.kwargs) -> Answer:
+    """Run a function of a module in a fresh process, and return its answer."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(work, *args, **kwargs).result()
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process, or any that it started and outlived, had at one time."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    started = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
+    return max(started, _own_peak_bytes()) / 1e6
+
+
+def _own_peak_bytes() -> int:
+    """Linux counts into `ru_maxrss` what the parent had before the exec, but not into VmHWM."""
+    with suppress(FileNotFoundError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+@contextmanager
+def serving(server: Server, module: str = LEDGER) -> Generator[Service]:
+    """`ledger serve` in a process of its own, on a free port and a new database.
+
+    It does not follow: what is measured is the answer, not the read models. `module` may be
+    another one with the same command line.
+    """
+    database, port = server.database(), _free_port()
+    with ledger(server, database, "serve", "--no-follow", module=module, port=port) as child:
+        _wait_for(port, child)
+        yield Service(port, database)
+
+
+@contextmanager
+def ledger(
+    server: Server, database: Database, *verb: str, module: str = LEDGER, port: int = 0
+) -> Generator[subprocess.Popen[bytes]]:
+    """A long-running verb in a process of its own for the length of the block.
+
+    What it writes goes to a file in the server's folder, whose end is shown when it fails.
+    """
+    output = server.home / f"{'-'.join(verb)}-{port}.log"
+    with output.open("wb") as file:
+        child = subprocess.Popen(  # noqa: S603 - our own command line
+            [sys.executable, "-m", module, *verb, "--with-parent", "--json"],
+            env=_environment(server, database, port),
+            cwd=server.home,  # where no .env is
+            stdin=subprocess.PIPE,  # its end is how the child learns of ours
+            stdout=file,
+            stderr=file,
+        )
+        try:
+            yield child
+            assert child.poll() is None, "it ended by itself"
+        except BaseException as error:
+            error.add_note(f"{' '.join(verb)} wrote: {output.read_text()[-2000:]}")
+            raise
+        finally:
+            _end(child)
+
+
+def _environment(server: Server, database: Database, port: int) -> dict[str, str]:
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "PYTHONPATH": str(ROOT),
+        "LEDGER_HOME": str(server.home),
+        "DATABASE_URL": database.admin_conninfo,
+        "STRIPE_WEBHOOK_SECRETS": SECRET,
+        "LEDGER_LOG_LEVEL": "warning",
+        "LEDGER_HOST": HOST,
+        "LEDGER_PORT": str(port) if port else "",
+    }
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    assert child.stdin is not None
+    child.stdin.close()
+    try:
+        child.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+def _wait_for(port: int, child: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert child.poll() is None, "it did not start"
+        with suppress(ConnectionRefusedError), socket.create_connection((HOST, port), timeout=5):
+            return
+        time.sleep(0.02)
+    raise TimeoutError(f"Nothing listens on port {port} after {START_SECONDS} s.")

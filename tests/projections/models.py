@@ -1,0 +1,137 @@
+"""All read models in a scratch schema, to give facts to and to look at."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, LiteralString
+
+from psycopg import Connection, Cursor
+from psycopg.rows import dict_row
+from psycopg.sql import SQL, Identifier
+
+from ledger.domain.events import Line, Meta, OrderPlaced
+from ledger.domain.facts import AnyFact, ChargeCaptured, ChargeFact, Moment, RefundFact
+from projections.engine.build import Copy
+from projections.engine.merge import Fold
+from projections.engine.registry import discover
+from projections.engine.tables import PROOF
+from webhooks.translate import Translator
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def at(minutes: int) -> datetime:
+    """So many minutes after noon."""
+    return NOON + timedelta(minutes=minutes)
+
+
+class Models:
+    """Read models that take facts one event at a time, as the follower does."""
+
+    def __init__(self, conn: Connection) -> None:
+        self.position = 0
+        self.cursor = conn.cursor()
+        reader = Translator(mode="test", order_metadata_key="order_id")
+        self.copy = Copy(self.cursor, discover(), reader, PROOF)
+        self.copy.create()
+        self.copy.finish()
+        self.copy.stage()
+
+    def forget(self) -> None:
+        """Empty all tables."""
+        self.position = 0
+        for table in self.copy.registry.tables:
+            self.cursor.execute(SQL("delete from {}").format(Identifier(table)))
+
+    def take(
+        self, *facts: AnyFact, minutes: int | None = None, meta: Meta | None = None
+    ) -> "Models":
+        """One event that says these facts, by default a minute after the one before."""
+        self.position += 1
+        seconds = 60 * (self.position if minutes is None else minutes)
+        moment = Moment(
+            position=self.position,
+            source=f"test/{self.position}",
+            version=1,
+            topic="test.event.v1",
+            recorded_at=at(self.position),
+            effective_at=NOON + timedelta(seconds=seconds),
+            order_key=f"{seconds:012d}.evt_{self.position}",
+            meta=meta or Meta(),
+            account=None,
+        )
+        fold = Fold(self.copy.registry)
+        fold.add(moment, facts)
+        with self.cursor.connection.transaction():
+            self.copy.flush(fold)
+        return self
+
+    def rows(self, query: LiteralString) -> list[tuple[Any, ...]]:
+        return self.cursor.execute(query).fetchall()
+
+    def one(self, table: str, *columns: str) -> Any:
+        """The columns of the table's only row; the value itself for one column."""
+        found = self._all(table)
+        assert len(found) == 1, found
+        values = tuple(found[0][column] for column in columns)
+        return values[0] if len(columns) == 1 else values
+
+    def dicts(self) -> Cursor[dict[str, Any]]:
+        return self.cursor.connection.cursor(row_factory=dict_row)
+
+    def _all(self, table: str) -> list[dict[str, Any]]:
+        with self.dicts() as cursor:
+            return cursor.execute(SQL("select * from {}").format(Identifier(table))).fetchall()
+
+
+def order(total_minor: int = 1000, order_id: str = "A1", **more: Any) -> OrderPlaced:
+    line = Line(sku="MUG", name="Mug", quantity=1, unit_minor=total_minor)
+    return OrderPlaced(
+        order_id=order_id,
+        currency="gbp",
+        lines=(line,),
+        total_minor=total_minor,
+        expires_at=at(30),
+        **more,
+    )
+
+
+def charge(
+    captured_minor: int = 1000,
+    *,
+    charge_id: str = "ch_1",
+    state: type[ChargeFact] = ChargeCaptured,
+    currency: str = "gbp",
+    payment_id: str | None = "pi_1",
+    order_id: str | None = "A1",
+    refunded_minor: int = 0,
+    minutes: int = 0,
+) -> ChargeFact:
+    return state(
+        charge_id=charge_id,
+        amount_minor=captured_minor or 1000,
+        captured_minor=captured_minor,
+        refunded_minor=refunded_minor,
+        currency=currency,
+        created_at=at(minutes),
+        captured_at=at(minutes) if captured_minor else None,
+        payment_id=payment_id,
+        order_id=order_id,
+    )
+
+
+def refund(
+    state: type[RefundFact],
+    amount_minor: int = 400,
+    *,
+    refund_id: str = "re_1",
+    charge_id: str | None = "ch_1",
+    payment_id: str | None = "pi_1",
+    currency: str = "gbp",
+) -> RefundFact:
+    return state(
+        refund_id=refund_id,
+        amount_minor=amount_minor,
+        currency=currency,
+        created_at=NOON,
+        charge_id=charge_id,
+        payment_id=payment_id,
+    )

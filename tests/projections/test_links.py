@@ -1,0 +1,57 @@
+"""Links: which events touched which object, and what belongs together."""
+
+from ledger.domain.events import PaymentLinked, StockReserved
+from ledger.domain.facts import CheckoutPaid, RefundSucceeded, StripeEventRecorded
+from projections.engine.history import positions
+from tests.projections.models import NOON, Models, charge, order, refund
+
+
+def related(models: Models, kind: str, name: str, *, after: int = 0, limit: int = 99) -> list[int]:
+    with models.dicts() as cursor:
+        return positions(cursor, kind, name, after, limit)
+
+
+def test_what_an_event_names_twice_is_one_link(models: Models):
+    models.take(charge(), refund(RefundSucceeded), refund(RefundSucceeded, refund_id="re_2"))
+    query = "select kind, id from links where kind in ('charge', 'payment') order by kind"
+    assert models.rows(query) == [("charge", "ch_1"), ("payment", "pi_1")]
+
+
+def test_an_order_is_touched_by_what_hangs_on_its_payments(models: Models):
+    models.take(order())
+    models.take(charge(order_id=None))
+    models.take(charge(order_id="B1", payment_id="pi_2", charge_id="ch_2"))
+    models.take(refund(RefundSucceeded, payment_id=None))
+    assert related(models, "order", "A1") == [1], "nothing connects the payment yet"
+    models.take(PaymentLinked(order_id="A1", payment_id="pi_1"))
+    assert related(models, "order", "A1") == [1, 2, 4, 5]
+    assert related(models, "order", "A1", after=2, limit=1) == [4]
+    assert related(models, "payment", "pi_2") == [3]
+
+
+def test_a_session_connects_an_order_and_a_payment(models: Models):
+    models.take(charge(order_id=None))
+    models.take(CheckoutPaid(session_id="cs_1", created_at=NOON, payment_id="pi_1", reference="A1"))
+    assert related(models, "order", "A1") == [1, 2]
+
+
+def test_products_and_customers_connect_nothing(models: Models):
+    for order_id in ("A1", "B1"):
+        models.take(order(order_id=order_id, customer_id="ada"))
+        models.take(StockReserved(sku="MUG", order_id=order_id, quantity=1))
+    assert related(models, "order", "A1") == [1, 2]
+    assert related(models, "sku", "MUG") == [2, 4]
+    assert related(models, "customer", "ada") == [1, 3]
+
+
+def test_an_event_that_is_only_recorded_may_name_its_object(models: Models):
+    models.take(
+        StripeEventRecorded(
+            event_id="evt_1",
+            type="radar.early_fraud_warning.created",
+            outcome="unprojected",
+            livemode=False,
+            charge_id="ch_1",
+        )
+    )
+    assert related(models, "charge", "ch_1") == [1]

@@ -1,0 +1,205 @@
+"""Payments: what each brought in, gave back, and which order it is for."""
+
+from collections.abc import Sequence
+from itertools import permutations
+
+import pytest
+
+from ledger.domain.events import PaymentLinked
+from ledger.domain.facts import (
+    AnyFact,
+    ChargeAuthorized,
+    ChargeExpired,
+    ChargeFailed,
+    ChargePending,
+    CheckoutPaid,
+    DisputeLost,
+    PaymentAttemptFailed,
+    PaymentFact,
+    PaymentStarted,
+    PaymentSucceeded,
+    RefundFailed,
+    RefundPending,
+    RefundSucceeded,
+)
+from tests.projections.models import NOON, Models, at, charge, refund
+
+
+def payment(
+    state: type[PaymentFact] = PaymentSucceeded,
+    received_minor: int = 1000,
+    *,
+    charge_id: str | None = "ch_1",
+    order_id: str | None = "A1",
+) -> PaymentFact:
+    return state(
+        payment_id="pi_1",
+        amount_minor=1000,
+        received_minor=received_minor,
+        currency="gbp",
+        created_at=NOON,
+        charge_id=charge_id,
+        order_id=order_id,
+    )
+
+
+def checkout(order_id: str | None = None, reference: str | None = None) -> CheckoutPaid:
+    return CheckoutPaid(
+        session_id="cs_1",
+        created_at=NOON,
+        payment_id="pi_1",
+        order_id=order_id,
+        reference=reference,
+    )
+
+
+LOST = DisputeLost(
+    dispute_id="dp_1",
+    amount_minor=300,
+    currency="gbp",
+    created_at=NOON,
+    charge_id="ch_1",
+    withdrawn=True,
+)
+BARE = charge(payment_id=None)
+DECLINED = charge(0, charge_id="ch_0", state=ChargeFailed)
+CASES: dict[str, tuple[Sequence[AnyFact], tuple[str, int, int, int]]] = {
+    # facts                                    state, received, refunded, disputed
+    "started": ([payment(PaymentStarted, 0)], ("pending", 0, 0, 0)),
+    "paid": ([payment(), charge()], ("succeeded", 1000, 0, 0)),
+    "only the intent told": ([payment()], ("succeeded", 1000, 0, 0)),
+    "only the charge told": ([charge()], ("succeeded", 1000, 0, 0)),
+    "captured in part": ([charge(600)], ("succeeded", 600, 0, 0)),
+    "a bare charge": ([BARE], ("succeeded", 1000, 0, 0)),
+    "a bare charge held": ([charge(0, state=ChargeAuthorized)], ("authorized", 0, 0, 0)),
+    "a bare debit pending": ([charge(0, state=ChargePending)], ("processing", 0, 0, 0)),
+    "a hold that lapsed": ([charge(0, state=ChargeExpired)], ("canceled", 0, 0, 0)),
+    "declined": ([payment(PaymentAttemptFailed, 0), DECLINED], ("failed", 0, 0, 0)),
+    "declined, then paid": ([DECLINED, payment(), charge()], ("succeeded", 1000, 0, 0)),
+    "a debit taken back": (
+        [payment(), charge(), charge(0, state=ChargeFailed)],
+        ("failed", 0, 0, 0),
+    ),
+    "taken back, capture never told": (
+        [payment(), charge(0, state=ChargeFailed)],
+        ("failed", 0, 0, 0),
+    ),
+    "refunded in part": ([charge(), refund(RefundSucceeded)], ("succeeded", 1000, 400, 0)),
+    "two refunds": (
+        [charge(), refund(RefundSucceeded), refund(RefundSucceeded, 100, refund_id="re_2")],
+        ("succeeded", 1000, 500, 0),
+    ),
+    "a failed refund": (
+        [charge(), refund(RefundSucceeded), refund(RefundFailed)],
+        ("succeeded", 1000, 0, 0),
+    ),
+    "a pending refund": ([charge(), refund(RefundPending)], ("succeeded", 1000, 0, 0)),
+    "a refund in another currency": (
+        [charge(), refund(RefundSucceeded, currency="usd")],
+        ("succeeded", 1000, 0, 0),
+    ),
+    "a refund that names only the payment": (
+        [charge(), refund(RefundSucceeded, charge_id=None)],
+        ("succeeded", 1000, 400, 0),
+    ),
+    "a refund that names only the charge": (
+        [charge(), refund(RefundSucceeded, payment_id=None)],
+        ("succeeded", 1000, 400, 0),
+    ),
+    "the cumulative figure stands in": (
+        [charge(refunded_minor=700)],
+        ("succeeded", 1000, 700, 0),
+    ),
+    "until a refund is known": (
+        [charge(refunded_minor=700), refund(RefundSucceeded)],
+        ("succeeded", 1000, 400, 0),
+    ),
+    "or one that names only the payment": (
+        [charge(refunded_minor=400), refund(RefundSucceeded, charge_id=None)],
+        ("succeeded", 1000, 400, 0),
+    ),
+    "disputed": ([charge(), LOST], ("succeeded", 1000, 0, 300)),
+    "a bare charge, refunded and disputed": (
+        [BARE, refund(RefundSucceeded, payment_id=None), LOST],
+        ("succeeded", 1000, 400, 300),
+    ),
+}
+
+
+@pytest.mark.parametrize(("facts", "expected"), CASES.values(), ids=CASES)
+def test_money_of_a_payment_whatever_arrives_first(
+    models: Models, facts: Sequence[AnyFact], expected: tuple[str, int, int, int]
+):
+    for fact in facts:
+        models.take(fact)
+    columns = ("state", "received_minor", "refunded_minor", "disputed_minor")
+    assert models.one("payments", *columns) == expected
+    assert models.one("payments", "net_minor") == expected[1] - expected[2] - expected[3]
+
+
+def test_pending_and_failed_refunds_are_told_apart(models: Models):
+    models.take(charge(), refund(RefundPending, 100), refund(RefundFailed, 70, refund_id="re_2"))
+    columns = ("refunded_minor", "refund_pending_minor", "refund_failed_minor")
+    assert models.one("payments", *columns) == (0, 100, 70)
+
+
+def test_a_refund_may_be_the_first_to_say_whose_charge_it_is(models: Models):
+    """An old API version does not name the payment of a charge; later words do."""
+    models.take(BARE).take(payment(charge_id=None))
+    assert models.rows("select payment_id from payments order by 1") == [("ch_1",), ("pi_1",)]
+    models.take(refund(RefundSucceeded))
+    assert models.one("payments", "payment_id", "received_minor", "refunded_minor") == (
+        "pi_1",
+        1000,
+        400,
+    )
+
+
+UNLINKED = charge(order_id=None)
+LINKED = PaymentLinked(order_id="S1", payment_id="pi_1")
+
+
+@pytest.mark.parametrize(
+    ("facts", "order_id", "linked_by"),
+    [
+        ([UNLINKED], None, None),
+        ([UNLINKED, LINKED], "S1", "shop"),
+        ([UNLINKED, checkout(reference="R1"), LINKED], "R1", "reference"),
+        ([UNLINKED, checkout(order_id="M1", reference="R1"), LINKED], "M1", "metadata"),
+        ([charge(), checkout(reference="R1"), LINKED], "A1", "metadata"),
+        ([UNLINKED, payment(order_id="P1"), checkout(order_id="M1")], "P1", "metadata"),
+        ([UNLINKED, payment(order_id=None), checkout()], None, None),
+    ],
+)
+def test_the_link_to_an_order_has_an_order_of_precedence(
+    models: Models, facts: Sequence[AnyFact], order_id: str | None, linked_by: str | None
+):
+    for each in facts:
+        models.take(each)
+    assert models.one("payments", "order_id", "linked_by") == (order_id, linked_by)
+
+
+def test_the_newest_name_of_an_order_holds_and_none_erases_it(models: Models):
+    corrected = payment(order_id="A0")
+    reports = [(payment(order_id="A1"), 1), (corrected, 2), (payment(order_id=None), 3)]
+    for arrival in permutations(reports):
+        for fact, minutes in arrival:
+            models.take(fact, minutes=minutes)
+        assert models.one("payments", "order_id") == "A0"
+
+
+def test_the_last_link_of_the_shop_holds(models: Models):
+    models.take(UNLINKED, LINKED).take(PaymentLinked(order_id="S0", payment_id="pi_1"))
+    assert models.one("payments", "order_id") == "S0"
+
+
+def test_a_payment_succeeded_when_its_charge_was_captured(models: Models):
+    models.take(payment(), minutes=9)
+    assert models.one("payments", "succeeded_at") == at(9)
+    models.take(charge(minutes=7), minutes=10)
+    assert models.one("payments", "succeeded_at") == at(7)
+
+
+def test_what_was_only_named_is_no_payment_yet(models: Models):
+    models.take(refund(RefundSucceeded)).take(checkout(order_id="A1")).take(LINKED)
+    assert models.rows("select payment_id from payments") == []
