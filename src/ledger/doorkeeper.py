@@ -6,8 +6,8 @@ Pure ASGI, a few microseconds a call: every signed webhook passes through here.
 import re
 from collections.abc import Iterable
 from http import HTTPStatus
+from os import urandom
 from typing import Final
-from uuid import uuid4
 
 import structlog
 from starlette.responses import JSONResponse
@@ -92,7 +92,7 @@ def _read_headers(scope: Scope) -> tuple[bytes, bytes]:
             given = value
     if _REQUEST_ID.fullmatch(given):
         return host, given
-    request_id = uuid4().hex.encode()
+    request_id = urandom(16).hex().encode()
     kept = [header for header in scope["headers"] if header[0] != b"x-request-id"]
     scope["headers"] = [*kept, (b"x-request-id", request_id)]
     return host, request_id

@@ -15,7 +15,7 @@ from ledger.errors import LedgerError
 from ledger.postgres.supervisor import EmbeddedPostgres
 from ledger.settings import Settings
 
-LOOK_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 0.5
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 30.0
 STEADY_SECONDS: Final = 60.0

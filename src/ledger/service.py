@@ -1,13 +1,19 @@
 """Wiring: the parts that the service, the follower and the command line share, made of settings."""
 
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from threading import Event
 
+from ledger.commands import Desk
 from ledger.log import Log, store_errors
 from ledger.postgres.database import Database, open_database
+from ledger.reactor import Reactor
 from ledger.settings import Settings
 from projections.engine import positions
 from projections.engine.build import Engine
+from projections.engine.follow import Follower
+from projections.engine.reads import Reads
 from projections.engine.registry import discover
 from webhooks.translate import Translator
 
@@ -46,3 +52,16 @@ def open_engine(settings: Settings) -> Generator[Engine]:
     """The engine of the settings, for the length of the block; raises what `open_log` raises."""
     with open_log(settings) as (database, log):
         yield make_engine(settings, database, log)
+
+
+def follow(engine: Engine, stop: Event) -> None:
+    """Keep the read models up to date, and react to what they show, until told to stop."""
+    with closing(Reads(engine)) as reads, ThreadPoolExecutor(1, "reactor") as beside:
+        reactor = Reactor(Desk(engine.log, reads.money), reads)
+        reacting = beside.submit(reactor.run, stop)
+        reacting.add_done_callback(lambda _: stop.set())
+        try:
+            Follower(engine).run(stop)
+        finally:
+            stop.set()
+    reacting.result()  # raises what ended it

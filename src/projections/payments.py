@@ -48,22 +48,6 @@ payment_reports = Mirror(
     created_at=least("timestamptz"),
     succeeded_at=least("timestamptz"),
 )
-checkouts = Mirror(
-    "checkouts",
-    session_id=key(),
-    state=ranked("text"),
-    total_minor=newest("bigint"),
-    currency=newest("text"),
-    order_id=named("text"),
-    reference=known("text"),
-    payment_id=known("text"),
-    customer_id=known("text"),
-    email=known("text"),
-    account=known("text"),
-    created_at=least("timestamptz"),
-    indexes=("payment_id",),
-)
-
 # Amounts are those in the payment's currency. A failed charge takes back what it or, if it is the
 # payment's present charge, the payment had reported as received. Refunds count by refund; a
 # charge's own cumulative figure stands in for them while none is known.
@@ -226,8 +210,8 @@ payments = Derived(
 )
 projection = Projection(
     "payments",
-    tables=(payment_reports, checkouts, payments),
-    reads=("charges", "refunds", "disputes"),
+    tables=(payment_reports, payments),
+    reads=("charges", "checkouts", "refunds", "disputes"),
     listing=Listing(
         payments,
         sort="created_at",
@@ -278,23 +262,8 @@ def named_by(fact: ChargeFact | RefundFact | DisputeFact, _at: Moment) -> Iterat
 
 
 @projection.handles(CheckoutFact)
-def visited(fact: CheckoutFact, at: Moment) -> Iterator[Change]:
-    """A visit to the payment page; until it names a payment it waits."""
-    yield checkouts.report(
-        at,
-        fact.RANK,
-        session_id=fact.session_id,
-        state=fact.STATE,
-        total_minor=fact.total_minor,
-        currency=fact.currency,
-        order_id=fact.order_id,
-        reference=fact.reference,
-        payment_id=fact.payment_id,
-        customer_id=fact.customer_id,
-        email=fact.email,
-        account=at.account,
-        created_at=fact.created_at,
-    )
+def visited(fact: CheckoutFact, _at: Moment) -> Iterator[Change]:
+    """The payment that was begun on a payment page."""
     if fact.payment_id is not None:
         yield payment_reports.mention(payment_id=fact.payment_id)
 

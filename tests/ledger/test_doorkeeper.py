@@ -1,6 +1,7 @@
 """The outermost layer: hosts, request ids, headers, and what broke."""
 
 import json
+from collections.abc import AsyncIterator
 
 import pytest
 from starlette.applications import Starlette
@@ -22,7 +23,7 @@ def _break(_: Request) -> PlainTextResponse:
     raise ValueError("ada@example.com")
 
 
-async def _half() -> object:
+async def _half() -> AsyncIterator[bytes]:
     yield b"half"
     raise ValueError("ada@example.com")
 

@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ledger import processes
+from ledger.errors import LedgerError
 from ledger.postgres.supervisor import EmbeddedPostgres
 from ledger.processes import kept_alive, postgres_kept_running
 from ledger.settings import Settings
@@ -105,6 +106,6 @@ def test_a_killed_postgres_is_started_again(monkeypatch: pytest.MonkeyPatch) -> 
 def _answers(postgres: EmbeddedPostgres) -> bool:
     try:
         psycopg.connect(postgres.conninfo("postgres")).close()
-    except Exception:
+    except (LedgerError, psycopg.OperationalError):
         return False
     return True

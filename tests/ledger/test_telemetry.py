@@ -49,7 +49,8 @@ def test_less_than_the_level_is_not_logged(capsys: pytest.CaptureFixture[str]) -
 def test_for_eyes_it_is_not_json(capsys: pytest.CaptureFixture[str]) -> None:
     configure("info", lines=False)
     structlog.get_logger().info("taken_in")
-    assert "taken_in" in (text := capsys.readouterr().err)
+    text = capsys.readouterr().err
+    assert "taken_in" in text
     with pytest.raises(json.JSONDecodeError):
         json.loads(text)
 
@@ -59,7 +60,7 @@ def test_what_a_library_logs_comes_along_without_the_text_of_its_error(
 ) -> None:
     configure("info", lines=True)
     try:
-        raise ValueError("ada@example.com")
+        int("ada@example.com")
     except ValueError:
         logging.getLogger("psycopg.pool").exception("connection lost")
     (line,) = lines(capsys)
@@ -78,9 +79,8 @@ def test_a_librarys_chatter_stays_out(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_an_error_says_where_it_was_raised() -> None:
-    try:
-        raise LookupError("secret")
-    except LookupError as error:
-        (frame,) = where(error)
+    with pytest.raises(ValueError, match="ada") as raised:
+        int("ada@example.com")
+    (frame,) = where(raised.value)
     assert frame.startswith("test_telemetry.py:")
-    assert "secret" not in frame
+    assert "ada" not in frame

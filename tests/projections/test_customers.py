@@ -13,6 +13,7 @@ def test_the_newest_report_holds_and_a_deleted_customer_stays_deleted(models: Mo
     changed = CustomerSeen(customer_id="cus_1", created_at=at(0), email="b@example.com", name="Ada")
     deleted = CustomerDeleted(customer_id="cus_1", email="b@example.com", name="Ada")
     for arrival in permutations([(made, 1), (changed, 2), (deleted, 3)]):
+        models.forget()
         for fact, minutes in arrival:
             models.take(fact, minutes=minutes)
         expected = ("cus_1", "deleted", "b@example.com", "Ada", at(0))

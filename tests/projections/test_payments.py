@@ -183,6 +183,7 @@ def test_the_newest_name_of_an_order_holds_and_none_erases_it(models: Models):
     corrected = payment(order_id="A0")
     reports = [(payment(order_id="A1"), 1), (corrected, 2), (payment(order_id=None), 3)]
     for arrival in permutations(reports):
+        models.forget()
         for fact, minutes in arrival:
             models.take(fact, minutes=minutes)
         assert models.one("payments", "order_id") == "A0"

@@ -21,6 +21,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     from ledger.settings import Settings
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     return tmp_path

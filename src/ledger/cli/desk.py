@@ -1,0 +1,52 @@
+"""The desk for verbs: commands of a person at the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ledger.cli.output import show
+from ledger.cli.parts import catch_up, ready
+
+if TYPE_CHECKING:
+    from ledger.batch import Command
+    from ledger.commands import Desk
+    from ledger.domain.events import Meta
+    from ledger.log import Log
+    from ledger.settings import Settings
+
+Reason = Annotated[str | None, typer.Option(help="Why, for the audit log.")]
+
+
+@contextmanager
+def open_desk() -> Generator[tuple[Settings, Log, Desk]]:
+    """The desk, on read models that are up to date: some commands rest on what Stripe reported."""
+    from ledger.commands import Desk
+    from ledger.service import open_engine
+    from projections.engine.reads import Reads
+
+    settings = ready()
+    with open_engine(settings) as engine, closing(Reads(engine)) as reads:
+        catch_up(engine)
+        yield settings, engine.log, Desk(engine.log, reads.money)
+
+
+def operator(reason: str | None) -> Meta:
+    """Who acts from the terminal, and why."""
+    from ledger.domain.events import Meta
+
+    return Meta(actor="operator", reason=reason)
+
+
+def execute(desk: Desk, command: Command, meta: Meta, done: str, *, as_json: bool) -> None:
+    """Carry out a command and say so."""
+    result = desk.execute(command, meta)
+    (name,) = result.value.values()
+    show(
+        {**result.value, "position": result.position},
+        lambda: f"{done}: {name} (position {result.position:,})",
+        as_json=as_json,
+    )

@@ -1,0 +1,193 @@
+"""`ledger order …`: order commands from the terminal, through the same desk as over HTTP."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import uuid4
+
+import typer
+
+from ledger.cli.desk import Reason, execute, open_desk, operator
+from ledger.cli.output import Json
+
+if TYPE_CHECKING:
+    from ledger.commands import Desk
+    from ledger.domain.events import Line
+    from ledger.log import Log
+
+app = typer.Typer(name="order", help="Place and change orders.", no_args_is_help=True)
+
+OrderId = Annotated[str, typer.Argument(metavar="ORDER")]
+Units = Annotated[
+    list[str], typer.Option("--line", metavar="SKU:UNITS", help="A product and how many of it.")
+]
+
+
+@app.command(
+    epilog="Example: ledger order place --currency gbp --line MUG:2 --email ada@example.com"
+)
+def place(
+    currency: Annotated[str, typer.Option(help="Three letters, as gbp.")],
+    *,
+    line: Units,
+    order_id: Annotated[str | None, typer.Option("--id", help="Your own id of the order.")] = None,
+    customer: Annotated[str | None, typer.Option(help="Id of the customer.")] = None,
+    email: Annotated[str | None, typer.Option(help="E-mail address of the customer.")] = None,
+    shipping: Annotated[int, typer.Option(min=0, help="In minor units.")] = 0,
+    tax: Annotated[int, typer.Option(min=0, help="In minor units.")] = 0,
+    discount: Annotated[int, typer.Option(min=0, help="In minor units.")] = 0,
+    reason: Reason = None,
+    as_json: Json = False,
+) -> None:
+    """Place an order at the listed prices, and reserve its stock.
+
+    All lines are reserved or none; the reservation expires when the order is not paid in time.
+    """
+    from ledger.domain.order_commands import PlaceOrder
+
+    now, units = datetime.now(UTC), _units(line)
+    with open_desk() as (settings, log, desk):
+        command = PlaceOrder(
+            order_id=order_id or uuid4().hex,
+            at=now,
+            currency=currency.lower(),
+            lines=tuple(_line(log, sku, count, currency.lower()) for sku, count in units.items()),
+            expires_at=now + timedelta(minutes=settings.ledger_reservation_minutes),
+            customer_id=customer,
+            email=email,
+            shipping_minor=shipping,
+            tax_minor=tax,
+            discount_minor=discount,
+        )
+        execute(desk, command, operator(reason), "placed", as_json=as_json)
+
+
+@app.command(epilog="Example: ledger order cancel A1 --reason 'changed her mind'")
+def cancel(order: OrderId, reason: Reason = None, as_json: Json = False) -> None:
+    """Call off an order that no money is held for; release its stock."""
+    from ledger.domain.order_commands import CancelOrder
+
+    _settle(CancelOrder, order, reason, "canceled", as_json=as_json)
+
+
+@app.command(epilog="Example: ledger order expire A1")
+def expire(order: OrderId, reason: Reason = None, as_json: Json = False) -> None:
+    """End the reservation of an unpaid order now."""
+    from ledger.domain.order_commands import ExpireOrder
+
+    _settle(ExpireOrder, order, reason, "expired", as_json=as_json)
+
+
+@app.command(epilog="Example: ledger order fulfil A1")
+def fulfil(order: OrderId, reason: Reason = None, as_json: Json = False) -> None:
+    """Send out the goods of a paid order."""
+    from ledger.domain.order_commands import FulfilOrder
+
+    _settle(FulfilOrder, order, reason, "fulfilled", as_json=as_json)
+
+
+@app.command(epilog="Example: ledger order reallocate A1")
+def reallocate(order: OrderId, reason: Reason = None, as_json: Json = False) -> None:
+    """Hold stock again for an order that was paid after it had expired."""
+    from ledger.domain.order_commands import ReallocateOrder
+
+    _settle(ReallocateOrder, order, reason, "reallocated", as_json=as_json)
+
+
+@app.command("return", epilog="Example: ledger order return A1 --line MUG:1 --reason 'too small'")
+def return_(
+    order: OrderId,
+    line: Units,
+    reason: Annotated[str, typer.Option(help="Why, for the audit log.")],
+    as_json: Json = False,
+) -> None:
+    """Take units of a fulfilled order back into stock; moves no money."""
+    from ledger.domain.order_commands import ReturnLines
+
+    command = ReturnLines(order_id=order, at=datetime.now(UTC), quantities=_units(line))
+    with open_desk() as (_, _, desk):
+        execute(desk, command, operator(reason), "returned", as_json=as_json)
+
+
+@app.command(epilog="Example: ledger order refund A1 '12.50 gbp' --reason 'arrived late'")
+def refund(
+    order: OrderId,
+    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="As '12.50 gbp'.")],
+    reason: Reason = None,
+    as_json: Json = False,
+) -> None:
+    """Ask for money to go back; that it did is Stripe's to say."""
+    from ledger.domain.money import parse_money
+    from ledger.domain.order_commands import RequestRefund
+    from ledger.errors import InvalidCommand
+
+    amount_minor, currency = parse_money(amount)
+    with open_desk() as (_, _, desk):
+        money = desk.money(order)
+        if money.paid_minor and money.currency != currency:
+            raise InvalidCommand(f"The order was paid in {money.currency}, not in {currency}.")
+        command = RequestRefund(
+            order_id=order, at=datetime.now(UTC), amount_minor=amount_minor, money=money
+        )
+        execute(desk, command, operator(reason), "refund requested", as_json=as_json)
+
+
+@app.command(epilog="Example: ledger order link A1 pi_3QxYz")
+def link(
+    order: OrderId,
+    payment: Annotated[str, typer.Argument(metavar="PAYMENT", help="A payment intent's id.")],
+    reason: Reason = None,
+    as_json: Json = False,
+) -> None:
+    """Say that a payment belongs to an order.
+
+    Its own metadata comes first, where it names an order.
+    """
+    from ledger.domain.order_commands import LinkPayment
+
+    command = LinkPayment(order_id=order, at=datetime.now(UTC), payment_id=payment)
+    with open_desk() as (_, _, desk):
+        execute(desk, command, operator(reason), "linked", as_json=as_json)
+
+
+def _settle(command: Any, order: str, reason: str | None, done: str, *, as_json: bool) -> None:
+    """Execute a command that rests on the order's money and nothing else."""
+    with open_desk() as (_, _, desk):
+        decided = _with_money(command, order, desk)
+        execute(desk, decided, operator(reason), done, as_json=as_json)
+
+
+def _with_money(command: Any, order: str, desk: Desk) -> Any:
+    return command(order_id=order, at=datetime.now(UTC), money=desk.money(order))
+
+
+def _units(lines: list[str]) -> dict[str, int]:
+    """Units by SKU from `SKU:UNITS`."""
+    units: dict[str, int] = {}
+    for text in lines:
+        sku, _, count = text.rpartition(":")
+        if not (sku and count.isascii() and count.isdigit()) or sku in units:
+            raise typer.BadParameter(
+                f"{text!r} must be SKU:UNITS, each SKU once", param_hint="line"
+            )
+        units[sku] = int(count)
+    return units
+
+
+def _line(log: Log, sku: str, quantity: int, currency: str) -> Line:
+    """A line at the price that the product is listed for."""
+    from ledger.batch import Stream
+    from ledger.domain.events import Line
+    from ledger.domain.stock import Listed
+    from ledger.errors import UnknownProduct, WrongPrice
+
+    stream = Stream.new(f"stock/{sku}")
+    for recorded in log.stream(stream.name):
+        stream = stream.then(recorded.event)
+    if not isinstance(stream.state, Listed):
+        raise UnknownProduct(f"No product {sku!r} is listed; list it with `ledger stock define`.")
+    if currency not in stream.state.prices:
+        raise WrongPrice(f"{sku} has no price in {currency}; add one with `ledger stock define`.")
+    item = stream.state
+    return Line(sku=sku, name=item.name, quantity=quantity, unit_minor=item.prices[currency])

@@ -1,0 +1,110 @@
+"""Verbs that keep running: serve and follow."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ledger.cli.output import Json, complain, show
+
+if TYPE_CHECKING:
+    from ledger.settings import Settings
+
+app = typer.Typer()
+
+WithParent = Annotated[bool, typer.Option("--with-parent", hidden=True)]
+
+
+@app.command(epilog="Example: STRIPE_WEBHOOK_SECRETS=whsec_… ledger serve")
+def serve(
+    follow: Annotated[
+        bool, typer.Option("--follow/--no-follow", help="Keep the read models up to date as well.")
+    ] = True,
+    with_parent: WithParent = False,
+    as_json: Json = False,
+) -> None:
+    """Serve webhook, order API and read models on this machine.
+
+    Listens on a loopback address only, until access tokens exist. Ends with Ctrl-C or SIGTERM,
+    once what was accepted is answered. With --json, logs are lines of JSON on stderr.
+    """
+    from ledger import server, telemetry
+    from ledger.postgres.database import open_database
+    from ledger.processes import kept_alive, postgres_kept_running
+    from ledger.settings import load
+
+    settings = load()
+    telemetry.configure(settings.ledger_log_level, lines=True if as_json else None)
+    with ExitStack() as stack:
+        listener = stack.enter_context(server.listen(settings))
+        database = stack.enter_context(open_database(settings))
+        stack.enter_context(postgres_kept_running(settings))
+        if follow:
+            stack.enter_context(kept_alive(FOLLOW))
+        service = server.Service(settings, database)
+        if with_parent:
+            service.stop_with_parent()
+        with suppress(KeyboardInterrupt):  # uvicorn has ended in good order, and says why
+            service.serve_on(listener, lambda: _announce(settings, as_json=as_json))
+
+
+@app.command(epilog="Example: ledger follow --once")
+def follow(
+    once: Annotated[bool, typer.Option("--once", help="Stop at the head of the log.")] = False,
+    with_parent: WithParent = False,
+    as_json: Json = False,
+) -> None:
+    """Keep the read models up to date.
+
+    `ledger serve` does so by itself. Also reacts where a payment calls for a decision: stock for
+    an order that was paid late. Of several followers one leads, and the others stand by.
+    """
+    from ledger import service, telemetry
+    from ledger.processes import postgres_kept_running, when_parent_ends
+    from ledger.settings import load
+    from projections.engine.follow import Follower
+
+    settings = load()
+    telemetry.configure(settings.ledger_log_level, lines=True if as_json else None)
+    with service.open_engine(settings) as engine, postgres_kept_running(settings):
+        if once:
+            position = Follower(engine).catch_up()
+            _say({"position": position}, f"caught up at {position:,}", as_json=as_json)
+            return
+        stop = stop_on_signal()
+        if with_parent:
+            when_parent_ends(stop.set)
+        service.follow(engine, stop)
+
+
+FOLLOW = (sys.executable, "-m", "ledger.cli", "follow", "--with-parent")
+
+
+def stop_on_signal() -> threading.Event:
+    """An event that SIGTERM and Ctrl-C set, so that work in hand is finished first."""
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: object) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    return stop
+
+
+def _announce(settings: Settings, *, as_json: bool) -> None:
+    url = f"http://{settings.ledger_host}:{settings.ledger_port}"
+    webhook = bool(settings.stripe_webhook_secrets)
+    text = f"Serving {url} (this machine only, {settings.ledger_mode} mode). Ctrl-C stops it."
+    _say({"url": url, "mode": settings.ledger_mode, "webhook": webhook}, text, as_json=as_json)
+    if not webhook and not as_json:
+        complain("[yellow]The webhook is off:[/] set STRIPE_WEBHOOK_SECRETS to turn it on.")
+
+
+def _say(document: object, text: str, *, as_json: bool) -> None:
+    show(document, lambda: text, as_json=as_json)

@@ -1,0 +1,94 @@
+"""The demo's shop: what is sold, to whom, and what lies in a basket."""
+
+from random import Random
+from typing import Any, Final
+
+from msgspec import Struct
+
+
+class Product(Struct, frozen=True):
+    """A product; `prices` in minor units by currency, `units` arrive at the start."""
+
+    sku: str
+    name: str
+    prices: dict[str, int]
+    units: int
+
+
+PRODUCTS: Final = (
+    Product("MUG-BLUE", "Blue mug", {"gbp": 1250, "usd": 1599, "jpy": 2200, "kwd": 4250}, 60),
+    Product("MUG-RED", "Red mug", {"gbp": 1250, "usd": 1599, "jpy": 2200, "kwd": 4250}, 60),
+    Product(
+        "TEAPOT", "Stoneware teapot", {"gbp": 4200, "usd": 5400, "jpy": 7900, "kwd": 16200}, 30
+    ),
+    Product("TEE-S", "T-shirt, small", {"gbp": 2400, "usd": 2900, "jpy": 4100, "kwd": 8800}, 50),
+    Product("TEE-M", "T-shirt, medium", {"gbp": 2400, "usd": 2900, "jpy": 4100, "kwd": 8800}, 50),
+    Product("POSTER", "Poster of the bay", {"gbp": 899, "usd": 1099, "jpy": 1500, "kwd": 3120}, 80),
+    Product("LAMP", "Desk lamp", {"gbp": 8950, "usd": 10900, "jpy": 16800, "kwd": 33500}, 40),
+    Product("STAMPS", "Book of stamps", {"gbp": 135, "usd": 160, "jpy": 220, "kwd": 500}, 200),
+)
+SHIPPING_MINOR: Final = {"gbp": 395, "usd": 500, "jpy": 800, "kwd": 1500}
+PEOPLE: Final = (
+    "Ada Byron",
+    "Bo Nilsson",
+    "Chidi Okafor",
+    "Dana Levy",
+    "Emi Sato",
+    "Farah Aziz",
+    "Gwen Price",
+    "Hugo Martin",
+    "Ines Costa",
+    "Jonas Weber",
+)
+
+Body = dict[str, Any]
+"""What `POST /orders` takes."""
+
+
+def edition(run: int) -> Product:
+    """A print of which there is one, another one in every run."""
+    return Product(f"PRINT-{run}", f"Signed print no. {run}", {"gbp": 24000}, 1)
+
+
+def basket(random: Random, order_id: str, currency: str) -> Body:
+    """One to three products for somebody, sent to them."""
+    chosen = random.sample(PRODUCTS, random.choice((1, 1, 2, 2, 3)))
+    lines = [_line(product, currency, random.choice((1, 1, 1, 2, 3))) for product in chosen]
+    return _body(order_id, currency, lines, random.choice(PEOPLE))
+
+
+def single(order_id: str, product: Product, person: str) -> Body:
+    """One unit of one product, in pounds."""
+    return _body(order_id, "gbp", [_line(product, "gbp", 1)], person)
+
+
+def email_of(person: str) -> str:
+    """An address that can belong to nobody (RFC 2606)."""
+    return f"{person.partition(' ')[0].lower()}@example.com"
+
+
+def total_minor(body: Body) -> int:
+    """What the order comes to, in minor units of its currency."""
+    goods = sum(line["quantity"] * line["unit_minor"] for line in body["lines"])
+    return goods + body["shipping_minor"]
+
+
+def _line(product: Product, currency: str, quantity: int) -> Body:
+    unit_minor = product.prices[currency]
+    return {
+        "sku": product.sku,
+        "name": product.name,
+        "quantity": quantity,
+        "unit_minor": unit_minor,
+    }
+
+
+def _body(order_id: str, currency: str, lines: list[Body], person: str) -> Body:
+    return {
+        "id": order_id,
+        "currency": currency,
+        "lines": lines,
+        "email": email_of(person),
+        "shipping_minor": SHIPPING_MINOR[currency],
+        "shipping_address": {"name": person, "line1": "1 Harbour Street", "country": "GB"},
+    }

@@ -1,0 +1,24 @@
+"""Charges: what was taken, and whose it is."""
+
+from itertools import permutations
+
+from ledger.domain.facts import ChargeAuthorized, ChargeFailed, RefundPending
+from tests.projections.models import Models, at, charge, refund
+
+COLUMNS = ("state", "captured_minor", "captured_at", "payment_id")
+
+
+def test_a_charge_ends_the_same_whatever_arrives_first(models: Models):
+    held = charge(0, state=ChargeAuthorized, payment_id=None)
+    taken = charge(600, minutes=5)
+    failed = charge(0, state=ChargeFailed)
+    for arrival in permutations([(held, 1), (taken, 2), (failed, 3)]):
+        models.forget()
+        for fact, minutes in arrival:
+            models.take(fact, minutes=minutes)
+        assert models.one("charges", *COLUMNS) == ("failed", 600, at(5), "pi_1")
+
+
+def test_a_charge_that_was_only_named_has_no_state_yet(models: Models):
+    models.take(refund(RefundPending))
+    assert models.one("charges", *COLUMNS) == (None, None, None, "pi_1")

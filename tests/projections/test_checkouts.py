@@ -1,0 +1,24 @@
+"""Checkouts: what a session once named stays, and it only goes forward."""
+
+from itertools import permutations
+
+from ledger.domain.facts import CheckoutExpired, CheckoutOpened, CheckoutPaid
+from tests.projections.models import NOON, Models
+
+COLUMNS = ("state", "payment_id", "order_id", "reference")
+
+
+def test_a_session_learns_its_payment_late_whatever_arrives_first(models: Models):
+    opened = CheckoutOpened(session_id="cs_1", created_at=NOON, order_id="A1", reference="R1")
+    paid = CheckoutPaid(session_id="cs_1", created_at=NOON, payment_id="pi_1")
+    for arrival in permutations([(opened, 1), (paid, 2)]):
+        models.forget()
+        for fact, minutes in arrival:
+            models.take(fact, minutes=minutes)
+        assert models.one("checkouts", *COLUMNS) == ("paid", "pi_1", "A1", "R1")
+
+
+def test_a_session_that_expired_is_over(models: Models):
+    models.take(CheckoutExpired(session_id="cs_1", created_at=NOON))
+    models.take(CheckoutOpened(session_id="cs_1", created_at=NOON))
+    assert models.one("checkouts", "state") == "expired"
