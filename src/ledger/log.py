@@ -188,7 +188,6 @@ class Log(Application[str]):
         "CREATE_TABLE": "n",
         "POSTGRES_SCHEMA": "ledger",
         "POSTGRES_CONNECT_TIMEOUT": "5",
-        "POSTGRES_PRE_PING": "y",
     }
     recorder: LedgerRecorder
     mapper: LedgerMapper  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -222,12 +221,12 @@ class Log(Application[str]):
 
         Raises the library's `IntegrityError` where a version of a stream is taken.
         """
-        with store_errors():
+        with self._reaching():
             return [recording.notification.id for recording in self.events.put(entries)]
 
     def append_new(self, entries: Sequence[Entry]) -> Sequence[int | None]:
         """Append those whose version of their stream is free; answers None for the others."""
-        with store_errors():
+        with self._reaching():
             return self.recorder.insert_new_events(
                 [self.mapper.to_stored_event(entry) for entry in entries]
             )
@@ -250,7 +249,7 @@ class Log(Application[str]):
 
     def head(self) -> int:
         """The last position; 0 while the log is empty."""
-        with store_errors():
+        with self._reaching():
             return self.recorder.max_notification_id() or 0
 
     def position_at(self, time: datetime) -> int:
@@ -261,12 +260,22 @@ class Log(Application[str]):
 
     def _select(self, query: str, parameters: tuple[Any, ...]) -> list[Recorded]:
         with (
-            store_errors(),
+            self._reaching(),
             self.recorder.datastore.get_connection() as conn,
             conn.cursor(row_factory=tuple_row, binary=True) as cursor,
         ):
             cursor.execute(cast("Any", query), parameters, prepare=True)
             return [self.mapper.recorded(row) for row in cursor]
+
+    @contextmanager
+    def _reaching(self) -> Generator[None]:
+        """A lost connection is seldom the only one: look at the others before they are used."""
+        try:
+            with store_errors():
+                yield
+        except StoreUnavailable:
+            self.recorder.datastore.pool.check()
+            raise
 
 
 @contextmanager

@@ -81,10 +81,12 @@ def operation(
     )
 
     def decorate(endpoint: Endpoint) -> Handler:
+        is_async = inspect.iscoroutinefunction(endpoint)
+
         @wraps(endpoint)
         async def handler(request: Request) -> Response:
             given = await _given(declared, request)
-            if inspect.iscoroutinefunction(endpoint):
+            if is_async:
                 answer = await endpoint(request, **given)
             else:
                 answer = await run_in_threadpool(endpoint, request, **given)
