@@ -265,7 +265,7 @@ class Log(Application[str]):
             conn.cursor(row_factory=tuple_row, binary=True) as cursor,
         ):
             cursor.execute(cast("Any", query), parameters, prepare=True)
-            return [self.mapper.recorded(row) for row in cursor]
+            return list(map(self.mapper.recorded, cursor.fetchall()))
 
     @contextmanager
     def _reaching(self) -> Generator[None]:

@@ -1,9 +1,11 @@
 """The database that holds the log: where it is, and how to connect as one of its roles."""
 
+from __future__ import annotations
+
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -12,7 +14,9 @@ from psycopg.errors import DuplicateDatabase, UniqueViolation
 from ledger.errors import StoreUnavailable
 from ledger.postgres.migrate import migrate
 from ledger.postgres.supervisor import EmbeddedPostgres
-from ledger.settings import Settings
+
+if TYPE_CHECKING:
+    from ledger.settings import Settings  # a rebuild's worker processes do without pydantic
 
 Role = Literal["owner", "app", "projector", "reader"]
 

@@ -75,6 +75,7 @@ class Copy:
         """Tell PostgreSQL that what is written from now on can be built again if it is lost."""
         self.cursor.execute("set synchronous_commit = off")
         self.cursor.execute("set maintenance_work_mem = '256MB'")
+        self.cursor.execute("set max_parallel_maintenance_workers = 0")
 
     def create(self) -> None:
         """Make the tables, empty and without the indexes that only readers need."""

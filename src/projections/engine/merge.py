@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ledger.domain.facts import AnyFact, Moment
-from projections.engine.declare import Handler, Journal, Mirror, Projection, Row
+from projections.engine.declare import Change, Handler, Journal, Mirror, Projection
 from projections.engine.registry import bases
 
 Rows = dict[Any, list[Any]]
@@ -41,22 +41,21 @@ class Fold:
         for fact in facts:
             for name, handler in self._handlers.get(type(fact), ()):
                 try:
-                    for table, row in handler(fact, at):
-                        self._put(table, row)
+                    self._put(handler(fact, at))
                 except Exception as error:
                     raise ProjectionFailed(name) from error
 
-    def _put(self, table: Mirror | Journal, row: Row) -> None:
-        rows = self.rows[table]
-        key = row[: table.key_length]
-        known = rows.get(key)
-        if known is None:
-            rows[key] = list(row)
-        else:
-            table.merge(known, row)
+    def _put(self, changes: Iterable[Change]) -> None:
+        for table, row in changes:
+            rows = self.rows[table]
+            key = row[: table.key_length]
+            known = rows.get(key)
+            if known is None:
+                rows[key] = list(row)
+            else:
+                table.merge(known, row)
 
     def merge(self, later: Fold) -> None:
         """Take in the fold of the stretch that follows."""
         for table, rows in later.rows.items():
-            for row in rows.values():
-                self._put(table, tuple(row))
+            self._put((table, tuple(row)) for row in rows.values())

@@ -1,0 +1,94 @@
+"""A refused command leaves log and read models byte-identical."""
+
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from ledger.batch import Command
+from ledger.commands import Desk
+from ledger.domain.events import Line, Meta
+from ledger.domain.order_commands import (
+    CancelOrder,
+    ExpireOrder,
+    FulfilOrder,
+    OrderMoney,
+    PlaceOrder,
+    RequestRefund,
+    ReturnLines,
+)
+from ledger.domain.stock import AdjustStock, ReceiveStock
+from ledger.errors import Refused
+from ledger.log import Log
+from ledger.postgres.database import Database
+from projections.engine.build import Engine
+from projections.engine.digest import digests
+from projections.engine.follow import Follower
+from projections.engine.reads import Reads
+from projections.engine.tables import LIVE
+from tests.laws.test_as_of import live
+from tests.support.worlds import World, worlds
+
+NOW = datetime(2027, 1, 1, tzinfo=UTC)
+OPERATOR = Meta(actor="operator", reason="to try it")
+
+
+def commands(order_id: str, sku: str, money: OrderMoney) -> list[Command]:
+    """What one may ask of an order or a product, sensible or not."""
+    line = Line(sku=sku, name="Tea", quantity=1_000, unit_minor=1)
+    return [
+        PlaceOrder(order_id=order_id, at=NOW, currency="gbp", lines=(line,), expires_at=NOW),
+        PlaceOrder(
+            order_id=f"{order_id}-again", at=NOW, currency="gbp", lines=(line, line),
+            expires_at=NOW + timedelta(minutes=30),
+        ),
+        CancelOrder(order_id=order_id, at=NOW, money=money),
+        ExpireOrder(order_id=order_id, at=NOW, money=money),
+        FulfilOrder(order_id=order_id, at=NOW, money=money),
+        FulfilOrder(order_id="unknown", at=NOW, money=money),
+        ReturnLines(order_id=order_id, at=NOW, quantities={sku: 1_000}),
+        RequestRefund(order_id=order_id, at=NOW, amount_minor=10**12, money=money),
+        AdjustStock(sku=sku, at=NOW, change=-1_000_000),
+        ReceiveStock(sku="unknown", at=NOW, quantity=1),
+    ]  # fmt: skip
+
+
+def state(engine: Engine) -> tuple[int, dict[str, str]]:
+    """The log's head, and what the read models hold once they have taken it in."""
+    head = Follower(engine).catch_up()
+    with engine.database.connect("reader") as conn, conn.cursor() as cursor:
+        return head, digests(cursor, LIVE, engine.registry)
+
+
+@settings(
+    max_examples=5,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(world=worlds(), seed=st.integers(0, 99))
+def test_a_refused_command_changes_nothing(
+    fresh_database: Callable[[], Database], world: World, seed: int
+):
+    database, random = fresh_database(), Random(seed)
+    with Log(database.conninfo("app")) as log:
+        engine = live(database, log, world)
+        with closing(Reads(engine)) as reads:
+            desk = Desk(log, reads.money)
+            with reads.snapshot() as cursor:
+                orders = [row["order_id"] for row in cursor.execute("select order_id from orders")]
+                skus = [row["sku"] for row in cursor.execute("select sku from stock")]
+            refused = 0
+            for order_id in random.sample(sorted(orders), 5):
+                for command in commands(
+                    order_id, random.choice(sorted(skus)), reads.money(order_id)
+                ):
+                    before = state(engine)
+                    try:
+                        desk.execute(command, OPERATOR)
+                    except Refused:
+                        refused += 1
+                        assert state(engine) == before
+            assert refused >= 20
