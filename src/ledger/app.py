@@ -13,14 +13,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+import kpi.http
 import ledger.health
 import ledger.http
+import ledger.tokens_http
 import projections.engine.http
 import webhooks.http
 from ledger import errors
 from ledger.commands import Desk
 from ledger.doorkeeper import Doorkeeper, http_problem
 from ledger.errors import LedgerError, StoreUnavailable
+from ledger.evidence import Witness
+from ledger.guard import Guard
 from ledger.log import Log
 from ledger.openapi import describe, problem
 from ledger.postgres.database import Database
@@ -37,6 +41,8 @@ STATUSES: Final[dict[type[LedgerError], int]] = {
     errors.InvalidCommand: 422,
     errors.UnknownOrder: 404,
     errors.UnknownProduct: 404,
+    errors.UnknownToken: 404,
+    errors.UnknownIssue: 404,
     errors.WrongPrice: 422,
     errors.Refused: 409,
     errors.InvalidRequest: 422,
@@ -47,6 +53,8 @@ STATUSES: Final[dict[type[LedgerError], int]] = {
     errors.BadSignature: 400,
     errors.PayloadTooLarge: 413,
     errors.TooManyRejected: 429,
+    errors.Unauthorized: 401,
+    errors.Forbidden: 403,
     errors.EndpointOff: 404,
     errors.StripeRefused: 502,
     errors.StripeUnavailable: 503,
@@ -78,7 +86,7 @@ def create_app(settings: Settings, database: Database) -> Starlette:
 
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Doorkeeper, hosts={*HOSTS, settings.ledger_host})],
+        middleware=[Middleware(Doorkeeper, hosts=_hosts(settings))],
         exception_handlers={
             LedgerError: _on_ledger_error,
             psycopg.OperationalError: _on_database_error,
@@ -88,6 +96,11 @@ def create_app(settings: Settings, database: Database) -> Starlette:
     )
 
 
+def _hosts(settings: Settings) -> set[str]:
+    """The names that the service answers for."""
+    return {*HOSTS, settings.ledger_host, *settings.ledger_hosts}
+
+
 async def _open(settings: Settings, database: Database, stack: AsyncExitStack) -> dict[str, Any]:
     """What endpoints find in `request.state`; the stack closes it, the receiver drained first."""
     log = stack.enter_context(closing(Log(database.conninfo("app"))))
@@ -95,10 +108,12 @@ async def _open(settings: Settings, database: Database, stack: AsyncExitStack) -
     reads = stack.enter_context(closing(Reads(engine)))
     return {
         "settings": settings,
+        "guard": Guard(log, analysts_see_orders=settings.ledger_analysts_see_orders),
         "log": log,
         "engine": engine,
         "reads": reads,
         "desk": Desk(log, reads.money),
+        "witness": Witness(log),
         "receiver": await stack.enter_async_context(Receiver(log)),
     }
 
@@ -108,6 +123,8 @@ def _on_ledger_error(_: Request, error: Exception) -> Response:
     answer = problem(error, status_of(type(error)))
     if answer.status_code in {429, 503}:
         answer.headers["retry-after"] = str(RETRY_SECONDS)
+    if answer.status_code == 401:
+        answer.headers["www-authenticate"] = 'Bearer realm="ledger"'  # RFC 6750, section 3
     return answer
 
 
@@ -132,6 +149,8 @@ routes = [
     *webhooks.http.routes,
     *ledger.http.routes,
     *projections.engine.http.routes,
+    *kpi.http.routes,
+    *ledger.tokens_http.routes,
     *ledger.health.routes,
     Route("/openapi.json", openapi),
 ]

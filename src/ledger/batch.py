@@ -7,16 +7,20 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from ledger.domain import order, stock
+from ledger.domain import issue, order, stock
 from ledger.domain.events import CommandAccepted, Entry, Event, Meta
+from ledger.domain.issue import Issue, IssueCommand, IssueEvent, NoIssue, ReopenIssue, ResolveIssue
 from ledger.domain.limits import check_id, check_text
 from ledger.domain.order import KnownOrder, NoOrder, Order, OrderEvent
 from ledger.domain.order_commands import OrderCommand, PlaceOrder, ReturnLines
 from ledger.domain.stock import AdjustStock, Item, StockCommand, StockEvent, Unlisted
 from ledger.errors import IdempotencyMismatch, InvalidCommand
 
-Command = OrderCommand | StockCommand
-State = Order | Item | CommandAccepted | None
+Command = OrderCommand | StockCommand | IssueCommand
+State = Order | Item | Issue | CommandAccepted | None
+
+EXPLAINED = AdjustStock | ReturnLines | ResolveIssue | ReopenIssue
+"""Commands that nobody gives without a reason."""
 
 MAX_KEY = 255
 
@@ -33,12 +37,19 @@ class Stream(Struct, frozen=True):
     def new(cls, name: str) -> "Stream":
         """A stream that nothing was appended to."""
         kind, _, _ = name.partition("/")
-        initial: dict[str, State] = {"order": NoOrder(), "stock": Unlisted(), "command": None}
-        return cls(name, initial[kind])
+        return cls(name, _INITIAL[kind])
 
     def then(self, event: Event, position: int = 0) -> "Stream":
         """The stream with one more event."""
         return Stream(self.name, _evolve(self.state, event), self.version + 1, position)
+
+
+_INITIAL: dict[str, State] = {
+    "order": NoOrder(),
+    "stock": Unlisted(),
+    "issue": NoIssue(),
+    "command": None,
+}
 
 
 def _evolve(state: State, event: Event) -> State:
@@ -47,6 +58,9 @@ def _evolve(state: State, event: Event) -> State:
     if isinstance(event, OrderEvent):
         assert isinstance(state, Order), "an order's events stand in its stream"
         return order.evolve(state, event)
+    if isinstance(event, IssueEvent):
+        assert isinstance(state, Issue), "an issue's events stand in its stream"
+        return issue.evolve(state, event)
     assert isinstance(event, StockEvent), "the streams of commands hold the shop's events only"
     assert isinstance(state, Item), "a product's events stand in its stream"
     return stock.evolve(state, event)
@@ -57,6 +71,8 @@ def _stream_of(event: Event) -> str:
         return f"command/{event.key}"
     if isinstance(event, OrderEvent):
         return f"order/{event.order_id}"
+    if isinstance(event, IssueEvent):
+        return f"issue/{event.finding.issue_id}"
     assert isinstance(event, StockEvent), "commands make the shop's events only"
     return f"stock/{event.sku}"
 
@@ -73,13 +89,17 @@ class Call(Struct, frozen=True):
         """Raise InvalidCommand for names that no stream can have, and where a reason is due."""
         for noun, name in self._names():
             check_id(noun, name)
+        if isinstance(self.command, IssueCommand):
+            check_text("issue id", self.command.issue_id)
         check_text("reason", self.meta.reason)
-        if isinstance(self.command, AdjustStock | ReturnLines) and self.meta.reason is None:
+        if isinstance(self.command, EXPLAINED) and self.meta.reason is None:
             raise InvalidCommand("A reason is needed: the audit log will be asked why.")
         if self.key is not None and not (self.key.isprintable() and 1 <= len(self.key) <= MAX_KEY):
             raise InvalidCommand(f"An idempotency key has 1 to {MAX_KEY} printable characters.")
 
     def _names(self) -> Iterable[tuple[str, str]]:
+        if isinstance(self.command, IssueCommand):
+            return  # an issue is called as a check decided, after what Stripe may have named
         if isinstance(self.command, StockCommand):
             yield "SKU", self.command.sku
             return
@@ -92,6 +112,8 @@ class Call(Struct, frozen=True):
         """The stream that the command is about."""
         if isinstance(self.command, StockCommand):
             return f"stock/{self.command.sku}"
+        if isinstance(self.command, IssueCommand):
+            return f"issue/{self.command.issue_id}"
         return f"order/{self.command.order_id}"
 
     def needs(self) -> set[str]:
@@ -107,11 +129,14 @@ class Call(Struct, frozen=True):
         """What its caller is told."""
         if isinstance(self.command, StockCommand):
             return {"sku": self.command.sku}
+        if isinstance(self.command, IssueCommand):
+            return {"id": self.command.issue_id}
         return {"id": self.command.order_id}
 
     def stamp(self) -> Meta:
         """The meta of its events: those of an order and of its stock belong together."""
-        if self.meta.correlation is not None or isinstance(self.command, StockCommand):
+        alone = isinstance(self.command, StockCommand | IssueCommand)
+        if self.meta.correlation is not None or alone:
             return self.meta
         return replace(self.meta, correlation=self.home)
 
@@ -173,6 +198,9 @@ class Batch:
         if isinstance(command, StockCommand):
             assert isinstance(state, Item)
             return stock.decide(command, state)
+        if isinstance(command, IssueCommand):
+            assert isinstance(state, Issue)
+            return issue.decide(command, state)
         assert isinstance(state, Order)
         return order.decide(command, state, self._items(call, state))
 

@@ -22,6 +22,10 @@ HEADERS: Final = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 )
+HTTPS_ONLY: Final = (b"strict-transport-security", b"max-age=31536000")
+"""For names that others call us by: a year of nothing but TLS. A browser heeds it over TLS only."""
+
+LOOPBACK: Final = frozenset({b"127.0.0.1", b"localhost", b"[::1]"})
 _REQUEST_ID: Final = re.compile(rb"[\w.:-]{1,128}")
 _PORT: Final = re.compile(rb":\d+$")
 
@@ -45,17 +49,20 @@ class Doorkeeper:
             await self.app(scope, receive, send)
             return
         host, request_id = _read_headers(scope)
+        headers = [*HEADERS, (b"x-request-id", request_id)]
+        if host not in LOOPBACK:
+            headers.append(HTTPS_ONLY)
         started = False
 
         async def answer(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message["headers"] = [*message["headers"], *HEADERS, (b"x-request-id", request_id)]
+                message["headers"] = [*message["headers"], *headers]
             await send(message)
 
         structlog.contextvars.bind_contextvars(request_id=request_id.decode())
-        if _PORT.sub(b"", host.lower()) not in self.hosts:
+        if host not in self.hosts:
             refused = http_problem(421, "This service does not answer for that host name.")
             await refused(scope, receive, answer)
             return
@@ -83,11 +90,11 @@ def http_problem(status: int, detail: str) -> JSONResponse:
 
 
 def _read_headers(scope: Scope) -> tuple[bytes, bytes]:
-    """Host and request id; a call that brings no proper id is given one."""
+    """Host (without a port) and request id; a call that brings no proper id is given one."""
     host = given = b""
     for name, value in scope["headers"]:
         if name == b"host":
-            host = value
+            host = _PORT.sub(b"", value.lower())
         elif name == b"x-request-id":
             given = value
     if _REQUEST_ID.fullmatch(given):
@@ -99,10 +106,11 @@ def _read_headers(scope: Scope) -> tuple[bytes, bytes]:
 
 
 def _report(scope: Scope, error: Exception) -> None:
+    """Name the route, not the path: that may hold a customer's id."""
     logger.error(
         "request_failed",
         method=scope["method"],
-        path=scope["path"],
+        route=getattr(scope.get("route"), "path", None),
         error=type(error).__name__,
         where=where(error),
     )

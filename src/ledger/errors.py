@@ -5,6 +5,8 @@
     │   ├── InvalidCommand        the command contradicts itself
     │   ├── UnknownOrder          no such order
     │   ├── UnknownProduct        no such product is listed
+    │   ├── UnknownToken          no such access token was issued
+    │   ├── UnknownIssue          no such issue was ever opened
     │   ├── WrongState            the order's state does not allow it
     │   ├── OutOfStock            not enough stock for every line
     │   ├── WrongPrice            a line disagrees with the listed price
@@ -17,7 +19,9 @@
     ├── NotAStripeEvent         a body that is no Stripe event
     ├── BadSignature            a call to the webhook that Stripe did not sign
     ├── PayloadTooLarge         a body over the limit
-    ├── TooManyRejected         too many calls that were no signed Stripe events
+    ├── TooManyRejected         too many calls that were turned away
+    ├── Unauthorized            a call without a valid access token
+    ├── Forbidden               the access token's role does not go this far
     ├── EndpointOff             an endpoint that is not configured
     ├── StripeRefused           Stripe's API refuses our key or request
     ├── StripeUnavailable       Stripe's API cannot be reached
@@ -54,6 +58,14 @@ class UnknownOrder(Refused):
 
 class UnknownProduct(Refused):
     """No product with this SKU is listed; list it first."""
+
+
+class UnknownToken(Refused):
+    """No access token with this id was issued."""
+
+
+class UnknownIssue(Refused):
+    """There is no issue with this id."""
 
 
 class WrongState(Refused):
@@ -105,7 +117,15 @@ class PayloadTooLarge(LedgerError):
 
 
 class TooManyRejected(LedgerError):
-    """Too many calls to the webhook were not signed by Stripe; send fewer."""
+    """Too many calls were turned away; send fewer."""
+
+
+class Unauthorized(LedgerError):
+    """A valid access token is needed: `Authorization: Bearer <token>`."""
+
+
+class Forbidden(LedgerError):
+    """The role of this access token may not do this."""
 
 
 class EndpointOff(LedgerError):

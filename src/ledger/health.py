@@ -1,6 +1,6 @@
 """How the service is: whether the store is there, and how far behind the read models are."""
 
-from typing import Final
+from typing import Final, get_args
 
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ledger.access import Surface
+from ledger.domain.events import Severity
 from ledger.errors import StoreUnavailable
 from ledger.openapi import Shape, operation
 from projections.engine.build import Engine, Reader
@@ -22,7 +24,14 @@ HEAD_POSITION = Gauge("ledger_head_position", "The last position of the log.")
 LAG_EVENTS = Gauge("ledger_lag_events", "Events that a read model that follows has yet to take in.")
 LAG_SECONDS = Gauge("ledger_lag_seconds", "How long the first of them has waited.")
 HALTED = Gauge("ledger_projections_halted", "Projections that do not follow.")
+OPEN_ISSUES = Gauge("ledger_open_issues", "Issues that are open, by severity.", ["severity"])
 
+OPEN: Final = """
+select severity, count(*)
+from read_models.issues
+where state = 'open'
+group by severity
+"""
 HEAD: Final = "select position from ledger.head"
 WAITING: Final = """
 select extract(epoch from clock_timestamp() - recorded_at)::float8
@@ -92,13 +101,13 @@ class Readiness(Shape):
     halted: list[Halted]
 
 
-@operation(tag="service", answers=Alive)
-def healthz(_: Request) -> Alive:
-    """Say that the process is alive; nothing else is asked."""
+@operation(surface=Surface.PUBLIC, tag="service", answers=Alive)
+async def healthz(_: Request) -> Alive:
+    """Say that the process is alive; nothing else is asked, not even for a thread."""
     return Alive(alive=True)
 
 
-@operation(tag="service", answers=Readiness, errors=(StoreUnavailable,))
+@operation(surface=Surface.PUBLIC, tag="service", answers=Readiness, errors=(StoreUnavailable,))
 def readyz(request: Request) -> Response:
     """Say whether the store answers and the read models follow closely; 503 unless both do."""
     health = look(request.state.engine)
@@ -114,11 +123,15 @@ def readyz(request: Request) -> Response:
     return Response(answer.model_dump_json(), status, media_type="application/json")
 
 
-@operation(tag="service")
+@operation(surface=Surface.PUBLIC, tag="service")
 def metrics(request: Request) -> Response:
     """Give the figures of this process and the lag of the read models to Prometheus."""
     try:
-        _measure(look(request.state.engine))
+        engine: Engine = request.state.engine
+        health = look(engine)
+        _measure(health)
+        if "issues" not in {standing.name for standing in health.halted}:
+            _count_issues(engine)
     except StoreUnavailable:
         STORE_UP.set(0)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
@@ -136,6 +149,13 @@ def _measure(health: Health) -> None:
     LAG_EVENTS.set(health.lag_events)
     LAG_SECONDS.set(health.lag_seconds)
     HALTED.set(len(health.halted))
+
+
+def _count_issues(engine: Engine) -> None:
+    with engine.database.connect("reader") as conn:
+        counts: dict[str, int] = dict(conn.execute(OPEN).fetchall())
+    for severity in get_args(Severity):
+        OPEN_ISSUES.labels(severity).set(counts.get(severity, 0))
 
 
 routes = [

@@ -1,5 +1,6 @@
 """The shop's door: orders and stock over HTTP, each call one command for the desk."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final
@@ -8,10 +9,11 @@ from uuid import uuid4
 from starlette.requests import Request
 from starlette.routing import Route
 
+from ledger.access import Surface, identity_of, meta_of
 from ledger.batch import Command, Result
 from ledger.commands import Desk
-from ledger.domain.events import Meta
 from ledger.domain.limits import check_id
+from ledger.domain.order import NoOrder
 from ledger.domain.order_commands import (
     CancelOrder,
     ExpireOrder,
@@ -26,6 +28,7 @@ from ledger.domain.stock import AdjustStock, ListProduct, ReceiveStock
 from ledger.errors import (
     AlreadyExists,
     Conflict,
+    Forbidden,
     IdempotencyMismatch,
     InvalidCommand,
     LedgerError,
@@ -36,7 +39,8 @@ from ledger.errors import (
     WrongPrice,
     WrongState,
 )
-from ledger.openapi import Shape, operation
+from ledger.guard import is_foreign
+from ledger.openapi import Endpoint, Handler, Shape, operation
 from ledger.settings import Settings
 from ledger.shapes import (
     AdjustBody,
@@ -57,15 +61,41 @@ _PLACE: Final[_Errors] = (*_ANY, AlreadyExists, UnknownProduct, WrongPrice, OutO
 _CHANGE: Final[_Errors] = (*_ANY, UnknownOrder, WrongState)
 
 
-@operation(
-    tag="orders", body=OrderBody, answers=OrderAnswer, status=201, errors=_PLACE, idempotent=True
-)
+def _of_orders(
+    surface: Surface, body: type[Shape], *, status: int = 200, errors: _Errors = _CHANGE
+) -> Callable[[Endpoint], Handler]:
+    """An operation on one order, which an idempotency key makes safe to repeat."""
+    return operation(
+        surface=surface,
+        tag="orders",
+        body=body,
+        answers=OrderAnswer,
+        status=status,
+        errors=errors,
+        idempotent=True,
+    )
+
+
+def _of_stock(body: type[Shape], errors: _Errors) -> Callable[[Endpoint], Handler]:
+    """An operation on one product, which an idempotency key makes safe to repeat."""
+    return operation(
+        surface=Surface.MANAGE_STOCK,
+        tag="stock",
+        body=body,
+        answers=ProductAnswer,
+        errors=errors,
+        idempotent=True,
+    )
+
+
+@_of_orders(Surface.PLACE_ORDER, OrderBody, status=201, errors=_PLACE)
 def place_order(request: Request, body: OrderBody) -> OrderAnswer:
     """Place an order and reserve the stock of all its lines, or of none.
 
     The reservation ends when the order is canceled, or is not paid in time.
     """
     now, address = _now(), body.shipping_address
+    customer_id = _customer(request, body)
     settings: Settings = request.state.settings
     command = PlaceOrder(
         order_id=body.id or uuid4().hex,
@@ -73,7 +103,7 @@ def place_order(request: Request, body: OrderBody) -> OrderAnswer:
         currency=body.currency,
         lines=tuple(line.line() for line in body.lines),
         expires_at=now + timedelta(minutes=settings.ledger_reservation_minutes),
-        customer_id=body.customer_id,
+        customer_id=customer_id,
         email=body.email,
         shipping_minor=body.shipping_minor,
         tax_minor=body.tax_minor,
@@ -81,19 +111,20 @@ def place_order(request: Request, body: OrderBody) -> OrderAnswer:
         total_minor=body.total_minor,
         shipping_address=address and address.address(),
     )
-    return _order(_execute(request, command, body))
+    return _order(execute(request, command, body))
 
 
-@operation(tag="orders", body=ReasonBody, answers=OrderAnswer, errors=_CHANGE, idempotent=True)
+@_of_orders(Surface.CANCEL_ORDER, ReasonBody)
 def cancel_order(request: Request, body: ReasonBody) -> OrderAnswer:
     """Call off an order that no money is held for, and release its stock.
 
     An order that is canceled already stays so, and is answered the same.
     """
+    _check_owner(request)
     return _settle(request, CancelOrder, body)
 
 
-@operation(tag="orders", body=ReasonBody, answers=OrderAnswer, errors=_CHANGE, idempotent=True)
+@_of_orders(Surface.MANAGE_ORDER, ReasonBody)
 def expire_order(request: Request, body: ReasonBody) -> OrderAnswer:
     """End the reservation of an unpaid order now, and release its stock.
 
@@ -102,7 +133,7 @@ def expire_order(request: Request, body: ReasonBody) -> OrderAnswer:
     return _settle(request, ExpireOrder, body)
 
 
-@operation(tag="orders", body=ReasonBody, answers=OrderAnswer, errors=_CHANGE, idempotent=True)
+@_of_orders(Surface.MANAGE_ORDER, ReasonBody)
 def fulfil_order(request: Request, body: ReasonBody) -> OrderAnswer:
     """Send out the goods of an order that is paid in full and not refunded in full.
 
@@ -111,7 +142,7 @@ def fulfil_order(request: Request, body: ReasonBody) -> OrderAnswer:
     return _settle(request, FulfilOrder, body)
 
 
-@operation(tag="orders", body=ReasonBody, answers=OrderAnswer, errors=_CHANGE, idempotent=True)
+@_of_orders(Surface.MANAGE_ORDER, ReasonBody)
 def reallocate_order(request: Request, body: ReasonBody) -> OrderAnswer:
     """Reserve stock again for an order that was paid after it had expired.
 
@@ -121,24 +152,17 @@ def reallocate_order(request: Request, body: ReasonBody) -> OrderAnswer:
     return _settle(request, ReallocateOrder, body)
 
 
-@operation(tag="orders", body=ReturnBody, answers=OrderAnswer, errors=_CHANGE, idempotent=True)
+@_of_orders(Surface.MANAGE_ORDER, ReturnBody)
 def return_lines(request: Request, body: ReturnBody) -> OrderAnswer:
     """Take units of a fulfilled order back into stock.
 
     Never more than were sold and not yet returned. Moves no money: see refunds.
     """
     command = ReturnLines(order_id=_order_id(request), at=_now(), quantities=body.quantities)
-    return _order(_execute(request, command, body, body.reason))
+    return _order(execute(request, command, body, body.reason))
 
 
-@operation(
-    tag="orders",
-    body=RefundBody,
-    answers=OrderAnswer,
-    status=201,
-    errors=_CHANGE,
-    idempotent=True,
-)
+@_of_orders(Surface.MANAGE_ORDER, RefundBody, status=201)
 def request_refund(request: Request, body: RefundBody) -> OrderAnswer:
     """Ask for money to go back, at most what was paid and is not given back or asked for yet.
 
@@ -151,24 +175,17 @@ def request_refund(request: Request, body: RefundBody) -> OrderAnswer:
         amount_minor=body.amount_minor,
         money=_desk(request).money(order_id),
     )
-    return _order(_execute(request, command, body, body.reason))
+    return _order(execute(request, command, body, body.reason))
 
 
-@operation(
-    tag="orders",
-    body=PaymentBody,
-    answers=OrderAnswer,
-    status=201,
-    errors=_CHANGE,
-    idempotent=True,
-)
+@_of_orders(Surface.MANAGE_ORDER, PaymentBody, status=201)
 def link_payment(request: Request, body: PaymentBody) -> OrderAnswer:
     """Say that a payment belongs to this order, where its own metadata does not."""
     command = LinkPayment(order_id=_order_id(request), at=_now(), payment_id=body.payment_id)
-    return _order(_execute(request, command, body))
+    return _order(execute(request, command, body))
 
 
-@operation(tag="stock", body=ProductBody, answers=ProductAnswer, errors=_ANY, idempotent=True)
+@_of_stock(ProductBody, _ANY)
 def list_product(request: Request, body: ProductBody) -> ProductAnswer:
     """Offer a product, or change its name, prices or pre-order flag; its stock stays as it is."""
     command = ListProduct(
@@ -178,33 +195,21 @@ def list_product(request: Request, body: ProductBody) -> ProductAnswer:
         prices=body.prices,
         preorder=body.preorder,
     )
-    return _product(_execute(request, command, body))
+    return _product(execute(request, command, body))
 
 
-@operation(
-    tag="stock",
-    body=ReceiveBody,
-    answers=ProductAnswer,
-    errors=(*_ANY, UnknownProduct),
-    idempotent=True,
-)
+@_of_stock(ReceiveBody, (*_ANY, UnknownProduct))
 def receive_stock(request: Request, body: ReceiveBody) -> ProductAnswer:
     """Count in units that arrived."""
     command = ReceiveStock(sku=_sku(request), at=_now(), quantity=body.quantity)
-    return _product(_execute(request, command, body, body.reason))
+    return _product(execute(request, command, body, body.reason))
 
 
-@operation(
-    tag="stock",
-    body=AdjustBody,
-    answers=ProductAnswer,
-    errors=(*_ANY, UnknownProduct, OutOfStock),
-    idempotent=True,
-)
+@_of_stock(AdjustBody, (*_ANY, UnknownProduct, OutOfStock))
 def adjust_stock(request: Request, body: AdjustBody) -> ProductAnswer:
     """Correct a count; not below what is reserved and sold, unless the product is a pre-order."""
     command = AdjustStock(sku=_sku(request), at=_now(), change=body.change)
-    return _product(_execute(request, command, body, body.reason))
+    return _product(execute(request, command, body, body.reason))
 
 
 routes = [
@@ -233,14 +238,41 @@ def _settle(
     """Execute a command that rests on the order's money and nothing else."""
     order_id = _order_id(request)
     decided = command(order_id=order_id, at=_now(), money=_desk(request).money(order_id))
-    return _order(_execute(request, decided, body, body.reason))
+    return _order(execute(request, decided, body, body.reason))
 
 
-def _execute(request: Request, command: Command, body: Shape, reason: str | None = None) -> Result:
+def _customer(request: Request, body: OrderBody) -> str | None:
+    """For whom an order is; a customer orders for himself, at the shop's prices."""
+    own = identity_of(request).customer_id
+    if own is None:
+        return body.customer_id
+    if body.customer_id not in {None, own}:
+        raise Forbidden("A customer orders for himself: leave out customer_id.")
+    if body.id is not None:
+        raise Forbidden("The shop names its orders, not a customer: leave out id.")
+    if body.discount_minor:
+        raise Forbidden("A discount is the shop's to give: leave out discount_minor.")
+    return own
+
+
+def _check_owner(request: Request) -> None:
+    """To a customer, an order of somebody else does not exist."""
+    if identity_of(request).customer_id is None:
+        return
+    order_id = _order_id(request)
+    order = _desk(request).order(order_id)
+    if isinstance(order, NoOrder) or is_foreign(
+        request, Surface.CANCEL_ORDER, order.sale.customer_id
+    ):
+        raise UnknownOrder(f"There is no order {order_id!r}.")
+
+
+def execute(request: Request, command: Command, body: Shape, reason: str | None = None) -> Result:
+    """Carry out what a call asks for, in the caller's name, with its `Idempotency-Key` if any."""
     key = request.headers.get("idempotency-key")
     return _desk(request).execute(
         command,
-        _meta(request, reason),
+        meta_of(request, reason),
         key=key,
         request_sha256="" if key is None else _fingerprint(request, body),
     )
@@ -251,25 +283,11 @@ def _desk(request: Request) -> Desk:
 
 
 def _fingerprint(request: Request, body: Shape) -> str:
-    """SHA-256 of what is asked: the operation, its object, and what was sent, however spaced."""
+    """SHA-256 of what is asked: operation, object, what was sent however spaced, which customer."""
     asked = f"{request.method} {request.url.path}\n{body.model_dump_json(exclude_unset=True)}"
+    if own := identity_of(request).customer_id:
+        asked += f"\n{own}"
     return sha256(asked.encode()).hexdigest()
-
-
-def _meta(request: Request, reason: str | None) -> Meta:
-    return Meta(
-        actor="shop",
-        address=request.client.host if request.client else None,
-        user_agent=_header(request, "user-agent"),
-        request_id=_header(request, "x-request-id") or uuid4().hex,
-        reason=reason,
-    )
-
-
-def _header(request: Request, name: str) -> str | None:
-    """A header as far as a log may show it."""
-    text = "".join(filter(str.isprintable, request.headers.get(name, "")))
-    return text[:200] or None
 
 
 def _order_id(request: Request) -> str:

@@ -32,6 +32,7 @@ from ledger.recorder import LedgerRecorder
 
 APPEND_EVENTS = 256
 APPEND_BYTES = 4 * 1024 * 1024
+RECONNECT_SECONDS = 5.0  # the pool's default waits ever longer, long after an outage is over
 CHANNEL = "stored_events"
 
 Data = TypeVar("Data")
@@ -157,6 +158,7 @@ SELECT = """
 select notification_id, originator_id, originator_version, topic, recorded_at, state
 from ledger.stored_events as e
 """
+HEAD = "select position from ledger.head"
 READ = (
     SELECT
     + "where notification_id > %s and notification_id <= %s order by notification_id limit %s"
@@ -214,6 +216,7 @@ class Log(Application[str]):
         factory = super().construct_factory(env)
         assert isinstance(factory, PostgresFactory)
         factory.datastore.pool.kwargs = {**self._conninfo, "row_factory": dict_row}
+        factory.datastore.pool.reconnect_timeout = RECONNECT_SECONDS
         return factory
 
     def append(self, entries: Sequence[Entry]) -> list[int]:
@@ -248,9 +251,14 @@ class Log(Application[str]):
         return self.streams({stream: 0})
 
     def head(self) -> int:
-        """The last position; 0 while the log is empty."""
-        with self._reaching():
-            return self.recorder.max_notification_id() or 0
+        """The last position; 0 while the log is empty.
+
+        The library's `max_notification_id` would try ten times: through an outage, for a minute.
+        """
+        with self._reaching(), self._cursor() as cursor:
+            row = cursor.execute(HEAD, prepare=True).fetchone()
+        assert row is not None, "the head has one row"
+        return row[0]
 
     def position_at(self, time: datetime) -> int:
         """The last position recorded at or before a time; recorded times never decrease."""
@@ -259,13 +267,17 @@ class Log(Application[str]):
         )
 
     def _select(self, query: str, parameters: tuple[Any, ...]) -> list[Recorded]:
+        with self._reaching(), self._cursor() as cursor:
+            cursor.execute(cast("Any", query), parameters, prepare=True)
+            return list(map(self.mapper.recorded, cursor.fetchall()))
+
+    @contextmanager
+    def _cursor(self) -> Generator[psycopg.Cursor[tuple[Any, ...]]]:
         with (
-            self._reaching(),
             self.recorder.datastore.get_connection() as conn,
             conn.cursor(row_factory=tuple_row, binary=True) as cursor,
         ):
-            cursor.execute(cast("Any", query), parameters, prepare=True)
-            return list(map(self.mapper.recorded, cursor.fetchall()))
+            yield cursor
 
     @contextmanager
     def _reaching(self) -> Generator[None]:

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from typing import Any, Final
 
@@ -14,11 +14,25 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from ledger.access import MATRIX, OPEN, Permission, Surface
 from ledger.batch import MAX_KEY
-from ledger.errors import InvalidRequest, LedgerError, PayloadTooLarge
+from ledger.domain.access import Role
+from ledger.errors import (
+    Forbidden,
+    InvalidRequest,
+    LedgerError,
+    PayloadTooLarge,
+    TooManyRejected,
+    Unauthorized,
+)
+from ledger.guard import authorize
 
 MAX_BODY: Final = 256 * 1024
 _SCHEMAS: Final = "#/components/schemas/"
+SCHEMES: Final = {
+    "token": {"type": "http", "scheme": "bearer", "description": "`ledger token issue` makes one."},
+    "stripe": {"type": "apiKey", "in": "header", "name": "Stripe-Signature"},
+}
 
 
 class Shape(BaseModel):
@@ -40,6 +54,7 @@ class Problem(Shape):
 class Operation(Struct, frozen=True, kw_only=True):
     """What an endpoint declares with `operation`."""
 
+    surface: Surface
     query: type[Shape] | None
     body: type[Shape] | None
     answers: type[BaseModel] | None
@@ -56,6 +71,7 @@ _OPERATIONS: Final[dict[Callable[..., Any], Operation]] = {}
 
 def operation(
     *,
+    surface: Surface,
     tag: str,
     query: type[Shape] | None = None,
     body: type[Shape] | None = None,
@@ -64,13 +80,15 @@ def operation(
     errors: tuple[type[LedgerError], ...] = (),
     idempotent: bool = False,
 ) -> Callable[[Endpoint], Handler]:
-    """Check `query` and `body` before an endpoint, and hand them on by these names.
+    """Check who calls, `query` and `body` before an endpoint, and hand them on by these names.
 
-    A plain endpoint runs in the thread pool, an async one in the loop. It returns a model, which
-    is sent as JSON with `status`, or a response. What does not fit raises `InvalidRequest` or
-    `PayloadTooLarge`; `idempotent` tells readers that the call takes an `Idempotency-Key`.
+    Who may call stands in the table of surfaces (`ledger.access`). A plain endpoint runs in the
+    thread pool, an async one in the loop. It returns a model, which is sent as JSON with `status`,
+    or a response. What does not fit raises `InvalidRequest` or `PayloadTooLarge`; `idempotent`
+    tells readers that the call takes an `Idempotency-Key`.
     """
     declared = Operation(
+        surface=surface,
         query=query,
         body=body,
         answers=answers,
@@ -85,6 +103,7 @@ def operation(
 
         @wraps(endpoint)
         async def handler(request: Request) -> Response:
+            await authorize(request, surface)
             given = await _given(declared, request)
             if is_async:
                 answer = await endpoint(request, **given)
@@ -174,6 +193,14 @@ def _title(error: type[LedgerError]) -> str:
     return (inspect.getdoc(error) or error.__name__).splitlines()[0]
 
 
+def surfaces(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, str, Surface]]:
+    """Method, path and surface of each route whose endpoint declares an `operation`."""
+    for route in routes:
+        if isinstance(route, Route) and (declared := _OPERATIONS.get(route.endpoint)):
+            for method in sorted((route.methods or set()) - {"HEAD"}):
+                yield method, route.path_format, declared.surface
+
+
 # ── The document ────────────────────────────────────────────────────────────────────────────────
 
 Schema = dict[str, Any]
@@ -202,7 +229,7 @@ def describe(
         "openapi": "3.1.0",
         "info": {"title": title, "version": version},
         "paths": paths,
-        "components": {"schemas": _schemas(models)},
+        "components": {"schemas": _schemas(models), "securitySchemes": SCHEMES},
     }
 
 
@@ -223,12 +250,23 @@ def _describe(route: Route, declared: Operation, statuses: Statuses) -> Schema:
         "summary": summary,
         "description": description.strip(),
         "tags": [declared.tag],
+        **_access(declared.surface),
         "parameters": [*_path(route), *_query(declared), *_headers(declared)],
         "responses": {str(declared.status): done, **_problems(declared, statuses)},
     }
     if declared.body is not None:
         described["requestBody"] = {"required": True} | _content("application/json", declared.body)
     return described
+
+
+def _access(surface: Surface) -> Schema:
+    """What a call needs, and how far each role may go with it."""
+    if surface in OPEN:
+        return {"security": [{"stripe": []}] if surface is Surface.WEBHOOK else []}
+    rule = MATRIX[surface]
+    given = {role.value: rule.of(role) for role in Role}
+    roles = {role: p.value for role, p in given.items() if p is not Permission.NO}
+    return {"security": [{"token": []}], "x-surface": surface.value, "x-roles": roles}
 
 
 def _path(route: Route) -> list[Schema]:
@@ -266,12 +304,21 @@ def _headers(declared: Operation) -> list[Schema]:
 
 def _problems(declared: Operation, statuses: Statuses) -> Schema:
     causes: dict[str, list[str]] = {}
-    takes = declared.query is not None or declared.body is not None
-    for error in (*declared.errors, *((InvalidRequest,) if takes else ())):
+    for error in (*declared.errors, *_at_the_door(declared)):
         found = next((statuses[c] for c in error.__mro__ if c in statuses), "default")
         causes.setdefault(str(found), []).append(f"`{code(error)}`: {_title(error)}")
     content = _content("application/problem+json", Problem)
     return {s: {"description": "\n".join(lines)} | content for s, lines in sorted(causes.items())}
+
+
+def _at_the_door(declared: Operation) -> Iterator[type[LedgerError]]:
+    """What is answered before the endpoint is asked."""
+    if declared.query is not None or declared.body is not None:
+        yield InvalidRequest
+    if declared.body is not None:
+        yield PayloadTooLarge
+    if declared.surface not in OPEN:
+        yield from (Unauthorized, Forbidden, TooManyRejected)
 
 
 def _content(media_type: str, model: type[BaseModel] | None) -> Schema:

@@ -3,16 +3,18 @@
 import gc
 import socket
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Final
 
 import uvicorn
 
 from ledger.app import create_app
+from ledger.domain.access import STREAM
 from ledger.errors import SettingsError
+from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.processes import when_parent_ends
-from ledger.settings import Settings
+from ledger.settings import Settings, is_loopback
 
 DRAIN_SECONDS: Final = 10
 
@@ -24,11 +26,30 @@ def listen(settings: Settings) -> Generator[socket.socket]:
     Nobody can connect before uvicorn listens. Raises `SettingsError`.
     """
     host, port = settings.ledger_host, settings.ledger_port
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        raise SettingsError(f"LEDGER_HOST: {host} is no address: {error.strerror}.") from error
+    family, kind, protocol, _, address = found[0]
     with socket.socket(family, kind, protocol) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         _bind(listener, address)
         yield listener
+
+
+def check_access(settings: Settings, database: Database) -> bool:
+    """Whether calls need a token, because one was ever issued.
+
+    Raises `SettingsError` where they do not, and the service would listen beyond this machine.
+    """
+    with closing(Log(database.conninfo("app"), connections=1)) as log:
+        guarded = bool(log.stream(STREAM))
+    if not guarded and not is_loopback(settings.ledger_host):
+        raise SettingsError(
+            f"LEDGER_HOST: {settings.ledger_host} can be reached from other machines, and no access"
+            " token was issued. Issue one first: ledger token issue admin --name NAME"
+        )
+    return guarded
 
 
 def _bind(listener: socket.socket, address: tuple[object, ...]) -> None:

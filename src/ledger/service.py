@@ -5,11 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from threading import Event
 
+from kpi.checks.rounds import LOOK_SECONDS, Rounds
 from ledger.commands import Desk
+from ledger.expiry import Expiry
 from ledger.log import Log, store_errors
 from ledger.postgres.database import Database, open_database
 from ledger.reactor import Reactor
 from ledger.settings import Settings
+from ledger.timers import Job, Timers
 from projections.engine import positions
 from projections.engine.build import Engine
 from projections.engine.follow import Follower
@@ -54,14 +57,26 @@ def open_engine(settings: Settings) -> Generator[Engine]:
         yield make_engine(settings, database, log)
 
 
-def follow(engine: Engine, stop: Event) -> None:
-    """Keep the read models up to date, and react to what they show, until told to stop."""
-    with closing(Reads(engine)) as reads, ThreadPoolExecutor(1, "reactor") as beside:
-        reactor = Reactor(Desk(engine.log, reads.money), reads)
-        reacting = beside.submit(reactor.run, stop)
-        reacting.add_done_callback(lambda _: stop.set())
+def follow(settings: Settings, engine: Engine, stop: Event) -> None:
+    """Keep the read models up to date, react to what they show, and run the timers, until stop."""
+    with closing(Reads(engine)) as reads, ThreadPoolExecutor(2, "beside") as beside:
+        desk = Desk(engine.log, reads.money)
+        timers = Timers(engine.database, jobs(settings, desk, reads))
+        running = [beside.submit(each.run, stop) for each in (Reactor(desk, reads), timers)]
+        for each in running:
+            each.add_done_callback(lambda _: stop.set())
         try:
             Follower(engine).run(stop)
         finally:
             stop.set()
-    reacting.result()  # raises what ended it
+    for each in running:
+        each.result()  # raises what ended it
+
+
+def jobs(settings: Settings, desk: Desk, reads: Reads) -> list[Job]:
+    """What the leading one of several processes does by the clock."""
+    rounds = Rounds(reads.engine, settings.ledger_checks_minutes)
+    return [
+        Job("expiry", settings.ledger_expire_seconds, Expiry(desk, reads).run),
+        Job("checks", LOOK_SECONDS, rounds.look),
+    ]

@@ -35,23 +35,21 @@ def _signing_secret(value: SecretStr) -> SecretStr:
     return value
 
 
-def _is_loopback(host: str) -> bool:
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$|^\[[0-9A-Fa-f:.]+\]$", max_length=253)]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this is an address of this machine that no other machine can reach."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
 
 
-def _loopback(host: str) -> str:
-    if not _is_loopback(host):
-        raise ValueError("must be a loopback address such as 127.0.0.1, until access tokens exist")
-    return host
-
-
 def _api_base(value: str) -> str:
     address = urlsplit(value)
     safe = address.scheme == "https" or (
-        address.scheme == "http" and _is_loopback(address.hostname or "")
+        address.scheme == "http" and is_loopback(address.hostname or "")
     )
     if not safe or not address.hostname:
         raise ValueError("must begin with https:// (http:// only to this machine)")
@@ -79,12 +77,16 @@ class Settings(BaseSettings):
     ] = ()
     stripe_api_key: SecretStr | None = None
     stripe_api_base: Annotated[str, AfterValidator(_api_base)] = "https://api.stripe.com"
-    ledger_host: Annotated[str, AfterValidator(_loopback)] = "127.0.0.1"
+    ledger_host: str = Field(default="127.0.0.1", pattern=r"^[A-Za-z0-9_.:-]+$", max_length=253)
+    ledger_hosts: Annotated[tuple[HostName, ...], NoDecode, BeforeValidator(_split)] = ()
     ledger_port: int = Field(default=8420, ge=1, le=65535)
     # Stripe: a key of metadata has up to 40 characters, no square brackets.
     # https://docs.stripe.com/metadata#data
     ledger_order_metadata_key: str = Field(default="order_id", pattern=r"^[^\[\]]{1,40}$")
+    ledger_analysts_see_orders: bool = False
     ledger_reservation_minutes: int = Field(default=30, ge=1, le=365 * 24 * 60)
+    ledger_checks_minutes: int = Field(default=15, ge=1, le=24 * 60)
+    ledger_expire_seconds: int = Field(default=30, ge=1, le=24 * 60 * 60)
     ledger_time_zone: ZoneInfo = ZoneInfo("UTC")
     ledger_log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ledger.domain.events import Event
+from ledger.domain.events import AccessRefused, Event
 from ledger.domain.facts import Moment, StripeEventRecorded, StripeEventUnreadable
 from projections.engine.declare import Change, Journal, Projection, line
 
@@ -18,6 +18,7 @@ audit = Journal(
     object_id=line("text"),
     actor=line("text"),
     actor_name=line("text"),
+    role=line("text"),
     address=line("text", bookkeeping=True),
     user_agent=line("text", bookkeeping=True),
     request_id=line("text", bookkeeping=True),
@@ -25,6 +26,7 @@ audit = Journal(
     outcome=line("text"),
     correlation=line("text"),
     causation=line("text"),
+    indexes=("correlation",),
 )
 unreadable = Journal(
     "unreadable_events", event_id=line("text"), type=line("text"), cause=line("text")
@@ -33,7 +35,7 @@ projection = Projection("audit", tables=(audit, unreadable))
 
 LINES = """
 select
-    position, recorded_at, effective_at, kind, actor, actor_name, reason, outcome,
+    position, recorded_at, effective_at, kind, actor, actor_name, role, reason, outcome,
     object_kind || '/' || object_id as source, correlation, causation
 from audit
 where position = any(%(positions)s)
@@ -55,6 +57,7 @@ def _line(at: Moment, kind: str, actor: str, outcome: str) -> Change:
         object_id=object_id,
         actor=actor,
         actor_name=meta.actor_name,
+        role=meta.role,
         address=meta.address,
         user_agent=meta.user_agent,
         request_id=meta.request_id,
@@ -68,7 +71,8 @@ def _line(at: Moment, kind: str, actor: str, outcome: str) -> Change:
 @projection.handles(Event)
 def acted(fact: Event, at: Moment) -> Iterator[Change]:
     """An action of the shop; its kind is its topic without the version."""
-    yield _line(at, fact.TOPIC.rpartition(".")[0], at.meta.actor, "done")
+    outcome = "refused" if isinstance(fact, AccessRefused) else "done"
+    yield _line(at, fact.TOPIC.rpartition(".")[0], at.meta.actor, outcome)
 
 
 @projection.handles(StripeEventRecorded)

@@ -3,6 +3,10 @@
 from collections.abc import Iterable
 
 from ledger.domain.events import (
+    IssueEvidenceChanged,
+    IssueOpened,
+    IssueReopened,
+    IssueResolved,
     OrderAllocationFailed,
     OrderCanceled,
     OrderExpired,
@@ -39,7 +43,8 @@ links = Journal(
 projection = Projection("links", tables=(links,))
 
 # An object's own events, and those of what hangs on it: what an event names together belongs
-# together. Not through customers and products, which connect everything with everything.
+# together. Not through customers and products, which connect everything with everything, nor
+# through issues, which are looked at for their own sake.
 RELATED = """
 with recursive related (kind, id) as (
     select %(kind)s::text collate "C", %(id)s::text collate "C"
@@ -49,7 +54,7 @@ with recursive related (kind, id) as (
     join links as own using (kind, id)
     join links as other using (position)
     where other.kind in ('payment', 'charge', 'refund', 'dispute', 'checkout')
-        and related.kind not in ('customer', 'sku')
+        and related.kind not in ('customer', 'sku', 'issue')
 )
 select distinct position
 from related
@@ -184,3 +189,12 @@ def moved(
 ) -> Iterable[Change]:
     """Units of a product move for an order."""
     return _named(at, sku=fact.sku, order=fact.order_id)
+
+
+@projection.handles(IssueOpened, IssueEvidenceChanged, IssueResolved, IssueReopened)
+def found(
+    fact: IssueOpened | IssueEvidenceChanged | IssueResolved | IssueReopened, at: Moment
+) -> Iterable[Change]:
+    """An issue belongs to the history of what it is about."""
+    finding = fact.finding
+    return _named(at, issue=finding.issue_id, **{finding.kind: finding.reference})

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from ledger.access import Surface
 from ledger.domain.events import (
     OrderAllocationFailed,
     OrderCanceled,
@@ -142,7 +143,7 @@ orders = Derived(
         from touched_payments
         join payments as p using (payment_id)
     """,
-    indexes=("placed_at, order_id", "customer_id", "email"),
+    indexes=("placed_at, order_id", "state, expires_at", "customer_id", "email"),
 )
 projection = Projection(
     "orders",
@@ -162,6 +163,9 @@ projection = Projection(
             "currency",
         ),
         link="order",
+        surface=Surface.SEE_ORDER,
+        past=Surface.SEE_ORDER_HISTORY,
+        owner="customer_id",
         parts={
             "lines": """
                 select

@@ -8,6 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ledger.access import Surface
 from ledger.errors import (
     BadSignature,
     EndpointOff,
@@ -35,6 +36,7 @@ class Received(Shape):
 
 
 @operation(
+    surface=Surface.WEBHOOK,
     tag="webhooks",
     answers=Received,
     errors=(

@@ -11,11 +11,11 @@ from typing import NamedTuple, Self, get_args
 import structlog
 from prometheus_client import Counter, Histogram
 
+from ledger.allowance import Allowance
 from ledger.domain.events import Meta, StripeEventReceived
 from ledger.errors import SameIdOtherContent, StoreUnavailable
 from ledger.log import APPEND_BYTES, APPEND_EVENTS, Log
 from webhooks.intake import Outcome, Taken, take_in
-from webhooks.rejections import Allowance
 from webhooks.stripe_objects import parse_event
 
 MAX_WAITING_EVENTS = 4096

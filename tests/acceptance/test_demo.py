@@ -41,6 +41,23 @@ def free_port() -> int:
         return server.getsockname()[1]
 
 
+def test_the_demo_plays_where_calls_need_a_token(home: Path) -> None:
+    """With one of its own, since the first one closed the doors."""
+    issued = subprocess.run(
+        [*DEMO[:3], "token", "issue", "admin", "--name", "Ada"],
+        cwd=home,
+        env={"PATH": os.environ["PATH"], "LEDGER_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    played = demo(home)
+    assert played.returncode == 0, played.stderr
+    assert re.search(VERIFIED, played.stdout)
+    assert issued.stdout.startswith("lgr_")
+
+
 def test_the_demo_plays_shows_and_proves_and_does_so_again(home: Path) -> None:
     """On an empty folder, then on the same one with its port taken; nothing keeps running."""
     first = demo(home)

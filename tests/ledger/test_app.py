@@ -25,6 +25,7 @@ from tests.support.servers import Server
 from webhooks.simulator import SimulatedStripe, sign
 
 SECRET = "whsec_of_the_roof"
+URL, HERE = "http://127.0.0.1", ("127.0.0.1", 50_000)
 ALLOW = sql.SQL("alter database {} allow_connections {}")
 LEAVE = sql.SQL("select pg_terminate_backend(pid) from pg_stat_activity where datname = {}")
 MUG = {"name": "Blue mug", "prices": {"gbp": 1250}}
@@ -48,7 +49,7 @@ def settings(database: Database) -> Settings:
 def client(settings: Settings, database: Database) -> Iterator[TestClient]:
     """The service, without a follower."""
     app = create_app(settings, database)
-    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+    with TestClient(app, base_url=URL, client=HERE, raise_server_exceptions=False) as client:
         yield client
 
 
@@ -129,8 +130,9 @@ def test_a_request_id_is_found_in_the_log(client: TestClient) -> None:
     answer = client.put("/products/MUG", json=MUG, headers={"x-request-id": "shop-7"})
     assert answer.headers["x-request-id"] == "shop-7"
     assert client.get("/events/1").json()["meta"]["request_id"] == "shop-7"
-    given = client.post("/stock/MUG/receive", json={"quantity": 5}).headers["x-request-id"]
-    assert client.get("/events/2").json()["meta"]["request_id"] == given
+    answer = client.post("/stock/MUG/receive", json={"quantity": 5})
+    event = client.get(f"/events/{answer.json()['position']}").json()
+    assert event["meta"]["request_id"] == answer.headers["x-request-id"]
 
 
 @pytest.mark.parametrize(
@@ -228,7 +230,7 @@ def test_a_store_that_is_away_is_told_and_comes_back_by_itself(
     with database.connect("owner") as conn:
         name = conn.info.dbname
     app = create_app(settings, database)
-    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+    with TestClient(app, base_url=URL, client=HERE, raise_server_exceptions=False) as client:
         place(client)
         server._admin(ALLOW.format(sql.Identifier(name), False))
         server._admin(LEAVE.format(name))

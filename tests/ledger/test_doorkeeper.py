@@ -35,8 +35,10 @@ def _break_late(_: Request) -> StreamingResponse:
 @pytest.fixture
 def client() -> TestClient:
     app = Starlette(
-        routes=[Route("/", _echo), Route("/broken", _break), Route("/late", _break_late)],
-        middleware=[Middleware(Doorkeeper, hosts=["127.0.0.1", "localhost", "[::1]"])],
+        routes=[Route("/", _echo), Route("/broken/{id}", _break), Route("/late", _break_late)],
+        middleware=[
+            Middleware(Doorkeeper, hosts=["127.0.0.1", "localhost", "[::1]", "Shop.example.com"])
+        ],
     )
     return TestClient(app, base_url="http://127.0.0.1:8420")
 
@@ -62,6 +64,17 @@ def test_every_answer_has_the_headers(client: TestClient) -> None:
         assert answer.headers["x-request-id"]
 
 
+@pytest.mark.parametrize(
+    ("host", "only"), [("shop.example.com", True), ("SHOP.example.com:443", True), ("[::1]", False)]
+)
+def test_who_calls_us_by_a_public_name_shall_do_so_over_tls(
+    client: TestClient, host: str, *, only: bool
+) -> None:
+    answer = client.get("/", headers={"host": host})
+    assert answer.status_code == 200
+    assert ("strict-transport-security" in answer.headers) == only
+
+
 def test_the_callers_request_id_is_kept(client: TestClient) -> None:
     answer = client.get("/", headers={"x-request-id": "shop-7:a.b_c"})
     assert answer.headers["x-request-id"] == answer.text == "shop-7:a.b_c"
@@ -84,14 +97,14 @@ def test_what_breaks_is_logged_with_its_place_and_answered_without_details(
     client: TestClient,
 ) -> None:
     with capture_logs() as logs:
-        answer = client.get("/broken", headers={"x-request-id": "r9"})
+        answer = client.get("/broken/ada@example.com", headers={"x-request-id": "r9"})
     assert answer.status_code == 500
     assert answer.json()["code"] == "internal_server_error"
     (line,) = logs
-    assert (line["event"], line["error"], line["path"]) == (
+    assert (line["event"], line["error"], line["route"]) == (
         "request_failed",
         "ValueError",
-        "/broken",
+        "/broken/{id}",
     )
     assert "test_doorkeeper.py" in line["where"][-1]
     assert "ada@example.com" not in json.dumps(logs) + answer.text

@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from ledger.access import Surface
 from ledger.errors import (
     InvalidRequest,
     LedgerError,
@@ -50,7 +51,13 @@ class Made(Shape):
 
 
 @operation(
-    tag="things", body=Thing, answers=Made, status=201, errors=(OutOfStock,), idempotent=True
+    surface=Surface.PUBLIC,
+    tag="things",
+    body=Thing,
+    answers=Made,
+    status=201,
+    errors=(OutOfStock,),
+    idempotent=True,
 )
 def make_thing(request: Request, body: Thing) -> Made:
     """Make a thing.
@@ -60,13 +67,18 @@ def make_thing(request: Request, body: Thing) -> Made:
     return Made(label=f"{body.name}/{body.size}/{len(body.parts)}/{request.path_params['id']}")
 
 
-@operation(tag="things", query=Page, errors=(StoreUnavailable, PayloadTooLarge))
+@operation(
+    surface=Surface.PUBLIC,
+    tag="things",
+    query=Page,
+    errors=(StoreUnavailable, PayloadTooLarge),
+)
 def list_things(request: Request, query: Page) -> Response:
     """List things."""
     return PlainTextResponse(f"{query.limit} {query.name}")
 
 
-@operation(tag="things", answers=Made)
+@operation(surface=Surface.PUBLIC, tag="things", answers=Made)
 async def look_at_thing(request: Request) -> Made:
     """Look at one thing."""
     return Made(label=(await request.body()).decode() or "nothing")
@@ -210,7 +222,7 @@ def test_the_document_tells_what_the_door_checks() -> None:
         "required": True,
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Thing"}}},
     }
-    assert set(made["responses"]) == {"201", "409", "422"}
+    assert set(made["responses"]) == {"201", "409", "422", "default"}
     assert made["responses"]["409"] == {
         "description": "`out_of_stock`: There is not enough stock for every line.",
         "content": {

@@ -20,8 +20,11 @@ _OLDEST_SUPPORTED = 15
 
 @contextmanager
 def short_lived_home() -> Generator[Path]:
-    """A folder for LEDGER_HOME that the user `nobody` may pass through, should root need him."""
-    with tempfile.TemporaryDirectory(prefix="ledger-test-") as name:
+    """A folder for LEDGER_HOME that the user `nobody` may pass through, should root need him.
+
+    A server that was killed may still write while the folder is being removed.
+    """
+    with tempfile.TemporaryDirectory(prefix="ledger-test-", ignore_cleanup_errors=True) as name:
         home = Path(name)
         home.chmod(0o755)
         yield home

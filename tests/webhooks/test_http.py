@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse
 from starlette.testclient import TestClient
 from starlette.types import Message
 
+from ledger.allowance import Allowance
 from ledger.domain.events import StripeEventReceived
 from ledger.errors import (
     BadSignature,
@@ -35,7 +36,6 @@ from ledger.postgres.database import Database
 from tests.support.servers import Server
 from webhooks.http import MAX_BODY_BYTES, routes
 from webhooks.receive import Receiver
-from webhooks.rejections import Allowance
 from webhooks.signature import verify_signature
 from webhooks.simulator import sign
 
@@ -278,13 +278,6 @@ def allowance_of(client: TestClient, size: int) -> Iterator[None]:
     assert isinstance(receiver, Receiver)
     receiver.rejections = Allowance(size, per_second=0)
     yield
-
-
-def test_the_allowance_refills() -> None:
-    allowance = Allowance(size=2, per_second=10)
-    assert [allowance.take(5.0) for _ in range(3)] == [True, True, False]
-    assert [allowance.take(5.125), allowance.take(5.125)] == [True, False]
-    assert [allowance.take(99.0) for _ in range(3)] == [True, True, False]
 
 
 def test_a_caller_who_hangs_up_is_counted_and_forgotten(log: Log) -> None:

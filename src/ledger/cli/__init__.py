@@ -8,7 +8,22 @@ import signal
 
 import typer
 
-from ledger.cli import checkout, demo, history, intake, orders, proving, serving, status, stock
+from ledger.cli import (
+    audit,
+    checkout,
+    checks,
+    demo,
+    expiry,
+    history,
+    intake,
+    issues,
+    orders,
+    proving,
+    serving,
+    status,
+    stock,
+    tokens,
+)
 from ledger.cli.output import Verbs
 
 app = typer.Typer(
@@ -20,7 +35,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (demo, serving, intake, orders, stock, status, history, proving, checkout):
+for group in (
+    demo,
+    serving,
+    intake,
+    orders,
+    expiry,
+    stock,
+    status,
+    tokens,
+    history,
+    audit,
+    checks,
+    issues,
+    proving,
+    checkout,
+):
     app.add_typer(group.app)
 
 

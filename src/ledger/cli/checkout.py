@@ -59,10 +59,19 @@ def bench(
 
 def pages() -> dict[str, Callable[[], str]]:
     """The generated pages by their path in the checkout; a new page is a new line."""
+    from kpi.checks import page as checks
+    from kpi.checks.declare import catalogue
+    from ledger import matrix, state_machine
+    from ledger.app import routes
     from projections.engine import contract
     from projections.engine.registry import discover
 
-    return {"docs/contract.md": lambda: contract.page(discover())}
+    return {
+        "docs/checks.md": lambda: checks.page(catalogue()),
+        "docs/contract.md": lambda: contract.page(discover()),
+        "docs/order_state_machine.md": state_machine.page,
+        "docs/rbac_matrix.md": lambda: matrix.page(routes),
+    }
 
 
 def _root(folder: str) -> Path:

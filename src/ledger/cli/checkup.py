@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import stat
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final, Literal, LiteralString, NamedTuple
 
 import psycopg
@@ -13,9 +16,8 @@ from ledger.errors import LedgerError
 from ledger.postgres.database import Database, Role, open_database
 from ledger.postgres.migrate import pending
 from ledger.service import open_engine
-from ledger.settings import Settings
+from ledger.settings import Settings, is_loopback
 
-OLDEST_SERVER: Final = 15
 LEAST_FREE_BYTES: Final = 1024**3
 MOST_SKEW: Final = timedelta(seconds=5)
 
@@ -23,14 +25,51 @@ FORBIDDEN: Final[tuple[tuple[Role, LiteralString], ...]] = (
     ("owner", "update ledger.stored_events set topic = topic"),
     ("owner", "delete from ledger.stored_events"),
     ("owner", "truncate ledger.stored_events"),
+    ("owner", "delete from ledger.head"),
     ("app", "update ledger.stored_events set topic = topic"),
+    ("app", "delete from ledger.stored_events"),
+    ("app", "truncate ledger.stored_events"),
     ("app", "insert into ledger.stored_events select * from ledger.stored_events limit 0"),
     ("app", "update ledger.head set position = position"),
+    ("app", "delete from read_models.projections"),
     ("projector", "select ledger.append('{}', '{}', '{}', '{}', false)"),
+    ("projector", "insert into ledger.stored_events select * from ledger.stored_events limit 0"),
+    ("projector", "update ledger.head set position = position"),
+    ("reader", "select ledger.append('{}', '{}', '{}', '{}', false)"),
+    ("reader", "delete from ledger.stored_events"),
     ("reader", "delete from read_models.projections"),
 )
 """What a role must not do, be the tables empty or not: each is tried and rolled back."""
 
+UNFIT_ROLES: Final = """
+select coalesce(rolname, wanted),
+    case
+        when rolname is null then 'is missing'
+        when rolsuper then 'is a superuser'
+        when rolcanlogin then 'can log in'
+        when rolcreaterole or rolcreatedb or rolreplication or rolbypassrls then 'may do too much'
+        else 'may act as another one of them'
+    end
+from unnest(array['ledger_owner', 'ledger_app', 'ledger_projector', 'ledger_reader']) as wanted
+left join pg_roles on rolname = wanted
+where rolname is null
+    or rolsuper or rolcanlogin or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls
+    or exists (
+        select
+        from pg_auth_members as m
+        join pg_roles as granted on granted.oid = m.roleid
+        where m.member = pg_roles.oid and granted.rolname like 'ledger_%'
+    )
+order by wanted
+"""
+LEADING: Final = """
+select
+    count(*) filter (where objid::bigint = hashtext('ledger follower')::bigint & 4294967295),
+    count(*) filter (where objid::bigint = hashtext('ledger timers')::bigint & 4294967295)
+from pg_locks
+where locktype = 'advisory' and granted
+    and database = (select oid from pg_database where datname = current_database())
+"""
 DURABLE: Final = ("fsync", "full_page_writes", "synchronous_commit")
 
 
@@ -46,14 +85,18 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """All findings; where the database cannot be opened, that is the last one."""
     yield _mode(settings)
     yield from _secrets(settings)
-    yield _disk(settings)
+    yield from _secret_file()
     try:
         with open_database(settings) as database:
+            yield _disk(settings, database)
             yield _server(settings, database)
             yield _migrations(database)
+            yield _roles(database)
             yield _privileges(database)
             yield _durability(database)
             yield _clock(database)
+            yield _processes(database)
+            yield _access(settings, database)
         yield _projections(settings)
     except LedgerError as error:
         yield Finding("wrong", type(error).__name__, str(error))
@@ -69,29 +112,55 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
         yield Finding("fine", "webhook", f"on, with {secrets} signing secret(s)")
     else:
         yield Finding("note", "webhook", "off; STRIPE_WEBHOOK_SECRETS turns it on")
+    yield _api_key(settings)
+
+
+def _api_key(settings: Settings) -> Finding:
+    """Stripe's keys name their mode, https://docs.stripe.com/keys."""
     if settings.stripe_api_key is None:
-        yield Finding("note", "backfill", "off; STRIPE_API_KEY turns it on")
-    else:
-        yield Finding("fine", "backfill", "on")
+        return Finding("note", "backfill", "off; STRIPE_API_KEY turns it on")
+    kind, _, rest = settings.stripe_api_key.get_secret_value().partition("_")
+    mode = rest.partition("_")[0]
+    if mode in {"test", "live"} and mode != settings.ledger_mode:
+        found = f"STRIPE_API_KEY is of {mode} mode, LEDGER_MODE is {settings.ledger_mode}"
+        return Finding("wrong", "backfill", found)
+    if kind == "sk":
+        found = "STRIPE_API_KEY may do everything; a restricted one (events: read) is enough"
+        return Finding("note", "backfill", found)
+    return Finding("fine", "backfill", "on")
 
 
-def _disk(settings: Settings) -> Finding:
+def _secret_file() -> Iterator[Finding]:
+    """Where secrets stand in a file, nobody else should read it."""
+    file = Path(".env")
+    if file.exists():
+        shared = file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)
+        yield Finding(
+            "note" if shared else "fine",
+            ".env",
+            "others may read it, and secrets are in it: chmod 600 .env" if shared else "ours alone",
+        )
+
+
+def _disk(settings: Settings, database: Database) -> Finding:
+    with database.connect("reader") as conn:
+        row = conn.execute("select pg_database_size(current_database())").fetchone()
+    assert row is not None, "select answers a row"
+    size = f"the database has {row[0] // 1024**2:,} MiB"
     if settings.database_url is not None:
-        return Finding("note", "disk", "the database is on a server of yours: watch it there")
-    folder = settings.ledger_home.resolve()
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
+        return Finding("note", "disk", f"{size}, on a server of yours: watch its disk there")
+    free = shutil.disk_usage(settings.ledger_home).free
     verdict = "fine" if free >= LEAST_FREE_BYTES else "wrong"
-    return Finding(verdict, "disk", f"{free // 1024**2:,} MiB free for {settings.ledger_home}")
+    return Finding(verdict, "disk", f"{size}; {free // 1024**2:,} MiB are free beside it")
 
 
 def _server(settings: Settings, database: Database) -> Finding:
+    """One that is too old, or not in UTF-8, was refused when it was opened."""
     with database.connect("reader") as conn:
         number = conn.info.server_version
     kind = "embedded" if settings.database_url is None else "DATABASE_URL"
-    found = f"PostgreSQL {number // 10000}.{number % 10000}, {kind}"
-    return Finding("fine" if number >= OLDEST_SERVER * 10000 else "wrong", "database", found)
+    found = f"PostgreSQL {number // 10000}.{number % 10000}, UTF-8, {kind}"
+    return Finding("fine", "database", found)
 
 
 def _migrations(database: Database) -> Finding:
@@ -104,6 +173,14 @@ def _migrations(database: Database) -> Finding:
     return Finding("fine", "migrations", "none pending")
 
 
+def _roles(database: Database) -> Finding:
+    with database.connect("reader") as conn:
+        unfit = conn.execute(UNFIT_ROLES).fetchall()
+    if unfit:
+        return Finding("wrong", "roles", "; ".join(f"{name} {why}" for name, why in unfit))
+    return Finding("fine", "roles", "four, none of which can log in or act as another")
+
+
 def _privileges(database: Database) -> Finding:
     allowed = [f"{role} may: {sql}" for role, sql in FORBIDDEN if _is_allowed(database, role, sql)]
     if allowed:
@@ -113,11 +190,13 @@ def _privileges(database: Database) -> Finding:
 
 
 def _is_allowed(database: Database, role: Role, sql: LiteralString) -> bool:
+    """Whether nothing, or for another role than the owner only a trigger, refuses it."""
     with database.connect(role) as conn, conn.transaction(force_rollback=True):
         try:
             conn.execute(sql)
-        except psycopg.errors.InsufficientPrivilege:
-            return False
+        except psycopg.errors.InsufficientPrivilege as error:
+            by_trigger = error.diag.context is not None
+            return by_trigger and role != "owner"
     return True
 
 
@@ -143,6 +222,33 @@ def _clock(database: Database) -> Finding:
     return Finding("fine" if abs(skew) <= MOST_SKEW else "wrong", "clock", found)
 
 
+def _processes(database: Database) -> Finding:
+    """Who follows and who runs the timers holds a lock; nobody must, but then somebody soon."""
+    with database.connect("reader") as conn:
+        row = conn.execute(LEADING).fetchone()
+    assert row is not None, "an aggregate has one row"
+    if all(row):
+        return Finding("fine", "processes", "one follows, one runs the timers")
+    duties = zip(("follows", "runs the timers"), row, strict=True)
+    idle = " or ".join(duty for duty, leaders in duties if not leaders)
+    return Finding("note", "processes", f"nobody {idle}; `ledger serve` or `ledger follow` does")
+
+
+def _access(settings: Settings, database: Database) -> Finding:
+    from ledger.log import Log
+    from ledger.tokens import listing
+
+    with closing(Log(database.conninfo("reader"), connections=1)) as log:
+        tokens = listing(log)
+    valid = sum(token.state == "valid" for token in tokens)
+    if tokens:
+        return Finding("fine" if valid else "note", "access", f"{valid} valid token(s)")
+    if is_loopback(settings.ledger_host):
+        return Finding("note", "access", "no token yet: who is on this machine may do everything")
+    found = f"no token yet: `ledger serve` refuses to listen on {settings.ledger_host}"
+    return Finding("wrong", "access", found)
+
+
 def _projections(settings: Settings) -> Finding:
     from ledger.health import look
 
@@ -152,4 +258,6 @@ def _projections(settings: Settings) -> Finding:
         found = "; ".join(f"{s.name} {s.state}: {s.because}" for s in health.halted)
         return Finding("wrong", "projections", found)
     found = f"{len(health.projections)} follow, {health.lag_events:,} events behind {health.head:,}"
-    return Finding("fine", "projections", found)
+    if not health.ready:
+        found += f", the first since {health.lag_seconds:,.0f} s: does anybody follow?"
+    return Finding("fine" if health.ready else "wrong", "projections", found)

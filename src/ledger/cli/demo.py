@@ -11,11 +11,13 @@ import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ledger.cli.desk import operator
 from ledger.cli.output import (
     BAD_ANSWER,
     CANNOT_RUN,
@@ -62,6 +64,7 @@ def demo(
         with progress("starting", as_json=as_json):
             run = _wait(door, child) + 1
             _mend()
+            door.token = _token()
         outcome = _play(door, run, as_json=as_json)
         holds = _show(outcome, door.url, as_json=as_json)
         if not once:
@@ -128,6 +131,18 @@ def _mend() -> None:
     with engine() as opened:
         if halted := [standing.name for standing in look(opened).halted]:
             rebuild(opened, halted)
+
+
+def _token() -> str | None:
+    """An administrator's token for a day, where the service asks for one."""
+    from ledger.domain.access import STREAM, Role
+    from ledger.tokens import issue
+
+    with engine() as opened:
+        if not opened.log.stream(STREAM):
+            return None
+        day = timedelta(days=1)
+        return issue(opened.log, Role.ADMIN, "ledger demo", operator("to play"), lifetime=day).token
 
 
 def _play(door: Door, run: int, *, as_json: bool) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import closing, contextmanager
+from getpass import getuser
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,7 +39,15 @@ def operator(reason: str | None) -> Meta:
     """Who acts from the terminal, and why."""
     from ledger.domain.events import Meta
 
-    return Meta(actor="operator", reason=reason)
+    return Meta(actor="operator", actor_name=_user(), role="admin", reason=reason)
+
+
+def _user() -> str | None:
+    """The user of the operating system; None for one without a name, as in a container."""
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        return None
 
 
 def execute(desk: Desk, command: Command, meta: Meta, done: str, *, as_json: bool) -> None:

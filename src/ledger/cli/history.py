@@ -1,38 +1,77 @@
-"""`ledger history`: every event that touched one object."""
+"""`ledger history`, `ledger explain`: every event that touched one object, and what it changed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from typing import Annotated, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ledger.cli.output import Json, show, table
 from ledger.cli.parts import catch_up, engine
 
+if TYPE_CHECKING:
+    from projections.engine.declare import Projection
+    from projections.engine.registry import Registry
+
 app = typer.Typer()
 
-KINDS = ("order", "payment", "charge", "refund", "dispute", "checkout", "customer", "sku")
+KINDS = (
+    "order",
+    "payment",
+    "charge",
+    "refund",
+    "dispute",
+    "checkout",
+    "customer",
+    "sku",
+    "issue",
+)
+EXPLAINED = tuple(kind for kind in KINDS if kind != "charge")
+"""The kinds whose read model shows a row of each; a charge is shown within its payment."""
+
+Kind = Annotated[str, typer.Argument(metavar="KIND", help=f"One of {', '.join(KINDS)}.")]
+Id = Annotated[str, typer.Argument(metavar="ID")]
 
 
 @app.command(epilog="Example: ledger history order A1")
 def history(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"One of {', '.join(KINDS)}.")],
-    name: Annotated[str, typer.Argument(metavar="ID")],
+    kind: Kind,
+    name: Id,
+    changes: Annotated[
+        bool, typer.Option("--changes", help="What each event changed, column by column.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show every event that touched an object, in the log's order.
 
     For an order, its payments and what hangs on them too. Exits 1 where there is none.
     """
-    if kind not in KINDS:
-        raise typer.BadParameter(f"{kind!r} is none of {', '.join(KINDS)}", param_hint="KIND")
-    lines = _lines(kind, name)
-    show(lines, lambda: table(*_view(lines)), as_json=as_json)
+    lines = _lines(_known(kind, EXPLAINED if changes else KINDS), name, changes=changes)
+    show(lines, lambda: table(*_view(lines, changes=changes)), as_json=as_json)
 
 
-def _lines(kind: str, name: str) -> list[dict[str, Any]]:
+@app.command(epilog="Example: ledger explain order A1")
+def explain(
+    kind: Kind,
+    name: Id,
+    every: Annotated[
+        bool, typer.Option("--every", help="Every change of a column, not only the last.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show which event made each column of an object what it is.
+
+    Exits 1 where there is no such object.
+    """
+    found = _explained(_known(kind, EXPLAINED), name)
+    show(found, lambda: table(*_changes(found["fields"], every=every)), as_json=as_json)
+
+
+def _lines(kind: str, name: str, *, changes: bool) -> list[dict[str, Any]]:
+    from projections.engine.explain import with_changes
     from projections.engine.history import AS_OF_EVENTS, history
     from projections.engine.reads import Reads
 
@@ -42,11 +81,15 @@ def _lines(kind: str, name: str) -> list[dict[str, Any]]:
         while len(page) == AS_OF_EVENTS:
             page = history(reads, kind, name, start=lines[-1]["position"])
             lines += page
+        if changes:
+            return with_changes(reads, _projection(opened.registry, kind), name, lines)
         return lines
 
 
-def _view(lines: list[dict[str, Any]]) -> tuple[list[str], Sequence[tuple[object, ...]]]:
-    heads = [">position", "=happened (UTC)", "=recorded", "=event", "by", "~of"]
+def _view(
+    lines: list[dict[str, Any]], *, changes: bool
+) -> tuple[list[str], Sequence[tuple[object, ...]]]:
+    heads = [">position", "=happened (UTC)", "=recorded", "=event", "by"]
     rows = [
         (
             line["position"],
@@ -54,8 +97,61 @@ def _view(lines: list[dict[str, Any]]) -> tuple[list[str], Sequence[tuple[object
             f"{line['recorded_at']:%T}",
             line["kind"],
             line["actor_name"] or line["actor"],
-            line["reason"] or line["source"],
+            _changed(line["changed"]) if changes else line["reason"] or line["source"],
         )
         for line in lines
     ]
+    return [*heads, "changed" if changes else "~of"], rows
+
+
+def _changed(changed: dict[str, tuple[Any, Any]]) -> str:
+    """Column by column; of a row that is new, what it begins with would fill the page."""
+    if changed and all(before is None for before, _ in changed.values()):
+        return "(new)"
+    return ", ".join(f"{c} {_text(b)} → {_text(a)}" for c, (b, a) in changed.items())
+
+
+def _known(kind: str, kinds: Sequence[str]) -> str:
+    if kind not in kinds:
+        raise typer.BadParameter(f"{kind!r} is none of {', '.join(kinds)}", param_hint="KIND")
+    return kind
+
+
+def _explained(kind: str, name: str) -> dict[str, Any]:
+    from projections.engine.explain import explain
+    from projections.engine.reads import Reads
+
+    with engine() as opened, closing(Reads(opened)) as reads:
+        head = opened.log.head()
+        projection = _projection(opened.registry, kind)
+        return explain(reads, projection, name, wait_for=head if catch_up(opened) else 0)
+
+
+def _projection(registry: Registry, kind: str) -> Projection:
+    """The read model with a row of each object of a kind."""
+    return next(p for p in registry if p.listing and p.listing.link == kind)
+
+
+def _changes(
+    fields: dict[str, dict[str, Any]], *, every: bool
+) -> tuple[list[str], Sequence[tuple[object, ...]]]:
+    heads = ["=column", "~value", ">position", "=happened (UTC)", "=event", "~by"]
+    rows = [
+        (
+            column,
+            _text(change["after"]),
+            change["position"],
+            f"{change['effective_at']:%F %T}",
+            change["kind"],
+            change["actor_name"] or change["actor"],
+        )
+        for column, field in fields.items()
+        for change in (field["changes"] if every else field["changes"][-1:])
+    ]
     return heads, rows
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return f"{value:%F %T}"
+    return "–" if value is None else value

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ledger.cli.output import BAD_ANSWER, Json, progress, show
-from ledger.cli.parts import catch_up, ready
+from ledger.cli.parts import a_time, catch_up, ready
 
 if TYPE_CHECKING:
     from webhooks.intake import IntakeReport
@@ -66,7 +66,7 @@ def backfill(
     from ledger.service import make_engine, open_log
     from webhooks import backfill as stripe_list
 
-    start = _time(since, datetime.now(UTC))
+    start = a_time(since, datetime.now(UTC))
     settings = ready()
     if settings.stripe_api_key is None:
         raise SettingsError(
@@ -87,17 +87,6 @@ def backfill(
     if report.gap:
         head += f"; Stripe keeps none from {report.gap.since:%F %T} to {report.gap.until:%F %T} UTC"
     _conclude(report, head, as_json=as_json, bad=report.gap is not None)
-
-
-def _time(text: str, now: datetime) -> datetime:
-    """A time that a person wrote; without a zone it is UTC."""
-    try:
-        if text.endswith("d"):
-            return now - timedelta(days=int(text[:-1]))
-        parsed = datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
-        raise typer.BadParameter(f"{text!r} is no time; write 2026-01-31 or 7d.") from None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def _conclude(report: IntakeReport, head: str, *, as_json: bool, bad: bool = False) -> None:

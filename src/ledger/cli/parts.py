@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+
+import typer
 
 from ledger.cli.output import complain
 from ledger.errors import ProjectionStopped
@@ -42,3 +45,14 @@ def catch_up(engine: Engine) -> bool:
         complain("[bold yellow]ProjectionStopped[/] ", str(error))
         return False
     return True
+
+
+def a_time(text: str, now: datetime) -> datetime:
+    """A time that a person wrote; without a zone it is UTC."""
+    try:
+        if text.endswith("d"):
+            return now - timedelta(days=int(text[:-1]))
+        parsed = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"{text!r} is no time; write 2026-01-31 or 7d.") from None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

@@ -28,9 +28,10 @@ def serve(
     with_parent: WithParent = False,
     as_json: Json = False,
 ) -> None:
-    """Serve webhook, order API and read models on this machine.
+    """Serve webhook, order API and read models.
 
-    Listens on a loopback address only, until access tokens exist. Ends with Ctrl-C or SIGTERM,
+    Listens on a loopback address only until an access token was issued, and until then whoever
+    reaches it there is its administrator. Ends with Ctrl-C or SIGTERM,
     once what was accepted is answered. With --json, logs are lines of JSON on stderr.
     """
     from ledger import server, telemetry
@@ -43,6 +44,7 @@ def serve(
     with ExitStack() as stack:
         listener = stack.enter_context(server.listen(settings))
         database = stack.enter_context(open_database(settings))
+        guarded = server.check_access(settings, database)
         stack.enter_context(postgres_kept_running(settings))
         if follow:
             stack.enter_context(kept_alive(FOLLOW))
@@ -50,7 +52,9 @@ def serve(
         if with_parent:
             service.stop_with_parent()
         with suppress(KeyboardInterrupt):  # uvicorn has ended in good order, and says why
-            service.serve_on(listener, lambda: _announce(settings, as_json=as_json))
+            service.serve_on(
+                listener, lambda: _announce(settings, guarded=guarded, as_json=as_json)
+            )
 
 
 @app.command(epilog="Example: ledger follow --once")
@@ -62,7 +66,8 @@ def follow(
     """Keep the read models up to date.
 
     `ledger serve` does so by itself. Also reacts where a payment calls for a decision: stock for
-    an order that was paid late. Of several followers one leads, and the others stand by.
+    an order that was paid late. Expires orders that were not paid in time. Of several followers
+    one leads, and the others stand by.
     """
     from ledger import service, telemetry
     from ledger.processes import postgres_kept_running, when_parent_ends
@@ -79,7 +84,7 @@ def follow(
         stop = stop_on_signal()
         if with_parent:
             when_parent_ends(stop.set)
-        service.follow(engine, stop)
+        service.follow(settings, engine, stop)
 
 
 FOLLOW = (sys.executable, "-m", "ledger.cli", "follow", "--with-parent")
@@ -97,11 +102,14 @@ def stop_on_signal() -> threading.Event:
     return stop
 
 
-def _announce(settings: Settings, *, as_json: bool) -> None:
+def _announce(settings: Settings, *, guarded: bool, as_json: bool) -> None:
     url = f"http://{settings.ledger_host}:{settings.ledger_port}"
     webhook = bool(settings.stripe_webhook_secrets)
-    text = f"Serving {url} (this machine only, {settings.ledger_mode} mode). Ctrl-C stops it."
-    _say({"url": url, "mode": settings.ledger_mode, "webhook": webhook}, text, as_json=as_json)
+    document = {"url": url, "mode": settings.ledger_mode, "webhook": webhook, "tokens": guarded}
+    text = f"Serving {url} ({settings.ledger_mode} mode). Ctrl-C stops it."
+    if not guarded:
+        text += "\nNo access token was issued yet: whoever is on this machine may do everything."
+    _say(document, text, as_json=as_json)
     if not webhook and not as_json:
         complain("[yellow]The webhook is off:[/] set STRIPE_WEBHOOK_SECRETS to turn it on.")
 

@@ -17,11 +17,13 @@ UNSIGNED: Final = "t=1,v1=0"
 class Door:
     """Calls that must succeed; what the service answers otherwise is our bug.
 
-    Calls that are answered 503 or 504 (not ready, not caught up) are repeated, as a shop would.
+    Calls that are answered 503 or 504 (not ready, not caught up) are repeated, as a shop would. A
+    `token` is sent along where the service asks for one.
     """
 
     def __init__(self, host: str, port: int, secret: str) -> None:
         self.url = f"http://{host}:{port}"
+        self.token: str | None = None
         self._connection = http.client.HTTPConnection(host, port, timeout=30)
         self._secret = secret
 
@@ -75,6 +77,8 @@ class Door:
     def _try(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str]
     ) -> tuple[int, Any]:
+        if self.token is not None:
+            headers = headers | {"authorization": f"Bearer {self.token}"}
         try:
             self._connection.request(method, path, body, headers)
             response = self._connection.getresponse()

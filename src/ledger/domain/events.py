@@ -6,7 +6,7 @@ A changed shape is a new topic, and the old one stays here for as long as a log 
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from msgspec import Raw, Struct
 
@@ -38,6 +38,7 @@ class Meta(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     actor: str = "system"
     actor_name: str | None = None
+    role: str | None = None
     address: str | None = None
     user_agent: str | None = None
     request_id: str | None = None
@@ -232,6 +233,108 @@ class RefundRequested(Event, frozen=True, kw_only=True):
     based_on_position: int
 
 
+# ── Access ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@stored("access.token_issued.v1")
+class TokenIssued(Event, frozen=True, kw_only=True):
+    """The holder of the token with this SHA-256 (hex) may act in a role, a customer for himself."""
+
+    token_id: str
+    sha256: str
+    role: str
+    name: str
+    customer_id: str | None = None
+    expires_at: datetime | None = None
+
+
+@stored("access.token_revoked.v1")
+class TokenRevoked(Event, frozen=True, kw_only=True):
+    """A token is worthless from now on; the reason is in the meta."""
+
+    token_id: str
+
+
+@stored("access.refused.v1")
+class AccessRefused(Event, frozen=True, kw_only=True):
+    """A known token was used for what it does not open.
+
+    `cause` is `expired`, `revoked`, `role` (the surface is not its role's) or `foreign` (an object
+    is another customer's). Of many attempts in a row only the first ones are told.
+    """
+
+    token_id: str
+    surface: str
+    cause: str
+    method: str
+    path: str
+
+
+# ── Issues ──────────────────────────────────────────────────────────────────────────────────────
+
+
+Severity = Literal["high", "medium", "low"]
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """What a check found wrong with one object, and the row that shows it as `evidence`.
+
+    `reference` names the object among those of its `kind` (`order`, `payment`, `sku`, …).
+    """
+
+    check: str
+    kind: str
+    reference: str
+    severity: Severity
+    sentence: str
+    evidence: dict[str, Any]
+
+    @property
+    def issue_id(self) -> str:
+        """The issue that this is about: one a check and object."""
+        return f"{self.check}:{self.reference}"
+
+
+@stored("issue.opened.v1")
+class IssueOpened(Event, frozen=True, kw_only=True):
+    """A check found something that it had not found before."""
+
+    finding: Finding
+
+
+@stored("issue.evidence_changed.v1")
+class IssueEvidenceChanged(Event, frozen=True, kw_only=True):
+    """The issue is open still, but the row that shows it is another one."""
+
+    finding: Finding
+
+
+@stored("issue.resolved.v1")
+class IssueResolved(Event, frozen=True, kw_only=True):
+    """The cause is gone (`by_itself`), or a person decided, and says why in the meta."""
+
+    finding: Finding
+    by_itself: bool = False
+
+
+@stored("issue.reopened.v1")
+class IssueReopened(Event, frozen=True, kw_only=True):
+    """A check found it again (`by_itself`), or a person wants it back; `times` counts both."""
+
+    finding: Finding
+    times: int
+    by_itself: bool = False
+
+
+@stored("checks.ran.v1")
+class ChecksRan(Event, frozen=True, kw_only=True):
+    """All checks were run: how many, which of them crashed, and how many issues are open since."""
+
+    checks: int
+    open_issues: int
+    crashed: tuple[str, ...] = ()
+
+
 # ── Commands ────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -242,6 +345,20 @@ class CommandAccepted(Event, frozen=True, kw_only=True):
     key: str
     request_sha256: str
     result: Raw
+
+
+# ── Evidence ────────────────────────────────────────────────────────────────────────────────────
+
+
+@stored("evidence.read.v1")
+class EvidenceRead(Event, frozen=True, kw_only=True):
+    """Somebody was shown what the events at these positions hold, personal data perhaps.
+
+    `subject` is the object whose history was read (`order/A1`), or the stream of the one event.
+    """
+
+    subject: str
+    positions: tuple[int, ...]
 
 
 class Entry(Struct, frozen=True):

@@ -46,6 +46,7 @@ class Sale(Struct, frozen=True, kw_only=True):
     order_id: str
     total_minor: int
     units: Mapping[str, int]
+    customer_id: str | None = None
     payments: frozenset[str] = frozenset()
     refunds_requested_minor: int = 0
 
@@ -110,7 +111,14 @@ def evolve(order: Order, event: OrderEvent) -> Order:
     """The order after an event of its stream."""
     if isinstance(event, OrderPlaced):
         units = {line.sku: line.quantity for line in event.lines}
-        return Pending(Sale(order_id=event.order_id, total_minor=event.total_minor, units=units))
+        return Pending(
+            Sale(
+                order_id=event.order_id,
+                total_minor=event.total_minor,
+                units=units,
+                customer_id=event.customer_id,
+            )
+        )
     assert not isinstance(order, NoOrder), "an order's stream begins with OrderPlaced"
     sale = order.sale
     match event:

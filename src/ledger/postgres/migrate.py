@@ -18,6 +18,7 @@ from ledger.errors import MigrationError
 
 MIGRATIONS: Final[Traversable] = files("ledger.postgres") / "migrations"
 ROLES: Final[Traversable] = files("ledger.postgres") / "roles.sql"
+OLDEST_SERVER: Final = 15
 LOCK: Final = 7_263_118_441_902_650  # any number, the same in every version; locks are per database
 _NAME = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
 
@@ -50,6 +51,7 @@ def migrate(conn: psycopg.Connection, folder: Traversable = MIGRATIONS) -> list[
     schemas. Raises `MigrationError`; what was applied before the failing file stays.
     """
     assert conn.autocommit, "each migration is a transaction of its own"
+    _check_server(conn)
     try:
         with _only_one(conn):
             conn.execute(ROLES.read_bytes())
@@ -60,6 +62,21 @@ def migrate(conn: psycopg.Connection, folder: Traversable = MIGRATIONS) -> list[
     except psycopg.Error as error:
         raise MigrationError(f"The database could not be prepared: {error}") from error
     return [migration.name for migration in missing]
+
+
+def _check_server(conn: psycopg.Connection) -> None:
+    """Refuse a server or an encoding that the schema would fail on, or, worse, would not."""
+    if conn.info.server_version < OLDEST_SERVER * 10_000:
+        version = conn.info.parameter_status("server_version")
+        raise MigrationError(
+            f"PostgreSQL {version} is too old: from {OLDEST_SERVER} on it will do."
+        )
+    encoding = conn.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise MigrationError(
+            f"The database is encoded in {encoding}, which cannot hold every customer's name."
+            " Make one with `create database … encoding 'UTF8' template template0`."
+        )
 
 
 def pending(conn: psycopg.Connection, folder: Traversable = MIGRATIONS) -> list[str]:

@@ -10,16 +10,17 @@ from psycopg import Connection
 from ledger.domain.events import Recorded
 from projections.engine.build import Copy, Reader
 from projections.engine.registry import Registry
-from projections.engine.tables import TEMPORARY, AnyCursor
+from projections.engine.tables import TEMPORARY
 
 
 @contextmanager
 def as_of(
     conn: Connection, registry: Registry, reader: Reader, events: Iterable[Recorded]
-) -> Generator[AnyCursor]:
-    """A cursor for which the registry's tables hold just what these events say.
+) -> Generator[Copy]:
+    """A copy of the registry's tables that holds just what these events say.
 
-    The tables are temporary and gone with the block; `conn` needs no privilege but to read.
+    The tables are temporary and gone with the block; `conn` needs no privilege but to read. Until
+    then its cursors see them, and the copy may take in more events.
     """
     with conn.transaction(force_rollback=True), conn.cursor() as cursor:
         copy = Copy(cursor, registry, reader, TEMPORARY)
@@ -27,4 +28,4 @@ def as_of(
         copy.stage()
         copy.load([list(events)])
         copy.finish()
-        yield cursor
+        yield copy

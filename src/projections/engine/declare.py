@@ -13,11 +13,12 @@ stretches fold again. `tests/laws` prove it for every projection that is declare
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
+from ledger.access import Surface
 from ledger.domain.facts import AnyFact, Moment, leaves
 
 Type = Literal["text", "bigint", "integer", "boolean", "timestamptz", "jsonb"]
@@ -102,8 +103,7 @@ class Table:
         return len(self.key)
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """Columns that move together: those of the report whose `by` is the greater."""
 
     by: str
@@ -120,6 +120,9 @@ CARRIERS: dict[Rule, tuple[str, Column]] = {
 }
 
 
+Merger = Callable[[list[Any], Row], None]
+"""Merges a change, or another row of the same key, into a row, in place."""
+
 Maker = Callable[..., Change]
 """Makes a change of a table from its columns, by name; a column that is not given is None."""
 
@@ -134,9 +137,12 @@ def _maker(table: Table, arguments: str, carriers: dict[str, str]) -> Maker:
     named = [text for text in given if text.partition("=")[0] not in hidden]
     values = [carriers.get(n, "None" if n in hidden else n) for n in table.columns]
     source = f"def make({arguments} *, {', '.join(named)}): return table, ({', '.join(values)},)"
-    scope: dict[str, Any] = {"table": table}
-    exec(source, scope)  # noqa: S102 - the names are those of our own declarations
-    return scope["make"]
+    return _compiled(source, "make", {"table": table})
+
+
+def _compiled(source: str, name: str, scope: dict[str, Any]) -> Any:
+    exec(source, scope)  # noqa: S102 - the names in it are those of our own declarations
+    return scope[name]
 
 
 class Mirror(Table):
@@ -157,8 +163,9 @@ class Mirror(Table):
             for rule, (by, _) in CARRIERS.items()
             if by in self.columns
         ]
-        self.greatest = [i for i, rule in enumerate(rules) if rule == "greatest"]
-        self.least = [i for i, rule in enumerate(rules) if rule == "least"]
+        greatest = [i for i, rule in enumerate(rules) if rule == "greatest"]
+        least = [i for i, rule in enumerate(rules) if rule == "least"]
+        self.merge = _merger(self.groups, greatest, least)
         named = next((name for name, c in columns.items() if c.rule == "named"), None)
         reports = {
             "ranked_by": "_at.ranked(_rank)",
@@ -169,20 +176,20 @@ class Mirror(Table):
         self.action = _maker(self, "_at, /,", {"latest_by": "_at.position"})
         self.mention = _maker(self, "", {})
 
-    def merge(self, row: list[Any], change: Row) -> None:
-        """Merge a change (or another row of the same key) into a row, in place."""
-        for group in self.groups:
-            by = change[group.start]
-            if by is not None and (row[group.start] is None or by > row[group.start]):
-                row[group.start : group.stop] = change[group.start : group.stop]
-        for i in self.greatest:
-            value = change[i]
-            if value is not None and (row[i] is None or value > row[i]):
-                row[i] = value
-        for i in self.least:
-            value = change[i]
-            if value is not None and (row[i] is None or value < row[i]):
-                row[i] = value
+
+def _merger(groups: Sequence[Group], greatest: Sequence[int], least: Sequence[int]) -> Merger:
+    """Compile the rules of a mirror's columns: `merge(row, change)` changes the row in place."""
+    lines = ["def merge(row, change):"]
+    for _, start, stop in groups:
+        lines.append(f" if {_moves(start, '>')}: row[{start}:{stop}] = change[{start}:{stop}]")
+    for rule, columns in ((">", greatest), ("<", least)):
+        lines += [f" if {_moves(i, rule)}: row[{i}] = change[{i}]" for i in columns]
+    return _compiled("\n".join([*lines, " return"]), "merge", {})
+
+
+def _moves(i: int, than: str) -> str:
+    """That a change knows a column, and the row does not or has to give way."""
+    return f"change[{i}] is not None and (row[{i}] is None or change[{i}] {than} row[{i}])"
 
 
 def _laid_out(columns: dict[str, Column]) -> dict[str, Column]:
@@ -262,6 +269,9 @@ class Listing:
     `parts` are queries with the parameter `id`: rows that `GET /<projection>/{id}` shows within
     the one, by the name that they have there. `pages` are queries with `id`, `before` (a position)
     and `limit`: what `GET /<projection>/{id}/<page>` lists, the latest position first.
+
+    `surface` says who may see its rows, `past` who may see their histories. A customer who may see
+    rows sees those where the column `owner` holds his id.
     """
 
     table: Mirror | Derived | Rollup
@@ -270,6 +280,9 @@ class Listing:
     link: str | None = None
     parts: dict[str, str] = field(default_factory=dict[str, str])
     pages: dict[str, str] = field(default_factory=dict[str, str])
+    surface: Surface = Surface.SEE_RECORDS
+    past: Surface = Surface.SEE_RECORDS
+    owner: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,32 +44,32 @@ def history(
     start: int = 0,
     limit: int = AS_OF_EVENTS,
     wait_for: int = 0,
-    payload: bool = False,
 ) -> list[Shown]:
     """The events that touched an object, in order, from those after the position `start`.
 
-    With `payload`, each with what it holds. Raises `NotFound` for an object that none touched.
+    Raises `NotFound` for an object that none touched.
     """
     with reads.snapshot(READS, wait_for) as cursor:
         found = positions(cursor, kind, name, start, limit)
         if not found and start == 0:
             raise NotFound(f"No event names the {kind} {name[:100]!r}.")
-        lines = rows(cursor, LINES, positions=found)
-    if payload:
-        held = {event.position: contents(event.event) for event in reads.engine.log.at(found)}
-        return [line | {"payload": held[line["position"]]} for line in lines]
-    return lines
+        return rows(cursor, LINES, positions=found)
 
 
-def known_at(reads: Reads, kind: str, name: str, position: int) -> list[int]:
-    """Where the events stand that make up what was known of an object at a position."""
-    with reads.snapshot(READS, position) as cursor:
+def known_at(
+    reads: Reads, kind: str, name: str, position: int | None, *, wait_for: int = 0
+) -> list[int]:
+    """Where the events stand that make up what was known of an object at a position.
+
+    Without one: what is known now, or once everything up to `wait_for` is taken in.
+    """
+    with reads.snapshot(READS, wait_for if position is None else position) as cursor:
         found = positions(cursor, kind, name, limit=AS_OF_EVENTS + 1)
     if len(found) > AS_OF_EVENTS:
         raise InvalidRequest(
             f"More than {AS_OF_EVENTS} events touch this {kind}; too many to fold."
         )
-    return [each for each in found if each <= position]
+    return [each for each in found if position is None or each <= position]
 
 
 def envelope(recorded: Recorded) -> Shown:

@@ -79,11 +79,17 @@ def _standing(name: str, row: Sequence[object] | None, wanted: str) -> Standing:
 
 
 def prepare(cursor: AnyCursor, registry: Registry, reader: Reader, head: int) -> None:
-    """Make the tables of projections that have nothing to catch up with: the log is empty."""
-    if head > 0:
+    """Make the tables of projections that have nothing to catch up with: the log is empty.
+
+    Where none was ever built they all begin at event 1: the first event of a new installation is
+    often a token, before anything follows. For a long log `ledger rebuild` is quicker.
+    """
+    if head > 0 and _any_built(cursor):
         return
     with cursor.connection.transaction():
         cursor.execute("lock table read_models.projections in exclusive mode")
+        if head > 0 and _any_built(cursor):  # another process was faster
+            return
         states = standings(cursor, registry, reader)
         missing = registry.only(s.name for s in states if s.state != "following")
         tables.drop(cursor, LIVE, list(missing.tables.values()))
@@ -91,6 +97,10 @@ def prepare(cursor: AnyCursor, registry: Registry, reader: Reader, head: int) ->
         copy.create()
         copy.finish()
         built(cursor, registry, missing.by_name, reader, position=0)
+
+
+def _any_built(cursor: AnyCursor) -> bool:
+    return cursor.execute(STANDINGS).fetchone() is not None
 
 
 def locked(cursor: AnyCursor, names: Iterable[str]) -> dict[str, int]:

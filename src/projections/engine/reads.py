@@ -8,16 +8,17 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from psycopg import Connection, IsolationLevel
+from psycopg.errors import UndefinedTable
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
 from ledger.domain.order_commands import OrderMoney
-from ledger.errors import NotCaughtUp, ProjectionStopped
-from ledger.log import store_errors
+from ledger.errors import InvalidRequest, NotCaughtUp, ProjectionStopped
+from ledger.log import RECONNECT_SECONDS, store_errors
 from projections import orders
 from projections.engine import tables
 from projections.engine.as_of import as_of
-from projections.engine.build import Engine
+from projections.engine.build import Copy, Engine
 from projections.engine.positions import Standing, standings
 from projections.engine.registry import Registry
 from projections.engine.tables import LIVE, AnyCursor, trusted
@@ -42,6 +43,7 @@ class Reads:
             min_size=1,
             max_size=connections,
             timeout=WAIT_SECONDS,
+            reconnect_timeout=RECONNECT_SECONDS,
             configure=_configure,
             check=ConnectionPool.check_connection,
             open=True,
@@ -58,7 +60,7 @@ class Reads:
         `names` are the projections that matter. Raises `NotCaughtUp` where they do not get there
         in time, `ProjectionStopped` where they never will.
         """
-        with store_errors():
+        with store_errors(), _never_built():
             if after > 0:
                 self._wait(list(names), after)
             with self._pool.connection() as conn, conn.cursor(row_factory=dict_row) as cursor:
@@ -67,16 +69,23 @@ class Reads:
     @contextmanager
     def as_of(self, name: str, positions: Sequence[int]) -> Generator[AnyCursor]:
         """A cursor on a projection's tables that hold just what these events of the log say."""
+        with self.replay(name, positions) as (cursor, _):
+            yield cursor
+
+    @contextmanager
+    def replay(self, name: str, positions: Sequence[int]) -> Generator[tuple[AnyCursor, Copy]]:
+        """The same, and the copy that the tables belong to: it may be given the events after."""
         engine = self.engine
         part = engine.registry.only(_with_reads(engine.registry, {name}))
         events = engine.log.at(positions)
         with (
             store_errors(),
+            _never_built(),
             self._pool.connection() as conn,
-            as_of(conn, part, engine.reader, events),
+            as_of(conn, part, engine.reader, events) as copy,
             conn.cursor(row_factory=dict_row) as cursor,
         ):
-            yield cursor
+            yield cursor, copy
 
     def money(self, order_id: str) -> OrderMoney:
         """What Stripe is known to have done for an order, up to the log's present head.
@@ -103,7 +112,15 @@ class Reads:
             return standings(cursor, self.engine.registry, self.engine.reader)
 
     def _wait(self, names: list[str], position: int) -> None:
-        """Look again and again, each time in a transaction of its own."""
+        """Look again and again, each time in a transaction of its own.
+
+        Nobody was told of a position that the log does not have: waiting for it would only let a
+        caller hold our threads.
+        """
+        if self._reached(names, position):
+            return
+        if position > (head := self.engine.log.head()):
+            raise InvalidRequest(f"after: the log ends at {head}, before position {position}.")
         deadline = time.monotonic() + WAIT_SECONDS
         while not self._reached(names, position):
             if time.monotonic() > deadline:
@@ -123,6 +140,15 @@ class Reads:
         if stopped:
             raise ProjectionStopped(f"Not following: {stopped}; `ledger status` says why.")
         return False
+
+
+@contextmanager
+def _never_built() -> Generator[None]:
+    """A table that is missing belongs to a read model that nobody has built yet."""
+    try:
+        yield
+    except UndefinedTable:
+        raise ProjectionStopped("A read model was never built; run `ledger rebuild`.") from None
 
 
 def _configure(conn: Connection) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import typer
 
-from ledger.cli.intake import _time
+from ledger.cli.parts import a_time
 from tests.ledger.cli.conftest import Run
 from tests.support.stripe_api import API_KEY, stripe_api
 from webhooks.simulator import SimulatedEvent, some_traffic
@@ -95,10 +95,10 @@ NOW = datetime(2026, 3, 8, 12, tzinfo=UTC)
     ],
 )
 def test_times_are_read_as_utc(text: str, time: datetime) -> None:
-    assert _time(text, NOW) == time
+    assert a_time(text, NOW) == time
 
 
 @pytest.mark.parametrize("text", ["", "d", "7", "soon", "99999999999d", "2026-13-01"])
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter):
-        _time(text, NOW)
+        a_time(text, NOW)

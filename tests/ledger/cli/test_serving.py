@@ -130,6 +130,7 @@ def test_sigterm_stops_everything_that_was_started(home: Path) -> None:
         "url": f"http://127.0.0.1:{served.port}",
         "mode": "test",
         "webhook": True,
+        "tokens": False,
     }
     assert follower is not None
     assert not Path(f"/proc/{follower}").exists()

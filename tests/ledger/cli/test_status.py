@@ -1,11 +1,8 @@
-"""status, doctor, migrate, follow."""
+"""status, migrate, follow; doctor has a file of its own."""
 
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
-from ledger.cli.checkup import FORBIDDEN
 from ledger.postgres.database import Database
 from tests.ledger.cli.conftest import Run
 
@@ -49,40 +46,3 @@ def test_migrate_lists_what_was_applied(run: Run, run_json: RunJson) -> None:
     names = [migration["name"] for migration in run_json("migrate")]
     assert names == sorted(names)
     assert names[-1] in run("migrate").stdout
-
-
-def test_doctor_finds_nothing_wrong_with_a_new_database(run_json: RunJson) -> None:
-    findings = {f["what"]: f for f in run_json("doctor", code=1)}
-    wrong = {what for what, finding in findings.items() if finding["verdict"] == "wrong"}
-    assert wrong == {"durability"}  # the tests' server runs with fsync off, and doctor sees it
-    assert str(len(FORBIDDEN)) in findings["privileges"]["found"]
-
-
-@pytest.mark.parametrize(
-    ("damage", "what"),
-    [
-        ("grant insert on ledger.stored_events to ledger_app", "privileges"),
-        ("grant execute on function ledger.append to ledger_projector", "privileges"),
-        ("alter table ledger.stored_events disable trigger append_only", "privileges"),
-        ("update ledger.ledger_migrations set sha256 = repeat('0', 64)", "MigrationError"),
-        (STOP, "projections"),
-    ],
-)
-def test_doctor_finds_damage(
-    run: Run, run_json: RunJson, database: Database, damage: Any, what: str
-) -> None:
-    run("stock", "define", "MUG", "--name", "Mug", "--price", "1.00 gbp")
-    with database.connect("projector" if damage is STOP else "owner") as conn:
-        conn.execute(damage)
-    wrong = {f["what"] for f in run_json("doctor", code=1) if f["verdict"] == "wrong"}
-    assert what in wrong
-
-
-def test_doctor_leaves_the_log_as_it_was(run: Run, database: Database) -> None:
-    """What it tries it rolls back, even where it was allowed."""
-    run("stock", "define", "MUG", "--name", "Mug", "--price", "1.00 gbp")
-    with database.connect("owner") as conn:
-        conn.execute("alter table ledger.stored_events disable trigger append_only")
-    run("doctor", code=1)
-    with database.connect("reader") as conn:
-        assert conn.execute("select count(*) from ledger.stored_events").fetchone() == (1,)

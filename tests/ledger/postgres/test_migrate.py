@@ -152,3 +152,27 @@ def test_a_badly_named_file_is_our_bug(folder: Path) -> None:
     (folder / "3_third.sql").touch()
     with pytest.raises(AssertionError, match=r"3_third\.sql"):
         read_migrations(folder)
+
+
+def test_a_server_that_is_too_old_is_refused_before_anything_is_made(
+    admin: psycopg.Connection, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.postgres.migrate.OLDEST_SERVER", 99)
+    with pytest.raises(MigrationError, match="too old: from 99 on"):
+        migrate(admin, folder)
+    assert tables(admin) == set()
+
+
+def test_an_encoding_that_cannot_hold_all_names_is_refused(
+    admin: psycopg.Connection, folder: Path
+) -> None:
+    admin.execute("create database latin encoding 'LATIN1' locale 'C' template template0")
+    try:
+        conninfo = make_conninfo(admin.info.dsn, dbname="latin")
+        with (
+            psycopg.connect(conninfo, autocommit=True) as latin,
+            pytest.raises(MigrationError, match="LATIN1"),
+        ):
+            migrate(latin, folder)
+    finally:
+        admin.execute("drop database latin with (force)")

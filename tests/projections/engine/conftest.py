@@ -1,4 +1,4 @@
-"""An engine with toy projections, ready to follow."""
+"""An engine with toy projections, ready to follow; a shop with its read endpoints."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,7 @@ from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import positions
 from projections.engine.build import Engine
+from tests.projections.engine.counter import Counter, opened
 from tests.projections.engine.toys import TOYS, PlainReader
 
 
@@ -23,3 +24,9 @@ def engine(database: Database, log: Log) -> Engine:
     with database.connect("projector", autocommit=True) as conn:
         positions.prepare(conn.cursor(), engine.registry, engine.reader, head=0)
     return engine
+
+
+@pytest.fixture
+def counter(database: Database) -> Iterator[Counter]:
+    with opened(database) as counter:
+        yield counter

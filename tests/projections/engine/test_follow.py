@@ -9,6 +9,8 @@ from typing import Any, LiteralString
 import pytest
 
 from ledger.errors import ProjectionStopped
+from ledger.log import Log
+from ledger.postgres.database import Database
 from projections.engine import positions
 from projections.engine.build import Engine
 from projections.engine.follow import Follower
@@ -151,3 +153,18 @@ def test_a_new_projection_waits_for_its_first_build(engine: Engine):
         Follower(engine).catch_up()
     rebuild(engine, ["counter"])
     assert Follower(engine).catch_up() == 1
+
+
+def test_where_nothing_was_ever_built_it_begins_at_event_1(database: Database, log: Log):
+    """A token, or an import, may come before the first follower; later nothing is made anew."""
+    engine = Engine(database, log, TOYS, PlainReader())
+    log.append([delivery("A", 1, 5), delivery("A", 2, 7)])
+    for _ in range(2):
+        with database.connect("projector", autocommit=True) as conn:
+            positions.prepare(conn.cursor(), engine.registry, engine.reader, log.head())
+        assert Follower(engine).catch_up() == 2
+        assert rows(engine, "select sku, units from read_models.sums") == [("A", 12)]
+    changed = Engine(database, log, TOYS, PlainReader("changed"))
+    with database.connect("projector", autocommit=True) as conn:
+        positions.prepare(conn.cursor(), changed.registry, changed.reader, log.head())
+    assert {state for state, _ in standing(changed).values()} == {"changed"}

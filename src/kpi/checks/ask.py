@@ -1,0 +1,155 @@
+"""Asking a check's question: its rows as findings, and what is known of them, in one snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import psycopg
+from psycopg import IsolationLevel
+from psycopg.rows import dict_row
+
+from kpi.checks.declare import Check
+from ledger.domain.events import Finding
+from ledger.domain.money import format_money
+from ledger.log import store_errors
+from projections.engine import positions, tables
+from projections.engine.build import Engine
+from projections.engine.tables import LIVE, trusted
+from projections.issues import projection as issues
+
+TIMEOUT: Final = "set statement_timeout = '60s'"
+KNOWN: Final = """
+select issue_id, state = 'open' as is_open, by_itself, evidence
+from issues
+where "check" = %(check)s and (state = 'open' or issue_id = any(%(found)s))
+"""
+"""The issues of a check that are open, and those that it finds now."""
+
+
+class CheckCrashed(Exception):
+    """The check has no answer; the text says why."""
+
+
+class Known(NamedTuple):
+    """An issue as the read model has it; `by_itself` where no person made it so."""
+
+    issue_id: str
+    is_open: bool
+    by_itself: bool
+    evidence: dict[str, Any]
+
+
+class Answer(NamedTuple):
+    """What a check finds and what was known, both up to a position of the log."""
+
+    position: int
+    findings: dict[str, Finding]
+    known: dict[str, Known]
+
+    def is_settled(self, finding: Finding) -> bool:
+        """Whether a person decided on just this."""
+        known = self.known.get(finding.issue_id)
+        return (
+            known is not None
+            and not (known.is_open or known.by_itself)
+            and known.evidence == finding.evidence
+        )
+
+    def is_news(self, finding: Finding) -> bool:
+        """Whether the issue would change by it."""
+        known = self.known.get(finding.issue_id)
+        told = known is not None and known.is_open and known.evidence == finding.evidence
+        return not (told or self.is_settled(finding))
+
+    @property
+    def gone(self) -> list[str]:
+        """The open issues that the check finds no more."""
+        return [k.issue_id for k in self.known.values() if k.is_open and k[0] not in self.findings]
+
+
+class Asking:
+    """A connection that may only read, on which checks are asked one after the other."""
+
+    def __init__(self, conn: psycopg.Connection, engine: Engine) -> None:
+        self._conn = conn
+        self._engine = engine
+
+    def ask(self, check: Check, now: datetime) -> Answer:
+        """Ask in a snapshot of its own; raises `CheckCrashed`, or `StoreUnavailable`."""
+        try:
+            with self._conn.transaction(), self._conn.cursor(row_factory=dict_row) as cursor:
+                position = self._position(check)
+                found = cursor.execute(trusted(check.sql), {"now": now}).fetchall()
+                findings = _by_id(check, found)
+                known = cursor.execute(KNOWN, {"check": check.name, "found": list(findings)})
+                return Answer(position, findings, {row["issue_id"]: Known(**row) for row in known})
+        except psycopg.Error as error:
+            if self._conn.broken:
+                raise
+            reason = error.diag.message_primary or str(error)
+            raise CheckCrashed(f"{type(error).__name__}: {reason}") from error
+
+    def _position(self, check: Check) -> int:
+        """How far the read models are that it asks; all of them follow, or nothing is known."""
+        registry, reader = self._engine.registry, self._engine.reader
+        with self._conn.cursor() as cursor:
+            states = positions.standings(cursor, registry, reader)
+        read = [s for s in states if s.name in {*check.reads, issues.name}]
+        for standing in read:
+            if standing.state != "following":
+                raise CheckCrashed(f"{standing.name} does not follow: {standing.because}")
+        return min(standing.position for standing in read)
+
+
+@contextmanager
+def asking(engine: Engine) -> Generator[Asking]:
+    """A connection as role reader, a snapshot a transaction, with a limit on time."""
+    with store_errors(), engine.database.connect("reader") as conn:
+        conn.isolation_level = IsolationLevel.REPEATABLE_READ
+        conn.read_only = True
+        with conn.cursor() as cursor:
+            tables.use(cursor, LIVE)
+            cursor.execute(TIMEOUT)
+        conn.commit()
+        yield Asking(conn, engine)
+
+
+def _by_id(check: Check, rows: Sequence[Mapping[str, Any]]) -> dict[str, Finding]:
+    found = [_finding(check, row) for row in rows]
+    by_id = {finding.issue_id: finding for finding in found}
+    if len(by_id) < len(found):
+        raise CheckCrashed(f"it lists one {check.reference} twice")
+    return by_id
+
+
+def _finding(check: Check, row: Mapping[str, Any]) -> Finding:
+    if missing := check.columns - row.keys():
+        raise CheckCrashed(f"it has no column {', '.join(sorted(missing))}")
+    if row[check.reference] is None:
+        raise CheckCrashed(f"a row has no {check.reference}")
+    told = {name: _told(name, row) for name in check.columns}
+    return Finding(
+        check=check.name,
+        kind=check.kind,
+        reference=str(row[check.reference]),
+        severity=check.severity,
+        sentence=check.sentence.format_map(told),
+        evidence=msgspec.json.decode(msgspec.json.encode(row)),  # as the log and jsonb give it back
+    )
+
+
+def _told(name: str, row: Mapping[str, Any]) -> str:
+    """A value for people."""
+    match row[name]:
+        case None:
+            return "none"
+        case datetime() as time:
+            return f"{time.astimezone(UTC):%Y-%m-%d %H:%M}"
+        case int(amount_minor) if name.endswith("_minor"):
+            return format_money(amount_minor, row["currency"])
+        case value:
+            return str(value)

@@ -1,0 +1,15 @@
+-- Which orders were sent out after their money had gone back?
+-- severity: high
+-- reference: order_id
+-- reads: orders
+-- sentence: Order {order_id} was fulfilled on {fulfilled_at}; its {refunded_minor} had gone back on {refunded_at}.
+select
+    order_id,
+    currency,
+    refunded_minor,
+    refunded_at,
+    fulfilled_at
+from orders
+where state = 'fulfilled'
+    and refund_state = 'full'
+    and refunded_at < fulfilled_at

@@ -1,0 +1,17 @@
+-- Which orders hold the money of several payments, more than they cost?
+-- severity: high
+-- reference: order_id
+-- reads: orders
+-- sentence: Order {order_id} costs {total_minor} and holds {held_minor} of {payments} payments.
+select
+    order_id,
+    currency,
+    state,
+    total_minor,
+    net_minor as held_minor,
+    payments
+from orders
+where payment_state = 'overpaid'
+    and net_minor > total_minor
+    and payments >= 2
+    and state <> 'canceled' -- there all of it is too much: paid_after_cancel

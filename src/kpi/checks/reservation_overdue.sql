@@ -1,0 +1,15 @@
+-- Which unpaid orders hold stock although their time is over?
+-- severity: medium
+-- reference: order_id
+-- reads: orders payments
+-- sentence: Order {order_id} holds its stock; it should have expired on {expires_at}.
+select
+    o.order_id,
+    o.expires_at
+from orders as o
+where o.state = 'pending'
+    and o.expires_at < %(now)s - interval '5 minutes' -- the timer comes round now and then
+    and not exists (
+        select from payments as p
+        where p.order_id = o.order_id and p.received_minor > p.refunded_minor
+    )

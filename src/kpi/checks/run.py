@@ -1,0 +1,170 @@
+"""Running the checks: what they find opens issues, what they find no more resolves them."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Final, TypeVar
+
+import structlog
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from kpi.checks.ask import Answer, Asking, CheckCrashed, asking
+from kpi.checks.declare import Check, catalogue
+from ledger.batch import Stream
+from ledger.domain import issue
+from ledger.domain.events import ChecksRan, Entry, Finding, Meta
+from ledger.domain.issue import ClearIssue, Issue, IssueCommand, ReportIssue
+from ledger.errors import Conflict
+from ledger.log import Log, store_errors
+from projections.engine.build import Engine
+
+BATCH: Final = 100
+RUNS: Final = "checks/runs"
+ATTEMPTS: Final = 20
+SYSTEM: Final = Meta(actor="system")
+
+Item = TypeVar("Item")
+logger = structlog.get_logger("kpi.checks")
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What one check came to; `events` counts by topic what was appended about its issues.
+
+    `crashed` says why there is no answer. `findings` are those that no person has settled.
+    """
+
+    check: Check
+    seconds: float
+    findings: Sequence[Finding] = ()
+    still_open: int = 0
+    events: Counter[str] = field(default_factory=Counter[str])
+    crashed: str | None = None
+
+
+class Report(Struct, frozen=True):
+    """What a run came to; a read from `position` on shows the issues that it changed."""
+
+    outcomes: Sequence[Outcome]
+    position: int
+
+    @property
+    def open(self) -> int:
+        """How many issues are open."""
+        return sum(outcome.still_open for outcome in self.outcomes)
+
+    @property
+    def crashed(self) -> list[Outcome]:
+        """The checks without an answer."""
+        return [outcome for outcome in self.outcomes if outcome.crashed is not None]
+
+
+def run_checks(
+    engine: Engine,
+    now: datetime,
+    meta: Meta = SYSTEM,
+    checks: Sequence[Check] = catalogue(),
+) -> Report:
+    """Ask checks what they find at `now`, open and resolve issues, and put the run on record.
+
+    The read models should be up to date; a check whose read models do not follow has no answer,
+    which is no good one. Several runs at a time say nothing twice. `meta` is of who runs them.
+    Raises `StoreUnavailable`.
+    """
+    with asking(engine) as asked:
+        outcomes = [_run(asked, engine.log, check, now, meta) for check in checks]
+    report = Report(outcomes, 0)
+    ran = ChecksRan(
+        checks=len(checks),
+        open_issues=report.open,
+        crashed=tuple(outcome.check.name for outcome in report.crashed),
+    )
+    return replace(report, position=_on_record(engine.log, ran, now, meta))
+
+
+def _on_record(log: Log, ran: ChecksRan, now: datetime, meta: Meta) -> int:
+    """All runs are one stream, so that the last one is quick to find."""
+    for _ in range(ATTEMPTS):
+        with store_errors():
+            last = next(log.events.get(RUNS, desc=True, limit=1), None)
+        version = 1 if last is None else last.originator_version + 1
+        (position,) = log.append_new([Entry(RUNS, version, ran, now, meta)])
+        if position is not None:
+            return position
+    raise Conflict("Other runs of the checks were faster again and again; try again.")
+
+
+def _run(asked: Asking, log: Log, check: Check, now: datetime, meta: Meta) -> Outcome:
+    started = time.monotonic()
+    try:
+        answer = asked.ask(check, now)
+    except CheckCrashed as crash:
+        # Why, with its traceback, may quote a customer's data: the report says it, no log line.
+        logger.warning("check_crashed", check=check.name)
+        seconds = time.monotonic() - started
+        return Outcome(check=check, seconds=seconds, crashed=str(crash))
+    events = _record(log, list(_news(answer, now)), answer.position, meta)
+    found = [f for f in answer.findings.values() if not answer.is_settled(f)]
+    kept = len(answer.gone) - events["issue.resolved.v1"]
+    return Outcome(
+        check=check,
+        seconds=time.monotonic() - started,
+        findings=found,
+        still_open=len(found) + kept,
+        events=events,
+    )
+
+
+def _news(answer: Answer, now: datetime) -> Iterator[IssueCommand]:
+    for finding in answer.findings.values():
+        if answer.is_news(finding):
+            yield ReportIssue(finding=finding, at=now)
+    for issue_id in answer.gone:
+        yield ClearIssue(issue_id=issue_id, at=now)
+
+
+def _record(log: Log, commands: Sequence[IssueCommand], upto: int, meta: Meta) -> Counter[str]:
+    """Decide and append, a batch at a time; answers how many events of each topic.
+
+    An issue that somebody changed after the snapshot, or changes now, is theirs: the next run
+    looks again.
+    """
+    appended = Counter[str]()
+    for batch in _batches(commands):
+        streams = _fold(log, [f"issue/{command.issue_id}" for command in batch])
+        entries = [
+            entry
+            for command in batch
+            if (stream := streams[f"issue/{command.issue_id}"]).position <= upto
+            for entry in _decided(command, stream, meta)
+        ]
+        positions = log.append_new(entries)
+        stored = zip(entries, positions, strict=True)
+        appended.update(e.event.TOPIC for e, position in stored if position is not None)
+    return appended
+
+
+def _fold(log: Log, names: Sequence[str]) -> dict[str, Stream]:
+    streams = {name: Stream.new(name) for name in names}
+    for recorded in log.streams(dict.fromkeys(names, 0)):
+        stream = streams[recorded.stream]
+        streams[recorded.stream] = stream.then(recorded.event, recorded.position)
+    return streams
+
+
+def _decided(command: IssueCommand, stream: Stream, meta: Meta) -> Iterator[Entry]:
+    assert isinstance(stream.state, Issue), "an issue's events stand in its stream"
+    for event in issue.decide(command, stream.state):
+        about = f"{event.finding.kind}/{event.finding.reference}"
+        stamped = replace(meta, correlation=about)
+        yield Entry(stream.name, stream.version + 1, event, command.at, stamped)
+
+
+def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+    rest = iter(items)
+    while batch := list(islice(rest, BATCH)):
+        yield batch

@@ -1,0 +1,17 @@
+-- Which payments brought money that belongs to no order?
+-- severity: medium
+-- reference: payment_id
+-- reads: orders payments
+-- sentence: Payment {payment_id} brought {held_minor} for no order that is known (it names {order_id}).
+select
+    p.payment_id,
+    p.order_id,
+    p.currency,
+    p.net_minor as held_minor,
+    p.customer_id
+from payments as p
+left join orders as o on o.order_id = p.order_id
+where o.order_id is null
+    and p.net_minor > 0
+    -- the order or the link may be a little behind
+    and coalesce(p.succeeded_at, p.created_at) < %(now)s - interval '10 minutes'

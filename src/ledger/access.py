@@ -1,0 +1,158 @@
+"""Who may do what: one table, from which guards, documents and tests are made."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, NamedTuple
+from uuid import uuid4
+
+from msgspec import Struct
+from starlette.requests import Request
+
+from ledger.domain.access import Role
+from ledger.domain.events import Meta
+
+MAX_HEADER: Final = 200
+
+
+class Surface(StrEnum):
+    """What there is to do; every operation names its surface."""
+
+    PUBLIC = "public"
+    WEBHOOK = "webhook"
+    PLACE_ORDER = "place_order"
+    SEE_ORDER = "see_order"
+    CANCEL_ORDER = "cancel_order"
+    SEE_ORDER_HISTORY = "see_order_history"
+    MANAGE_ORDER = "manage_order"
+    MANAGE_STOCK = "manage_stock"
+    SEE_RECORDS = "see_records"
+    SEE_FIGURES = "see_figures"
+    EXPORT = "export"
+    SEE_ISSUES = "see_issues"
+    RUN_CHECKS = "run_checks"
+    DECIDE_ISSUE = "decide_issue"
+    SEE_EVIDENCE = "see_evidence"
+    SEE_STATUS = "see_status"
+    MANAGE_TOKENS = "manage_tokens"
+
+
+class Permission(StrEnum):
+    """How far a role may go on a surface."""
+
+    NO = "no"
+    OWN = "own"
+    ANY = "any"
+    SETTING = "setting"
+    """Any where LEDGER_ANALYSTS_SEE_ORDERS is on, else no."""
+
+
+class Rule(NamedTuple):
+    """A row of the table: what the surface is, and how far each role may go on it."""
+
+    about: str
+    customer: Permission
+    analyst: Permission
+    ops: Permission
+    auditor: Permission
+    admin: Permission
+
+    def of(self, role: Role) -> Permission:
+        """How far the role may go."""
+        return getattr(self, role)
+
+
+_NO, _OWN, _ANY, _SETTING = Permission
+
+# fmt: off
+MATRIX: Final[Mapping[Surface, Rule]] = {
+    #                               customer analyst  ops   auditor admin
+    Surface.PLACE_ORDER: Rule(
+        "place an order",             _OWN, _NO,      _ANY, _NO,    _ANY),
+    Surface.SEE_ORDER: Rule(
+        "see an order",               _OWN, _SETTING, _ANY, _ANY,   _ANY),
+    Surface.CANCEL_ORDER: Rule(
+        "cancel an order",            _OWN, _NO,      _ANY, _NO,    _ANY),
+    Surface.SEE_ORDER_HISTORY: Rule(
+        "see an order's history",     _NO,  _SETTING, _ANY, _ANY,   _ANY),
+    Surface.MANAGE_ORDER: Rule(
+        "expire, fulfil, return, request a refund, link a payment",
+                                      _NO,  _NO,      _ANY, _NO,    _ANY),
+    Surface.MANAGE_STOCK: Rule(
+        "list products, receive and adjust stock",
+                                      _NO,  _NO,      _ANY, _NO,    _ANY),
+    Surface.SEE_RECORDS: Rule(
+        "see payments, charges, refunds, disputes, checkouts, customers, stock",
+                                      _NO,  _NO,      _ANY, _ANY,   _ANY),
+    Surface.SEE_FIGURES: Rule(
+        "see KPIs and the dashboard", _NO,  _ANY,     _ANY, _ANY,   _ANY),
+    Surface.EXPORT: Rule(
+        "download the exports",       _NO,  _ANY,     _ANY, _ANY,   _ANY),
+    Surface.SEE_ISSUES: Rule(
+        "see checks and issues",      _NO,  _ANY,     _ANY, _ANY,   _ANY),
+    Surface.RUN_CHECKS: Rule(
+        "run the checks",             _NO,  _ANY,     _ANY, _NO,    _ANY),
+    Surface.DECIDE_ISSUE: Rule(
+        "resolve or reopen an issue", _NO,  _NO,      _ANY, _NO,    _ANY),
+    Surface.SEE_EVIDENCE: Rule(
+        "see the log's events, what they hold, the audit log, proofs",
+                                      _NO,  _NO,      _NO,  _ANY,   _ANY),
+    Surface.SEE_STATUS: Rule(
+        "see where the projections stand",
+                                      _NO,  _ANY,     _ANY, _ANY,   _ANY),
+    Surface.MANAGE_TOKENS: Rule(
+        "list and revoke tokens",
+                                      _NO,  _NO,      _NO,  _NO,    _ANY),
+}
+# fmt: on
+"""Every surface but the two that ask for no token."""
+
+OPEN: Final = frozenset({Surface.PUBLIC, Surface.WEBHOOK})
+"""Surfaces that ask for no token; the webhook asks for Stripe's signature instead."""
+
+
+class Identity(Struct, frozen=True):
+    """Who calls: `token/<id>`, or `local` while no token was ever issued.
+
+    `customer_id` is that of a customer's token, who sees and does only what is his own.
+    """
+
+    actor: str
+    name: str
+    role: Role
+    customer_id: str | None = None
+
+
+LOCAL: Final = Identity("local", "local", Role.ADMIN)
+
+
+def permission(surface: Surface, role: Role, *, analysts_see_orders: bool) -> Permission:
+    """How far a role may go with this setting: `no`, `own` or `any`."""
+    given = MATRIX[surface].of(role)
+    if given is not Permission.SETTING:
+        return given
+    return Permission.ANY if analysts_see_orders else Permission.NO
+
+
+def identity_of(request: Request) -> Identity:
+    """Who calls, as the guard found out."""
+    return request.state.identity
+
+
+def meta_of(request: Request, reason: str | None = None) -> Meta:
+    """Who does something, from where and why: the meta of every event that a call makes."""
+    identity = identity_of(request)
+    return Meta(
+        actor=identity.actor,
+        actor_name=identity.name,
+        role=identity.role.value,
+        address=request.client.host if request.client else None,
+        user_agent=_header(request, "user-agent"),
+        request_id=_header(request, "x-request-id") or uuid4().hex,
+        reason=reason,
+    )
+
+
+def _header(request: Request, name: str) -> str | None:
+    """A header as far as a log may show it."""
+    text = "".join(filter(str.isprintable, request.headers.get(name, "")))
+    return text[:MAX_HEADER] or None

@@ -1,0 +1,67 @@
+"""`ledger expire`: end the reservations that are over, as the service's timer does by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ledger.cli.desk import operator
+from ledger.cli.output import Json, show
+from ledger.cli.parts import catch_up, engine
+
+if TYPE_CHECKING:
+    from ledger.expiry import Expiry
+    from projections.engine.build import Engine
+
+app = typer.Typer()
+
+MOST_SHOWN = 10_000
+
+
+@app.command(epilog="Example: ledger expire --dry-run")
+def expire(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say which orders are due, and change nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Expire the orders that were not paid in time; free their stock.
+
+    The service does so by itself, every LEDGER_EXPIRE_SECONDS.
+    """
+    with _open_expiry() as (opened, expiry):
+        orders = _due(expiry) if dry_run else _expired(opened, expiry)
+    verb = "due" if dry_run else "expired"
+    show(
+        {verb: orders},
+        lambda: "\n  ".join([f"{verb}: {len(orders):,}", *orders]),
+        as_json=as_json,
+    )
+
+
+@contextmanager
+def _open_expiry() -> Generator[tuple[Engine, Expiry]]:
+    from ledger.commands import Desk
+    from ledger.expiry import REASON, Expiry
+    from projections.engine.reads import Reads
+
+    with engine() as opened, closing(Reads(opened)) as reads:
+        catch_up(opened)
+        yield opened, Expiry(Desk(opened.log, reads.money), reads, operator(REASON))
+
+
+def _due(expiry: Expiry) -> list[str]:
+    return expiry.overdue(datetime.now(UTC), MOST_SHOWN)
+
+
+def _expired(opened: Engine, expiry: Expiry) -> list[str]:
+    """All that are due, a batch at a time; nobody else may be following meanwhile."""
+    orders: list[str] = []
+    while batch := expiry.expire(datetime.now(UTC)):
+        orders += batch
+        catch_up(opened)
+    return orders

@@ -1,0 +1,192 @@
+"""The guard: finds out who calls, and lets nobody do what is not his to do.
+
+It stands before every operation that is not open to all (`ledger.openapi`).
+"""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Final, NoReturn
+from uuid import uuid4
+
+from prometheus_client import Counter
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from ledger.access import (
+    LOCAL,
+    MATRIX,
+    OPEN,
+    Identity,
+    Permission,
+    Surface,
+    identity_of,
+    meta_of,
+    permission,
+)
+from ledger.allowance import Allowances
+from ledger.domain.access import Token
+from ledger.domain.events import AccessRefused, Entry
+from ledger.errors import Forbidden, TooManyRejected, Unauthorized
+from ledger.log import Log
+from ledger.settings import is_loopback
+from ledger.tokens import Issued, digest
+
+REFRESH_SECONDS: Final = 0.5
+"""How old what is known of the tokens may be: a revoked one is refused within a second."""
+
+FORWARDED: Final = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
+"""Headers by which proxies and tunnels say that they pass on somebody else's call."""
+
+MAX_PATH: Final = 200
+CAUSES: Final = ("missing", "malformed", "unknown", "expired", "revoked", "role", "foreign")
+
+REFUSED = Counter("ledger_access_refused", "Calls without the right to what they asked.", ["cause"])
+for _cause in CAUSES:
+    REFUSED.labels(_cause)
+
+
+class Guard:
+    """Knows the tokens, and how often who was turned away; found at `request.state.guard`.
+
+    Attempts with a known token are told in the log, the first ones of many. `answered` limits, by
+    address and by token, how often a refusal is explained; `told` how often it is put on record.
+    """
+
+    def __init__(self, log: Log, *, analysts_see_orders: bool = False) -> None:
+        self.issued = Issued(log)
+        self.answered = Allowances(size=100, per_second=1)
+        self.told = Allowances(size=10, per_second=1 / 60)
+        self._log = log
+        self._analysts_see_orders = analysts_see_orders
+        self._reading: asyncio.Future[None] | None = None
+
+    async def authorize(self, request: Request, surface: Surface) -> None:
+        """Let a call pass, with who calls in `request.state.identity`.
+
+        Raises `Unauthorized`, `Forbidden`, `TooManyRejected` or `StoreUnavailable`.
+        """
+        token = await self._token(request)
+        request.state.identity = identity = LOCAL if token is None else _holder(token)
+        cause = token and token.invalid_because(datetime.now(UTC))
+        if cause:
+            await run_in_threadpool(self.refuse, request, surface, cause)
+            raise Unauthorized(f"This access token is {cause}; ask for a new one.")
+        if not self.permits(identity, surface):
+            await run_in_threadpool(self.refuse, request, surface, "role")
+            raise Forbidden(f"The role {identity.role} may not: {MATRIX[surface].about}.")
+
+    def permits(self, identity: Identity, surface: Surface) -> bool:
+        """Whether the caller may do this at all, be it only with what is his own."""
+        given = permission(surface, identity.role, analysts_see_orders=self._analysts_see_orders)
+        return given is not Permission.NO
+
+    def refuse(self, request: Request, surface: Surface, cause: str) -> None:
+        """Count a refused attempt of a known token, and put it on record unless there are many.
+
+        Raises `TooManyRejected` where the token was refused too often to be told why again.
+        """
+        REFUSED.labels(cause).inc()
+        actor = identity_of(request).actor
+        if self.told.take(actor):
+            self._record(request, surface, cause)
+        self._answer(actor)
+
+    def _record(self, request: Request, surface: Surface, cause: str) -> None:
+        meta = meta_of(request)
+        event = AccessRefused(
+            token_id=meta.actor.removeprefix("token/"),
+            surface=surface.value,
+            cause=cause,
+            method=request.method,
+            path="".join(filter(str.isprintable, request.url.path))[:MAX_PATH],
+        )
+        stream = f"access/refused-{uuid4().hex}"
+        self._log.append([Entry(stream, 1, event, datetime.now(UTC), meta)])
+
+    async def _token(self, request: Request) -> Token | None:
+        """The token of a call, valid or not; None for a caller who needs none as yet."""
+        await self._read_since(time.monotonic() - REFRESH_SECONDS)
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            if not self.issued.any_ever and _is_local(request):
+                return None
+            self._turn_away(request, "missing")
+        token_sha256 = digest(given.strip())
+        if token_sha256 is None:
+            self._turn_away(request, "malformed")
+        return self.issued.find(token_sha256) or await self._look_again(request, token_sha256)
+
+    def _turn_away(self, request: Request, cause: str) -> NoReturn:
+        REFUSED.labels(cause).inc()
+        self._answer(_address(request))
+        if cause == "missing":
+            raise Unauthorized
+        raise Unauthorized("This is no access token that was issued here.")
+
+    def _answer(self, key: str) -> None:
+        if not self.answered.take(key):
+            raise TooManyRejected
+
+    async def _look_again(self, request: Request, token_sha256: str) -> Token:
+        """A token that is not known may have been issued just now; looking has its limit too."""
+        self._answer(_address(request))
+        await self._read_since(time.monotonic())
+        token = self.issued.find(token_sha256)
+        if token is None:
+            REFUSED.labels("unknown").inc()
+            raise Unauthorized("This is no access token that was issued here.")
+        return token
+
+    async def _read_since(self, moment: float) -> None:
+        """Whoever comes while the log is read waits for it, and is content if it began later.
+
+        A read that fails fails for all who wait: one after the other would wait for an outage.
+        """
+        while not self.issued.read_since(moment):
+            if self._reading is None or self._reading.done():
+                self._reading = asyncio.ensure_future(run_in_threadpool(self.issued.read))
+            await asyncio.shield(self._reading)
+
+
+async def authorize(request: Request, surface: Surface) -> None:
+    """Let a call pass that is open to all, or whom the guard lets pass; raises what it raises."""
+    if surface not in OPEN:
+        guard: Guard = request.state.guard
+        await guard.authorize(request, surface)
+
+
+def require(request: Request, surface: Surface) -> None:
+    """Ask for a surface more, within an endpoint; raises `Forbidden` or `TooManyRejected`."""
+    guard: Guard = request.state.guard
+    identity = identity_of(request)
+    if not guard.permits(identity, surface):
+        guard.refuse(request, surface, "role")
+        raise Forbidden(f"The role {identity.role} may not: {MATRIX[surface].about}.")
+
+
+def is_foreign(request: Request, surface: Surface, customer_id: str | None) -> bool:
+    """Whether an object (a customer's, or nobody's) must stay hidden from a customer who calls.
+
+    An attempt goes on record: the one who calls is answered that there is no such thing.
+    """
+    own = identity_of(request).customer_id
+    if own is None or own == customer_id:
+        return False
+    guard: Guard = request.state.guard
+    guard.refuse(request, surface, "foreign")
+    return True
+
+
+def _holder(token: Token) -> Identity:
+    return Identity(f"token/{token.token_id}", token.name, token.role, token.customer_id)
+
+
+def _is_local(request: Request) -> bool:
+    """Whether a call comes from this machine; one that a proxy passes on may come from anywhere."""
+    forwarded = any(name in request.headers for name in FORWARDED)
+    return not forwarded and is_loopback(_address(request))
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""

@@ -1,0 +1,231 @@
+"""Access tokens: how one is made and read, and those that were issued, as the log says."""
+
+import re
+import secrets
+import time
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from hmac import compare_digest
+from typing import Final
+from zlib import crc32
+
+import stamina
+from eventsourcing.persistence import IntegrityError
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ledger.domain.access import (
+    STREAM,
+    AccessCommand,
+    AccessEvent,
+    IssueToken,
+    RevokeToken,
+    Role,
+    Token,
+    decide,
+    evolve,
+)
+from ledger.domain.events import Entry, Meta, Recorded, TokenIssued, TokenRevoked
+from ledger.errors import Conflict
+from ledger.log import Log
+
+PREFIX: Final = "lgr_"
+ID_LENGTH: Final = 12
+_SHAPE: Final = re.compile(r"lgr_([A-Za-z0-9_-]{43})_([0-9a-zA-Z]{6})")
+_DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+# ── What a token looks like ─────────────────────────────────────────────────────────────────────
+
+
+def new_token() -> str:
+    """A token that nobody can guess: 32 random bytes, with a prefix that scanners find."""
+    random = secrets.token_urlsafe(32)
+    return f"{PREFIX}{random}_{_checksum(random)}"
+
+
+def digest(token: str) -> str | None:
+    """The SHA-256 (hex) of a token; None for a text that is none, by its shape and checksum.
+
+    A stored token needs no slow hash: 32 random bytes cannot be tried out.
+    """
+    found = _SHAPE.fullmatch(token)
+    if found is None or not compare_digest(found[2], _checksum(found[1])):
+        return None
+    return sha256(token.encode()).hexdigest()
+
+
+def _checksum(random: str) -> str:
+    """CRC-32 in base 62, so that a typing error is found without a look into the log."""
+    number, digits = crc32(random.encode()), ""
+    for _ in range(6):
+        number, digit = divmod(number, len(_DIGITS))
+        digits = _DIGITS[digit] + digits
+    return digits
+
+
+# ── What was issued ─────────────────────────────────────────────────────────────────────────────
+
+
+class Issued:
+    """The tokens that were issued, kept in memory and read on from where they were last read."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._tokens: dict[str, Token] = {}
+        self._version = 0
+        self._read_at = float("-inf")
+
+    @property
+    def any_ever(self) -> bool:
+        """Whether a token was ever issued, be it revoked or expired by now."""
+        return bool(self._tokens)
+
+    def read_since(self, moment: float) -> bool:
+        """Whether they were read after a moment of the monotonic clock."""
+        return self._read_at >= moment
+
+    def read(self) -> None:
+        """Read what is new; raises `StoreUnavailable`."""
+        started = time.monotonic()
+        for recorded in self._log.streams({STREAM: self._version}):
+            event = _event(recorded)
+            self._tokens[event.token_id] = evolve(self._tokens.get(event.token_id), event)
+            self._version = recorded.version
+        self._read_at = started
+
+    def find(self, token_sha256: str) -> Token | None:
+        """The token with this hash; compared in constant time, since callers choose the hash."""
+        token = self._tokens.get(token_sha256[:ID_LENGTH])
+        if token is None or not compare_digest(token.sha256, token_sha256):
+            return None
+        return token
+
+    def execute(self, command: AccessCommand, meta: Meta) -> int | None:
+        """Carry out a command; answers its position, None where there was nothing to add.
+
+        Raises a `Refused`, `Conflict`, or `StoreUnavailable`.
+        """
+        retry = stamina.RetryingCaller(attempts=20, timeout=5, wait_initial=0.002, wait_max=0.05)
+        try:
+            return retry(IntegrityError, self._attempt, command, meta)
+        except IntegrityError as error:
+            raise Conflict("Other writers were faster again and again; try again.") from error
+
+    def _attempt(self, command: AccessCommand, meta: Meta) -> int | None:
+        self.read()
+        token = self._tokens.get(command.token_id)
+        entries = [
+            Entry(STREAM, self._version + number, event, command.at, meta)
+            for number, event in enumerate(decide(command, token), 1)
+        ]
+        return self._log.append(entries)[-1] if entries else None
+
+
+def _event(recorded: Recorded) -> AccessEvent:
+    assert isinstance(recorded.event, AccessEvent), "the stream of the tokens holds theirs only"
+    return recorded.event
+
+
+# ── For administrators ──────────────────────────────────────────────────────────────────────────
+
+
+class NewToken(Struct, frozen=True):
+    """A token just issued: the one moment at which it can be read."""
+
+    token_id: str
+    token: str
+    expires_at: datetime | None
+    position: int
+
+
+def issue(
+    log: Log,
+    role: Role,
+    name: str,
+    meta: Meta,
+    *,
+    customer_id: str | None = None,
+    lifetime: timedelta | None = None,
+) -> NewToken:
+    """Issue a token; raises a `Refused` where role, name, customer and lifetime do not fit."""
+    token, now = new_token(), datetime.now(UTC)
+    token_sha256 = digest(token)
+    assert token_sha256 is not None, "what is made here has the right shape"
+    command = IssueToken(
+        token_id=token_sha256[:ID_LENGTH],
+        sha256=token_sha256,
+        at=now,
+        role=role,
+        name=name,
+        customer_id=customer_id,
+        expires_at=None if lifetime is None else now + lifetime,
+    )
+    position = Issued(log).execute(command, meta)
+    assert position is not None, "a token's id is new"
+    return NewToken(command.token_id, token, command.expires_at, position)
+
+
+def revoke(log: Log, token_id: str, meta: Meta) -> int | None:
+    """Revoke a token; answers the position, None where it was revoked before.
+
+    Raises `UnknownToken`.
+    """
+    return Issued(log).execute(RevokeToken(token_id=token_id, at=datetime.now(UTC)), meta)
+
+
+class TokenLine(Struct, frozen=True, kw_only=True):
+    """A token in the list: whose it is, who issued it, and whether and why it is over.
+
+    `state` is `valid`, `expired` or `revoked`; `position` is where it was issued.
+    """
+
+    position: int
+    token_id: str
+    role: str
+    name: str
+    customer_id: str | None
+    state: str
+    issued_at: datetime
+    issued_by: str
+    expires_at: datetime | None
+    revoked_at: datetime | None = None
+    revoked_because: str | None = None
+
+
+def listing(log: Log) -> list[TokenLine]:
+    """All tokens that were ever issued, the oldest first."""
+    lines: dict[str, TokenLine] = {}
+    for recorded in log.stream(STREAM):
+        match recorded.event:
+            case TokenIssued() as issued:
+                lines[issued.token_id] = _issued(issued, recorded)
+            case TokenRevoked(token_id=token_id):
+                lines[token_id] = _revoked(lines[token_id], recorded)
+            case _:
+                raise AssertionError("the stream of the tokens holds theirs only")
+    return list(lines.values())
+
+
+def _issued(event: TokenIssued, recorded: Recorded) -> TokenLine:
+    expired = event.expires_at is not None and event.expires_at <= datetime.now(UTC)
+    return TokenLine(
+        position=recorded.position,
+        token_id=event.token_id,
+        role=event.role,
+        name=event.name,
+        customer_id=event.customer_id,
+        state="expired" if expired else "valid",
+        issued_at=recorded.effective_at,
+        issued_by=recorded.meta.actor_name or recorded.meta.actor,
+        expires_at=event.expires_at,
+    )
+
+
+def _revoked(line: TokenLine, recorded: Recorded) -> TokenLine:
+    return replace(
+        line,
+        state="revoked",
+        revoked_at=recorded.effective_at,
+        revoked_because=recorded.meta.reason,
+    )

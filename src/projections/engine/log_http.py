@@ -1,0 +1,144 @@
+"""The log over HTTP: its events, the audit log that they make up, and where the projections stand.
+
+Whoever sees what events hold is written down first: `ledger.evidence`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.routing import Route
+
+from ledger.access import Surface, meta_of
+from ledger.errors import NotFound, StoreUnavailable
+from ledger.evidence import Witness
+from ledger.guard import require
+from ledger.openapi import operation
+from projections.engine import audit_log, history
+from projections.engine.history import Shown
+from projections.engine.listing import refusing_bad_values
+from projections.engine.shapes import (
+    MAX_POSITION,
+    READ,
+    EventRange,
+    Evidence,
+    Item,
+    Many,
+    ManyLines,
+    Page,
+    StandingAnswer,
+    StatusAnswer,
+    page_by_position,
+    reads_of,
+    start_of,
+    time_of,
+)
+
+
+@operation(
+    surface=Surface.SEE_EVIDENCE,
+    tag="events",
+    query=EventRange,
+    answers=Page,
+    errors=(StoreUnavailable,),
+)
+def list_events(request: Request, query: EventRange) -> Page:
+    """List events of the log in order, without what they hold.
+
+    `next` is the position to go on after.
+    """
+    events = reads_of(request).engine.log.read(query.after, limit=query.limit)
+    return page_by_position([history.envelope(event) for event in events], query.limit)
+
+
+@operation(
+    surface=Surface.SEE_EVIDENCE,
+    tag="events",
+    query=Evidence,
+    answers=Item,
+    errors=(NotFound, StoreUnavailable),
+)
+def show_event(request: Request, query: Evidence) -> Item:
+    """Show one event as it stands in the log, with its leaf hash.
+
+    The body of a Stripe event is verbatim: its signature can be checked over it. This is a read of
+    evidence, and so an event itself, with the `reason`.
+    """
+    found = history.event_at(reads_of(request), request.path_params["position"])
+    witness(request, found["source"], [found["position"]], query.reason)
+    return Item(found)
+
+
+@operation(surface=Surface.SEE_EVIDENCE, tag="events", query=Many, answers=Page, errors=READ)
+def list_unreadable(request: Request, query: Many) -> Page:
+    """List Stripe's events that could not be read, and why; the latest first."""
+    before = start_of(query, MAX_POSITION)
+    with reads_of(request).snapshot(["audit"], query.after) as cursor:
+        found = audit_log.unreadable(cursor, before=before, limit=query.limit)
+    return page_by_position(found, query.limit)
+
+
+@operation(surface=Surface.SEE_EVIDENCE, tag="audit", query=ManyLines, answers=Page, errors=READ)
+def search_audit_log(request: Request, query: ManyLines) -> Page:
+    """Search the audit log: who did what, to what, when, from where and why; the latest first.
+
+    Every event of the log is a line. `source` is its stream, `objects` are those that it names.
+    """
+    reads = reads_of(request)
+    since, until = time_of("since", query.since), time_of("until", query.until)
+    after, before = audit_log.between(reads.engine.log, since, until)
+    filters = query.model_dump(include=set(audit_log.FILTERS), exclude_none=True)
+    with refusing_bad_values(), reads.snapshot(audit_log.READS, query.after) as cursor:
+        found = audit_log.search(
+            cursor,
+            filters,
+            after=after,
+            before=min(before, start_of(query, MAX_POSITION)),
+            limit=query.limit,
+        )
+    return page_by_position(found, query.limit)
+
+
+@operation(
+    surface=Surface.SEE_STATUS, tag="service", answers=StatusAnswer, errors=(StoreUnavailable,)
+)
+def show_status(request: Request) -> StatusAnswer:
+    """Say how long the log is, and where each projection stands."""
+    reads = reads_of(request)
+    head = reads.engine.log.head()
+    standings = [
+        StandingAnswer(lag_events=max(0, head - standing.position), **standing._asdict())
+        for standing in reads.standings()
+    ]
+    return StatusAnswer(head=head, projections=standings)
+
+
+routes = [
+    Route("/events", list_events),
+    Route("/events/unreadable", list_unreadable),
+    Route("/events/{position:int}", show_event),
+    Route("/audit", search_audit_log),
+    Route("/status", show_status),
+]
+
+
+# ── Reads of evidence ───────────────────────────────────────────────────────────────────────────
+
+
+def with_payloads(
+    request: Request, subject: str, page: list[Shown], reason: str | None
+) -> list[Shown]:
+    """A page of a history, each line with what its event holds; a read of evidence."""
+    require(request, Surface.SEE_EVIDENCE)
+    require(request, Surface.SEE_EVIDENCE)
+    positions = [line["position"] for line in page]
+    witness(request, subject, positions, reason)
+    held = reads_of(request).engine.log.at(positions)
+    payloads: dict[int, Any] = {e.position: history.contents(e.event) for e in held}
+    return [line | {"payload": payloads[line["position"]]} for line in page]
+
+
+def witness(request: Request, subject: str, positions: Sequence[int], reason: str | None) -> None:
+    """Write down that the caller is about to see what these events hold."""
+    writer: Witness = request.state.witness
+    writer.saw(subject, positions, meta_of(request, reason))

@@ -1,0 +1,81 @@
+"""The whole service in this process, for callers who wish it ill."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from threading import Event, Thread
+from typing import NamedTuple
+
+import pytest
+from httpx2 import Response
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from ledger.app import create_app
+from ledger.log import Log
+from ledger.service import make_engine
+from ledger.settings import Settings
+from projections.engine.build import Engine
+from projections.engine.follow import Follower
+from tests.support.servers import Server
+from webhooks.simulator import SimulatedStripe, sign
+
+SECRET = "whsec_of_the_hostile"
+
+
+class Service(NamedTuple):
+    """The whole service with its follower, and something in its read models."""
+
+    client: TestClient
+    engine: Engine
+    names: list[str]
+
+
+@pytest.fixture(scope="module")
+def service(servers: Callable[[str], Server]) -> Iterator[Service]:
+    server = servers("embedded")
+    with ExitStack() as stack:
+        database = server.create()
+        stack.callback(server.drop, database)
+        given = Settings(
+            _env_file=None,  # pyright: ignore[reportCallIssue] - pydantic-settings' own argument
+            database_url=SecretStr(database.admin_conninfo),
+            stripe_webhook_secrets=(SecretStr(SECRET),),
+        )
+        log = stack.enter_context(closing(Log(database.conninfo("app"))))
+        engine = make_engine(given, database, log)
+        stop = Event()
+        follower = Thread(target=Follower(engine).run, args=[stop])
+        follower.start()
+        stack.callback(follower.join)
+        stack.callback(stop.set)
+        client = stack.enter_context(
+            TestClient(
+                create_app(given, database),
+                base_url="http://127.0.0.1",
+                client=("127.0.0.1", 50000),
+                raise_server_exceptions=False,
+            )
+        )
+        yield Service(client, engine, fill(client))
+
+
+def deliver(client: TestClient, body: bytes) -> Response:
+    """Send a body as Stripe does, signed just now."""
+    headers = {"stripe-signature": sign(body, SECRET, int(time.time()))}
+    return client.post("/webhooks/stripe", content=body, headers=headers)
+
+
+def fill(client: TestClient) -> list[str]:
+    """An order, paid; answers the ids that a caller may know."""
+    stripe = SimulatedStripe("hostile")
+    payment, events = stripe.create_payment(2500, "gbp", order_id="A1")
+    client.put("/products/MUG", json={"name": "Blue mug", "prices": {"gbp": 1250}})
+    client.post("/stock/MUG/receive", json={"quantity": 500})
+    line = {"sku": "MUG", "name": "Blue mug", "quantity": 2, "unit_minor": 1250}
+    answer = client.post("/orders", json={"id": "A1", "currency": "gbp", "lines": [line]})
+    assert answer.status_code == 201, answer.text
+    for event in [*events, *stripe.pay_by_card(payment)]:
+        assert deliver(client, event.body).status_code == 200
+    assert payment.intent_id is not None
+    return ["A1", "MUG", "1", payment.intent_id]

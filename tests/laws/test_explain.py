@@ -1,0 +1,51 @@
+"""Explain: the events that are named make the live row, each by touching the object."""
+
+from collections.abc import Callable
+from contextlib import closing
+from random import Random
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from ledger.log import Log
+from ledger.postgres.database import Database
+from projections.engine.explain import explain
+from projections.engine.history import history
+from projections.engine.listing import Lister
+from projections.engine.reads import Reads
+from tests.laws.test_as_of import LISTINGS, live, some_keys
+from tests.support.worlds import World, worlds
+
+
+@settings(
+    max_examples=3,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(world=worlds(), seed=st.integers(0, 99))
+def test_what_is_explained_is_the_live_row_and_each_change_is_of_an_event_that_touched_it(
+    fresh_database: Callable[[], Database], world: World, seed: int
+):
+    database, random = fresh_database(), Random(seed)
+    with Log(database.conninfo("app")) as log:
+        engine = live(database, log, world)
+        with closing(Reads(engine)) as reads:
+            for name, listing in LISTINGS.items():
+                assert listing.link is not None
+                if listing.link == "sku":
+                    continue  # hundreds of events: too many for this law's time
+                with reads.snapshot() as cursor:
+                    keys = some_keys(cursor, listing, random)
+                    rows = {key: Lister(listing).one(cursor, key) for key in keys}
+                for key, row in rows.items():
+                    explained = explain(reads, engine.registry.by_name[name], key)
+                    fields = explained["fields"]
+                    assert {column: field["value"] for column, field in fields.items()} == row
+                    touched = {line["position"] for line in history(reads, listing.link, key)}
+                    for field in fields.values():
+                        before = None
+                        for change in field["changes"]:
+                            assert change["position"] in touched
+                            assert change["before"] == before
+                            before = change["after"]
+                        assert before == field["value"]

@@ -1,0 +1,37 @@
+"""Reads of evidence in the log: one event each, however many read at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ledger.domain.events import EvidenceRead, Meta
+from ledger.errors import StoreUnavailable
+from ledger.evidence import Witness
+from ledger.log import Log
+from ledger.postgres.database import Database
+
+
+def test_reads_at_one_time_are_events_of_their_own(database: Database) -> None:
+    with Log(database.conninfo("app")) as log, ThreadPoolExecutor(16) as readers:
+        witness = Witness(log)
+        told = [
+            readers.submit(witness.saw, f"order/A{n}", [n], Meta(actor=f"token/{n}"))
+            for n in range(100)
+        ]
+        positions = [each.result() for each in told]
+        stored = {event.position: event for event in log.read()}
+    assert sorted(positions) == [*range(1, 101)]
+    for number, position in enumerate(positions):
+        read = stored[position]
+        assert read.event == EvidenceRead(subject=f"order/A{number}", positions=(number,))
+        assert (read.meta.actor, read.version) == (f"token/{number}", 1)
+        assert read.meta.correlation == f"order/A{number}"
+
+
+def test_what_cannot_be_written_down_is_not_shown(database: Database) -> None:
+    """The caller hears so before anything is answered."""
+    with Log(database.conninfo("app")) as log:
+        witness = Witness(log)
+        log.close()
+        with pytest.raises(StoreUnavailable):
+            witness.saw("order/A1", [1], Meta())

@@ -1,0 +1,184 @@
+"""Expiry: what is due and unpaid ends once, and what is paid never does."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime, timedelta
+from threading import Event
+
+import pytest
+
+from ledger.commands import Desk
+from ledger.domain.events import (
+    Entry,
+    Line,
+    Meta,
+    OrderExpired,
+    StockReleased,
+    StripeEventReceived,
+)
+from ledger.domain.order_commands import CancelOrder, PlaceOrder
+from ledger.domain.stock import ListProduct, ReceiveStock
+from ledger.expiry import REASON, Expiry
+from ledger.log import Log
+from ledger.postgres.database import Database
+from projections.engine import positions
+from projections.engine.build import Engine
+from projections.engine.follow import Follower
+from projections.engine.reads import Reads
+from projections.engine.registry import discover
+from webhooks.simulator import SimulatedStripe
+from webhooks.translate import Translator
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HALF_PAST = NOON + timedelta(minutes=30)
+SHOP = Meta(actor="shop")
+
+
+class World:
+    """A shop with enough tea, a follower by hand, and one process that expires orders."""
+
+    def __init__(self, engine: Engine, stack: ExitStack) -> None:
+        self.engine = engine
+        self._stack = stack
+        self.desk, self.expiry = self.another_process()
+        self.stripe = SimulatedStripe(1)
+        self.desk.execute(ListProduct(sku="A", at=NOON, name="Tea", prices={"gbp": 500}), SHOP)
+        self.desk.execute(ReceiveStock(sku="A", at=NOON, quantity=1000), SHOP)
+
+    def another_process(self) -> tuple[Desk, Expiry]:
+        reads = self._stack.enter_context(closing(Reads(self.engine)))
+        desk = Desk(self.engine.log, reads.money)
+        return desk, Expiry(desk, reads)
+
+    def place(self, *order_ids: str) -> None:
+        line = Line(sku="A", name="Tea", quantity=2, unit_minor=500)
+        for order_id in order_ids:
+            order = PlaceOrder(
+                order_id=order_id, at=NOON, currency="gbp", lines=(line,), expires_at=HALF_PAST
+            )
+            self.desk.execute(order, SHOP)
+        self.follow()
+
+    def pay(self, order_id: str, amount_minor: int, currency: str = "gbp") -> None:
+        payment, events = self.stripe.create_payment(amount_minor, currency, order_id=order_id)
+        self.append([*events, *self.stripe.pay_by_card(payment)])
+
+    def append(self, events: list) -> None:
+        self.engine.log.append_new([_entry(event.id, event.body) for event in events])
+        self.follow()
+
+    def follow(self) -> None:
+        Follower(self.engine).catch_up()
+
+    def expired(self) -> list[str]:
+        events = [recorded.event for recorded in self.engine.log.read(limit=5000)]
+        return [event.order_id for event in events if isinstance(event, OrderExpired)]
+
+
+def _entry(event_id: str, body: bytes) -> Entry:
+    received = StripeEventReceived(event_id=event_id, body=body, received_at=NOON, source="webhook")
+    return Entry(f"stripe/{event_id}", 1, received, NOON, Meta(actor="stripe"))
+
+
+@pytest.fixture
+def world(database: Database) -> Iterator[World]:
+    with ExitStack() as stack:
+        log = stack.enter_context(Log(database.conninfo("app")))
+        reader = Translator(mode="test", order_metadata_key="order_id")
+        engine = Engine(database, log, discover(), reader)
+        with database.connect("projector", autocommit=True) as conn:
+            positions.prepare(conn.cursor(), engine.registry, engine.reader, head=0)
+        yield World(engine, stack)
+
+
+def test_an_order_expires_when_its_reservation_is_over_and_not_before(world: World) -> None:
+    world.place("A1")
+    assert world.expiry.expire(HALF_PAST - timedelta(microseconds=1)) == []
+    assert world.expiry.expire(HALF_PAST) == ["A1"]
+    *_, expired, released = world.engine.log.read()
+    assert expired.event == OrderExpired(order_id="A1")
+    assert released.event == StockReleased(sku="A", order_id="A1", quantity=2)
+    assert expired.meta.actor == "system"
+    assert expired.meta.reason == REASON
+    assert expired.meta.correlation == "order/A1"
+
+
+def test_it_expires_once(world: World) -> None:
+    world.place("A1")
+    assert world.expiry.expire(HALF_PAST) == ["A1"]
+    world.follow()
+    assert world.expiry.expire(HALF_PAST) == []
+    assert world.expired() == ["A1"]
+
+
+@pytest.mark.parametrize(
+    ("paid_minor", "currency", "expires"),
+    [
+        (0, "gbp", True),
+        (400, "gbp", False),
+        (1000, "gbp", False),
+        (1500, "gbp", False),
+        (1000, "usd", False),
+    ],
+)
+def test_an_order_that_money_is_held_for_never_expires(
+    world: World, paid_minor: int, currency: str, *, expires: bool
+) -> None:
+    """Be it all of it, a part, or money of another currency."""
+    world.place("A1")
+    if paid_minor:
+        world.pay("A1", paid_minor, currency)
+    assert world.expiry.overdue(HALF_PAST, 9) == (["A1"] if expires else [])
+    assert world.expiry.expire(HALF_PAST) == (["A1"] if expires else [])
+
+
+def test_an_order_whose_part_payment_went_back_expires(world: World) -> None:
+    world.place("A1")
+    payment, events = world.stripe.create_payment(400, "gbp", order_id="A1")
+    world.append([*events, *world.stripe.pay_by_card(payment)])
+    _, refunds = world.stripe.refund(payment, 400)
+    world.append(refunds)
+    assert world.expiry.expire(HALF_PAST) == ["A1"]
+
+
+def test_who_comes_second_accepts_what_was_decided(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A payment, a cancellation or another expiry that came after the look is left as it is."""
+    world.place("paid", "canceled", "expired", "due")
+    seen = world.expiry.overdue(HALF_PAST, 9)
+    assert sorted(seen) == ["canceled", "due", "expired", "paid"]
+    world.pay("paid", 1000)
+    money = world.desk.money("canceled")
+    world.desk.execute(CancelOrder(order_id="canceled", at=NOON, money=money), SHOP)
+    world.follow()
+    _, other = world.another_process()
+    monkeypatch.setattr(other, "overdue", lambda *_: ["expired"])
+    assert other.expire(HALF_PAST) == ["expired"]
+    world.follow()
+    monkeypatch.setattr(world.expiry, "overdue", lambda *_: seen)
+    assert world.expiry.expire(HALF_PAST) == ["due"]
+    assert sorted(world.expired()) == ["due", "expired"]
+
+
+def test_two_processes_at_once_expire_each_order_once(world: World) -> None:
+    order_ids = [f"A{number:02}" for number in range(80)]  # more than one batch
+    world.place(*order_ids)
+    _, other = world.another_process()
+    stop = Event()
+    with ThreadPoolExecutor(3) as threads:
+        following = threads.submit(Follower(world.engine).run, stop)
+        for each in [threads.submit(e.run, stop) for e in (world.expiry, other)]:
+            each.result()
+        stop.set()
+        following.result()
+    assert sorted(world.expired()) == order_ids
+
+
+def test_told_to_stop_it_begins_no_further_batch(world: World) -> None:
+    world.place("A1")
+    stop = Event()
+    stop.set()
+    world.expiry.run(stop)
+    assert world.expired() == []

@@ -1,0 +1,123 @@
+"""Tokens: their shape, and those that the log knows."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.domain.access import STREAM, Role
+from ledger.domain.events import Meta
+from ledger.errors import InvalidCommand, UnknownToken
+from ledger.log import Log
+from ledger.postgres.database import Database
+from ledger.tokens import Issued, digest, issue, listing, new_token, revoke
+
+META = Meta(actor="operator", actor_name="ada", reason="a new colleague")
+
+
+@pytest.fixture
+def log(database: Database) -> Iterator[Log]:
+    with Log(database.conninfo("app")) as log:
+        yield log
+
+
+# ── Shape ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_tokens_are_long_and_never_the_same() -> None:
+    made = {new_token() for _ in range(100)}
+    assert len(made) == 100
+    assert {len(token) for token in made} == {54}
+    assert len({digest(token) for token in made}) == 100
+
+
+@given(place=st.integers(0, 53), letter=st.sampled_from("aB3_-. é"))
+def test_a_mistyped_token_is_none(place: int, letter: str) -> None:
+    token = "lgr_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8_4O7WPJ"
+    changed = token[:place] + letter + token[place + 1 :]
+    assert digest(changed) is None or changed == token
+
+
+@pytest.mark.parametrize("text", ["", "lgr_", "lgr_x_y", "sk_test_1", "\0" * 54, "lgr_" + "é" * 50])
+def test_other_text_is_no_token(text: str) -> None:
+    assert digest(text) is None
+
+
+def test_white_space_around_it_is_not_part_of_it() -> None:
+    assert digest(new_token() + "\n") is None
+
+
+# ── What was issued ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_issued_token_is_found_and_its_text_is_not_stored(log: Log) -> None:
+    made = issue(log, Role.OPS, "Warehouse", META)
+    known = Issued(log)
+    assert not known.any_ever
+    known.read()
+    assert known.any_ever
+    token_sha256 = digest(made.token)
+    assert token_sha256 is not None
+    found = known.find(token_sha256)
+    assert found is not None
+    assert (found.token_id, found.role, found.name) == (made.token_id, Role.OPS, "Warehouse")
+    (recorded,) = log.stream(STREAM)
+    assert recorded.meta == META
+    with log.recorder.datastore.get_connection() as conn, conn.cursor() as cursor:
+        cursor.execute("select state from ledger.stored_events")
+        (row,) = cursor.fetchall()
+    assert made.token[4:47].encode() not in bytes(row["state"])
+
+
+def test_the_same_id_with_another_hash_is_another_token(log: Log) -> None:
+    made = issue(log, Role.OPS, "Warehouse", META)
+    known = Issued(log)
+    known.read()
+    assert known.find(made.token_id + "0" * 52) is None
+
+
+def test_a_revoked_token_is_known_as_such(log: Log) -> None:
+    made = issue(log, Role.OPS, "Warehouse", META)
+    known = Issued(log)
+    known.read()
+    assert revoke(log, made.token_id, META) == 2
+    assert revoke(log, made.token_id, META) is None
+    known.read()
+    token = known.find(digest(made.token) or "")
+    assert token is not None
+    assert token.invalid_because(datetime.now(UTC)) == "revoked"
+    with pytest.raises(UnknownToken):
+        revoke(log, "0" * 12, META)
+
+
+def test_administrators_at_the_same_time_all_succeed(log: Log) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda n: issue(log, Role.OPS, f"n{n}", META), range(8)))
+    assert [r.version for r in log.stream(STREAM)] == list(range(1, 9))
+    assert {line.token_id for line in listing(log)} == {token.token_id for token in made}
+
+
+def test_the_list_says_who_issued_what_and_what_is_over(log: Log) -> None:
+    issue(log, Role.ADMIN, "Ada", META)
+    gone = issue(log, Role.CUSTOMER, "Ann", META, customer_id="c1", lifetime=timedelta(days=1))
+    over = issue(log, Role.OPS, "Omar", META, lifetime=timedelta(microseconds=1))
+    revoke(log, gone.token_id, Meta(actor="operator", reason="phone was lost"))
+    lines = listing(log)
+    assert [(line.name, line.state) for line in lines] == [
+        ("Ada", "valid"),
+        ("Ann", "revoked"),
+        ("Omar", "expired"),
+    ]
+    assert {line.issued_by for line in lines} == {"ada"}
+    assert (lines[1].customer_id, lines[1].revoked_because) == ("c1", "phone was lost")
+    assert lines[1].revoked_at is not None
+    assert lines[2].expires_at == over.expires_at
+
+
+def test_a_refused_issue_stores_nothing(log: Log) -> None:
+    with pytest.raises(InvalidCommand):
+        issue(log, Role.CUSTOMER, "Ann", META)
+    assert log.head() == 0
