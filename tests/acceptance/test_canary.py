@@ -198,6 +198,7 @@ def test_no_mark_reaches_the_log_of_the_service(shop: Shop) -> None:
         for operation in OPERATIONS:
             shop.ask(operation, marked(operation.body or {}))
         wait_for(shop.ready)
+        assert MARK in shop.run("audit", "--json").stdout, "the marks went in"
     kinds = {line["event"] for line in told(shop)}
     assert "SameIdOtherContent" in kinds, "the log is the one that was looked for"
     assert "request_failed" not in kinds

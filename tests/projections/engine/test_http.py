@@ -88,6 +88,8 @@ def test_filters(counter: Counter, path: str, query: dict[str, str], count: int)
         ("/orders", {"cursor": "WyIxIl0="}),
         ("/orders", {"cursor": "WyJ3aGVuIiwiQTEiXQ=="}),
         ("/orders", {"after": "-1"}),
+        ("/orders", {"after": "1000000"}),
+        ("/orders/A1/history", {"after": "1000000"}),
         ("/orders/A1", {"as_of": "yesterday"}),
         ("/orders/A1", {"as_of": "2026-03-01T12:00:00"}),
         ("/orders/A1/history", {"cursor": "x"}),
@@ -228,6 +230,17 @@ def test_a_read_does_not_wait_for_what_stopped(counter: Counter):
         positions.stop(conn.cursor(), ["orders"], last, "a test")
     assert counter.get("/orders", 503, after=last + 1)["code"] == "projection_stopped"
     assert counter.get("/orders", after=last)["items"] == []
+
+
+@pytest.mark.parametrize("path", ["/orders/A1/history", "/orders", "/orders/A1"])
+def test_a_read_model_that_was_never_built_is_said_to_be(counter: Counter, path: str):
+    """As after an upgrade that brought a new one: the cure is told, and nothing breaks."""
+    counter.follow()
+    with counter.engine.database.connect("projector", autocommit=True) as conn:
+        conn.execute("drop table read_models.links, read_models.orders cascade")
+    told = counter.get(path, 503)
+    assert told["code"] == "projection_stopped"
+    assert "ledger rebuild" in told["detail"]
 
 
 def test_the_status_says_how_far_each_projection_is(counter: Counter):
