@@ -63,7 +63,7 @@ def _bind(listener: socket.socket, address: tuple[object, ...]) -> None:
 
 
 def _forget_what_stays() -> None:
-    """Spare each later collection the objects that were imported: it took 50 ms, and all waited."""
+    """Spare each later collection the objects that were imported: every caller waits for it."""
     gc.collect()
     gc.freeze()
 

@@ -36,7 +36,7 @@ from ledger.domain.facts import (
 )
 from projections.engine.declare import Change, Column, Journal, Projection
 
-# `id` before `kind`: it tells lines apart sooner, and the index is made in half the time.
+# `id` before `kind`: it tells lines apart sooner, so the index is made faster.
 links = Journal(
     "links", id=Column("text", "key"), kind=Column("text", "key"), indexes=("position",)
 )
