@@ -27,13 +27,15 @@ _SESSION: Final = "-c timezone=UTC -c search_path=pg_catalog,pg_temp"
 class Database:
     """A database with the log's schema; `admin_conninfo` connects as the user who may migrate it.
 
-    A session of a role runs in UTC and finds nothing by an unqualified name but PostgreSQL's own
+    `time_zone` is the reporting zone, in which `ledger.business_day` cuts days. A session of a role
+    runs in UTC, knows the reporting zone, and finds nothing by an unqualified name but PostgreSQL's own
     and, last, its temporary tables: our SQL names its schemas, so no table of that name in
     `public` or among temporary ones can take the place of ours. `reset role` returns to the role;
     only `set role none` would leave it.
     """
 
     admin_conninfo: str = field(repr=False)  # may hold a password
+    time_zone: str = "UTC"
 
     def conninfo(self, role: Role) -> str:
         """A libpq connection string whose sessions act as `ledger_<role>`.
@@ -41,7 +43,8 @@ class Database:
         Options and the application name that the address already has are kept.
         """
         given = conninfo_to_dict(self.admin_conninfo)
-        options = f"{given.get('options') or ''} -c role=ledger_{role} {_SESSION}".lstrip()
+        ours = f"-c role=ledger_{role} -c ledger.time_zone={self.time_zone} {_SESSION}"
+        options = f"{given.get('options') or ''} {ours}".lstrip()
         name = given.get("application_name") or f"ledger {role}"
         return make_conninfo(self.admin_conninfo, options=options, application_name=name)
 
@@ -59,22 +62,23 @@ def open_database(settings: Settings) -> Generator[Database]:
     """
     with ExitStack() as stack:
         if settings.database_url is not None:
-            database = Database(settings.database_url.get_secret_value())
+            admin_conninfo = settings.database_url.get_secret_value()
         else:
             server = stack.enter_context(EmbeddedPostgres(settings.ledger_home))
-            database = _make_database(server)
+            admin_conninfo = _make_database(server)
+        database = Database(admin_conninfo, settings.ledger_time_zone.key)
         with _connect(database.admin_conninfo, autocommit=True) as admin:
             migrate(admin)
         yield database
 
 
-def _make_database(server: EmbeddedPostgres) -> Database:
+def _make_database(server: EmbeddedPostgres) -> str:
     with _connect(server.conninfo("postgres"), autocommit=True) as admin:
         found = admin.execute("select from pg_database where datname = 'ledger'").rowcount
         if not found:
             with suppress(DuplicateDatabase, UniqueViolation):  # another process was faster
                 admin.execute("create database ledger template template0")
-    return Database(server.conninfo("ledger"))
+    return server.conninfo("ledger")
 
 
 def _connect(conninfo: str, **kwargs: Any) -> psycopg.Connection:

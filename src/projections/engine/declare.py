@@ -241,7 +241,7 @@ class Derived:
 
 @dataclass(frozen=True, eq=False)
 class Rollup:
-    """Sums by key over the rows of one table (mirror, journal or derived) of the same projection.
+    """Sums by key over the rows of one table, of its own projection or of one that that reads.
 
     `contribution` selects, from a relation called `source`, the key columns and then bigint
     amounts, one row or none for each row of the source; amounts are added up by key.

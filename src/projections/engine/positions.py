@@ -57,10 +57,18 @@ class Standing(NamedTuple):
 def standings(cursor: AnyCursor, registry: Registry, reader: Reader) -> list[Standing]:
     """Where each projection of the registry stands."""
     rows = {row[0]: row for row in cursor.execute(STANDINGS).fetchall()}
-    return [
-        _standing(p.name, rows.get(p.name), version(registry, p.name, reader.fingerprint))
-        for p in registry
-    ]
+    wanted = _versions(cursor, registry, registry.by_name, reader)
+    return [_standing(name, rows.get(name), wanted[name]) for name in registry.by_name]
+
+
+def _versions(
+    cursor: AnyCursor, registry: Registry, names: Iterable[str], reader: Reader
+) -> dict[str, str]:
+    """The version that each of these has when it is made by this session."""
+    row = cursor.execute("select current_setting('ledger.time_zone') as zone").fetchone()
+    assert row is not None
+    (zone,) = row
+    return {name: version(registry, name, reader.fingerprint, zone) for name in names}
 
 
 def _standing(name: str, row: Sequence[object] | None, wanted: str) -> Standing:
@@ -122,5 +130,5 @@ def built(
     cursor: AnyCursor, registry: Registry, names: Iterable[str], reader: Reader, *, position: int
 ) -> None:
     """These projections were made by the present code from all events up to a position."""
-    made = {name: version(registry, name, reader.fingerprint) for name in names}
+    made = _versions(cursor, registry, names, reader)
     cursor.execute(BUILT, [position, list(made), list(made.values())])

@@ -98,14 +98,18 @@ def discover() -> Registry:
 
 
 @lru_cache
-def version(registry: Registry, name: str, reader: str) -> str:
+def version(registry: Registry, name: str, reader: str, time_zone: str) -> str:
     """What makes a read model: its source and what it shares, what it reads, and the reader.
 
-    `reader` is the fingerprint of the translator, its settings included.
+    `reader` is the fingerprint of the translator, its settings included; the reporting time zone
+    matters where days are cut.
     """
     projection = registry.by_name[name]
-    sources = [*map(inspect.getsource, SHARED), _source(projection)]
-    read = [version(registry, other, reader) for other in projection.reads]
+    source = _source(projection)
+    sources = [*map(inspect.getsource, SHARED), source]
+    if "business_day" in source:
+        sources.append(time_zone)
+    read = [version(registry, other, reader, time_zone) for other in projection.reads]
     return hashlib.sha256("\n".join([reader, *sources, *read]).encode()).hexdigest()[:16]
 
 

@@ -1,5 +1,7 @@
 """A connection is a session of its role, on every server that we support."""
 
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import get_args
 
@@ -87,3 +89,20 @@ def test_a_database_url_is_used_and_migrated(empty_database: Database, tmp_path:
     ):
         assert conn.execute("select name from ledger.ledger_migrations").rowcount > 0
     assert not list(tmp_path.iterdir()), "no embedded server"
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [
+        ("UTC", date(2026, 3, 29)),
+        ("Europe/London", date(2026, 3, 30)),  # an hour ahead since that morning
+        ("America/New_York", date(2026, 3, 29)),
+    ],
+)
+@pytest.mark.parametrize("role", ["projector", "reader", "app"])
+def test_every_session_of_a_role_cuts_days_in_the_reporting_zone(
+    database: Database, role: Role, zone: str, day: date
+) -> None:
+    at = datetime(2026, 3, 29, 23, 30, tzinfo=UTC)
+    with replace(database, time_zone=zone).connect(role) as conn:
+        assert conn.execute("select ledger.business_day(%s)", [at]).fetchone() == (day,)
