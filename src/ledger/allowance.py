@@ -1,53 +1,36 @@
-"""How often calls that are turned away are told what is wrong with them."""
+"""How often calls that are turned away are told what is wrong with them: windows of `limits`."""
 
-import time
-from collections import OrderedDict
-from collections.abc import Callable
 from threading import Lock
 from typing import Final
+
+from limits import parse
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
 
 MAX_REMEMBERED: Final = 10_000
 
 
-class Allowance:
-    """A bucket of `size` calls that refills by `per_second`.
+class Allowances:
+    """So many calls a window for each key (an address, a token), as in `100 per 100 seconds`.
 
     Only rejected calls take from it: whoever floods a door can use it up, and a call that is as it
-    should be is accepted all the same.
+    should be is accepted all the same. When more keys than `MAX_REMEMBERED` are in a window, all
+    are forgotten: a flood from a million addresses does not fill the memory.
     """
 
-    def __init__(self, size: float = 1000, per_second: float = 100) -> None:
-        self._size = size
-        self._per_second = per_second
-        self._left: float = size
-        self._seen_at = 0.0
-
-    def take(self, now: float) -> bool:
-        """Take one call, at `now` in seconds of a clock that never goes back; False: none left."""
-        refilled = self._left + (now - self._seen_at) * self._per_second
-        self._left, self._seen_at = min(self._size, refilled), now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
-
-
-class Allowances:
-    """A bucket for each key (an address, a token); the longest unused of too many is forgotten."""
-
-    def __init__(
-        self, size: float, per_second: float, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._make = lambda: Allowance(size, per_second)
-        self._clock = clock
+    def __init__(self, limit: str) -> None:
+        self._limit = parse(limit)
         self._lock = Lock()
-        self._by_key: OrderedDict[str, Allowance] = OrderedDict()
+        self._begin()
 
-    def take(self, key: str) -> bool:
+    def take(self, key: str = "") -> bool:
         """Take one call of this key, now; False: none left."""
         with self._lock:
-            allowance = self._by_key.setdefault(key, self._make())
-            self._by_key.move_to_end(key)
-            if len(self._by_key) > MAX_REMEMBERED:
-                self._by_key.popitem(last=False)
-            return allowance.take(self._clock())
+            if len(self._storage.storage) > MAX_REMEMBERED:
+                self._begin()
+            return self._windows.hit(self._limit, key)
+
+    def _begin(self) -> None:
+        """A new storage each time: the library tidies up the old one in a thread of its own."""
+        self._storage = MemoryStorage()
+        self._windows = FixedWindowRateLimiter(self._storage)

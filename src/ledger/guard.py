@@ -6,6 +6,7 @@ It stands before every operation that is not open to all (`ledger.openapi`).
 import asyncio
 import time
 from datetime import UTC, datetime
+from ipaddress import IPv6Address
 from typing import Final, NoReturn
 from uuid import uuid4
 
@@ -38,6 +39,12 @@ REFRESH_SECONDS: Final = 0.5
 FORWARDED: Final = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
 """Headers by which proxies and tunnels say that they pass on somebody else's call."""
 
+SESSION: Final = "ledger.session"
+"""Where the console, within this process, says in a call's scope which token signed in.
+
+Nothing that comes over the network can set it. None is a caller who did not sign in.
+"""
+
 MAX_PATH: Final = 200
 CAUSES: Final = ("missing", "malformed", "unknown", "expired", "revoked", "role", "foreign")
 
@@ -55,8 +62,8 @@ class Guard:
 
     def __init__(self, log: Log, *, analysts_see_orders: bool = False) -> None:
         self.issued = Issued(log)
-        self.answered = Allowances(size=100, per_second=1)
-        self.told = Allowances(size=10, per_second=1 / 60)
+        self.answered = Allowances("100 per 100 seconds")
+        self.told = Allowances("10 per 10 minutes")
         self._log = log
         self._analysts_see_orders = analysts_see_orders
         self._reading: asyncio.Future[None] | None = None
@@ -107,6 +114,8 @@ class Guard:
     async def _token(self, request: Request) -> Token | None:
         """The token of a call, valid or not; None for a caller who needs none as yet."""
         await self._read_since(time.monotonic() - REFRESH_SECONDS)
+        if (token_id := request.scope.get(SESSION)) is not None:
+            return self.issued.by_id(token_id) or self._turn_away(request, "unknown")
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             if not self.issued.any_ever and _is_local(request):
@@ -119,7 +128,7 @@ class Guard:
 
     def _turn_away(self, request: Request, cause: str) -> NoReturn:
         REFUSED.labels(cause).inc()
-        self._answer(_address(request))
+        self._answer(_neighbourhood(request))
         if cause == "missing":
             raise Unauthorized
         raise Unauthorized("This is no access token that was issued here.")
@@ -130,7 +139,7 @@ class Guard:
 
     async def _look_again(self, request: Request, token_sha256: str) -> Token:
         """A token that is not known may have been issued just now; looking has its limit too."""
-        self._answer(_address(request))
+        self._answer(_neighbourhood(request))
         await self._read_since(time.monotonic())
         token = self.issued.find(token_sha256)
         if token is None:
@@ -190,3 +199,11 @@ def _is_local(request: Request) -> bool:
 
 def _address(request: Request) -> str:
     return request.client.host if request.client else ""
+
+
+def _neighbourhood(request: Request) -> str:
+    """The address, of IPv6 its first 64 bits: who has one address there has all of them."""
+    text = _address(request)
+    if ":" not in text or (address := IPv6Address(text)).ipv4_mapped:
+        return text
+    return address.packed[:8].hex()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event
 from typing import Final, NamedTuple
@@ -13,17 +14,10 @@ import structlog
 
 from ledger.errors import LedgerError, StoreUnavailable
 from ledger.postgres.database import Database
+from ledger.postgres.leases import limit_silence
 
 POLL_SECONDS: Final = 1.0
 LEADER: Final = "select pg_try_advisory_lock(hashtext('ledger timers'))"
-KEEPALIVE: Final = """
-select
-    set_config('tcp_keepalives_idle', '1', false),
-    set_config('tcp_keepalives_interval', '1', false),
-    set_config('tcp_keepalives_count', '3', false)
-"""
-"""A leader whose machine is gone lost its lock after four seconds (and sockets of this machine at
-once): https://www.postgresql.org/docs/current/runtime-config-connection.html"""
 
 logger = structlog.get_logger("ledger.timers")
 
@@ -40,10 +34,10 @@ class Job(NamedTuple):
 
 
 class Timers:
-    """Runs jobs, one after the other; one process at a time does, the others stand by.
+    """Runs jobs, each in a thread of its own; one process at a time does, the others stand by.
 
-    The one that leads holds an advisory lock on a connection of its own. When it dies, the lock
-    is free, and another takes over within five seconds.
+    The one that leads holds an advisory lock on a connection of its own. When it dies or hangs, the
+    lock is free, and another takes over within five seconds.
     """
 
     def __init__(self, database: Database, jobs: Sequence[Job]) -> None:
@@ -63,20 +57,26 @@ class Timers:
     @contextmanager
     def _leading(self, stop: Event) -> Generator[psycopg.Connection]:
         with self._database.connect("reader", autocommit=True) as conn:
-            conn.execute(KEEPALIVE)
+            limit_silence(conn)
             while not stop.is_set() and conn.execute(LEADER).fetchone() != (True,):
                 stop.wait(POLL_SECONDS)
             yield conn
 
     def _run_jobs(self, leader: psycopg.Connection, stop: Event) -> None:
         due = dict.fromkeys(self._jobs, time.monotonic())
-        while not stop.is_set():
-            leader.execute("select 1")  # a lock that was lost with its connection leads no more
-            for job in self._jobs:
-                if time.monotonic() >= due[job] and not stop.is_set():
-                    due[job] = time.monotonic() + job.every_seconds
-                    _run(job, stop)
-            stop.wait(POLL_SECONDS)
+        running = dict[Job, Future[None]]()
+        with ThreadPoolExecutor(len(self._jobs) or 1, "timer") as threads:
+            while not stop.is_set():
+                leader.execute("select 1")  # a lock that was lost with its connection leads no more
+                for job in self._jobs:
+                    if job in running and running[job].done():
+                        running.pop(job).result()  # raises what ended it
+                    if job not in running and time.monotonic() >= due[job]:
+                        due[job] = time.monotonic() + job.every_seconds
+                        running[job] = threads.submit(_run, job, stop)
+                stop.wait(POLL_SECONDS)
+        for last in running.values():
+            last.result()
 
 
 def _run(job: Job, stop: Event) -> None:

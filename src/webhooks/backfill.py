@@ -13,6 +13,7 @@ from webhooks.intake import IntakeReport, Offer, Rejection, take_in_all
 from webhooks.stripe_objects import parse_event
 
 KEPT_DAYS = 30
+A_MOMENT = timedelta(minutes=1)
 
 _META = Meta(actor="operator")
 
@@ -56,8 +57,9 @@ def backfill(
 
 
 def _gap(since: datetime, now: datetime) -> Gap | None:
+    """What Stripe has no longer; who asked for all that it keeps asked a moment ago."""
     oldest = now - timedelta(days=KEPT_DAYS)
-    return Gap(since, oldest) if since < oldest else None
+    return Gap(since, oldest) if since < oldest - A_MOMENT else None
 
 
 def _offers(

@@ -1,6 +1,5 @@
 """The door for Stripe: POST /webhooks/stripe."""
 
-import time
 from datetime import UTC, datetime
 
 from prometheus_client import Counter
@@ -58,7 +57,7 @@ async def receive_stripe_event(request: Request) -> Response:
         receipt = await _receive(request)
     except (BadSignature, NotAStripeEvent, PayloadTooLarge) as error:
         _count(error)
-        if not request.state.receiver.rejections.take(time.monotonic()):
+        if not request.state.receiver.rejections.take():
             raise TooManyRejected("Too many calls were rejected; send fewer.") from error
         raise
     except LedgerError as error:

@@ -11,7 +11,7 @@ from typing import NamedTuple, Self, get_args
 import structlog
 from prometheus_client import Counter, Histogram
 
-from ledger.allowance import Allowance
+from ledger.allowance import Allowances
 from ledger.domain.events import Meta, StripeEventReceived
 from ledger.errors import SameIdOtherContent, StoreUnavailable
 from ledger.log import APPEND_BYTES, APPEND_EVENTS, Log
@@ -58,7 +58,7 @@ class Receiver:
     """
 
     def __init__(self, log: Log) -> None:
-        self.rejections = Allowance()
+        self.rejections = Allowances("1000 per 10 seconds")
         self._log = log
         self._waiting: deque[_Delivery] = deque()
         self._waiting_bytes = 0

@@ -36,6 +36,16 @@ def verify_signature(
         )
 
 
+def is_signed(body: bytes, header: str, secrets: Iterable[str]) -> bool:
+    """Whether one secret signed these bytes, whenever that was; `header` as it came then."""
+    try:
+        _timestamp(header)
+        text = _text(body)
+    except BadSignature:
+        return False
+    return any(_is_signed(text, header, secret) for secret in secrets)
+
+
 def _timestamp(header: str) -> int:
     """The header's time, in seconds since 1970; like Stripe, the first one counts."""
     if len(header) > MAX_HEADER_LENGTH or not header.isascii():

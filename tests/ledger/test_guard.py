@@ -268,13 +268,16 @@ def test_analysts_see_orders_by_a_setting(opened: Open, on: bool, status: int) -
     assert house.get(analyst, "/payments") == house.get(analyst, "/events") == 403
 
 
-def test_ops_see_histories_but_not_what_the_events_hold(house: House) -> None:
-    ops = house.token(Role.OPS)
+def test_analysts_who_see_histories_do_not_see_what_the_events_hold(opened: Open) -> None:
+    house = opened(ledger_analysts_see_orders=True)
+    ops, analyst = house.token(Role.OPS), house.token(Role.ANALYST)
     house.open_shop(ops)
     order_id = house.place(ops)
-    assert house.get(ops, f"/orders/{order_id}/history") == 200
-    assert house.get(ops, f"/orders/{order_id}/history?payload=true") == 403
-    assert house.get(house.token(Role.AUDITOR), f"/orders/{order_id}/history?payload=true") == 200
+    history = f"/orders/{order_id}/history"
+    assert house.get(analyst, history) == 200
+    assert house.get(analyst, f"{history}?payload=true") == 403
+    assert house.get(ops, f"{history}?payload=true") == 200
+    assert house.get(house.token(Role.AUDITOR), f"{history}?payload=true") == 200
 
 
 def test_what_is_done_says_by_whom(house: House) -> None:
@@ -340,7 +343,7 @@ def test_a_customer_who_tries_the_orders_of_others_goes_on_record(house: House) 
 def test_refused_attempts_cannot_fill_the_log(house: House) -> None:
     """The first ones are told; then refusals are only counted, and in the end not explained."""
     state = house.client.app_state["guard"]
-    state.told, state.answered = Allowances(3, 0), Allowances(5, 0)
+    state.told, state.answered = Allowances("3 per hour"), Allowances("5 per hour")
     token = house.token(Role.ANALYST)
     assert house.get(token) == 200
     before = counted("role")
@@ -356,12 +359,22 @@ def test_a_flood_from_an_address_is_answered_in_short_and_valid_calls_pass(house
     token = house.token()
     assert house.get(token) == 200
     state = house.client.app_state["guard"]
-    state.answered = Allowances(3, 0)
+    state.answered = Allowances("3 per hour")
     head = house.log.head()
     assert [house.get(new_token()) for _ in range(5)] == [401] * 3 + [429] * 2
     assert house.get(None) == house.get("lgr_x") == 429
     assert house.get(token) == 200
     assert house.log.head() == head
+
+
+def test_an_address_of_ipv6_counts_with_all_of_its_network(opened: Open) -> None:
+    """Whoever has one of its 2^64 addresses has the others too."""
+    answered, statuses = Allowances("1 per hour"), list[int]()
+    for address in ("2001:db8::1", "2001:db8::2", "2001:db8:1::1", "::ffff:192.0.2.1"):
+        house = opened((address, 50_000))
+        house.client.app_state["guard"].answered = answered
+        statuses.append(house.get(None))
+    assert statuses == [401, 429, 401, 401]
 
 
 @pytest.mark.parametrize("cause", guard.CAUSES)

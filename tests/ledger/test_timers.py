@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -24,10 +24,12 @@ from ledger.domain.order_commands import PlaceOrder
 from ledger.domain.stock import ListProduct, ReceiveStock
 from ledger.errors import StoreUnavailable
 from ledger.log import Log
+from ledger.postgres import leases
 from ledger.postgres.database import Database
 from ledger.timers import Job, Timers
 from projections.engine import positions
 from projections.engine.registry import discover
+from tests.support.waiting import wait_for
 from webhooks.translate import Translator
 
 SHOP = Meta(actor="shop")
@@ -39,13 +41,6 @@ where l.locktype = 'advisory' and l.granted and a.datname = current_database()
     and l.objid::int8 = hashtext('ledger timers')::int8 & 4294967295
 """
 END = "select pg_terminate_backend(%s)"
-
-
-def wait_for(met: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 @pytest.fixture(autouse=True)
@@ -194,10 +189,11 @@ def expired(database: Database) -> list[str]:
     return [event.order_id for event in events if isinstance(event, OrderExpired)]
 
 
-def test_when_the_leader_is_killed_another_expires_within_5_seconds(
-    database: Database, desk: Desk, tmp_path: Path
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hangs"])
+def test_when_the_leader_is_gone_another_expires_within_5_seconds(
+    database: Database, desk: Desk, tmp_path: Path, end: signal.Signals
 ) -> None:
-    """`ledger follow` twice; nothing expires twice."""
+    """`ledger follow` twice; nothing expires twice, also when the one that hung goes on."""
     with (
         following(database, tmp_path, "first") as first,
         following(database, tmp_path, "second") as second,
@@ -206,9 +202,30 @@ def test_when_the_leader_is_killed_another_expires_within_5_seconds(
         place_overdue(desk, "A1")
         wait_for(lambda: expired(database) == ["A1"])
         (leader,) = leaders(database).values()
-        os.kill(processes[leader].pid, signal.SIGKILL)
+        os.kill(processes[leader].pid, end)
         place_overdue(desk, "A2")
-        wait_for(lambda: "A2" in expired(database), seconds=5)
+        wait_for(lambda: "A2" in expired(database), seconds=6)
         (successor,) = leaders(database).values()
         assert {leader, successor} == {"first", "second"}
-    assert expired(database) == ["A1", "A2"]
+        os.kill(processes[leader].pid, signal.SIGCONT)
+        place_overdue(desk, "A3")
+        wait_for(lambda: "A3" in expired(database))
+        assert list(leaders(database).values()) == [successor]
+    assert expired(database) == ["A1", "A2", "A3"]
+
+
+def test_a_job_may_take_longer_than_a_leader_may_be_silent(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "SILENT_SECONDS", 0.3)
+    ran: list[int] = []
+
+    def long(_: Event) -> None:
+        time.sleep(1)
+        ran.append(1)
+
+    with capture_logs() as logs, running(Timers(database, [Job("long", 3600, long)])):
+        wait_for(lambda: ran)
+        time.sleep(0.5)
+    assert not logs
+    assert ran == [1]

@@ -6,7 +6,13 @@ import msgspec
 
 from tests.support.shop import PRICES, Order
 from tests.support.town import Town
-from webhooks.simulator import CHECKOUT_STORIES, STORIES, Events, Purchase
+from webhooks.simulator import (
+    CHECKOUT_STORIES,
+    STORIES,
+    SUBSCRIBER_STORIES,
+    Events,
+    Purchase,
+)
 
 PAYING = ("paid_by_card", "paid_at_the_third_try", "captured", "paid_by_debit")
 
@@ -33,6 +39,12 @@ def payment_id_of(events: Events) -> str:
     """The payment that a story's first events speak of: its intent, or the bare charge."""
     thing = msgspec.json.decode(events[0].body)["data"]["object"]
     return thing.get("payment_intent") or thing["id"]
+
+
+def heard_last(town: Town) -> str:
+    """The stream of the event that Stripe sent last."""
+    streams = (entry.originator_id for entry in reversed(town.shop.entries))
+    return next(stream for stream in streams if stream.startswith("stripe/"))
 
 
 @lived
@@ -149,7 +161,7 @@ def paid_after_expiry(town: Town) -> Iterator[object]:
     yield
     town.shop.expire(order)
     yield from town.tell(STORIES["paid_by_card"], purchase_of(order), town.any_stripe())
-    if town.shop.allocate(order, town.shop.entries[-1].originator_id):
+    if town.shop.allocate(order, heard_last(town)):
         yield
         town.shop.fulfil(order)
 
@@ -160,7 +172,7 @@ def paid_after_expiry_and_sold_out(town: Town) -> Iterator[object]:
     yield
     town.shop.expire(order)
     yield from town.tell(STORIES["captured"], purchase_of(order), town.any_stripe())
-    cause, sku = town.shop.entries[-1].originator_id, order.lines[0].sku
+    cause, sku = heard_last(town), order.lines[0].sku
     town.shop.count_again(sku, free=0)
     assert not town.shop.allocate(order, cause)
     town.shop.replenish(sku, 30)
@@ -241,6 +253,49 @@ def known_customer(town: Town) -> Iterator[object]:
     town.receive(town.on_time(stripe).change_email(customer, "ada@example.org"))
     yield
     town.receive(town.on_time(stripe).delete_customer(customer))
+
+
+@lived
+def wished_for(town: Town) -> Iterator[object]:
+    """Wishes come and go, an order follows, and somebody downloads what came of it."""
+    for _ in range(town.random.randint(2, 5)):
+        town.shop.wish()
+        yield
+    order = town.shop.place()
+    yield from town.tell(STORIES["paid_by_card"], purchase_of(order), town.any_stripe())
+    town.shop.wish()
+    yield
+    town.shop.export()
+
+
+@lived
+def subscribers(town: Town) -> Iterator[object]:
+    """Two of them side by side, in the currency and at the API version of chance."""
+    lives = [
+        town.tell(
+            SUBSCRIBER_STORIES[name],
+            Purchase(town.random.randint(2, 400) * 10, town.random.choice(["gbp", "jpy", "kwd"])),
+            town.any_stripe(),
+        )
+        for name in town.random.sample(sorted(SUBSCRIBER_STORIES), 2)
+    ]
+    yield from zip(*lives, strict=False)
+    yield from lives[0]
+    yield from lives[1]
+
+
+@lived
+def paid_out(town: Town) -> Iterator[object]:
+    """One payout arrives; another one seemed to, and comes back."""
+    stripe = town.any_stripe()
+    for fails in (False, True):
+        payout, events = town.on_time(stripe).pay_out(town.random.randint(1, 999) * 10, "gbp")
+        town.receive(events)
+        yield
+        town.receive(town.on_time(stripe).finish_payout(payout))
+        yield
+        if fails:
+            town.receive(town.on_time(stripe).fail_payout(payout))
 
 
 @lived

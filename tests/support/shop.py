@@ -7,9 +7,11 @@ from random import Random
 from msgspec import Struct
 
 from ledger.domain.events import (
+    AddedToWishlist,
     Address,
     Entry,
     Event,
+    ExportMade,
     Line,
     Meta,
     OrderAllocationFailed,
@@ -22,6 +24,7 @@ from ledger.domain.events import (
     PaymentLinked,
     ProductListed,
     RefundRequested,
+    RemovedFromWishlist,
     StockAdjusted,
     StockReceived,
     StockReleased,
@@ -69,6 +72,7 @@ class Shop:
         self.entries: list[Entry] = []
         self._versions: Counter[str] = Counter()
         self._free: Counter[str] = Counter()
+        self._wishes: set[tuple[str, str]] = set()
         self._orders = 0
 
     def open(self) -> None:
@@ -90,6 +94,31 @@ class Shop:
             self._free[sku] = free
             adjusted = StockAdjusted(sku=sku, change=change)
             self._act("ops:olga", (f"stock/{sku}", adjusted), reason="counted again")
+
+    def wish(self) -> None:
+        """A customer puts a product on the wishlist, or strikes off one that stands there."""
+        wish = self.random.choice(["ada", "bob"]), self.random.choice(sorted(PRICES))
+        said = RemovedFromWishlist if wish in self._wishes else AddedToWishlist
+        self._wishes ^= {wish}
+        customer_id, sku = wish
+        event = said(customer_id=customer_id, sku=sku)
+        self._act(f"customer:{customer_id}", (f"wishlist/{customer_id}", event))
+
+    def export(self) -> None:
+        """An analyst downloads the orders; now and then the line breaks before the end."""
+        made = ExportMade(
+            name="orders",
+            format=self.random.choice(["csv", "jsonl"]),
+            filter={"window": self.random.choice(["7", "30", "90"])},
+            rows=self._orders,
+            sha256=f"{self.random.getrandbits(256):064x}",
+            position=len(self.entries),
+            contract_version=1,
+            columns=("OrderID", "Email", "Total"),
+            complete=self.random.randrange(4) > 0,
+        )
+        export_id = f"{self.random.getrandbits(128):032x}"
+        self._act("analyst:anna", (f"export/{export_id}", made), reason="monthly report")
 
     def next_order_id(self) -> str:
         self._orders += 1

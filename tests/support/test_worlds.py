@@ -12,12 +12,14 @@ import stripe
 from hypothesis import given
 
 from ledger.domain.events import (
+    AddedToWishlist,
     Entry,
     OrderFulfilled,
     OrderPlaced,
     PaymentLinked,
     ProductListed,
     RefundRequested,
+    RemovedFromWishlist,
     StockAdjusted,
     StockReceived,
     StockReleased,
@@ -29,7 +31,7 @@ from ledger.domain.events import (
 from tests.support.lives import LIVES
 from tests.support.shop import SECRET
 from tests.support.worlds import ALWAYS, World, is_stripes, random_world, worlds
-from webhooks.simulator import API_VERSIONS, CHECKOUT_STORIES, STORIES
+from webhooks.simulator import API_VERSIONS, CHECKOUT_STORIES, STORIES, SUBSCRIBER_STORIES
 
 SEEDS = range(20)
 
@@ -85,6 +87,20 @@ def test_stock_is_never_negative_and_every_movement_has_its_reason(world: World)
                 pass
         assert min([0, *free.values(), *held.values(), *sold.values()]) == 0
         assert listed >= free.keys()
+
+
+@given(world=worlds())
+def test_a_wish_is_added_where_it_is_not_and_removed_where_it_is(world: World) -> None:
+    wishes: set[tuple[str, str]] = set()
+    for entry in own(world):
+        match entry.event:
+            case AddedToWishlist(customer_id=customer_id, sku=sku):
+                assert (customer_id, sku) not in wishes
+                wishes.add((customer_id, sku))
+            case RemovedFromWishlist(customer_id=customer_id, sku=sku):
+                wishes.remove((customer_id, sku))
+            case _:
+                pass
 
 
 @given(world=worlds())
@@ -158,7 +174,8 @@ def test_every_world_has_much_trouble_and_few_worlds_have_all_kinds() -> None:
     kinds = [random_world(seed).kinds for seed in SEEDS]
     assert all(world_kinds >= {*ALWAYS, "much_trouble"} for world_kinds in kinds)
     all_kinds = frozenset[str]().union(*kinds)
-    assert all_kinds == {*LIVES, *STORIES, *CHECKOUT_STORIES, "twin", "unreadable"}
+    stories = {*STORIES, *CHECKOUT_STORIES, *SUBSCRIBER_STORIES}
+    assert all_kinds == {*LIVES, *stories, "twin", "unreadable"}
 
 
 def test_worlds_mix_versions_currencies_modes_and_accounts() -> None:

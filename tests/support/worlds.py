@@ -13,7 +13,7 @@ from ledger.domain.events import Entry, StripeEventReceived
 from tests.support.lives import LIVES
 from tests.support.town import Town
 
-ALWAYS = ("refunds_of_all_kinds", "several_payments")
+ALWAYS = ("refunds_of_all_kinds", "several_payments", "subscribers")
 _SIDE_BY_SIDE = 6
 
 
@@ -62,9 +62,15 @@ class World(Struct, frozen=True):
         return World(f"{self.name}.{step}", tuple(entries), self.kinds)
 
 
-def random_world(seed: int, at_least: int = 300) -> World:
-    """A world of at least so many entries; the same seed gives the same bytes."""
+def random_world(
+    seed: int, at_least: int = 300, *, start: int | None = None, pause: int = 0
+) -> World:
+    """A world of at least so many entries; the same seed gives the same bytes.
+
+    It begins at `start` (seconds since 1970), and rests up to `pause` seconds after every step.
+    """
     town = Town(seed)
+    town.shop.now = max(town.shop.now, start or 0)
     town.shop.open()
     deck = _deck(town)
     lives: list[Iterator[object]] = []
@@ -72,7 +78,8 @@ def random_world(seed: int, at_least: int = 300) -> World:
         while len(lives) < _SIDE_BY_SIDE and len(town.shop.entries) < at_least:
             lives.append(next(deck))
         _live_on(lives, town.random)
-    name = f"random_world({seed}, {at_least})"
+        town.shop.now += town.random.randint(0, pause) if pause else 0
+    name = f"random_world({seed}, {at_least}, start={start}, pause={pause})"
     return World(name, tuple(town.shop.entries), frozenset(town.kinds))
 
 

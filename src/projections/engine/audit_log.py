@@ -70,6 +70,7 @@ FILTERS: Final = {
     "role": "a.role = %(role)s",
     "kind": "a.kind like %(kind)s",
     "outcome": "a.outcome = %(outcome)s",
+    "causation": "a.causation = %(causation)s",
     "text": _SAYS,
 }
 """By what lines are found: the condition that a filter adds."""

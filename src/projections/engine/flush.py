@@ -89,6 +89,9 @@ class _Batch:
         self.cursor = cursor
         self.fold = fold
         self.filled: set[str] = set()
+        self.rollups = [
+            table for p in fold.projections for table in p.tables if isinstance(table, Rollup)
+        ]
 
     def stage(self, table: AnyTable) -> None:
         """Put the folded changes where SQL can see them."""
@@ -97,16 +100,21 @@ class _Batch:
             self.filled.add(temporary(table))
 
     def note_before(self, table: AnyTable) -> None:
-        """Before anything changes: which derived rows are touched, what rows put into rollups."""
+        """Before anything changes: which derived rows are touched, what mirrors put in rollups."""
         match table:
             case Derived() if depends_on(table) & self.filled:
                 self.cursor.execute(note_touched(table))
                 self.filled.add(temporary(table))
-            case Rollup(source=Mirror() | Derived()) if temporary(table.source) in self.filled:
-                self.cursor.execute(note_contribution(table))
-                self.filled.add(temporary(table))
+            case Mirror() if temporary(table) in self.filled:
+                self._note_contributions(table)
             case _:
                 pass
+
+    def _note_contributions(self, source: Mirror | Derived) -> None:
+        for rollup in self.rollups:
+            if rollup.source is source:
+                self.cursor.execute(note_contribution(rollup))
+                self.filled.add(temporary(rollup))
 
     def write(self, table: AnyTable) -> None:
         """Merge mirrors, add lines."""
@@ -114,10 +122,14 @@ class _Batch:
             self.cursor.execute(merge_mirror(table) if isinstance(table, Mirror) else append(table))
 
     def refresh(self, table: AnyTable) -> None:
-        """Make touched derived rows anew, and add to rollups what changed."""
+        """Make touched derived rows anew, and add to rollups what changed.
+
+        What derived rows put into rollups is noted only now that all touched ones are known.
+        """
         match table:
             case Derived() if temporary(table) in self.filled:
                 self.cursor.execute(note_touched(table))
+                self._note_contributions(table)
                 self.cursor.execute(remove_touched(table))
                 self.cursor.execute(derive_touched(table))
             case Rollup() if temporary(table.source) in self.filled:

@@ -15,6 +15,7 @@ import structlog
 from ledger.domain.events import Recorded
 from ledger.errors import NotCaughtUp, ProjectionStopped, StoreUnavailable
 from ledger.log import CHANNEL
+from ledger.postgres.leases import limit_silence
 from projections.engine import positions
 from projections.engine.build import Copy, Engine
 from projections.engine.merge import ProjectionFailed
@@ -24,6 +25,8 @@ from projections.engine.tables import LIVE, AnyCursor
 BATCH_EVENTS = 1_000
 POLL_SECONDS = 1.0
 LEADER = "select pg_try_advisory_lock(hashtext('ledger follower'))"
+
+FEW = 3
 
 logger = structlog.get_logger("ledger.follow")
 
@@ -75,6 +78,7 @@ class Follower:
             self.engine.database.connect("projector", autocommit=True) as conn,
             conn.cursor() as cursor,
         ):
+            limit_silence(conn)
             while not _lead(cursor):
                 if stop.wait(POLL_SECONDS):
                     yield None
@@ -101,9 +105,13 @@ def _wait(bell: psycopg.Connection) -> None:
 
 
 def _reached(states: Sequence[Standing], head: int) -> bool:
-    halted = [f"{s.name}: {s.because}" for s in states if s.state != "following"]
+    halted = [s for s in states if s.state != "following"]
+    if len(halted) > FEW:
+        names = ", ".join(s.name for s in halted)
+        raise ProjectionStopped(f"Not following: {names}; `ledger status` says why.")
     if halted:
-        raise ProjectionStopped("Not following: " + "; ".join(halted))
+        causes = "; ".join(f"{s.name}: {s.because}" for s in halted)
+        raise ProjectionStopped(f"Not following: {causes}.")
     return all(s.position >= head for s in states)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -20,12 +20,18 @@ from projections.links import RELATED
 AS_OF_EVENTS: Final = 10_000
 READS: Final = ("audit", "links")
 LEAF: Final = """
-select encode(leaf_hash, 'hex') as leaf_hash
+select
+    encode(leaf_hash, 'hex') as leaf_hash,
+    leaf_hash = ledger.leaf_hash(
+        notification_id, originator_id, originator_version, topic, recorded_at, state
+    ) as leaf_hash_fits
 from ledger.stored_events
 where notification_id = %(position)s
 """
 
 Shown = dict[str, Any]
+IsSigned = Callable[[bytes, str], bool]
+"""Whether Stripe signed a body, by the header that came with it; the roof hands it in."""
 
 
 def positions(
@@ -102,12 +108,27 @@ def contents(event: Event) -> Shown:
     }
 
 
-def event_at(reads: Reads, position: int) -> Shown:
-    """One event with all it holds and its leaf hash; raises `NotFound`."""
+def signature_check(event: Event, is_signed: IsSigned) -> str | None:
+    """What a check of Stripe's signature says now; None for an event that is not Stripe's.
+
+    `valid`, `no_present_secret_fits` (the secret was replaced, or the body is not Stripe's), or
+    `not_signed`: what was imported or pulled came without a signature.
+    """
+    if not isinstance(event, StripeEventReceived):
+        return None
+    if event.signature is None:
+        return "not_signed"
+    return "valid" if is_signed(event.body, event.signature) else "no_present_secret_fits"
+
+
+def event_at(reads: Reads, position: int, is_signed: IsSigned) -> Shown:
+    """One event with all it holds, its leaf hash and signature checked anew; raises `NotFound`."""
     log: Log = reads.engine.log
     found: Sequence[Recorded] = log.at([position])
     if not found:
         raise NotFound(f"The log has no position {position}.")
     with reads.snapshot() as cursor:
         (leaf,) = rows(cursor, LEAF, position=position)
-    return envelope(found[0]) | leaf | {"data": contents(found[0].event)}
+    event = found[0].event
+    checked = {"signature_check": signature_check(event, is_signed)}
+    return envelope(found[0]) | leaf | checked | {"data": contents(event)}

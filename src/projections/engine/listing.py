@@ -60,11 +60,11 @@ class Lister:
         conditions = [Condition([name], "=", [value]) for name, value in filters.items()]
         if start is not None:
             beyond = "<" if self.newest_first else ">"
-            conditions.append(Condition(self.order, beyond, _decoded(start, len(self.order))))
+            conditions.append(Condition(self.order, beyond, decoded(start, len(self.order))))
         found = self._select(cursor, conditions, limit + 1)
         if len(found) <= limit:
             return Page(found, None)
-        return Page(found[:limit], _encoded([found[limit - 1][name] for name in self.order]))
+        return Page(found[:limit], encoded([found[limit - 1][name] for name in self.order]))
 
     def one(self, cursor: AnyCursor, key: str) -> dict[str, Any] | None:
         """The row with this key."""
@@ -110,11 +110,13 @@ def refusing_bad_values() -> Generator[None]:
         raise InvalidRequest(f"A value does not fit its column: {reason}.") from None
 
 
-def _encoded(values: Sequence[Any]) -> str:
+def encoded(values: Sequence[Any]) -> str:
+    """Where a page ended, as a cursor."""
     return urlsafe_b64encode(msgspec.json.encode(list(map(str, values)))).decode()
 
 
-def _decoded(start: str, length: int) -> list[str]:
+def decoded(start: str, length: int) -> list[str]:
+    """Where the page before ended; raises `InvalidRequest` for what is no such cursor."""
     try:
         values = msgspec.json.decode(urlsafe_b64decode(start), type=list[str])
     except (ValueError, msgspec.MsgspecError):

@@ -59,12 +59,14 @@ def list_events(request: Request, query: EventRange) -> Page:
     errors=(NotFound, StoreUnavailable),
 )
 def show_event(request: Request, query: Evidence) -> Item:
-    """Show one event as it stands in the log, with its leaf hash.
+    """Show one event as it stands in the log, with its leaf hash, and whether that still fits.
 
-    The body of a Stripe event is verbatim: its signature can be checked over it. This is a read of
-    evidence, and so an event itself, with the `reason`.
+    The body of a Stripe event is verbatim. `signature_check` is made anew at each call: `valid`,
+    `no_present_secret_fits`, or `not_signed` (imported or pulled). This is a read of evidence, and
+    so an event itself, with the `reason`.
     """
-    found = history.event_at(reads_of(request), request.path_params["position"])
+    position: int = request.path_params["position"]
+    found = history.event_at(reads_of(request), position, request.state.is_signed)
     witness(request, found["source"], [found["position"]], query.reason)
     return Item(found)
 
@@ -128,9 +130,11 @@ routes = [
 def with_payloads(
     request: Request, subject: str, page: list[Shown], reason: str | None
 ) -> list[Shown]:
-    """A page of a history, each line with what its event holds; a read of evidence."""
-    require(request, Surface.SEE_EVIDENCE)
-    require(request, Surface.SEE_EVIDENCE)
+    """A page of a history, each line with what its event holds; a read of evidence.
+
+    Whoever may see the history of his own domain may see this too, and is written down.
+    """
+    require(request, Surface.SEE_PAYLOADS)
     positions = [line["position"] for line in page]
     witness(request, subject, positions, reason)
     held = reads_of(request).engine.log.at(positions)

@@ -52,9 +52,12 @@ def load(engine: Engine, schema: str, upto: int) -> Iterator[int]:
             for after in range(0, upto, TASK_EVENTS)
         }
         done = 0
-        for task in as_completed(tasks):
-            done += task.result()
-            yield done
+        try:
+            for task in as_completed(tasks):
+                done += task.result()
+                yield done
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def finish(engine: Engine, schema: str) -> None:

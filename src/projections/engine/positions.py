@@ -45,13 +45,17 @@ set version = excluded.version, position = excluded.position, rebuilt_at = exclu
 
 
 class Standing(NamedTuple):
-    """Where one projection stands. `because` says what to do where it does not follow."""
+    """Where one projection stands, and the `version` of the code that made it.
+
+    `because` says what to do where it does not follow.
+    """
 
     name: str
     state: State
     position: int
     stopped_at: int | None = None
     because: str | None = None
+    version: str | None = None
 
 
 def standings(cursor: AnyCursor, registry: Registry, reader: Reader) -> list[Standing]:
@@ -75,13 +79,13 @@ def _standing(name: str, row: Sequence[object] | None, wanted: str) -> Standing:
     match row:
         case None:
             return Standing(name, "unbuilt", 0, None, f"never built; run `ledger rebuild {name}`")
-        case (_, made, int(position), None, _):
+        case (_, str(made), int(position), None, _):
             if made == wanted:
-                return Standing(name, "following", position)
+                return Standing(name, "following", position, version=made)
             because = f"its code or settings changed; run `ledger rebuild {name}`"
-            return Standing(name, "changed", position, None, because)
-        case (_, _, int(position), int(stopped_at), str(because)):
-            return Standing(name, "stopped", position, stopped_at, because)
+            return Standing(name, "changed", position, None, because, made)
+        case (_, str(made), int(position), int(stopped_at), str(because)):
+            return Standing(name, "stopped", position, stopped_at, because, made)
         case _:
             raise AssertionError(row)
 

@@ -20,7 +20,6 @@ from projections.engine import tables
 from projections.engine.as_of import as_of
 from projections.engine.build import Copy, Engine
 from projections.engine.positions import Standing, standings
-from projections.engine.registry import Registry
 from projections.engine.tables import LIVE, AnyCursor, trusted
 
 WAIT_SECONDS: Final = 5.0
@@ -76,7 +75,7 @@ class Reads:
     def replay(self, name: str, positions: Sequence[int]) -> Generator[tuple[AnyCursor, Copy]]:
         """The same, and the copy that the tables belong to: it may be given the events after."""
         engine = self.engine
-        part = engine.registry.only(_with_reads(engine.registry, {name}))
+        part = engine.registry.with_reads([name])
         events = engine.log.at(positions)
         with (
             store_errors(),
@@ -121,6 +120,8 @@ class Reads:
             return
         if position > (head := self.engine.log.head()):
             raise InvalidRequest(f"after: the log ends at {head}, before position {position}.")
+        if not names:
+            return  # what is read rests on no projection
         deadline = time.monotonic() + WAIT_SECONDS
         while not self._reached(names, position):
             if time.monotonic() > deadline:
@@ -156,12 +157,6 @@ def _configure(conn: Connection) -> None:
     with conn.cursor() as cursor:
         tables.use(cursor, LIVE)
     conn.commit()
-
-
-def _with_reads(registry: Registry, names: set[str]) -> set[str]:
-    """These projections and those whose tables they read, directly or not."""
-    grown = names.union(*(registry.by_name[name].reads for name in names))
-    return names if grown == names else _with_reads(registry, grown)
 
 
 def rows(cursor: AnyCursor, query: str, **parameters: Any) -> list[dict[str, Any]]:

@@ -32,22 +32,38 @@ def rebuild(
     Readers see the old tables until the new ones take their place in one transaction. Answers
     what was rebuilt, and up to which position. Raises `RebuildRunning` while another one runs.
     """
-    database, log, registry, reader = engine
+    with workshop(engine) as cursor:
+        return remake(engine, cursor, names, progress)
+
+
+def remake(
+    engine: Engine, cursor: AnyCursor, names: Sequence[str] = (), progress: Progress = silent
+) -> tuple[Registry, int]:
+    """What `rebuild` does, in a workshop."""
+    log, registry = engine.log, engine.registry
     chosen = registry.pick(names)
-    part = engine._replace(registry=chosen)
+    tables.clear(cursor, REBUILD)
+    copy = Copy(cursor, chosen, engine.reader, REBUILD)
+    reached = log.head()
+    build(engine._replace(registry=chosen), copy, reached, progress)
+    while (head := log.head()) - reached > NEARLY:
+        copy.advance(stretches(log, reached, head))
+        reached = head
+    return chosen, _swap(copy, log, reached, whole=chosen.by_name == registry.by_name)
+
+
+@contextmanager
+def workshop(engine: Engine) -> Generator[AnyCursor]:
+    """Where read models are made beside the live ones, by one at a time.
+
+    Raises `RebuildRunning` where another is at work, or `StoreUnavailable`.
+    """
     with (
-        database.connect("projector", autocommit=True) as conn,
+        engine.database.connect("projector", autocommit=True) as conn,
         conn.cursor() as cursor,
         alone(cursor),
     ):
-        tables.clear(cursor, REBUILD)
-        copy = Copy(cursor, chosen, reader, REBUILD)
-        reached = log.head()
-        build(part, copy, reached, progress)
-        while (head := log.head()) - reached > NEARLY:
-            copy.advance(stretches(log, reached, head))
-            reached = head
-        return chosen, _swap(copy, log, reached, whole=chosen.by_name == registry.by_name)
+        yield cursor
 
 
 @contextmanager

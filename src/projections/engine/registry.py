@@ -12,6 +12,7 @@ from functools import cached_property, lru_cache
 from graphlib import TopologicalSorter
 from types import ModuleType
 
+import ledger.domain.billing_facts
 import ledger.domain.events
 import ledger.domain.facts
 import projections
@@ -23,6 +24,7 @@ from projections.engine.declare import AnyTable, Derived, Journal, Mirror, Proje
 SHARED: tuple[ModuleType, ...] = (
     ledger.domain.events,
     ledger.domain.facts,
+    ledger.domain.billing_facts,
     projections.engine.declare,
 )
 
@@ -76,6 +78,12 @@ class Registry:
         """The parts that do not read each other."""
         found = {frozenset(self.connected({name})) for name in self.by_name}
         return [self.only(names) for names in found]
+
+    def with_reads(self, names: Iterable[str]) -> Registry:
+        """These projections and those whose tables they read, directly or not."""
+        chosen = set(names)
+        grown = chosen.union(*(self.by_name[name].reads for name in chosen))
+        return self.only(chosen) if grown == chosen else self.with_reads(grown)
 
     def readers(self, names: set[str]) -> set[str]:
         """These, and all that read their tables, directly or not."""

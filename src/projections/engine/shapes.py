@@ -90,9 +90,9 @@ class Evidence(Shape):
 class ManyLines(Many):
     """What a search of the audit log takes; lines fit all that is given.
 
-    `object` is written as `order/A1`, `kind` may hold `*` for anything, as `charge.dispute.*`,
-    and `text` is looked for in all of a line. From `since` on and before `until` means when the
-    ledger recorded it.
+    `object` and `causation` are written as `order/A1`, `kind` may hold `*` for anything, as
+    `charge.dispute.*`, and `text` is looked for in all of a line. From `since` on and before
+    `until` means when the ledger recorded it.
     """
 
     object: Annotated[str | None, Field(max_length=300, pattern="^[a-z]+/.+$")] = None
@@ -100,6 +100,7 @@ class ManyLines(Many):
     role: Filter = None
     kind: Filter = None
     outcome: Filter = None
+    causation: Filter = None
     text: Annotated[str | None, Field(min_length=1, max_length=200)] = None
     since: Time = None
     until: Time = None
@@ -117,10 +118,14 @@ class Page(Shape):
 
 
 class StandingAnswer(Shape):
-    """Where a projection stands; `lag_events` are those that it has yet to take in."""
+    """Where a projection stands; `lag_events` are those that it has yet to take in.
+
+    `version` is of the code and settings that made it, null where nothing did.
+    """
 
     name: str
     state: str
+    version: str | None
     position: int
     lag_events: int
     stopped_at: int | None

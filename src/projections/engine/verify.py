@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from psycopg import IsolationLevel
@@ -11,7 +12,7 @@ from projections.engine import positions, tables
 from projections.engine.build import Copy, Engine, stretches
 from projections.engine.digest import Difference, digests, first_difference
 from projections.engine.positions import Standing
-from projections.engine.rebuild import Progress, alone, build, silent
+from projections.engine.rebuild import Progress, build, silent, workshop
 from projections.engine.registry import Registry
 from projections.engine.tables import LIVE, PROOF, AnyCursor
 
@@ -54,23 +55,25 @@ class Proof(NamedTuple):
 def verify(engine: Engine, progress: Progress = silent) -> Proof:
     """Rebuild everything from event 1 beside the live read models and compare table by table.
 
-    Both sides stand at the same positions: those of one snapshot of the live tables. Raises
-    `RebuildRunning` while a rebuild or another proof is at work.
+    Raises `RebuildRunning` while a rebuild or another proof is at work.
+    """
+    with workshop(engine) as cursor:
+        return prove(engine, cursor, progress)
+
+
+def prove(engine: Engine, proof: AnyCursor, progress: Progress = silent) -> Proof:
+    """What `verify` does, in a workshop.
+
+    Both sides stand at the same positions: those of one snapshot of the live tables.
     """
     database, log, registry, reader = engine
-    with (
-        database.connect("projector", autocommit=True) as proof_conn,
-        database.connect("projector") as live_conn,
-        proof_conn.cursor() as proof,
-        live_conn.cursor() as live,
-        alone(proof),
-    ):
+    with database.connect("projector") as live_conn, live_conn.cursor() as live:
         states = positions.standings(proof, registry, reader)
-        halted = [s for s in states if s.state != "following"]
-        proven = registry.only(s.name for s in states if s.state == "following")
+        halted = _halted(registry, states)
+        proven = registry.only(registry.by_name.keys() - {s.name for s in halted})
         tables.clear(proof, PROOF)
         copy = Copy(proof, proven, reader, PROOF)
-        lowest = min((s.position for s in states if s not in halted), default=0)
+        lowest = min((s.position for s in states if s.name in proven.by_name), default=0)
         build(engine._replace(registry=proven), copy, lowest, progress)
         live_conn.isolation_level = IsolationLevel.REPEATABLE_READ
         at = _meet(copy, log, lowest, live)
@@ -78,6 +81,18 @@ def verify(engine: Engine, progress: Progress = silent) -> Proof:
         found = digests(proof, PROOF, proven)
         tables.clear(proof, PROOF)
         return Proof(at, found, difference, halted, log_fault(live))
+
+
+def _halted(registry: Registry, states: Sequence[Standing]) -> list[Standing]:
+    """Those of which nothing can be said: they do not follow, or read one that does not."""
+    stopped = {s.name for s in states if s.state != "following"}
+    readers = registry.readers(stopped) - stopped
+    because = f"reads what does not follow: {', '.join(sorted(stopped))}"
+    return [
+        s._replace(state="stopped", because=because) if s.name in readers else s
+        for s in states
+        if s.name in stopped | readers
+    ]
 
 
 def _meet(copy: Copy, log: Log, reached: int, live: AnyCursor) -> int:

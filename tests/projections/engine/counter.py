@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -30,7 +31,8 @@ from projections.engine.follow import Follower
 from projections.engine.http import routes
 from projections.engine.reads import Reads
 from projections.engine.registry import discover
-from tests.support.shop import Order, Shop
+from tests.support.shop import SECRET, Order, Shop
+from webhooks.signature import is_signed
 from webhooks.simulator import STORIES, Purchase, SimulatedStripe
 from webhooks.translate import Translator
 
@@ -97,7 +99,12 @@ def opened(database: Database) -> Iterator[Counter]:
         @asynccontextmanager
         async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
             with closing(Reads(counter.engine)) as opened:
-                yield {"reads": opened, "guard": Guard(log), "witness": Witness(log)}
+                yield {
+                    "reads": opened,
+                    "guard": Guard(log),
+                    "witness": Witness(log),
+                    "is_signed": partial(is_signed, secrets=[SECRET]),
+                }
 
         app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={LedgerError: refuse})
         with TestClient(app, client=("127.0.0.1", 1)) as counter.client:

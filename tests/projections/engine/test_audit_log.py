@@ -6,6 +6,7 @@ from typing import Any
 from ledger.domain.events import (
     AccessRefused,
     Entry,
+    ExportMade,
     Meta,
     OrderCanceled,
     StripeEventReceived,
@@ -95,6 +96,19 @@ def test_a_stream_is_found_by_its_name(counter: Counter):
     assert found(counter, object="sku/MUG") == found(counter, object="stock/MUG") != []
 
 
+def test_an_export_is_found_by_the_id_that_its_list_shows(counter: Counter):
+    counter.append()
+    made = ExportMade(
+        name="orders", format="csv", filter={"window": "30"}, rows=2, sha256="ab" * 32, position=7,
+        contract_version=1, columns=("OrderID",), complete=False,
+    )  # fmt: skip
+    position = add(counter, "export/e1", made, Meta(actor="token/9", reason="monthly report"))
+    counter.follow()
+    (listed,) = counter.get("/export_log", name="orders", complete="false")["items"]
+    assert (listed["export_id"], listed["reason"]) == ("e1", "monthly report")
+    assert found(counter, object=f"export/{listed['export_id']}") == [position]
+
+
 FITS: list[dict[str, str]] = [
     {"actor": "token/4be1c0de9f21"},
     {"role": "ops"},
@@ -104,6 +118,7 @@ FITS: list[dict[str, str]] = [
     {"text": "IN TRANSIT"},
     {"text": "100%"},
     {"text": "petra"},
+    {"causation": "stripe/evt_1"},
     {"text": "r-77"},
     {"text": "198.51.100.9"},
     {"actor": "token/4be1c0de9f21", "role": "ops", "kind": "order.*", "text": "broken"},
@@ -115,6 +130,7 @@ DOES_NOT_FIT: list[dict[str, str]] = [
     {"kind": "order_canceled"},
     {"text": "100%%"},
     {"object": "order/none"},
+    {"causation": "stripe/evt_2"},
     {"actor": "token/4be1c0de9f21", "role": "auditor"},
 ]
 

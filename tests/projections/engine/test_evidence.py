@@ -3,7 +3,7 @@
 from typing import Any
 
 from ledger.domain.access import Role
-from ledger.domain.events import EvidenceRead, Meta
+from ledger.domain.events import Entry, EvidenceRead, Finding, IssueOpened, Meta
 from ledger.tokens import issue
 from tests.projections.engine.counter import Counter
 
@@ -39,6 +39,14 @@ def test_the_audit_log_shows_it_among_what_concerns_the_object(counter: Counter)
     assert head + 1 not in [each["position"] for each in history]
 
 
+FINDING = Finding(
+    check="paid_twice",
+    kind="order",
+    reference="A1",
+    severity="high",
+    sentence="Order A1 was paid twice.",
+    evidence={"order_id": "A1"},
+)
 PLAIN = (
     "/events",
     "/events/unreadable",
@@ -78,15 +86,40 @@ def test_a_look_into_a_look_is_one_more_event_and_no_more(counter: Counter):
     assert counter.engine.log.head() == head + 2
 
 
-def test_whoever_may_see_a_history_may_not_therefore_see_what_it_holds(counter: Counter):
+def token_of(counter: Counter, role: Role) -> None:
+    issued = issue(counter.engine.log, role, role.value, Meta())
+    counter.client.headers["authorization"] = f"Bearer {issued.token}"
+
+
+def test_ops_see_what_the_histories_of_their_domain_hold_and_are_written_down(counter: Counter):
     order = counter.sell()
     counter.follow()
-    issued = issue(counter.engine.log, Role.OPS, "Olga", Meta())
-    counter.client.headers["authorization"] = f"Bearer {issued.token}"
-    path = f"/orders/{order.id}/history"
-    assert counter.get(path, changes=True)["items"]
+    token_of(counter, Role.OPS)
+    for path in (f"/orders/{order.id}", "/stock/MUG"):
+        head = counter.engine.log.head()
+        page = counter.get(f"{path}/history", payload=True, reason="a complaint", limit=3)
+        assert all(line["payload"] for line in page["items"])
+        (read,) = counter.engine.log.read(head)
+        assert isinstance(read.event, EvidenceRead)
+        assert (read.meta.role, read.meta.reason) == ("ops", "a complaint")
+
+
+def test_ops_see_nothing_beyond_a_history_of_one_object(counter: Counter):
+    counter.append()
+    token_of(counter, Role.OPS)
     head = counter.engine.log.head()
-    assert counter.get(path, 403, payload=True)["code"] == "forbidden"
-    assert counter.get("/events/1", 403)["code"] == "forbidden"
-    assert counter.get("/audit", 403)["code"] == "forbidden"
+    for path in ("/events", "/events/1", "/audit"):
+        assert counter.get(path, 403)["code"] == "forbidden"
     assert not [e for e in counter.engine.log.read(head) if isinstance(e.event, EvidenceRead)]
+
+
+def test_whoever_may_see_a_history_may_not_therefore_see_what_it_holds(counter: Counter):
+    """An analyst sees issues and their histories, and no more of it."""
+    opened = IssueOpened(finding=FINDING)
+    stream, at = f"issue/{FINDING.issue_id}", counter.shop.entries[-1].effective_at
+    counter.shop.entries.append(Entry(stream, 1, opened, at, Meta()))
+    counter.follow()
+    token_of(counter, Role.ANALYST)
+    path = f"/issues/{FINDING.issue_id}/history"
+    assert counter.get(path, changes=True)["items"]
+    assert counter.get(path, 403, payload=True)["code"] == "forbidden"

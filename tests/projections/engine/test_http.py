@@ -4,10 +4,12 @@ from contextlib import closing
 from threading import Timer
 from typing import Any
 
+import psycopg
 import pytest
 
-from ledger.domain.events import StripeEventReceived
-from ledger.openapi import describe
+from ledger.domain.events import Entry, Meta, StripeEventReceived
+from ledger.errors import InvalidRequest
+from ledger.openapi_document import describe
 from projections.engine import positions, reads
 from projections.engine.follow import Follower
 from projections.engine.http import routes
@@ -196,6 +198,36 @@ def test_an_event_is_shown_verbatim(counter: Counter):
     assert shown["data"]["signature"] == stored.event.signature
     assert shown["source"] == stored.stream
     assert len(bytes.fromhex(shown["leaf_hash"])) == 32
+    assert shown["leaf_hash_fits"]
+
+
+CHECKS = {"webhook": "valid", "import": "not_signed", "backfill": "not_signed"}
+
+
+def test_the_signature_of_an_event_is_checked_anew_however_old_it_is(counter: Counter):
+    for _ in range(4):
+        counter.sell()
+    counter.append()
+    stored = [(e.position, e.event) for e in counter.engine.log.read(0)]
+    sources = {e.source: at for at, e in stored if isinstance(e, StripeEventReceived)}
+    assert sources.keys() == CHECKS.keys()
+    for source, position in sources.items():
+        assert counter.get(f"/events/{position}")["signature_check"] == CHECKS[source]
+    assert counter.get("/events/1")["signature_check"] is None
+
+
+def test_a_body_that_nobody_signed_and_a_row_that_was_changed_are_told(counter: Counter):
+    at = counter.shop.entries[-1].effective_at
+    forged = StripeEventReceived(
+        event_id="evt_1", body=b"{}", received_at=at, source="webhook", signature="t=1,v1=00"
+    )
+    counter.engine.log.append([Entry("stripe/evt_1", 1, forged, at, Meta(actor="stripe"))])
+    with psycopg.connect(counter.engine.database.admin_conninfo) as conn:
+        conn.execute("alter table ledger.stored_events disable trigger all")
+        conn.execute("update ledger.stored_events set state = state || ' '")
+    shown = counter.get("/events/1")
+    assert shown["signature_check"] == "no_present_secret_fits"
+    assert not shown["leaf_hash_fits"]
 
 
 def test_events_are_read_in_the_order_of_the_log(counter: Counter):
@@ -222,6 +254,15 @@ def test_a_read_does_not_wait_for_ever(counter: Counter, monkeypatch: pytest.Mon
     counter.follow()
     counter.shop.place()
     assert counter.get("/orders", 503, after=counter.append())["code"] == "not_caught_up"
+
+
+def test_a_read_of_no_projection_waits_for_none(counter: Counter):
+    head = counter.append()
+    with closing(Reads(counter.engine)) as opened:
+        with opened.snapshot((), head) as cursor:
+            assert cursor.execute("select 1 as one").fetchall()
+        with pytest.raises(InvalidRequest), opened.snapshot((), head + 1):
+            pass
 
 
 def test_a_read_does_not_wait_for_what_stopped(counter: Counter):
