@@ -2,7 +2,16 @@
 
 from collections.abc import Iterable
 
+from ledger.domain.billing_facts import (
+    CouponFact,
+    DiscountFact,
+    InvoiceFact,
+    InvoicePaymentFact,
+    PayoutFact,
+    SubscriptionFact,
+)
 from ledger.domain.events import (
+    AddedToWishlist,
     IssueEvidenceChanged,
     IssueOpened,
     IssueReopened,
@@ -17,6 +26,7 @@ from ledger.domain.events import (
     PaymentLinked,
     ProductListed,
     RefundRequested,
+    RemovedFromWishlist,
     StockAdjusted,
     StockReceived,
     StockReleased,
@@ -34,6 +44,7 @@ from ledger.domain.facts import (
     RefundFact,
     StripeEventRecorded,
 )
+from ledger.domain.wishlist import wish_id
 from projections.engine.declare import Change, Column, Journal, Projection
 
 # `id` before `kind`: it tells lines apart sooner, so the index is made faster.
@@ -44,17 +55,22 @@ projection = Projection("links", tables=(links,))
 
 # An object's own events, and those of what hangs on it: what an event names together belongs
 # together. Not through customers and products, which connect everything with everything, nor
-# through issues, which are looked at for their own sake.
+# through issues, which are looked at for their own sake. A subscription's invoices belong to it,
+# what became of their payments does not; a coupon's own events do, its other discounts do not.
 RELATED = """
 with recursive related (kind, id) as (
     select %(kind)s::text collate "C", %(id)s::text collate "C"
     union
-    select other.kind, other.id
+    select case other.kind when 'used_coupon' then 'coupon' else other.kind end, other.id
     from related
     join links as own using (kind, id)
     join links as other using (position)
-    where other.kind in ('payment', 'charge', 'refund', 'dispute', 'checkout')
-        and related.kind not in ('customer', 'sku', 'issue')
+    where related.kind not in ('customer', 'sku', 'issue', 'coupon')
+        and case related.kind
+            when 'subscription' then other.kind = 'discount'
+            when 'discount' then other.kind = 'used_coupon'
+            else other.kind in ('payment', 'charge', 'refund', 'dispute', 'checkout')
+        end
 )
 select distinct position
 from related
@@ -136,6 +152,62 @@ def customer(fact: CustomerFact, at: Moment) -> Iterable[Change]:
     return _named(at, customer=fact.customer_id)
 
 
+@projection.handles(SubscriptionFact)
+def subscription(fact: SubscriptionFact, at: Moment) -> Iterable[Change]:
+    """A subscription names its customer and its discounts."""
+    discounts = {*fact.discount_ids, *(name for item in fact.items for name in item.discount_ids)}
+    lines = _named(at, subscription=fact.subscription_id, customer=fact.customer_id)
+    return [*lines, *(line for name in discounts for line in _named(at, discount=name))]
+
+
+@projection.handles(DiscountFact)
+def discount(fact: DiscountFact, at: Moment) -> Iterable[Change]:
+    """A discount names what it is of, and its coupon where it leaves the terms to that."""
+    return _named(
+        at,
+        discount=fact.discount_id,
+        used_coupon=fact.coupon_id if fact.terms is None else None,
+        subscription=fact.subscription_id,
+        customer=fact.customer_id,
+    )
+
+
+@projection.handles(CouponFact)
+def coupon(fact: CouponFact, at: Moment) -> Iterable[Change]:
+    """A coupon stands alone."""
+    return _named(at, coupon=fact.coupon_id)
+
+
+@projection.handles(InvoiceFact)
+def invoice(fact: InvoiceFact, at: Moment) -> Iterable[Change]:
+    """An invoice names what it is for, and what pays it."""
+    return _named(
+        at,
+        invoice=fact.invoice_id,
+        subscription=fact.subscription_id,
+        payment=fact.payment_id or fact.charge_id,
+        charge=fact.charge_id,
+        customer=fact.customer_id,
+    )
+
+
+@projection.handles(InvoicePaymentFact)
+def paid_by(fact: InvoicePaymentFact, at: Moment) -> Iterable[Change]:
+    """What paid an invoice."""
+    return _named(
+        at,
+        invoice=fact.invoice_id,
+        payment=fact.payment_id or fact.charge_id,
+        charge=fact.charge_id,
+    )
+
+
+@projection.handles(PayoutFact)
+def payout(fact: PayoutFact, at: Moment) -> Iterable[Change]:
+    """A payout stands alone."""
+    return _named(at, payout=fact.payout_id)
+
+
 @projection.handles(StripeEventRecorded)
 def other(fact: StripeEventRecorded, at: Moment) -> Iterable[Change]:
     """An event that became no other fact may still name what it is about."""
@@ -189,6 +261,12 @@ def moved(
 ) -> Iterable[Change]:
     """Units of a product move for an order."""
     return _named(at, sku=fact.sku, order=fact.order_id)
+
+
+@projection.handles(AddedToWishlist, RemovedFromWishlist)
+def wished(fact: AddedToWishlist | RemovedFromWishlist, at: Moment) -> Iterable[Change]:
+    """A wish names its customer; nothing happens to the product."""
+    return _named(at, wish=wish_id(fact.customer_id, fact.sku), customer=fact.customer_id)
 
 
 @projection.handles(IssueOpened, IssueEvidenceChanged, IssueResolved, IssueReopened)

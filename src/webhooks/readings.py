@@ -46,10 +46,10 @@ def payment_facts(intent: PaymentIntent, event: Envelope, metadata_key: str) -> 
         amount_minor=intent.amount,
         received_minor=received,
         currency=intent.currency.lower(),
-        created_at=_created(intent.created, event),
+        created_at=made_at(intent.created, event),
         order_id=_order_id(intent.metadata, metadata_key),
-        customer_id=_id(intent.customer),
-        charge_id=_id(intent.latest_charge) or (charges[0].id if charges else None),
+        customer_id=id_of(intent.customer),
+        charge_id=id_of(intent.latest_charge) or (charges[0].id if charges else None),
         email=intent.receipt_email,
         failure_code=intent.last_payment_error.code if intent.last_payment_error else None,
     )
@@ -66,7 +66,7 @@ def charge_facts(charge: Charge, event: Envelope, metadata_key: str) -> list[Fac
     state = charge_state(charge, event.type)
     is_captured = state is ChargeCaptured
     captured = charge.amount if charge.amount_captured is None else charge.amount_captured
-    created_at = _created(charge.created, event)
+    created_at = made_at(charge.created, event)
     fact = state(
         charge_id=charge.id,
         amount_minor=charge.amount,
@@ -75,10 +75,10 @@ def charge_facts(charge: Charge, event: Envelope, metadata_key: str) -> list[Fac
         currency=charge.currency.lower(),
         created_at=created_at,
         captured_at=_captured_at(event, created_at) if is_captured else None,
-        payment_id=_id(charge.payment_intent),
+        payment_id=id_of(charge.payment_intent),
         order_id=_order_id(charge.metadata, metadata_key),
-        customer_id=_id(charge.customer),
-        transaction_id=_id(charge.balance_transaction),
+        customer_id=id_of(charge.customer),
+        transaction_id=id_of(charge.balance_transaction),
         email=charge.receipt_email or _email(charge.billing_details),
         failure_code=charge.failure_code,
     )
@@ -101,9 +101,9 @@ def dispute_facts(dispute: Dispute, event: Envelope, _metadata_key: str) -> list
         dispute_id=dispute.id,
         amount_minor=dispute.amount,
         currency=dispute.currency.lower(),
-        created_at=_created(dispute.created, event),
-        charge_id=_id(dispute.charge),
-        payment_id=_id(dispute.payment_intent),
+        created_at=made_at(dispute.created, event),
+        charge_id=id_of(dispute.charge),
+        payment_id=id_of(dispute.payment_intent),
         reason=dispute.reason,
         due_at=None if due_by is None else at(due_by),
         movements=tuple(_movement(each, event) for each in dispute.balance_transactions or ()),
@@ -117,13 +117,13 @@ def checkout_facts(session: CheckoutSession, event: Envelope, metadata_key: str)
     """A visit to the payment page."""
     fact = checkout_state(session, event.type)(
         session_id=session.id,
-        created_at=_created(session.created, event),
+        created_at=made_at(session.created, event),
         currency=session.currency.lower() if session.currency else None,
         total_minor=session.amount_total,
-        payment_id=_id(session.payment_intent),
+        payment_id=id_of(session.payment_intent),
         order_id=_order_id(session.metadata, metadata_key),
         reference=_label(session.client_reference_id),
-        customer_id=_id(session.customer),
+        customer_id=id_of(session.customer),
         email=_email(session.customer_details) or session.customer_email,
     )
     return [fact]
@@ -152,10 +152,11 @@ def _refund(refund: Refund, event: Envelope, charge: Charge | None = None) -> Re
         refund_id=refund.id,
         amount_minor=refund.amount,
         currency=refund.currency.lower(),
-        created_at=_created(refund.created, event),
-        charge_id=_id(refund.charge) or (charge.id if charge else None),
-        payment_id=_id(refund.payment_intent) or (_id(charge.payment_intent) if charge else None),
-        transaction_id=_id(refund.balance_transaction),
+        created_at=made_at(refund.created, event),
+        charge_id=id_of(refund.charge) or (charge.id if charge else None),
+        payment_id=id_of(refund.payment_intent)
+        or (id_of(charge.payment_intent) if charge else None),
+        transaction_id=id_of(refund.balance_transaction),
         reason=refund.reason,
         failure_code=refund.failure_reason,
     )
@@ -167,7 +168,7 @@ def _movement(transaction: BalanceTransaction, event: Envelope) -> FundsMovement
         amount_minor=transaction.amount,
         fee_minor=transaction.fee,
         currency=transaction.currency.lower(),
-        created_at=_created(transaction.created, event),
+        created_at=made_at(transaction.created, event),
     )
 
 
@@ -205,12 +206,12 @@ def _captured_at(event: Envelope, created_at: datetime) -> datetime:
     return at(event.created) if event.type == "charge.captured" else created_at
 
 
-def _created(seconds: int | None, event: Envelope) -> datetime:
+def made_at(seconds: int | None, event: Envelope) -> datetime:
     """When an object was made; where it does not say, when its event was."""
     return at(event.created if seconds is None else seconds)
 
 
-def _id(reference: Reference) -> str | None:
+def id_of(reference: Reference) -> str | None:
     """The id behind an expandable field."""
     return reference if reference is None or isinstance(reference, str) else reference.id
 

@@ -85,7 +85,7 @@ State = TypeVar("State")
 
 def payment_state(intent: PaymentIntent, event_type: str) -> type[PaymentFact]:
     """A payment's state; only the event's name tells a failed attempt from one not made yet."""
-    state = _named(_PAYMENT_STATES, intent.status, "payment intent")
+    state = named(_PAYMENT_STATES, intent.status, "payment intent")
     if state is PaymentStarted and event_type == "payment_intent.payment_failed":
         return PaymentAttemptFailed
     return state
@@ -111,13 +111,13 @@ def charge_state(charge: Charge, event_type: str) -> type[ChargeFact]:
 
 def refund_state(refund: Refund, event_type: str) -> type[RefundFact]:
     """A refund's state; `refund.failed` says by its name that the money came back."""
-    state = _named(_REFUND_STATES, refund.status, "refund")
+    state = named(_REFUND_STATES, refund.status, "refund")
     return RefundFailed if event_type == "refund.failed" else state
 
 
 def dispute_state(dispute: Dispute) -> type[DisputeFact]:
     """A dispute's state: funds withdrawn is not lost, funds reinstated is not won."""
-    return _named(_DISPUTE_STATES, dispute.status, "dispute")
+    return named(_DISPUTE_STATES, dispute.status, "dispute")
 
 
 def checkout_state(session: CheckoutSession, event_type: str) -> type[CheckoutFact]:
@@ -139,7 +139,7 @@ def customer_state(event_type: str) -> type[CustomerFact]:
     return CustomerDeleted if event_type == "customer.deleted" else CustomerSeen
 
 
-def _named(states: Mapping[str | None, State], status: str | None, kind: str) -> State:
+def named(states: Mapping[str | None, State], status: str | None, kind: str) -> State:
     """The state that a status names; a status that we do not know is not guessed at."""
     state = states.get(status)
     if state is None:

@@ -6,11 +6,12 @@ import inspect
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache, lru_cache
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
+from ledger.domain import mrr
 from ledger.domain.events import Recorded, StripeEventReceived
 from ledger.domain.facts import (
     AnyFact,
@@ -19,7 +20,32 @@ from ledger.domain.facts import (
     StripeEventRecorded,
     StripeEventUnreadable,
 )
-from webhooks import json_text, readings, states, stripe_objects
+from webhooks import (
+    billing_objects,
+    billing_readings,
+    billing_states,
+    discount_readings,
+    json_text,
+    prices,
+    readings,
+    states,
+    stripe_objects,
+)
+from webhooks.billing_objects import (
+    Coupon,
+    Discount,
+    Invoice,
+    InvoicePayment,
+    Payout,
+    Subscription,
+)
+from webhooks.billing_readings import (
+    invoice_facts,
+    invoice_payment_facts,
+    payout_facts,
+    subscription_facts,
+)
+from webhooks.discount_readings import coupon_facts, discount_facts
 from webhooks.readings import (
     at,
     charge_facts,
@@ -57,8 +83,14 @@ _REFUND = Reading("refund", Decoder(Refund).decode, refund_facts)
 _DISPUTE = Reading("dispute", Decoder(Dispute).decode, dispute_facts)
 _CHECKOUT = Reading("checkout.session", Decoder(CheckoutSession).decode, checkout_facts)
 _CUSTOMER = Reading("customer", Decoder(Customer).decode, customer_facts)
+_SUBSCRIPTION = Reading("subscription", Decoder(Subscription).decode, subscription_facts)
+_DISCOUNT = Reading("discount", Decoder(Discount).decode, discount_facts)
+_COUPON = Reading("coupon", Decoder(Coupon).decode, coupon_facts)
+_INVOICE = Reading("invoice", Decoder(Invoice).decode, invoice_facts)
+_INVOICE_PAYMENT = Reading("invoice_payment", Decoder(InvoicePayment).decode, invoice_payment_facts)
+_PAYOUT = Reading("payout", Decoder(Payout).decode, payout_facts)
 
-READINGS: tuple[tuple[str, Reading], ...] = (
+READINGS: tuple[tuple[str, Reading | None], ...] = (
     ("payment_intent.", _PAYMENT),
     ("charge.dispute.", _DISPUTE),
     ("charge.refund.", _REFUND),
@@ -68,6 +100,13 @@ READINGS: tuple[tuple[str, Reading], ...] = (
     ("customer.created", _CUSTOMER),
     ("customer.updated", _CUSTOMER),
     ("customer.deleted", _CUSTOMER),
+    ("customer.subscription.", _SUBSCRIPTION),
+    ("customer.discount.", _DISCOUNT),
+    ("coupon.", _COUPON),
+    ("invoice.upcoming", None),  # a preview of an invoice that does not exist
+    ("invoice.", _INVOICE),
+    ("invoice_payment.", _INVOICE_PAYMENT),
+    ("payout.", _PAYOUT),
 )
 """Event types by how they begin; the first that fits. Every other type is `unprojected`."""
 
@@ -139,11 +178,25 @@ class Translator(Struct, frozen=True):
         return moment, (note, problem)
 
 
+_SOURCES: Final = (
+    mrr,
+    json_text,
+    stripe_objects,
+    states,
+    readings,
+    billing_objects,
+    billing_states,
+    billing_readings,
+    discount_readings,
+    prices,
+)
+
+
 @cache
 def _code() -> str:
     """A hash of the sources that decide what a stored event says."""
     here = importlib.import_module(__name__)
-    sources = map(inspect.getsource, (here, readings, states, stripe_objects, json_text))
+    sources = map(inspect.getsource, (here, *_SOURCES))
     return hashlib.sha256("".join(sources).encode()).hexdigest()[:16]
 
 

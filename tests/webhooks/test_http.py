@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse
 from starlette.testclient import TestClient
 from starlette.types import Message
 
-from ledger.allowance import Allowance
+from ledger.allowance import Allowances
 from ledger.domain.events import StripeEventReceived
 from ledger.errors import (
     BadSignature,
@@ -276,7 +276,7 @@ def test_a_flood_is_answered_in_short_and_signed_calls_pass(log: Log) -> None:
 def allowance_of(client: TestClient, size: int) -> Iterator[None]:
     receiver = client.app_state["receiver"]
     assert isinstance(receiver, Receiver)
-    receiver.rejections = Allowance(size, per_second=0)
+    receiver.rejections = Allowances(f"{size} per hour")
     yield
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from stripe import WebhookSignature
 
 from ledger.errors import BadSignature
-from webhooks.signature import verify_signature
+from webhooks.signature import is_signed, verify_signature
 from webhooks.simulator import sign
 
 NOW = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
@@ -74,6 +74,21 @@ def test_rejected(given_header: str | None, cause: str) -> None:
 def test_a_body_that_is_not_utf8() -> None:
     with pytest.raises(BadSignature, match="UTF-8"):
         verify_signature(b"\xff", header(), [NEW], NOW)
+
+
+@pytest.mark.parametrize("given_header", ACCEPTED.values(), ids=ACCEPTED)
+def test_a_signature_fits_forever(given_header: str) -> None:
+    assert is_signed(BODY, given_header, [OLD, NEW])
+
+
+TOO_OLD = {"301 s ago", "1970", "61 s ahead", "milliseconds"}
+NEVER = {name: given for name, (given, _) in REJECTED.items() if name not in TOO_OLD}
+
+
+@pytest.mark.parametrize("given_header", NEVER.values(), ids=NEVER)
+def test_what_never_fitted_does_not_fit_now(given_header: str | None) -> None:
+    assert not is_signed(BODY, given_header or "", [OLD, NEW])
+    assert not is_signed(b"\xff", header(), [NEW])
 
 
 @pytest.mark.parametrize("secrets", [[], [""], [" "]])

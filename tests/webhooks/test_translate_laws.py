@@ -11,6 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.domain.facts import StripeEventRecorded, StripeEventUnreadable
+from tests.webhooks.billing_examples import (
+    coupon,
+    discount,
+    invoice,
+    invoice_payment,
+    item,
+    old_discount,
+    old_invoice,
+    old_subscription,
+    payout,
+    subscription,
+)
 from tests.webhooks.examples import (
     LIVE,
     TEST,
@@ -39,7 +51,15 @@ EVENTS = [
     event("charge.dispute.created", dispute(balance_transactions=[transaction()])),
     event("checkout.session.completed", session()),
     event("customer.deleted", customer()),
-    event("invoice.paid", {"object": "invoice", "id": "in_1", "charge": "ch_1"}),
+    event("credit_note.created", {"object": "credit_note", "id": "cn_1", "charge": "ch_1"}),
+    event("customer.subscription.updated", subscription(item(discounts=[old_discount()]))),
+    event("customer.subscription.created", old_subscription(discount=old_discount(id=None))),
+    event("customer.discount.created", discount()),
+    event("coupon.created", coupon()),
+    event("invoice.paid", invoice()),
+    event("invoice.paid", old_invoice()),
+    event("invoice_payment.paid", invoice_payment()),
+    event("payout.paid", payout()),
 ]
 LEAVES = (
     st.none()

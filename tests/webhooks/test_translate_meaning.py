@@ -288,16 +288,15 @@ def test_funds_move_by_transaction_and_the_name_says_that_they_did(
 
 
 UNPROJECTED = [
-    ("payout.paid", {"id": "po_1", "object": "payout"}, ("payout", "po_1", None, None, None)),
     (
-        "invoice.paid",
-        charge(id="in_1", object="invoice", charge="ch_1"),
-        ("invoice", "in_1", "pi_1", "ch_1", "cus_1"),
+        "invoiceitem.created",
+        {"id": "ii_1", "object": "invoiceitem", "customer": "cus_1"},
+        ("invoiceitem", "ii_1", None, None, "cus_1"),
     ),
     (
-        "customer.subscription.updated",
-        {"id": "sub_1", "object": "subscription", "customer": "cus_1"},
-        ("subscription", "sub_1", None, None, "cus_1"),
+        "credit_note.created",
+        charge(id="cn_1", object="credit_note", charge="ch_1"),
+        ("credit_note", "cn_1", "pi_1", "ch_1", "cus_1"),
     ),
     (
         "customer.source.created",

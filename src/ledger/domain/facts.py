@@ -5,7 +5,8 @@ What a payment provider reports becomes one of the facts below, made by a transl
 (`webhooks.translate`) when the log is read; nothing of it is stored.
 
 A provider's fact is an object and the state it was reported in. Its class says the state
-(`RefundSucceeded`), its base says the object (`RefundFact`); a handler may take either.
+(`RefundSucceeded`), its base says the object (`RefundFact`); a handler may take either. Those of
+subscriptions, invoices and payouts stand in `billing_facts`.
 Amounts are integers in minor units of `currency` (lower case); times are aware and in UTC.
 An id that the report did not name is None, which never erases one known before.
 `created_at` is when the object was made or, where a report does not say, when it was reported:

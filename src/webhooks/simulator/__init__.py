@@ -4,8 +4,10 @@ It is deterministic and pure: a seed in, events out, each with the exact bytes o
 
     stripe     SimulatedStripe: everything that shop, customers and banks do there
     stories    whole payments from start to end; traffic: any number of them, side by side
+    subscriber_stories   the lives of subscribers
     delivery   duplicates, delays and swaps on the way; Stripe's signature
-    layout     how each API version writes the objects down (versions, …_fields: their fields)
+    layout     how each API version writes the objects down (versions, …_fields: their fields);
+               billing_layout: those of subscriptions, invoices and payouts
 """
 
 from webhooks.simulator.delivery import deliver, sign
@@ -19,12 +21,14 @@ from webhooks.simulator.stories import (
     stories_for,
 )
 from webhooks.simulator.stripe import SimulatedStripe
+from webhooks.simulator.subscriber_stories import SUBSCRIBER_STORIES
 from webhooks.simulator.traffic import some_traffic, traffic
 
 __all__ = [
     "API_VERSIONS",
     "CHECKOUT_STORIES",
     "STORIES",
+    "SUBSCRIBER_STORIES",
     "Events",
     "Purchase",
     "SimulatedEvent",

@@ -1,7 +1,5 @@
 """How an API version writes Stripe's objects down: the simulator's memory → JSON-able dicts."""
 
-from collections.abc import Mapping
-
 from webhooks.simulator import claim_fields, payment_fields
 from webhooks.simulator.objects import (
     PAGE_SECONDS,
@@ -13,7 +11,7 @@ from webhooks.simulator.objects import (
     Refund,
     Session,
 )
-from webhooks.simulator.versions import Shape, of_version
+from webhooks.simulator.versions import Shape, filled, listed, of_version
 
 API_VERSIONS = (
     "2016-07-06",
@@ -49,7 +47,7 @@ class Layout:
 
     def customer(self, customer: Customer) -> Shape:
         """A customer."""
-        return _filled(
+        return filled(
             self._customer,
             id=customer.id,
             created=customer.created,
@@ -62,7 +60,7 @@ class Layout:
         """A payment intent, with its charges as a list (before 2022-11-15) or the latest's id."""
         assert payment.intent_id is not None, "this payment is a bare charge"
         held = payment.amount_minor if payment.status == "requires_capture" else 0
-        return _filled(
+        return filled(
             self._intent,
             id=payment.intent_id,
             amount=payment.amount_minor,
@@ -88,7 +86,7 @@ class Layout:
         """A charge, with its refunds embedded before 2022-11-15."""
         payment = charge.payment
         failed = charge.status == "failed"
-        return _filled(
+        return filled(
             self._charge,
             id=charge.id,
             amount=payment.amount_minor,
@@ -122,7 +120,7 @@ class Layout:
     def refund(self, refund: Refund) -> Shape:
         """A refund."""
         payment = refund.charge.payment
-        return _filled(
+        return filled(
             self._refund,
             id=refund.id,
             amount=refund.amount_minor,
@@ -141,7 +139,7 @@ class Layout:
     def dispute(self, dispute: Dispute) -> Shape:
         """A dispute, with the money that it moved."""
         movements = dispute.movements
-        return _filled(
+        return filled(
             self._dispute,
             id=dispute.id,
             amount=dispute.amount_minor,
@@ -164,7 +162,7 @@ class Layout:
 
     def session(self, session: Session) -> Shape:
         """A checkout session; from 2022-11-15 on it has a payment intent only once completed."""
-        return _filled(
+        return filled(
             self._session,
             id=session.id,
             amount_subtotal=session.amount_minor,
@@ -190,7 +188,7 @@ class Layout:
 
     def early_fraud_warning(self, warning_id: str, created: int, charge: Charge) -> Shape:
         """A card network's early warning about a charge."""
-        return _filled(
+        return filled(
             self._warning,
             id=warning_id,
             charge=charge.id,
@@ -204,16 +202,16 @@ class Layout:
 
     def _charges(self, payment: Payment) -> Shape:
         url = f"/v1/charges?payment_intent={payment.intent_id}"
-        return _listed([self.charge(charge) for charge in reversed(payment.charges)], url)
+        return listed([self.charge(charge) for charge in reversed(payment.charges)], url)
 
     def _refunds(self, charge: Charge) -> Shape:
         url = f"/v1/charges/{charge.id}/refunds"
-        return _listed([self.refund(refund) for refund in reversed(charge.refunds)], url)
+        return listed([self.refund(refund) for refund in reversed(charge.refunds)], url)
 
     def _movement(self, dispute: Dispute, movement: Movement) -> Shape:
         currency = dispute.charge.payment.currency
         verb = "withdrawal" if movement.amount_minor < 0 else "reversal"
-        return _filled(
+        return filled(
             self._transaction,
             id=movement.id,
             amount=movement.amount_minor,
@@ -234,21 +232,6 @@ class Layout:
             net=movement.amount_minor - movement.fee_minor,
             source=dispute.id,
         )
-
-
-def _filled(template: Mapping[str, object], **values: object) -> Shape:
-    """The template with these values; values for fields that the version lacks fall away."""
-    return {name: values.get(name, default) for name, default in template.items()}
-
-
-def _listed(data: list[Shape], url: str) -> Shape:
-    return {
-        "object": "list",
-        "data": data,
-        "has_more": False,
-        "total_count": len(data),
-        "url": url,
-    }
 
 
 def _id(thing: Customer | Dispute | None) -> str | None:

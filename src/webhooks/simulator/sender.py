@@ -5,6 +5,7 @@ from random import Random
 import msgspec
 from msgspec import Struct
 
+from webhooks.simulator.billing_layout import BillingLayout
 from webhooks.simulator.ids import Ids
 from webhooks.simulator.layout import Layout
 from webhooks.simulator.versions import Shape
@@ -46,6 +47,7 @@ class Sender:
         self.random = Random(f"stripe {seed}")  # noqa: S311 - a play, not a secret
         self.now = start
         self.layout = Layout(api_version, livemode=livemode)
+        self.billing = BillingLayout(api_version, livemode=livemode)
         self._ids = Ids(self.random)
         self._account = {"account": account} if account else {}
         self._compact = compact

@@ -1,12 +1,12 @@
 """A deterministic Stripe: what shop, customers and banks do there, and the events it sends."""
 
-from webhooks.simulator.checkouts import Checkouts
 from webhooks.simulator.objects import Customer, Payment
 from webhooks.simulator.sender import Events, SimulatedEvent
+from webhooks.simulator.subscriptions import Subscriptions
 from webhooks.simulator.versions import Shape
 
 
-class SimulatedStripe(Checkouts):
+class SimulatedStripe(Subscriptions):
     """A shop's life at Stripe, played without clock and network.
 
     Every method is something that is done there. It returns the events that Stripe makes of it,

@@ -5,6 +5,8 @@ What tells versions apart, or what a reader of events uses, follows the changelo
 only was added at some time appears with the first of our versions that came after it.
 """
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 Shape = dict[str, object]
@@ -38,4 +40,20 @@ def of_version(fields: Shape, api_version: str) -> Shape:
         name: field.default if isinstance(field, Bounded) else field
         for name, field in fields.items()
         if not isinstance(field, Bounded) or field.has(api_version)
+    }
+
+
+def filled(template: Mapping[str, object], **values: object) -> Shape:
+    """The template with these values; values for fields that the version lacks fall away."""
+    return {name: values.get(name, default) for name, default in template.items()}
+
+
+def listed(data: list[Shape], url: str) -> Shape:
+    """A list as Stripe writes it."""
+    return {
+        "object": "list",
+        "data": data,
+        "has_more": False,
+        "total_count": len(data),
+        "url": url,
     }

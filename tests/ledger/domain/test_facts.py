@@ -5,7 +5,7 @@ from itertools import pairwise, product
 
 import pytest
 
-from ledger.domain import facts
+from ledger.domain import billing_facts, facts
 from ledger.domain.events import CATALOGUE, Meta, StripeEventReceived
 from ledger.domain.facts import Fact, Moment, StatefulFact, all_facts, leaves
 
@@ -19,6 +19,11 @@ RANKS = {
     | {"closed": 3, "lost": 3, "won": 3},
     "CheckoutFact": {"open": 0, "completed": 1, "expired": 2, "failed": 2, "paid": 3},
     "CustomerFact": {"active": 0, "deleted": 1},
+    "SubscriptionFact": {"incomplete": 0, "trialing": 1, "paused": 2, "active": 3, "past_due": 4}
+    | {"unpaid": 5, "incomplete_expired": 6, "canceled": 6},
+    "InvoiceFact": {"draft": 0, "open": 1, "uncollectible": 2}
+    | {"void": 3, "paid": 3, "deleted": 3},
+    "PayoutFact": {"pending": 0, "in_transit": 1, "paid": 2, "canceled": 3, "failed": 3},
 }
 
 
@@ -43,7 +48,7 @@ def test_all_facts_are_the_shops_events_and_what_a_provider_reports() -> None:
     assert {event for event in CATALOGUE.values() if event is not StripeEventReceived} < set(known)
     concrete = {
         each
-        for each in vars(facts).values()
+        for each in [*vars(facts).values(), *vars(billing_facts).values()]
         if isinstance(each, type) and issubclass(each, Fact) and not each.__subclasses__()
     }
     assert concrete < set(known)

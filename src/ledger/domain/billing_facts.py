@@ -1,0 +1,240 @@
+"""Facts of billing: subscriptions and their discounts, invoices, payouts (see `facts`)."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from ledger.domain.facts import Fact, StatefulFact
+
+
+class SubscriptionItem(Struct, frozen=True, kw_only=True):
+    """One price of a subscription and how many units of it.
+
+    `monthly` is what they come to in a month by the list (`ledger.domain.mrr`), in parts of a
+    minor unit: see `SubscriptionFact`. `unit_minor` is a decimal number as text, None for tiers.
+    """
+
+    item_id: str | None
+    price_id: str | None
+    product_id: str | None
+    quantity: int | None
+    unit_minor: str | None
+    interval: str
+    interval_count: int
+    metered: bool
+    monthly: int
+    discount_ids: tuple[str, ...] = ()
+
+
+class SubscriptionFact(StatefulFact, frozen=True, kw_only=True):
+    """A customer pays, or will pay, for something again and again.
+
+    A subscription goes back and forth between its states: the newest report is right, and the rank
+    only sorts those of one second. Its items' monthly amounts are in parts of a minor unit, of
+    which `parts` make one, so that they are exact; `invoices` by `parts` is how many invoices it
+    gets a month, its discounts of a fixed amount taken off each. `discount_ids` are in the order
+    in which they apply; what they take off, a `DiscountFact` says.
+    """
+
+    subscription_id: str
+    customer_id: str
+    currency: str
+    created_at: datetime
+    items: tuple[SubscriptionItem, ...]
+    parts: int
+    invoices: int
+    discount_ids: tuple[str, ...] = ()
+    cancel_at_period_end: bool = False
+    current_period_start: datetime | None = None
+    current_period_end: datetime | None = None
+    trial_end: datetime | None = None
+    started_at: datetime | None = None
+    canceled_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+class SubscriptionIncomplete(SubscriptionFact, frozen=True, kw_only=True):
+    """The first invoice waits for its payment."""
+
+    STATE, RANK = "incomplete", 0
+
+
+class SubscriptionTrialing(SubscriptionFact, frozen=True, kw_only=True):
+    """Nothing is due yet."""
+
+    STATE, RANK = "trialing", 1
+
+
+class SubscriptionPaused(SubscriptionFact, frozen=True, kw_only=True):
+    """The trial ended without a way to pay."""
+
+    STATE, RANK = "paused", 2
+
+
+class SubscriptionActive(SubscriptionFact, frozen=True, kw_only=True):
+    """In good standing."""
+
+    STATE, RANK = "active", 3
+
+
+class SubscriptionPastDue(SubscriptionFact, frozen=True, kw_only=True):
+    """The latest invoice was not paid yet; Stripe tries again."""
+
+    STATE, RANK = "past_due", 4
+
+
+class SubscriptionUnpaid(SubscriptionFact, frozen=True, kw_only=True):
+    """Stripe tried often enough; it goes on without being asked for money."""
+
+    STATE, RANK = "unpaid", 5
+
+
+class SubscriptionExpired(SubscriptionFact, frozen=True, kw_only=True):
+    """The first invoice was never paid: it is as if it had not begun."""
+
+    STATE, RANK = "incomplete_expired", 6
+
+
+class SubscriptionCanceled(SubscriptionFact, frozen=True, kw_only=True):
+    """Over, for good."""
+
+    STATE, RANK = "canceled", 6
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """What a coupon takes off: a percentage (a decimal number as text), or an amount an invoice.
+
+    `duration` is `forever`, `once` or `repeating`. Stripe never lets them be changed.
+    """
+
+    duration: str
+    percent_off: str | None = None
+    amount_off_minor: int | None = None
+    currency: str | None = None
+
+
+class DiscountFact(Fact, frozen=True, kw_only=True):
+    """A coupon is applied to a subscription or a customer.
+
+    `terms` are None where the report only names the coupon (since 2025-09-30).
+    """
+
+    discount_id: str
+    coupon_id: str | None
+    terms: Terms | None = None
+    subscription_id: str | None = None
+    customer_id: str | None = None
+    started_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+class CouponFact(Fact, frozen=True, kw_only=True):
+    """A coupon and its terms."""
+
+    coupon_id: str
+    terms: Terms
+    name: str | None = None
+
+
+class InvoiceFact(StatefulFact, frozen=True, kw_only=True):
+    """A customer is asked for money. What he pays is booked with the payment, never here."""
+
+    invoice_id: str
+    currency: str
+    due_minor: int
+    paid_minor: int
+    remaining_minor: int
+    created_at: datetime
+    customer_id: str | None = None
+    subscription_id: str | None = None
+    payment_id: str | None = None
+    charge_id: str | None = None
+    period_start: datetime | None = None
+    period_end: datetime | None = None
+    paid_at: datetime | None = None
+
+
+class InvoiceDraft(InvoiceFact, frozen=True, kw_only=True):
+    """It may still change."""
+
+    STATE, RANK = "draft", 0
+
+
+class InvoiceOpen(InvoiceFact, frozen=True, kw_only=True):
+    """It waits for its payment."""
+
+    STATE, RANK = "open", 1
+
+
+class InvoiceUncollectible(InvoiceFact, frozen=True, kw_only=True):
+    """Nobody expects it to be paid; it still may be."""
+
+    STATE, RANK = "uncollectible", 2
+
+
+class InvoiceVoid(InvoiceFact, frozen=True, kw_only=True):
+    """It was a mistake."""
+
+    STATE, RANK = "void", 3
+
+
+class InvoicePaid(InvoiceFact, frozen=True, kw_only=True):
+    """Nothing is due any longer; perhaps without a payment (credit balance, out of band)."""
+
+    STATE, RANK = "paid", 3
+
+
+class InvoiceDeleted(InvoiceFact, frozen=True, kw_only=True):
+    """A draft was thrown away."""
+
+    STATE, RANK = "deleted", 3
+
+
+class InvoicePaymentFact(Fact, frozen=True, kw_only=True):
+    """A payment, or a charge without one, paid an invoice."""
+
+    invoice_id: str
+    payment_id: str | None = None
+    charge_id: str | None = None
+
+
+class PayoutFact(StatefulFact, frozen=True, kw_only=True):
+    """Money on its way from Stripe to the shop's bank; a negative amount goes the other way."""
+
+    payout_id: str
+    amount_minor: int
+    currency: str
+    created_at: datetime
+    arrives_at: datetime | None = None
+    transaction_id: str | None = None
+    failure_code: str | None = None
+
+
+class PayoutPending(PayoutFact, frozen=True, kw_only=True):
+    """Not sent yet."""
+
+    STATE, RANK = "pending", 0
+
+
+class PayoutInTransit(PayoutFact, frozen=True, kw_only=True):
+    """Sent."""
+
+    STATE, RANK = "in_transit", 1
+
+
+class PayoutPaid(PayoutFact, frozen=True, kw_only=True):
+    """It should have arrived; the bank may still send it back."""
+
+    STATE, RANK = "paid", 2
+
+
+class PayoutCanceled(PayoutFact, frozen=True, kw_only=True):
+    """Called off before it was sent."""
+
+    STATE, RANK = "canceled", 3
+
+
+class PayoutFailed(PayoutFact, frozen=True, kw_only=True):
+    """The bank did not take it, perhaps after it seemed to have arrived."""
+
+    STATE, RANK = "failed", 3

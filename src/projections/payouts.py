@@ -1,0 +1,57 @@
+"""Payouts: money on its way from Stripe to the shop's bank; one row a payout."""
+
+from collections.abc import Iterator
+
+from ledger.domain.billing_facts import PayoutFact
+from ledger.domain.facts import Moment
+from projections.engine.declare import (
+    Change,
+    Listing,
+    Mirror,
+    Projection,
+    key,
+    known,
+    least,
+    newest,
+    ranked,
+)
+
+# A payout that failed after it was paid stays failed: that is its higher rank.
+payouts = Mirror(
+    "payouts",
+    payout_id=key(),
+    state=ranked("text"),
+    amount_minor=newest("bigint"),
+    currency=newest("text"),
+    arrives_at=newest("timestamptz"),
+    failure_code=newest("text"),
+    transaction_id=known("text"),
+    account=known("text"),
+    created_at=least("timestamptz"),
+    indexes=("created_at, payout_id",),
+)
+projection = Projection(
+    "payouts",
+    tables=(payouts,),
+    listing=Listing(
+        payouts, sort="created_at", filters=("state", "currency", "account"), link="payout"
+    ),
+)
+
+
+@projection.handles(PayoutFact)
+def reported(fact: PayoutFact, at: Moment) -> Iterator[Change]:
+    """The payout itself."""
+    yield payouts.report(
+        at,
+        fact.RANK,
+        payout_id=fact.payout_id,
+        state=fact.STATE,
+        amount_minor=fact.amount_minor,
+        currency=fact.currency,
+        arrives_at=fact.arrives_at,
+        failure_code=fact.failure_code,
+        transaction_id=fact.transaction_id,
+        account=at.account,
+        created_at=fact.created_at,
+    )

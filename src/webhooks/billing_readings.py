@@ -1,0 +1,239 @@
+"""What Stripe's subscriptions, invoices and payouts say, as facts (see `readings`)."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from fractions import Fraction
+from math import lcm
+
+from msgspec import Struct
+
+from ledger.domain.billing_facts import (
+    InvoicePaid,
+    InvoicePaymentFact,
+    SubscriptionItem,
+)
+from ledger.domain.facts import Fact
+from ledger.domain.money import MAX_MINOR
+from ledger.domain.mrr import monthly, periods_a_month
+from webhooks.billing_objects import (
+    Discounts,
+    Invoice,
+    InvoicePayment,
+    Item,
+    PaidBy,
+    Payout,
+    Subscription,
+)
+from webhooks.billing_states import invoice_state, payout_state, subscription_state
+from webhooks.discount_readings import names_of, shown
+from webhooks.prices import ListPrice, decimal_text, list_price
+from webhooks.readings import at, id_of, made_at
+from webhooks.stripe_objects import Envelope
+
+_MAX_PARTS = 2**58  # what is invoiced in a month, 31 times as many at most, still fits a bigint
+
+
+class _Line(Struct, frozen=True):
+    """An item with what it costs and what that is in a month, in minor units."""
+
+    item: Item
+    listed: ListPrice
+    monthly: Fraction
+
+
+def subscription_facts(
+    subscription: Subscription, event: Envelope, _metadata_key: str
+) -> list[Fact]:
+    """A subscription, and the discounts that it shows rather than names.
+
+    Periods are the subscription's own until 2025-03-31, its items' since; discounts are one until
+    then, and a list of ids since.
+    """
+    items = _items(subscription)
+    lines = [_line(item, listed) for item in items if (listed := list_price(item))]
+    rate = max((periods_a_month(line.listed.price) for line in lines), default=Fraction(0))
+    parts = _parts(lines, rate)
+    own_id = subscription.id
+    fact = subscription_state(subscription, event.type)(
+        subscription_id=own_id,
+        customer_id=_customer(subscription),
+        currency=_currency(subscription, lines),
+        created_at=made_at(subscription.created, event),
+        items=tuple(_item(line, parts, own_id) for line in lines),
+        parts=parts,
+        invoices=int(rate * parts),
+        discount_ids=names_of(_discounts(subscription), own_id),
+        cancel_at_period_end=subscription.cancel_at_period_end or False,
+        current_period_start=_first(
+            subscription.current_period_start, *(item.current_period_start for item in items)
+        ),
+        current_period_end=_first(
+            subscription.current_period_end, *(item.current_period_end for item in items)
+        ),
+        trial_end=_first(subscription.trial_end),
+        started_at=_first(subscription.start_date, subscription.start),
+        canceled_at=_first(subscription.canceled_at),
+        ended_at=_first(subscription.ended_at),
+    )
+    return [fact, *(each for some in _all_discounts(subscription) for each in shown(some, own_id))]
+
+
+def invoice_facts(invoice: Invoice, event: Envelope, _metadata_key: str) -> list[Fact]:
+    """An invoice; what pays it is named until 2025-03-31, and listed on demand since."""
+    state = invoice_state(invoice, event.type)
+    paid_by = _paid_by(invoice)
+    paid_minor = invoice.amount_paid
+    if paid_minor is None:
+        paid_minor = invoice.amount_due if state is InvoicePaid else 0
+    remaining = invoice.amount_remaining
+    fact = state(
+        invoice_id=invoice.id,
+        currency=invoice.currency.lower(),
+        due_minor=invoice.amount_due,
+        paid_minor=paid_minor,
+        remaining_minor=invoice.amount_due - paid_minor if remaining is None else remaining,
+        created_at=made_at(invoice.date if invoice.created is None else invoice.created, event),
+        customer_id=id_of(invoice.customer),
+        subscription_id=_subscription_of(invoice),
+        payment_id=paid_by.payment_id,
+        charge_id=paid_by.charge_id,
+        period_start=_first(invoice.period_start),
+        period_end=_first(invoice.period_end),
+        paid_at=_paid_at(invoice, event) if state is InvoicePaid else None,
+    )
+    return [fact]
+
+
+def invoice_payment_facts(
+    payment: InvoicePayment, _event: Envelope, _metadata_key: str
+) -> list[Fact]:
+    """What paid an invoice; one that did not get paid, or that names no invoice, says nothing."""
+    invoice_id = id_of(payment.invoice)
+    if invoice_id is None or payment.status != "paid":
+        return []
+    return [_of_payment(invoice_id, payment)]
+
+
+def payout_facts(payout: Payout, event: Envelope, _metadata_key: str) -> list[Fact]:
+    """A payout."""
+    fact = payout_state(payout)(
+        payout_id=payout.id,
+        amount_minor=payout.amount,
+        currency=payout.currency.lower(),
+        created_at=made_at(payout.created, event),
+        arrives_at=_first(payout.arrival_date),
+        transaction_id=id_of(payout.balance_transaction),
+        failure_code=payout.failure_code,
+    )
+    return [fact]
+
+
+# ── Parts of a subscription ─────────────────────────────────────────────────────────────────────
+
+
+def _items(subscription: Subscription) -> list[Item]:
+    """Its items; before it had any, a subscription was one plan."""
+    if subscription.items is not None and subscription.items.data:
+        return subscription.items.data
+    if subscription.plan is None:
+        return []
+    return [Item(plan=subscription.plan, quantity=subscription.quantity)]
+
+
+def _line(item: Item, listed: ListPrice) -> _Line:
+    quantity = 1 if item.quantity is None else item.quantity
+    return _Line(item, listed, monthly(listed.price, quantity))
+
+
+def _item(line: _Line, parts: int, subscription_id: str) -> SubscriptionItem:
+    item, price = line.item, line.listed.price
+    return SubscriptionItem(
+        item_id=item.id,
+        price_id=line.listed.price_id,
+        product_id=id_of(line.listed.product),
+        quantity=item.quantity,
+        unit_minor=None if price.unit is None else decimal_text(price.unit),
+        interval=price.interval,
+        interval_count=price.interval_count,
+        metered=price.metered,
+        monthly=int(line.monthly * parts),
+        discount_ids=names_of(item.discounts or [], subscription_id),
+    )
+
+
+def _parts(lines: Sequence[_Line], rate: Fraction) -> int:
+    """The parts of a minor unit in which all its amounts are whole; raises ValueError."""
+    if sum(line.monthly for line in lines) > MAX_MINOR:
+        raise ValueError("the subscription comes to more in a month than any amount may be")
+    parts = lcm(rate.denominator, *(line.monthly.denominator for line in lines))
+    if parts > _MAX_PARTS:
+        raise ValueError("the subscription's prices are too fine to be added up")
+    return parts
+
+
+def _customer(subscription: Subscription) -> str:
+    customer_id = id_of(subscription.customer) or subscription.customer_account
+    if customer_id is None:
+        raise ValueError("the subscription names no customer")
+    return customer_id
+
+
+def _currency(subscription: Subscription, lines: Sequence[_Line]) -> str:
+    """Its own currency, or (before it had one) that of its prices, which are all in the same."""
+    currency = subscription.currency or next((line.listed.currency for line in lines), None)
+    if currency is None:
+        raise ValueError("the subscription names no currency")
+    return currency.lower()
+
+
+def _discounts(subscription: Subscription) -> Discounts:
+    """What reduces the whole of it: a list, or before there was one, at most one discount."""
+    alone: Discounts = [] if subscription.discount is None else [subscription.discount]
+    return subscription.discounts or alone
+
+
+def _all_discounts(subscription: Subscription) -> Iterator[Discounts]:
+    yield subscription.discounts or []
+    if subscription.discount is not None:
+        yield [subscription.discount]
+    for item in _items(subscription):
+        yield item.discounts or []
+
+
+# ── Parts of an invoice ─────────────────────────────────────────────────────────────────────────
+
+
+def _subscription_of(invoice: Invoice) -> str | None:
+    details = invoice.parent.subscription_details if invoice.parent else None
+    return id_of(invoice.subscription) or (id_of(details.subscription) if details else None)
+
+
+def _paid_by(invoice: Invoice) -> InvoicePaymentFact:
+    """What pays or paid it, as far as it says: of several payments that succeeded the first."""
+    listed = invoice.payments.data if invoice.payments else []
+    paid = next((each for each in listed if each.status == "paid"), InvoicePayment())
+    named = _of_payment(invoice.id, paid)
+    return InvoicePaymentFact(
+        invoice_id=invoice.id,
+        payment_id=id_of(invoice.payment_intent) or named.payment_id,
+        charge_id=id_of(invoice.charge) or named.charge_id,
+    )
+
+
+def _of_payment(invoice_id: str, payment: InvoicePayment) -> InvoicePaymentFact:
+    paid_by = payment.payment or PaidBy()
+    return InvoicePaymentFact(
+        invoice_id=invoice_id,
+        payment_id=id_of(paid_by.payment_intent),
+        charge_id=id_of(paid_by.charge),
+    )
+
+
+def _paid_at(invoice: Invoice, event: Envelope) -> datetime:
+    transitions = invoice.status_transitions
+    return made_at(transitions.paid_at if transitions else None, event)
+
+
+def _first(*seconds: int | None) -> datetime | None:
+    """The first time that is known."""
+    return next((at(each) for each in seconds if each is not None), None)

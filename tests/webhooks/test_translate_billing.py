@@ -1,0 +1,470 @@
+"""Subscriptions, discounts, invoices and payouts: what they mean, in old shapes and new ones."""
+
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from ledger.domain.billing_facts import (
+    CouponFact,
+    DiscountFact,
+    InvoicePaid,
+    InvoicePaymentFact,
+    PayoutInTransit,
+    SubscriptionActive,
+    SubscriptionItem,
+    Terms,
+)
+from ledger.domain.facts import StripeEventUnreadable
+from tests.webhooks.billing_examples import (
+    coupon,
+    discount,
+    invoice,
+    invoice_payment,
+    item,
+    listed,
+    old_discount,
+    old_invoice,
+    old_subscription,
+    payout,
+    plan,
+    price,
+    subscription,
+    without,
+)
+from tests.webhooks.examples import MADE, TOLD, Json, event, facts_of, state_of, translated
+
+MADE_AT = datetime.fromtimestamp(MADE, UTC)
+TOLD_AT = datetime.fromtimestamp(TOLD, UTC)
+UPDATED = "customer.subscription.updated"
+QUARTER = Terms(duration="forever", percent_off="25")
+FLAGS = without(old_invoice(), "status", "status_transitions", "amount_paid", "amount_remaining")
+
+
+# ── States ──────────────────────────────────────────────────────────────────────────────────────
+
+STATES = [
+    *[
+        (UPDATED, subscription(status=status), state)
+        for status, state in [
+            ("incomplete", "SubscriptionIncomplete"),
+            ("incomplete_expired", "SubscriptionExpired"),
+            ("trialing", "SubscriptionTrialing"),
+            ("active", "SubscriptionActive"),
+            ("past_due", "SubscriptionPastDue"),
+            ("unpaid", "SubscriptionUnpaid"),
+            ("paused", "SubscriptionPaused"),
+            ("canceled", "SubscriptionCanceled"),
+        ]
+    ],
+    ("customer.subscription.created", subscription(), "SubscriptionActive"),
+    (
+        "customer.subscription.trial_will_end",
+        subscription(status="trialing"),
+        "SubscriptionTrialing",
+    ),
+    ("customer.subscription.paused", subscription(status="paused"), "SubscriptionPaused"),
+    ("customer.subscription.deleted", subscription(status="canceled"), "SubscriptionCanceled"),
+    ("customer.subscription.deleted", subscription(status="active"), "SubscriptionCanceled"),
+    (
+        "customer.subscription.deleted",
+        subscription(status="incomplete_expired"),
+        "SubscriptionExpired",
+    ),
+    ("invoice.created", invoice(status="draft"), "InvoiceDraft"),
+    ("invoice.finalized", invoice(status="open"), "InvoiceOpen"),
+    ("invoice.payment_failed", invoice(status="open"), "InvoiceOpen"),
+    ("invoice.finalized", invoice(), "InvoicePaid"),
+    ("invoice.payment_succeeded", invoice(), "InvoicePaid"),
+    ("invoice.voided", invoice(status="void"), "InvoiceVoid"),
+    ("invoice.marked_uncollectible", invoice(status="uncollectible"), "InvoiceUncollectible"),
+    ("invoice.deleted", invoice(status="draft"), "InvoiceDeleted"),
+    ("invoice.deleted", invoice(status="deleted"), "InvoiceDeleted"),
+    ("invoice.updated", FLAGS | {"paid": True, "closed": True}, "InvoicePaid"),
+    ("invoice.updated", FLAGS | {"paid": False, "closed": True}, "InvoiceVoid"),
+    (
+        "invoice.updated",
+        FLAGS | {"paid": False, "closed": True, "forgiven": True},
+        "InvoiceUncollectible",
+    ),
+    ("invoice.updated", FLAGS | {"paid": False, "closed": False}, "InvoiceOpen"),
+    ("payout.created", payout(status="pending"), "PayoutPending"),
+    ("payout.updated", payout(), "PayoutInTransit"),
+    ("payout.paid", payout(status="paid"), "PayoutPaid"),
+    ("payout.failed", payout(status="failed", failure_code="account_closed"), "PayoutFailed"),
+    ("payout.canceled", payout(status="canceled"), "PayoutCanceled"),
+    ("payout.reconciliation_completed", payout(status="paid"), "PayoutPaid"),
+]
+
+
+@pytest.mark.parametrize(("type_", "obj", "state"), STATES)
+def test_an_event_means_a_state(type_: str, obj: Json, state: str) -> None:
+    assert state_of(type_, obj) == state
+
+
+# ── Subscriptions ───────────────────────────────────────────────────────────────────────────────
+
+ONE = SubscriptionActive(
+    subscription_id="sub_1",
+    customer_id="cus_1",
+    currency="gbp",
+    created_at=MADE_AT,
+    items=(
+        SubscriptionItem(
+            item_id="si_1",
+            price_id="price_1",
+            product_id="prod_1",
+            quantity=1,
+            unit_minor="1200",
+            interval="month",
+            interval_count=1,
+            metered=False,
+            monthly=1200,
+        ),
+    ),
+    parts=1,
+    invoices=1,
+    current_period_start=MADE_AT,
+    current_period_end=TOLD_AT,
+    started_at=MADE_AT,
+)
+
+
+@pytest.mark.parametrize(
+    "obj",
+    [
+        pytest.param(subscription(), id="now"),
+        pytest.param(old_subscription(), id="periods of its own, no currency"),
+        pytest.param(
+            old_subscription(items=listed(without(item(), "price") | {"plan": plan()})),
+            id="a plan for a price",
+        ),
+        pytest.param(
+            old_subscription(items=listed(item(plan=plan(amount=None)))), id="both, the price right"
+        ),
+        pytest.param(
+            without(old_subscription(), "start_date") | {"start": MADE}, id="start for start_date"
+        ),
+        pytest.param(subscription(currency="GBP"), id="a currency in capitals"),
+        pytest.param(
+            subscription(customer={"id": "cus_1", "deleted": True}), id="a customer shown"
+        ),
+        pytest.param(
+            subscription(customer=None, customer_account="cus_1"), id="an account for a customer"
+        ),
+        pytest.param(
+            subscription(item(price=price(product={"id": "prod_1"}))), id="a product shown"
+        ),
+    ],
+)
+def test_a_subscription_says_the_same_in_every_layout(obj: Json) -> None:
+    assert list(facts_of(UPDATED, obj)) == [ONE]
+
+
+def test_before_there_were_items_a_subscription_was_a_plan() -> None:
+    obj = without(old_subscription(), "items") | {"plan": plan(), "quantity": 3}
+    fact: Any = facts_of(UPDATED, obj)[0]
+    assert [(i.price_id, i.quantity, i.monthly) for i in fact.items] == [("price_1", 3, 3600)]
+
+
+TIERS = [
+    {"up_to": 10, "unit_amount": 100, "unit_amount_decimal": "100", "flat_amount": None},
+    {"up_to": None, "unit_amount": None, "unit_amount_decimal": "50.5", "flat_amount": 300},
+]
+TIERED = price(None, billing_scheme="tiered", tiers_mode="graduated")
+METERED = price(recurring={"interval": "month", "interval_count": 1, "usage_type": "metered"})
+
+
+@pytest.mark.parametrize(
+    ("items", "monthly"),
+    [
+        pytest.param([item(quantity=3)], 3600, id="times the quantity"),
+        pytest.param([item(quantity=None)], 1200, id="no quantity is one"),
+        pytest.param([item(quantity=0)], 0, id="none"),
+        pytest.param([item(), item(quantity=2)], 3600, id="several items"),
+        pytest.param([item(price=price(1000, "year"))], Fraction(1000, 12), id="a year"),
+        pytest.param([item(price=price(1000, "week", 2))], Fraction(1000 * 26, 12), id="2 weeks"),
+        pytest.param([item(price=METERED)], 0, id="metered"),
+        pytest.param([item(price=METERED, quantity=None), item()], 1200, id="metered beside seats"),
+        pytest.param(
+            [item(price=price(5, unit_amount_decimal="4.5"))], Fraction(9, 2), id="half a penny"
+        ),
+        pytest.param(
+            [item(price=price(None, unit_amount_decimal="0.05"), quantity=30)],
+            Fraction(3, 2),
+            id="a twentieth of a penny",
+        ),
+        pytest.param(
+            [item(price=TIERED | {"tiers": TIERS}, quantity=12)],
+            1000 + 101 + 300,
+            id="graduated: 10 × 100 + 2 × 50.5 + 300",
+        ),
+        pytest.param(
+            [item(price=TIERED | {"tiers": TIERS, "tiers_mode": "volume"}, quantity=12)],
+            606 + 300,
+            id="volume: 12 × 50.5 + 300",
+        ),
+        pytest.param([item(price=TIERED, quantity=12)], 0, id="tiers that are not shown"),
+        pytest.param(
+            [without(item(plan=plan(None, tiers=[{"up_to": None, "amount": 70}])), "price")],
+            70,
+            id="tiers of a plan of 2018",
+        ),
+        pytest.param(
+            [item(price=price(transform_quantity={"divide_by": 5, "round": "up"}), quantity=6)],
+            2400,
+            id="sold by fives",
+        ),
+        pytest.param([{"id": "si_1"}], 0, id="an item without a price"),
+        pytest.param([item(price=price(recurring=None))], 0, id="a price of once"),
+    ],
+)
+def test_what_a_subscription_comes_to_in_a_month(
+    items: list[Json], monthly: int | Fraction
+) -> None:
+    """By the list, in exact parts of a minor unit."""
+    fact: Any = facts_of(UPDATED, subscription(*items))[0]
+    assert Fraction(sum(each.monthly for each in fact.items), fact.parts) == monthly
+
+
+@pytest.mark.parametrize(
+    ("items", "a_month"),
+    [
+        ([item()], 1),
+        ([item(price=price(interval="year"))], Fraction(1, 12)),
+        ([item(price=price(interval="week"))], Fraction(52, 12)),
+        ([item(price=price(interval="year")), item()], 1),
+        ([{"id": "si_1"}], 0),
+    ],
+)
+def test_how_often_a_month_it_is_invoiced(items: list[Json], a_month: int | Fraction) -> None:
+    """As often as the price that comes most often."""
+    fact: Any = facts_of(UPDATED, subscription(*items))[0]
+    assert Fraction(fact.invoices, fact.parts) == a_month
+
+
+def test_how_a_subscription_ends() -> None:
+    fields: Json = {"cancel_at_period_end": True, "canceled_at": MADE, "ended_at": TOLD}
+    fact: Any = facts_of(UPDATED, subscription(trial_end=TOLD, **fields))[0]
+    assert fact.cancel_at_period_end
+    assert (fact.canceled_at, fact.ended_at, fact.trial_end) == (MADE_AT, TOLD_AT, TOLD_AT)
+
+
+# ── Discounts ───────────────────────────────────────────────────────────────────────────────────
+
+DISCOUNT = DiscountFact(
+    discount_id="di_1",
+    coupon_id="QUARTER",
+    terms=QUARTER,
+    subscription_id="sub_1",
+    customer_id="cus_1",
+    started_at=MADE_AT,
+)
+NAMED = DiscountFact(
+    discount_id="di_1",
+    coupon_id="QUARTER",
+    subscription_id="sub_1",
+    customer_id="cus_1",
+    started_at=MADE_AT,
+)
+SHOWN_IN_SOURCE = discount(source={"coupon": coupon(), "type": "coupon"})
+
+
+@pytest.mark.parametrize(
+    ("fields", "names", "said"),
+    [
+        pytest.param({"discounts": ["di_1", "di_2"]}, ("di_1", "di_2"), [], id="names, in order"),
+        pytest.param({"discounts": [discount()]}, ("di_1",), [NAMED], id="a discount shown"),
+        pytest.param({"discounts": [SHOWN_IN_SOURCE]}, ("di_1",), [DISCOUNT], id="a coupon shown"),
+        pytest.param({"discounts": [old_discount()]}, ("di_1",), [DISCOUNT], id="until 2025-09-30"),
+        pytest.param({"discount": old_discount()}, ("di_1",), [DISCOUNT], id="until 2025-03-31"),
+        pytest.param(
+            {"discount": old_discount(), "discounts": ["di_1"]},
+            ("di_1",),
+            [DISCOUNT],
+            id="both, in 2024",
+        ),
+        pytest.param({"discount": None, "discounts": None}, (), [], id="none"),
+    ],
+)
+def test_the_discounts_of_a_subscription(
+    fields: Json, names: tuple[str, ...], said: list[DiscountFact]
+) -> None:
+    fact, *others = facts_of(UPDATED, subscription(**fields))
+    assert isinstance(fact, SubscriptionActive)
+    assert fact.discount_ids == names
+    assert others == said
+
+
+def test_the_discounts_of_an_item() -> None:
+    fact, *others = facts_of(UPDATED, subscription(item(discounts=["di_2", old_discount()])))
+    assert isinstance(fact, SubscriptionActive)
+    assert [each.discount_ids for each in fact.items] == [("di_2", "di_1")]
+    assert others == [DISCOUNT]
+
+
+def test_a_discount_without_an_id_is_known_by_what_it_is_of() -> None:
+    """Until 2020-08-27; its own event and its subscription's come to the same name."""
+    nameless = without(old_discount(), "id")
+    own: Any = facts_of("customer.discount.created", nameless)[0]
+    shown: Any = facts_of(UPDATED, old_subscription(discount=without(nameless, "subscription")))
+    assert own.discount_id == f"sub_1/QUARTER/{MADE}"
+    assert shown[0].discount_ids == (own.discount_id,)
+    assert shown[1].discount_id == own.discount_id
+
+
+@pytest.mark.parametrize("verb", ["created", "updated", "deleted"])
+def test_a_discount_says_what_it_takes_off_even_when_it_ends(verb: str) -> None:
+    """When it applies, the reports of its subscription say."""
+    assert list(facts_of(f"customer.discount.{verb}", discount())) == [NAMED]
+    assert list(facts_of(f"customer.discount.{verb}", old_discount())) == [DISCOUNT]
+
+
+@pytest.mark.parametrize(
+    ("fields", "terms"),
+    [
+        ({}, QUARTER),
+        ({"percent_off": 33.33}, Terms(duration="forever", percent_off="33.33")),
+        ({"percent_off": "12.50"}, Terms(duration="forever", percent_off="12.5")),
+        ({"percent_off": 100}, Terms(duration="forever", percent_off="100")),
+        (
+            {"percent_off": None, "amount_off": 500, "currency": "GBP", "duration": "once"},
+            Terms(duration="once", amount_off_minor=500, currency="gbp"),
+        ),
+        ({"duration": "repeating"}, Terms(duration="repeating", percent_off="25")),
+    ],
+)
+def test_a_coupons_terms(fields: Json, terms: Terms) -> None:
+    said = list(facts_of("coupon.created", coupon(**fields)))
+    assert said == [CouponFact(coupon_id="QUARTER", terms=terms, name="A quarter off")]
+
+
+# ── Invoices and payouts ────────────────────────────────────────────────────────────────────────
+
+PAID = InvoicePaid(
+    invoice_id="in_1",
+    currency="gbp",
+    due_minor=1200,
+    paid_minor=1200,
+    remaining_minor=0,
+    created_at=MADE_AT,
+    customer_id="cus_1",
+    subscription_id="sub_1",
+    period_start=MADE_AT,
+    period_end=TOLD_AT,
+    paid_at=TOLD_AT,
+)
+SHOWN = {"payments": listed(invoice_payment(status="canceled"), invoice_payment())}
+
+
+@pytest.mark.parametrize(
+    ("obj", "paid_by"),
+    [
+        pytest.param(invoice(), (None, None), id="now"),
+        pytest.param(invoice(**SHOWN), ("pi_1", None), id="now, its payments asked for"),
+        pytest.param(old_invoice(), ("pi_1", "ch_1"), id="until 2025-03-31"),
+        pytest.param(
+            without(old_invoice(), "created", "payment_intent") | {"date": MADE},
+            (None, "ch_1"),
+            id="date for created",
+        ),
+        pytest.param(
+            FLAGS | {"paid": True, "closed": True}, ("pi_1", "ch_1"), id="before it had a status"
+        ),
+        pytest.param(
+            old_invoice(subscription={"id": "sub_1"}, charge={"id": "ch_1"}),
+            ("pi_1", "ch_1"),
+            id="expanded",
+        ),
+    ],
+)
+def test_an_invoice_says_the_same_in_every_layout(
+    obj: Json, paid_by: tuple[str | None, str | None]
+) -> None:
+    """What paid it is named until 2025-03-31, and listed on demand since."""
+    (fact,) = facts_of("invoice.paid", obj)
+    assert isinstance(fact, InvoicePaid)
+    assert (fact.payment_id, fact.charge_id) == paid_by
+    assert replace(fact, payment_id=None, charge_id=None) == PAID
+
+
+def test_an_invoice_that_is_not_paid_has_no_time_of_payment() -> None:
+    fact: Any = facts_of("invoice.finalized", FLAGS | {"paid": False})[0]
+    assert (fact.paid_at, fact.paid_minor, fact.remaining_minor) == (None, 0, 1200)
+
+
+def test_a_preview_of_an_invoice_is_none() -> None:
+    """`invoice.upcoming` is about an invoice that does not exist."""
+    _, note, facts = translated(event("invoice.upcoming", without(invoice(), "id")))
+    assert (note.outcome, list(facts)) == ("unprojected", [])
+
+
+def test_what_paid_an_invoice() -> None:
+    said = list(facts_of("invoice_payment.paid", invoice_payment()))
+    assert said == [InvoicePaymentFact(invoice_id="in_1", payment_id="pi_1")]
+    _, note, facts = translated(event("invoice_payment.paid", invoice_payment(status="open")))
+    assert (note.outcome, list(facts)) == ("unprojected", [])
+
+
+def test_a_payout() -> None:
+    assert list(facts_of("payout.updated", payout())) == [
+        PayoutInTransit(
+            payout_id="po_1",
+            amount_minor=50000,
+            currency="gbp",
+            created_at=MADE_AT,
+            arrives_at=TOLD_AT,
+            transaction_id="txn_1",
+        )
+    ]
+    fact: Any = facts_of("payout.paid", payout(amount=-700))[0]
+    assert fact.amount_minor == -700, "the shop owes Stripe"
+
+
+# ── Wrong types ─────────────────────────────────────────────────────────────────────────────────
+
+HUGE = 10**15
+WRONG = [
+    (UPDATED, subscription(status="levitating")),
+    (UPDATED, subscription(customer=None)),
+    (UPDATED, without(subscription({"id": "si_1"}), "currency")),
+    (UPDATED, subscription(item(quantity="3"))),
+    (UPDATED, subscription(item(quantity=-1))),
+    (UPDATED, subscription(item(price=price(12.5)))),
+    (UPDATED, subscription(item(price=price(unit_amount_decimal="a lot")))),
+    (UPDATED, subscription(item(price=price(unit_amount_decimal="NaN")))),
+    (UPDATED, subscription(item(price=price(unit_amount_decimal="-1")))),
+    (UPDATED, subscription(item(price=price(unit_amount_decimal="1e999999")))),
+    (UPDATED, subscription(item(price=price(unit_amount_decimal="1e-999999")))),
+    (UPDATED, subscription(item(price=price(interval="fortnight")))),
+    (UPDATED, subscription(item(price=price(count=0)))),
+    (UPDATED, subscription(item(price=price(HUGE), quantity=2))),
+    (
+        UPDATED,
+        subscription(*(item(price=price(count=n)) for n in (999983, 999979, 999961, 999959))),
+    ),
+    (UPDATED, subscription(discounts=[7])),
+    (UPDATED, subscription(discounts=["di_1"] * 101)),
+    (UPDATED, old_subscription(discount={"object": "discount"})),
+    ("customer.discount.created", without(discount(customer=None, subscription=None), "id")),
+    ("coupon.created", coupon(percent_off="NaN")),
+    ("coupon.created", coupon(percent_off=100.5)),
+    ("coupon.created", coupon(percent_off=-1)),
+    ("coupon.created", coupon(amount_off="5")),
+    ("invoice.paid", invoice(amount_due="1200")),
+    ("invoice.paid", invoice(status="levitating")),
+    ("invoice.paid", without(invoice(), "id")),
+    ("invoice.paid", invoice(parent={"subscription_details": 7})),
+    ("payout.paid", payout(status="levitating")),
+    ("payout.paid", payout(amount=1.5)),
+]
+
+
+@pytest.mark.parametrize(("type_", "obj"), WRONG)
+def test_a_known_field_of_a_wrong_type_is_unreadable(type_: str, obj: Json) -> None:
+    _, note, (problem,) = translated(event(type_, obj))
+    assert isinstance(problem, StripeEventUnreadable)
+    assert note.outcome == "unreadable"
+    assert problem.cause
