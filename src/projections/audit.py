@@ -26,7 +26,7 @@ audit = Journal(
     outcome=line("text"),
     correlation=line("text"),
     causation=line("text"),
-    indexes=("correlation",),
+    indexes=("correlation", "causation"),
 )
 unreadable = Journal(
     "unreadable_events", event_id=line("text"), type=line("text"), cause=line("text")

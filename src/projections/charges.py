@@ -34,14 +34,21 @@ charges = Mirror(
     email=known("text"),
     account=known("text"),
     created_at=least("timestamptz"),
+    refunded_at=least("timestamptz"),
+    ended_at=least("timestamptz"),
     indexes=("(coalesce(payment_id, charge_id))",),
 )
+ENDED = ("expired", "failed")
 projection = Projection("charges", tables=(charges,))
 
 
 @projection.handles(ChargeFact)
 def reported(fact: ChargeFact, at: Moment) -> Iterator[Change]:
-    """The charge itself."""
+    """The charge itself.
+
+    `refunded_at` is when Stripe first said that money of it went back, `ended_at` that it failed or
+    that its hold lapsed.
+    """
     yield charges.report(
         at,
         fact.RANK,
@@ -60,6 +67,8 @@ def reported(fact: ChargeFact, at: Moment) -> Iterator[Change]:
         email=fact.email,
         account=at.account,
         created_at=fact.created_at,
+        refunded_at=at.effective_at if fact.refunded_minor > 0 else None,
+        ended_at=at.effective_at if fact.STATE in ENDED else None,
     )
 
 

@@ -20,6 +20,7 @@ WORST_FIRST = (
     "array['open', 'under_review', 'inquiry', 'lost', 'won', 'closed', 'inquiry_closed']::text[]"
 )
 """The states of disputes as an SQL array: of several, the first one is what a person must know."""
+CONTESTED = ("open", "under_review", "lost", "won")
 
 dispute_reports = Mirror(
     "dispute_reports",
@@ -33,8 +34,11 @@ dispute_reports = Mirror(
     payment_id=known("text"),
     withdrawn=known("boolean"),
     reinstated=known("boolean"),
+    contested=known("boolean"),
     account=known("text"),
     created_at=least("timestamptz"),
+    withdrawn_at=least("timestamptz"),
+    reinstated_at=least("timestamptz"),
 )
 movements = Mirror(
     "dispute_movements",
@@ -102,7 +106,11 @@ projection = Projection(
 
 @projection.handles(DisputeFact)
 def reported(fact: DisputeFact, at: Moment) -> Iterator[Change]:
-    """Each movement of funds is booked once, by its balance transaction."""
+    """Each movement of funds is booked once, by its balance transaction.
+
+    A dispute is `contested` once it was more than an inquiry; one that was refunded or prevented
+    before that never is.
+    """
     yield dispute_reports.report(
         at,
         fact.RANK,
@@ -116,8 +124,11 @@ def reported(fact: DisputeFact, at: Moment) -> Iterator[Change]:
         payment_id=fact.payment_id,
         withdrawn=fact.withdrawn,
         reinstated=fact.reinstated,
+        contested=fact.STATE in CONTESTED or fact.withdrawn or bool(fact.movements),
         account=at.account,
         created_at=fact.created_at,
+        withdrawn_at=at.effective_at if fact.withdrawn else None,
+        reinstated_at=at.effective_at if fact.reinstated else None,
     )
     for moved in fact.movements:
         yield movements.report(

@@ -15,6 +15,7 @@ from ledger.domain.events import (
     OrderReinstated,
 )
 from ledger.domain.facts import Moment
+from ledger.domain.money import split
 from projections.disputes import WORST_FIRST
 from projections.engine.declare import (
     Change,
@@ -56,6 +57,7 @@ order_lines = Mirror(
     name=known("text"),
     quantity=known("bigint"),
     unit_minor=known("bigint"),
+    discount_minor=known("bigint"),
 )
 order_returns = Journal(
     "order_returns",
@@ -234,7 +236,8 @@ def placed(fact: OrderPlaced, at: Moment) -> Iterator[Change]:
         placed_at=at.effective_at,
         expires_at=fact.expires_at,
     )
-    for number, each in enumerate(fact.lines, 1):
+    lines = zip(fact.lines, _discounts(fact), strict=True)
+    for number, (each, discount_minor) in enumerate(lines, 1):
         yield order_lines.mention(
             order_id=fact.order_id,
             line=number,
@@ -242,7 +245,14 @@ def placed(fact: OrderPlaced, at: Moment) -> Iterator[Change]:
             name=each.name,
             quantity=each.quantity,
             unit_minor=each.unit_minor,
+            discount_minor=discount_minor,
         )
+
+
+def _discounts(fact: OrderPlaced) -> list[int]:
+    """Each line's share of the order's discount, by its amount; all to the first of free lines."""
+    amounts = [each.quantity * each.unit_minor for each in fact.lines]
+    return split(fact.discount_minor, amounts if any(amounts) else [1, *amounts[1:]])
 
 
 @projection.handles(OrderCanceled)

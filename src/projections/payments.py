@@ -47,10 +47,14 @@ payment_reports = Mirror(
     account=known("text"),
     created_at=least("timestamptz"),
     succeeded_at=least("timestamptz"),
+    canceled_at=least("timestamptz"),
 )
 # Amounts are those in the payment's currency. A failed charge takes back what it or, if it is the
-# payment's present charge, the payment had reported as received. Refunds count by refund; a
-# charge's own cumulative figure stands in for them while none is known.
+# payment's present charge and no later attempt, the payment had reported as received. Refunds
+# count by refund; a charge's own cumulative figure stands in for them while none is known.
+#
+# `failed_at` is when a payment was over without money: canceled, or taken back by the bank. After
+# a refused attempt the customer may try again, so that ends nothing.
 PAYMENTS = """
 select
     p.payment_id,
@@ -81,6 +85,11 @@ select
     coalesce(p.account, c.account) as account,
     least(p.created_at, c.created_at) as created_at,
     coalesce(c.succeeded_at, p.succeeded_at) as succeeded_at,
+    case
+        when m.received_minor > 0 then null
+        when c.reversed_minor > 0 then c.reversed_at
+        when coalesce(p.state, c.state) = 'canceled' then coalesce(p.canceled_at, c.expired_at)
+    end as failed_at,
     r.refunded_at
 from payment_reports as p
 cross join lateral (
@@ -106,10 +115,9 @@ cross join lateral (
         (array_agg(failure_code order by newest_by desc, charge_id))[1] as failure_code,
         max(amount_minor) as amount_minor,
         coalesce(sum(captured_minor), 0)::bigint as captured_minor,
-        coalesce(sum(greatest(
-            captured_minor,
-            case when charge_id = p.charge_id then p.received_minor end
-        )) filter (where state = 'failed'), 0)::bigint as reversed_minor,
+        coalesce(sum(taken_back_minor), 0)::bigint as reversed_minor,
+        max(ended_at) filter (where taken_back_minor > 0) as reversed_at,
+        max(ended_at) filter (where state = 'expired') as expired_at,
         coalesce(sum(case
             when state = 'captured' and not exists (
                 select from refunds as known where known.charge_id = charges.charge_id
@@ -121,6 +129,15 @@ cross join lateral (
         min(created_at) as created_at,
         min(captured_at) filter (where state = 'captured') as succeeded_at
     from charges
+    cross join lateral (
+        select case when state = 'failed' then greatest(
+            captured_minor,
+            case
+                when charge_id = p.charge_id and charges.created_at <= p.succeeded_at
+                then p.received_minor
+            end
+        ) end as taken_back_minor
+    ) as reversal
     where coalesce(payment_id, charge_id) = p.payment_id and currency = k.currency
 ) as c
 cross join lateral (
@@ -249,8 +266,14 @@ def reported(fact: PaymentFact, at: Moment) -> Iterator[Change]:
         email=fact.email,
         account=at.account,
         created_at=fact.created_at,
-        succeeded_at=at.effective_at if fact.STATE == "succeeded" else None,
+        succeeded_at=at.effective_at if _has_money(fact) else None,
+        canceled_at=at.effective_at if fact.STATE == "canceled" else None,
     )
+
+
+def _has_money(fact: PaymentFact) -> bool:
+    """A hold that is taken in several parts brings money before it succeeds."""
+    return fact.STATE == "succeeded" or fact.received_minor > 0
 
 
 @projection.handles(ChargeFact, RefundFact, DisputeFact)

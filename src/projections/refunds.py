@@ -32,6 +32,7 @@ refunds = Mirror(
     failed_at=least("timestamptz"),
     indexes=("created_at, refund_id", "charge_id", "payment_id"),
 )
+FAILED = ("failed", "canceled")
 projection = Projection(
     "refunds",
     tables=(refunds,),
@@ -46,7 +47,10 @@ projection = Projection(
 
 @projection.handles(RefundFact)
 def reported(fact: RefundFact, at: Moment) -> Iterator[Change]:
-    """`refunded_at` and `failed_at` are when Stripe first said so, by Stripe's clock."""
+    """`refunded_at` and `failed_at` are when Stripe first said so, by Stripe's clock.
+
+    A canceled refund has failed too: the money is the shop's again.
+    """
     yield refunds.report(
         at,
         fact.RANK,
@@ -62,5 +66,5 @@ def reported(fact: RefundFact, at: Moment) -> Iterator[Change]:
         account=at.account,
         created_at=fact.created_at,
         refunded_at=at.effective_at if fact.STATE == "succeeded" else None,
-        failed_at=at.effective_at if fact.STATE == "failed" else None,
+        failed_at=at.effective_at if fact.STATE in FAILED else None,
     )

@@ -81,7 +81,9 @@ projection = Projection(
         pages={
             "movements": """
                 select
-                    position, kind, quantity, on_hand, reserved, sold, order_id, reason, actor, at
+                    position, kind, quantity, on_hand, reserved, sold, order_id, reason, actor, at,
+                    sum(on_hand - reserved - sold) over (order by position)::bigint
+                        as available_after
                 from stock_movements
                 where sku = %(id)s and position < %(before)s
                 order by position desc

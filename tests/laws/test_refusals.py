@@ -21,6 +21,7 @@ from ledger.domain.order_commands import (
     ReturnLines,
 )
 from ledger.domain.stock import AdjustStock, ReceiveStock
+from ledger.domain.wishlist import AddToWishlist
 from ledger.errors import Refused
 from ledger.log import Log
 from ledger.postgres.database import Database
@@ -53,6 +54,7 @@ def commands(order_id: str, sku: str, money: OrderMoney) -> list[Command]:
         RequestRefund(order_id=order_id, at=NOW, amount_minor=10**12, money=money),
         AdjustStock(sku=sku, at=NOW, change=-1_000_000),
         ReceiveStock(sku="unknown", at=NOW, quantity=1),
+        AddToWishlist(customer_id="ada", sku="unknown", at=NOW),
     ]  # fmt: skip
 
 

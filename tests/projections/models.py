@@ -24,10 +24,11 @@ def at(minutes: int) -> datetime:
 
 
 class Models:
-    """Read models that take facts one event at a time, as the follower does."""
+    """Read models that take facts one event at a time, as the follower does; `said` keeps them."""
 
     def __init__(self, conn: Connection) -> None:
         self.position = 0
+        self.said: list[tuple[Moment, AnyFact]] = []
         self.cursor = conn.cursor()
         reader = Translator(mode="test", order_metadata_key="order_id")
         self.copy = Copy(self.cursor, discover(), reader, PROOF)
@@ -38,6 +39,7 @@ class Models:
     def forget(self) -> None:
         """Empty all tables."""
         self.position = 0
+        self.said.clear()
         for table in self.copy.registry.tables:
             self.cursor.execute(SQL("delete from {}").format(Identifier(table)))
 
@@ -58,6 +60,7 @@ class Models:
             meta=meta or Meta(),
             account=None,
         )
+        self.said += [(moment, fact) for fact in facts]
         fold = Fold(self.copy.registry)
         fold.add(moment, facts)
         with self.cursor.connection.transaction():

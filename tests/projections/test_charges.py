@@ -2,7 +2,7 @@
 
 from itertools import permutations
 
-from ledger.domain.facts import ChargeAuthorized, ChargeFailed, RefundPending
+from ledger.domain.facts import ChargeAuthorized, ChargeExpired, ChargeFailed, RefundPending
 from tests.projections.models import Models, at, charge, refund
 
 COLUMNS = ("state", "captured_minor", "captured_at", "payment_id")
@@ -22,3 +22,20 @@ def test_a_charge_ends_the_same_whatever_arrives_first(models: Models):
 def test_a_charge_that_was_only_named_has_no_state_yet(models: Models):
     models.take(refund(RefundPending))
     assert models.one("charges", *COLUMNS) == (None, None, None, "pi_1")
+
+
+def test_a_charge_says_when_money_went_back_first_and_when_it_ended(models: Models):
+    reports = [
+        (charge(refunded_minor=700), 7),
+        (charge(refunded_minor=400), 5),
+        (charge(), 3),
+        (charge(0, state=ChargeExpired, charge_id="ch_2"), 4),
+        (charge(0, state=ChargeFailed, charge_id="ch_3"), 6),
+    ]
+    for fact, minutes in reports:
+        models.take(fact, minutes=minutes)
+    assert models.rows("select refunded_at, ended_at from charges order by charge_id") == [
+        (at(5), None),
+        (None, at(4)),
+        (None, at(6)),
+    ]

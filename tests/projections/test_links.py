@@ -1,8 +1,10 @@
 """Links: which events touched which object, and what belongs together."""
 
+from ledger.domain.billing_facts import CouponFact, InvoiceOpen, InvoicePaymentFact
 from ledger.domain.events import PaymentLinked, StockReserved
 from ledger.domain.facts import CheckoutPaid, RefundSucceeded, StripeEventRecorded
 from projections.engine.history import positions
+from tests.projections.billing import discount, subscription, terms
 from tests.projections.models import NOON, Models, charge, order, refund
 
 
@@ -55,3 +57,36 @@ def test_an_event_that_is_only_recorded_may_name_its_object(models: Models):
         )
     )
     assert related(models, "charge", "ch_1") == [1]
+
+
+def test_a_subscription_is_touched_by_its_discounts_coupons_and_invoices(models: Models):
+    """Not by what becomes of an invoice's payment, nor by what else a coupon was given to."""
+    models.take(subscription(discounts=("di_1",)))
+    models.take(discount(None))
+    models.take(CouponFact(coupon_id="OFF", terms=terms("50")))
+    models.take(
+        InvoiceOpen(
+            invoice_id="in_1",
+            currency="gbp",
+            due_minor=1000,
+            paid_minor=0,
+            remaining_minor=1000,
+            created_at=NOON,
+            subscription_id="sub_1",
+        )
+    )
+    models.take(InvoicePaymentFact(invoice_id="in_1", payment_id="pi_1"))
+    models.take(charge())
+    models.take(discount(None, "di_2"))
+    models.take(subscription(subscription_id="sub_2"))
+    assert related(models, "subscription", "sub_1") == [1, 2, 3, 4]
+    assert related(models, "discount", "di_2") == [3, 7]
+    assert related(models, "coupon", "OFF") == [3]
+    assert related(models, "invoice", "in_1") == [4, 5, 6]
+    assert related(models, "payment", "pi_1") == [5, 6]
+
+
+def test_a_discount_that_shows_its_terms_needs_no_coupon(models: Models):
+    models.take(discount(terms("50")))
+    models.take(CouponFact(coupon_id="OFF", terms=terms("50")))
+    assert related(models, "discount", "di_1") == [1]

@@ -15,6 +15,7 @@ from ledger.domain.facts import (
     CheckoutPaid,
     DisputeLost,
     PaymentAttemptFailed,
+    PaymentCanceled,
     PaymentFact,
     PaymentStarted,
     PaymentSucceeded,
@@ -63,6 +64,10 @@ LOST = DisputeLost(
 )
 BARE = charge(payment_id=None)
 DECLINED = charge(0, charge_id="ch_0", state=ChargeFailed)
+REFUSED_LATER = (
+    payment(PaymentAttemptFailed, 0, charge_id="ch_2"),
+    charge(0, charge_id="ch_2", state=ChargeFailed, minutes=5),
+)
 CASES: dict[str, tuple[Sequence[AnyFact], tuple[str, int, int, int]]] = {
     # facts                                    state, received, refunded, disputed
     "started": ([payment(PaymentStarted, 0)], ("pending", 0, 0, 0)),
@@ -82,6 +87,10 @@ CASES: dict[str, tuple[Sequence[AnyFact], tuple[str, int, int, int]]] = {
     ),
     "taken back, capture never told": (
         [payment(), charge(0, state=ChargeFailed)],
+        ("failed", 0, 0, 0),
+    ),
+    "taken back, then refused": (
+        [payment(), charge(), charge(0, state=ChargeFailed), *REFUSED_LATER],
         ("failed", 0, 0, 0),
     ),
     "refunded in part": ([charge(), refund(RefundSucceeded)], ("succeeded", 1000, 400, 0)),
@@ -199,6 +208,17 @@ def test_a_payment_succeeded_when_its_charge_was_captured(models: Models):
     assert models.one("payments", "succeeded_at") == at(9)
     models.take(charge(minutes=7), minutes=10)
     assert models.one("payments", "succeeded_at") == at(7)
+
+
+def test_a_payment_failed_when_it_was_canceled_or_its_charge_taken_back(models: Models):
+    models.take(payment(PaymentAttemptFailed, 0), DECLINED, minutes=3)
+    assert models.one("payments", "failed_at") is None
+    models.take(payment(PaymentCanceled, 0), minutes=4)
+    assert models.one("payments", "failed_at") == at(4)
+    models.take(payment(), minutes=5)
+    assert models.one("payments", "failed_at") is None
+    models.take(charge(0, state=ChargeFailed), minutes=9)
+    assert models.one("payments", "failed_at") == at(9)
 
 
 def test_what_was_only_named_is_no_payment_yet(models: Models):

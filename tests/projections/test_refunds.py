@@ -30,9 +30,10 @@ def test_a_refund_goes_forward_only(models: Models, states: list[type[RefundFact
     assert models.one("refunds", "state", "amount_minor") == (state, 400)
 
 
-def test_refunded_at_is_when_stripe_first_said_so(models: Models):
+@pytest.mark.parametrize("failed", [RefundFailed, RefundCanceled])
+def test_refunded_at_is_when_stripe_first_said_so(models: Models, failed: type[RefundFact]):
     models.take(refund(RefundSucceeded), minutes=9).take(refund(RefundSucceeded), minutes=5)
-    models.take(refund(RefundFailed), minutes=20)
+    models.take(refund(failed), minutes=20)
     assert models.one("refunds", "refunded_at", "failed_at") == (at(5), at(20))
 
 

@@ -1,0 +1,215 @@
+"""Daily money: facts add up to the objects that they are made of, and days to their facts."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, LiteralString
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from ledger.postgres.database import Database
+from projections.engine.tables import AnyCursor
+from tests.laws.test_projections import a_copy, recorded
+from tests.support.worlds import World, random_world, worlds
+
+Databases = Callable[[], Database]
+
+law = settings(
+    max_examples=6,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+BREACHES: dict[str, LiteralString] = {
+    "captures are what linked payments of known orders received": """
+        select p.payment_id, p.received_minor, c.amount_minor
+        from payments as p
+        left join captures as c using (payment_id)
+        where coalesce(c.amount_minor, 0) <> case
+            when exists (select from order_actions where order_id = p.order_id)
+            then p.received_minor
+            else 0
+        end
+    """,
+    "refund movements add up to what a payment gave back": """
+        select p.payment_id, p.refunded_minor, m.amount_minor
+        from payments as p
+        left join (
+            select payment_id, sum(amount_minor) as amount_minor
+            from refund_movements
+            group by payment_id
+        ) as m using (payment_id)
+        where coalesce(m.amount_minor, 0) <> case
+            when exists (select from order_actions where order_id = p.order_id)
+            then p.refunded_minor
+            else 0
+        end
+    """,
+    "a failed refund gives back what it had moved, and not before": """
+        select refund_id, f.at, s.at
+        from refund_movements as f
+        left join (select * from refund_movements where kind = 'succeeded') as s
+            using (payment_id, refund_id)
+        where f.kind = 'failed'
+            and (s.amount_minor + f.amount_minor = 0 and f.at >= s.at) is not true
+    """,
+    "a dispute's facts add up to what it took": """
+        select dispute_id, d.disputed_minor, f.amount_minor
+        from disputes as d
+        join (
+            select dispute_id, sum(amount_minor) as amount_minor
+            from dispute_facts
+            group by dispute_id
+        ) as f using (dispute_id)
+        where f.amount_minor <> d.disputed_minor
+    """,
+    "disputes add up to what they took of a payment": """
+        select p.payment_id, p.disputed_minor, f.amount_minor
+        from payments as p
+        left join (
+            select payment_id, sum(amount_minor) as amount_minor
+            from dispute_facts
+            group by payment_id
+        ) as f using (payment_id)
+        where coalesce(f.amount_minor, 0) <> case
+            when exists (select from order_actions where order_id = p.order_id)
+            then p.disputed_minor
+            else 0
+        end
+    """,
+    "a dispute was opened once, an inquiry never": """
+        select dispute_id, f.state, f.disputes
+        from (
+            select dispute_id, d.state, sum(f.disputes) as disputes
+            from disputes as d
+            join dispute_facts as f using (dispute_id)
+            group by dispute_id, d.state
+        ) as f
+        where disputes <> 1 or state in ('inquiry', 'inquiry_closed')
+    """,
+    "withdrawn is money out, reinstated is money back": """
+        select dispute_id, kind, amount_minor
+        from dispute_facts
+        where sign(amount_minor) <> case kind
+            when 'opened' then 0
+            when 'withdrawn' then 1
+            when 'reinstated' then -1
+        end
+    """,
+    "a payment's outcome agrees with its state": """
+        select payment_id, p.state, o.succeeded, o.failed
+        from payments as p
+        left join payment_outcomes as o using (payment_id)
+        where (p.state = 'succeeded') <> coalesce(o.succeeded = 1, false)
+            or (p.state = 'canceled' and o.failed is distinct from 1)
+            or o.succeeded + o.failed <> 1
+            or (o.failed = 1 and p.state not in ('canceled', 'failed'))
+    """,
+    "days of stock add up to its levels": """
+        select *
+        from (
+            select sum(on_hand) as on_hand, sum(reserved) as reserved, sum(sold) as sold
+            from stock_daily
+        ) as days
+        full join (
+            select sum(on_hand) as on_hand, sum(reserved) as reserved, sum(sold) as sold
+            from stock_levels
+        ) as levels using (on_hand, reserved, sold)
+        where days is null or levels is null
+    """,
+}
+"""What may never be: each query gives back the rows that break the law which names it."""
+
+SUMS: dict[str, tuple[LiteralString, LiteralString]] = {
+    "revenue": (
+        "select day, currency, revenue_minor, captures from revenue_daily",
+        "select at, currency, amount_minor, 1 from captures",
+    ),
+    "refunds": (
+        "select day, currency, refunded_minor, refunds from refunds_daily",
+        """
+        select at, currency, amount_minor, case kind when 'failed' then -1 else 1 end
+        from refund_movements
+        """,
+    ),
+    "disputes": (
+        "select day, currency, disputed_minor, disputes from disputes_daily",
+        "select at, currency, amount_minor, disputes from dispute_facts",
+    ),
+    "payments": (
+        "select day, currency, succeeded, failed from payments_daily",
+        "select at, currency, succeeded, failed from payment_outcomes",
+    ),
+    "stock": (
+        "select day, '', on_hand, reserved from stock_daily",
+        "select at, '', on_hand, reserved from stock_movements",
+    ),
+}
+"""Figures by day, and the facts with their times and amounts."""
+
+
+@contextmanager
+def built(database: Database, world: World) -> Generator[AnyCursor]:
+    """The read models of a world."""
+    events = recorded(database, world)
+    with a_copy(database) as copy:
+        copy.create()
+        copy.stage()
+        copy.load([events])
+        copy.finish()
+        yield copy.cursor
+
+
+def by_day(facts: list[tuple[datetime, str, int, int]], zone: ZoneInfo) -> set[tuple[Any, ...]]:
+    """Both amounts, added up by the calendar days of a zone and by currency."""
+    sums: dict[tuple[Any, str], list[int]] = {}
+    for at, currency, first, second in facts:
+        total = sums.setdefault((at.astimezone(zone).date(), currency), [0, 0])
+        total[0] += first
+        total[1] += second
+    return {(*key, *total) for key, total in sums.items()}
+
+
+@law
+@given(world=worlds())
+def test_facts_add_up_to_their_objects(fresh_database: Databases, world: World):
+    with built(fresh_database(), world) as cursor:
+        broken = {name: cursor.execute(query).fetchall() for name, query in BREACHES.items()}
+    assert {name: rows for name, rows in broken.items() if rows} == {}
+
+
+@law
+@given(
+    world=worlds(),
+    zone=st.sampled_from(["UTC", "Europe/London", "America/New_York", "Pacific/Kiritimati"]),
+)
+def test_days_add_up_their_facts_in_the_reporting_zone(
+    fresh_database: Databases, world: World, zone: str
+):
+    with built(replace(fresh_database(), time_zone=zone), world) as cursor:
+        for days, facts in SUMS.values():
+            expected = by_day(cursor.execute(facts).fetchall(), ZoneInfo(zone))
+            assert set(cursor.execute(days).fetchall()) == expected
+
+
+@pytest.fixture
+def a_world(fresh_database: Databases) -> Generator[AnyCursor]:
+    with built(fresh_database(), random_world(11, 1200)) as cursor:
+        yield cursor
+
+
+def test_a_world_has_facts_of_every_kind(a_world: AnyCursor):
+    """So that the laws speak of something."""
+    kinds = a_world.execute("""
+        select kind from refund_movements
+        union
+        select kind from dispute_facts
+        union
+        select case succeeded when 1 then 'paid' else 'over' end from payment_outcomes
+    """).fetchall()
+    expected = {"succeeded", "failed", "opened", "withdrawn", "reinstated", "paid", "over"}
+    assert {kind for (kind,) in kinds} >= expected

@@ -1,0 +1,241 @@
+"""Daily sales: in whatever order Stripe's events arrive, what a plain reading of the orders gives.
+
+The plain reading knows every order's whole life. It works with fractions and rounds as Python does
+(half-even), groups customers, and adds up days. Days are cut in Berlin, across a change of clocks.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import date
+from fractions import Fraction
+from random import Random
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import settings
+
+from ledger.domain.money import split
+from tests.projections.models import Models, at
+from tests.support.sales import Life, arrivals, some_lives
+from tests.support.servers import Server
+
+BERLIN = ZoneInfo("Europe/Berlin")
+SEEDS = range(settings().max_examples // 6)
+
+
+@pytest.fixture(scope="module")
+def in_berlin(servers: Callable[[str], Server]) -> Iterator[Models]:
+    server = servers("embedded")
+    database = replace(server.create(), time_zone=BERLIN.key)
+    with database.connect("projector", autocommit=True) as conn:
+        yield Models(conn)
+    server.drop(database)
+
+
+@pytest.fixture(scope="module", params=SEEDS)
+def lives(in_berlin: Models, request: pytest.FixtureRequest) -> list[Life]:
+    """A shop's orders, whose lives the read models were told one event at a time."""
+    in_berlin.forget()
+    lives = some_lives(request.param)
+    for minutes, fact in arrivals(lives, Random(request.param)):
+        in_berlin.take(fact, minutes=minutes)
+    return lives
+
+
+# ── The plain reading ───────────────────────────────────────────────────────────────────────────
+
+
+def day(minutes: int) -> date:
+    return at(minutes).astimezone(BERLIN).date()
+
+
+def line_rows(life: Life) -> Iterator[tuple[Any, ...]]:
+    """Its rows of `line_sales`: key, day, currency, units, gross, discount, return."""
+    placed, paid = life.placed, life.paid
+    if paid is None:
+        return
+    amounts = [each.quantity * each.unit_minor for each in placed.lines]
+    weights = amounts if any(amounts) else [1] + [0] * (len(amounts) - 1)
+    shares = split(placed.discount_minor, weights)
+    for line, gross, discount in zip(placed.lines, amounts, shares, strict=True):
+        key = (placed.order_id, line.sku)
+        yield *key, "sold", 0, day(paid), placed.currency, line.quantity, gross, discount, 0
+        worth = [round(Fraction((gross - discount) * n, line.quantity)) for n in range(8)]
+        back = number = 0
+        for minutes, quantities in life.returns:
+            if units := quantities.get(line.sku, 0):
+                number += 1
+                value = worth[back + units] - worth[back]
+                when = day(max(minutes, paid))
+                yield *key, "returned", number, when, placed.currency, -units, 0, 0, value
+                back += units
+        if life.canceled is not None:
+            value, units = worth[line.quantity] - worth[back], line.quantity - back
+            when = day(max(life.canceled, paid))
+            yield *key, "canceled", 0, when, placed.currency, -units, 0, 0, value
+
+
+def order_rows(life: Life) -> Iterator[tuple[Any, ...]]:
+    """Its rows of `order_sales`, from the key to what was refunded."""
+    placed, paid = life.placed, life.paid
+    if paid is None:
+        return
+    goods = sum(each.quantity * each.unit_minor for each in placed.lines)
+    amounts = (goods, placed.shipping_minor, placed.tax_minor, placed.total_minor)
+    refunded = sum(p.refunded_minor for p in life.held if not p.refund_fails)
+    who = (customer(life), email(life))
+    key = (placed.order_id, "paid", day(paid), placed.currency)
+    yield *key, *who, 1, *amounts, int(refunded > 0), refunded
+    if life.canceled is not None:
+        key = (placed.order_id, "canceled", day(max(life.canceled, paid)), placed.currency)
+        yield *key, *who, 0, *(-amount for amount in amounts), 0, 0
+
+
+def customer(life: Life) -> str | None:
+    first = life.held[0] if life.held else None
+    names = [life.placed.customer_id, life.placed.email]
+    names += [first.customer_id, first.email] if first else []
+    known = next((name for name in names if name is not None), None)
+    return known if known is None else known.lower()
+
+
+def email(life: Life) -> str | None:
+    return life.placed.email or (life.held[0].email if life.held else None)
+
+
+def sums(rows: list[tuple[Any, ...]]) -> dict[tuple[Any, ...], tuple[int, ...]]:
+    """Amounts by key, from pairs of the two."""
+    added: dict[tuple[Any, ...], tuple[int, ...]] = {}
+    for key, amounts in rows:
+        before = added.get(key, (0,) * len(amounts))
+        added[key] = tuple(map(sum, zip(before, amounts, strict=True)))
+    return added
+
+
+# ── Laws ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_lines_are_sold_when_paid_and_taken_back_when_they_come_back(
+    in_berlin: Models, lives: list[Life]
+):
+    """By cumulative half-even rounding, not before they were sold; calling off takes the rest."""
+    found = in_berlin.rows("""
+        select order_id, sku, kind, number, day, currency, units, gross_minor, discount_minor,
+            return_minor
+        from line_sales
+    """)
+    assert sorted(found) == sorted(row for life in lives for row in line_rows(life))
+
+
+def test_an_order_is_a_sale_on_the_day_of_its_first_full_payment(
+    in_berlin: Models, lives: list[Life]
+):
+    """Whatever happens later, but that it is called off; its refunds stay with that day."""
+    found = in_berlin.rows("""
+        select order_id, kind, day, currency, customer, email, orders, goods_minor, shipping_minor,
+            tax_minor, total_minor, refunded, refunded_minor
+        from order_sales
+    """)
+    assert sorted(found) == sorted(row for life in lives for row in order_rows(life))
+
+
+def test_the_lines_of_an_order_add_up_to_it(in_berlin: Models, lives: list[Life]):
+    """Amounts and discounts of lines make the order's, to the minor unit; revenue is what stays."""
+    sold = in_berlin.rows("""
+        select s.order_id, s.goods_minor, o.discount_minor, s.total_minor
+        from order_sales as s
+        join orders as o using (order_id)
+        where s.kind = 'paid'
+        order by s.order_id
+    """)
+    assert sold
+    assert sold == in_berlin.rows("""
+        select s.order_id, sum(l.gross_minor), sum(l.discount_minor),
+            sum(l.revenue_minor) + s.shipping_minor + s.tax_minor
+        from order_sales as s
+        join line_sales as l using (order_id)
+        where s.kind = 'paid' and l.kind = 'sold'
+        group by s.order_id, s.kind
+        order by s.order_id
+    """)
+    assert not in_berlin.rows("""
+        select from line_sales where revenue_minor <> gross_minor - discount_minor - return_minor
+    """)
+
+
+def test_what_came_back_in_full_brought_nothing(in_berlin: Models, lives: list[Life]):
+    """In however many steps: units are gone exactly when the line's last unit takes the rest."""
+    left = in_berlin.rows("""
+        select sum(revenue_minor), bool_or(kind = 'canceled') or count(*) > 2 as in_steps
+        from line_sales
+        group by order_id, sku
+        having sum(units) = 0
+    """)
+    assert {revenue_minor for revenue_minor, _ in left} == {0}
+    assert any(in_steps for _, in_steps in left)
+
+
+def test_days_are_the_sums_of_their_facts(in_berlin: Models, lives: list[Life]):
+    lines = [row for life in lives for row in line_rows(life)]
+    orders = [row for life in lives for row in order_rows(life)]
+    by_day = sums([((r[4], r[5]), (r[7], r[8], r[9], r[6])) for r in lines])
+    by_sku = sums([((r[4], r[5], r[1]), (r[6], r[7] - r[8] - r[9])) for r in lines])
+    by_order = sums([((r[2], r[3]), (r[6], r[11], r[12], r[8], r[9])) for r in orders])
+    assert by_day == sums([((r[0], r[1]), r[2:]) for r in in_berlin.rows("""
+        select day, currency, gross_minor, discount_minor, return_minor, units from sales_daily
+    """)])  # fmt: skip
+    assert by_sku == sums([((r[0], r[1], r[2]), r[3:]) for r in in_berlin.rows("""
+        select day, currency, sku, units, revenue_minor from products_daily
+    """)])  # fmt: skip
+    assert by_order == sums([((r[0], r[1]), r[2:]) for r in in_berlin.rows("""
+        select day, currency, orders, refunded_orders_cohort, refunded_minor_cohort,
+            shipping_minor, tax_minor
+        from orders_daily
+    """)])  # fmt: skip
+
+
+def test_distinct_customers_of_any_window_are_counted_row_by_row(
+    in_berlin: Models, lives: list[Life]
+):
+    """By the days of the two orders before, as grouping the window's orders by customer counts."""
+    days: dict[tuple[str, str], list[date]] = defaultdict(list)
+    for life in lives:
+        if (paid := life.paid) is not None and (who := customer(life)) is not None:
+            days[who, life.placed.currency].append(day(paid))
+    ends = sorted({each for known in days.values() for each in known})
+    for first in ends:
+        for last in ends:
+            assert counted(in_berlin, first, last) == grouped(days, first, last)
+
+
+def counted(models: Models, first: date, last: date) -> dict[str, tuple[int, int, int]]:
+    rows = models.cursor.execute(
+        """
+        select
+            currency,
+            count(*) filter (where previous_day is null or previous_day < %(first)s),
+            count(*) filter (where previous_day >= %(first)s
+                and (second_previous_day is null or second_previous_day < %(first)s)),
+            count(*) filter (where previous_day is null)
+        from customer_orders
+        where day between %(first)s and %(last)s
+        group by currency
+        """,
+        {"first": first, "last": last},
+    ).fetchall()
+    return {currency: tuple(counts) for currency, *counts in rows}
+
+
+def grouped(
+    days: dict[tuple[str, str], list[date]], first: date, last: date
+) -> dict[str, tuple[int, int, int]]:
+    """Unique, repeated and new customers by currency."""
+    unique, repeated, new = Counter[str](), Counter[str](), Counter[str]()
+    for (_, currency), known in days.items():
+        within = sum(first <= each <= last for each in known)
+        unique[currency] += within > 0
+        repeated[currency] += within > 1
+        new[currency] += first <= min(known) <= last
+    return {c: (unique[c], repeated[c], new[c]) for c in unique if unique[c]}

@@ -1,0 +1,159 @@
+"""Disputes by day: opened, withdrawn, reinstated, each on its own day."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from ledger.domain.events import PaymentLinked
+from ledger.domain.facts import (
+    DisputeClosed,
+    DisputeFact,
+    DisputeInquiry,
+    DisputeInquiryClosed,
+    DisputeLost,
+    DisputeOpened,
+    DisputeWon,
+    FundsMovement,
+)
+from tests.projections.days import day, on, reporting_in
+from tests.projections.models import Models, at, charge, order
+
+DAYS = "select day, currency, disputed_minor, disputes from disputes_daily order by day, currency"
+FACTS = """
+select extract(day from day)::integer, kind, transaction_id, disputes, amount_minor
+from dispute_facts
+order by day, kind, transaction_id
+"""
+OPENED = (1, "opened", "", 1, 0)
+
+
+def moved(day_of_march: int, amount_minor: int, currency: str = "gbp") -> FundsMovement:
+    """Funds move at noon."""
+    return FundsMovement(
+        transaction_id=f"txn_{day_of_march}",
+        amount_minor=amount_minor,
+        fee_minor=2000,
+        currency=currency,
+        created_at=at(on(f"2026-03-{day_of_march:02} 12:00")),
+    )
+
+
+def dispute(
+    state: type[DisputeFact],
+    *movements: FundsMovement,
+    withdrawn: bool = False,
+    reinstated: bool = False,
+    currency: str = "gbp",
+    charge_id: str | None = "ch_1",
+) -> DisputeFact:
+    """Of 1 March, about 1000."""
+    return state(
+        dispute_id="dp_1",
+        amount_minor=1000,
+        currency=currency,
+        created_at=at(0),
+        charge_id=charge_id,
+        payment_id="pi_1",
+        movements=movements,
+        withdrawn=withdrawn,
+        reinstated=reinstated,
+    )
+
+
+OUT, BACK, PART = moved(2, -1000), moved(9, 1000), moved(12, 600)
+DOLLARS_OUT, DOLLARS_BACK = moved(2, -1170, "usd"), moved(9, 1150, "usd")
+Facts = list[tuple[int, str, str, int, int]]
+
+CASES: dict[str, tuple[Sequence[DisputeFact], Facts]] = {
+    # reports, one a day from 20 March on: day, kind, transaction, disputes, amount
+    "opened is not withdrawn": ([dispute(DisputeOpened)], [OPENED]),
+    "lost": (
+        [dispute(DisputeOpened, OUT), dispute(DisputeLost, OUT)],
+        [OPENED, (2, "withdrawn", "txn_2", 0, 1000)],
+    ),
+    "won": (
+        [dispute(DisputeWon, OUT, BACK), dispute(DisputeWon, OUT, BACK, reinstated=True)],
+        [OPENED, (2, "withdrawn", "txn_2", 0, 1000), (9, "reinstated", "txn_9", 0, -1000)],
+    ),
+    "a part came back": (
+        [dispute(DisputeWon, OUT, PART)],
+        [OPENED, (2, "withdrawn", "txn_2", 0, 1000), (12, "reinstated", "txn_12", 0, -600)],
+    ),
+    "withdrawn, without booking": (
+        [dispute(DisputeOpened), dispute(DisputeOpened, withdrawn=True)],
+        [OPENED, (21, "withdrawn", "", 0, 1000)],
+    ),
+    "withdrawn and reinstated, without booking": (
+        [dispute(DisputeOpened, withdrawn=True), dispute(DisputeWon, reinstated=True)],
+        [OPENED, (20, "withdrawn", "", 0, 1000), (21, "reinstated", "", 0, -1000)],
+    ),
+    "reinstated, only the withdrawal booked": (
+        [dispute(DisputeOpened, OUT), dispute(DisputeWon, reinstated=True)],
+        [OPENED, (2, "withdrawn", "txn_2", 0, 1000), (21, "reinstated", "", 0, -1000)],
+    ),
+    "only that it was reinstated is known": ([dispute(DisputeWon, reinstated=True)], [OPENED]),
+    "booked in the account's currency": (
+        [dispute(DisputeOpened, DOLLARS_OUT)],
+        [OPENED, (2, "withdrawn", "", 0, 1000)],
+    ),
+    "back at another rate": (
+        [dispute(DisputeWon, DOLLARS_OUT, DOLLARS_BACK)],
+        [OPENED, (2, "withdrawn", "", 0, 1000), (9, "reinstated", "", 0, -1000)],
+    ),
+    "an inquiry": ([dispute(DisputeInquiry)], []),
+    "an inquiry that was closed": ([dispute(DisputeInquiry), dispute(DisputeInquiryClosed)], []),
+    "an inquiry that was refunded": ([dispute(DisputeInquiry), dispute(DisputeClosed)], []),
+    "an inquiry that became a dispute": (
+        [dispute(DisputeInquiry), dispute(DisputeOpened, OUT)],
+        [OPENED, (2, "withdrawn", "txn_2", 0, 1000)],
+    ),
+    "a dispute that was refunded": ([dispute(DisputeOpened), dispute(DisputeClosed)], [OPENED]),
+    "in another currency than the payment": ([dispute(DisputeOpened, currency="usd")], []),
+    "names only the payment": ([dispute(DisputeOpened, charge_id=None)], [OPENED]),
+}
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize(("reports", "facts"), CASES.values(), ids=CASES)
+def test_a_dispute_in_facts(
+    models: Models, reports: Sequence[DisputeFact], facts: Facts, backwards: bool
+):
+    """Whichever report arrives first."""
+    models.take(order()).take(charge())
+    timed = [(report, on("2026-03-20 12:00") + 1440 * i) for i, report in enumerate(reports)]
+    for report, minutes in reversed(timed) if backwards else timed:
+        models.take(report, minutes=minutes)
+    assert models.rows(FACTS) == facts
+    in_facts = sum(amount_minor for *_, amount_minor in facts)
+    assert models.one("payments", "disputed_minor") == in_facts
+
+
+def test_a_dispute_by_day(models: Models):
+    """Opened on 1 March; 1000 are withdrawn on the 2nd, and come back on the 9th as it is won."""
+    models.take(order()).take(charge()).take(dispute(DisputeWon, OUT, BACK))
+    assert models.rows(DAYS) == [
+        (day("2026-03-01"), "gbp", 0, 1),
+        (day("2026-03-02"), "gbp", 1000, 0),
+        (day("2026-03-09"), "gbp", -1000, 0),
+    ]
+
+
+def test_a_dispute_counts_once_the_order_of_its_payment_is_known(models: Models):
+    models.take(charge(order_id=None)).take(dispute(DisputeLost, OUT))
+    models.take(PaymentLinked(order_id="A1", payment_id="pi_1"))
+    assert models.rows(DAYS) == []
+    models.take(order(), minutes=on("2026-03-20 12:00"))
+    assert models.rows(DAYS) == [
+        (day("2026-03-01"), "gbp", 0, 1),
+        (day("2026-03-02"), "gbp", 1000, 0),
+    ]
+
+
+def test_a_day_begins_at_midnight_in_the_reporting_zone(models: Models):
+    """Noon in London is the next day in Kiritimati, 14 hours ahead."""
+    with reporting_in(models, "Pacific/Kiritimati"):
+        models.take(order()).take(charge()).take(dispute(DisputeLost, OUT))
+    assert models.rows(DAYS) == [
+        (day("2026-03-02"), "gbp", 0, 1),
+        (day("2026-03-03"), "gbp", 1000, 0),
+    ]

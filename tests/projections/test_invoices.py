@@ -1,0 +1,72 @@
+"""Invoices: their states, and what paid them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from ledger.domain.billing_facts import (
+    InvoiceDraft,
+    InvoiceFact,
+    InvoiceOpen,
+    InvoicePaid,
+    InvoicePaymentFact,
+    InvoiceUncollectible,
+    InvoiceVoid,
+)
+from tests.projections.models import NOON, Models, at
+
+
+def invoice(state: type[InvoiceFact], **more: Any) -> InvoiceFact:
+    is_paid = state is InvoicePaid
+    fields: dict[str, Any] = {
+        "invoice_id": "in_1",
+        "currency": "gbp",
+        "due_minor": 1200,
+        "paid_minor": 1200 if is_paid else 0,
+        "remaining_minor": 0 if is_paid else 1200,
+        "created_at": NOON,
+        "paid_at": at(9) if is_paid else None,
+    }
+    return state(**(fields | more))
+
+
+@pytest.mark.parametrize(
+    ("states", "state"),
+    [
+        ([InvoiceDraft, InvoiceOpen], "open"),
+        ([InvoicePaid, InvoiceOpen, InvoiceDraft], "paid"),
+        ([InvoiceOpen, InvoiceUncollectible, InvoicePaid], "paid"),
+        ([InvoiceVoid, InvoiceOpen], "void"),
+    ],
+)
+def test_an_invoice_goes_forward_only(
+    models: Models, states: Sequence[type[InvoiceFact]], state: str
+):
+    for each in states:
+        models.take(invoice(each))
+    assert models.one("invoices", "state") == state
+
+
+def test_amounts_are_those_of_the_newest_report(models: Models):
+    """Open over 12.00 at 1 minute, a credit note of 2.00 at 5, 10.00 paid at 9; in any order."""
+    models.take(invoice(InvoicePaid, due_minor=1000, paid_minor=1000), minutes=9)
+    models.take(invoice(InvoiceOpen, due_minor=1000, remaining_minor=1000), minutes=5)
+    models.take(invoice(InvoiceOpen), minutes=1)
+    columns = ("due_minor", "paid_minor", "remaining_minor", "paid_at")
+    assert models.one("invoices", *columns) == (1000, 1000, 0, at(9))
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_what_paid_it_may_come_from_elsewhere(models: Models, order: tuple[int, int]):
+    """Since 2025-03-31; an invoice that only its payment names is not shown yet."""
+    facts = (invoice(InvoicePaid), InvoicePaymentFact(invoice_id="in_1", payment_id="pi_1"))
+    models.take(facts[order[0]])
+    assert len(models.rows("select from invoices")) == order.index(1)
+    models.take(facts[order[1]])
+    assert models.one("invoices", "state", "payment_id") == ("paid", "pi_1")
+
+
+def test_an_invoice_books_no_money(models: Models):
+    models.take(invoice(InvoicePaid, payment_id="pi_1"))
+    assert models.rows("select from payments") == []

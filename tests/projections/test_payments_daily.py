@@ -1,0 +1,114 @@
+"""Payments by day: succeeded, or over without money."""
+
+from collections.abc import Sequence
+from itertools import permutations
+
+import pytest
+
+from ledger.domain.facts import (
+    AnyFact,
+    ChargeAuthorized,
+    ChargeExpired,
+    ChargeFailed,
+    PaymentAttemptFailed,
+    PaymentAuthorized,
+    PaymentCanceled,
+    PaymentFact,
+    PaymentStarted,
+    PaymentSucceeded,
+)
+from tests.projections.days import day, on, reporting_in
+from tests.projections.models import NOON, Models, charge
+
+DAYS = "select day, currency, succeeded, failed from payments_daily order by day, currency"
+
+
+def payment(
+    state: type[PaymentFact],
+    received_minor: int = 0,
+    *,
+    charge_id: str | None = "ch_1",
+    payment_id: str = "pi_1",
+) -> PaymentFact:
+    return state(
+        payment_id=payment_id,
+        amount_minor=1000,
+        received_minor=received_minor,
+        currency="gbp",
+        created_at=NOON,
+        charge_id=charge_id,
+    )
+
+
+def canceled(payment_id: str) -> PaymentFact:
+    return payment(PaymentCanceled, charge_id=None, payment_id=payment_id)
+
+
+STARTED = payment(PaymentStarted)
+REFUSED = payment(PaymentAttemptFailed, charge_id="ch_0")
+DECLINED = charge(0, charge_id="ch_0", state=ChargeFailed)
+SUCCEEDED = payment(PaymentSucceeded, 1000)
+TAKEN_BACK = charge(0, state=ChargeFailed)
+BARE_HOLD = charge(0, state=ChargeAuthorized, payment_id=None)
+BARE_HOLD_LAPSED = charge(0, state=ChargeExpired, payment_id=None)
+
+CASES: dict[str, tuple[Sequence[AnyFact], list[tuple[int, int, int]]]] = {
+    # facts, one a day from 10 March on; charges are of the 1st: day, succeeded, failed
+    "started": ([STARTED], []),
+    "refused": ([REFUSED, DECLINED], []),
+    "refused, then paid": ([REFUSED, DECLINED, SUCCEEDED], [(12, 1, 0)]),
+    "paid": ([SUCCEEDED], [(10, 1, 0)]),
+    "paid when the charge was captured": ([SUCCEEDED, charge()], [(1, 1, 0)]),
+    "held": ([payment(PaymentAuthorized)], []),
+    "taken in part before it succeeded": ([payment(PaymentAuthorized, 300)], [(10, 1, 0)]),
+    "canceled": ([STARTED, payment(PaymentCanceled)], [(11, 0, 1)]),
+    "canceled after a refusal": ([REFUSED, DECLINED, payment(PaymentCanceled)], [(12, 0, 1)]),
+    "taken back by the bank": ([SUCCEEDED, charge(), TAKEN_BACK], [(12, 0, 1)]),
+    "taken back, the capture never told": ([SUCCEEDED, TAKEN_BACK], [(11, 0, 1)]),
+    "taken back, then paid": (
+        [charge(), TAKEN_BACK, charge(charge_id="ch_2", minutes=on("2026-03-12 12:00"))],
+        [(12, 1, 0)],
+    ),
+    "a bare hold": ([BARE_HOLD], []),
+    "a bare hold that lapsed": ([BARE_HOLD, BARE_HOLD_LAPSED], [(11, 0, 1)]),
+    "a bare charge that failed": ([charge(0, state=ChargeFailed, payment_id=None)], []),
+}
+
+
+@pytest.mark.parametrize(("facts", "outcomes"), CASES.values(), ids=CASES)
+def test_a_payment_has_one_outcome_or_none_yet(
+    models: Models, facts: Sequence[AnyFact], outcomes: list[tuple[int, int, int]]
+):
+    """Whatever arrives first."""
+    timed = [(fact, on("2026-03-10 12:00") + 1440 * i) for i, fact in enumerate(facts)]
+    for arrival in permutations(timed):
+        models.forget()
+        for fact, minutes in arrival:
+            models.take(fact, minutes=minutes)
+        query = "select extract(day from day)::integer, succeeded, failed from payments_daily"
+        assert models.rows(query) == outcomes
+
+
+def test_payments_by_day_and_currency(models: Models):
+    """On 2 March one is paid in pounds, linked to no order, and one in yen; one is canceled.
+
+    On the 3rd another is canceled.
+    """
+    noon = on("2026-03-02 12:00")
+    models.take(charge(minutes=noon, order_id=None))
+    models.take(charge(charge_id="ch_2", payment_id="pi_2", currency="jpy", minutes=noon))
+    models.take(canceled("pi_3"), minutes=noon)
+    models.take(canceled("pi_4"), minutes=on("2026-03-03 12:00"))
+    assert models.rows(DAYS) == [
+        (day("2026-03-02"), "gbp", 1, 1),
+        (day("2026-03-02"), "jpy", 1, 0),
+        (day("2026-03-03"), "gbp", 0, 1),
+    ]
+
+
+def test_a_day_begins_at_midnight_in_the_reporting_zone(models: Models):
+    """In New York clocks went an hour ahead on 8 March 2026: midnight was 05:00 UTC, then 04:00."""
+    with reporting_in(models, "America/New_York"):
+        models.take(canceled("pi_1"), minutes=on("2026-03-08 04:30"))
+        models.take(canceled("pi_2"), minutes=on("2026-03-09 04:30"))
+    assert models.rows(DAYS) == [(day("2026-03-07"), "gbp", 0, 1), (day("2026-03-09"), "gbp", 0, 1)]
