@@ -73,13 +73,13 @@ def measure(server: Server, scale: Scale) -> list[Figure]:
 def prepare(database: Database) -> None:
     """Make the read models."""
     with closing(Log(database.conninfo("app"), connections=1)) as log:
-        rebuild(_engine(database, log))
+        rebuild(engine_of(database, log))
 
 
 def run_all(database: Database) -> Sample:
     """Run all checks once, and take in what they appended."""
     with closing(Log(database.conninfo("app"), connections=1)) as log:
-        engine = _engine(database, log)
+        engine = engine_of(database, log)
         started = perf_counter()
         report = run_checks(engine, datetime.now(UTC))
         seconds = perf_counter() - started
@@ -96,7 +96,8 @@ def _appended(report: Report) -> int:
     return sum(outcome.events.total() for outcome in report.outcomes)
 
 
-def _engine(database: Database, log: Log) -> Engine:
+def engine_of(database: Database, log: Log) -> Engine:
+    """The engine of the product's read models."""
     return Engine(database, log, discover(), Translator("test", "order_id"))
 
 

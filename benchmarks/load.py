@@ -32,6 +32,7 @@ class Load(NamedTuple):
 
     per_second: float
     p50_ms: float
+    p95_ms: float
     p99_ms: float
     answers: dict[str, int]
 
@@ -124,8 +125,8 @@ async def _fire(port: int, requests: Sequence[bytes], connections: int) -> Load:
         await asyncio.gather(*(caller.finished for caller in callers))
     seconds = perf_counter() - started
     times.sort()
-    p50, p99 = (1000 * percentile(times, percent) for percent in (50, 99))
-    return Load(len(times) / seconds, p50, p99, dict(answers))
+    p50, p95, p99 = (1000 * percentile(times, percent) for percent in (50, 95, 99))
+    return Load(len(times) / seconds, p50, p95, p99, dict(answers))
 
 
 def _kind_if_whole(answer: bytes) -> str | None:

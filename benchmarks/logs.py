@@ -33,7 +33,7 @@ _SHOP: Final = Meta(actor="shop", address="127.0.0.1", user_agent="ledger-bench"
 
 def stripe_log(seed: int | str, count: int) -> Iterator[Entry]:
     """Stripe's events of one shop, as the webhook stores them."""
-    return map(_received, some_traffic(seed, count))
+    return map(received, some_traffic(seed, count))
 
 
 def shop_log(seed: int | str, count: int) -> Iterator[Entry]:
@@ -61,7 +61,7 @@ def mean_state_bytes(database: Database) -> float:
     return row[0]
 
 
-def _received(event: SimulatedEvent) -> Entry:
+def received(event: SimulatedEvent) -> Entry:
     """An event that arrives a second after it was made."""
     received_at = datetime.fromtimestamp(event.created + 1, UTC)
     stored = StripeEventReceived(
@@ -111,7 +111,7 @@ class _Shop:
             order_id = thing.metadata.get("order_id")
             if order_id and order_id not in self._placed:
                 yield from self._place(order_id, thing, datetime.fromtimestamp(event.created, UTC))
-            yield _received(event)
+            yield received(event)
 
     def _open(self, sku: str, at: datetime) -> Iterator[Entry]:
         listed = ProductListed(sku=sku, name=f"Product {sku}", prices={"gbp": 1000})

@@ -70,6 +70,24 @@ def serving(server: Server, module: str = LEDGER) -> Generator[Service]:
 
 
 @contextmanager
+def following(server: Server, database: Database) -> Generator[int]:
+    """`ledger serve` on a filled database, with its follower and timers; hands out its port."""
+    port = _free_port()
+    with ledger(server, database, "serve", port=port) as child:
+        _wait_for(port, child)
+        yield port
+
+
+@contextmanager
+def reading(server: Server, database: Database) -> Generator[int]:
+    """`ledger serve` on a filled database whose read models nobody moves; hands out its port."""
+    port = _free_port()
+    with ledger(server, database, "serve", "--no-follow", port=port) as child:
+        _wait_for(port, child)
+        yield port
+
+
+@contextmanager
 def ledger(
     server: Server, database: Database, *verb: str, module: str = LEDGER, port: int = 0
 ) -> Generator[subprocess.Popen[bytes]]:

@@ -1,15 +1,32 @@
-"""Books on a database of the test's own."""
+"""Books on a database of the test's own, and read models that are made once for all tests."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from ledger.log import Log
 from ledger.postgres.database import Database
 from tests.kpi.books import Books
+from tests.projections.models import Models
+from tests.support.servers import Server
 
 
 @pytest.fixture
 def books(database: Database) -> Iterator[Books]:
     with Log(database.conninfo("app")) as log:
         yield Books(database, log)
+
+
+@pytest.fixture(scope="session")
+def built(servers: Callable[[str], Server]) -> Iterator[Models]:
+    server = servers("embedded")
+    database = server.create()
+    with database.connect("projector", autocommit=True) as conn:
+        yield Models(conn)
+    server.drop(database)
+
+
+@pytest.fixture
+def models(built: Models) -> Models:
+    built.forget()
+    return built

@@ -1,8 +1,15 @@
 -- Which payments brought money that belongs to no order?
 -- severity: medium
 -- reference: payment_id
--- reads: orders payments
+-- reads: orders payments invoices
 -- sentence: Payment {payment_id} brought {held_minor} for no order that is known (it names {order_id}).
+with invoiced (id) as ( -- a subscription's payments belong to its invoices
+    select payment_id
+    from invoice_reports
+    union all
+    select charge_id
+    from invoice_reports
+)
 select
     p.payment_id,
     p.order_id,
@@ -13,5 +20,7 @@ from payments as p
 left join orders as o on o.order_id = p.order_id
 where o.order_id is null
     and p.net_minor > 0
+    and not exists (select from invoiced where id = p.payment_id)
+    and not exists (select from invoiced where id = p.charge_id)
     -- the order or the link may be a little behind
     and coalesce(p.succeeded_at, p.created_at) < %(now)s - interval '10 minutes'

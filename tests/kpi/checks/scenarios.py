@@ -1,8 +1,10 @@
 """For each check, how its trouble comes, goes, and comes again."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from datetime import UTC, datetime
+from typing import Any, LiteralString, NamedTuple
 
+from kpi.snapshots import prove, take
 from ledger.domain.events import (
     OrderCanceled,
     OrderExpired,
@@ -16,9 +18,11 @@ from ledger.domain.events import (
     StockReserved,
 )
 from tests.kpi.books import Books
-from tests.webhooks.examples import charge, intent, refund, session
+from tests.webhooks.examples import MADE, charge, intent, refund, session
 
 Deed = Callable[[Books], object]
+
+CHARGED_ON = datetime.fromtimestamp(MADE, UTC).date()
 
 
 class Scenario(NamedTuple):
@@ -151,6 +155,25 @@ def held(books: Books) -> None:
     books.shop(StockReserved(sku="MUG", order_id="A1", quantity=2))
 
 
+def taken_down(books: Books) -> None:
+    """Ten pounds are paid, and figures of that day reported."""
+    ordered_and_charged(books)
+    books.follow()
+    take(books.engine, CHARGED_ON, books.now, days=1)
+
+
+def change_reported(books: Books, by: LiteralString) -> None:
+    """One figure of a snapshot is changed, and the snapshot proven after that."""
+    books.tamper(
+        """
+        update kpi.snapshots
+        set figures = jsonb_set(figures, '{revenue}', to_jsonb((figures -> 'revenue')::bigint + by))
+        where window_days = 7 and currency = 'gbp'
+        """.replace("by", by)
+    )
+    prove(books.engine, books.now)
+
+
 def unreadable(books: Books) -> None:
     books.stripe("charge.succeeded", charge(amount="ten"))
 
@@ -209,6 +232,18 @@ SCENARIOS: dict[str, Scenario] = {
         lambda b: (refunded_in_full(b), b.tamper("update orders set refunded_minor = 999")),
         lambda b: b.tamper("update orders set refunded_minor = 1000"),
         lambda b: b.tamper("update orders set refunded_minor = 1001"),
+    ),
+    "daily_facts_differ": Scenario(
+        "revenue_daily/2023-11-14/gbp",
+        lambda b: (ordered_and_charged(b), b.tamper("update revenue_daily set captures = 2")),
+        lambda b: b.tamper("update revenue_daily set captures = 1"),
+        lambda b: b.tamper("delete from revenue_daily"),
+    ),
+    "snapshots_differ": Scenario(
+        "2023-11-14/7/gbp",
+        lambda b: (taken_down(b), change_reported(b, "1")),
+        lambda b: change_reported(b, "-1"),
+        lambda b: change_reported(b, "5"),
     ),
     "refunded_beyond_captured": Scenario(
         "ch_1",

@@ -126,7 +126,8 @@ def test_a_read_model_that_stopped_makes_its_checks_red(client: TestClient, book
     with books.engine.database.connect("projector", autocommit=True) as conn:
         positions.stop(conn.cursor(), ["stock"], 1, "a bug")
     answer = run(client)
-    assert set(answer["crashed"]) == {"negative_stock", "reservations_differ"}
+    stopped = {"daily_facts_differ", "negative_stock", "reservations_differ"}
+    assert set(answer["crashed"]) == stopped
     assert answer["open"] == 1
 
 

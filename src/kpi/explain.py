@@ -1,0 +1,102 @@
+"""The facts behind a figure: the rows that were added up or counted, the latest first, by page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from psycopg.sql import SQL, Composable, Composed, Identifier, Placeholder
+
+from kpi.declare import Balance, Figure, Rows, Sum
+from kpi.evaluate import WINDOWS
+from kpi.windows import Window
+from ledger.errors import InvalidRequest
+from projections.engine.listing import Page, decoded, encoded, refusing_bad_values
+from projections.engine.registry import discover
+from projections.engine.tables import AnyCursor, names, trusted
+
+
+class _Source(NamedTuple):
+    """What a figure's facts are selected from, and the columns that put them into an order."""
+
+    query: Composable
+    order: tuple[str, ...]
+
+
+def explain(
+    cursor: AnyCursor,
+    figure: Figure,
+    window: Window,
+    *,
+    currency: str | None,
+    limit: int,
+    start: str | None = None,
+) -> Page:
+    """The facts behind a figure; `counted` is what each of them put in.
+
+    The `counted` of all pages add up to the figure. A figure that is computed from others has no
+    facts of its own: raises `InvalidRequest`, naming those.
+    """
+    source = _source(figure)
+    last = None if start is None else decoded(start, len(source.order))
+    query = _page(source, has_currency=currency is not None, is_first=last is None)
+    given = {
+        "first": [window.first],
+        "last": [window.last],
+        "currency": currency,
+        "limit": limit + 1,
+        **dict(zip(source.order, last or (), strict=False)),
+    }
+    with refusing_bad_values():
+        found = cursor.execute(query, given).fetchall()
+    return _cut(found, source.order, limit)
+
+
+def _source(figure: Figure) -> _Source:
+    match figure.measure:
+        case Sum(facts, _, each):
+            within = "f.fact_day between w.first and w.last"
+        case Balance(facts, _, each, opening):
+            within = "f.fact_day < w.first" if opening else "f.fact_day <= w.last"
+        case Rows() as rows:
+            query = SQL("select q.*, 1 as counted from ({}) as q").format(trusted(rows.sql))
+            return _Source(query, rows.key)
+        case _:
+            parts = ", ".join(figure.parts)
+            raise InvalidRequest(f"{figure.id} is computed from {parts}; explain those.")
+    return _Source(
+        SQL(
+            "select f.*, ({each})::bigint as counted from windows as w"
+            " join (select {day} as fact_day, {currency} * from {rows}) as f on {within}"
+        ).format(
+            each=trusted(each),
+            day=trusted(facts.day),
+            currency=SQL("" if facts.has_currency else "'' as currency,"),
+            rows=Identifier(facts.rows),
+            within=trusted(within),
+        ),
+        ("fact_day", *discover().tables[facts.rows].key),
+    )
+
+
+def _page(source: _Source, *, has_currency: bool, is_first: bool) -> Composed:
+    conditions: list[Composable] = [SQL("counted <> 0")]
+    if has_currency:
+        conditions.append(SQL("currency = %(currency)s"))
+    if not is_first:
+        values = SQL(", ").join(map(Placeholder, source.order))
+        conditions.append(SQL("({}) < ({})").format(names(source.order), values))
+    return SQL("{}select * from ({}) as facts where {} order by {} limit %(limit)s").format(
+        WINDOWS,
+        source.query,
+        SQL(" and ").join(conditions),
+        SQL(", ").join(SQL("{} desc").format(Identifier(name)) for name in source.order),
+    )
+
+
+def _cut(found: list[dict[str, Any]], order: Sequence[str], limit: int) -> Page:
+    following = encoded([found[limit - 1][name] for name in order]) if len(found) > limit else None
+    for row in found:
+        row.pop("fact_day", None)
+        row.pop("n", None)
+    return Page(found[:limit], following)

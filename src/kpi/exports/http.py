@@ -1,0 +1,184 @@
+"""Exports over HTTP: what there is, each as a download, and the manifests of what was taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Annotated, Any, Final
+
+import anyio
+from pydantic import Field, create_model
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
+
+from kpi.declare import CONTRACT_VERSION
+from kpi.exports.declare import Export, exports
+from kpi.exports.formats import Format
+from kpi.exports.manifest import ColumnAnswer, Manifest, manifest
+from kpi.exports.transfer import Asked, Transfer, begin
+from kpi.http import window_of
+from kpi.shapes import Currency, WindowQuery
+from ledger.access import Surface, meta_of
+from ledger.errors import InvalidWindow, NotFound, StoreUnavailable
+from ledger.evidence import Witness
+from ledger.log import Log
+from ledger.openapi import Handler, Shape, operation
+from projections.engine.reads import Reads
+from projections.engine.shapes import READ, Filter, Reason
+
+STALLED_SECONDS: Final = 60.0
+"""A caller who takes nothing for so long is hung up on: a snapshot is held for each."""
+
+
+class DownloadQuery(WindowQuery):
+    """Which days, in which format, and why."""
+
+    format: Annotated[Format, Field(description="Parquet is an optional extra.")] = Format.CSV
+    reason: Reason = None
+
+
+class ExportAnswer(Shape):
+    """An export: what it asks, the file that it is, its columns, and what may be filtered by."""
+
+    name: str
+    title: str
+    question: str
+    file: str
+    columns: list[ColumnAnswer]
+    filters: list[str]
+
+
+class ExportsAnswer(Shape):
+    """All exports, by which contract, and the formats that each of them has."""
+
+    contract_version: int
+    formats: list[str]
+    items: list[ExportAnswer]
+
+
+class Download(StreamingResponse):
+    """The chunks of a transfer; it is closed whatever becomes of the connection.
+
+    A body has no length, and its end is sent when the export is on record: a transfer that breaks
+    off, or cannot be put on record, never looks whole.
+    """
+
+    def __init__(self, transfer: Transfer) -> None:
+        named = {
+            "Export-Id": transfer.export_id,
+            "As-Of-Position": str(transfer.standing.position),
+        }
+        super().__init__(transfer.chunks, headers=_headers(transfer.asked) | named)
+        self._transfer = transfer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it, unless the caller hangs up or takes nothing for too long."""
+
+        async def patient(message: Message) -> None:
+            with anyio.fail_after(STALLED_SECONDS):
+                await send(message)
+
+        try:
+            with suppress(ClientDisconnect, TimeoutError):
+                await super().__call__(scope, receive, patient)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await run_in_threadpool(self._transfer.close)
+
+
+def _headers(asked: Asked) -> dict[str, str]:
+    return {
+        "Content-Type": asked.format.media_type,
+        "Content-Disposition": f'attachment; filename="{asked.file_name}"',
+    }
+
+
+@operation(surface=Surface.EXPORT, tag="exports", answers=ExportsAnswer)
+def list_exports(_request: Request) -> ExportsAnswer:
+    """List the exports: the columns of each file, and what may be filtered by."""
+    return ExportsAnswer(
+        contract_version=CONTRACT_VERSION,
+        formats=list(Format),
+        items=[
+            ExportAnswer(
+                name=each.name,
+                title=each.title,
+                question=each.about,
+                file=each.file,
+                columns=[ColumnAnswer(name=name, kind=kind) for name, kind in each.columns],
+                filters=list(each.filters),
+            )
+            for each in exports()
+        ],
+    )
+
+
+@operation(
+    surface=Surface.EXPORT, tag="exports", answers=Manifest, errors=(NotFound, StoreUnavailable)
+)
+def read_manifest(request: Request) -> Manifest:
+    """Show what was taken out: columns, rows, SHA-256, and the position that it rests on.
+
+    It is there when the file was sent to its end, or the caller hung up.
+    """
+    log: Log = request.state.log
+    return manifest(log, request.path_params["id"])
+
+
+def _download(export: Export) -> Handler:
+    """The operation that sends one export, with a query of its own filters."""
+
+    def download(request: Request, query: Any) -> Response:
+        asked = _asked(request, export, query)
+        if request.method == "HEAD":
+            return Response(headers=_headers(asked))
+        reads: Reads = request.state.exports
+        witness: Witness = request.state.witness
+        meta = meta_of(request, query.reason)
+        return Download(begin(reads, witness, asked, meta, query.after))
+
+    download.__name__ = f"download_{export.name}".replace("-", "_")
+    download.__doc__ = (
+        f"Take out: {export.title.lower()}, as a file.\n\n{export.about} `Export-Id` names it for"
+        " its manifest, `As-Of-Position` is what it rests on. That it was sent is put on record"
+        " before its end is; a body that breaks off is no export."
+    )
+    return operation(
+        surface=Surface.EXPORT,
+        tag="exports",
+        query=_query(export),
+        sends=tuple(each.media_type for each in Format),
+        errors=(InvalidWindow, *READ),
+    )(download)
+
+
+def _query(export: Export) -> type[DownloadQuery]:
+    kinds: Mapping[str, Any] = {"currency": Currency}
+    fields: dict[str, Any] = {name: (kinds.get(name, Filter), None) for name in export.filters}
+    name = f"Download{export.name.title().replace('-', '')}"
+    return create_model(name, __base__=DownloadQuery, **fields)
+
+
+def _asked(request: Request, export: Export, query: Any) -> Asked:
+    return Asked(
+        export,
+        window_of(request, query),
+        query.format,
+        query.model_dump(include=set(export.filters), exclude_none=True),
+        by_length=query.first is None,
+    )
+
+
+def _downloads() -> Iterator[Route]:
+    for export in exports():
+        yield Route(f"/exports/{export.name}", _download(export))
+
+
+routes = [
+    Route("/exports", list_exports),
+    *_downloads(),
+    Route("/exports/{id}/manifest", read_manifest),
+]

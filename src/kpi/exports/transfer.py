@@ -1,0 +1,139 @@
+"""One export on its way out: rows become bytes at constant memory, and what left is on record."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from hashlib import sha256
+from typing import NamedTuple
+from uuid import uuid4
+
+from kpi.declare import CONTRACT_VERSION
+from kpi.exports.declare import Blocks, Export, Selection
+from kpi.exports.formats import Format, Writer, writer
+from kpi.standing import Standing, standing_of
+from kpi.windows import Window
+from ledger.domain.events import ExportMade, Meta
+from ledger.errors import InvalidRequest
+from ledger.evidence import Witness
+from projections.engine.listing import refusing_bad_values
+from projections.engine.reads import Reads
+
+
+class Asked(NamedTuple):
+    """What somebody wants to take out; `by_length` where the window is the last so many days."""
+
+    export: Export
+    window: Window
+    format: Format
+    filters: dict[str, str]
+    by_length: bool = True
+
+    @property
+    def terms(self) -> dict[str, str]:
+        """The window and the filters, in words."""
+        length = {"window": str(self.window.days)} if self.by_length else {}
+        days = {"from": self.window.first.isoformat(), "to": self.window.last.isoformat()}
+        return length | days | self.filters
+
+    @property
+    def file_name(self) -> str:
+        """Such as `orders_paid_30d.csv`, or `orders_paid_2026-11-01_2026-11-25.csv`."""
+        return file_name(self.export, self.terms, self.format)
+
+
+def file_name(export: Export, terms: dict[str, str], ending: str) -> str:
+    """The name of the file that an export by these terms is."""
+    length = terms.get("window")
+    days = f"{terms['from']}_{terms['to']}" if length is None else f"{length}d"
+    return f"{export.file}_{days}.{ending}"
+
+
+class Transfer:
+    """The bytes of an export, in `chunks`; whoever made it must `close` it, even when it failed.
+
+    After the last chunk, and so before a caller knows that it was the last, `ExportMade` is
+    appended, also where chunks are no longer asked for or a row cannot be read: then it is not
+    `complete`, and counts what was handed out. Where appending fails, `chunks` raise, and `close`
+    too: a transfer that ends well is on record.
+    """
+
+    def __init__(self, asked: Asked, standing: Standing, opened: _Opened) -> None:
+        self.export_id = uuid4().hex
+        self.asked = asked
+        self.standing = standing
+        self.rows = 0
+        self._opened = opened
+        self._digest = sha256()
+        self.chunks = self._chunks()
+
+    def close(self) -> None:
+        """End it, wherever it is; a second time nothing is left to do."""
+        self.chunks.close()
+        self._opened.stack.close()
+
+    def _chunks(self) -> Generator[bytes]:
+        complete = False
+        try:
+            with self._opened.stack:
+                for chunk in self._written():
+                    self._digest.update(chunk)
+                    yield chunk
+            complete = True
+        finally:
+            opened = self._opened
+            opened.witness.exported(self._event(complete), opened.meta, self.export_id)
+
+    def _written(self) -> Iterator[bytes]:
+        write = self._opened.writer
+        yield write.head()
+        for rows in self._opened.blocks:
+            chunk = write.block(rows)
+            self.rows += len(rows)
+            yield chunk
+        yield write.tail()
+
+    def _event(self, complete: bool) -> ExportMade:
+        asked = self.asked
+        return ExportMade(
+            name=asked.export.name,
+            format=asked.format.value,
+            filter=asked.terms | {"time_zone": self.standing.time_zone},
+            rows=self.rows,
+            sha256=self._digest.hexdigest(),
+            position=self.standing.position,
+            contract_version=CONTRACT_VERSION,
+            columns=tuple(column.name for column in asked.export.columns),
+            complete=complete,
+        )
+
+
+class _Opened(NamedTuple):
+    """What a transfer reads from, writes with, and is put on record by."""
+
+    stack: ExitStack
+    blocks: Blocks
+    writer: Writer
+    witness: Witness
+    meta: Meta
+
+
+def begin(reads: Reads, witness: Witness, asked: Asked, meta: Meta, after: int = 0) -> Transfer:
+    """Open an export, from read models that have taken in everything up to `after`.
+
+    All of it is of one moment. Raises what `Reads.snapshot` does, `StoreUnavailable` too where the
+    log is away that must know of it; `InvalidRequest` for a filter that the export does not have, a
+    value that none can be, or a format whose library is missing.
+    """
+    for name in asked.filters.keys() - set(asked.export.filters):
+        known = ", ".join(asked.export.filters)
+        raise InvalidRequest(f"{asked.export.name} has no filter {name[:50]!r}; it has {known}.")
+    write = writer(asked.export, asked.format)
+    reads.engine.log.head()
+    selection = Selection(asked.window, asked.filters, write.block_rows)
+    with ExitStack() as stack, refusing_bad_values():
+        cursor = stack.enter_context(reads.snapshot(asked.export.reads, after))
+        standing = standing_of(cursor, asked.export.reads)
+        blocks = stack.enter_context(asked.export.rows(cursor, selection))
+        opened = _Opened(stack.pop_all(), blocks, write, witness, meta)
+    return Transfer(asked, standing, opened)

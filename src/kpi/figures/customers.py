@@ -1,0 +1,65 @@
+"""Customers: how many bought, how many of them again, how many for the first time."""
+
+from kpi.declare import Family, Figure, Kind, Ratio, Rows, Total, Unit
+
+family = Family(
+    30,
+    "Customers",
+    (
+        Figure(
+            "unique_customers",
+            "Customers",
+            "distinct customers (by customer id, else e-mail) with an order in this currency that"
+            " became fully paid",
+            Unit.COUNT,
+            Kind.DISTINCT,
+            Rows("unique_customers"),
+            dated_by="first full payment",
+        ),
+        Figure(
+            "repeat_customers",
+            "Repeat customers",
+            "customers with two or more of these orders in the window",
+            Unit.COUNT,
+            Kind.DISTINCT,
+            Rows("repeat_customers"),
+            dated_by="first full payment",
+        ),
+        Figure(
+            "repeat_rate_pct",
+            "Repeat rate",
+            "repeat_customers / unique_customers × 100",
+            Unit.PERCENT,
+            Kind.RATIO,
+            Ratio(("repeat_customers",), ("unique_customers",)),
+            dated_by="first full payment",
+        ),
+        Figure(
+            "new_customers",
+            "New customers",
+            "customers whose first paid order ever is in the window",
+            Unit.COUNT,
+            Kind.DISTINCT,
+            Rows("new_customers"),
+            dated_by="first full payment",
+        ),
+        Figure(
+            "returning_customers",
+            "Returning customers",
+            "unique_customers − new_customers: those with an earlier paid order",
+            Unit.COUNT,
+            Kind.DISTINCT,
+            Total(("unique_customers",), ("new_customers",)),
+            dated_by="first full payment",
+        ),
+        Figure(
+            "returning_customer_rate_pct",
+            "Returning customer rate",
+            "returning_customers / unique_customers × 100",
+            Unit.PERCENT,
+            Kind.RATIO,
+            Ratio(("returning_customers",), ("unique_customers",)),
+            dated_by="first full payment",
+        ),
+    ),
+)

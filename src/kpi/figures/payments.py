@@ -1,0 +1,40 @@
+"""Payments: how many of those that ended brought money."""
+
+from kpi.declare import Facts, Family, Figure, Kind, Ratio, Sum, Unit
+
+OUTCOMES = Facts("payments_daily", "payment_outcomes", "payments_daily")
+
+family = Family(
+    50,
+    "Payments",
+    (
+        Figure(
+            "payments_succeeded",
+            "Payments succeeded",
+            "payments that brought money, linked to an order or not",
+            Unit.COUNT,
+            Kind.ADDITIVE,
+            Sum(OUTCOMES, "succeeded", "succeeded"),
+            dated_by="capture",
+        ),
+        Figure(
+            "payments_failed",
+            "Payments failed",
+            "payments that ended without money: canceled, or taken back by the bank; an attempt"
+            " that was refused ends nothing",
+            Unit.COUNT,
+            Kind.ADDITIVE,
+            Sum(OUTCOMES, "failed", "failed"),
+            dated_by="end of the payment",
+        ),
+        Figure(
+            "payment_success_pct",
+            "Payment success",
+            "payments_succeeded / (payments_succeeded + payments_failed) × 100",
+            Unit.PERCENT,
+            Kind.RATIO,
+            Ratio(("payments_succeeded",), ("payments_succeeded", "payments_failed")),
+            dated_by="each its own",
+        ),
+    ),
+)

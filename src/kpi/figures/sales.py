@@ -1,0 +1,95 @@
+"""Sales: what was sold and taken back, by the definitions that Shopify's reports made common."""
+
+from kpi.declare import Facts, Family, Figure, Kind, Sum, Total, Unit
+from kpi.figures.money import ORDERS
+
+LINES = Facts("sales_daily", "line_sales", "sales_daily")
+
+family = Family(
+    20,
+    "Sales",
+    (
+        Figure(
+            "gross_sales",
+            "Gross sales",
+            "quantity × unit amount of the lines of orders that became fully paid",
+            Unit.MONEY,
+            Kind.ADDITIVE,
+            Sum(LINES, "gross_minor", "gross_minor"),
+            dated_by="first full payment",
+        ),
+        Figure(
+            "discounts",
+            "Discounts",
+            "discounts of those orders",
+            Unit.MONEY,
+            Kind.ADDITIVE,
+            Sum(LINES, "discount_minor", "discount_minor"),
+            dated_by="first full payment",
+        ),
+        Figure(
+            "returns",
+            "Returns",
+            "goods that came back or whose paid order was canceled, at their price less discount",
+            Unit.MONEY,
+            Kind.ADDITIVE,
+            Sum(LINES, "return_minor", "return_minor"),
+            dated_by="return or cancellation",
+        ),
+        Figure(
+            "net_sales",
+            "Net sales",
+            "gross_sales − discounts − returns",
+            Unit.MONEY,
+            Kind.ADDITIVE,
+            Total(("gross_sales",), ("discounts", "returns")),
+            dated_by="each its own",
+        ),
+        Figure(
+            "shipping",
+            "Shipping",
+            "shipping of orders that became fully paid, less that of those canceled later",
+            Unit.MONEY,
+            Kind.ADDITIVE,
+            Sum(ORDERS, "shipping_minor", "shipping_minor"),
+            dated_by="first full payment, cancellation",
+        ),
+        Figure(
+            "taxes",
+            "Taxes",
+            "taxes of orders that became fully paid, less those of the ones canceled later",
+            Unit.MONEY,
+            Kind.ADDITIVE,
+            Sum(ORDERS, "tax_minor", "tax_minor"),
+            dated_by="first full payment, cancellation",
+        ),
+        Figure(
+            "total_sales",
+            "Total sales",
+            "net_sales + shipping + taxes",
+            Unit.MONEY,
+            Kind.ADDITIVE,
+            Total(("net_sales", "shipping", "taxes")),
+            dated_by="each its own",
+        ),
+        Figure(
+            "units",
+            "Units sold",
+            "units of orders that became fully paid, less those that came back or were canceled",
+            Unit.UNITS,
+            Kind.ADDITIVE,
+            Sum(LINES, "units", "units"),
+            dated_by="first full payment, return or cancellation",
+        ),
+        Figure(
+            "product_revenue",
+            "Product revenue",
+            "what lines brought after their share of the discount and what came back; shares by"
+            " largest remainder, so that products add up to net_sales",
+            Unit.MONEY,
+            Kind.ADDITIVE,
+            Sum(LINES, "gross_minor - discount_minor - return_minor", "revenue_minor"),
+            dated_by="first full payment, return or cancellation",
+        ),
+    ),
+)

@@ -1,0 +1,86 @@
+"""Keeping: the service takes snapshots of the figures by the clock, and proves them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from threading import Event
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from psycopg.rows import dict_row
+
+from kpi.declare import CONTRACT_VERSION
+from kpi.snapshots import prove, take
+from kpi.standing import standing
+from kpi.windows import day_of
+from ledger.errors import RebuildRunning
+from ledger.log import store_errors
+from projections.engine.build import Engine
+
+LOOK_SECONDS: Final = 10.0
+CLOSE_EVENTS: Final = 1_000
+
+# What is known of the snapshots of this contract and zone; all times are the database's.
+NEEDS_SNAPSHOT: Final = """
+select
+    coalesce(bool_and(computed_at + %(every)s < clock_timestamp()), true)
+    and not coalesce(bool_or(as_of_position = %(position)s and last_day = %(today)s), false)
+from kpi.snapshot_runs
+where contract_version = %(contract)s and time_zone = current_setting('ledger.time_zone')
+"""
+NEEDS_PROOF: Final = """
+select
+    coalesce(bool_or(proved_at is null), false)
+    and coalesce(bool_and(proved_at is null or proved_at + %(every)s < clock_timestamp()), false)
+from kpi.snapshot_runs
+where contract_version = %(contract)s
+"""
+
+
+class Stopped(Exception):
+    """The service ends: a proof that is half done says nothing."""
+
+
+class Keeper:
+    """Takes a snapshot every so many minutes where something changed, proves one as many hours."""
+
+    def __init__(self, engine: Engine, snapshot_minutes: int, proof_hours: int) -> None:
+        self._engine = engine
+        self._snapshots = timedelta(minutes=snapshot_minutes)
+        self._proofs = timedelta(hours=proof_hours)
+
+    def take(self, _stop: Event) -> None:
+        """Take down the figures if it is time; not in the middle of an import."""
+        now = datetime.now(UTC)
+        today = day_of(now, ZoneInfo(self._engine.database.time_zone))
+        with (
+            store_errors(),
+            self._engine.database.connect("reader") as conn,
+            conn.cursor(row_factory=dict_row) as cursor,
+        ):
+            stands = standing(cursor)
+            asked = {
+                "every": self._snapshots,
+                "position": stands.position,
+                "today": today,
+                "contract": CONTRACT_VERSION,
+            }
+            due = conn.execute(NEEDS_SNAPSHOT, asked).fetchone() == (True,)
+        if due and 0 < stands.head <= stands.position + CLOSE_EVENTS:
+            take(self._engine, today, now)
+
+    def prove(self, stop: Event) -> None:
+        """Prove the latest snapshot if it is time; what differs is kept, and a check tells it."""
+        with store_errors(), self._engine.database.connect("reader") as conn:
+            asked = {"every": self._proofs, "contract": CONTRACT_VERSION}
+            due = conn.execute(NEEDS_PROOF, asked).fetchone() == (True,)
+
+        def go_on(_reached: int, _upto: int) -> None:
+            if stop.is_set():
+                raise Stopped
+
+        if due:
+            try:
+                prove(self._engine, datetime.now(UTC), progress=go_on)
+            except (Stopped, RebuildRunning):  # somebody proves already: it is tried again when due
+                return

@@ -1,0 +1,83 @@
+"""Windows: whole days of the reporting zone, the last 7, 30 or 90 of them or any others."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from ledger.errors import InvalidWindow
+
+LENGTHS: Final = (7, 30, 90)
+MAX_DAYS: Final = 3_660
+
+
+class Window(NamedTuple):
+    """The days from `first` to `last`, both included; they begin and end at midnight."""
+
+    first: date
+    last: date
+
+    @property
+    def days(self) -> int:
+        """How many days there are in it."""
+        return (self.last - self.first).days + 1
+
+    @property
+    def previous(self) -> Window:
+        """As many days, right before."""
+        return ending(self.first - timedelta(days=1), self.days)
+
+    def each_day(self) -> list[Window]:
+        """A window for each of its days."""
+        days = (self.first + timedelta(days=i) for i in range(self.days))
+        return [Window(day, day) for day in days]
+
+
+def ending(last: date, days: int) -> Window:
+    """So many days up to a last one."""
+    return Window(last - timedelta(days=days - 1), last)
+
+
+def day_of(at: datetime, zone: ZoneInfo) -> date:
+    """The day of a time, as `ledger.business_day` cuts it."""
+    return at.astimezone(zone).date()
+
+
+def parse(
+    today: date, *, window: str | None = None, first: str | None = None, last: str | None = None
+) -> Window:
+    """What a caller asks for: the last 7, 30 (where nothing is said) or 90 days, or two dates.
+
+    Raises `InvalidWindow` for any other number, for half of a range, and for one that is none.
+    """
+    if first is None and last is None:
+        return ending(today, _length(window or "30"))
+    if window is not None:
+        raise InvalidWindow("Give a window, or from and to, not both.")
+    chosen = Window(_day("from", first), _day("to", last))
+    if chosen.first > chosen.last:
+        raise InvalidWindow(f"from ({chosen.first}) is later than to ({chosen.last}).")
+    if chosen.days > MAX_DAYS:
+        raise InvalidWindow(
+            f"from and to are {chosen.days:,} days apart; {MAX_DAYS:,} are allowed."
+        )
+    return chosen
+
+
+def _length(text: str) -> int:
+    lengths = {str(length): length for length in LENGTHS}
+    if text not in lengths:
+        known = ", ".join(lengths)
+        raise InvalidWindow(f"A window has {known} days, not {text[:20]!r}; or give from and to.")
+    return lengths[text]
+
+
+def _day(name: str, text: str | None) -> date:
+    try:
+        day = date.fromisoformat(text or "")
+    except ValueError:
+        day = date.min
+    if not date(1970, 1, 1) <= day < date(3000, 1, 1):
+        raise InvalidWindow(f"{name}: give both dates, each like 2026-03-29.")
+    return day

@@ -1,0 +1,297 @@
+"""Every figure by its definition in KPI.md: plain loops over all that the log says, without SQL.
+
+It shares no code with `kpi` and the projections; `tests/kpi/plain` puts the objects together.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime
+from fractions import Fraction
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from ledger.domain.events import (
+    AddedToWishlist,
+    StockAdjusted,
+    StockReceived,
+    StockReleased,
+    StockReserved,
+    StockReturned,
+    StockSold,
+)
+from tests.kpi.plain.payments import Payment, read_payments
+from tests.kpi.plain.said import Said, all_of
+from tests.kpi.plain.sales import Sale, orders_of, read_sales
+from tests.kpi.plain.subscribers import read_changes
+
+Values = dict[str, int | Fraction | None]
+WHOLE_SHOP = ""
+
+
+class Line(NamedTuple):
+    """A part of a figure."""
+
+    figure: str
+    currency: str
+    at: datetime
+    value: int
+
+
+class Brute:
+    """A log that was read to its end, with days as a zone cuts them."""
+
+    def __init__(self, said: Said, zone: ZoneInfo) -> None:
+        orders = orders_of(said)
+        payments = read_payments(said)
+        self._zone = zone
+        self._linked = [payment for payment in payments if payment.order_id in orders]
+        self._sales = list(read_sales(said, payments))
+        self._wishes = [(at.effective_at, f.customer_id) for at, f in all_of(said, AddedToWishlist)]
+        self._lines = [
+            *(line for payment in self._linked for line in money_lines(payment)),
+            *(line for payment in payments for line in outcome_lines(payment)),
+            *(line for sale in self._sales for line in sale_lines(sale)),
+            *stock_lines(said),
+            *subscription_lines(said),
+        ]
+
+    def figures(self, first: date, last: date, currency: str) -> Values:
+        """All figures of a window in a currency, or those of the whole shop."""
+
+        def within(at: datetime) -> bool:
+            return first <= at.astimezone(self._zone).date() <= last
+
+        def upto(at: datetime) -> bool:
+            return at.astimezone(self._zone).date() <= last
+
+        def before(at: datetime) -> bool:
+            return at.astimezone(self._zone).date() < first
+
+        moved, held = self._sums(currency, within), self._sums(currency, upto)
+        if currency == WHOLE_SHOP:
+            return wishes(self._wishes, self._sales, within) | stock(held)
+        sales = [sale for sale in self._sales if sale.order.currency == currency]
+        return {
+            **money(moved, self._refunded_orders(currency, within)),
+            **goods(moved),
+            **customers(sales, within),
+            **outcomes(moved),
+            **subscriptions(moved, held, self._sums(currency, before)),
+        }
+
+    def _sums(self, currency: str, when: Callable[[datetime], bool]) -> Counter[str]:
+        sums = Counter[str]()
+        for line in self._lines:
+            if line.currency == currency and when(line.at):
+                sums[line.figure] += line.value
+        return sums
+
+    def _refunded_orders(self, currency: str, when: Callable[[datetime], bool]) -> int:
+        net = Counter[str | None]()
+        for payment in self._linked:
+            if payment.currency == currency:
+                net[payment.order_id] += sum(a.value for a in payment.refunds if when(a.at))
+        return sum(minor > 0 for minor in net.values())
+
+
+# ── Parts ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def money_lines(payment: Payment) -> Iterator[Line]:
+    """What a payment that is linked to a known order brought in and gave back."""
+    if payment.received_minor > 0:
+        assert payment.succeeded_at is not None
+        yield Line("revenue", payment.currency, payment.succeeded_at, payment.received_minor)
+        yield Line("captured_payments", payment.currency, payment.succeeded_at, 1)
+    for figure, amounts in (
+        ("refunded_amount", payment.refunds),
+        ("disputed_amount", payment.disputed),
+        ("dispute_count", payment.disputes),
+    ):
+        yield from (Line(figure, payment.currency, a.at, a.value) for a in amounts)
+
+
+def outcome_lines(payment: Payment) -> Iterator[Line]:
+    if payment.received_minor > 0:
+        assert payment.succeeded_at is not None
+        yield Line("payments_succeeded", payment.currency, payment.succeeded_at, 1)
+    elif payment.failed_at is not None:
+        yield Line("payments_failed", payment.currency, payment.failed_at, 1)
+
+
+def sale_lines(sale: Sale) -> Iterator[Line]:
+    """What an order sold on the day of its first full payment, and what was taken back later."""
+    order, paid_at = sale.order, sale.paid_at
+
+    def line(figure: str, value: int, at: datetime = paid_at) -> Line:
+        return Line(figure, order.currency, at, value)
+
+    yield line("orders", 1)
+    yield line("refunded_orders_cohort", int(sale.refunded_minor > 0))
+    yield line("refunded_amount_cohort", sale.refunded_minor)
+    yield line("shipping", order.shipping_minor)
+    yield line("taxes", order.tax_minor)
+    if sale.canceled_at is not None:
+        yield line("shipping", -order.shipping_minor, sale.canceled_at)
+        yield line("taxes", -order.tax_minor, sale.canceled_at)
+    for each in sale.lines:
+        yield line("gross_sales", each.gross_minor)
+        yield line("discounts", each.discount_minor)
+        yield line("units", each.units)
+        for back in each.back:
+            yield line("returns", back.return_minor, back.at)
+            yield line("units", -back.units, back.at)
+
+
+def stock_lines(said: Said) -> Iterator[Line]:
+    kinds = (StockReceived, StockAdjusted, StockReserved, StockReleased, StockSold, StockReturned)
+    for at, fact in all_of(said, *kinds):
+        match fact:
+            case StockReceived(quantity=n) | StockAdjusted(change=n):
+                moved = {"on_hand": n, "available": n}
+            case StockReserved(quantity=n):
+                moved = {"reserved": n, "available": -n}
+            case StockReleased(quantity=n):
+                moved = {"reserved": -n, "available": n}
+            case StockSold(quantity=n):  # from what was reserved
+                moved = {"reserved": -n}
+            case StockReturned(quantity=n):
+                moved = {"available": n}
+        for level, units in moved.items():
+            yield Line(f"stock_{level}", WHOLE_SHOP, at.effective_at, units)
+
+
+def subscription_lines(said: Said) -> Iterator[Line]:
+    for change in read_changes(said):
+        parts = {
+            "mrr": change.mrr_minor,
+            "active_subscriptions": change.subscriptions,
+            "subscribers": change.began - change.ended,
+            "new_subscribers": int(change.began),
+            "churned_subscribers": int(change.ended),
+        }
+        if change.kind is not None:
+            parts[change.kind] = change.mrr_minor
+        for figure, value in parts.items():
+            yield Line(figure, change.currency, change.at, value)
+
+
+# ── Figures ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def money(moved: Counter[str], refunded_orders: int) -> Values:
+    revenue, orders = moved["revenue"], moved["orders"]
+    refunded, disputed = moved["refunded_amount"], moved["disputed_amount"]
+    return {
+        "revenue": revenue,
+        "captured_payments": moved["captured_payments"],
+        "orders": orders,
+        "aov": over(revenue, orders),
+        "refunded_amount": refunded,
+        "refunded_orders": refunded_orders,
+        "refund_rate_orders_pct": over(100 * refunded_orders, orders),
+        "refund_rate_value_pct": over(100 * refunded, revenue),
+        "refunded_orders_cohort": moved["refunded_orders_cohort"],
+        "refunded_amount_cohort": moved["refunded_amount_cohort"],
+        "refund_rate_cohort_pct": over(100 * moved["refunded_orders_cohort"], orders),
+        "disputed_amount": disputed,
+        "dispute_count": moved["dispute_count"],
+        "dispute_rate_pct": over(100 * moved["dispute_count"], moved["captured_payments"]),
+        "net_revenue": revenue - refunded - disputed,
+    }
+
+
+def goods(moved: Counter[str]) -> Values:
+    net_sales = moved["gross_sales"] - moved["discounts"] - moved["returns"]
+    return {
+        "gross_sales": moved["gross_sales"],
+        "discounts": moved["discounts"],
+        "returns": moved["returns"],
+        "net_sales": net_sales,
+        "shipping": moved["shipping"],
+        "taxes": moved["taxes"],
+        "total_sales": net_sales + moved["shipping"] + moved["taxes"],
+        "units": moved["units"],
+        "product_revenue": net_sales,
+    }
+
+
+def customers(sales: Iterable[Sale], within: Callable[[datetime], bool]) -> Values:
+    orders, first_order_at = Counter[str](), dict[str, datetime]()
+    for sale in sales:
+        if sale.customer is None:
+            continue
+        earlier = first_order_at.get(sale.customer, sale.paid_at)
+        first_order_at[sale.customer] = min(earlier, sale.paid_at)
+        orders[sale.customer] += within(sale.paid_at)
+    unique = sum(count > 0 for count in orders.values())
+    repeat = sum(count > 1 for count in orders.values())
+    new = sum(within(at) for at in first_order_at.values())
+    return {
+        "unique_customers": unique,
+        "repeat_customers": repeat,
+        "repeat_rate_pct": over(100 * repeat, unique),
+        "new_customers": new,
+        "returning_customers": unique - new,
+        "returning_customer_rate_pct": over(100 * (unique - new), unique),
+    }
+
+
+def wishes(
+    wished: Iterable[tuple[datetime, str]],
+    sales: Iterable[Sale],
+    within: Callable[[datetime], bool],
+) -> Values:
+    first_wish: dict[str, datetime] = {}
+    for at, customer in wished:
+        if within(at):
+            first_wish[customer] = min(at, first_wish.get(customer, at))
+    bought = {
+        sale.customer
+        for sale in sales
+        if sale.customer in first_wish
+        and within(sale.paid_at)
+        and sale.paid_at > first_wish[sale.customer]
+    }
+    return {
+        "wishlisted_users": len(first_wish),
+        "purchased_users": len(bought),
+        "wishlist_conversion_pct": over(100 * len(bought), len(first_wish)),
+    }
+
+
+def outcomes(moved: Counter[str]) -> Values:
+    succeeded, failed = moved["payments_succeeded"], moved["payments_failed"]
+    return {
+        "payments_succeeded": succeeded,
+        "payments_failed": failed,
+        "payment_success_pct": over(100 * succeeded, succeeded + failed),
+    }
+
+
+def stock(held: Counter[str]) -> Values:
+    return {f"stock_{level}": held[f"stock_{level}"] for level in LEVELS}
+
+
+def subscriptions(moved: Counter[str], held: Counter[str], before: Counter[str]) -> Values:
+    new, churned = moved["new_subscribers"], moved["churned_subscribers"]
+    return {
+        "active_subscriptions": held["active_subscriptions"],
+        "opening_mrr": before["mrr"],
+        "mrr": held["mrr"],
+        **{f"{kind}_mrr": moved[f"{kind}_mrr"] for kind in MOVEMENTS},
+        "opening_subscribers": before["subscribers"],
+        "new_subscribers": new,
+        "churned_subscribers": churned,
+        "subscriber_churn_pct": over(100 * churned, before["subscribers"] + new),
+    }
+
+
+LEVELS = ("on_hand", "reserved", "available")
+MOVEMENTS = ("new", "expansion", "contraction", "churned", "reactivation")
+
+
+def over(part: int, whole: int) -> Fraction | None:
+    return Fraction(part, whole) if whole else None

@@ -1,0 +1,41 @@
+"""What takes exports out of the books."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+
+from kpi.exports.transfer import Asked, begin
+from ledger.domain.events import ExportMade, Meta, Recorded
+from ledger.evidence import Witness
+from projections.engine.reads import Reads
+from tests.kpi.books import Books
+
+Take = Callable[[Asked], bytes]
+
+
+@pytest.fixture
+def reads(books: Books) -> Iterator[Reads]:
+    with closing(Reads(books.engine, connections=1)) as reads:
+        yield reads
+
+
+@pytest.fixture
+def take(books: Books, reads: Reads) -> Take:
+    """Takes out a whole export; answers the file's bytes."""
+
+    def taken(asked: Asked) -> bytes:
+        with closing(begin(reads, Witness(books.engine.log), asked, Meta(actor="ann"))) as transfer:
+            return b"".join(transfer.chunks)
+
+    return taken
+
+
+@pytest.fixture
+def on_record(books: Books) -> Callable[[], list[Recorded]]:
+    """All exports that the log knows of."""
+
+    def found() -> list[Recorded]:
+        return [each for each in books.engine.log.read() if isinstance(each.event, ExportMade)]
+
+    return found

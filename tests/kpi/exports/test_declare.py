@@ -1,0 +1,72 @@
+"""The contract of version 1: which exports there are, and which columns in which order."""
+
+import re
+from datetime import date
+
+import pytest
+
+from kpi.exports.declare import Export, Kind, Query, export, exports
+from kpi.exports.formats import Format
+from kpi.exports.transfer import Asked
+from kpi.windows import Window
+from ledger.errors import UnknownExport
+from projections.engine.registry import discover
+
+VERSION_1 = {
+    "kpi-summary": """
+        window_days latest_snapshot_day revenue orders aov refunded_amount refunded_orders
+        refund_rate_orders_pct unique_customers repeat_customers repeat_rate_pct wishlisted_users
+        purchased_users currency
+    """,
+    "orders": """
+        OrderID Email Total Status CreatedAt RefundStatus RefundPennies RefundedAt Currency PaidAt
+        PaymentIntent
+    """,
+    "products": "Product Units Revenue SKU Currency",
+    "customers": "Email Orders TotalSpent Currency FirstOrderAt",
+}
+FILES = {
+    "kpi-summary": "kpi_summary",
+    "orders": "orders_paid",
+    "products": "best_sellers",
+    "customers": "customers",
+}
+EACH = pytest.mark.parametrize("each", exports(), ids=lambda each: each.name)
+
+
+@pytest.mark.parametrize("name", VERSION_1)
+def test_columns_are_only_ever_appended(name: str) -> None:
+    known = VERSION_1[name].split()
+    assert [column.name for column in export(name).columns][: len(known)] == known
+
+
+def test_files_keep_their_names() -> None:
+    assert {name: export(name).file for name in FILES} == FILES
+
+
+@EACH
+def test_an_export_reads_what_there_is(each: Export) -> None:
+    assert set(each.reads) <= discover().by_name.keys()
+    assert each.columns[each.currency].kind is Kind.CURRENCY
+    assert each.about.endswith((".", "?"))
+
+
+@EACH
+def test_a_query_takes_its_filters_and_nothing_else(each: Export) -> None:
+    if isinstance(each.rows, Query):
+        named = set(re.findall(r"%\((\w+)\)s", each.rows.sql))
+        assert named == {"first", "last", *each.filters}
+
+
+def test_what_is_no_export_is_named() -> None:
+    with pytest.raises(UnknownExport, match="kpi-summary"):
+        export("orders_paid")
+
+
+@pytest.mark.parametrize(
+    ("by_length", "name"),
+    [(True, "orders_paid_30d.csv"), (False, "orders_paid_2026-10-27_2026-11-25.csv")],
+)
+def test_a_file_is_named_by_its_window(by_length: bool, name: str) -> None:
+    window = Window(date(2026, 10, 27), date(2026, 11, 25))
+    assert Asked(export("orders"), window, Format.CSV, {}, by_length).file_name == name

@@ -1,0 +1,252 @@
+"""Exports over HTTP: what a caller gets, and how one sees that a file is not whole."""
+
+import http.client
+import socket
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from hashlib import sha256
+from http.client import IncompleteRead
+from threading import Thread
+from typing import Any
+
+import pytest
+import uvicorn
+from httpx2 import Response
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+import kpi.exports.http
+from kpi.exports.declare import exports
+from ledger.app import create_app
+from ledger.domain.access import Role
+from ledger.domain.events import ExportMade, Meta, Recorded
+from ledger.errors import StoreUnavailable
+from ledger.evidence import Witness
+from ledger.settings import Settings
+from ledger.tokens import issue
+from tests.kpi.books import Books
+from tests.kpi.exports.examples import MARCH, keep_shop, many_orders
+from tests.support.waiting import wait_for
+
+OnRecord = Callable[[], list[Recorded]]
+DAYS = {"from": MARCH.first.isoformat(), "to": MARCH.last.isoformat()}
+
+
+@pytest.fixture
+def app(books: Books) -> Starlette:
+    settings = Settings(
+        _env_file=None,  # pyright: ignore[reportCallIssue] - pydantic-settings' own argument
+        database_url=SecretStr(books.engine.database.admin_conninfo),
+    )
+    return create_app(settings, books.engine.database)
+
+
+@pytest.fixture
+def client(books: Books, app: Starlette) -> Iterator[TestClient]:
+    """The service on the books of a small shop."""
+    keep_shop(books)
+    here = ("127.0.0.1", 50000)
+    with TestClient(app, base_url="http://127.0.0.1", client=here) as client:
+        yield client
+
+
+def get(client: TestClient, path: str, **query: Any) -> Response:
+    answer = client.get(path, params=query)
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+def test_there_is_a_list_of_what_can_be_taken(client: TestClient) -> None:
+    found = get(client, "/exports").json()
+    assert (found["contract_version"], found["formats"]) == (1, ["csv", "jsonl", "parquet"])
+    assert [each["name"] for each in found["items"]] == [each.name for each in exports()]
+    products = found["items"][-1]
+    assert products["filters"] == ["currency", "sku"]
+    assert products["columns"][2] == {"name": "Revenue", "kind": "decimal"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "media_type"),
+    [
+        ("csv", "text/csv"),
+        ("jsonl", "application/jsonl"),
+        ("parquet", "application/vnd.apache.parquet"),
+    ],
+)
+def test_a_download_is_a_file_with_a_manifest(
+    client: TestClient, books: Books, chosen: str, media_type: str
+) -> None:
+    head = books.engine.log.head()
+    query = {"format": chosen, "currency": "gbp", "reason": "for the accountant"}
+    answer = get(client, "/exports/customers", **DAYS, **query)
+    assert answer.headers["content-type"].partition(";")[0] == media_type
+    named = f'attachment; filename="customers_2026-03-01_2026-03-31.{chosen}"'
+    assert answer.headers["content-disposition"] == named
+    assert answer.headers["as-of-position"] == str(head)
+    manifest = get(client, f"/exports/{answer.headers['export-id']}/manifest").json()
+    assert manifest["sha256"] == sha256(answer.content).hexdigest()
+    assert (manifest["rows"], manifest["as_of_position"]) == (2, head)
+    assert manifest["filter"] == {"currency": "gbp"}
+
+
+def test_the_window_is_the_last_30_days_where_nothing_is_said(
+    client: TestClient, on_record: OnRecord
+) -> None:
+    answer = get(client, "/exports/orders")
+    assert 'filename="orders_paid_30d.csv"' in answer.headers["content-disposition"]
+    assert (
+        get(client, "/exports/orders", window="7")
+        .headers["content-disposition"]
+        .endswith('orders_paid_7d.csv"')
+    )
+    first, second = (each.event for each in on_record())
+    assert isinstance(first, ExportMade)
+    assert isinstance(second, ExportMade)
+    assert (first.filter["window"], second.filter["window"]) == ("30", "7")
+
+
+def test_who_takes_something_out_is_on_record_with_the_reason(
+    client: TestClient, on_record: OnRecord
+) -> None:
+    get(client, "/exports/orders", reason="for the accountant", **DAYS)
+    (made,) = on_record()
+    assert (made.meta.actor, made.meta.role) == ("local", "admin")
+    assert (made.meta.reason, made.meta.address) == ("for the accountant", "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "refusal"),
+    [
+        ("orders", {"window": "31"}, (400, "invalid_window")),
+        ("orders", {"from": "2026-03-01"}, (400, "invalid_window")),
+        ("orders", {"window": "30", **DAYS}, (400, "invalid_window")),
+        ("orders", {"format": "xlsx"}, (422, "invalid_request")),
+        ("orders", {"currency": "GBP"}, (422, "invalid_request")),
+        ("orders", {"state": "a\0b"}, (422, "invalid_request")),
+        ("products", {"state": "paid"}, (422, "invalid_request")),
+        ("orders", {"after": 10_000}, (422, "invalid_request")),
+        ("unheard-of", {}, (404, "not_found")),
+    ],
+)
+def test_what_cannot_be_taken_says_why_and_is_not_on_record(
+    client: TestClient,
+    on_record: OnRecord,
+    path: str,
+    query: dict[str, Any],
+    refusal: tuple[int, str],
+) -> None:
+    answer = client.get(f"/exports/{path}", params=query)
+    assert (answer.status_code, answer.json()["code"]) == refusal
+    assert on_record() == []
+
+
+def test_a_look_at_the_headers_takes_nothing(client: TestClient, on_record: OnRecord) -> None:
+    answer = client.head("/exports/orders", params=DAYS)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/csv")
+    assert "export-id" not in answer.headers
+    assert on_record() == []
+
+
+@pytest.mark.parametrize(
+    ("role", "status"),
+    [(Role.CUSTOMER, 403), (Role.ANALYST, 200), (Role.AUDITOR, 200), (Role.OPS, 200)],
+)
+def test_exports_are_for_the_staff(
+    client: TestClient, books: Books, on_record: OnRecord, role: Role, status: int
+) -> None:
+    customer_id = "bob" if role is Role.CUSTOMER else None
+    issued = issue(books.engine.log, role, "Ann", Meta(), customer_id=customer_id)
+    headers = {"authorization": f"Bearer {issued.token}"}
+    assert client.get("/exports/orders", headers=headers).status_code == status
+    assert client.get("/exports/orders").status_code == 401
+    assert len(on_record()) == (status == 200)
+
+
+def test_the_document_names_the_media_types(client: TestClient) -> None:
+    described = client.get("/openapi.json").json()["paths"]["/exports/orders"]["get"]
+    assert described["responses"]["200"]["content"].keys() == {
+        "text/csv",
+        "application/jsonl",
+        "application/vnd.apache.parquet",
+    }
+
+
+# ── Over a real connection ──────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def serving(app: Starlette) -> Generator[tuple[uvicorn.Server, int]]:
+    server = uvicorn.Server(uvicorn.Config(app, http="httptools", lifespan="on", log_config=None))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        running = Thread(target=server.run, kwargs={"sockets": [listener]})
+        running.start()
+        try:
+            wait_for(lambda: server.started)
+            yield server, listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            running.join()
+
+
+class Away(Witness):
+    """A log that is lost while an export is on its way."""
+
+    def exported(
+        self, event: ExportMade, meta: Meta, export_id: str | None = None
+    ) -> tuple[str, int]:
+        raise StoreUnavailable
+
+
+def test_a_download_that_is_not_on_record_breaks_off(books: Books, app: Starlette) -> None:
+    """All rows may have arrived, but the end of the body does not: no client takes it for whole."""
+    keep_shop(books)
+    with serving(app) as (server, port):
+        server.lifespan.state["witness"] = Away(books.engine.log)
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+            connection.request("GET", "/exports/orders?from=2026-03-01&to=2026-03-31")
+            answer = connection.getresponse()
+            assert answer.status == 200
+            with pytest.raises(IncompleteRead):
+                answer.read()
+
+
+def test_who_hangs_up_is_on_record(books: Books, app: Starlette, on_record: OnRecord) -> None:
+    many_orders(books, 30_000)
+    with serving(app) as (_, port):
+        with few_bytes_of(port):
+            pass
+        wait_for(lambda: on_record() != [])
+    (made,) = on_record()
+    assert isinstance(made.event, ExportMade)
+    assert not made.event.complete
+    assert 0 < made.event.rows < 30_000
+
+
+def test_who_takes_nothing_for_long_is_hung_up_on(
+    books: Books, app: Starlette, on_record: OnRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kpi.exports.http, "STALLED_SECONDS", 0.2)
+    many_orders(books, 30_000)
+    with serving(app) as (_, port), few_bytes_of(port):
+        wait_for(lambda: on_record() != [])
+    (made,) = on_record()
+    assert isinstance(made.event, ExportMade)
+    assert not made.event.complete
+
+
+@contextmanager
+def few_bytes_of(port: int) -> Generator[None]:
+    """A caller who asks for megabytes and takes a few rows."""
+    with socket.socket() as caller:
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        caller.connect(("127.0.0.1", port))
+        caller.sendall(
+            b"GET /exports/orders?from=2026-03-01&to=2026-03-31&format=jsonl HTTP/1.1\r\n"
+            b"Host: 127.0.0.1\r\n\r\n"
+        )
+        taken = b""
+        while b"OrderID" not in taken:
+            taken += caller.recv(1024)
+        assert taken.startswith(b"HTTP/1.1 200")
+        yield

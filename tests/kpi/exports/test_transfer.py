@@ -1,0 +1,228 @@
+"""A transfer: of one moment, at constant memory, and never without a record."""
+
+import tracemalloc
+from collections.abc import Callable
+from contextlib import closing
+from hashlib import sha256
+from typing import NoReturn
+
+import pytest
+
+from kpi.exports.formats import Format
+from kpi.exports.manifest import manifest
+from kpi.exports.transfer import Transfer, begin
+from ledger.domain.events import ExportMade, Meta, Recorded
+from ledger.errors import InvalidRequest, NotFound, ProjectionStopped, StoreUnavailable
+from ledger.evidence import Witness
+from projections.engine import positions
+from projections.engine.reads import Reads
+from tests.kpi.books import Books
+from tests.kpi.exports.conftest import Take
+from tests.kpi.exports.examples import asked, keep_shop, many_orders, sell
+
+OnRecord = Callable[[], list[Recorded]]
+ANN = Meta(actor="token/9", actor_name="Ann", reason="monthly report")
+
+
+@pytest.fixture
+def witness(books: Books) -> Witness:
+    return Witness(books.engine.log)
+
+
+class Away(Witness):
+    """A log that is lost while an export is on its way."""
+
+    def exported(self, event: ExportMade, meta: Meta, export_id: str | None = None) -> NoReturn:
+        raise StoreUnavailable
+
+
+def test_what_was_sent_is_on_record(
+    books: Books, reads: Reads, witness: Witness, on_record: OnRecord
+) -> None:
+    keep_shop(books)
+    with closing(begin(reads, witness, asked(filters={"currency": "gbp"}), ANN)) as transfer:
+        file = b"".join(transfer.chunks)
+    (made,) = on_record()
+    assert (made.stream, made.meta) == (f"export/{transfer.export_id}", ANN)
+    assert made.event == ExportMade(
+        name="orders",
+        format="csv",
+        filter={
+            "from": "2026-03-01",
+            "to": "2026-03-31",
+            "time_zone": "UTC",
+            "currency": "gbp",
+        },
+        rows=3,
+        sha256=sha256(file).hexdigest(),
+        position=made.position - 1,
+        contract_version=1,
+        columns=tuple(column.name for column in asked().export.columns),
+        complete=True,
+    )
+
+
+@pytest.mark.parametrize("chosen", Format)
+def test_a_manifest_tells_whether_a_file_is_whole(
+    books: Books, take: Take, on_record: OnRecord, chosen: Format
+) -> None:
+    keep_shop(books)
+    file = take(asked("products", chosen, filters={"sku": "MUG"}))
+    (made,) = on_record()
+    shown = manifest(books.engine.log, made.stream.removeprefix("export/"))
+    assert shown.sha256 == sha256(file).hexdigest()
+    assert (shown.file, shown.rows) == (f"best_sellers_2026-03-01_2026-03-31.{chosen}", 1)
+    assert (shown.window.days, shown.time_zone) == (31, "UTC")
+    assert (shown.filter, shown.complete) == ({"sku": "MUG"}, True)
+    assert shown.columns[2].model_dump() == {"name": "Revenue", "kind": "decimal"}
+    assert shown.made_at == made.effective_at
+
+
+@pytest.mark.parametrize("export_id", ["0" * 32, "A1", "../order/A1", ""])
+def test_what_was_never_made_has_no_manifest(books: Books, export_id: str) -> None:
+    with pytest.raises(NotFound):
+        manifest(books.engine.log, export_id)
+
+
+def test_an_export_is_of_one_moment(
+    books: Books, reads: Reads, witness: Witness, on_record: OnRecord
+) -> None:
+    """What happens while it is sent is in the next one."""
+    sell(books, "A1", 1000)
+    books.follow()
+    head = books.engine.log.head()
+    with closing(begin(reads, witness, asked(), ANN)) as transfer:
+        heading = next(transfer.chunks)
+        sell(books, "A2", 2000)
+        books.follow()
+        file = heading + b"".join(transfer.chunks)
+    assert file.count(b"\r\n") == 2
+    (made,) = on_record()
+    assert isinstance(made.event, ExportMade)
+    assert made.event.position == transfer.standing.position == head
+
+
+def test_who_hangs_up_is_on_record_with_what_was_sent(
+    books: Books, reads: Reads, witness: Witness, on_record: OnRecord
+) -> None:
+    many_orders(books, 5_000)
+    transfer = begin(reads, witness, asked(), ANN)
+    sent = next(transfer.chunks) + next(transfer.chunks)
+    transfer.close()
+    transfer.close()
+    (made,) = on_record()
+    event = made.event
+    assert isinstance(event, ExportMade)
+    assert (event.complete, event.rows) == (False, 2_000)
+    assert event.sha256 == sha256(sent).hexdigest()
+    with reads.snapshot():
+        pass  # the only connection is free again
+
+
+def test_who_takes_nothing_leaves_nothing(
+    books: Books, reads: Reads, witness: Witness, on_record: OnRecord
+) -> None:
+    books.follow()
+    begin(reads, witness, asked(), ANN).close()
+    assert on_record() == []
+    with reads.snapshot():
+        pass
+
+
+def test_a_transfer_that_cannot_be_put_on_record_does_not_end_well(
+    books: Books, reads: Reads
+) -> None:
+    keep_shop(books)
+    transfer = begin(reads, Away(books.engine.log), asked(), ANN)
+    with pytest.raises(StoreUnavailable):
+        list(transfer.chunks)
+    transfer.close()
+    hung_up = begin(reads, Away(books.engine.log), asked(), ANN)
+    next(hung_up.chunks)
+    with pytest.raises(StoreUnavailable):
+        hung_up.close()
+
+
+def test_a_transfer_whose_database_goes_away_is_not_complete(
+    books: Books, reads: Reads, witness: Witness, on_record: OnRecord
+) -> None:
+    many_orders(books, 5_000)
+    transfer = begin(reads, witness, asked(), ANN)
+    next(transfer.chunks)
+    fetching = end_the_readers(books)
+    with pytest.raises(StoreUnavailable):
+        list(transfer.chunks)
+    transfer.close()
+    assert fetching, "rows wait in the server until they are asked for"
+    (made,) = on_record()
+    assert isinstance(made.event, ExportMade)
+    assert not made.event.complete
+
+
+def end_the_readers(books: Books) -> bool:
+    """Answers whether one of them had a cursor open."""
+    with books.engine.database.connect("owner", autocommit=True) as conn:
+        conn.execute("reset role")
+        conn.execute("set role none")
+        found = conn.execute(
+            "select query, pg_terminate_backend(pid, 5000) from pg_stat_activity"
+            " where application_name = 'ledger reader' and datname = current_database()"
+        ).fetchall()
+    return any("declare" in query.lower() for query, _ in found)
+
+
+def test_nothing_begins_while_the_log_is_away(
+    books: Books, reads: Reads, witness: Witness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> int:
+        raise StoreUnavailable
+
+    books.follow()
+    monkeypatch.setattr(books.engine.log, "head", away)
+    with pytest.raises(StoreUnavailable):
+        begin(reads, witness, asked(), ANN)
+
+
+def test_a_read_model_that_stopped_is_not_exported(
+    books: Books, reads: Reads, witness: Witness
+) -> None:
+    books.follow()
+    with books.engine.database.connect("projector", autocommit=True) as conn:
+        positions.stop(conn.cursor(), ["sales_daily"], 1, "a bug")
+    with pytest.raises(ProjectionStopped):
+        begin(reads, witness, asked(), ANN)
+
+
+@pytest.mark.parametrize(
+    ("filters", "why"), [({"colour": "red"}, "it has currency, state"), ({"state": "a\0b"}, "NUL")]
+)
+def test_a_filter_that_cannot_be_is_refused(
+    books: Books, reads: Reads, witness: Witness, filters: dict[str, str], why: str
+) -> None:
+    books.follow()
+    with pytest.raises(InvalidRequest, match=why):
+        begin(reads, witness, asked(filters=filters), ANN)
+    with reads.snapshot():
+        pass
+
+
+@pytest.mark.parametrize("chosen", [Format.CSV, Format.JSONL])
+def test_memory_does_not_grow_with_the_rows(
+    books: Books, reads: Reads, witness: Witness, chosen: Format
+) -> None:
+    many_orders(books, 20_000)
+    some = peak(begin(reads, witness, asked(chosen=chosen), ANN), 4_000)
+    every = peak(begin(reads, witness, asked(chosen=chosen), ANN), 20_000)
+    assert every < some * 1.25
+
+
+def peak(transfer: Transfer, rows: int) -> int:
+    """The most memory that was in use, until so many rows were sent."""
+    tracemalloc.start()
+    try:
+        with closing(transfer):
+            while transfer.rows < rows:
+                next(transfer.chunks)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()

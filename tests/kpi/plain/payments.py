@@ -1,0 +1,190 @@
+"""Payments as a plain reading finds them: what came in, when, for which order."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from ledger.domain.events import PaymentLinked
+from ledger.domain.facts import ChargeFact, CheckoutFact, DisputeFact, PaymentFact, RefundFact
+from tests.kpi.plain.claims import funds, is_contested, moved, stand_ins
+from tests.kpi.plain.said import Amount, Said, all_of
+from tests.kpi.plain.things import Thing, known_of, things
+
+
+class Payment(NamedTuple):
+    """A payment at the end of all reports.
+
+    `received_minor` is without what banks took back. `refunds` went to the customer (above nothing)
+    or came back, `disputed` likewise to and from the bank; `disputes` counts those opened.
+    """
+
+    payment_id: str
+    currency: str
+    order_id: str | None
+    customer_id: str | None
+    email: str | None
+    received_minor: int
+    succeeded_at: datetime | None
+    failed_at: datetime | None
+    refunds: list[Amount]
+    disputed: list[Amount]
+    disputes: list[Amount]
+
+    @property
+    def refunded_minor(self) -> int:
+        """What is with the customer now."""
+        return sum(amount.value for amount in self.refunds)
+
+
+class Reported(NamedTuple):
+    """All of Stripe's objects that money hangs on, and which payment each charge belongs to."""
+
+    intents: dict[str, Thing]
+    charges: dict[str, Thing]
+    refunds: dict[str, Thing]
+    disputes: dict[str, Thing]
+    pages: dict[str, Thing]
+    payments_of_charges: dict[str, str]
+
+    def payment_of(self, thing: Thing) -> str | None:
+        """A charge's, refund's or dispute's: by its charge, else the one that it names."""
+        charge_id = thing.known("charge_id")
+        if charge_id is None:
+            return thing.known("payment_id")
+        return self.payments_of_charges.get(charge_id, charge_id)
+
+    def of(self, kind: dict[str, Thing], payment_id: str, currency: str) -> list[Thing]:
+        """Those of a payment that are in its currency: other money is no part of it."""
+        return [
+            each
+            for each in kind.values()
+            if self.payment_of(each) == payment_id and each.newest.currency == currency
+        ]
+
+
+def read_payments(said: Said) -> list[Payment]:
+    """All payments; a charge without a payment intent is one of its own."""
+    reported = Reported(
+        things(said, PaymentFact, "payment_id"),
+        things(said, ChargeFact, "charge_id"),
+        things(said, RefundFact, "refund_id"),
+        things(said, DisputeFact, "dispute_id"),
+        things(said, CheckoutFact, "session_id"),
+        payments_of_charges(said),
+    )
+    links = {fact.payment_id: fact.order_id for _, fact in all_of(said, PaymentLinked)}
+    of_charges = {reported.payment_of(charge) for charge in reported.charges.values()}
+    return [read(reported, links, each) for each in {*reported.intents, *of_charges} if each]
+
+
+def payments_of_charges(said: Said) -> dict[str, str]:
+    """Whatever names a charge and a payment says that they belong together."""
+    found: dict[str, str] = {}
+    for _, fact in all_of(said, PaymentFact, ChargeFact, RefundFact, DisputeFact):
+        if fact.charge_id is not None and fact.payment_id is not None:
+            found[fact.charge_id] = max(fact.payment_id, found.get(fact.charge_id, ""))
+    return found
+
+
+def read(reported: Reported, links: dict[str, str], payment_id: str) -> Payment:
+    intent = reported.intents.get(payment_id, Thing())
+    currency = currency_of(reported, intent, payment_id)
+    charges = reported.of(reported.charges, payment_id, currency)
+    refunds = reported.of(reported.refunds, payment_id, currency)
+    disputes = reported.of(reported.disputes, payment_id, currency)
+    pages = [page for page in reported.pages.values() if page.known("payment_id") == payment_id]
+    received_minor = received(intent, charges)
+    return Payment(
+        payment_id,
+        currency,
+        order_of(intent, charges, pages) or links.get(payment_id),
+        first_known("customer_id", intent, charges, pages),
+        first_known("email", intent, charges, pages),
+        received_minor,
+        succeeded_at(intent, charges),
+        None if received_minor else failed_at(intent, charges),
+        [*moved(refunds), *stand_ins(charges, refunds, reported.refunds)],
+        [amount for each in disputes for amount in funds(each)],
+        [Amount(each.made_at(), 1) for each in disputes if is_contested(each)],
+    )
+
+
+def currency_of(reported: Reported, intent: Thing, payment_id: str) -> str:
+    if intent.newest is not None:
+        return intent.newest.currency
+    own = [c for c in reported.charges.values() if reported.payment_of(c) == payment_id]
+    return max(charge.newest.currency for charge in own)
+
+
+# ── Money in ────────────────────────────────────────────────────────────────────────────────────
+
+
+def received(intent: Thing, charges: list[Thing]) -> int:
+    """What the intent or its charges say came in, less what banks took back."""
+    captured_minor = sum(charge.known("captured_minor") for charge in charges)
+    most = max(intent.known("received_minor") or 0, captured_minor)
+    return most - sum(taken_back(charge, intent) for charge in charges)
+
+
+def taken_back(charge: Thing, intent: Thing) -> int:
+    """What a charge that failed had brought before.
+
+    Where its capture was never told, the intent's word holds for its present charge, unless that
+    is a later attempt.
+    """
+    if charge.state != "failed":
+        return 0
+    paid_at = intent.since(has_money)
+    is_present = intent.reports and intent.newest.charge_id == charge.newest.charge_id
+    if is_present and paid_at is not None and charge.made_at() <= paid_at:
+        return max(charge.known("captured_minor"), intent.known("received_minor"))
+    return charge.known("captured_minor")
+
+
+def has_money(fact: PaymentFact) -> bool:
+    """A hold that is taken in several parts brings money before it succeeds."""
+    return fact.STATE == "succeeded" or fact.received_minor > 0
+
+
+def succeeded_at(intent: Thing, charges: list[Thing]) -> datetime | None:
+    """When the first of its charges was captured; else when Stripe first spoke of money."""
+    captured = [each.known("captured_at") for each in charges if each.state == "captured"]
+    return min(captured, default=intent.since(has_money))
+
+
+def failed_at(intent: Thing, charges: list[Thing]) -> datetime | None:
+    """When a payment without money was over: the bank took it back, or it was canceled.
+
+    A refused attempt ends nothing. A bare hold is over when it lapsed.
+    """
+    reversed_at = [ended_at(each) for each in charges if taken_back(each, intent)]
+    if reversed_at:
+        return max(reversed_at)
+    if intent.reports:
+        canceled_at = intent.since(lambda fact: fact.STATE == "canceled")
+        return canceled_at if intent.state == "canceled" else None
+    if any(charge.state in {"pending", "authorized"} for charge in charges):
+        return None
+    return max((ended_at(each) for each in charges if each.state == "expired"), default=None)
+
+
+def ended_at(charge: Thing) -> Any:
+    return charge.since(lambda fact: fact.STATE in {"failed", "expired"})
+
+
+# ── Whose it is ─────────────────────────────────────────────────────────────────────────────────
+
+
+def order_of(intent: Thing, charges: list[Thing], pages: list[Thing]) -> str | None:
+    """What the metadata of the intent, its charges or its pages name; else a page's reference."""
+    for some in ([intent], charges, pages):
+        named = [found for each in some if (found := each.latest_named("order_id"))]
+        if named:
+            return max(named)[1]
+    return known_of(pages, "reference")
+
+
+def first_known(name: str, intent: Thing, charges: list[Thing], pages: list[Thing]) -> str | None:
+    known = (known_of(some, name) for some in ([intent], charges, pages))
+    return next((value for value in known if value is not None), None)

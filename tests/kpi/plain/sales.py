@@ -1,0 +1,132 @@
+"""Sales as a plain reading finds them: orders that became fully paid, and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from fractions import Fraction
+from typing import Any, NamedTuple, TypeVar
+
+from ledger.domain.events import OrderCanceled, OrderLinesReturned, OrderPlaced
+from ledger.domain.facts import Moment
+from tests.kpi.plain.payments import Payment
+from tests.kpi.plain.said import Said, all_of
+
+OrderEvent = TypeVar("OrderEvent", OrderCanceled, OrderLinesReturned)
+
+
+class Back(NamedTuple):
+    """Units of a line that came back or were called off, and what they are worth."""
+
+    at: datetime
+    units: int
+    return_minor: int
+
+
+class SoldLine(NamedTuple):
+    """A line of a sale."""
+
+    units: int
+    gross_minor: int
+    discount_minor: int
+    back: list[Back]
+
+
+class Sale(NamedTuple):
+    """An order that became fully paid; nothing of it is called off before that."""
+
+    order: OrderPlaced
+    paid_at: datetime
+    canceled_at: datetime | None
+    customer: str | None
+    refunded_minor: int
+    lines: list[SoldLine]
+
+
+def orders_of(said: Said) -> dict[str, tuple[Moment, OrderPlaced]]:
+    return {fact.order_id: (at, fact) for at, fact in all_of(said, OrderPlaced)}
+
+
+def read_sales(said: Said, payments: list[Payment]) -> Iterator[Sale]:
+    for order_id, (placed, order) in orders_of(said).items():
+        own = [p for p in payments if p.order_id == order_id and p.currency == order.currency]
+        brought: list[Any] = [payment for payment in own if payment.received_minor > 0]
+        brought.sort(key=lambda payment: (payment.succeeded_at, payment.payment_id))
+        paid_at = placed.effective_at if order.total_minor == 0 else paid_when(order, brought)
+        if paid_at is None:
+            continue
+        over = [max(at.effective_at, paid_at) for at, _ in of(said, OrderCanceled, order)]
+        canceled_at = max(over, default=None)
+        yield Sale(
+            order,
+            paid_at,
+            canceled_at,
+            customer_of(order, brought),
+            sum(payment.refunded_minor for payment in own),
+            sold_lines(said, order, paid_at, canceled_at),
+        )
+
+
+def of(said: Said, kind: type[OrderEvent], order: OrderPlaced) -> list[tuple[Moment, OrderEvent]]:
+    return [(at, fact) for at, fact in all_of(said, kind) if fact.order_id == order.order_id]
+
+
+def paid_when(order: OrderPlaced, brought: list[Payment]) -> datetime | None:
+    """When its payments, one after the other, first reached its total."""
+    so_far = 0
+    for payment in brought:
+        so_far += payment.received_minor
+        if so_far >= order.total_minor:
+            return payment.succeeded_at
+    return None
+
+
+def customer_of(order: OrderPlaced, brought: list[Payment]) -> str | None:
+    """By customer id, else e-mail; what the order does not say its first payment may."""
+    email = order.email.lower() if order.email else None
+    if order.customer_id or email or not brought:
+        return order.customer_id or email
+    first = brought[0]
+    return first.customer_id or (first.email.lower() if first.email else None)
+
+
+def sold_lines(
+    said: Said, order: OrderPlaced, paid_at: datetime, canceled_at: datetime | None
+) -> list[SoldLine]:
+    returns = [
+        (at.effective_at, fact.quantities) for at, fact in of(said, OrderLinesReturned, order)
+    ]
+    if canceled_at is not None:
+        returns.append((canceled_at, {line.sku: line.quantity for line in order.lines}))
+    lines: list[SoldLine] = []
+    for line, discount_minor in zip(order.lines, discount_shares(order), strict=True):
+        gross_minor = line.quantity * line.unit_minor
+        back = [(max(at, paid_at), units[line.sku]) for at, units in returns if line.sku in units]
+        taken = list(taken_back(back, line.quantity, gross_minor - discount_minor))
+        lines.append(SoldLine(line.quantity, gross_minor, discount_minor, taken))
+    return lines
+
+
+def taken_back(
+    returns: list[tuple[datetime, int]], quantity: int, net_minor: int
+) -> Iterator[Back]:
+    """By cumulative rounding, half to even: what all units are worth together is the net amount."""
+    units = worth = 0
+    for at, more in returns:
+        so_far = min(units + more, quantity)
+        worth_so_far = round(Fraction(net_minor * so_far, quantity))
+        yield Back(at, so_far - units, worth_so_far - worth)
+        units, worth = so_far, worth_so_far
+
+
+def discount_shares(order: OrderPlaced) -> list[int]:
+    """By the lines' amounts; what rounding down leaves goes to the largest remainders."""
+    amounts = [line.quantity * line.unit_minor for line in order.lines]
+    if not any(amounts):
+        amounts[0] = 1
+    exact = [Fraction(order.discount_minor * amount, sum(amounts)) for amount in amounts]
+    shares = [int(share) for share in exact]
+    largest_first = sorted(range(len(shares)), key=lambda i: shares[i] - exact[i])
+    for i in largest_first[: order.discount_minor - sum(shares)]:
+        shares[i] += 1
+    return shares

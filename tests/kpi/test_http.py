@@ -1,0 +1,167 @@
+"""Figures over HTTP: shapes, windows, currencies, and what each answer rests on."""
+
+from collections.abc import Iterator
+from datetime import date
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from kpi.declare import catalogue
+from kpi.snapshots import take
+from ledger.app import create_app
+from ledger.settings import Settings
+from projections.engine.follow import Follower
+from tests.kpi.books import NOON, Books
+from tests.kpi.checks.scenarios import paid_twice
+
+DAYS = {"from": "2023-11-14", "to": "2023-11-15"}
+
+
+@pytest.fixture
+def client(books: Books) -> Iterator[TestClient]:
+    """The service on books in which an order of ten pounds was paid twice, on 14 November 2023."""
+    paid_twice(books)
+    settings = Settings(
+        _env_file=None,  # pyright: ignore[reportCallIssue] - pydantic-settings' own argument
+        database_url=SecretStr(books.engine.database.admin_conninfo),
+    )
+    stop = Event()
+    following = Thread(target=Follower(books.engine).run, args=[stop])
+    following.start()
+    try:
+        app = create_app(settings, books.engine.database)
+        here = ("127.0.0.1", 50000)
+        with TestClient(app, base_url="http://127.0.0.1", client=here) as client:
+            yield client
+    finally:
+        stop.set()
+        following.join()
+
+
+def get(client: TestClient, books: Books, path: str, **query: Any) -> dict[str, Any]:
+    answer = client.get(path, params={"after": books.engine.log.head(), **query})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_every_figure_is_answered_by_currency_with_what_it_rests_on(
+    client: TestClient, books: Books
+) -> None:
+    answer = get(client, books, "/kpi", compare="previous", **DAYS)
+    assert answer["window"] == {"days": 2} | DAYS
+    assert answer["previous"] == {"days": 2, "from": "2023-11-12", "to": "2023-11-13"}
+    head = books.engine.log.head()
+    assert answer["standing"] == {
+        "position": head,
+        "head": head,
+        "complete": True,
+        "contract_version": 1,
+        "time_zone": "UTC",
+    }
+    figures = answer["currencies"]["gbp"]
+    assert figures["revenue"] == {"value": 2000, "previous": 0, "change_pct": None}
+    assert figures["aov"] == {"value": 2000, "previous": None, "change_pct": None}
+    assert figures["refund_rate_value_pct"]["value"] == 0.0
+    assert figures.keys() | answer["shop"].keys() == catalogue().keys()
+    assert answer["shop"]["wishlisted_users"]["value"] == 0
+
+
+def test_one_currency_is_enough(client: TestClient, books: Books) -> None:
+    answer = get(client, books, "/kpi", currency="eur", **DAYS)
+    assert answer["currencies"] == {"eur": {}}
+
+
+def test_only_the_named_figures_are_answered_with_their_parts(
+    client: TestClient, books: Books
+) -> None:
+    query = {"figures": "aov,wishlisted_users", "currency": "gbp", **DAYS}
+    answer = get(client, books, "/kpi", **query)
+    assert list(answer["currencies"]["gbp"]) == ["revenue", "orders", "aov"]
+    assert list(answer["shop"]) == ["wishlisted_users"]
+    day = get(client, books, "/kpi/daily", **query)["days"][0]
+    assert day["currencies"] == {"gbp": {"revenue": 2000, "orders": 1, "aov": 2000}}
+
+
+OTHER_WINDOWS: tuple[dict[str, str], ...] = (
+    {"window": "14"},
+    {"window": "030"},
+    {"window": "7.0"},
+    {"window": "30", "from": "2026-03-01", "to": "2026-03-02"},
+    {"from": "2026-03-01"},
+    {"from": "2026-03-02", "to": "2026-03-01"},
+    {"from": "2026-02-30", "to": "2026-03-01"},
+    {"from": "0001-01-01", "to": "2026-03-01"},
+)
+
+
+def test_another_window_is_refused_and_never_silently_a_known_one(client: TestClient) -> None:
+    for path in ("/kpi", "/kpi/daily", "/kpi/products", "/kpi/orders/explain"):
+        for query in OTHER_WINDOWS:
+            answer = client.get(path, params={"currency": "gbp", **query})
+            assert (answer.status_code, answer.json()["code"]) == (400, "invalid_window"), query
+
+
+def test_day_by_day_every_day_is_there(client: TestClient, books: Books) -> None:
+    answer = get(client, books, "/kpi/daily", **DAYS)
+    days = [(day["day"], day["currencies"]["gbp"]["revenue"]) for day in answer["days"]]
+    assert days == [("2023-11-14", 2000), ("2023-11-15", 0)]
+
+
+def test_a_figure_is_explained_by_its_facts(client: TestClient, books: Books) -> None:
+    query = {"currency": "gbp", "limit": 1, **DAYS}
+    first = get(client, books, "/kpi/revenue/explain", **query)
+    second = get(client, books, "/kpi/revenue/explain", cursor=first["next"], **query)
+    assert second["next"] is None
+    facts = first["items"] + second["items"]
+    assert sum(fact["counted"] for fact in facts) == 2000
+    assert {fact["order_id"] for fact in facts} == {"A1"}
+
+
+MISTAKES: tuple[tuple[str, dict[str, str], int, str], ...] = (
+    ("/kpi/nonsense/explain", {"currency": "gbp"}, 404, "unknown_figure"),
+    ("/kpi/revenue/explain", {}, 422, "invalid_request"),
+    ("/kpi/aov/explain", {"currency": "gbp"}, 422, "invalid_request"),
+    ("/kpi/revenue/explain", {"currency": "gbp", "cursor": "x"}, 422, "invalid_request"),
+    ("/kpi", {"currency": "pounds"}, 422, "invalid_request"),
+    ("/kpi", {"compare": "last year"}, 422, "invalid_request"),
+    ("/kpi", {"figures": "revenue,nonsense"}, 404, "unknown_figure"),
+    ("/kpi/daily", {"figures": "revenue;"}, 422, "invalid_request"),
+    ("/kpi/daily", {"from": "2024-01-01", "to": "2026-01-01"}, 400, "invalid_window"),
+)
+
+
+def test_what_does_not_fit_is_told(client: TestClient) -> None:
+    for path, query, status, code in MISTAKES:
+        answer = client.get(path, params=query)
+        assert (answer.status_code, answer.json()["code"]) == (status, code), (path, query)
+
+
+def test_best_sellers_have_names_and_revenue(client: TestClient, books: Books) -> None:
+    (product,) = get(client, books, "/kpi/products", **DAYS)["items"]
+    assert product == {
+        "sku": "MUG",
+        "name": None,
+        "currency": "gbp",
+        "units": 1,
+        "revenue_minor": 1000,
+    }
+
+
+def test_the_contract_is_answered(client: TestClient) -> None:
+    answer = client.get("/kpi/definitions").json()
+    assert answer["window_days"] == [7, 30, 90]
+    assert [each["id"] for each in answer["figures"]] == list(catalogue())
+    assert answer["figures"][0]["family"] == "Money"
+
+
+def test_what_was_taken_down_is_answered_as_it_was_known(client: TestClient, books: Books) -> None:
+    get(client, books, "/kpi", **DAYS)
+    taken = take(books.engine, date(2023, 11, 15), NOON, days=2)
+    found = get(client, books, "/kpi/snapshots", currency="gbp", **DAYS)["items"]
+    (snapshot,) = [row for row in found if row["day"] == "2023-11-14"]
+    assert snapshot["as_of_position"] == taken.position
+    assert snapshot["figures"]["revenue"] == 2000
+    assert get(client, books, "/kpi/snapshots", as_of="1", **DAYS)["items"] == []
