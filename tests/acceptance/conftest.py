@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from threading import Event, Thread
 from typing import NamedTuple
 
@@ -12,11 +12,13 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from ledger.app import create_app
+from ledger.errors import RebuildRunning
 from ledger.log import Log
 from ledger.service import make_engine
 from ledger.settings import Settings
 from projections.engine.build import Engine
 from projections.engine.follow import Follower
+from projections.engine.verify import Proof, verify
 from tests.support.servers import Server
 from webhooks.simulator import SimulatedStripe, sign
 
@@ -79,3 +81,11 @@ def fill(client: TestClient) -> list[str]:
         assert deliver(client, event.body).status_code == 200
     assert payment.intent_id is not None
     return ["A1", "MUG", "1", payment.intent_id]
+
+
+def verify_alone(engine: Engine) -> Proof:
+    """The proof, once those that callers asked for have ended."""
+    while True:
+        with suppress(RebuildRunning):
+            return verify(engine)
+        time.sleep(0.1)

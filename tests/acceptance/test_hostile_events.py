@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from projections.engine.follow import Follower
 from projections.engine.verify import verify
 from tests.acceptance.conftest import Service, deliver
-from tests.support.json_schema import JUNK
+from tests.support.junk import JUNK
 from webhooks.simulator import STORIES, Purchase, SimulatedStripe, some_traffic
 
 SAMPLES = [json.loads(event.body) for event in some_traffic("hostile events", 150)]

@@ -1,4 +1,4 @@
-"""`ledger demo`: starts everything, plays a shop through the front door, shows what came out."""
+"""`ledger demo`: brings a shop's past along, plays its day through the front door, shows all."""
 
 from __future__ import annotations
 
@@ -26,18 +26,16 @@ from ledger.cli.output import (
     console,
     print_json,
     progress,
-    table,
     tracker,
 )
 from ledger.cli.parts import engine, ready
 from ledger.cli.proving import prove, verdict
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from ledger.demo.door import Door
     from ledger.demo.outcome import Outcome
     from ledger.settings import Settings
+    from projections.engine.verify import Proof
 
 app = typer.Typer()
 
@@ -52,21 +50,24 @@ def demo(
 ) -> None:
     """Play a believable shop through the front door, and keep serving.
 
-    About eighty orders and their Stripe events, some of them late, twice or out of order. Uses the
-    data folder of the settings; running it again adds another day to the same shop.
+    An empty log first gets a past of ninety days, with some 350 orders. Then come about eighty
+    orders of today and their Stripe events, some of them late, twice or out of order. Uses the data
+    folder of the settings; running it again adds another day to the same shop.
     """
     from ledger.demo.door import Door
 
     settings = _settings(ready())
     secret = f"whsec_{secrets.token_hex(24)}"
+    run, past_orders = _move_in(as_json=as_json)
     with _serving(settings, secret) as child:
         door = Door(settings.ledger_host, settings.ledger_port, secret)
         with progress("starting", as_json=as_json):
-            run = _wait(door, child) + 1
+            _wait(door, child)
             _mend()
             door.token = _token()
-        outcome = _play(door, run, as_json=as_json)
-        holds = _show(outcome, door.url, as_json=as_json)
+        outcome = _play(door, run, past_orders, as_json=as_json)
+        visitors = {} if once else _invite()
+        holds = _show(outcome, door.url, visitors, as_json=as_json)
         if not once:
             _keep_serving(child, as_json=as_json)
     if not holds:
@@ -93,6 +94,22 @@ def _free_port(host: str, wanted: int) -> int:
     return wanted  # the service says what is wrong with it
 
 
+def _move_in(*, as_json: bool) -> tuple[int, int]:
+    """Give an empty log a past; answers a number for this run, and how many orders that past had.
+
+    The number is one more than the head that the log had.
+    """
+    from ledger.demo.moving import move_in
+    from ledger.demo.past import Past
+
+    with engine() as opened, tracker(as_json=as_json) as track:
+        if head := opened.log.head():
+            return head + 1, 0
+        past = Past(int(time.time()))
+        move_in(opened, past, track)
+        return 1, past.orders
+
+
 @contextmanager
 def _serving(settings: Settings, secret: str) -> Generator[subprocess.Popen[bytes]]:
     """The real service in a process of its own; it ends when its standard input does."""
@@ -112,12 +129,13 @@ def _serving(settings: Settings, secret: str) -> Generator[subprocess.Popen[byte
         child.wait()
 
 
-def _wait(door: Door, child: subprocess.Popen[bytes]) -> int:
-    """Until the service is ready; answers the log's head."""
+def _wait(door: Door, child: subprocess.Popen[bytes]) -> None:
+    """Until the service is ready."""
     deadline = time.monotonic() + START_SECONDS
     while child.poll() is None and time.monotonic() < deadline:
         with suppress(OSError):
-            return door.get("/readyz")["head"]
+            door.get("/readyz")
+            return
         time.sleep(0.05)
     complain("[bold red]The service did not start.[/] Try `ledger serve`, or `ledger doctor`.")
     raise typer.Exit(CANNOT_RUN)
@@ -145,7 +163,21 @@ def _token() -> str | None:
         return issue(opened.log, Role.ADMIN, "ledger demo", operator("to play"), lifetime=day).token
 
 
-def _play(door: Door, run: int, *, as_json: bool) -> Outcome:
+def _invite() -> dict[str, str]:
+    """A token for a day of each role of the staff, to sign in to the console with."""
+    from ledger.domain.access import Role
+    from ledger.tokens import issue
+
+    day, meta = timedelta(days=1), operator("to look around")
+    with engine() as opened:
+        return {
+            role.value: issue(opened.log, role, f"demo {role}", meta, lifetime=day).token
+            for role in Role
+            if role is not Role.CUSTOMER
+        }
+
+
+def _play(door: Door, run: int, past_orders: int, *, as_json: bool) -> Outcome:
     from ledger.demo.outcome import collect
     from ledger.demo.play import play
     from ledger.demo.script import Script
@@ -153,75 +185,42 @@ def _play(door: Door, run: int, *, as_json: bool) -> Outcome:
     script = Script(run, int(time.time()))
     with tracker(as_json=as_json) as track:
         position = play(door, script, track)
-    return collect(door, script, position)
+    return collect(door, script, position, past_orders)
 
 
-def _show(outcome: Outcome, url: str, *, as_json: bool) -> bool:
-    """Show what came out, and prove it; whether the proof holds."""
+def _show(outcome: Outcome, url: str, visitors: dict[str, str], *, as_json: bool) -> bool:
+    """Show what came out, and prove it; whether the proof holds.
+
+    `visitors` are tokens by role.
+    """
     import msgspec
 
-    proof, seconds = prove(as_json=as_json)
+    from ledger.demo import view
+
+    proof, seconds = _prove(as_json=as_json)
     lines = list(verdict(proof, seconds))
     if as_json:
-        print_json(msgspec.structs.asdict(outcome) | {"url": url, "verdict": lines[-1]})
+        said = {"url": url, "verdict": lines[-1], "console": f"{url}/console", "tokens": visitors}
+        print_json(msgspec.structs.asdict(outcome) | said)
         return proof.holds
     shown = console()
-    for part in (_played(outcome), *_tables(outcome), *lines):
+    for part in (*view.result(outcome), *lines):
         shown.print(part, "", sep="\n")
-    for line in _where_next(outcome, url):
+    for line in (*view.where_next(outcome, url, _program()), *view.door(url, visitors)):
         shown.print(line, soft_wrap=True)
     return proof.holds
 
 
-def _played(outcome: Outcome) -> str:
-    played = outcome.played
-    return (
-        f"Played {played['orders']} orders and {played['deliveries']} deliveries from Stripe,"
-        f" {played['duplicates']} of them duplicates and many out of order."
-    )
+def _prove(*, as_json: bool) -> tuple[Proof, float]:
+    """The proof; the service may be at one of its own, which is over soon."""
+    from ledger.errors import RebuildRunning
 
-
-def _tables(outcome: Outcome) -> Generator[RenderableType]:
-    from rich.columns import Columns
-
-    from ledger.domain.money import format_money
-
-    counts = {
-        "orders": outcome.orders,
-        "payments": outcome.payments,
-        "refunds": outcome.refunds,
-        "disputes": outcome.disputes,
-    }
-    yield Columns([table([name, ">"], c.items()) for name, c in counts.items()], padding=(0, 4))
-    yield table(
-        [">received", ">refunded", ">disputed", ">kept"],
-        (
-            [format_money(amount_minor, currency) for amount_minor in sums.values()]
-            for currency, sums in outcome.money.items()
-        ),
-    )
-    names = ("sku", "name", "on_hand", "reserved", "sold", "available")
-    yield table(
-        ["product", "", ">on hand", ">reserved", ">sold", ">available"],
-        ([row[name] for name in names] for row in outcome.stock),
-    )
-
-
-def _where_next(outcome: Outcome, url: str) -> Generator[str]:
-    program = _program()
-    looks = {f"{url}/orders/{order_id}": why for why, order_id in outcome.notable.items()}
-    order_id = next(iter(outcome.notable.values()), "ID")
-    looks |= {
-        f"{url}/orders?dispute_state=won": "a list with a filter",
-        f"{url}/readyz": "how the service is",
-        f"{url}/openapi.json": "all operations",
-        f"{program} history order {order_id}": "every event of an order",
-        f"{program} status": "where log and read models stand",
-        f"{program} verify": "the proof, again",
-    }
-    width = max(map(len, looks))
-    yield "[bold]Where to look next[/]"
-    yield from (f"  {look:<{width}}  [dim]{what}[/]" for look, what in looks.items())
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(RebuildRunning):
+            return prove(as_json=as_json)
+        time.sleep(0.2)
+    raise RebuildRunning
 
 
 def _program() -> str:

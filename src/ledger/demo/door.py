@@ -64,6 +64,10 @@ class Door:
             page = self.get(path, limit=200, cursor=page["next"], **query)
             yield from page["items"]
 
+    def close(self) -> None:
+        """Hang up; the next call connects anew."""
+        self._connection.close()
+
     def _call(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Any:
         status, answer = self._try(method, path, body, headers)
         for _ in range(PATIENCE):

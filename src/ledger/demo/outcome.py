@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from kpi.windows import LENGTHS
 from ledger.demo.door import Door
 from ledger.demo.script import Script
 
@@ -14,35 +15,46 @@ Row = dict[str, Any]
 
 
 class Outcome(Struct, frozen=True):
-    """What was played; counts by state, money by currency in minor units; `notable` orders."""
+    """What was played; counts by state, money by currency in minor units; `notable` orders.
+
+    `figures` are those of `GET /kpi`, by the window's days.
+    """
 
     played: dict[str, int]
     orders: dict[str, int]
     payments: dict[str, int]
     refunds: dict[str, int]
     disputes: dict[str, int]
+    subscriptions: dict[str, int]
     money: dict[str, dict[str, int]]
     stock: list[Row]
     notable: dict[str, str]
+    figures: dict[str, Row]
 
 
-def collect(door: Door, script: Script, position: int) -> Outcome:
+def collect(door: Door, script: Script, position: int, past_orders: int) -> Outcome:
     """Read it, once the read models show what is at `position`."""
     played = {
+        "past_orders": past_orders,
         "orders": len(script.orders),
         "deliveries": len(script.deliveries),
         "duplicates": script.duplicates,
     }
     orders = list(door.everything("/orders", after=position))
+    ours = {placed.body["id"] for placed in script.orders}
     return Outcome(
         played=played,
         orders=_count(orders),
         payments=_count(door.everything("/payments", after=position)),
         refunds=_count(door.everything("/refunds", after=position)),
         disputes=_count(door.everything("/disputes", after=position)),
+        subscriptions=_count(door.everything("/subscriptions", after=position)),
         money=_money(orders),
         stock=list(door.everything("/stock", after=position)),
-        notable={why: row["order_id"] for row in orders for why in _why(row)},
+        notable={
+            why: row["order_id"] for row in orders if row["order_id"] in ours for why in _why(row)
+        },
+        figures={str(n): door.get("/kpi", window=n, after=position) for n in LENGTHS},
     )
 
 

@@ -1,11 +1,11 @@
-"""The script, told to the door: products, orders, Stripe's deliveries, and the shop's answers."""
+"""The script, told to the door: products, wishes, orders, what Stripe sends, the shop's answers."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from ledger.demo.door import Door
 from ledger.demo.script import Placed, Script
-from ledger.demo.shop import PEOPLE, PRODUCTS, Product, single
+from ledger.demo.shop import PEOPLE, PRODUCTS, Body, Product, single
 
 FULFILLED_OF_TEN = 7
 
@@ -24,6 +24,7 @@ def play(door: Door, script: Script, track: Track) -> int:
     """Play all of it; answers the last position."""
     for product in (*PRODUCTS, script.print):
         _stock(door, product)
+    _wish(door, script.wishes)
     for placed in track("placing orders", script.orders):
         _place(door, placed)
     assert door.refused("POST", "/orders", single("one-too-many", script.print, PEOPLE[0]))
@@ -39,6 +40,13 @@ def _stock(door: Door, product: Product) -> None:
     door.send("PUT", f"/products/{product.sku}", listed)
     received = {"quantity": product.units, "reason": "delivery note"}
     door.send("POST", f"/stock/{product.sku}/receive", received)
+
+
+def _wish(door: Door, wishes: Sequence[Body]) -> None:
+    """Customers fill their wishlists; the last one thinks better of it."""
+    for wish in wishes:
+        door.send("POST", "/wishlist/add", wish)
+    door.send("POST", "/wishlist/remove", wishes[-1])
 
 
 def _place(door: Door, placed: Placed) -> None:

@@ -1,15 +1,17 @@
 """The demo's script: orders, what becomes of them at Stripe, and in which order that arrives."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from random import Random
 from typing import Final
 
 from msgspec import Struct
 
-from ledger.demo.shop import PEOPLE, Body, basket, edition, email_of, single, total_minor
+from ledger.demo.shop import PEOPLE, Body, basket, edition, email_of, single, total_minor, wishes
 from webhooks.simulator import (
     CHECKOUT_STORIES,
     STORIES,
+    SUBSCRIBER_STORIES,
     Events,
     Purchase,
     SimulatedStripe,
@@ -40,6 +42,14 @@ CAST: Final = {
     "checkout_refused_later": 1,
 }
 """How many orders each story of the simulator is told about."""
+
+SUBSCRIBERS: Final = (
+    ("trial_that_lasted", Purchase(1200, "gbp")),
+    ("gone_and_back", Purchase(120, "gbp")),
+    ("coupons_of_all_kinds", Purchase(9600, "gbp")),
+    ("several_items", Purchase(1500, "usd")),
+)
+"""Stories of subscribers, each with what a unit costs."""
 
 CURRENCIES: Final = ("gbp", "gbp", "gbp", "usd")
 ABANDONED: Final = ("cancel", "cancel", "expire")
@@ -86,6 +96,7 @@ class Script:
         self._run = run
         self._now = now
         self.deliveries = deliver(self._events(), self.random)
+        self.wishes = wishes(self.random)
 
     @property
     def duplicates(self) -> int:
@@ -100,7 +111,7 @@ class Script:
     def _events(self) -> Events:
         """All that Stripe sends in the main act, in the order in which it happens."""
         events = [event for act in self._customers() for event in act]
-        stories = [*self._told(), *self._special()]
+        stories = [*self._told(), *self._special(), *self._subscribers()]
         while stories:
             index = self.random.randrange(len(stories))
             step = next(stories[index], None)
@@ -108,7 +119,13 @@ class Script:
                 stories.pop(index)
             else:
                 events += step
-        return [*events, *self.stripe.do_something_new(), *self.stripe.report_balance(81250, "gbp")]
+        events += [*self.stripe.do_something_new(), *self.stripe.report_balance(81250, "gbp")]
+        return [*events, *self._pay_out()]
+
+    def _pay_out(self) -> Events:
+        """The shop gets its money."""
+        payout, created = self.stripe.pay_out(81250, "gbp")
+        return [*created, *self.stripe.finish_payout(payout)]
 
     def _customers(self) -> Iterator[Events]:
         for person in PEOPLE:
@@ -126,6 +143,12 @@ class Script:
         for then in ABANDONED:
             self._place("gbp", then)
         return chosen
+
+    def _subscribers(self) -> list[Iterator[Events]]:
+        return [
+            self._from_now_on(partial(SUBSCRIBER_STORIES[name], self.stripe, purchase))
+            for name, purchase in SUBSCRIBERS
+        ]
 
     def _special(self) -> list[Iterator[Events]]:
         """What no story of the simulator tells, because the shop has a part in it."""

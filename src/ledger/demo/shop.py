@@ -15,16 +15,17 @@ class Product(Struct, frozen=True):
     units: int
 
 
+# More units than the orders of any run ask for, whatever their baskets: the demo must not fail.
 PRODUCTS: Final = (
-    Product("MUG-BLUE", "Blue mug", {"gbp": 1250, "usd": 1599, "jpy": 2200, "kwd": 4250}, 60),
-    Product("MUG-RED", "Red mug", {"gbp": 1250, "usd": 1599, "jpy": 2200, "kwd": 4250}, 60),
+    Product("MUG-BLUE", "Blue mug", {"gbp": 1250, "usd": 1599, "jpy": 2200, "kwd": 4250}, 100),
+    Product("MUG-RED", "Red mug", {"gbp": 1250, "usd": 1599, "jpy": 2200, "kwd": 4250}, 100),
     Product(
-        "TEAPOT", "Stoneware teapot", {"gbp": 4200, "usd": 5400, "jpy": 7900, "kwd": 16200}, 30
+        "TEAPOT", "Stoneware teapot", {"gbp": 4200, "usd": 5400, "jpy": 7900, "kwd": 16200}, 80
     ),
-    Product("TEE-S", "T-shirt, small", {"gbp": 2400, "usd": 2900, "jpy": 4100, "kwd": 8800}, 50),
-    Product("TEE-M", "T-shirt, medium", {"gbp": 2400, "usd": 2900, "jpy": 4100, "kwd": 8800}, 50),
+    Product("TEE-S", "T-shirt, small", {"gbp": 2400, "usd": 2900, "jpy": 4100, "kwd": 8800}, 100),
+    Product("TEE-M", "T-shirt, medium", {"gbp": 2400, "usd": 2900, "jpy": 4100, "kwd": 8800}, 100),
     Product("POSTER", "Poster of the bay", {"gbp": 899, "usd": 1099, "jpy": 1500, "kwd": 3120}, 80),
-    Product("LAMP", "Desk lamp", {"gbp": 8950, "usd": 10900, "jpy": 16800, "kwd": 33500}, 40),
+    Product("LAMP", "Desk lamp", {"gbp": 8950, "usd": 10900, "jpy": 16800, "kwd": 33500}, 80),
     Product("STAMPS", "Book of stamps", {"gbp": 135, "usd": 160, "jpy": 220, "kwd": 500}, 200),
 )
 SHIPPING_MINOR: Final = {"gbp": 395, "usd": 500, "jpy": 800, "kwd": 1500}
@@ -40,9 +41,11 @@ PEOPLE: Final = (
     "Ines Costa",
     "Jonas Weber",
 )
+WISHING: Final = 7
+"""How many of the people have a wishlist."""
 
 Body = dict[str, Any]
-"""What `POST /orders` takes."""
+"""What a call takes, such as `POST /orders`."""
 
 
 def edition(run: int) -> Product:
@@ -62,9 +65,23 @@ def single(order_id: str, product: Product, person: str) -> Body:
     return _body(order_id, "gbp", [_line(product, "gbp", 1)], person)
 
 
+def wishes(random: Random) -> list[Body]:
+    """What people put on their wishlists before they order, one to three products each."""
+    return [
+        {"customer_id": customer_id_of(person), "sku": product.sku}
+        for person in random.sample(PEOPLE, WISHING)
+        for product in random.sample(PRODUCTS, random.randint(1, 3))
+    ]
+
+
+def customer_id_of(person: str) -> str:
+    """By which the shop knows somebody."""
+    return person.partition(" ")[0].lower()
+
+
 def email_of(person: str) -> str:
     """An address that can belong to nobody (RFC 2606)."""
-    return f"{person.partition(' ')[0].lower()}@example.com"
+    return f"{customer_id_of(person)}@example.com"
 
 
 def total_minor(body: Body) -> int:
@@ -88,6 +105,7 @@ def _body(order_id: str, currency: str, lines: list[Body], person: str) -> Body:
         "id": order_id,
         "currency": currency,
         "lines": lines,
+        "customer_id": customer_id_of(person),
         "email": email_of(person),
         "shipping_minor": SHIPPING_MINOR[currency],
         "shipping_address": {"name": person, "line1": "1 Harbour Street", "country": "GB"},
