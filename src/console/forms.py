@@ -1,0 +1,44 @@
+"""Forms: what people write in them as the API takes it, and what it refused to show beside them."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from console.api import Problem
+from ledger.domain.money import parse_money
+from ledger.errors import InvalidCommand
+
+IN_PLACE: Final = (409, 422)
+"""Refusals that the person at the form can do something about."""
+
+
+class Refusal(NamedTuple):
+    """A form, by the name of what it is for, that was refused with what was written in it."""
+
+    action: str
+    problem: Problem
+    fields: dict[str, str]
+
+
+def number(text: str) -> int | str:
+    """A whole number that a person wrote; anything else as it is, for the API to refuse."""
+    digits = text.strip().removeprefix("-")
+    return int(text) if digits.isascii() and digits.isdigit() and len(digits) < 19 else text
+
+
+def minor_units(text: str, currency: str) -> int:
+    """An amount that a person wrote, such as `12.50`; raises `Problem` for what is none."""
+    return _money(f"{text.strip()} {currency}")[0]
+
+
+def prices(text: str) -> dict[str, int]:
+    """Minor units by currency of `12.50 gbp, 2000 jpy`; raises `Problem` for what is no price."""
+    amounts = [_money(each) for each in text.split(",") if each.strip()]
+    return {currency: amount_minor for amount_minor, currency in amounts}
+
+
+def _money(text: str) -> tuple[int, str]:
+    try:
+        return parse_money(text)
+    except InvalidCommand as error:
+        raise Problem(422, {"title": "That is no amount.", "detail": str(error)}) from None

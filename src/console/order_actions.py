@@ -1,0 +1,188 @@
+"""What can be done to an order: for whom, when not and why, and what the API is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from console.forms import minor_units, number
+
+Order = Mapping[str, Any]
+"""One order, as `GET /orders/{id}` answers it."""
+
+Fields = Mapping[str, str]
+"""What a person wrote in a form."""
+
+UNITS: Final = "units of "
+"""How the fields of a return begin; the rest is the SKU."""
+
+
+class Action(NamedTuple):
+    """A form below an order; `refuses` says why it is not for an order as it stands, if so.
+
+    That is for the person who looks: the API decides, and may refuse for reasons of its own.
+    """
+
+    name: str
+    label: str
+    about: str
+    surface: str
+    told: str
+    refuses: Callable[[Order], str | None]
+    body: Callable[[Order, Fields], dict[str, Any]]
+
+
+class Refund(NamedTuple):
+    """What of an order's money is left to give back, in minor units of the currency it came in."""
+
+    amount_minor: int
+    currency: str
+
+
+def left_to_refund(order: Order) -> Refund:
+    """What was paid and neither went back nor is on its way; the order's own currency first."""
+    lefts = {order["currency"]: 0}
+    for each in order["payments"]:
+        back_minor = each["refunded_minor"] + each["refund_pending_minor"]
+        left_minor = each["received_minor"] - back_minor
+        lefts[each["currency"]] = lefts.get(each["currency"], 0) + left_minor
+    currency = next((c for c, left_minor in lefts.items() if left_minor > 0), order["currency"])
+    return Refund(lefts[currency], currency)
+
+
+# ── When not, and why ───────────────────────────────────────────────────────────────────────────
+
+
+def _holds_money(order: Order) -> bool:
+    return any(each["received_minor"] > each["refunded_minor"] for each in order["payments"])
+
+
+def _not_to_fulfil(order: Order) -> str | None:
+    match order["state"]:
+        case "paid" if order["total_minor"] > 0 and not _holds_money(order):
+            return "Its money went back in full; cancel it instead."
+        case "paid":
+            return None
+        case "fulfilled":
+            return "Its goods left already."
+        case "pending":
+            return "It is not paid in full."
+        case _:
+            return "Its stock is not held any more."
+
+
+def _not_to_call_off(order: Order) -> str | None:
+    if order["state"] not in {"pending", "paid"}:
+        return f"It is {order['state']}."
+    return "Money is held for it; refund that first." if _holds_money(order) else None
+
+
+def _not_to_return(order: Order) -> str | None:
+    if order["state"] != "fulfilled":
+        return "Only goods that left can come back."
+    is_out = any(line["quantity"] > line["returned"] for line in order["lines"])
+    return None if is_out else "All its goods came back."
+
+
+def _not_to_refund(order: Order) -> str | None:
+    is_left = left_to_refund(order).amount_minor > 0
+    return None if is_left else "Nothing that was paid is left to refund."
+
+
+def _not_to_link(_order: Order) -> str | None:
+    return None
+
+
+def _not_to_reallocate(order: Order) -> str | None:
+    return None if order["unallocated"] else "Only for an order that was paid after it expired."
+
+
+# ── What the API is asked for ───────────────────────────────────────────────────────────────────
+
+
+def _reason(_order: Order, fields: Fields) -> dict[str, Any]:
+    return {"reason": fields.get("reason", "")}
+
+
+def _returned(order: Order, fields: Fields) -> dict[str, Any]:
+    given = {name.removeprefix(UNITS): text for name, text in fields.items() if UNITS in name}
+    quantities = {sku: number(text) for sku, text in given.items() if text not in {"", "0"}}
+    return {"quantities": quantities} | _reason(order, fields)
+
+
+def _refunded(order: Order, fields: Fields) -> dict[str, Any]:
+    currency = left_to_refund(order).currency
+    amount_minor = minor_units(fields.get("amount", ""), currency)
+    return {"amount_minor": amount_minor} | _reason(order, fields)
+
+
+def _linked(order: Order, fields: Fields) -> dict[str, Any]:
+    return {"payment_id": fields.get("payment_id", "").strip()} | _reason(order, fields)
+
+
+ACTIONS: Final = (
+    Action(
+        "fulfil",
+        "Fulfil",
+        "Say that the goods left: their units count as sold.",
+        "manage_order",
+        "The order is fulfilled.",
+        _not_to_fulfil,
+        _reason,
+    ),
+    Action(
+        "cancel",
+        "Cancel",
+        "Call the order off for good, and release its stock.",
+        "cancel_order",
+        "The order is canceled, its stock released.",
+        _not_to_call_off,
+        _reason,
+    ),
+    Action(
+        "expire",
+        "Expire",
+        "End its reservation now, and release its stock.",
+        "manage_order",
+        "The order is expired, its stock released.",
+        _not_to_call_off,
+        _reason,
+    ),
+    Action(
+        "reallocate",
+        "Reallocate",
+        "Reserve stock again for this order, which was paid after it expired.",
+        "manage_order",
+        "Asked for: the order holds its stock again if there was enough.",
+        _not_to_reallocate,
+        _reason,
+    ),
+    Action(
+        "return",
+        "Return lines",
+        "Take units back into stock. This moves no money.",
+        "manage_order",
+        "The units are back in stock.",
+        _not_to_return,
+        _returned,
+    ),
+    Action(
+        "refunds",
+        "Request a refund",
+        "Record that money shall go back; that it did is known when Stripe says so.",
+        "manage_order",
+        "The refund is requested.",
+        _not_to_refund,
+        _refunded,
+    ),
+    Action(
+        "payments",
+        "Link a payment",
+        "Say that a payment is for this order, where its own metadata does not.",
+        "manage_order",
+        "The payment is linked.",
+        _not_to_link,
+        _linked,
+    ),
+)
+"""In the order of an order's life."""

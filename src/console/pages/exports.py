@@ -1,0 +1,88 @@
+"""Exports: what can be taken out of the books as a file, and who took what out."""
+
+from __future__ import annotations
+
+from asyncio import gather
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from console.api import Problem, part
+from console.handed import Handed
+from console.pages.orders import STATES
+from console.period import LENGTHS, window_of
+from console.visit import Visit, view
+
+LOG_FILTERS: Final = ("name", "actor", "sha256")
+OF_WINDOW: Final = frozenset({"window", "from", "to"})
+
+
+async def exports(visit: Visit) -> Response:
+    """A form for each export, and for those who may see evidence the log of all that were made."""
+    return await _page(visit, 200)
+
+
+async def download(visit: Visit) -> Response:
+    """A file as it is made, which is put on record: so only a form of ours may ask for it."""
+    name: str = visit.request.path_params["name"]
+    fields = await visit.form()
+    days = {key.rstrip("_"): value for key, value in window_of(fields).items()}
+    chosen = {key: value.strip() for key, value in fields.items() if key not in OF_WINDOW}
+    again = partial(_refused, visit, name, fields)
+    return Handed(visit, f"/exports/{part(name)}", chosen | days, again)
+
+
+async def manifest(visit: Visit) -> Response:
+    """What a file is, for programs."""
+    path = f"/exports/{part(visit.request.path_params['id'])}/manifest"
+    return Handed(visit, path, {}, partial(_told, visit))
+
+
+async def _refused(
+    visit: Visit, name: str, fields: Mapping[str, str], problem: Problem
+) -> Response:
+    """The form again, as it was filled in, with why it gave nothing."""
+    return await _page(visit, problem.status, refused=problem, name=name, given=fields)
+
+
+async def _told(visit: Visit, problem: Problem) -> Response:
+    return visit.page("problem.html", problem.status, problem=problem)
+
+
+async def _page(
+    visit: Visit,
+    status: int,
+    *,
+    refused: Problem | None = None,
+    name: str | None = None,
+    given: Mapping[str, str] | None = None,
+) -> Response:
+    catalogue, log = await gather(visit.api.get("/exports"), _log(visit))
+    return visit.page(
+        "exports.html",
+        status,
+        catalogue=catalogue,
+        lengths=LENGTHS,
+        choices=STATES,
+        log=log,
+        refused=refused,
+        name=name,
+        given=given or {},
+    )
+
+
+async def _log(visit: Visit) -> dict[str, Any] | None:
+    """Who exported what, the latest first."""
+    if not visit.may("see_evidence"):
+        return None
+    asked = {name: visit.query.get(name, "").strip() for name in LOG_FILTERS}
+    return await visit.api.get("/export_log", cursor=visit.query.get("cursor"), **asked)
+
+
+routes = [
+    view("/console/exports", exports),
+    view("/console/exports/{name}", download, methods=("POST",)),
+    view("/console/exports/{id}/manifest", manifest),
+]

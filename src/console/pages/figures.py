@@ -1,0 +1,122 @@
+"""Figures: the contract about every number, and of each its days, its facts and its snapshots."""
+
+from __future__ import annotations
+
+from asyncio import gather
+from itertools import groupby
+from typing import Any, Final, NamedTuple
+
+from markupsafe import Markup
+from starlette.responses import Response
+
+from console.api import Problem, part
+from console.course import Days, Definition, chart
+from console.period import DECISIVE, currency_of, or_refusal, window_of
+from console.visit import Visit, view
+
+WIDE: Final = 960
+LINKED: Final = {
+    "order_id": ("order", "see_order"),
+    "payment_id": ("payment", "see_records"),
+    "dispute_id": ("dispute", "see_records"),
+    "refund_id": ("refund", "see_records"),
+    "customer_id": ("customer", "see_records"),
+    "subscription_id": ("subscription", "see_records"),
+    "sku": ("sku", "see_records"),
+}
+"""Columns of facts that name an object with a page, and what it takes to see that."""
+
+
+class Shown(NamedTuple):
+    """One figure in one currency: its window, days, facts and snapshots."""
+
+    answer: dict[str, Any]
+    currency: str | None
+    value: dict[str, Any]
+    chart: Markup
+    facts: dict[str, Any]
+    snapshots: list[dict[str, Any]]
+
+
+async def contract(visit: Visit) -> Response:
+    """Every figure by its family, or those in which all words of a search occur."""
+    answer = await visit.api.get("/kpi/definitions")
+    wanted = visit.query.get("q", "").lower().split()
+    found = [each for each in answer["figures"] if all(word in _text(each) for word in wanted)]
+    families = [(title, [*each]) for title, each in groupby(found, lambda each: each["family"])]
+    return visit.page("figures.html", contract=answer, families=families, found=len(found))
+
+
+async def figure(visit: Visit) -> Response:
+    """What a figure is, what it was in a window, and what it was made of."""
+    asked: str = visit.request.path_params["id"]
+    answer = await visit.api.get("/kpi/definitions")
+    known = {each["id"]: each for each in answer["figures"]}
+    if asked not in known:
+        raise Problem(404, {"title": "There is no such figure.", "detail": asked})
+    shown, refused = await or_refusal(_shown(visit, known[asked]))
+    return visit.page(
+        "figure.html",
+        refused.status if refused else 200,
+        definition=known[asked],
+        known=known,
+        shown=shown,
+        refused=refused,
+        linked={name: kind for name, (kind, surface) in LINKED.items() if visit.may(surface)},
+    )
+
+
+async def _shown(visit: Visit, definition: Definition) -> Shown:
+    name, window = definition["id"], window_of(visit.query)
+    wanted = ",".join({name, *DECISIVE})
+    answer, daily = await gather(
+        visit.api.get("/kpi", figures=wanted, compare="previous", **window),
+        visit.api.get("/kpi/daily", figures=name, **window),
+    )
+    chosen = currency_of(visit.query, answer["currencies"])
+    currency = chosen if definition["has_currency"] else None
+    facts, snapshots = await gather(
+        _facts(visit, definition, currency), _snapshots(visit, name, currency)
+    )
+    values = (
+        answer["currencies"].get(currency, {}) if definition["has_currency"] else answer["shop"]
+    )
+    value = values.get(name, {"value": None, "previous": None, "change_pct": None})
+    drawn = _chart(daily["days"], definition, currency)
+    return Shown(answer, currency, value, drawn, facts, snapshots)
+
+
+def _chart(days: Days, definition: Definition, currency: str | None) -> Markup:
+    if definition["has_currency"] and currency is None:
+        return Markup("")
+    return chart(f"{definition['label']} by day", days, [definition], currency, width=WIDE)
+
+
+async def _facts(visit: Visit, definition: Definition, currency: str | None) -> dict[str, Any]:
+    """A page of what was counted; a figure that is computed from others has none of its own."""
+    if definition["parts"] or (definition["has_currency"] and currency is None):
+        return {"items": [], "next": None}
+    window, cursor = window_of(visit.query), visit.query.get("cursor")
+    path = f"/kpi/{part(definition['id'])}/explain"
+    return await visit.api.get(path, currency=currency, cursor=cursor, **window)
+
+
+async def _snapshots(visit: Visit, name: str, currency: str | None) -> list[dict[str, Any]]:
+    """What was taken down of the figure; ratios are computed, not taken down."""
+    answer = await visit.api.get(
+        "/kpi/snapshots",
+        currency=currency,
+        window_days=visit.query.get("window_days"),
+        as_of=visit.query.get("as_of"),
+        **window_of(visit.query),
+    )
+    taken = [row for row in answer["items"] if row["currency"] == currency]
+    return [row | {"value": row["figures"][name]} for row in taken if name in row["figures"]]
+
+
+def _text(definition: Definition) -> str:
+    """What a search looks in."""
+    return " ".join(definition[name] for name in ("id", "label", "family", "formula")).lower()
+
+
+routes = [view("/console/figures", contract), view("/console/figures/{id}", figure)]

@@ -1,0 +1,119 @@
+"""Issues: what the checks found wrong, the evidence of each, and what people decide on it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from console.api import Problem, new_key, part
+from console.forms import IN_PLACE, Refusal
+from console.kinds import LINKS
+from console.pages.records import history
+from console.visit import Visit, done, view
+
+LIST: Final = "/console/issues"
+SEVERITIES: Final = ("high", "medium", "low")
+STATES: Final = ("open", "resolved")
+TEXTS: Final = ("check", "kind", "reference")
+FIRST: Final = 20
+"""How many of a severity are shown beside those of the others."""
+
+TOLD: Final = {"resolve": "The issue is resolved.", "reopen": "The issue is open again."}
+
+
+async def issues(visit: Visit) -> Response:
+    """Issues that fit the filters, open ones unless others are asked for, the worst first."""
+    asked = {name: visit.query.get(name, "").strip() for name in ("severity", *TEXTS)}
+    asked["state"] = visit.query.get("state", "open").strip()
+    severities = [asked["severity"]] if asked["severity"] else SEVERITIES
+    checks, *found = await asyncio.gather(
+        visit.api.get("/checks"), *(_of(visit, asked | {"severity": each}) for each in severities)
+    )
+    return visit.page(
+        "issues.html",
+        asked=asked,
+        severities=SEVERITIES,
+        states=STATES,
+        checks=checks["items"],
+        lists=dict(zip(severities, found, strict=True)),
+    )
+
+
+async def issue(visit: Visit, refusal: Refusal | None = None) -> Response:
+    """One issue with its evidence and history."""
+    path = f"/issues/{part(_name(visit))}"
+    row, past = await asyncio.gather(
+        visit.api.get(path), history(visit, path, cursor=visit.query.get("cursor"))
+    )
+    return visit.page(
+        "issue.html",
+        refusal.problem.status if refusal else 200,
+        issue=row,
+        links=LINKS,
+        history=past,
+        refusal=refusal,
+        key=new_key(),
+    )
+
+
+async def decide(visit: Visit, action: str) -> Response:
+    """Resolve or reopen; the API's refusal is shown at the form."""
+    fields, name = await visit.form(), part(_name(visit))
+    body = {"reason": fields.get("reason", "").strip()}
+    try:
+        answer = await visit.api.post(f"/issues/{name}/{action}", body, key=fields.get("key"))
+    except Problem as problem:
+        if problem.status not in IN_PLACE:
+            raise
+        return await issue(visit, Refusal(action, problem, fields))
+    with suppress(Problem):  # it is done, also where the page cannot show it yet
+        await visit.api.get(f"/issues/{name}", after=answer["position"])
+    return done(f"{LIST}/{name}", TOLD[action])
+
+
+async def run(visit: Visit) -> Response:
+    """Run all checks now, and tell what came of it."""
+    await visit.form()
+    report = await visit.api.post("/checks/run", {})
+    with suppress(Problem):
+        await visit.api.get("/checks", after=report["position"])
+    return done(LIST, _told(report))
+
+
+async def _of(visit: Visit, asked: dict[str, str]) -> dict[str, Any]:
+    """A page of one severity; only where it was asked for alone does it go on."""
+    alone = visit.query.get("severity")
+    paging = {"cursor": visit.query.get("cursor")} if alone else {"limit": FIRST}
+    found = await visit.api.get("/issues", **asked, **paging)
+    return found | {"many": len(found["items"])}
+
+
+def _told(report: dict[str, Any]) -> str:
+    checks: list[dict[str, Any]] = report["checks"]
+    opened, reopened, resolved = (
+        sum(each[what] for each in checks) for what in ("opened", "reopened", "resolved")
+    )
+    crashed = f" No answer from: {', '.join(report['crashed'])}." if report["crashed"] else ""
+    return (
+        f"{len(checks)} checks ran: {opened} issues opened, {reopened} reopened,"
+        f" {resolved} resolved; {report['open']} are open.{crashed}"
+    )
+
+
+def _name(visit: Visit) -> str:
+    return visit.request.path_params["id"]
+
+
+routes = [
+    view(LIST, issues),
+    view("/console/checks/run", run, methods=("POST",)),
+    view(f"{LIST}/{{id}}", issue),
+    *(
+        view(f"{LIST}/{{id}}/{each}", partial(decide, action=each), methods=("POST",))
+        for each in TOLD
+    ),
+]

@@ -1,0 +1,152 @@
+"""One order: where it stands and stood, its timeline, why it is so, and what can be done to it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from console.api import Problem, new_key, part
+from console.forms import IN_PLACE, Refusal
+from console.order_actions import ACTIONS, UNITS, Action, left_to_refund
+from console.visit import Visit, done, view
+
+SHOWN_EVENTS: Final = 200
+Events = list[dict[str, Any]]
+
+
+# ── Looking ─────────────────────────────────────────────────────────────────────────────────────
+
+
+async def order(visit: Visit) -> Response:
+    """An order as it is now."""
+    return await _show(visit)
+
+
+async def as_of(visit: Visit) -> Response:
+    """An order as it was known after one of its events, which `step` counts from 1.
+
+    There may be none yet: Stripe may tell of a payment before the order is placed.
+    """
+    path = _path(visit)
+    events = await _events(visit)
+    step = _step(visit.query.get("step", ""), len(events))
+    return visit.page(
+        "order_as_of.html",
+        order_id=_order_id(visit),
+        order=await _known(visit, path, events[step - 1]["position"]),
+        events=events,
+        step=step,
+    )
+
+
+async def timeline(visit: Visit) -> Response:
+    """Every event of an order, with what it changed."""
+    query = {"changes": True, "limit": SHOWN_EVENTS, "cursor": visit.query.get("cursor")}
+    found, now = await asyncio.gather(
+        visit.api.get(f"{_path(visit)}/history", **query), _known(visit, _path(visit))
+    )
+    return visit.page(
+        "order_timeline.html",
+        order_id=_order_id(visit),
+        currency=now and now["currency"],
+        events=found["items"],
+        next=found["next"],
+    )
+
+
+async def explain(visit: Visit) -> Response:
+    """Each column of an order with the events that made it so."""
+    found = await visit.api.get(f"{_path(visit)}/explain")
+    currency = found["fields"]["currency"]["value"]
+    return visit.page(
+        "order_explain.html",
+        order_id=_order_id(visit),
+        currency=currency,
+        fields=found["fields"],
+    )
+
+
+async def _show(visit: Visit, refusal: Refusal | None = None) -> Response:
+    path, past = _path(visit), visit.may("see_order_history")
+    found, events = await asyncio.gather(visit.api.get(path), _events(visit) if past else _none())
+    return visit.page(
+        "order.html",
+        refusal.problem.status if refusal else 200,
+        order=found,
+        order_id=found["order_id"],
+        events=events,
+        step=len(events),
+        left=left_to_refund(found),
+        actions=[(each, each.refuses(found)) for each in ACTIONS if visit.may(each.surface)],
+        refusal=refusal,
+        units=UNITS,
+        key=new_key(),
+    )
+
+
+async def _events(visit: Visit) -> Events:
+    return (await visit.api.get(f"{_path(visit)}/history", limit=SHOWN_EVENTS))["items"]
+
+
+async def _none() -> Events:
+    return []
+
+
+async def _known(visit: Visit, path: str, position: int | None = None) -> dict[str, Any] | None:
+    """The order now or as of a position, if there was one."""
+    try:
+        return await visit.api.get(path, as_of=position)
+    except Problem as problem:
+        if problem.status != 404:
+            raise
+        return None
+
+
+def _step(text: str, last: int) -> int:
+    """Which of the events is meant; the last one where it is none of them."""
+    wanted = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else last
+    return min(max(wanted, 1), last)
+
+
+# ── Doing ───────────────────────────────────────────────────────────────────────────────────────
+
+
+async def act(visit: Visit, action: Action) -> Response:
+    """Ask the API for what a form says; its refusal is shown at the form."""
+    fields, path = await visit.form(), _path(visit)
+    try:
+        body = action.body(await visit.api.get(path), fields)
+        answer = await visit.api.post(f"{path}/{action.name}", body, key=fields.get("key"))
+    except Problem as problem:
+        if problem.status not in IN_PLACE:
+            raise
+        return await _show(visit, Refusal(action.name, problem, fields))
+    with suppress(Problem):  # it is done, also where the page cannot show it yet
+        await visit.api.get(path, after=answer["position"])
+    return done(f"/console{path}", action.told)
+
+
+def _order_id(visit: Visit) -> str:
+    return visit.request.path_params["id"]
+
+
+def _path(visit: Visit) -> str:
+    """Of the API; the console's is the same below `/console`."""
+    return f"/orders/{part(_order_id(visit))}"
+
+
+PAGE: Final = "/console/orders/{id}"
+routes = [
+    view(PAGE, order),
+    view(f"{PAGE}/as-of", as_of),
+    view(f"{PAGE}/timeline", timeline),
+    view(f"{PAGE}/explain", explain),
+    *(
+        view(f"{PAGE}/{each.name}", partial(act, action=each), methods=("POST",))
+        for each in ACTIONS
+    ),
+]

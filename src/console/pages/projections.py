@@ -1,0 +1,67 @@
+"""Projections: where each stands, and proofs and rebuilds of them with their progress and end."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+from starlette.responses import RedirectResponse, Response
+
+from console.api import Problem, part
+from console.forms import IN_PLACE, Refusal
+from console.visit import SEE_OTHER, Visit, view
+
+LIST: Final = "/console/projections"
+CHOSEN: Final = "only."
+"""What the name of a field begins with that chooses a projection: `only.orders`."""
+
+
+async def projections(visit: Visit, refusal: Refusal | None = None) -> Response:
+    """Where each projection stands, and forms to have them proven or rebuilt."""
+    status = await visit.api.get("/status")
+    return visit.page(
+        "projections.html",
+        refusal.problem.status if refusal else 200,
+        head=status["head"],
+        projections=status["projections"],
+        refusal=refusal,
+    )
+
+
+async def begin(visit: Visit, action: str, path: str) -> Response:
+    """Begin a proof or a rebuild, and go to where its progress is told."""
+    fields = await visit.form()
+    try:
+        started = await visit.api.post(f"/{action}", _body(action, fields))
+    except Problem as problem:
+        if problem.status not in IN_PLACE:
+            raise
+        return await projections(visit, Refusal(action, problem, fields))
+    return RedirectResponse(f"{path}/{started['id']}", SEE_OTHER)
+
+
+async def progress(visit: Visit, action: str) -> Response:
+    """How far a proof or rebuild is, and in the end what it came to; asked again while it runs."""
+    found = await visit.api.get(f"/{action}/{part(visit.request.path_params['id'])}")
+    return visit.page(f"{action}.html", task=found)
+
+
+def _body(action: str, fields: dict[str, str]) -> dict[str, Any]:
+    reason = fields.get("reason", "").strip()
+    body: dict[str, Any] = {"reason": reason} if reason else {}
+    if action == "rebuild":
+        body["names"] = [name.removeprefix(CHOSEN) for name in fields if name.startswith(CHOSEN)]
+    return body
+
+
+PAGES: Final = {"verify": "/console/proofs", "rebuild": "/console/rebuilds"}
+"""What can be done, as the API names it, and where it is looked at."""
+
+routes = [
+    view(LIST, projections),
+    *(
+        view(path, partial(begin, action=action, path=path), methods=("POST",))
+        for action, path in PAGES.items()
+    ),
+    *(view(f"{path}/{{id}}", partial(progress, action=action)) for action, path in PAGES.items()),
+]

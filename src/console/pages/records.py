@@ -1,0 +1,118 @@
+"""Records: lists of customers, payments and other objects of Stripe's, and each with its past."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from console.api import Problem, new_key, part
+from console.forms import IN_PLACE, Refusal
+from console.kinds import KINDS, LINKS, Kind, Related
+from console.visit import Visit, done, view
+
+PAGE_OF_EVENTS: Final = 50
+LINK_REFUSALS: Final = (404, *IN_PLACE)
+"""To link a payment to an order that is unknown is a slip of the pen, too."""
+
+Rows = list[dict[str, Any]]
+PAYMENT: Final = KINDS["payment"]
+
+
+async def records(visit: Visit, kind: Kind) -> Response:
+    """The newest of a kind that fit the filters."""
+    asked = {name: visit.query.get(name, "").strip() for name in kind.filters}
+    found = await visit.api.get(f"/{kind.path}", **asked, cursor=visit.query.get("cursor"))
+    return visit.page(
+        "records.html", kind=kind, kinds=KINDS.values(), links=LINKS, asked=asked, **found
+    )
+
+
+async def record(visit: Visit, kind: Kind, refusal: Refusal | None = None) -> Response:
+    """One of a kind, what belongs to it, and every event that touched it."""
+    name = _name(visit)
+    row = await visit.api.get(f"/{kind.path}/{part(name)}")
+    cursor = visit.query.get("cursor")
+    events, related = await asyncio.gather(
+        history(visit, f"/{kind.path}/{part(name)}", limit=PAGE_OF_EVENTS, cursor=cursor),
+        _belonging(visit, kind, name, row),
+    )
+    return visit.page(
+        "record.html",
+        refusal.problem.status if refusal else 200,
+        kind=kind,
+        name=name,
+        row={column: value for column, value in row.items() if not isinstance(value, list)},
+        links=LINKS,
+        parts={part: rows for part, rows in row.items() if isinstance(rows, list)},
+        related=related,
+        history=events,
+        refusal=refusal,
+        key=new_key(),
+    )
+
+
+async def link(visit: Visit) -> Response:
+    """Say that a payment belongs to an order; the API's refusal is shown at the form."""
+    fields, name = await visit.form(), _name(visit)
+    order_id = fields.get("order_id", "").strip()
+    path, body = f"/orders/{part(order_id)}/payments", {"payment_id": name}
+    try:
+        answer = await visit.api.post(path, body, key=fields.get("key"))
+    except Problem as problem:
+        if problem.status not in LINK_REFUSALS:
+            raise
+        return await record(visit, PAYMENT, Refusal("link", problem, fields))
+    with suppress(Problem):  # it is done, also where the page cannot show it yet
+        await visit.api.get(f"/payments/{part(name)}", after=answer["position"])
+    return done(f"/console/payments/{part(name)}", f"The payment belongs to order {order_id}.")
+
+
+async def history(visit: Visit, path: str, **query: Any) -> dict[str, Any]:
+    """The events of an object and what each changed; where they are too many, why there is none."""
+    try:
+        return await visit.api.get(f"{path}/history", changes=True, **query) | {"refused": None}
+    except Problem as problem:
+        if problem.status not in {404, 422}:
+            raise
+        return {"items": [], "next": None, "refused": problem.detail}
+
+
+async def _belonging(
+    visit: Visit, kind: Kind, name: str, row: dict[str, Any]
+) -> list[tuple[Related, Rows]]:
+    """What belongs to one, list by list: those that are open to the role and not empty."""
+    lists = [each for each in kind.related if visit.may(each.surface)]
+    found = await asyncio.gather(*(_rows(visit, each, name, row) for each in lists))
+    return [(each, rows) for each, rows in zip(lists, found, strict=True) if rows]
+
+
+async def _rows(visit: Visit, related: Related, name: str, row: dict[str, Any]) -> Rows:
+    """The first rows of another list that name this one, or a charge of it."""
+    charges: Rows = row.get("charges", []) if related.by_charge else []
+    asked = [{related.column: name}, *({"charge_id": each["charge_id"]} for each in charges)]
+    pages = await asyncio.gather(*(visit.api.get(f"/{related.path}", **each) for each in asked))
+    rows: dict[str, Any] = {row[related.key]: row for page in pages for row in page["items"]}
+    return list(rows.values())
+
+
+def _name(visit: Visit) -> str:
+    return visit.request.path_params["id"]
+
+
+def _routes(kind: Kind) -> list[Route]:
+    path = f"/console/{kind.path}"
+    return [
+        view(path, partial(records, kind=kind)),
+        view(f"{path}/{{id}}", partial(record, kind=kind)),
+    ]
+
+
+routes = [
+    *(route for kind in KINDS.values() for route in _routes(kind)),
+    view("/console/payments/{id}/link", link, methods=("POST",)),
+]

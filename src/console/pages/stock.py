@@ -1,0 +1,186 @@
+"""Stock: the levels of all products, and one product with its movements, prices and counts."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final
+
+from starlette.responses import RedirectResponse, Response
+
+from console.api import Problem, new_key, part
+from console.forms import IN_PLACE, Refusal, number, prices
+from console.visit import SEE_OTHER, Visit, done, view
+from ledger.domain.money import format_money
+
+LIST: Final = "/console/stock"
+LOW_UNITS: Final = 5
+PAGE_OF_EVENTS: Final = 25
+
+TOLD: Final = {
+    "receive": "The units are counted in.",
+    "adjust": "The count is corrected.",
+    "listing": "The product is listed so.",
+}
+"""What can be done to a product, and what is said when it was."""
+
+
+# ── Looking ─────────────────────────────────────────────────────────────────────────────────────
+
+
+async def levels(visit: Visit) -> Response:
+    """Products and their levels, or the page of the one that is looked for."""
+    sought = visit.query.get("q", "").strip()
+    if sought and await _is_listed(visit, sought):
+        return RedirectResponse(_page(sought), SEE_OTHER)
+    return await _list(visit, sought=sought)
+
+
+async def product(visit: Visit) -> Response:
+    """One product as it is now."""
+    return await _show(visit)
+
+
+async def history(visit: Visit) -> Response:
+    """Every event of a product, with what it changed."""
+    sku = _sku(visit)
+    query = {"changes": True, "limit": PAGE_OF_EVENTS, "cursor": visit.query.get("cursor")}
+    found = await visit.api.get(f"/stock/{part(sku)}/history", **query)
+    return visit.page("sku_history.html", sku=sku, events=found["items"], next=found["next"])
+
+
+async def _list(visit: Visit, *, sought: str = "", refusal: Refusal | None = None) -> Response:
+    preorder, cursor = visit.query.get("preorder", ""), visit.query.get("cursor")
+    answer = await visit.api.get("/stock", preorder=preorder, cursor=cursor)
+    return visit.page(
+        "stock.html",
+        _status(refusal),
+        items=[row | {"level": _level(row["available"])} for row in answer["items"]],
+        next=answer["next"],
+        preorder=preorder,
+        sought=sought,
+        low=LOW_UNITS,
+        refusal=refusal,
+        key=new_key(),
+    )
+
+
+async def _show(visit: Visit, refusal: Refusal | None = None) -> Response:
+    path = f"/stock/{part(_sku(visit))}"
+    item, moves = await asyncio.gather(
+        visit.api.get(path),
+        visit.api.get(f"{path}/movements", cursor=visit.query.get("cursor")),
+    )
+    return visit.page(
+        "sku.html",
+        _status(refusal),
+        item=item,
+        level=_level(item["available"]),
+        prices=", ".join(format_money(minor, each) for each, minor in item["prices"].items()),
+        moves=moves["items"],
+        next=moves["next"],
+        refusal=refusal,
+        key=new_key(),
+    )
+
+
+def _level(available: int) -> str | None:
+    """What a person should know of a level; below zero is what pre-orders took ahead."""
+    if available < 0:
+        return "negative"
+    if available == 0:
+        return "sold_out"
+    return "low" if available <= LOW_UNITS else None
+
+
+def _status(refusal: Refusal | None) -> int:
+    return refusal.problem.status if refusal else 200
+
+
+async def _is_listed(visit: Visit, sku: str) -> bool:
+    try:
+        await visit.api.get(f"/stock/{part(sku)}")
+    except Problem as problem:
+        if problem.status != 404:
+            raise
+        return False
+    return True
+
+
+# ── Doing ───────────────────────────────────────────────────────────────────────────────────────
+
+
+async def change(visit: Visit, action: str) -> Response:
+    """Count in, correct or list a product anew; the API's refusal is shown at the form."""
+    fields = await visit.form()
+    try:
+        answer = await _ask(visit, action, _sku(visit), fields)
+    except Problem as problem:
+        if problem.status not in IN_PLACE:
+            raise
+        return await _show(visit, Refusal(action, problem, fields))
+    return await _done(visit, action, answer)
+
+
+async def add(visit: Visit) -> Response:
+    """List a product that was none before."""
+    fields = await visit.form()
+    try:
+        sku = await _new_sku(visit, fields)
+        answer = await _ask(visit, "listing", sku, fields)
+    except Problem as problem:
+        if problem.status not in IN_PLACE:
+            raise
+        return await _list(visit, refusal=Refusal("listing", problem, fields))
+    return await _done(visit, "listing", answer)
+
+
+async def _new_sku(visit: Visit, fields: dict[str, str]) -> str:
+    sku = fields.get("sku", "").strip()
+    if not sku:
+        raise Problem(422, {"title": "A product needs a SKU."})
+    if await _is_listed(visit, sku):
+        raise Problem(409, {"title": f"{sku} is listed already; change it on its page."})
+    return sku
+
+
+async def _ask(visit: Visit, action: str, sku: str, fields: dict[str, str]) -> Any:
+    key, name = fields.get("key"), part(sku)
+    if action == "listing":
+        return await visit.api.put(f"/products/{name}", _listing(fields), key=key)
+    amount = "quantity" if action == "receive" else "change"
+    body = {amount: number(fields.get(amount, "")), "reason": fields.get("reason", "")}
+    return await visit.api.post(f"/stock/{name}/{action}", body, key=key)
+
+
+def _listing(fields: dict[str, str]) -> dict[str, Any]:
+    return {
+        "name": fields.get("name", "").strip(),
+        "prices": prices(fields.get("prices", "")),
+        "preorder": "preorder" in fields,
+    }
+
+
+async def _done(visit: Visit, action: str, answer: dict[str, Any]) -> Response:
+    with suppress(Problem):  # it is done, also where the page cannot show it yet
+        await visit.api.get(f"/stock/{part(answer['sku'])}", after=answer["position"])
+    return done(_page(answer["sku"]), TOLD[action])
+
+
+def _sku(visit: Visit) -> str:
+    return visit.request.path_params["sku"]
+
+
+def _page(sku: str) -> str:
+    return f"{LIST}/{part(sku)}"
+
+
+ONE: Final = f"{LIST}/{{sku}}"
+routes = [
+    view(LIST, levels),
+    view(LIST, add, methods=("POST",)),
+    view(ONE, product),
+    view(f"{ONE}/history", history),
+    *(view(f"{ONE}/{each}", partial(change, action=each), methods=("POST",)) for each in TOLD),
+]

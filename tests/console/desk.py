@@ -1,0 +1,72 @@
+"""A desk: the console over books that a test made, and a browser in which anyone signs in."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from httpx2 import Response
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from ledger.app import create_app
+from ledger.domain.access import Role
+from ledger.domain.events import Meta
+from ledger.log import Log
+from ledger.settings import Settings
+from ledger.tokens import issue
+from tests.kpi.books import Books
+from tests.support.servers import Server
+
+
+class Desk(NamedTuple):
+    """The browser, and the books that its pages are of."""
+
+    browser: TestClient
+    books: Books
+
+    def sign_in(self, role: Role) -> None:
+        """Sign in with a new token of a role."""
+        token = issue(self.books.engine.log, role, "Ada", Meta()).token
+        self.browser.cookies.clear()
+        csrf = self.csrf(self.browser.get("/console/sign-in").text)
+        answer = self.post("/console/sign-in", csrf=csrf, token=token)
+        assert answer.status_code == 303, answer.text
+
+    def page(self, path: str, status: int = 200, /, **query: str) -> str:
+        """The text of a page."""
+        answer = self.browser.get(path, params=query)
+        assert answer.status_code == status, answer.text
+        return answer.text
+
+    def post(self, path: str, **fields: str) -> Response:
+        """What a form gets, before the browser goes anywhere."""
+        return self.browser.post(path, data=fields, follow_redirects=False)
+
+    @staticmethod
+    def csrf(page: str) -> str:
+        """The proof that a form of this page would bring."""
+        found = re.search(r'name="csrf" value="([^"]+)"', page)
+        assert found, page
+        return found[1]
+
+
+@contextmanager
+def desk_of(server: Server, *deeds: Callable[[Books], object]) -> Iterator[Desk]:
+    """The console over books in which all of this happened, with no follower beside it."""
+    database = server.create()
+    settings = Settings(
+        _env_file=None,  # pyright: ignore[reportCallIssue] - pydantic-settings' own argument
+        database_url=SecretStr(database.admin_conninfo),
+    )
+    here = {"base_url": "http://127.0.0.1", "client": ("127.0.0.1", 50_000)}
+    try:
+        with Log(database.conninfo("app")) as log:
+            books = Books(database, log)
+            for deed in deeds:
+                deed(books)
+            books.follow()
+            with TestClient(create_app(settings, database), **here) as browser:
+                yield Desk(browser, books)
+    finally:
+        server.drop(database)

@@ -1,0 +1,133 @@
+"""A house of the console's tests: the service with a follower, people of each role, a shop."""
+
+import re
+import time
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, closing, contextmanager
+from html import unescape
+from threading import Event, Thread
+from typing import Any
+
+from httpx2 import Response
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from ledger.app import create_app
+from ledger.domain.access import Role
+from ledger.domain.events import Meta
+from ledger.log import Log
+from ledger.service import make_engine
+from ledger.settings import Settings
+from ledger.tokens import issue
+from projections.engine.follow import Follower
+from tests.support.servers import Server
+from webhooks.simulator import SimulatedEvent, sign
+
+SECRET = "whsec_of_the_console"
+URL, HERE = "http://127.0.0.1", ("127.0.0.1", 50_000)
+META = Meta(actor="cli")
+
+
+class House:
+    """Who signed in looks at pages and sends forms; the shop's own programs call the API."""
+
+    def __init__(self, client: TestClient, tokens: dict[Role, str]) -> None:
+        self.client = client
+        self.tokens = tokens
+        self.position = 0
+
+    def enter(self, role: Role) -> None:
+        """Sign in with the token of a role."""
+        self.client.cookies.clear()
+        page = self.client.get("/console/sign-in")
+        entered = self.send(page, "/console/sign-in", token=self.tokens[role])
+        assert "ledger_session" in self.client.cookies, entered.text
+
+    def look(self, path: str, *, htmx: bool = False) -> Response:
+        return self.client.get(path, headers={"hx-request": "true"} if htmx else {})
+
+    def see(self, path: str) -> str:
+        """A page's text as a person reads it."""
+        answer = self.look(path)
+        assert answer.status_code == 200, answer.text
+        return words(answer.text)
+
+    def send(self, page: Response, path: str, **fields: str) -> Response:
+        """Send a form of a page, with what is hidden in it."""
+        return self.client.post(path, data=hidden(page) | fields)
+
+    def call(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """What a program of the shop does, seen by every page that is asked for afterwards."""
+        bearer = {"authorization": f"Bearer {self.tokens[Role.ADMIN]}"}
+        answer = self.client.request(method, path, json=body, headers=bearer)
+        assert answer.status_code < 300, answer.text
+        return self._seen(answer.json(), bearer)
+
+    def deliver(self, events: list[SimulatedEvent]) -> None:
+        """What Stripe sends."""
+        bearer = {"authorization": f"Bearer {self.tokens[Role.ADMIN]}"}
+        for event in events:
+            header = {"stripe-signature": sign(event.body, SECRET, int(time.time()))}
+            answer = self.client.post("/webhooks/stripe", content=event.body, headers=header)
+            self._seen(answer.json(), bearer)
+
+    def order(self, **given: Any) -> str:
+        """Place an order of mugs at ten pounds each; answers its id."""
+        quantity = given.pop("quantity", 2)
+        line = {"sku": "MUG", "name": "Blue mug", "quantity": quantity, "unit_minor": 1000}
+        return self.call("POST", "/orders", {"currency": "gbp", "lines": [line], **given})["id"]
+
+    def _seen(self, answer: dict[str, Any], bearer: dict[str, str]) -> dict[str, Any]:
+        waited = self.client.get("/orders", params={"after": answer["position"]}, headers=bearer)
+        assert waited.status_code == 200, waited.text
+        return answer
+
+
+@contextmanager
+def open_house(servers: Callable[[str], Server]) -> Generator[House]:
+    """A house with a thousand mugs in stock; who signed in is an operator."""
+    server = servers("embedded")
+    with ExitStack() as stack:
+        database = server.create()
+        stack.callback(server.drop, database)
+        settings = Settings(
+            _env_file=None,  # pyright: ignore[reportCallIssue] - pydantic-settings' own argument
+            database_url=SecretStr(database.admin_conninfo),
+            stripe_webhook_secrets=(SecretStr(SECRET),),
+        )
+        log = stack.enter_context(closing(Log(database.conninfo("app"))))
+        tokens = {
+            role: issue(log, role, f"{role} here", META).token
+            for role in (Role.OPS, Role.AUDITOR, Role.ANALYST, Role.ADMIN)
+        }
+        stack.enter_context(_following(Follower(make_engine(settings, database, log))))
+        app = create_app(settings, database)
+        client = stack.enter_context(TestClient(app, base_url=URL, client=HERE))
+        house = House(client, tokens)
+        house.call("PUT", "/products/MUG", {"name": "Blue mug", "prices": {"gbp": 1000}})
+        house.call("POST", "/stock/MUG/receive", {"quantity": 1000})
+        house.enter(Role.OPS)
+        yield house
+
+
+@contextmanager
+def _following(follower: Follower) -> Generator[None]:
+    stop = Event()
+    thread = Thread(target=follower.run, args=[stop])
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def hidden(page: Response) -> dict[str, str]:
+    """The hidden fields of a page's forms."""
+    found = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.text)
+    return {name: unescape(value) for name, value in found}
+
+
+def words(html: str) -> str:
+    """The text of a page on one line."""
+    return " ".join(unescape(re.sub(r'<(?:"[^"]*"|[^>"])*>', " ", html)).split())

@@ -1,0 +1,91 @@
+"""Issues in the console: found by checks, shown with their evidence, decided by who may."""
+
+import re
+
+import pytest
+
+from ledger.domain.access import Role
+from tests.console.house import House, words
+from webhooks.simulator import SimulatedStripe
+
+LIST = "/console/issues"
+
+
+@pytest.fixture(scope="module")
+def path(shared_house: House) -> str:
+    """The page of the issue that A1 was paid twice."""
+    house, stripe = shared_house, SimulatedStripe("issues")
+    house.order(id="A1")
+    for _ in range(2):
+        payment, events = stripe.create_payment(2000, "gbp", order_id="A1")
+        house.deliver([*events, *stripe.pay_by_card(payment)])
+    house.enter(Role.OPS)
+    house.send(house.look(LIST), "/console/checks/run")
+    return f"{LIST}/paid_twice%3AA1"
+
+
+@pytest.fixture
+def world(house: House, path: str) -> House:
+    return house
+
+
+def test_the_worst_come_first_and_lead_to_their_pages(world: House, path: str) -> None:
+    page = world.look(LIST).text
+    assert f'href="{path}"' in page
+    assert 'href="/console/orders/A1"' in page
+    assert re.search(r"<h2>High</h2>", page)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("severity=high&check=paid_twice", True),
+        ("kind=order&reference=A1", True),
+        ("severity=low", False),
+        ("state=resolved", False),
+    ],
+)
+def test_filters_stand_in_the_address(world: House, path: str, query: str, found: bool) -> None:
+    text = world.look(f"{LIST}?{query}").text
+    assert (f'href="{path}"' in text) == found
+    assert ("No issue fits these filters" in text) == (not found)
+
+
+def test_checks_say_what_they_ask_and_how_many_are_open(world: House) -> None:
+    assert "paid twice high Which orders hold the money of several payments" in world.see(LIST)
+
+
+def test_a_run_is_told_and_only_who_may_is_offered_one(world: House, path: str) -> None:
+    answer = world.send(world.look(LIST), "/console/checks/run")
+    assert answer.url.path == LIST
+    assert re.search(r"\d+ checks ran: 0 issues opened", words(answer.text))
+    world.enter(Role.AUDITOR)
+    page = world.look(LIST)
+    assert "Run all checks now" not in page.text
+    assert world.send(page, "/console/checks/run").status_code == 403
+    assert "Resolve it" not in world.see(path)
+
+
+def test_an_issue_shows_the_row_that_proves_it(world: House, path: str) -> None:
+    text = world.see(path)
+    assert "Held 40.00 GBP" in text
+    assert "Order A1" in text
+    assert "issue.opened by" in text
+
+
+def test_a_person_resolves_and_reopens_it_with_a_reason(world: House, path: str) -> None:
+    page = world.look(path)
+    slip = world.send(page, f"{path}/resolve", reason="")
+    assert (slip.status_code, 'role="alert"' in slip.text) == (422, True)
+    resolved = world.send(page, f"{path}/resolve", reason="refunded by hand")
+    assert "The issue is resolved." in words(resolved.text)
+    assert "refunded by hand" in words(resolved.text)
+    assert "Reopen it" in resolved.text
+    assert f'href="{path}"' not in world.look(LIST).text
+    reopened = world.send(resolved, f"{path}/reopen", reason="it was not")
+    assert "The issue is open again." in words(reopened.text)
+    assert "Resolve it" in reopened.text
+
+
+def test_there_is_no_page_of_an_issue_that_nobody_found(world: House) -> None:
+    assert world.look(f"{LIST}/none").status_code == 404

@@ -1,0 +1,60 @@
+"""What an order's page offers: exactly what its state allows, else with the reason why not."""
+
+from typing import Any
+
+import pytest
+
+from console.order_actions import ACTIONS, Refund, left_to_refund
+
+
+def payment(received: int, refunded: int = 0, pending: int = 0, currency: str = "gbp") -> Any:
+    return {
+        "received_minor": received,
+        "refunded_minor": refunded,
+        "refund_pending_minor": pending,
+        "currency": currency,
+    }
+
+
+def order(state: str, *payments: Any, returned: int = 0, unallocated: bool = False) -> Any:
+    return {
+        "state": state,
+        "currency": "gbp",
+        "total_minor": 2000,
+        "unallocated": unallocated,
+        "lines": [{"quantity": 2, "returned": returned}],
+        "payments": list(payments),
+    }
+
+
+PAID, GIVEN_BACK = payment(2000), payment(2000, refunded=2000)
+OFFERED = (
+    (order("pending"), "cancel expire payments"),
+    (order("pending", payment(500)), "refunds payments"),
+    (order("paid", PAID), "fulfil refunds payments"),
+    (order("paid", GIVEN_BACK), "cancel expire payments"),
+    (order("fulfilled", PAID), "return refunds payments"),
+    (order("fulfilled", PAID, returned=2), "refunds payments"),
+    (order("fulfilled", payment(2000, pending=2000)), "return payments"),
+    (order("canceled"), "payments"),
+    (order("expired"), "payments"),
+    (order("expired", PAID, unallocated=True), "reallocate refunds payments"),
+)
+
+
+@pytest.mark.parametrize(("given", "offered"), OFFERED)
+def test_only_what_the_state_allows_is_offered(given: Any, offered: str) -> None:
+    assert " ".join(each.name for each in ACTIONS if each.refuses(given) is None) == offered
+
+
+LEFT = (
+    (order("pending"), Refund(0, "gbp")),
+    (order("paid", payment(2000, 500, 300), payment(100)), Refund(1300, "gbp")),
+    (order("paid", payment(700, currency="usd"), payment(2000)), Refund(2000, "gbp")),
+    (order("pending", payment(700, currency="usd")), Refund(700, "usd")),
+)
+
+
+@pytest.mark.parametrize(("given", "left"), LEFT)
+def test_money_goes_back_in_the_currency_in_which_it_is_held(given: Any, left: Refund) -> None:
+    assert left_to_refund(given) == left

@@ -1,0 +1,230 @@
+"""Orders in the console: found, looked at as of any of their events, and acted upon."""
+
+import re
+
+import pytest
+
+from ledger.domain.access import Role
+from tests.console.house import House, hidden, words
+from webhooks.simulator import SimulatedStripe
+
+ADA = {"customer_id": "ada", "email": "ada@example.com"}
+BO = {"customer_id": "bo", "email": "bo@example.com"}
+PAGE = "/console/orders"
+
+
+@pytest.fixture(scope="module")
+def payment_id(shared_house: House) -> str:
+    """A1 of Ada, paid by this payment and refunded by a quarter; Bo's B1 and B2 are not paid."""
+    house, stripe = shared_house, SimulatedStripe(7)
+    house.order(id="A1", **ADA)
+    payment, events = stripe.create_payment(2000, "gbp", order_id="A1")
+    house.deliver([*events, *stripe.pay_by_card(payment)])
+    house.deliver(stripe.refund(payment, 500)[1])
+    house.order(id="B1", **BO)
+    house.order(id="B2", **BO)
+    assert payment.intent_id is not None
+    return payment.intent_id
+
+
+@pytest.fixture
+def world(house: House, payment_id: str) -> House:
+    return house
+
+
+def listed(text: str) -> list[str]:
+    return re.findall(r'<th scope="row"><a href="/console/orders/([^"]+)">', text)
+
+
+# ── Finding ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("state=paid&refund_state=partial", ["A1"]),
+        ("payment_state=unpaid&customer_id=bo", ["B2", "B1"]),
+        ("currency=GBP&email=ada%40example.com", ["A1"]),
+        ("dispute_state=lost", []),
+        ("unallocated=true", []),
+    ],
+)
+def test_filters_stand_in_the_address(world: House, query: str, found: list[str]) -> None:
+    answer = world.look(f"{PAGE}?{query}")
+    assert listed(answer.text) == found
+    assert ("No order fits" in answer.text) == (not found)
+
+
+@pytest.mark.parametrize(
+    ("sought", "address"),
+    [
+        ("A1", "/console/orders/A1"),
+        ("ada@example.com", "/console/orders/A1"),
+        ("ada", "/console/orders/A1"),
+        ("bo@example.com", "/console/orders?email=bo%40example.com"),
+        ("bo", "/console/orders?customer_id=bo"),
+    ],
+)
+def test_a_search_goes_to_the_one_order_or_to_the_list_of_several(
+    world: House, sought: str, address: str
+) -> None:
+    assert world.client.get(PAGE, params={"q": sought}).url.raw_path.decode() == address
+
+
+def test_a_search_finds_the_order_of_a_payment(world: House, payment_id: str) -> None:
+    assert world.client.get(PAGE, params={"q": payment_id}).url.path == "/console/orders/A1"
+
+
+def test_a_search_for_nothing_known_says_so_and_lists_nothing(world: House) -> None:
+    answer = world.client.get(PAGE, params={"q": "A1/history <b>"})
+    assert "is known as A1/history <b>" in words(answer.text)
+    assert listed(answer.text) == []
+
+
+def test_pages_follow_each_other_and_keep_the_filter(world: House) -> None:
+    names = [world.order(quantity=1, customer_id="many") for _ in range(51)]
+    first = world.look(f"{PAGE}?customer_id=many&told=before")
+    (address,) = re.findall(r'rel="next" href="([^"]+)"', first.text)
+    assert "told" not in address
+    second = world.look(f"{PAGE}{address.replace('&amp;', '&')}")
+    assert listed(first.text) + listed(second.text) == names[::-1]
+    assert 'rel="next"' not in second.text
+
+
+def test_htmx_is_answered_the_main_part_only(world: House) -> None:
+    part, whole = world.look(PAGE, htmx=True).text, world.look(PAGE).text
+    assert "<html" in whole
+    assert "<html" not in part
+    assert listed(part) == listed(whole)
+
+
+# ── Looking ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_money_box_shows_how_net_comes_about(world: House) -> None:
+    text = world.see(f"{PAGE}/A1")
+    box = (
+        "Captured 20.00 Refunded − 5.00 Disputed − 0.00 Net = captured − refunded − disputed 15.00"
+    )
+    assert box in text
+    assert "Order paid Payment paid · refund partial Dispute none" in text
+    assert "MUG Blue mug 2 0 10.00 20.00" in text
+
+
+def test_the_timeline_tells_who_did_what_and_what_it_changed(world: House) -> None:
+    text = world.see(f"{PAGE}/A1/timeline")
+    assert text.index("order.placed by admin here (admin)") < text.index(
+        "charge.succeeded by stripe"
+    )
+    assert "payment state unpaid → paid received 0.00 GBP → 20.00 GBP" in text
+
+
+def test_only_who_may_see_evidence_is_led_to_an_events_page(world: House) -> None:
+    assert "/console/events/" not in world.look(f"{PAGE}/A1/timeline").text
+    world.enter(Role.AUDITOR)
+    assert "/console/events/" in world.look(f"{PAGE}/A1/timeline").text
+
+
+def test_an_order_is_shown_as_of_each_of_its_events(world: House) -> None:
+    first = world.see(f"{PAGE}/A1/as-of?step=1")
+    assert "As of event 1 of" in first
+    assert "order.placed" in first
+    assert "Order pending Payment unpaid" in first
+    last = world.see(f"{PAGE}/A1/as-of?step=999999")
+    assert "As of event" not in last
+    assert "Order paid Payment paid · refund partial" in last
+
+
+def test_what_is_known_before_the_order_shows_no_order(world: House) -> None:
+    stripe = SimulatedStripe(8)
+    payment, events = stripe.create_payment(2000, "gbp", order_id="EARLY")
+    world.deliver([*events, *stripe.pay_by_card(payment)])
+    world.order(id="EARLY")
+    assert "The order was not known then." in world.see(f"{PAGE}/EARLY/as-of?step=1")
+
+
+def test_each_column_is_explained_by_its_events(world: House) -> None:
+    text = world.see(f"{PAGE}/A1/explain")
+    assert "payment state paid unpaid by order.placed" in text
+
+
+def test_an_order_that_nobody_placed_is_not_found(world: House) -> None:
+    for path in ("X", "X/as-of", "X/timeline", "X/explain"):
+        assert world.look(f"{PAGE}/{path}").status_code == 404
+
+
+# ── Doing ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_action_is_done_once_with_its_reason_and_told(world: House) -> None:
+    name = world.order()
+    page = world.look(f"{PAGE}/{name}")
+    for _ in range(2):
+        answer = world.send(page, f"{PAGE}/{name}/expire", reason="he rang us")
+        assert answer.status_code == 200
+        assert "The order is expired, its stock released." in words(answer.text)
+        assert "Order expired" in words(answer.text)
+    text = world.see(f"{PAGE}/{name}/timeline")
+    assert text.count("order.expired by ops here (ops) : “he rang us”") == 1
+
+
+def test_goods_that_left_come_back_by_line(world: House) -> None:
+    stripe, name = SimulatedStripe(9), world.order()
+    payment, events = stripe.create_payment(2000, "gbp", order_id=name)
+    world.deliver([*events, *stripe.pay_by_card(payment)])
+    page = world.look(f"{PAGE}/{name}")
+    assert "Order fulfilled" in words(
+        world.send(page, f"{PAGE}/{name}/fulfil", reason="parcel 7").text
+    )
+    page = world.look(f"{PAGE}/{name}")
+    fields = hidden(page) | {"units of MUG": "1", "reason": "chipped"}
+    answer = world.client.post(f"{PAGE}/{name}/return", data=fields)
+    assert "MUG Blue mug 2 1 10.00 20.00" in words(answer.text)
+
+
+def test_a_payment_is_linked_with_a_reason(world: House) -> None:
+    name = world.order()
+    page = world.look(f"{PAGE}/{name}")
+    fields = {"payment_id": "pi_by_hand", "reason": "by phone"}
+    assert world.send(page, f"{PAGE}/{name}/payments", **fields).status_code == 200
+    assert "order.payment_linked by ops here (ops) : “by phone”" in world.see(f"{PAGE}/{name}")
+
+
+@pytest.mark.parametrize(
+    ("action", "fields", "status", "why"),
+    [
+        ("refunds", {"amount": "15.01", "reason": "late"}, 422, "it must be from 1 to 1500"),
+        ("refunds", {"amount": "lots", "reason": "late"}, 422, "'lots' is no amount of money"),
+        ("refunds", {"amount": "1", "reason": ""}, 422, "body.reason"),
+        ("cancel", {"reason": "late"}, 409, "refund its money first"),
+        ("return", {"units of MUG": "1", "reason": "late"}, 409, "only the goods of a fulfilled"),
+        ("payments", {"payment_id": "p i", "reason": "late"}, 422, "body.payment_id"),
+    ],
+)
+def test_a_refusal_is_shown_in_place_with_what_was_written(
+    world: House, action: str, fields: dict[str, str], status: int, why: str
+) -> None:
+    page = world.look(f"{PAGE}/A1")
+    answer = world.client.post(f"{PAGE}/A1/{action}", data=hidden(page) | fields)
+    assert answer.status_code == status
+    assert "Not done." in answer.text
+    assert why in words(answer.text)
+    is_offered = action in {"refunds", "payments"}
+    assert ("<details open>" in answer.text) == is_offered
+    if is_offered:
+        assert all(f'value="{text}"' in answer.text for text in fields.values())
+
+
+def test_a_form_of_another_site_does_nothing(world: House) -> None:
+    answer = world.client.post(f"{PAGE}/B1/cancel", data={"reason": "x", "csrf": "y"})
+    assert answer.status_code == 403
+    assert "Order pending" in world.see(f"{PAGE}/B1")
+
+
+def test_a_role_sees_no_action_that_it_may_not_take(world: House) -> None:
+    world.enter(Role.AUDITOR)
+    page = world.look(f"{PAGE}/B1")
+    assert "Actions" not in page.text
+    assert world.send(page, f"{PAGE}/B1/cancel", reason="x").status_code == 403
+    world.enter(Role.ANALYST)
+    assert world.look(f"{PAGE}/B1").status_code == 403
