@@ -19,19 +19,25 @@ class Surface(StrEnum):
 
     PUBLIC = "public"
     WEBHOOK = "webhook"
+    SEE_SELF = "see_self"
     PLACE_ORDER = "place_order"
     SEE_ORDER = "see_order"
     CANCEL_ORDER = "cancel_order"
     SEE_ORDER_HISTORY = "see_order_history"
     MANAGE_ORDER = "manage_order"
     MANAGE_STOCK = "manage_stock"
+    MANAGE_WISHLIST = "manage_wishlist"
+    SEE_WISHLIST = "see_wishlist"
     SEE_RECORDS = "see_records"
     SEE_FIGURES = "see_figures"
     EXPORT = "export"
     SEE_ISSUES = "see_issues"
     RUN_CHECKS = "run_checks"
     DECIDE_ISSUE = "decide_issue"
+    SEE_PAYLOADS = "see_payloads"
     SEE_EVIDENCE = "see_evidence"
+    PROVE = "prove"
+    REBUILD = "rebuild"
     SEE_STATUS = "see_status"
     MANAGE_TOKENS = "manage_tokens"
 
@@ -66,6 +72,9 @@ _NO, _OWN, _ANY, _SETTING = Permission
 # fmt: off
 MATRIX: Final[Mapping[Surface, Rule]] = {
     #                               customer analyst  ops   auditor admin
+    Surface.SEE_SELF: Rule(
+        "see whose token this is, and what it opens",
+                                      _OWN, _ANY,     _ANY, _ANY,   _ANY),
     Surface.PLACE_ORDER: Rule(
         "place an order",             _OWN, _NO,      _ANY, _NO,    _ANY),
     Surface.SEE_ORDER: Rule(
@@ -80,6 +89,11 @@ MATRIX: Final[Mapping[Surface, Rule]] = {
     Surface.MANAGE_STOCK: Rule(
         "list products, receive and adjust stock",
                                       _NO,  _NO,      _ANY, _NO,    _ANY),
+    Surface.MANAGE_WISHLIST: Rule(
+        "add to a wishlist, remove from it",
+                                      _OWN, _NO,      _ANY, _NO,    _ANY),
+    Surface.SEE_WISHLIST: Rule(
+        "see a wishlist",             _OWN, _NO,      _ANY, _ANY,   _ANY),
     Surface.SEE_RECORDS: Rule(
         "see payments, charges, refunds, disputes, checkouts, customers, stock",
                                       _NO,  _NO,      _ANY, _ANY,   _ANY),
@@ -93,9 +107,18 @@ MATRIX: Final[Mapping[Surface, Rule]] = {
         "run the checks",             _NO,  _ANY,     _ANY, _NO,    _ANY),
     Surface.DECIDE_ISSUE: Rule(
         "resolve or reopen an issue", _NO,  _NO,      _ANY, _NO,    _ANY),
+    Surface.SEE_PAYLOADS: Rule(
+        "see what the events of a history hold (`?payload=true`)",
+                                      _NO,  _NO,      _ANY, _ANY,   _ANY),
     Surface.SEE_EVIDENCE: Rule(
-        "see the log's events, what they hold, the audit log, proofs",
+        "see the log's events, what they hold, the audit log",
                                       _NO,  _NO,      _NO,  _ANY,   _ANY),
+    Surface.PROVE: Rule(
+        "prove the read models, see the proof",
+                                      _NO,  _NO,      _NO,  _ANY,   _ANY),
+    Surface.REBUILD: Rule(
+        "rebuild the read models, see how far it is",
+                                      _NO,  _NO,      _NO,  _NO,    _ANY),
     Surface.SEE_STATUS: Rule(
         "see where the projections stand",
                                       _NO,  _ANY,     _ANY, _ANY,   _ANY),

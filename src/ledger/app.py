@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
+from functools import partial
 from importlib.metadata import version
+from secrets import token_urlsafe
 from typing import Any, Final
 
 import psycopg
@@ -13,11 +15,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+import console.http
+import kpi.exports.http
 import kpi.http
 import ledger.health
 import ledger.http
+import ledger.me_http
+import ledger.stock_http
 import ledger.tokens_http
+import ledger.wishlist_http
 import projections.engine.http
+import projections.engine.proof_http
+import projections.engine.rebuild_http
 import webhooks.http
 from ledger import errors
 from ledger.commands import Desk
@@ -26,16 +35,20 @@ from ledger.errors import LedgerError, StoreUnavailable
 from ledger.evidence import Witness
 from ledger.guard import Guard
 from ledger.log import Log
-from ledger.openapi import describe, problem
+from ledger.openapi import problem
+from ledger.openapi_document import describe
 from ledger.postgres.database import Database
 from ledger.service import make_engine
 from ledger.settings import Settings
+from projections.engine.prover import Prover
 from projections.engine.reads import Reads
 from webhooks.receive import Receiver
+from webhooks.signature import is_signed
 
 TITLE: Final = "Ledger"
 HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
 RETRY_SECONDS: Final = 1
+EXPORTS_AT_A_TIME: Final = 4
 
 STATUSES: Final[dict[type[LedgerError], int]] = {
     errors.InvalidCommand: 422,
@@ -46,6 +59,9 @@ STATUSES: Final[dict[type[LedgerError], int]] = {
     errors.WrongPrice: 422,
     errors.Refused: 409,
     errors.InvalidRequest: 422,
+    errors.InvalidWindow: 400,
+    errors.UnknownFigure: 404,
+    errors.UnknownExport: 404,
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.SameIdOtherContent: 409,
@@ -108,14 +124,29 @@ async def _open(settings: Settings, database: Database, stack: AsyncExitStack) -
     reads = stack.enter_context(closing(Reads(engine)))
     return {
         "settings": settings,
+        "session_key": session_key(settings),
         "guard": Guard(log, analysts_see_orders=settings.ledger_analysts_see_orders),
         "log": log,
         "engine": engine,
         "reads": reads,
+        "exports": stack.enter_context(closing(Reads(engine, connections=EXPORTS_AT_A_TIME))),
         "desk": Desk(log, reads.money),
         "witness": Witness(log),
+        "is_signed": partial(is_signed, secrets=signing_secrets(settings)),
+        "prover": stack.enter_context(closing(Prover(engine))),
         "receiver": await stack.enter_async_context(Receiver(log)),
     }
+
+
+def signing_secrets(settings: Settings) -> list[str]:
+    """The secrets with which Stripe signs what it sends us at present."""
+    return [secret.get_secret_value() for secret in settings.stripe_webhook_secrets]
+
+
+def session_key(settings: Settings) -> str:
+    """What signs the console's sessions; without a setting they end with the process."""
+    given = settings.ledger_session_secret
+    return token_urlsafe(32) if given is None else given.get_secret_value()
 
 
 def _on_ledger_error(_: Request, error: Exception) -> Response:
@@ -148,9 +179,16 @@ async def openapi(_: Request) -> JSONResponse:
 routes = [
     *webhooks.http.routes,
     *ledger.http.routes,
+    *ledger.stock_http.routes,
+    *ledger.wishlist_http.routes,
     *projections.engine.http.routes,
+    *projections.engine.proof_http.routes,
+    *projections.engine.rebuild_http.routes,
     *kpi.http.routes,
+    *kpi.exports.http.routes,
+    *ledger.me_http.routes,
     *ledger.tokens_http.routes,
     *ledger.health.routes,
+    *console.http.routes,
     Route("/openapi.json", openapi),
 ]

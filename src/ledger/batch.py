@@ -7,17 +7,18 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from ledger.domain import issue, order, stock
+from ledger.domain import issue, order, stock, wishlist
 from ledger.domain.events import CommandAccepted, Entry, Event, Meta
 from ledger.domain.issue import Issue, IssueCommand, IssueEvent, NoIssue, ReopenIssue, ResolveIssue
 from ledger.domain.limits import check_id, check_text
 from ledger.domain.order import KnownOrder, NoOrder, Order, OrderEvent
 from ledger.domain.order_commands import OrderCommand, PlaceOrder, ReturnLines
 from ledger.domain.stock import AdjustStock, Item, StockCommand, StockEvent, Unlisted
+from ledger.domain.wishlist import Wishlist, WishlistCommand, WishlistEvent, wish_id
 from ledger.errors import IdempotencyMismatch, InvalidCommand
 
-Command = OrderCommand | StockCommand | IssueCommand
-State = Order | Item | Issue | CommandAccepted | None
+Command = OrderCommand | StockCommand | IssueCommand | WishlistCommand
+State = Order | Item | Issue | Wishlist | CommandAccepted | None
 
 EXPLAINED = AdjustStock | ReturnLines | ResolveIssue | ReopenIssue
 """Commands that nobody gives without a reason."""
@@ -48,6 +49,7 @@ _INITIAL: dict[str, State] = {
     "order": NoOrder(),
     "stock": Unlisted(),
     "issue": NoIssue(),
+    "wishlist": Wishlist(),
     "command": None,
 }
 
@@ -61,6 +63,9 @@ def _evolve(state: State, event: Event) -> State:
     if isinstance(event, IssueEvent):
         assert isinstance(state, Issue), "an issue's events stand in its stream"
         return issue.evolve(state, event)
+    if isinstance(event, WishlistEvent):
+        assert isinstance(state, Wishlist), "a wishlist's events stand in its stream"
+        return wishlist.evolve(state, event)
     assert isinstance(event, StockEvent), "the streams of commands hold the shop's events only"
     assert isinstance(state, Item), "a product's events stand in its stream"
     return stock.evolve(state, event)
@@ -73,6 +78,8 @@ def _stream_of(event: Event) -> str:
         return f"order/{event.order_id}"
     if isinstance(event, IssueEvent):
         return f"issue/{event.finding.issue_id}"
+    if isinstance(event, WishlistEvent):
+        return f"wishlist/{event.customer_id}"
     assert isinstance(event, StockEvent), "commands make the shop's events only"
     return f"stock/{event.sku}"
 
@@ -91,6 +98,8 @@ class Call(Struct, frozen=True):
             check_id(noun, name)
         if isinstance(self.command, IssueCommand):
             check_text("issue id", self.command.issue_id)
+        if isinstance(self.command, WishlistCommand):
+            check_text("customer_id", self.command.customer_id)
         check_text("reason", self.meta.reason)
         if isinstance(self.command, EXPLAINED) and self.meta.reason is None:
             raise InvalidCommand("A reason is needed: the audit log will be asked why.")
@@ -100,7 +109,7 @@ class Call(Struct, frozen=True):
     def _names(self) -> Iterable[tuple[str, str]]:
         if isinstance(self.command, IssueCommand):
             return  # an issue is called as a check decided, after what Stripe may have named
-        if isinstance(self.command, StockCommand):
+        if isinstance(self.command, StockCommand | WishlistCommand):
             yield "SKU", self.command.sku
             return
         yield "order id", self.command.order_id
@@ -114,6 +123,8 @@ class Call(Struct, frozen=True):
             return f"stock/{self.command.sku}"
         if isinstance(self.command, IssueCommand):
             return f"issue/{self.command.issue_id}"
+        if isinstance(self.command, WishlistCommand):
+            return f"wishlist/{self.command.customer_id}"
         return f"order/{self.command.order_id}"
 
     def needs(self) -> set[str]:
@@ -123,6 +134,8 @@ class Call(Struct, frozen=True):
             needed.add(f"command/{self.key}")
         if isinstance(self.command, PlaceOrder):
             needed.update(f"stock/{line.sku}" for line in self.command.lines)
+        if isinstance(self.command, WishlistCommand):
+            needed.add(f"stock/{self.command.sku}")
         return needed
 
     def value(self) -> dict[str, str]:
@@ -131,11 +144,13 @@ class Call(Struct, frozen=True):
             return {"sku": self.command.sku}
         if isinstance(self.command, IssueCommand):
             return {"id": self.command.issue_id}
+        if isinstance(self.command, WishlistCommand):
+            return {"id": wish_id(self.command.customer_id, self.command.sku)}
         return {"id": self.command.order_id}
 
     def stamp(self) -> Meta:
         """The meta of its events: those of an order and of its stock belong together."""
-        alone = isinstance(self.command, StockCommand | IssueCommand)
+        alone = not isinstance(self.command, OrderCommand)
         if self.meta.correlation is not None or alone:
             return self.meta
         return replace(self.meta, correlation=self.home)
@@ -201,6 +216,11 @@ class Batch:
         if isinstance(command, IssueCommand):
             assert isinstance(state, Issue)
             return issue.decide(command, state)
+        if isinstance(command, WishlistCommand):
+            item = self._streams[f"stock/{command.sku}"].state
+            assert isinstance(state, Wishlist)
+            assert isinstance(item, Item)
+            return wishlist.decide(command, state, item)
         assert isinstance(state, Order)
         return order.decide(command, state, self._items(call, state))
 

@@ -58,7 +58,9 @@ class Doorkeeper:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message["headers"] = [*message["headers"], *headers]
+                given = {name for name, _ in message["headers"]}
+                ours = [header for header in headers if header[0] not in given]
+                message["headers"] = [*message["headers"], *ours]
             await send(message)
 
         structlog.contextvars.bind_contextvars(request_id=request_id.decode())

@@ -13,6 +13,9 @@
     │   ├── AlreadyExists         the id is taken
     │   └── IdempotencyMismatch   the key was used with another body
     ├── InvalidRequest          a call to the service that is not what its operation takes
+    ├── InvalidWindow           a window of days that the contract does not know
+    ├── UnknownFigure           no figure has this id
+    ├── UnknownExport           no export has this name
     ├── NotFound                a read model has no such row, or the log no such event
     ├── Conflict                another writer was faster, again and again
     ├── SameIdOtherContent      a Stripe event id came twice with different content
@@ -90,6 +93,18 @@ class IdempotencyMismatch(Refused):
 
 class InvalidRequest(LedgerError):
     """The call is not what this operation takes; the detail names the field."""
+
+
+class InvalidWindow(LedgerError):
+    """A window is 7, 30 or 90 days, or two dates in order."""
+
+
+class UnknownFigure(LedgerError):
+    """No figure has this id; `ledger kpi definitions` lists them."""
+
+
+class UnknownExport(LedgerError):
+    """No export has this name; `ledger export --help` lists them."""
 
 
 class NotFound(LedgerError):

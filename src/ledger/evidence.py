@@ -1,4 +1,4 @@
-"""Reads of evidence: who was shown what events hold is itself an event, stored before the answer.
+"""Reads of evidence and exports: what people were shown or took out is itself an event.
 
 Only doors for people write them down; what the service reads for itself is no such read, so that
 nothing here can set off another.
@@ -11,14 +11,15 @@ from uuid import uuid4
 from msgspec.structs import replace
 
 from ledger.combiner import Combiner
-from ledger.domain.events import Entry, EvidenceRead, Meta
+from ledger.domain.events import Entry, EvidenceRead, ExportMade, Meta
 from ledger.log import APPEND_EVENTS, Log
 
 
 class Witness:
-    """Writes down reads of evidence, for any number of threads; those at one time share an append.
+    """Writes them down, for any number of threads; those at one time share an append.
 
-    Each read is a stream of its own, `evidence/<32 hex digits>`: readers never wait for a version.
+    Each is a stream of its own, `evidence/<32 hex digits>` or `export/<32 hex digits>`: nobody
+    waits for a version.
     """
 
     def __init__(self, log: Log) -> None:
@@ -35,3 +36,15 @@ class Witness:
         return self._combiner.submit(
             Entry(f"evidence/{uuid4().hex}", 1, read, datetime.now(UTC), stamped)
         )
+
+    def exported(
+        self, event: ExportMade, meta: Meta, export_id: str | None = None
+    ) -> tuple[str, int]:
+        """Store that somebody took an export out; answers the export's id and the position.
+
+        The id (32 hex digits) may be given, for who had to name it before it was made. Raises
+        `StoreUnavailable`; then it is not known whether the export is on record.
+        """
+        export_id = export_id or uuid4().hex
+        entry = Entry(f"export/{export_id}", 1, event, datetime.now(UTC), meta)
+        return export_id, self._combiner.submit(entry)

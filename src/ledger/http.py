@@ -1,4 +1,4 @@
-"""The shop's door: orders and stock over HTTP, each call one command for the desk."""
+"""The shop's door: orders over HTTP, each call one command for the desk."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,6 @@ from ledger.domain.order_commands import (
     RequestRefund,
     ReturnLines,
 )
-from ledger.domain.stock import AdjustStock, ListProduct, ReceiveStock
 from ledger.errors import (
     AlreadyExists,
     Conflict,
@@ -43,26 +42,24 @@ from ledger.guard import is_foreign
 from ledger.openapi import Endpoint, Handler, Shape, operation
 from ledger.settings import Settings
 from ledger.shapes import (
-    AdjustBody,
     OrderAnswer,
     OrderBody,
     PaymentBody,
-    ProductAnswer,
-    ProductBody,
     ReasonBody,
-    ReceiveBody,
     RefundBody,
     ReturnBody,
 )
 
-_Errors = tuple[type[LedgerError], ...]
-_ANY: Final[_Errors] = (InvalidCommand, IdempotencyMismatch, Conflict, StoreUnavailable)
-_PLACE: Final[_Errors] = (*_ANY, AlreadyExists, UnknownProduct, WrongPrice, OutOfStock)
-_CHANGE: Final[_Errors] = (*_ANY, UnknownOrder, WrongState)
+Errors = tuple[type[LedgerError], ...]
+COMMAND: Final[Errors] = (InvalidCommand, IdempotencyMismatch, Conflict, StoreUnavailable)
+"""What every command may be answered."""
+
+_PLACE: Final[Errors] = (*COMMAND, AlreadyExists, UnknownProduct, WrongPrice, OutOfStock)
+_CHANGE: Final[Errors] = (*COMMAND, UnknownOrder, WrongState)
 
 
 def _of_orders(
-    surface: Surface, body: type[Shape], *, status: int = 200, errors: _Errors = _CHANGE
+    surface: Surface, body: type[Shape], *, status: int = 200, errors: Errors = _CHANGE
 ) -> Callable[[Endpoint], Handler]:
     """An operation on one order, which an idempotency key makes safe to repeat."""
     return operation(
@@ -71,18 +68,6 @@ def _of_orders(
         body=body,
         answers=OrderAnswer,
         status=status,
-        errors=errors,
-        idempotent=True,
-    )
-
-
-def _of_stock(body: type[Shape], errors: _Errors) -> Callable[[Endpoint], Handler]:
-    """An operation on one product, which an idempotency key makes safe to repeat."""
-    return operation(
-        surface=Surface.MANAGE_STOCK,
-        tag="stock",
-        body=body,
-        answers=ProductAnswer,
         errors=errors,
         idempotent=True,
     )
@@ -182,34 +167,7 @@ def request_refund(request: Request, body: RefundBody) -> OrderAnswer:
 def link_payment(request: Request, body: PaymentBody) -> OrderAnswer:
     """Say that a payment belongs to this order, where its own metadata does not."""
     command = LinkPayment(order_id=_order_id(request), at=_now(), payment_id=body.payment_id)
-    return _order(execute(request, command, body))
-
-
-@_of_stock(ProductBody, _ANY)
-def list_product(request: Request, body: ProductBody) -> ProductAnswer:
-    """Offer a product, or change its name, prices or pre-order flag; its stock stays as it is."""
-    command = ListProduct(
-        sku=_sku(request),
-        at=_now(),
-        name=body.name,
-        prices=body.prices,
-        preorder=body.preorder,
-    )
-    return _product(execute(request, command, body))
-
-
-@_of_stock(ReceiveBody, (*_ANY, UnknownProduct))
-def receive_stock(request: Request, body: ReceiveBody) -> ProductAnswer:
-    """Count in units that arrived."""
-    command = ReceiveStock(sku=_sku(request), at=_now(), quantity=body.quantity)
-    return _product(execute(request, command, body, body.reason))
-
-
-@_of_stock(AdjustBody, (*_ANY, UnknownProduct, OutOfStock))
-def adjust_stock(request: Request, body: AdjustBody) -> ProductAnswer:
-    """Correct a count; not below what is reserved and sold, unless the product is a pre-order."""
-    command = AdjustStock(sku=_sku(request), at=_now(), change=body.change)
-    return _product(execute(request, command, body, body.reason))
+    return _order(execute(request, command, body, body.reason))
 
 
 routes = [
@@ -221,9 +179,6 @@ routes = [
     Route("/orders/{id}/return", return_lines, methods=["POST"]),
     Route("/orders/{id}/refunds", request_refund, methods=["POST"]),
     Route("/orders/{id}/payments", link_payment, methods=["POST"]),
-    Route("/products/{sku}", list_product, methods=["PUT"]),
-    Route("/stock/{sku}/receive", receive_stock, methods=["POST"]),
-    Route("/stock/{sku}/adjust", adjust_stock, methods=["POST"]),
 ]
 
 
@@ -296,17 +251,9 @@ def _order_id(request: Request) -> str:
     return order_id
 
 
-def _sku(request: Request) -> str:
-    return request.path_params["sku"]
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
 def _order(result: Result) -> OrderAnswer:
     return OrderAnswer(id=result.value["id"], position=result.position)
-
-
-def _product(result: Result) -> ProductAnswer:
-    return ProductAnswer(sku=result.value["sku"], position=result.position)

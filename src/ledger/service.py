@@ -5,7 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from threading import Event
 
+from kpi import keeping
 from kpi.checks.rounds import LOOK_SECONDS, Rounds
+from kpi.keeping import Keeper
 from ledger.commands import Desk
 from ledger.expiry import Expiry
 from ledger.log import Log, store_errors
@@ -76,7 +78,10 @@ def follow(settings: Settings, engine: Engine, stop: Event) -> None:
 def jobs(settings: Settings, desk: Desk, reads: Reads) -> list[Job]:
     """What the leading one of several processes does by the clock."""
     rounds = Rounds(reads.engine, settings.ledger_checks_minutes)
+    keeper = Keeper(reads.engine, settings.ledger_snapshot_minutes, settings.ledger_proof_hours)
     return [
         Job("expiry", settings.ledger_expire_seconds, Expiry(desk, reads).run),
         Job("checks", LOOK_SECONDS, rounds.look),
+        Job("snapshots", keeping.LOOK_SECONDS, keeper.take),
+        Job("proofs", keeping.LOOK_SECONDS, keeper.prove),
     ]

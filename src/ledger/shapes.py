@@ -92,9 +92,10 @@ class RefundBody(Shape):
 
 
 class PaymentBody(Shape):
-    """A payment at the provider (`pi_…`) that is for this order."""
+    """A payment at the provider (`pi_…`) that is for this order, and how one knows."""
 
     payment_id: Annotated[str, Field(min_length=1, max_length=255, pattern=ID_PATTERN)]
+    reason: Text | None = None
 
 
 class ProductBody(Shape):

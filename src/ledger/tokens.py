@@ -101,6 +101,10 @@ class Issued:
             return None
         return token
 
+    def by_id(self, token_id: str) -> Token | None:
+        """The token with this id; for callers who have proven that they hold it."""
+        return self._tokens.get(token_id)
+
     def execute(self, command: AccessCommand, meta: Meta) -> int | None:
         """Carry out a command; answers its position, None where there was nothing to add.
 

@@ -7,6 +7,7 @@ import pytest
 from ledger.batch import Batch, Call, Command, Result, Stream
 from ledger.domain.events import Line, Meta, ProductListed, StockReceived
 from ledger.domain.order_commands import CancelOrder, OrderMoney, PlaceOrder
+from ledger.domain.wishlist import AddToWishlist, RemoveFromWishlist
 from ledger.errors import AlreadyExists, IdempotencyMismatch, OutOfStock, Refused
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -18,7 +19,7 @@ UNPAID = OrderMoney(
     fully_paid=False,
     position=0,
 )
-NAMES = ["order/A1", "order/A2", "order/A3", "command/k"]
+NAMES = ["order/A1", "order/A2", "order/A3", "wishlist/ann", "command/k"]
 
 
 def batch(mugs: int = 5, limit: int = 256) -> Batch:
@@ -66,8 +67,21 @@ def test_a_second_call_sees_what_the_first_decided() -> None:
         "order/A2": (0, 0),
         "order/A3": (1, 105),
         "stock/MUG": (5, 106),
+        "wishlist/ann": (0, 0),
         "command/k": (0, 0),
     }
+
+
+def test_a_wish_and_its_removal_see_each_other() -> None:
+    """The stock stream is looked at only: whoever wishes stands in no buyer's way."""
+    wishes = batch()
+    add = call(AddToWishlist(customer_id="ann", sku="MUG", at=NOW))
+    remove = call(RemoveFromWishlist(customer_id="ann", sku="MUG", at=NOW))
+    added = Result(101, {"id": "ann:MUG"})
+    assert (result(wishes, add), result(wishes, add)) == (added, added)
+    assert result(wishes, remove) == Result(102, {"id": "ann:MUG"})
+    assert streams(wishes)["wishlist/ann"] == (2, 102)
+    assert streams(wishes)["stock/MUG"] == (2, 2)
 
 
 def test_equal_keys_in_one_batch_are_one_command() -> None:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.testclient import TestClient
 
+from ledger import http, stock_http
 from ledger.commands import Desk
 from ledger.domain.events import (
     Address,
@@ -25,12 +26,13 @@ from ledger.domain.events import (
 from ledger.domain.order_commands import OrderMoney
 from ledger.errors import InvalidRequest, LedgerError, Refused, UnknownOrder
 from ledger.guard import Guard
-from ledger.http import routes
 from ledger.log import Log
-from ledger.openapi import describe, problem
+from ledger.openapi import problem
+from ledger.openapi_document import describe
 from ledger.postgres.database import Database
 from ledger.settings import Settings
 
+routes = [*http.routes, *stock_http.routes]
 UNPAID = OrderMoney(
     paid_minor=0,
     refunded_minor=0,

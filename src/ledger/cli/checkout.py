@@ -59,6 +59,7 @@ def bench(
 
 def pages() -> dict[str, Callable[[], str]]:
     """The generated pages by their path in the checkout; a new page is a new line."""
+    from kpi import page as figures
     from kpi.checks import page as checks
     from kpi.checks.declare import catalogue
     from ledger import matrix, state_machine
@@ -69,6 +70,8 @@ def pages() -> dict[str, Callable[[], str]]:
     return {
         "docs/checks.md": lambda: checks.page(catalogue()),
         "docs/contract.md": lambda: contract.page(discover()),
+        "docs/contracts/kpi_contract.json": figures.contract,
+        "docs/kpi_definitions.md": figures.page,
         "docs/order_state_machine.md": state_machine.page,
         "docs/rbac_matrix.md": lambda: matrix.page(routes),
     }

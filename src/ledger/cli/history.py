@@ -27,6 +27,7 @@ KINDS = (
     "checkout",
     "customer",
     "sku",
+    "wish",
     "issue",
 )
 EXPLAINED = tuple(kind for kind in KINDS if kind != "charge")

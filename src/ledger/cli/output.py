@@ -83,7 +83,8 @@ def print_json(document: Any) -> None:
     """Print one JSON document to stdout; times as ISO 8601, bytes as base64."""
     import msgspec
 
-    text = msgspec.json.format(msgspec.json.encode(document, enc_hook=str), indent=2)
+    encoder = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
+    text = msgspec.json.format(encoder.encode(document), indent=2)
     typer.echo(text.decode())
 
 

@@ -233,6 +233,25 @@ class RefundRequested(Event, frozen=True, kw_only=True):
     based_on_position: int
 
 
+# ── Wishlists ───────────────────────────────────────────────────────────────────────────────────
+
+
+@stored("wishlist.added.v1")
+class AddedToWishlist(Event, frozen=True, kw_only=True):
+    """A customer would like to have a product, and did not say so before."""
+
+    customer_id: str
+    sku: str
+
+
+@stored("wishlist.removed.v1")
+class RemovedFromWishlist(Event, frozen=True, kw_only=True):
+    """A customer no longer waits for a product: it is off the wishlist."""
+
+    customer_id: str
+    sku: str
+
+
 # ── Access ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -359,6 +378,92 @@ class EvidenceRead(Event, frozen=True, kw_only=True):
 
     subject: str
     positions: tuple[int, ...]
+
+
+@stored("export.made.v1")
+class ExportMade(Event, frozen=True, kw_only=True):
+    """Somebody took data out, as a file in a `format`: `rows` of `columns` that fit the `filter`.
+
+    `sha256` (hex) is of the bytes that were sent, of the read models as of `position`, by the
+    columns of `contract_version`. Not `complete`: the caller hung up before the end.
+    """
+
+    name: str
+    format: str
+    filter: dict[str, str]
+    rows: int
+    sha256: str
+    position: int
+    contract_version: int
+    columns: tuple[str, ...]
+    complete: bool
+
+
+# ── Proofs ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@stored("proof.started.v1")
+class ProofStarted(Event, frozen=True, kw_only=True):
+    """Somebody had the service prove the read models."""
+
+    proof_id: str
+
+
+@stored("proof.finished.v1")
+class ProofFinished(Event, frozen=True, kw_only=True):
+    """What a proof came to: whether all holds, and the SHA-256 (hex) of each table at `position`.
+
+    `difference` is the first between live and rebuilt tables, by `table`, `key`, `column`, `live`
+    and `proof`; `halted` are projections of which nothing can be said, and why; `log_fault` says
+    what is wrong with the log itself.
+    """
+
+    proof_id: str
+    holds: bool
+    position: int
+    tables: dict[str, str]
+    difference: dict[str, Any] | None = None
+    halted: dict[str, str] = {}
+    log_fault: str | None = None
+
+
+@stored("proof.failed.v1")
+class ProofFailed(Event, frozen=True, kw_only=True):
+    """A proof ended without an answer; `cause` is the name of the error."""
+
+    proof_id: str
+    cause: str
+
+
+# ── Rebuilds ────────────────────────────────────────────────────────────────────────────────────
+
+
+@stored("rebuild.started.v1")
+class RebuildStarted(Event, frozen=True, kw_only=True):
+    """Somebody had the service make these read models anew, with all connected to them.
+
+    No name stands for all of them.
+    """
+
+    rebuild_id: str
+    names: tuple[str, ...] = ()
+
+
+@stored("rebuild.finished.v1")
+class RebuildFinished(Event, frozen=True, kw_only=True):
+    """These read models were made anew from the events up to `position`, and are in their place."""
+
+    rebuild_id: str
+    names: tuple[str, ...]
+    position: int
+
+
+@stored("rebuild.failed.v1")
+class RebuildFailed(Event, frozen=True, kw_only=True):
+    """A rebuild ended and changed nothing; `cause` is the name of the error."""
+
+    rebuild_id: str
+    cause: str
 
 
 class Entry(Struct, frozen=True):

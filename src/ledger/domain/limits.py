@@ -10,6 +10,7 @@ MAX_TEXT: Final = 500
 MAX_LINES: Final = 100
 MAX_LINE_UNITS: Final = 50
 MAX_STOCK_UNITS: Final = 10**9
+MAX_WISHES: Final = 200
 # Stripe charges at most twelve digits; nine million such amounts add up within a bigint.
 MAX_MINOR: Final = 10**12
 

@@ -143,7 +143,7 @@ def decide(command: StockCommand, item: Item) -> list[StockEvent]:
         case ListProduct():
             return _list(command, item)
         case ReceiveStock():
-            _listed(command.sku, item)
+            check_listed(command.sku, item)
             check_between("quantity", command.quantity, 1, MAX_STOCK_UNITS)
             return [StockReceived(sku=command.sku, quantity=command.quantity)]
         case AdjustStock():
@@ -168,7 +168,7 @@ def _list(command: ListProduct, item: Item) -> list[StockEvent]:
 
 def _adjust(command: AdjustStock, item: Item) -> list[StockEvent]:
     """A count may not fall below what is reserved and sold; what was pre-ordered may."""
-    listed = _listed(command.sku, item)
+    listed = check_listed(command.sku, item)
     check_between("change", command.change, -MAX_STOCK_UNITS, MAX_STOCK_UNITS)
     if command.change == 0:
         raise InvalidCommand("change is 0; it must be the units to add or (negative) to remove.")
@@ -180,7 +180,8 @@ def _adjust(command: AdjustStock, item: Item) -> list[StockEvent]:
     return [StockAdjusted(sku=command.sku, change=command.change)]
 
 
-def _listed(sku: str, item: Item) -> Listed:
+def check_listed(sku: str, item: Item) -> Listed:
+    """The product on offer; raises UnknownProduct where there is none."""
     if isinstance(item, Unlisted):
         raise UnknownProduct(f"No product {sku[:100]!r} is listed; list it first.")
     return item
@@ -188,7 +189,7 @@ def _listed(sku: str, item: Item) -> Listed:
 
 def check_price(line: Line, currency: str, item: Item) -> None:
     """Raise UnknownProduct or WrongPrice unless the line asks what the product is listed for."""
-    price_minor = _listed(line.sku, item).prices.get(currency)
+    price_minor = check_listed(line.sku, item).prices.get(currency)
     if price_minor is None:
         raise WrongPrice(f"{line.sku} has no price in {currency}; list one first.")
     if price_minor != line.unit_minor:
@@ -200,5 +201,5 @@ def check_price(line: Line, currency: str, item: Item) -> None:
 
 def missing(units: Mapping[str, int], items: Mapping[str, Item]) -> dict[str, int]:
     """The units by SKU that are not there; empty means that all can be reserved."""
-    short = {sku: _listed(sku, items[sku]).missing(wanted) for sku, wanted in units.items()}
+    short = {sku: check_listed(sku, items[sku]).missing(wanted) for sku, wanted in units.items()}
     return {sku: lack for sku, lack in short.items() if lack}

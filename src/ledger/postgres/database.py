@@ -27,8 +27,8 @@ _SESSION: Final = "-c timezone=UTC -c search_path=pg_catalog,pg_temp"
 class Database:
     """A database with the log's schema; `admin_conninfo` connects as the user who may migrate it.
 
-    `time_zone` is the reporting zone, in which `ledger.business_day` cuts days. A session of a role
-    runs in UTC, knows the reporting zone, and finds nothing by an unqualified name but PostgreSQL's own
+    `time_zone` is the reporting zone, in which `ledger.business_day` cuts days. A session of a
+    role knows it, but runs in UTC. It finds nothing by an unqualified name but PostgreSQL's own
     and, last, its temporary tables: our SQL names its schemas, so no table of that name in
     `public` or among temporary ones can take the place of ours. `reset role` returns to the role;
     only `set role none` would leave it.

@@ -70,7 +70,7 @@ class TestRebuild:
 
     def test_it_takes_names(self, run_json: RunJson) -> None:
         document = run_json("rebuild", "stock")
-        assert document["rebuilt"] == ["stock"]
+        assert document["rebuilt"] == ["stock", "stock_daily"]
         assert document["position"] == 4
 
     def test_a_name_that_is_none_cannot_run(self, run: Run) -> None:
