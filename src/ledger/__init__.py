@@ -1,9 +1,10 @@
 """The ledger: its write side, and at its top the composition root.
 
-Four packages, imports go downhill only (`make contract` checks it):
+Five packages, imports go downhill only (`make contract` checks it):
 
     ledger.app, ledger.cli     the roof: wires everything, may import all
-    kpi                        asks the read models
+    console                    pages, a client of the HTTP API
+    kpi                        asks the read models: figures, snapshots, exports, checks
     projections, webhooks, ledger.http
                                facts → read models; Stripe → log; the shop's door
     ledger.commands            load, evolve, decide, append

@@ -7,11 +7,11 @@ from typing import Final
 from webhooks.simulator.billing import DAY
 
 DAYS: Final = 90
-SALE: Final = (10, 14, 19, 26, 34, 45)
+SALE: Final = (9, 11, 13, 14, 16, 20)
 """Orders of each day of the sale, which began six days ago and is on today."""
 SALE_PERCENT: Final = 15
 
-_TENTHS_AT_FIRST: Final = 18
+_TENTHS_AT_FIRST: Final = 22
 _WEEKDAYS_PERCENT: Final = (95, 80, 80, 90, 110, 135, 125)
 """Monday to Sunday, beside an average day."""
 _QUIET_PERCENT: Final = 6
