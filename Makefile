@@ -85,6 +85,10 @@ docs: setup ## Regenerate the generated pages of docs/
 docs-check: setup ## Check that the generated pages are fresh
 	@$(BIN)/ledger docs --check
 
+.PHONY: screenshots
+screenshots: setup ## Take the pictures of docs/images anew, in the demo's world (needs Chromium)
+	@$(BIN)/python -m tests.console.browser.screenshots
+
 .PHONY: bench
 bench: setup ## Measure speed, as docs/performance.md reports it (ARGS=…)
 	@$(BIN)/ledger bench $(ARGS)

@@ -7,7 +7,18 @@ from typing import Any, Final, Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import append, checks, follower, growth, kpi, orders, rebuild, report, webhooks
+from benchmarks import (
+    append,
+    checks,
+    console,
+    follower,
+    growth,
+    kpi,
+    orders,
+    rebuild,
+    report,
+    webhooks,
+)
 from benchmarks.machine import this_machine
 from benchmarks.measuring import Figure
 from benchmarks.report import Run
@@ -34,6 +45,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "orders": orders,
     "checks": checks,
     "kpi": kpi,
+    "console": console,
 }
 """The rows of docs/performance.md, by name."""
 

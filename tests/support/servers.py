@@ -4,6 +4,7 @@ import re
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import LiteralString
 
@@ -14,6 +15,9 @@ from psycopg.conninfo import conninfo_to_dict
 from ledger.postgres.database import Database
 from ledger.postgres.migrate import migrate
 from ledger.postgres.supervisor import EmbeddedPostgres
+from projections.engine import positions
+from projections.engine.registry import discover
+from webhooks.translate import Translator
 
 _OLDEST_SUPPORTED = 15
 
@@ -42,7 +46,10 @@ def system_bin_folder() -> Path | None:
 
 
 class Server:
-    """A running server with a migrated template, from which databases are made in milliseconds."""
+    """A running server with templates, from which databases are made in milliseconds.
+
+    One is migrated, the other one has the product's read models as well, of an empty log.
+    """
 
     def __init__(self, postgres: EmbeddedPostgres) -> None:
         self._postgres = postgres
@@ -55,8 +62,21 @@ class Server:
             migrate(admin)
 
     def create(self) -> Database:
-        """A new database with the log's schema and nothing in it."""
+        """A new database with the log's schema and the read models, and nothing in them."""
+        return self._create(self._with_read_models)
+
+    def create_unbuilt(self) -> Database:
+        """A new database with the log's schema, and no read model."""
         return self._create("template_ledger")
+
+    @cached_property
+    def _with_read_models(self) -> str:
+        name = "template_read_models"
+        self._admin("create database template_read_models template template_ledger")
+        reader = Translator(mode="test", order_metadata_key="order_id")
+        with Database(self._postgres.conninfo(name)).connect("projector", autocommit=True) as conn:
+            positions.prepare(conn.cursor(), discover(), reader, head=0)
+        return name
 
     def create_empty(self) -> Database:
         """A new database without any schema of ours."""

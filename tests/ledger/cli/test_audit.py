@@ -30,26 +30,24 @@ def test_the_latest_line_comes_first(run: Run, run_json: RunJson) -> None:
     assert "changed her mind" in shown
 
 
-@pytest.mark.parametrize(
-    ("filters", "positions"),
-    [
-        (("--object", "order/A1"), [6, 5, 4, 3]),
-        (("--kind", "order.*"), [5, 3]),
-        (("--text", "her mind"), [6, 5]),
-        (("--actor", "operator", "--kind", "stock.received"), [2]),
-        (("--outcome", "refused"), []),
-        (("--role", "auditor"), []),
-        (("--since", "1d", "--limit", "2"), [6, 5]),
-        (("--before", "3"), [2, 1]),
-        (("--until", "2020-01-01"), []),
-        (("--since", "2999-01-01"), []),
-    ],
-    ids=lambda value: " ".join(map(str, value)),
+FILTERS: tuple[tuple[tuple[str, ...], list[int]], ...] = (
+    (("--object", "order/A1"), [6, 5, 4, 3]),
+    (("--kind", "order.*"), [5, 3]),
+    (("--text", "her mind"), [6, 5]),
+    (("--actor", "operator", "--kind", "stock.received"), [2]),
+    (("--outcome", "refused"), []),
+    (("--role", "auditor"), []),
+    (("--since", "1d", "--limit", "2"), [6, 5]),
+    (("--before", "3"), [2, 1]),
+    (("--until", "2020-01-01"), []),
+    (("--since", "2999-01-01"), []),
 )
-def test_lines_fit_all_that_is_given(
-    run_json: RunJson, filters: tuple[str, ...], positions: list[int]
-) -> None:
-    assert [line["position"] for line in run_json("audit", *filters)] == positions
+
+
+def test_lines_fit_all_that_is_given(run_json: RunJson) -> None:
+    for filters, positions in FILTERS:
+        found = [line["position"] for line in run_json("audit", *filters)]
+        assert found == positions, filters
 
 
 def test_many_lines_are_read_in_pages(run_json: RunJson, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """An engine with toy projections, ready to follow; a shop with its read endpoints."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -10,6 +11,20 @@ from projections.engine import positions
 from projections.engine.build import Engine
 from tests.projections.engine.counter import Counter, opened
 from tests.projections.engine.toys import TOYS, PlainReader
+from tests.support.servers import Server
+
+
+@pytest.fixture
+def fresh_database(server: Server) -> Iterator[Callable[[], Database]]:
+    """Makes a new database without read models at each call: these tests make their own."""
+    with ExitStack() as stack:
+
+        def make() -> Database:
+            database = server.create_unbuilt()
+            stack.callback(server.drop, database)
+            return database
+
+        yield make
 
 
 @pytest.fixture

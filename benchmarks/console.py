@@ -1,0 +1,88 @@
+"""The console's pages over a busy shop's ninety days: how long each takes to be answered."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from benchmarks.checks import prepare, run_all
+from benchmarks.load import Load, fire, request
+from benchmarks.logs import stripe_log
+from benchmarks.measuring import Figure, Goal
+from benchmarks.processes import in_child, reading
+from benchmarks.rebuild import fill
+from benchmarks.server import Server, settle
+from benchmarks.trading import trading_log
+from ledger.domain.events import Entry
+
+LIMIT_MS: Final = 150
+STRIPE_EVENTS_AN_ORDER: Final = 2
+PAGES: Final = {
+    "home, 90 days": "?window=90",
+    "orders": "/orders",
+    "an order": "/orders/T250",
+    "stock": "/stock",
+    "a product": "/stock/SKU-1",
+    "customers": "/customers",
+    "payments": "/payments",
+    "refunds": "/refunds",
+    "disputes": "/disputes",
+    "issues": "/issues",
+    "events": "/events",
+    "an event": "/events/2500",
+    "projections": "/projections",
+    "figures": "/figures",
+    "a figure, 90 days": "/figures/revenue?window=90",
+    "exports": "/exports",
+}
+"""What is looked at, below `/console`; the order and the event are in the smallest log too."""
+
+
+class Scale(NamedTuple):
+    """How much is measured: so many looks at each page in a round."""
+
+    rounds: int
+    orders: int
+    requests: int
+
+
+FULL = Scale(rounds=3, orders=100_000, requests=100)
+QUICK = Scale(rounds=1, orders=500, requests=10)
+
+
+def measure(server: Server, scale: Scale) -> list[Figure]:
+    """One visitor, who looks at one page after the other."""
+    database = server.database()
+    count = fill(database, _log_of(scale.orders))
+    in_child(prepare, database)
+    in_child(run_all, database)
+    settle(database)
+    with reading(server, database) as port:
+        found = {
+            name: [_look(port, address, scale.requests) for _ in range(scale.rounds)]
+            for name, address in PAGES.items()
+        }
+    return [
+        *(_figure(name, loads) for name, loads in found.items()),
+        Figure(what=f"events of {scale.orders:,} orders", unit="", samples=(count,)),
+    ]
+
+
+def _log_of(orders: int) -> Iterator[Entry]:
+    """A shop's orders, and payments for others: of these are customers, disputes and issues."""
+    yield from trading_log(orders)
+    yield from stripe_log("console", STRIPE_EVENTS_AN_ORDER * orders)
+
+
+def _look(port: int, address: str, requests: int) -> Load:
+    asked = request("GET", f"/console{address}", b"")
+    load = fire(port, [asked] * requests, connections=1)
+    assert load.answers == {"200": requests}, f"{address} answers {load.answers}"
+    return load
+
+
+def _figure(name: str, loads: Sequence[Load]) -> Figure:
+    return Figure(
+        what=f"{name}, p95",
+        unit="ms",
+        samples=tuple(load.p95_ms for load in loads),
+        goals=(Goal("<", LIMIT_MS),),
+    )

@@ -1,0 +1,147 @@
+"""An order in the browser: what is done to it is done, told, and on record; and how it once was."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.console.browser.visitor import Visitor
+from tests.console.browser.world import NAMES, Role, World
+
+
+def state_of(world: World, order_id: str) -> str:
+    return world.door.get(f"/orders/{order_id}")["state"]
+
+
+def last_event(world: World, order_id: str) -> dict[str, Any]:
+    """The newest event of an order's own, as auditors see it."""
+    return world.one("/audit", object=f"order/{order_id}", kind="order.*")
+
+
+def test_fulfil(ops: Visitor, world: World) -> None:
+    order_id = world.paid_order()
+    ops.look(f"/console/orders/{order_id}")
+    ops.act("Fulfil", "Fulfil", reason="picked up at the counter")
+    ops.is_told("The order is fulfilled.")
+    expect(ops.page.locator(".chips")).to_contain_text("fulfilled")
+    assert state_of(world, order_id) == "fulfilled"
+    event = last_event(world, order_id)
+    assert event["kind"] == "order.fulfilled"
+    assert event["reason"] == "picked up at the counter"
+    assert event["actor_name"] == NAMES[Role.OPS]
+
+
+def test_cancel(ops: Visitor, world: World) -> None:
+    order_id = world.order()
+    ops.look(f"/console/orders/{order_id}")
+    ops.act("Cancel", "Cancel", reason="she called")
+    ops.is_told("The order is canceled")
+    expect(ops.page.locator(".chips")).to_contain_text("canceled")
+    assert state_of(world, order_id) == "canceled"
+
+
+def test_return(ops: Visitor, world: World) -> None:
+    order_id = world.sent_order(quantity=2)
+    ops.look(f"/console/orders/{order_id}")
+    ops.act("Return lines", "Return lines", **{"units of STAMPS": "1", "reason": "one too many"})
+    ops.is_told("The units are back in stock.")
+    (line,) = world.door.get(f"/orders/{order_id}")["lines"]
+    assert line["returned"] == 1
+
+
+def test_request_a_refund(ops: Visitor, world: World) -> None:
+    """It is on record; no money moved before Stripe says so."""
+    order_id = world.paid_order()
+    ops.look(f"/console/orders/{order_id}")
+    ops.act("Request a refund", "Request a refund", amount="0.35", reason="it came late")
+    ops.is_told("The refund is requested.")
+    assert last_event(world, order_id)["kind"] == "order.refund_requested"
+    assert world.door.get(f"/orders/{order_id}")["refunded_minor"] == 0
+
+
+def test_link_a_payment(ops: Visitor, world: World) -> None:
+    order_id, payment_id = world.order(), world.pay(None)
+    ops.look(f"/console/orders/{order_id}")
+    ops.act("Link a payment", "Link a payment", payment_id=payment_id, reason="paid by phone")
+    ops.is_told("The payment is linked.")
+    expect(ops.page.get_by_role("link", name=payment_id).first).to_be_visible()
+    assert state_of(world, order_id) == "paid"
+
+
+def test_nothing_is_done_without_a_confirmation(ops: Visitor, world: World) -> None:
+    order_id = world.order()
+    ops.look(f"/console/orders/{order_id}")
+    form = ops.open("Cancel")
+    form.get_by_label("Reason").fill("by mistake")
+    form.get_by_role("button", name="Cancel").click()
+    assert form.locator("input:invalid").count() == 1
+    assert state_of(world, order_id) == "pending"
+
+
+def test_what_is_refused_is_said_at_the_form_with_what_was_written(
+    ops: Visitor, world: World
+) -> None:
+    order_id = world.paid_order()
+    ops.expects(409, 422)
+    page = ops.look(f"/console/orders/{order_id}")
+    ops.act("Request a refund", "Request a refund", amount="9.99", reason="too much")
+    expect(page.get_by_role("alert")).to_contain_text("Not done.")
+    expect(page.locator("input[name='amount']")).to_have_value("9.99")
+    expect(page.locator("input[name='amount']")).to_be_visible()
+
+
+@pytest.fixture
+def told_order(world: World) -> str:
+    """An order that was placed, paid and sent."""
+    return world.sent_order()
+
+
+def test_the_slider_shows_the_order_as_of_each_of_its_events(ops: Visitor, told_order: str) -> None:
+    page = ops.look(f"/console/orders/{told_order}")
+    chips, slider = page.locator(".chips"), page.get_by_label("As of its event")
+    expect(chips).to_contain_text("fulfilled")
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(page.locator("#state")).to_contain_text("As of event 1 of")
+    expect(chips).to_contain_text("pending")
+    page.keyboard.press("End")
+    expect(chips).to_contain_text("fulfilled")
+    expect(page.locator("#state")).not_to_contain_text("As of event")
+
+
+def test_the_timeline_tells_what_each_event_changed(ops: Visitor, told_order: str) -> None:
+    """And leads to the order as it was after one of them."""
+    page = ops.look(f"/console/orders/{told_order}")
+    placed = page.locator(".timeline > li").first
+    expect(placed).to_contain_text("order.placed")
+    expect(placed.get_by_text("changed")).to_be_visible()
+    placed.get_by_role("link", name="as of here").click()
+    expect(page.locator(".chips")).to_contain_text("pending")
+
+
+def test_filters_are_in_the_address(ops: Visitor) -> None:
+    """One chooses, and the list and the address follow; the address alone shows the same."""
+    page = ops.look("/console/orders")
+    page.get_by_role("combobox", name="State", exact=True).select_option("expired")
+    page.wait_for_url("**/console/orders?*state=expired*")
+    states = page.locator("#list tbody td:nth-of-type(3)")
+    expect(states.first).to_contain_text("expired")
+    rows = states.count()
+    ops.look(page.url)
+    expect(states).to_have_count(rows)
+    expect(page.get_by_role("combobox", name="State", exact=True)).to_have_value("expired")
+
+
+def test_a_search_finds_an_order(ops: Visitor, told_order: str) -> None:
+    page = ops.look("/console/orders")
+    page.get_by_label("Find one").fill(told_order)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name=f"Order {told_order}")).to_be_visible()
+
+
+def test_a_long_list_goes_on(ops: Visitor) -> None:
+    page = ops.look("/console/orders")
+    first = page.locator("#list tbody th a").first.inner_text()
+    page.get_by_role("link", name="Next page").click()
+    page.wait_for_url("**cursor=*")
+    expect(page.locator("#list tbody th a").first).not_to_have_text(first)

@@ -1,0 +1,146 @@
+"""What operators and auditors do beside orders: each deed is done, told, and seen in the books."""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from ledger.domain.access import Role
+from tests.console.browser.conftest import Entering
+from tests.console.browser.visitor import Visitor
+from tests.console.browser.world import World
+
+# ── Stock ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_receive_stock(ops: Visitor, world: World) -> None:
+    before = world.door.get("/stock/TEAPOT")["on_hand"]
+    ops.look("/console/stock/TEAPOT")
+    ops.act("Receive", "Receive", quantity="12", reason="delivery note 7")
+    ops.is_told("The units are counted in.")
+    assert world.door.get("/stock/TEAPOT")["on_hand"] == before + 12
+    expect(ops.page.locator("tbody tr", has_text="delivery note 7")).to_contain_text("+12")
+
+
+def test_adjust_stock(ops: Visitor, world: World) -> None:
+    before = world.door.get("/stock/MUG-RED")["on_hand"]
+    ops.look("/console/stock/MUG-RED")
+    ops.act("Adjust", "Adjust", change="-1", reason="it broke")
+    ops.is_told("The count is corrected.")
+    assert world.door.get("/stock/MUG-RED")["on_hand"] == before - 1
+
+
+def test_list_a_product(ops: Visitor, world: World) -> None:
+    ops.look("/console/stock")
+    ops.act("List a product", "List it", sku="BOWL", name="Rice bowl", prices="8.50 gbp, 1200 jpy")
+    ops.is_told("The product is listed so.")
+    assert world.door.get("/stock/BOWL")["prices"] == {"gbp": 850, "jpy": 1200}
+
+
+# ── Issues ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_run_the_checks(ops: Visitor) -> None:
+    ops.look("/console/issues")
+    ops.page.get_by_role("button", name="Run all checks now").click()
+    ops.is_told("checks ran")
+
+
+def test_resolve_and_reopen_an_issue(ops: Visitor, world: World) -> None:
+    issue_id = world.one("/issues", state="open")["issue_id"]
+    ops.look(f"/console/issues/{issue_id}")
+    ops.act("Resolve it", "Resolve it", reason="told the customer")
+    ops.is_told("The issue is resolved.")
+    resolved = world.door.get(f"/issues/{issue_id}")
+    assert (resolved["state"], resolved["reason"]) == ("resolved", "told the customer")
+    ops.act("Reopen it", "Reopen it", reason="she calls again")
+    ops.is_told("The issue is open again.")
+    assert world.door.get(f"/issues/{issue_id}")["state"] == "open"
+
+
+# ── Payments ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_link_a_payment_from_its_own_page(ops: Visitor, world: World) -> None:
+    order_id, payment_id = world.order(), world.pay(None)
+    ops.look(f"/console/payments/{payment_id}")
+    ops.act("Link it to its order", "Link", order_id=order_id)
+    ops.is_told(f"The payment belongs to order {order_id}.")
+    assert world.door.get(f"/payments/{payment_id}")["order_id"] == order_id
+
+
+# ── Exports ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_export_is_the_file_that_its_manifest_says(enter: Entering, world: World) -> None:
+    auditor = enter(Role.AUDITOR)
+    page = auditor.look("/console/exports")
+    form = page.locator("article[aria-labelledby=export-orders]")
+    form.get_by_label("Reason").fill("the year's end")
+    saved = auditor.download(form.get_by_role("button", name="Download"))
+    content = Path(saved.path()).read_bytes()
+    assert content.count(b"\n") > 20
+    world.seen(world.log.head())
+    auditor.look("/console/exports")
+    newest = page.get_by_role("region", name="Who exported what").locator("tbody tr").first
+    expect(newest).to_contain_text("the year's end")
+    address = newest.get_by_role("link", name="Manifest").get_attribute("href")
+    manifest = json.loads(page.request.get(f"{world.url}{address}").text())
+    assert manifest["sha256"] == sha256(content).hexdigest()
+    assert manifest["rows"] == content.count(b"\n") - 1
+
+
+# ── Evidence and proofs ─────────────────────────────────────────────────────────────────────────
+
+
+def test_what_an_event_holds_is_shown_once_asked_for(enter: Entering, world: World) -> None:
+    """Its signature is checked again on the spot; and that somebody looked is on record."""
+    auditor = enter(Role.AUDITOR)
+    position = world.one("/audit", actor="stripe")["position"]
+    page = auditor.look(f"/console/events/{position}")
+    page.get_by_label("Reason").fill("the bank asks")
+    page.get_by_role("button", name="Show what it holds").click()
+    expect(page.get_by_text("Signature, checked just now")).to_be_visible()
+    expect(page.locator("pre").first).to_contain_text('"object": "event"')
+    world.seen(world.log.head())
+    assert world.one("/audit", role="auditor")["reason"] == "the bank asks"
+
+
+def test_the_read_models_are_proven_while_one_watches(enter: Entering) -> None:
+    auditor = enter(Role.AUDITOR)
+    page = auditor.look("/console/projections")
+    page.get_by_role("button", name="Prove them now").click()
+    expect(page.get_by_text("byte by byte")).to_be_visible(timeout=60_000)
+
+
+def test_a_projection_is_rebuilt_while_one_watches(admin: Visitor) -> None:
+    page = admin.look("/console/projections")
+    form = admin.open("Rebuild")
+    form.get_by_label("disputes", exact=True).check()
+    form.get_by_label("Reason").fill("to see it")
+    form.get_by_role("button", name="Rebuild now").click()
+    expect(page.get_by_text("in their place")).to_be_visible(timeout=60_000)
+
+
+# ── Figures ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("days", [7, 90])
+def test_the_period_of_home_is_a_link(ops: Visitor, days: int) -> None:
+    page = ops.look("/console")
+    page.get_by_role("link", name=f"{days} days").click()
+    page.wait_for_url(f"**window={days}*")
+    chosen = page.get_by_role("link", name=f"{days} days")
+    expect(chosen).to_have_attribute("aria-current", "true")
+
+
+def test_a_figure_is_found_as_one_types(ops: Visitor) -> None:
+    page = ops.look("/console/figures")
+    page.get_by_label("Find a figure").press_sequentially("refund rate")
+    expect(page.get_by_role("status")).not_to_contain_text("0 of")
+    rows = page.locator("tbody tr")
+    expect(rows.first).to_contain_text("efund")
+    for row in rows.all():
+        expect(row).to_contain_text("efund")
