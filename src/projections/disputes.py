@@ -82,7 +82,12 @@ disputes = Derived(
         union all
         select dispute_id from staged_dispute_movements
     """,
-    indexes=("created_at, dispute_id", "charge_id", "payment_id"),
+    indexes=(
+        "created_at, dispute_id",
+        "state, created_at, dispute_id",
+        "charge_id",
+        "payment_id",
+    ),
 )
 projection = Projection(
     "disputes",

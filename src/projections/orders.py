@@ -145,7 +145,13 @@ orders = Derived(
         from touched_payments
         join payments as p using (payment_id)
     """,
-    indexes=("placed_at, order_id", "state, expires_at", "customer_id", "email"),
+    indexes=(
+        "placed_at, order_id",
+        "unallocated, placed_at, order_id",
+        "state, expires_at",
+        "customer_id",
+        "email",
+    ),
 )
 projection = Projection(
     "orders",
