@@ -46,16 +46,21 @@ SERVE = (sys.executable, "-m", "ledger.cli", "serve", "--with-parent")
 @app.command(epilog="Example: ledger demo --once")
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop when everything was shown.")] = False,
+    home: Annotated[Path, typer.Option(metavar="FOLDER", help="The demo's own ledger.")] = Path(
+        ".ledger-demo"
+    ),
     as_json: Json = False,
 ) -> None:
-    """Play a believable shop through the front door, and keep serving.
+    """Play a believable shop on a ledger of its own, and keep serving.
 
-    An empty log first gets a past of ninety days, with some 350 orders. Then come about eighty
-    orders of today and their Stripe events, some of them late, twice or out of order. Uses the data
-    folder of the settings; running it again adds another day to the same shop.
+    A new ledger first gets a past of ninety days, with some 350 orders. Then come about fifteen
+    orders of today and their Stripe events, some of them late, twice or out of order. Running it
+    again adds such orders to the same shop. LEDGER_HOME and DATABASE_URL are left alone: invented
+    events never reach them.
     """
     from ledger.demo.door import Door
 
+    _look_at(home)
     settings = _settings(ready())
     secret = f"whsec_{secrets.token_hex(24)}"
     run, past_orders = _move_in(as_json=as_json)
@@ -66,12 +71,18 @@ def demo(
             _mend()
             door.token = _token()
         outcome = _play(door, run, past_orders, as_json=as_json)
+        address = None if once else door.url
         visitors = {} if once else _invite()
-        holds = _show(outcome, door.url, visitors, as_json=as_json)
+        holds = _show(outcome, home, address, visitors, as_json=as_json)
         if not once:
             _keep_serving(child, as_json=as_json)
     if not holds:
         raise typer.Exit(BAD_ANSWER)
+
+
+def _look_at(home: Path) -> None:
+    """From here on this process, and the service that it starts, have the demo's own ledger."""
+    os.environ |= {"LEDGER_HOME": str(home.resolve()), "DATABASE_URL": ""}
 
 
 def _settings(given: Settings) -> Settings:
@@ -97,13 +108,19 @@ def _free_port(host: str, wanted: int) -> int:
 def _move_in(*, as_json: bool) -> tuple[int, int]:
     """Give an empty log a past; answers a number for this run, and how many orders that past had.
 
-    The number is one more than the head that the log had.
+    The number is one more than the head that the log had. A log that began otherwise is refused.
     """
-    from ledger.demo.moving import move_in
+    from ledger.demo.moving import is_of_a_demo, move_in
     from ledger.demo.past import Past
 
     with engine() as opened, tracker(as_json=as_json) as track:
         if head := opened.log.head():
+            if not is_of_a_demo(opened.log):
+                raise typer.BadParameter(
+                    "this folder holds a ledger that the demo did not make. Invented events would"
+                    " stay in it for good; name another folder, which need not exist yet.",
+                    param_hint="--home",
+                )
             return head + 1, 0
         past = Past(int(time.time()))
         move_in(opened, past, track)
@@ -182,16 +199,18 @@ def _play(door: Door, run: int, past_orders: int, *, as_json: bool) -> Outcome:
     from ledger.demo.play import play
     from ledger.demo.script import Script
 
-    script = Script(run, int(time.time()))
+    script = Script(run)
     with tracker(as_json=as_json) as track:
-        position = play(door, script, track)
-    return collect(door, script, position, past_orders)
+        played = play(door, script, track)
+    return collect(door, script, played, past_orders)
 
 
-def _show(outcome: Outcome, url: str, visitors: dict[str, str], *, as_json: bool) -> bool:
+def _show(
+    outcome: Outcome, home: Path, url: str | None, visitors: dict[str, str], *, as_json: bool
+) -> bool:
     """Show what came out, and prove it; whether the proof holds.
 
-    `visitors` are tokens by role.
+    `url` is where the service goes on, if it does; `visitors` are tokens by role.
     """
     import msgspec
 
@@ -200,13 +219,14 @@ def _show(outcome: Outcome, url: str, visitors: dict[str, str], *, as_json: bool
     proof, seconds = _prove(as_json=as_json)
     lines = list(verdict(proof, seconds))
     if as_json:
-        said = {"url": url, "verdict": lines[-1], "console": f"{url}/console", "tokens": visitors}
-        print_json(msgspec.structs.asdict(outcome) | said)
+        pages = None if url is None else f"{url}/console"
+        said = {"home": str(home), "verdict": lines[-1], "url": url, "console": pages}
+        print_json(msgspec.structs.asdict(outcome) | said | {"tokens": visitors})
         return proof.holds
     shown = console()
     for part in (*view.result(outcome), *lines):
         shown.print(part, "", sep="\n")
-    for line in (*view.where_next(outcome, url, _program()), *view.door(url, visitors)):
+    for line in (*view.where_next(outcome, home, url, _program()), *view.sign_in(url, visitors)):
         shown.print(line, soft_wrap=True)
     return proof.holds
 

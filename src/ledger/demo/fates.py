@@ -18,7 +18,7 @@ from ledger.domain.order_commands import (
     ReallocateOrder,
     ReturnLines,
 )
-from webhooks.simulator import SimulatedStripe
+from webhooks.simulator import CHECKOUT_STORIES, STORIES, Purchase, SimulatedStripe, Story
 from webhooks.simulator.billing import DAY
 from webhooks.simulator.objects import Dispute, Payment, Refund
 
@@ -94,8 +94,17 @@ class Sale:
         return payment
 
     def settle(self, payment: Payment) -> None:
-        """The customer's bank has paid."""
+        """The customer's bank has paid, a day later."""
+        self.wait(20)
         self._diary.report(self._stripe.settle(payment))
+
+    def tell(self, story: Story) -> None:
+        """All that a story of the simulator tells, an hour between its steps."""
+        order = self.order
+        purchase = Purchase(self.total_minor, order.currency, order.order_id)
+        for events in story(self._stripe, purchase):
+            self._diary.report(events)
+            self.wait(1)
 
     def refund(self, payment: Payment, amount_minor: int | None = None) -> Refund:
         """The shop gives money back, all that is left unless an amount is named."""
@@ -150,6 +159,9 @@ class Sale:
         step = step_minor(order.currency)
         paid_minor = line.unit_minor * (goods_minor - order.discount_minor) // goods_minor
         return paid_minor // step * step
+
+
+Fate = Callable[[Sale], None]
 
 
 def _arrived(sale: Sale) -> Payment:
@@ -238,13 +250,28 @@ def refunded_weeks_later(sale: Sale) -> None:
 
 
 def paid_late(sale: Sale) -> None:
-    """Expired while the bank took its time; the goods are still there when the money comes."""
-    payment = sale.start_debit()
+    """Expired before the customer paid; the goods are still there when the money comes."""
     sale.expire()
     sale.wait(8 * 24)
-    sale.settle(payment)
+    sale.pay()
     sale.answer(ReallocateOrder)
     sale.send_out()
+
+
+def paid_by_debit(sale: Sale) -> None:
+    """The bank takes days; until then the goods are kept."""
+    sale.settle(sale.start_debit())
+    sale.send_out()
+
+
+def told(name: str) -> Fate:
+    """What a story of the simulator tells, of an order that is sent out when it is paid."""
+
+    def fate(sale: Sale) -> None:
+        sale.tell((STORIES | CHECKOUT_STORIES)[name])
+        sale.send_out()
+
+    return fate
 
 
 def dispute_won(sale: Sale) -> None:
@@ -258,11 +285,10 @@ def dispute_lost(sale: Sale) -> None:
     sale.lose(sale.dispute(_arrived(sale), "fraudulent"))
 
 
-Fate = Callable[[Sale], None]
-
 COMMON: Final[dict[Fate, int]] = {
     kept: 132,
     kept_by_page: 40,
+    paid_by_debit: 4,
     third_card: 5,
     left: 9,
     gave_up: 7,
@@ -278,14 +304,19 @@ UNPAID: Final = frozenset((left, gave_up, called_off))
 """Fates of orders that bring nothing."""
 
 RARE: Final[tuple[tuple[int, Fate], ...]] = (
+    (86, told("captured")),
     (82, dispute_won),
+    (78, told("inquiry_closed")),
     (74, paid_late),
     (67, refund_bounced),
     (61, dispute_lost),
+    (57, told("checkout_paid_later")),
     (54, refunded_weeks_later),
     (47, dispute_won),
+    (43, told("inquiry_escalated")),
     (38, paid_late),
     (33, refund_bounced),
+    (29, told("captured")),
     (26, dispute_lost),
     (16, dispute_lost),  # opened, and not over yet
 )

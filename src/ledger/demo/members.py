@@ -9,7 +9,7 @@ from ledger.demo.crowd import CROWD
 from ledger.demo.diary import Diary
 from ledger.demo.seasons import midnight
 from ledger.demo.shop import PEOPLE
-from webhooks.simulator import Events, SimulatedStripe
+from webhooks.simulator import SUBSCRIBER_STORIES, Events, Purchase, SimulatedStripe
 from webhooks.simulator.billing import DAY, Price
 from webhooks.simulator.objects import Customer
 
@@ -157,11 +157,20 @@ _MEMBERS: Final = (
     _Beginning(5, _stays),
     _Beginning(2, _stays_large),
 )
-"""One member each; none of them is of `PEOPLE`, whom Stripe gets to know today."""
+"""One member each; none of them is of `PEOPLE`, whom Stripe knows without a membership."""
+_TOLD: Final = (
+    (68, "coupons_of_all_kinds", Purchase(9600, "gbp")),
+    (48, "several_items", Purchase(1500, "usd")),
+)
+"""Stories of the simulator that began so many days ago, each with what a unit costs."""
 
 
 def subscribe_all(stripe: SimulatedStripe, diary: Diary, now: int) -> None:
     """Everybody's membership, as Stripe reports it."""
+    for days_ago, name, purchase in _TOLD:
+        stripe.now = midnight(now, days_ago) + 10 * 3600
+        for events in SUBSCRIBER_STORIES[name](stripe, purchase):
+            diary.report(events)
     for person, beginning in zip(CROWD[len(PEOPLE) :], _MEMBERS, strict=False):
         stripe.now = midnight(now, beginning.days_ago) + 11 * 3600
         customer, created = stripe.create_customer(person.email, person.name)

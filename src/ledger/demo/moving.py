@@ -22,6 +22,7 @@ from ledger.domain.order_commands import (
 )
 from ledger.domain.stock import ListProduct, ReceiveStock
 from ledger.domain.wishlist import AddToWishlist, RemoveFromWishlist
+from ledger.log import Log
 from projections.engine.build import Engine
 from projections.engine.follow import Leader
 from projections.engine.reads import Reads
@@ -60,6 +61,12 @@ def move_in(engine: Engine, past: Past, track: Track) -> None:
         mover = _Mover(Desk(engine.log, reads.money), engine, Leader(cursor, engine), threads)
         for week in track("90 days before", list(past.diary.weeks())):
             mover.bring(week)
+
+
+def is_of_a_demo(log: Log) -> bool:
+    """Whether a log that holds something began as a demo's: its first event says so."""
+    (first,) = log.at([1])
+    return first.meta == MOVER
 
 
 class _Mover:

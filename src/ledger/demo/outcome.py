@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from kpi.windows import LENGTHS
 from ledger.demo.door import Door
+from ledger.demo.play import Played
 from ledger.demo.script import Script
 
 MONEY: Final = ("received_minor", "refunded_minor", "disputed_minor", "net_minor")
@@ -32,13 +33,14 @@ class Outcome(Struct, frozen=True):
     figures: dict[str, Row]
 
 
-def collect(door: Door, script: Script, position: int, past_orders: int) -> Outcome:
-    """Read it, once the read models show what is at `position`."""
+def collect(door: Door, script: Script, play: Played, past_orders: int) -> Outcome:
+    """Read it, once the read models show all that was played."""
+    position = play.position
     played = {
         "past_orders": past_orders,
         "orders": len(script.orders),
-        "deliveries": len(script.deliveries),
-        "duplicates": script.duplicates,
+        "deliveries": play.deliveries,
+        "duplicates": play.duplicates,
     }
     orders = list(door.everything("/orders", after=position))
     ours = {placed.body["id"] for placed in script.orders}
@@ -52,7 +54,9 @@ def collect(door: Door, script: Script, position: int, past_orders: int) -> Outc
         money=_money(orders),
         stock=list(door.everything("/stock", after=position)),
         notable={
-            why: row["order_id"] for row in orders if row["order_id"] in ours for why in _why(row)
+            why: row["order_id"]
+            for row in sorted(orders, key=lambda row: row["order_id"] in ours)
+            for why in _why(row)
         },
         figures={str(n): door.get("/kpi", window=n, after=position) for n in LENGTHS},
     )

@@ -9,7 +9,7 @@ from ledger.demo.diary import Diary, time_of
 from ledger.demo.fates import COMMON, HOUR, RARE, UNPAID, Fate, Sale
 from ledger.demo.members import subscribe_all
 from ledger.demo.seasons import DAYS, SALE_PERCENT, in_sale, midnight, orders_on
-from ledger.demo.shop import PRODUCTS, SHIPPING_MINOR, Product
+from ledger.demo.shop import PEOPLE, PRODUCTS, SHIPPING_MINOR, Product, choose, email_of, units
 from ledger.domain.events import Address, Line
 from ledger.domain.money import step_minor
 from ledger.domain.order_commands import PlaceOrder
@@ -19,8 +19,6 @@ from webhooks.simulator import SimulatedStripe
 from webhooks.simulator.billing import DAY
 
 _CURRENCIES: Final = {"gbp": 72, "usd": 21, "jpy": 4, "kwd": 3}
-_POPULARITY: Final = (9, 5, 4, 5, 8, 6, 3, 6)
-"""How often each of `PRODUCTS` is wanted."""
 _TAX_PERCENT: Final = {"usd": 8}
 _RESERVED_SECONDS: Final = HOUR // 2
 _GUESTS_PERCENT: Final = 30
@@ -60,6 +58,9 @@ class Past:
         for product in PRODUCTS:
             listed = ListProduct(sku=product.sku, at=at, name=product.name, prices=product.prices)
             self.diary.do(listed)
+        self._stripe.now = int(at.timestamp())
+        for person in PEOPLE:
+            self.diary.report(self._stripe.create_customer(email_of(person), person)[1])
 
     def _live_through(self, days_ago: int) -> None:
         morning = midnight(self._now, days_ago) + 6 * HOUR
@@ -114,12 +115,10 @@ class Past:
         return customer(self._random)
 
     def _basket(self, currency: str, morning: int) -> tuple[Line, ...]:
-        count = self._random.choice((1, 1, 2, 2, 3))
-        chosen = {p.sku: p for p in self._random.choices(PRODUCTS, _POPULARITY, k=count)}
-        return tuple(self._line(product, currency, morning) for product in chosen.values())
+        return tuple(self._line(each, currency, morning) for each in choose(self._random))
 
     def _line(self, product: Product, currency: str, morning: int) -> Line:
-        quantity = self._random.choice((1, 1, 1, 1, 2, 3))
+        quantity = units(self._random)
         self._take(product.sku, quantity, morning)
         return Line(
             sku=product.sku,
@@ -145,7 +144,7 @@ class Past:
 
     def _dream(self, at: int) -> None:
         """Somebody wishes for something, whatever comes of it."""
-        product = self._random.choices(PRODUCTS, _POPULARITY)[0]
+        product = choose(self._random)[0]
         dreamer = self._random.choice((customer, visitor))(self._random)
         assert dreamer.customer_id is not None, "only who has an account has a wishlist"
         self._wish(dreamer.customer_id, product.sku, at)

@@ -1,11 +1,13 @@
 """The script, told to the door: products, wishes, orders, what Stripe sends, the shop's answers."""
 
+import time
 from collections.abc import Iterable, Sequence
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from ledger.demo.door import Door
 from ledger.demo.script import Placed, Script
 from ledger.demo.shop import PEOPLE, PRODUCTS, Body, Product, single
+from webhooks.simulator import SimulatedEvent
 
 FULFILLED_OF_TEN = 7
 
@@ -20,19 +22,35 @@ class Track(Protocol):
         ...
 
 
-def play(door: Door, script: Script, track: Track) -> int:
-    """Play all of it; answers the last position."""
+class Played(NamedTuple):
+    """What was played: the last position, how many deliveries came and how many came again."""
+
+    position: int
+    deliveries: int
+    duplicates: int
+
+
+def play(door: Door, script: Script, track: Track) -> Played:
+    """Play all of it."""
     for product in (*PRODUCTS, script.print):
         _stock(door, product)
     _wish(door, script.wishes)
     for placed in track("placing orders", script.orders):
         _place(door, placed)
     assert door.refused("POST", "/orders", single("one-too-many", script.print, PEOPLE[0]))
-    assert door.forge(script.deliveries[0].body) == "bad_signature"
+    sent = script.send(int(time.time()) + 1)
+    assert door.forge(sent[0].body) == "bad_signature"
     position = 0
-    for event in track("Stripe's events", script.deliveries):
-        position = max(position, door.deliver(event.body))
-    return max(position, _answer(door, script, position, track))
+    for event in track("Stripe's events", sent):
+        position = max(position, _deliver(door, event))
+    last = max(position, _answer(door, script, position, track))
+    return Played(last, len(sent), len(sent) - len({event.id for event in sent}))
+
+
+def _deliver(door: Door, event: SimulatedEvent) -> int:
+    """Deliver an event once it has happened; answers its position."""
+    time.sleep(max(0.0, event.created - time.time()))
+    return door.deliver(event.body)
 
 
 def _stock(door: Door, product: Product) -> None:
@@ -67,9 +85,9 @@ def _answer(door: Door, script: Script, position: int, track: Track) -> int:
     for given in script.goodwill:
         asked = {"amount_minor": given.amount_minor, "reason": "arrived late"}
         door.send("POST", f"/orders/{given.order_id}/refunds", asked)
-    for events in script.goodwill_events():
+    for events in script.send_goodwill(int(time.time())):
         for event in events:
-            last = door.deliver(event.body)
+            last = _deliver(door, event)
     return last
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from webhooks.simulator.billing import DAY
 
 DAYS: Final = 90
-SALE: Final = (9, 11, 13, 14, 16, 20)
+SALE: Final = (9, 10, 12, 13, 14, 15)
 """Orders of each day of the sale, which began six days ago and is on today."""
 SALE_PERCENT: Final = 15
 

@@ -17,17 +17,19 @@ class Product(Struct, frozen=True):
 
 # More units than the orders of any run ask for, whatever their baskets: the demo must not fail.
 PRODUCTS: Final = (
-    Product("MUG-BLUE", "Blue mug", {"gbp": 1250, "usd": 1599, "jpy": 2200, "kwd": 4250}, 100),
-    Product("MUG-RED", "Red mug", {"gbp": 1250, "usd": 1599, "jpy": 2200, "kwd": 4250}, 100),
+    Product("MUG-BLUE", "Blue mug", {"gbp": 1250, "usd": 1599, "jpy": 2200, "kwd": 4250}, 60),
+    Product("MUG-RED", "Red mug", {"gbp": 1250, "usd": 1599, "jpy": 2200, "kwd": 4250}, 60),
     Product(
-        "TEAPOT", "Stoneware teapot", {"gbp": 4200, "usd": 5400, "jpy": 7900, "kwd": 16200}, 80
+        "TEAPOT", "Stoneware teapot", {"gbp": 4200, "usd": 5400, "jpy": 7900, "kwd": 16200}, 60
     ),
-    Product("TEE-S", "T-shirt, small", {"gbp": 2400, "usd": 2900, "jpy": 4100, "kwd": 8800}, 100),
-    Product("TEE-M", "T-shirt, medium", {"gbp": 2400, "usd": 2900, "jpy": 4100, "kwd": 8800}, 100),
-    Product("POSTER", "Poster of the bay", {"gbp": 899, "usd": 1099, "jpy": 1500, "kwd": 3120}, 80),
-    Product("LAMP", "Desk lamp", {"gbp": 8950, "usd": 10900, "jpy": 16800, "kwd": 33500}, 80),
-    Product("STAMPS", "Book of stamps", {"gbp": 135, "usd": 160, "jpy": 220, "kwd": 500}, 200),
+    Product("TEE-S", "T-shirt, small", {"gbp": 2400, "usd": 2900, "jpy": 4100, "kwd": 8800}, 60),
+    Product("TEE-M", "T-shirt, medium", {"gbp": 2400, "usd": 2900, "jpy": 4100, "kwd": 8800}, 60),
+    Product("POSTER", "Poster of the bay", {"gbp": 899, "usd": 1099, "jpy": 1500, "kwd": 3120}, 60),
+    Product("LAMP", "Desk lamp", {"gbp": 8950, "usd": 10900, "jpy": 16800, "kwd": 33500}, 60),
+    Product("STAMPS", "Book of stamps", {"gbp": 135, "usd": 160, "jpy": 220, "kwd": 500}, 120),
 )
+_POPULARITY: Final = (9, 5, 4, 5, 8, 6, 3, 6)
+"""How often each of `PRODUCTS` is wanted."""
 SHIPPING_MINOR: Final = {"gbp": 395, "usd": 500, "jpy": 800, "kwd": 1500}
 PEOPLE: Final = (
     "Ada Byron",
@@ -41,8 +43,8 @@ PEOPLE: Final = (
     "Ines Costa",
     "Jonas Weber",
 )
-WISHING: Final = 7
-"""How many of the people have a wishlist."""
+WISHING: Final = 3
+"""How many people wish for something in a day."""
 
 Body = dict[str, Any]
 """What a call takes, such as `POST /orders`."""
@@ -50,13 +52,24 @@ Body = dict[str, Any]
 
 def edition(run: int) -> Product:
     """A print of which there is one, another one in every run."""
-    return Product(f"PRINT-{run}", f"Signed print no. {run}", {"gbp": 24000}, 1)
+    return Product(f"PRINT-{run}", f"Signed print no. {run}", {"gbp": 4800}, 1)
+
+
+def choose(random: Random) -> list[Product]:
+    """What a customer wants: one to three products, the popular ones more often."""
+    count = random.choice((1, 1, 2, 2, 3))
+    chosen = {p.sku: p for p in random.choices(PRODUCTS, _POPULARITY, k=count)}
+    return list(chosen.values())
+
+
+def units(random: Random) -> int:
+    """How many of a product somebody takes."""
+    return random.choice((1, 1, 1, 1, 2, 3))
 
 
 def basket(random: Random, order_id: str, currency: str) -> Body:
     """One to three products for somebody, sent to them."""
-    chosen = random.sample(PRODUCTS, random.choice((1, 1, 2, 2, 3)))
-    lines = [_line(product, currency, random.choice((1, 1, 1, 2, 3))) for product in chosen]
+    lines = [_line(product, currency, units(random)) for product in choose(random)]
     return _body(order_id, currency, lines, random.choice(PEOPLE))
 
 

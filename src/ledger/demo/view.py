@@ -1,6 +1,7 @@
 """What came out of the demo, for people: tables, and where to look next."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from rich.columns import Columns
@@ -85,30 +86,40 @@ def _cells(read: dict[str, Any]) -> Iterator[str]:
                 yield f"{value:,}"
 
 
-def where_next(outcome: Outcome, url: str, program: str) -> Iterator[str]:
-    """Addresses and commands that show more; `program` is how the command line is called."""
-    pages = f"{url}/console"
-    looks = {f"{pages}/orders/{order_id}": why for why, order_id in outcome.notable.items()}
-    order_id = next(iter(outcome.notable.values()), "ID")
+def where_next(outcome: Outcome, home: Path, url: str | None, program: str) -> Iterator[str]:
+    """Commands that show more, and addresses where the service goes on at `url`.
+
+    `program` is how the command line is called.
+    """
+    looks = {
+        f"{program} history order {order_id}": why for why, order_id in outcome.notable.items()
+    }
     looks |= {
-        f"{pages}/orders?dispute_state=won": "a list with a filter",
-        f"{pages}?window=30": "the figures, beside the 30 days before",
-        f"{pages}/issues": "what was looked for, and found",
-        f"{url}/openapi.json": "all operations",
-        f"{program} history order {order_id}": "every event of an order",
         f"{program} kpi show --window 30 --compare": "every figure, beside the 30 days before",
         f"{program} export orders --window 30": "the paid orders, for a spreadsheet",
         f"{program} status": "where log and read models stand",
         f"{program} verify": "the proof, again",
     }
+    looks |= _served(outcome, url) if url else {f"{program} serve": "the same shop, in a browser"}
     width = max(map(len, looks))
     yield "[bold]Where to look next[/]"
+    yield f"  export LEDGER_HOME={home}  [dim]so that these look at the demo's ledger[/]"
     yield from (f"  {look:<{width}}  [dim]{what}[/]" for look, what in looks.items())
 
 
-def door(url: str, visitors: dict[str, str]) -> Iterator[str]:
+def _served(outcome: Outcome, url: str) -> dict[str, str]:
+    pages = f"{url}/console"
+    return {f"{pages}/orders/{order_id}": why for why, order_id in outcome.notable.items()} | {
+        f"{pages}/orders?dispute_state=won": "a list with a filter",
+        f"{pages}?window=30": "the figures, beside the 30 days before",
+        f"{pages}/issues": "what was looked for, and found",
+        f"{url}/openapi.json": "all operations",
+    }
+
+
+def sign_in(url: str | None, visitors: dict[str, str]) -> Iterator[str]:
     """Where the console is, and a token of each role to sign in with."""
-    if not visitors:
+    if url is None or not visitors:
         return
     width = max(map(len, visitors))
     yield ""

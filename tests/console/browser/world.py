@@ -105,7 +105,7 @@ def open_world(server: Server) -> Generator[World]:
         log = stack.enter_context(closing(Log(database.conninfo("app"))))
         _move_in(database, log)
         door = stack.enter_context(_serving(database))
-        position = play(door, Script(1, int(time.time())), _untold)
+        position = play(door, Script(1), _untold).position
         door.get("/orders", limit=1, after=position)
         door.send("POST", "/checks/run", {})
         tokens = {role: issue(log, role, name, META).token for role, name in NAMES.items()}
