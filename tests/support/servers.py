@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from ledger.postgres.database import Database
+from ledger.postgres.database import Database, let_roles_log_in
 from ledger.postgres.migrate import migrate
 from ledger.postgres.supervisor import EmbeddedPostgres
 from projections.engine import positions
@@ -60,6 +60,7 @@ class Server:
         self._admin("create database template_ledger")
         with psycopg.connect(postgres.conninfo("template_ledger"), autocommit=True) as admin:
             migrate(admin)
+            let_roles_log_in(admin)
 
     def create(self) -> Database:
         """A new database with the log's schema and the read models, and nothing in them."""
@@ -74,7 +75,7 @@ class Server:
         name = "template_read_models"
         self._admin("create database template_read_models template template_ledger")
         reader = Translator(mode="test", order_metadata_key="order_id")
-        with Database(self._postgres.conninfo(name)).connect("projector", autocommit=True) as conn:
+        with self._database(name).connect("projector", autocommit=True) as conn:
             positions.prepare(conn.cursor(), discover(), reader, head=0)
         return name
 
@@ -94,11 +95,25 @@ class Server:
             sql.Identifier(name), sql.Identifier(template)
         )
         self._admin(statement)
-        return Database(self._postgres.conninfo(name))
+        return self._database(name)
+
+    def _database(self, name: str) -> Database:
+        """As the product opens it: each part logs in as its own role."""
+        return Database(self._postgres.conninfo(name), logs_in=True)
 
     def _admin(self, statement: LiteralString | sql.Composed) -> None:
         with psycopg.connect(self._postgres.conninfo("postgres"), autocommit=True) as admin:
             admin.execute(statement)
+
+
+def let_in(postgres: EmbeddedPostgres, user: str) -> None:
+    """Let us enter a server as a user whom the product does not know."""
+    ident = postgres._data / "pg_ident.conf"
+    names = {line.split('"')[1] for line in ident.read_text().splitlines()}
+    with ident.open("a") as file:
+        file.writelines(f'ledger "{name}" {user}\n' for name in names)
+    with psycopg.connect(postgres.conninfo("postgres"), autocommit=True) as admin:
+        admin.execute("select pg_reload_conf()")
 
 
 @contextmanager

@@ -41,27 +41,31 @@ FORBIDDEN: Final[tuple[tuple[Role, LiteralString], ...]] = (
 )
 """What a role must not do, be the tables empty or not: each is tried and rolled back."""
 
-UNFIT_ROLES: Final = """
+UNFIT_ROLES: Final = r"""
 select coalesce(rolname, wanted),
     case
         when rolname is null then 'is missing'
         when rolsuper then 'is a superuser'
-        when rolcanlogin then 'can log in'
+        when %(logs_in)s and not rolcanlogin then 'cannot log in'
         when rolcreaterole or rolcreatedb or rolreplication or rolbypassrls then 'may do too much'
         else 'may act as another one of them'
     end
 from unnest(array['ledger_owner', 'ledger_app', 'ledger_projector', 'ledger_reader']) as wanted
 left join pg_roles on rolname = wanted
 where rolname is null
-    or rolsuper or rolcanlogin or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls
+    or rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls
+    or (%(logs_in)s and not rolcanlogin)
     or exists (
         select
         from pg_auth_members as m
         join pg_roles as granted on granted.oid = m.roleid
-        where m.member = pg_roles.oid and granted.rolname like 'ledger_%'
+        where m.member = pg_roles.oid and granted.rolname like 'ledger\_%%'
     )
 order by wanted
 """
+BEHIND: Final = "select rolsuper from pg_roles where rolname = session_user"
+"""Whether the user who logged in, whom `set role none` returns to, is a superuser."""
+
 LEADING: Final = """
 select
     count(*) filter (where objid::bigint = hashtext('ledger follower')::bigint & 4294967295),
@@ -175,10 +179,19 @@ def _migrations(database: Database) -> Finding:
 
 def _roles(database: Database) -> Finding:
     with database.connect("reader") as conn:
-        unfit = conn.execute(UNFIT_ROLES).fetchall()
+        unfit = conn.execute(UNFIT_ROLES, {"logs_in": database.logs_in}).fetchall()
+        row = conn.execute(BEHIND).fetchone()
+    assert row is not None, "every session has a user"
     if unfit:
         return Finding("wrong", "roles", "; ".join(f"{name} {why}" for name, why in unfit))
-    return Finding("fine", "roles", "four, none of which can log in or act as another")
+    if row[0]:
+        found = (
+            "four, but DATABASE_URL is of a superuser, whom SQL that somebody smuggled in could"
+            " become: give Ledger a user that may create roles, and no more"
+        )
+        return Finding("note", "roles", found)
+    way = ", each of which logs in by itself" if database.logs_in else ""
+    return Finding("fine", "roles", f"four{way}, none of which can act as another")
 
 
 def _privileges(database: Database) -> Finding:

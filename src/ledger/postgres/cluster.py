@@ -1,12 +1,23 @@
-"""Makes the data folder of the embedded server with the programs of the wheel."""
+"""Makes the embedded server's data folder with the programs of the wheel, and says who enters."""
 
 import re
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 from ledger.errors import PostgresError
 from ledger.postgres.unprivileged import Identity
+
+SUPERUSER: Final = "postgres"
+USERS: Final = (SUPERUSER, "ledger_owner", "ledger_app", "ledger_projector", "ledger_reader")
+"""Who there is in the embedded server: each of our parts logs in as a user of its own."""
+
+_WRITE: Final = 'printf %s "$1" > "$2"'
+_HBA: Final = """\
+# Written by Ledger at each start: only over the socket, only as pg_ident.conf says.
+local all all peer map=ledger
+"""
 
 
 def wheel_bin_folder() -> Path:
@@ -31,7 +42,7 @@ def make_cluster(data: Path, programs: Path, identity: Identity, lock: int) -> N
         programs / "initdb",
         f"--pgdata={unfinished.name}",
         "--username=postgres",
-        "--auth=trust",
+        "--auth=peer",
         "--encoding=UTF8",
         "--data-checksums",
         *_locale_options(version),
@@ -40,6 +51,20 @@ def make_cluster(data: Path, programs: Path, identity: Identity, lock: int) -> N
     if made.returncode != 0:
         raise PostgresError(f"PostgreSQL's initdb failed: {made.stderr.strip()}")
     unfinished.rename(data)
+
+
+def write_access(data: Path, identity: Identity) -> None:
+    """Say that nobody enters but the user who runs us, as one of `USERS`.
+
+    Written as whom the server runs, who owns the folder: root follows no link that lies there.
+    """
+    ident = "".join(
+        f'ledger "{name}" {user}\n' for name in sorted(identity.seen_as()) for user in USERS
+    )
+    for file, text in (("pg_hba.conf", _HBA), ("pg_ident.conf", ident)):
+        written = identity.run(["sh", "-c", _WRITE, "sh", text, file], data)
+        if written.returncode != 0:
+            raise PostgresError(f"{data / file} cannot be written: {written.stderr.strip()}")
 
 
 def _locale_options(version: str) -> list[str]:

@@ -8,8 +8,11 @@ from pathlib import Path
 
 
 def open_lock(path: Path) -> int:
-    """Open the file descriptor of a lock file, making the file; it does not hold the lock yet."""
-    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    """Open the file descriptor of a lock file, making the file; it does not hold the lock yet.
+
+    Raises `OSError` where there is a link in its place.
+    """
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
 
 
 @contextmanager

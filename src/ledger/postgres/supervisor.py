@@ -14,6 +14,7 @@ import re
 import shlex
 import signal
 import socket
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,9 +25,9 @@ from typing import NamedTuple, Self
 from psycopg.conninfo import make_conninfo
 
 from ledger.errors import PostgresError
-from ledger.postgres.cluster import make_cluster, wheel_bin_folder
+from ledger.postgres.cluster import make_cluster, wheel_bin_folder, write_access
 from ledger.postgres.locks import exclusive, open_lock, shared, try_exclusive
-from ledger.postgres.unprivileged import Identity, identity_for
+from ledger.postgres.unprivileged import Identity, identity_for, possible_owners
 
 START_SECONDS = 300  # recovery after a crash reads up to max_wal_size
 STOP_SECONDS = 60
@@ -85,7 +86,8 @@ class EmbeddedPostgres:
         """Use the server: find it running, or start it and wait until it answers."""
         assert self._share is None, "started twice"
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._claim(self._folder)
             self._folder.chmod(0o700)
             with exclusive(self._folder / "change.lock"):
                 self._share = self._enter()
@@ -104,7 +106,7 @@ class EmbeddedPostgres:
             self._leave(share)
 
     def conninfo(self, dbname: str = "ledger", user: str = "postgres") -> str:
-        """A libpq connection string for the running server."""
+        """A libpq connection string for the running server; `postgres` is its superuser."""
         return make_conninfo(
             host=self._postmaster().socket_folder, port=PORT, dbname=dbname, user=user
         )
@@ -151,6 +153,7 @@ class EmbeddedPostgres:
         identity.take_over(self._folder)
         if not self._data.exists():
             make_cluster(self._data, self._programs, identity, lock)
+        write_access(self._data, identity)
         sockets = self._make_socket_folder(identity)
         for stale in (self._data / "postmaster.pid", sockets / SOCKET, sockets / f"{SOCKET}.lock"):
             stale.unlink(missing_ok=True)
@@ -171,12 +174,30 @@ class EmbeddedPostgres:
             return self._folder
         digest = hashlib.sha256(os.fsencode(self._folder)).hexdigest()
         folder = Path(tempfile.gettempdir(), f"ledger-{digest[:16]}")
-        folder.mkdir(mode=0o700, exist_ok=True)
-        identity.take_over(folder)
-        found = folder.lstat()
-        if found.st_uid != self._folder.stat().st_uid or found.st_mode & 0o7777 != 0o700:
+        if self._claim(folder) != 0o700:
             raise PostgresError(f"{folder} is not ours alone; remove it, or set TMPDIR.")
+        identity.take_over(folder)
         return folder
+
+    def _claim(self, folder: Path) -> int:
+        """Make a folder, or look whose the one that is there is before anything is done to it.
+
+        Answers its permissions. In a folder that others can write to, anybody may have put a link
+        or a folder of his own there.
+        """
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode):
+            raise PostgresError(
+                f"{folder} is no folder; remove it (a link in its place is refused)."
+            )
+        if found.st_uid not in possible_owners():
+            raise PostgresError(
+                f"{folder} is not ours alone: it belongs to user {found.st_uid}. Run as that user,"
+                " or set LEDGER_HOME to a folder that you own."
+            )
+        return stat.S_IMODE(found.st_mode)
 
     def _shut_down(self) -> None:
         """Fast shutdown, and the immediate one (recovery follows) if that takes too long."""

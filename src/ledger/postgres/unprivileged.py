@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-_NAMESPACE = ("unshare", "-U", "--map-user=65534", "--map-group=65534")
+_NOBODY = 65534
+"""Who everybody is in the namespace: we are mapped to it, and all others are shown as it."""
+_NAMESPACE = ("unshare", "-U", f"--map-user={_NOBODY}", f"--map-group={_NOBODY}")
 
 
 class Owner(NamedTuple):
@@ -51,12 +53,23 @@ class Identity:
         )
 
     def take_over(self, folder: Path) -> None:
-        """Give all of a folder to `owner`, itself last: whose it is says whether that is done."""
-        if self.owner is None or folder.stat().st_uid == self.owner.user:
+        """Give all of a folder to `owner`, itself last: whose it is says whether that is done.
+
+        Everything is named by its open folder and no link is followed: what else changes names in
+        there meanwhile cannot lead us elsewhere.
+        """
+        if self.owner is None or folder.lstat().st_uid == self.owner.user:
             return
-        for parent, _, files in os.walk(folder, topdown=False):
-            for path in (*(Path(parent, file) for file in files), Path(parent)):
-                os.chown(path, *self.owner, follow_symlinks=False)
+        for _, folders, files, opened in os.fwalk(folder, topdown=False):
+            for name in (*files, *folders):
+                os.chown(name, *self.owner, dir_fd=opened, follow_symlinks=False)
+        os.chown(folder, *self.owner, follow_symlinks=False)
+
+    def seen_as(self) -> set[str]:
+        """The names of users as whom the server may see us, and itself, at its socket."""
+        us = _NOBODY if self.namespace else os.geteuid()
+        users = {us, self.switch.user} if self.switch else {us}
+        return {pwd.getpwuid(user).pw_name for user in users}
 
 
 def identity_for(program: Path) -> Identity:
@@ -65,9 +78,19 @@ def identity_for(program: Path) -> Identity:
         return Identity()
     if _namespace_works(program):
         return Identity(namespace=_NAMESPACE, owner=Owner(0, 0))
-    nobody = pwd.getpwnam("nobody")
-    owner = Owner(nobody.pw_uid, nobody.pw_gid)
+    owner = _nobody()
     return Identity(switch=owner, owner=owner)
+
+
+def possible_owners() -> set[int]:
+    """Whose the server's files may be: ours, and for root those of `nobody`, as whom it may run."""
+    us = os.geteuid()
+    return {us} if us != 0 else {us, _nobody().user}
+
+
+def _nobody() -> Owner:
+    nobody = pwd.getpwnam("nobody")
+    return Owner(nobody.pw_uid, nobody.pw_gid)
 
 
 def _namespace_works(program: Path) -> bool:

@@ -1,5 +1,6 @@
 """A connection is a session of its role, on every server that we support."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import SecretStr
 
 from ledger.errors import StoreUnavailable
 from ledger.postgres.database import Database, Role, open_database
+from ledger.postgres.supervisor import EmbeddedPostgres
 from ledger.settings import Settings
 from tests.support.servers import short_lived_home
 
@@ -26,6 +28,63 @@ def test_a_session_acts_as_its_role_and_reset_does_not_leave_it(
         for reset in (b"select 1", b"reset role", b"reset all"):
             conn.execute(reset)
             assert conn.execute("select current_user").fetchone() == (f"ledger_{role}",)
+
+
+@pytest.mark.every_server
+@pytest.mark.parametrize("role", get_args(Role))
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "set role none",
+        "reset role",
+        "set role postgres",
+        "reset session authorization",
+        "set session authorization postgres",
+        "set session authorization default",
+        "discard all",
+        "alter role current_user superuser",
+        "set role {other}",
+        "grant {other} to current_user",
+        "create extension dblink",
+        "copy (select 1) to program 'true'",
+    ],
+)
+def test_no_session_of_the_embedded_server_becomes_another_role(
+    database: Database, role: Role, attempt: str
+) -> None:
+    """Whatever SQL gets into a session: it is its role before, and nothing else afterwards."""
+    other = "ledger_app" if role == "owner" else "ledger_owner"
+    with database.connect(role, autocommit=True) as conn:
+        with suppress(psycopg.Error):
+            conn.execute(attempt.format(other=other).encode())
+        found = conn.execute(
+            "select current_user, session_user, rolsuper, rolcreaterole"
+            " from pg_roles where rolname = current_user"
+        ).fetchone()
+    assert found == (f"ledger_{role}", f"ledger_{role}", False, False)
+
+
+def test_a_ledger_made_before_its_roles_could_log_in_is_opened_all_the_same() -> None:
+    """Such a server let anybody in who reached its socket; now only its own user enters."""
+    with short_lived_home() as home:
+        settings = Settings(ledger_home=home, database_url=None)
+        with open_database(settings) as database, psycopg.connect(database.admin_conninfo) as conn:
+            for role in get_args(Role):
+                conn.execute(f"alter role ledger_{role} nologin".encode())
+        (home / "postgres" / "data" / "pg_hba.conf").write_text("local all all trust\n")
+        with open_database(settings) as database, database.connect("app") as conn:
+            assert conn.execute("select session_user").fetchone() == ("ledger_app",)
+            with psycopg.connect(database.admin_conninfo) as admin:
+                rules = admin.execute("select auth_method from pg_hba_file_rules").fetchall()
+            assert rules == [("peer",)]
+
+
+def test_only_the_known_users_enter_the_embedded_server() -> None:
+    with short_lived_home() as home, EmbeddedPostgres(home) as server:
+        with psycopg.connect(server.conninfo("postgres"), autocommit=True) as conn:
+            conn.execute("create role stranger login superuser")
+        with pytest.raises(psycopg.OperationalError, match="Peer authentication failed"):
+            psycopg.connect(server.conninfo("postgres", user="stranger"))
 
 
 @pytest.mark.every_server

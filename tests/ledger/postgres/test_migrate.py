@@ -14,7 +14,7 @@ from ledger.errors import MigrationError
 from ledger.postgres.database import Database, Role
 from ledger.postgres.migrate import MIGRATIONS, migrate, pending, read_migrations
 from ledger.postgres.supervisor import EmbeddedPostgres
-from tests.support.servers import short_lived_home, system_bin_folder
+from tests.support.servers import let_in, short_lived_home, system_bin_folder
 
 FIRST = "set local role ledger_owner; create table ledger.first (); create table ledger.of_first ()"
 SECOND = "set local role ledger_owner; create table ledger.second ()"
@@ -132,6 +132,7 @@ def test_several_databases_of_a_new_server_share_the_roles_without_a_superuser(
     with short_lived_home() as home, EmbeddedPostgres(home, programs) as server:
         with psycopg.connect(server.conninfo("postgres"), autocommit=True) as conn:
             conn.execute("create role shop login createrole")
+        let_in(server, "shop")
         databases = [a_shops_database(server, f"shop_{number}") for number in range(4)]
         with ThreadPoolExecutor(len(databases)) as pool:
             applied = list(pool.map(work, databases))

@@ -261,6 +261,86 @@ def test_a_short_socket_folder_that_others_can_open_is_refused(
             EmbeddedPostgres(elsewhere).start()
 
 
+@contextmanager
+def a_bystander() -> Iterator[Path]:
+    """A folder of somebody else's, which must be as it was in the end."""
+    with short_lived_home() as elsewhere:
+        folder = elsewhere / "of somebody else"
+        folder.mkdir(mode=0o755)
+        (folder / "file").touch(mode=0o644)
+        os.chown(folder, 12345, 12345) if os.geteuid() == 0 else None
+
+        def state() -> list[tuple[int, int]]:
+            found = [path.lstat() for path in (folder, folder / "file")]
+            return [(each.st_uid, each.st_mode) for each in found]
+
+        before = state()
+        yield folder
+        assert state() == before
+
+
+@pytest.mark.parametrize("as_nobody", [False, True])
+def test_a_link_planted_for_the_short_socket_folder_leads_nowhere(
+    home: Path, monkeypatch: pytest.MonkeyPatch, as_nobody: bool
+) -> None:
+    """Its name can be known beforehand, and everybody may write to /tmp."""
+    if as_nobody:
+        monkeypatch.setattr(unprivileged, "_namespace_works", lambda program: False)
+    with (
+        moved(home, "long" * 40) as elsewhere,
+        short_lived_home() as temporary,
+        a_bystander() as victim,
+    ):
+        monkeypatch.setattr(supervisor.tempfile, "gettempdir", lambda: str(temporary))
+        with EmbeddedPostgres(elsewhere):
+            (folder,) = temporary.iterdir()
+        folder.rmdir()
+        folder.symlink_to(victim)
+        with pytest.raises(PostgresError, match="is no folder"):
+            EmbeddedPostgres(elsewhere).start()
+        folder.unlink()
+        folder.symlink_to(victim / "not there")
+        with pytest.raises(PostgresError, match="is no folder"):
+            EmbeddedPostgres(elsewhere).start()
+    with EmbeddedPostgres(home):
+        pass  # as us again
+
+
+def test_a_link_in_place_of_the_servers_folder_leads_nowhere() -> None:
+    with short_lived_home() as home, a_bystander() as victim:
+        (home / "postgres").symlink_to(victim)
+        with pytest.raises(PostgresError, match="is no folder"):
+            EmbeddedPostgres(home).start()
+
+
+def test_a_link_in_place_of_a_lock_is_not_followed(home: Path) -> None:
+    with short_lived_home() as elsewhere:
+        (home / "postgres" / "change.lock").unlink()
+        (home / "postgres" / "change.lock").symlink_to(elsewhere / "made by us")
+        with pytest.raises(PostgresError, match="LEDGER_HOME"):
+            EmbeddedPostgres(home).start()
+        assert not list(elsewhere.iterdir())
+    (home / "postgres" / "change.lock").unlink()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("which", ["the server's folder", "the socket's folder"])
+def test_what_belongs_to_another_user_is_refused_and_left_alone(
+    home: Path, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    """Root would otherwise take a user's ledger away from him by looking at it."""
+    with moved(home, "long" * 40) as elsewhere, short_lived_home() as temporary:
+        monkeypatch.setattr(supervisor.tempfile, "gettempdir", lambda: str(temporary))
+        with EmbeddedPostgres(elsewhere):
+            (sockets,) = temporary.iterdir()
+        folder = elsewhere / "postgres" if which == "the server's folder" else sockets
+        os.chown(folder, 12345, 12345)
+        with pytest.raises(PostgresError, match="belongs to user 12345"):
+            EmbeddedPostgres(elsewhere).start()
+        assert folder.stat().st_uid == 12345
+        os.chown(folder, 0, 0)
+
+
 def test_a_server_that_cannot_start_says_why(home: Path) -> None:
     version = home / "postgres" / "data" / "PG_VERSION"
     ours = version.read_text()
