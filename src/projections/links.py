@@ -180,26 +180,19 @@ def coupon(fact: CouponFact, at: Moment) -> Iterable[Change]:
 
 @projection.handles(InvoiceFact)
 def invoice(fact: InvoiceFact, at: Moment) -> Iterable[Change]:
-    """An invoice names what it is for, and what pays it."""
+    """An invoice names what it is for."""
     return _named(
         at,
         invoice=fact.invoice_id,
         subscription=fact.subscription_id,
-        payment=fact.payment_id or fact.charge_id,
-        charge=fact.charge_id,
         customer=fact.customer_id,
     )
 
 
 @projection.handles(InvoicePaymentFact)
 def paid_by(fact: InvoicePaymentFact, at: Moment) -> Iterable[Change]:
-    """What paid an invoice."""
-    return _named(
-        at,
-        invoice=fact.invoice_id,
-        payment=fact.payment_id or fact.charge_id,
-        charge=fact.charge_id,
-    )
+    """What pays an invoice."""
+    return _named(at, invoice=fact.invoice_id, payment=fact.payment_id, charge=fact.charge_id)
 
 
 @projection.handles(PayoutFact)

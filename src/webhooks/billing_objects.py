@@ -22,6 +22,20 @@ Count = Annotated[int, Meta(ge=0, le=10**12)]
 Intervals = Annotated[int, Meta(ge=1, le=10**12)]
 
 
+class CutList(Struct, kw_only=True, gc=False):
+    """A list within an object, of which Stripe shows the first ten: docs.stripe.com/api/pagination.
+
+    `total_count` is there where Stripe was asked for it, and in some lists always.
+    """
+
+    has_more: bool | None = None
+    total_count: Count | None = None
+
+    def at_least(self, shown: int) -> int:
+        """How many it has, or at least has, of which so many are shown."""
+        return max(shown + bool(self.has_more), self.total_count or 0)
+
+
 # ── Prices ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -192,13 +206,17 @@ class PaidBy(Struct, kw_only=True, gc=False):
 class InvoicePayment(StripeObject, kw_only=True, gc=False):
     """docs.stripe.com/api/invoice-payment/object."""
 
-    id: Id | None = None
     status: Word | None = None
     invoice: Reference = None
     payment: PaidBy | None = None
+    amount_requested: Amount | None = None
+    amount_paid: Amount | None = None
+    currency: Currency | None = None
+    created: Seconds | None = None
+    status_transitions: Transitions | None = None
 
 
-class InvoicePaymentList(Struct, kw_only=True, gc=False):
+class InvoicePaymentList(CutList, kw_only=True, gc=False):
     """`invoice.payments`, since 2025-03-31 and only where Stripe was asked for it."""
 
     data: list[InvoicePayment] = []

@@ -81,7 +81,6 @@ def subscription_facts(
 def invoice_facts(invoice: Invoice, event: Envelope, _metadata_key: str) -> list[Fact]:
     """An invoice; what pays it is named until 2025-03-31, and listed on demand since."""
     state = invoice_state(invoice, event.type)
-    paid_by = _paid_by(invoice)
     paid_minor = invoice.amount_paid
     if paid_minor is None:
         paid_minor = invoice.amount_due if state is InvoicePaid else 0
@@ -95,23 +94,20 @@ def invoice_facts(invoice: Invoice, event: Envelope, _metadata_key: str) -> list
         created_at=made_at(invoice.date if invoice.created is None else invoice.created, event),
         customer_id=id_of(invoice.customer),
         subscription_id=_subscription_of(invoice),
-        payment_id=paid_by.payment_id,
-        charge_id=paid_by.charge_id,
         period_start=_first(invoice.period_start),
         period_end=_first(invoice.period_end),
         paid_at=_paid_at(invoice, event) if state is InvoicePaid else None,
+        payments_at_least=_payments_at_least(invoice),
     )
-    return [fact]
+    return [fact, *_named_payment(invoice), *_listed_payments(invoice)]
 
 
 def invoice_payment_facts(
     payment: InvoicePayment, _event: Envelope, _metadata_key: str
 ) -> list[Fact]:
-    """What paid an invoice; one that did not get paid, or that names no invoice, says nothing."""
+    """What pays an invoice; one that names no invoice or no payment of Stripe's says nothing."""
     invoice_id = id_of(payment.invoice)
-    if invoice_id is None or payment.status != "paid":
-        return []
-    return [_of_payment(invoice_id, payment)]
+    return [] if invoice_id is None else [*_of_payment(invoice_id, payment)]
 
 
 def payout_facts(payout: Payout, event: Envelope, _metadata_key: str) -> list[Fact]:
@@ -208,24 +204,42 @@ def _subscription_of(invoice: Invoice) -> str | None:
     return id_of(invoice.subscription) or (id_of(details.subscription) if details else None)
 
 
-def _paid_by(invoice: Invoice) -> InvoicePaymentFact:
-    """What pays or paid it, as far as it says: of several payments that succeeded the first."""
-    listed = invoice.payments.data if invoice.payments else []
-    paid = next((each for each in listed if each.status == "paid"), InvoicePayment())
-    named = _of_payment(invoice.id, paid)
-    return InvoicePaymentFact(
-        invoice_id=invoice.id,
-        payment_id=id_of(invoice.payment_intent) or named.payment_id,
-        charge_id=id_of(invoice.charge) or named.charge_id,
-    )
+def _named_payment(invoice: Invoice) -> Iterator[InvoicePaymentFact]:
+    """The one payment that an invoice names until 2025-03-31."""
+    charge_id = id_of(invoice.charge)
+    payment_id = id_of(invoice.payment_intent) or charge_id
+    if payment_id is not None:
+        yield InvoicePaymentFact(invoice_id=invoice.id, payment_id=payment_id, charge_id=charge_id)
 
 
-def _of_payment(invoice_id: str, payment: InvoicePayment) -> InvoicePaymentFact:
+def _listed_payments(invoice: Invoice) -> Iterator[InvoicePaymentFact]:
+    for payment in invoice.payments.data if invoice.payments else ():
+        yield from _of_payment(invoice.id, payment)
+
+
+def _payments_at_least(invoice: Invoice) -> int | None:
+    listed = invoice.payments
+    return None if listed is None else listed.at_least(len(listed.data))
+
+
+def _of_payment(invoice_id: str, payment: InvoicePayment) -> Iterator[InvoicePaymentFact]:
+    """Money that came in outside of Stripe has a record, and no payment."""
     paid_by = payment.payment or PaidBy()
-    return InvoicePaymentFact(
+    charge_id = id_of(paid_by.charge)
+    payment_id = id_of(paid_by.payment_intent) or charge_id
+    if payment_id is None:
+        return
+    transitions = payment.status_transitions
+    yield InvoicePaymentFact(
         invoice_id=invoice_id,
-        payment_id=id_of(paid_by.payment_intent),
-        charge_id=id_of(paid_by.charge),
+        payment_id=payment_id,
+        charge_id=charge_id,
+        state=payment.status,
+        amount_minor=payment.amount_requested,
+        paid_minor=payment.amount_paid,
+        currency=payment.currency.lower() if payment.currency else None,
+        created_at=_first(payment.created),
+        paid_at=_first(transitions.paid_at if transitions else None),
     )
 
 

@@ -1,6 +1,7 @@
 """Invoices: their states, and what paid them."""
 
 from collections.abc import Sequence
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -57,6 +58,67 @@ def test_amounts_are_those_of_the_newest_report(models: Models):
     assert models.one("invoices", *columns) == (1000, 1000, 0, at(9))
 
 
+def paid_by(payment_id: str, **more: Any) -> InvoicePaymentFact:
+    return InvoicePaymentFact(invoice_id="in_1", payment_id=payment_id, **more)
+
+
+PARTS = (
+    invoice(InvoicePaid, due_minor=5000, paid_minor=5000),
+    paid_by("pi_2", state="paid", paid_minor=3000, created_at=at(2)),
+    paid_by("pi_1", state="paid", paid_minor=2000, created_at=at(1)),
+    paid_by("pi_0", state="canceled", created_at=at(0)),
+)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_an_invoice_has_as_many_payments_as_pay_it(models: Models, order: Sequence[int]):
+    """50.00 in parts of 20.00 and 30.00, and one that was given up; in any order."""
+    for number in order:
+        models.take(PARTS[number])
+    assert models.one("invoices", "payments", "payment_id") == (3, "pi_1")
+    found = models.rows("select payment_id, state, paid_minor from invoice_payments order by 1")
+    assert found == [("pi_0", "canceled", None), ("pi_1", "paid", 2000), ("pi_2", "paid", 3000)]
+
+
+@pytest.mark.parametrize("minutes", [(1, 2), (2, 1)])
+def test_the_newest_report_of_a_payment_is_right_and_one_that_only_names_it_changes_nothing(
+    models: Models, minutes: tuple[int, int]
+):
+    states = ("open", "paid")
+    for minute in minutes:
+        models.take(paid_by("pi_1", state=states[minute - 1]), minutes=minute)
+    models.take(paid_by("pi_1", charge_id="ch_1"), minutes=3)
+    found = models.rows("select payment_id, charge_id, state from invoice_payments")
+    assert found == [("pi_1", "ch_1", "paid")]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_charge_and_the_payment_that_it_is_of_are_one(models: Models, order: tuple[int, int]):
+    """Before there were payment intents an invoice named a charge, and later both."""
+    reports = (paid_by("ch_1", charge_id="ch_1"), paid_by("pi_1", charge_id="ch_1"))
+    for number in order:
+        models.take(reports[number])
+    assert models.rows("select payment_id, charge_id from invoice_payments") == [("pi_1", "ch_1")]
+
+
+def test_one_payment_may_pay_several_invoices(models: Models):
+    models.take(paid_by("pi_1"))
+    models.take(InvoicePaymentFact(invoice_id="in_2", payment_id="pi_1"))
+    found = models.rows("select invoice_id, payment_id from invoice_payments order by 1")
+    assert found == [("in_1", "pi_1"), ("in_2", "pi_1")]
+
+
+def test_of_a_list_that_was_cut_the_number_is_known(models: Models):
+    """Twelve payments, of which the report lists ten and two more report themselves."""
+    models.take(
+        invoice(InvoicePaid, payments_at_least=12), *(paid_by(f"pi_{n:02}") for n in range(10))
+    )
+    assert models.one("invoices", "payments") == 12
+    models.take(paid_by("pi_10")).take(paid_by("pi_11"))
+    assert models.one("invoices", "payments") == 12
+    assert len(models.rows("select from invoice_payments")) == 12
+
+
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_what_paid_it_may_come_from_elsewhere(models: Models, order: tuple[int, int]):
     """Since 2025-03-31; an invoice that only its payment names is not shown yet."""
@@ -68,5 +130,5 @@ def test_what_paid_it_may_come_from_elsewhere(models: Models, order: tuple[int, 
 
 
 def test_an_invoice_books_no_money(models: Models):
-    models.take(invoice(InvoicePaid, payment_id="pi_1"))
+    models.take(invoice(InvoicePaid), paid_by("pi_1", state="paid", paid_minor=1200))
     assert models.rows("select from payments") == []

@@ -143,14 +143,17 @@ def old_invoice(**fields: Any) -> Json:
     return newer | {"charge": "ch_1", "payment_intent": "pi_1", "subscription": "sub_1"} | fields
 
 
-def invoice_payment(**fields: Any) -> Json:
+def invoice_payment(payment_id: str = "pi_1", **fields: Any) -> Json:
     """What paid it, since 2025-03-31."""
     return {
         "id": "inpay_1",
         "object": "invoice_payment",
         "amount_paid": 1200,
+        "amount_requested": 1200,
+        "created": MADE,
+        "currency": "gbp",
         "invoice": "in_1",
-        "payment": {"type": "payment_intent", "payment_intent": "pi_1"},
+        "payment": {"type": "payment_intent", "payment_intent": payment_id},
         "status": "paid",
     } | fields
 

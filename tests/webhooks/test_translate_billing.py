@@ -356,38 +356,71 @@ PAID = InvoicePaid(
     period_end=TOLD_AT,
     paid_at=TOLD_AT,
 )
-SHOWN = {"payments": listed(invoice_payment(status="canceled"), invoice_payment())}
+SHOWN = {
+    "payments": listed(
+        invoice_payment("pi_0", status="canceled"),
+        invoice_payment(),
+        invoice_payment(payment={"type": "charge", "charge": "ch_2"}),
+    )
+}
 
 
 @pytest.mark.parametrize(
     ("obj", "paid_by"),
     [
-        pytest.param(invoice(), (None, None), id="now"),
-        pytest.param(invoice(**SHOWN), ("pi_1", None), id="now, its payments asked for"),
-        pytest.param(old_invoice(), ("pi_1", "ch_1"), id="until 2025-03-31"),
+        pytest.param(invoice(), [], id="now"),
+        pytest.param(
+            invoice(**SHOWN),
+            [("pi_0", None, "canceled"), ("pi_1", None, "paid"), ("ch_2", "ch_2", "paid")],
+            id="now, its payments asked for",
+        ),
+        pytest.param(old_invoice(), [("pi_1", "ch_1", None)], id="until 2025-03-31"),
         pytest.param(
             without(old_invoice(), "created", "payment_intent") | {"date": MADE},
-            (None, "ch_1"),
-            id="date for created",
+            [("ch_1", "ch_1", None)],
+            id="date for created, and a charge only",
         ),
         pytest.param(
-            FLAGS | {"paid": True, "closed": True}, ("pi_1", "ch_1"), id="before it had a status"
+            FLAGS | {"paid": True, "closed": True},
+            [("pi_1", "ch_1", None)],
+            id="before it had a status",
         ),
         pytest.param(
             old_invoice(subscription={"id": "sub_1"}, charge={"id": "ch_1"}),
-            ("pi_1", "ch_1"),
+            [("pi_1", "ch_1", None)],
             id="expanded",
         ),
     ],
 )
 def test_an_invoice_says_the_same_in_every_layout(
-    obj: Json, paid_by: tuple[str | None, str | None]
+    obj: Json, paid_by: list[tuple[str, str | None, str | None]]
 ) -> None:
-    """What paid it is named until 2025-03-31, and listed on demand since."""
-    (fact,) = facts_of("invoice.paid", obj)
+    """What pays it is named until 2025-03-31, and listed on demand since."""
+    fact, *payments = facts_of("invoice.paid", obj)
     assert isinstance(fact, InvoicePaid)
-    assert (fact.payment_id, fact.charge_id) == paid_by
-    assert replace(fact, payment_id=None, charge_id=None) == PAID
+    assert replace(fact, payments_at_least=None) == PAID
+    named = [each for each in payments if isinstance(each, InvoicePaymentFact)]
+    assert named == payments
+    assert {each.invoice_id for each in named} <= {"in_1"}
+    assert [(each.payment_id, each.charge_id, each.state) for each in named] == paid_by
+
+
+@pytest.mark.parametrize(
+    ("payments", "at_least"),
+    [
+        (None, None),
+        (listed(), 0),
+        (listed(invoice_payment()), 1),
+        (listed(invoice_payment()) | {"has_more": True}, 2),
+        (listed(invoice_payment()) | {"has_more": True, "total_count": 12}, 12),
+    ],
+)
+def test_how_many_payments_an_invoice_has_at_least(
+    payments: Json | None, at_least: int | None
+) -> None:
+    """Stripe shows the first ten of an embedded list."""
+    fact: Any = facts_of("invoice.paid", invoice(payments=payments))[0]
+    assert fact.payments_at_least == at_least
 
 
 def test_an_invoice_that_is_not_paid_has_no_time_of_payment() -> None:
@@ -401,11 +434,27 @@ def test_a_preview_of_an_invoice_is_none() -> None:
     assert (note.outcome, list(facts)) == ("unprojected", [])
 
 
-def test_what_paid_an_invoice() -> None:
-    said = list(facts_of("invoice_payment.paid", invoice_payment()))
-    assert said == [InvoicePaymentFact(invoice_id="in_1", payment_id="pi_1")]
-    _, note, facts = translated(event("invoice_payment.paid", invoice_payment(status="open")))
-    assert (note.outcome, list(facts)) == ("unprojected", [])
+@pytest.mark.parametrize("status", ["open", "paid", "canceled"])
+def test_what_pays_an_invoice(status: str) -> None:
+    said = list(facts_of("invoice_payment.paid", invoice_payment(status=status)))
+    assert said == [
+        InvoicePaymentFact(
+            invoice_id="in_1",
+            payment_id="pi_1",
+            state=status,
+            amount_minor=1200,
+            paid_minor=1200,
+            currency="gbp",
+            created_at=MADE_AT,
+        )
+    ]
+
+
+def test_what_came_in_outside_of_stripe_is_no_payment() -> None:
+    record = {"type": "payment_record", "payment_record": "payrec_1"}
+    for obj in (invoice_payment(payment=record), invoice_payment(invoice=None)):
+        _, note, facts = translated(event("invoice_payment.paid", obj))
+        assert (note.outcome, list(facts)) == ("unprojected", [])
 
 
 def test_a_payout() -> None:

@@ -5,10 +5,10 @@
 -- sentence: Payment {payment_id} brought {held_minor} for no order that is known (it names {order_id}).
 with invoiced (id) as ( -- a subscription's payments belong to its invoices
     select payment_id
-    from invoice_reports
+    from invoice_payments
     union all
     select charge_id
-    from invoice_reports
+    from invoice_payments
 )
 select
     p.payment_id,

@@ -137,7 +137,11 @@ class CouponFact(Fact, frozen=True, kw_only=True):
 
 
 class InvoiceFact(StatefulFact, frozen=True, kw_only=True):
-    """A customer is asked for money. What he pays is booked with the payment, never here."""
+    """A customer is asked for money. What he pays is booked with the payment, never here.
+
+    What pays it, an `InvoicePaymentFact` says; `payments_at_least` is how many of them there are,
+    where the report lists them: the list may be cut.
+    """
 
     invoice_id: str
     currency: str
@@ -147,11 +151,10 @@ class InvoiceFact(StatefulFact, frozen=True, kw_only=True):
     created_at: datetime
     customer_id: str | None = None
     subscription_id: str | None = None
-    payment_id: str | None = None
-    charge_id: str | None = None
     period_start: datetime | None = None
     period_end: datetime | None = None
     paid_at: datetime | None = None
+    payments_at_least: int | None = None
 
 
 class InvoiceDraft(InvoiceFact, frozen=True, kw_only=True):
@@ -191,11 +194,22 @@ class InvoiceDeleted(InvoiceFact, frozen=True, kw_only=True):
 
 
 class InvoicePaymentFact(Fact, frozen=True, kw_only=True):
-    """A payment, or a charge without one, paid an invoice."""
+    """A payment, or a charge without one, pays an invoice or was meant to; an invoice has many.
+
+    `payment_id` is the charge's id where there is no payment. `state` is `open`, `paid` or
+    `canceled`, None where the report only names it (until 2025-03-31). `paid_minor` is the part
+    of the payment that went to this invoice.
+    """
 
     invoice_id: str
-    payment_id: str | None = None
+    payment_id: str
     charge_id: str | None = None
+    state: str | None = None
+    amount_minor: int | None = None
+    paid_minor: int | None = None
+    currency: str | None = None
+    created_at: datetime | None = None
+    paid_at: datetime | None = None
 
 
 class PayoutFact(StatefulFact, frozen=True, kw_only=True):

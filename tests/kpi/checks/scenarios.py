@@ -18,7 +18,8 @@ from ledger.domain.events import (
     StockReserved,
 )
 from tests.kpi.books import Books
-from tests.webhooks.examples import MADE, charge, intent, refund, session
+from tests.webhooks.billing_examples import invoice, invoice_payment
+from tests.webhooks.examples import MADE, Json, charge, intent, refund, session
 
 Deed = Callable[[Books], object]
 
@@ -174,6 +175,11 @@ def change_reported(books: Books, by: LiteralString) -> None:
     prove(books.engine, books.now)
 
 
+def cut_short(*things: Json) -> Json:
+    """A list of which Stripe shows all but the last."""
+    return {"object": "list", "data": list(things), "has_more": True}
+
+
 def unreadable(books: Books) -> None:
     books.stripe("charge.succeeded", charge(amount="ten"))
 
@@ -226,6 +232,12 @@ SCENARIOS: dict[str, Scenario] = {
         lambda b: charged(b, metadata={}),
         lambda b: (b.place(), b.shop(PaymentLinked(order_id="A1", payment_id="ch_1"))),
         lambda b: b.shop(PaymentLinked(order_id="Z9", payment_id="ch_1")),
+    ),
+    "invoice_payments_cut": Scenario(
+        "in_1",
+        lambda b: b.stripe("invoice.paid", invoice(payments=cut_short(invoice_payment()))),
+        lambda b: b.stripe("invoice_payment.paid", invoice_payment("pi_2")),
+        lambda b: b.tamper("delete from invoice_payments where payment_id = 'pi_2'"),
     ),
     "order_refunds_differ": Scenario(
         "A1",
