@@ -8,6 +8,7 @@ from secrets import token_urlsafe
 from typing import Any, Final
 
 import psycopg
+from eventsourcing.persistence import PersistenceError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -38,6 +39,7 @@ from ledger.log import Log
 from ledger.openapi import problem
 from ledger.openapi_document import describe
 from ledger.postgres.database import Database
+from ledger.postgres.failures import store_errors
 from ledger.service import make_engine
 from ledger.settings import Settings
 from projections.engine.prover import Prover
@@ -57,6 +59,7 @@ STATUSES: Final[dict[type[LedgerError], int]] = {
     errors.UnknownToken: 404,
     errors.UnknownIssue: 404,
     errors.WrongPrice: 422,
+    errors.Unstorable: 422,
     errors.Refused: 409,
     errors.InvalidRequest: 422,
     errors.InvalidWindow: 400,
@@ -105,7 +108,8 @@ def create_app(settings: Settings, database: Database) -> Starlette:
         middleware=[Middleware(Doorkeeper, hosts=_hosts(settings))],
         exception_handlers={
             LedgerError: _on_ledger_error,
-            psycopg.OperationalError: _on_database_error,
+            psycopg.Error: _on_database_error,
+            PersistenceError: _on_database_error,
             HTTPException: _on_http_exception,
         },
         lifespan=lifespan,
@@ -159,9 +163,13 @@ def _on_ledger_error(_: Request, error: Exception) -> Response:
     return answer
 
 
-def _on_database_error(request: Request, _: Exception) -> Response:
-    """The driver's own words may hold an address; a caller needs to know only this."""
-    return _on_ledger_error(request, StoreUnavailable())
+def _on_database_error(request: Request, error: Exception) -> Response:
+    """What the database's state brings about is told as such; what is left is a bug of ours."""
+    try:
+        with store_errors():
+            raise error
+    except StoreUnavailable as unavailable:
+        return _on_ledger_error(request, unavailable)
 
 
 def _on_http_exception(_: Request, error: Exception) -> Response:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from threading import Event, Lock
 from typing import Generic, TypeVar
 
+from ledger.errors import StoreUnavailable
+
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
 
@@ -79,3 +81,19 @@ class Combiner(Generic[Job, Answer]):
             self._led = bool(self._waiting)
             if self._led:
                 self._waiting[0].woken.set()
+
+
+def sparing(
+    work: Callable[[Sequence[Job]], Sequence[Answer]], jobs: Sequence[Job]
+) -> Sequence[Answer | BaseException]:
+    """Do jobs together, and where that fails, each alone: a bad one does not take others along.
+
+    `work` does the first ones of its jobs, all at once, or raises and has done none. While the
+    database is away each would only wait: that error goes to all of them.
+    """
+    try:
+        return work(jobs)
+    except StoreUnavailable as error:
+        return [StoreUnavailable(*error.args) for _ in jobs]  # one for each caller's traceback
+    except Exception as error:  # noqa: BLE001 - it becomes the answer of the one that caused it
+        return [error] if len(jobs) == 1 else [a for job in jobs for a in sparing(work, [job])]

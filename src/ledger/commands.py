@@ -1,19 +1,19 @@
 """The desk: load what commands rest on, let the domain decide, and append what it decided."""
 
+from __future__ import annotations
+
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
-
-import stamina
-from eventsourcing.persistence import IntegrityError
+from typing import Final, NamedTuple
 
 from ledger.batch import Accepted, Batch, Call, Command, Result, Stream, goods
-from ledger.combiner import Combiner
+from ledger.combiner import Combiner, sparing
 from ledger.domain.events import Meta
 from ledger.domain.order import Order
 from ledger.domain.order_commands import OrderMoney
-from ledger.errors import Conflict, Refused
+from ledger.errors import Refused
 from ledger.log import APPEND_EVENTS, Log
+from ledger.races import until_fastest
 
 MAX_CALLS: Final = 64
 MAX_REMEMBERED: Final = 10_000
@@ -59,19 +59,16 @@ class Desk:
     def _carry_out(self, calls: Sequence[Call]) -> list[Result | BaseException]:
         answers: list[Result | BaseException] = []
         while len(answers) < len(calls):
-            answers += self._try_until_fastest(calls[len(answers) :])
+            answers += sparing(self._together, calls[len(answers) :])
         return answers
 
-    def _try_until_fastest(self, calls: Sequence[Call]) -> Sequence[Result | Refused]:
-        try:
-            return stamina.RetryingCaller(
-                attempts=20, timeout=5, wait_initial=0.002, wait_max=0.05, wait_jitter=0.02
-            )(IntegrityError, self._attempt, calls)
-        except IntegrityError as error:
-            raise Conflict("Other writers were faster again and again; try again.") from error
-
-    def _attempt(self, calls: Sequence[Call]) -> Sequence[Result | Refused]:
+    def _together(self, calls: Sequence[Call]) -> Sequence[Result | Refused]:
         """Decide and append as many of the calls as fit into one append, the first ones."""
+        made = until_fastest(self._attempt, calls)
+        self._remember(made.streams)
+        return made.answers
+
+    def _attempt(self, calls: Sequence[Call]) -> _Made:
         batch = Batch(self._load(calls), APPEND_EVENTS)
         outcomes: list[Accepted | Refused] = []
         for call in calls:
@@ -80,8 +77,10 @@ class Desk:
                 break
             outcomes.append(outcome)
         positions = self._log.append(batch.entries) if batch.entries else []
-        self._remember(batch.streams(positions))
-        return [o if isinstance(o, Refused) else o.result(positions) for o in outcomes]
+        return _Made(
+            [o if isinstance(o, Refused) else o.result(positions) for o in outcomes],
+            list(batch.streams(positions)),
+        )
 
     def _load(self, calls: Sequence[Call]) -> dict[str, Stream]:
         """Every stream that the calls need; the goods of an order are known when it is."""
@@ -104,6 +103,13 @@ class Desk:
                 self._remembered.move_to_end(stream.name)
         while len(self._remembered) > MAX_REMEMBERED:
             self._remembered.popitem(last=False)
+
+
+class _Made(NamedTuple):
+    """What an append came to: an answer for each call, and the streams as they stand now."""
+
+    answers: Sequence[Result | Refused]
+    streams: Sequence[Stream]
 
 
 def _decide(batch: Batch, call: Call) -> Accepted | Refused | None:

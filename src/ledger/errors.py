@@ -11,6 +11,7 @@
     │   ├── OutOfStock            not enough stock for every line
     │   ├── WrongPrice            a line disagrees with the listed price
     │   ├── AlreadyExists         the id is taken
+    │   ├── Unstorable            a value that the database does not take
     │   └── IdempotencyMismatch   the key was used with another body
     ├── InvalidRequest          a call to the service that is not what its operation takes
     ├── InvalidWindow           a window of days that the contract does not know
@@ -28,7 +29,7 @@
     ├── EndpointOff             an endpoint that is not configured
     ├── StripeRefused           Stripe's API refuses our key or request
     ├── StripeUnavailable       Stripe's API cannot be reached
-    ├── StoreUnavailable        the database cannot be reached
+    ├── StoreUnavailable        the database is away, too slow, full, read-only or stopping
     ├── PostgresError           the embedded PostgreSQL could not be run
     ├── MigrationError          the database's schema is not what the migrations say
     ├── UnknownTopic            the log holds an event that this version cannot read
@@ -85,6 +86,10 @@ class WrongPrice(Refused):
 
 class AlreadyExists(Refused):
     """The id is taken."""
+
+
+class Unstorable(Refused):
+    """The log cannot hold this: a text is too long, or is no text; nothing was stored."""
 
 
 class IdempotencyMismatch(Refused):
@@ -156,7 +161,10 @@ class StripeUnavailable(LedgerError):
 
 
 class StoreUnavailable(LedgerError):
-    """The database cannot be reached; try again."""
+    """The database is not to be had just now; try again, with the same idempotency key or id.
+
+    It is not known whether what was asked was stored: the same key or id finds out.
+    """
 
 
 class PostgresError(LedgerError):

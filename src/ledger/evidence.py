@@ -6,11 +6,12 @@ nothing here can set off another.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from uuid import uuid4
 
 from msgspec.structs import replace
 
-from ledger.combiner import Combiner
+from ledger.combiner import Combiner, sparing
 from ledger.domain.events import Entry, EvidenceRead, ExportMade, Meta
 from ledger.log import APPEND_EVENTS, Log
 
@@ -23,7 +24,7 @@ class Witness:
     """
 
     def __init__(self, log: Log) -> None:
-        self._combiner = Combiner[Entry, int](log.append, APPEND_EVENTS)
+        self._combiner = Combiner[Entry, int](partial(sparing, log.append), APPEND_EVENTS)
 
     def saw(self, subject: str, positions: Sequence[int], meta: Meta) -> int:
         """Store that somebody is about to see what these events hold; answers the position.

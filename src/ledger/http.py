@@ -35,6 +35,7 @@ from ledger.errors import (
     StoreUnavailable,
     UnknownOrder,
     UnknownProduct,
+    Unstorable,
     WrongPrice,
     WrongState,
 )
@@ -51,7 +52,13 @@ from ledger.shapes import (
 )
 
 Errors = tuple[type[LedgerError], ...]
-COMMAND: Final[Errors] = (InvalidCommand, IdempotencyMismatch, Conflict, StoreUnavailable)
+COMMAND: Final[Errors] = (
+    InvalidCommand,
+    Unstorable,
+    IdempotencyMismatch,
+    Conflict,
+    StoreUnavailable,
+)
 """What every command may be answered."""
 
 _PLACE: Final[Errors] = (*COMMAND, AlreadyExists, UnknownProduct, WrongPrice, OutOfStock)

@@ -12,10 +12,9 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar, cast
 import psycopg
 from eventsourcing.application import Application
 from eventsourcing.persistence import (
+    DataError,
     InfrastructureFactory,
-    InterfaceError,
     Mapper,
-    OperationalError,
     StoredEvent,
     Transcoder,
 )
@@ -27,7 +26,8 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row, tuple_row
 
 from ledger.domain.events import CATALOGUE, Entry, Event, Meta, Recorded, StripeEventReceived
-from ledger.errors import StoreUnavailable, UnknownTopic
+from ledger.errors import UnknownTopic, Unstorable
+from ledger.postgres.failures import reaching, store_errors, told
 from ledger.recorder import LedgerRecorder
 
 APPEND_EVENTS = 256
@@ -222,13 +222,17 @@ class Log(Application[str]):
     def append(self, entries: Sequence[Entry]) -> list[int]:
         """Append all or none; answers their positions.
 
-        Raises the library's `IntegrityError` where a version of a stream is taken.
+        Raises `VersionTaken` (`ledger.recorder`) where a version of a stream is taken, `Unstorable`
+        where the database does not take a value.
         """
         with self._reaching():
             return [recording.notification.id for recording in self.events.put(entries)]
 
     def append_new(self, entries: Sequence[Entry]) -> Sequence[int | None]:
-        """Append those whose version of their stream is free; answers None for the others."""
+        """Append those whose version of their stream is free; answers None for the others.
+
+        Raises `Unstorable` where the database does not take a value.
+        """
         with self._reaching():
             return self.recorder.insert_new_events(
                 [self.mapper.to_stored_event(entry) for entry in entries]
@@ -281,19 +285,8 @@ class Log(Application[str]):
 
     @contextmanager
     def _reaching(self) -> Generator[None]:
-        """A lost connection is seldom the only one: look at the others before they are used."""
         try:
-            with store_errors():
+            with reaching(self.recorder.datastore.pool):
                 yield
-        except StoreUnavailable:
-            self.recorder.datastore.pool.check()
-            raise
-
-
-@contextmanager
-def store_errors() -> Generator[None]:
-    """Turn the ways in which a database is not there into `StoreUnavailable`."""
-    try:
-        yield
-    except (OperationalError, InterfaceError, psycopg.OperationalError) as error:
-        raise StoreUnavailable(f"The database cannot be reached: {error}") from error
+        except (DataError, UnicodeError) as error:  # of what was asked: an append says so itself
+            raise Unstorable(f"The log cannot hold this: {told(error)}.") from error

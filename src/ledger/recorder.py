@@ -5,12 +5,24 @@ privileges that an append-only role must not have), its notification ids have no
 that exist already can be left out instead of failing the whole call.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
 
-from eventsourcing.persistence import StoredEvent
+from eventsourcing.persistence import IntegrityError, PersistenceError, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
+from psycopg.errors import UniqueViolation
 from psycopg.sql import SQL, Identifier
+
+from ledger.errors import Unstorable
+from ledger.postgres.failures import is_unstorable, told
+
+VERSION: Final = "stored_events_pkey"
+"""The constraint that lets one writer have each version of a stream."""
+
+
+class VersionTaken(IntegrityError):
+    """Another writer appended this version of a stream first: load again, and decide again."""
 
 
 class LedgerRecorder(PostgresApplicationRecorder):
@@ -27,8 +39,8 @@ class LedgerRecorder(PostgresApplicationRecorder):
     def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
         """Append all or none, and answer their positions.
 
-        Raises `IntegrityError` where a version of a stream is taken. Never tries again by itself:
-        after a lost connection nobody knows whether the first try was committed.
+        Raises `VersionTaken` or `Unstorable`. Never tries again by itself: after a lost connection
+        nobody knows whether the first try was committed.
         """
         return self._call(stored_events, skip_existing=False)
 
@@ -51,8 +63,26 @@ class LedgerRecorder(PostgresApplicationRecorder):
             [e.topic for e in stored_events],
             [e.state for e in stored_events],
         )
-        with self.datastore.get_connection() as conn, conn.cursor() as cursor:
+        with (
+            _refusals(),
+            self.datastore.get_connection() as conn,
+            conn.cursor() as cursor,
+        ):
             cursor.execute(self._append, (*columns, skip_existing), prepare=True)
             row = cursor.fetchone()
         assert row is not None
         return row["positions"]
+
+
+@contextmanager
+def _refusals() -> Generator[None]:
+    """What the database does not take: a version that is taken, or values that do not fit."""
+    try:
+        yield
+    except (PersistenceError, UnicodeError) as error:
+        cause = error if isinstance(error, UnicodeError) else error.__cause__
+        if isinstance(cause, UniqueViolation) and cause.diag.constraint_name == VERSION:
+            raise VersionTaken("A version of a stream is taken.") from cause
+        if is_unstorable(cause):
+            raise Unstorable(f"The log cannot hold this: {told(error)}.") from cause
+        raise

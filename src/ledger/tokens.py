@@ -9,8 +9,6 @@ from hmac import compare_digest
 from typing import Final
 from zlib import crc32
 
-import stamina
-from eventsourcing.persistence import IntegrityError
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -26,8 +24,8 @@ from ledger.domain.access import (
     evolve,
 )
 from ledger.domain.events import Entry, Meta, Recorded, TokenIssued, TokenRevoked
-from ledger.errors import Conflict
 from ledger.log import Log
+from ledger.races import until_fastest
 
 PREFIX: Final = "lgr_"
 ID_LENGTH: Final = 12
@@ -110,11 +108,7 @@ class Issued:
 
         Raises a `Refused`, `Conflict`, or `StoreUnavailable`.
         """
-        retry = stamina.RetryingCaller(attempts=20, timeout=5, wait_initial=0.002, wait_max=0.05)
-        try:
-            return retry(IntegrityError, self._attempt, command, meta)
-        except IntegrityError as error:
-            raise Conflict("Other writers were faster again and again; try again.") from error
+        return until_fastest(self._attempt, command, meta)
 
     def _attempt(self, command: AccessCommand, meta: Meta) -> int | None:
         self.read()

@@ -16,6 +16,7 @@ from ledger.errors import (
     PayloadTooLarge,
     StoreUnavailable,
     TooManyRejected,
+    Unstorable,
 )
 from ledger.openapi import Shape, operation
 from ledger.settings import Settings
@@ -44,6 +45,7 @@ class Received(Shape):
         EndpointOff,
         PayloadTooLarge,
         TooManyRejected,
+        Unstorable,
         StoreUnavailable,
     ),
 )

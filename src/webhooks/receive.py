@@ -12,6 +12,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from ledger.allowance import Allowances
+from ledger.combiner import sparing
 from ledger.domain.events import Meta, StripeEventReceived
 from ledger.errors import SameIdOtherContent, StoreUnavailable
 from ledger.log import APPEND_BYTES, APPEND_EVENTS, Log
@@ -44,9 +45,6 @@ class Receipt(NamedTuple):
 class _Delivery(NamedTuple):
     event: StripeEventReceived
     receipt: asyncio.Future[Receipt]
-
-
-_Answer = Taken | Exception
 
 
 class Receiver:
@@ -126,7 +124,7 @@ class Receiver:
             while self._waiting:
                 batch = self._next_batch()
                 events = [delivery.event for delivery in batch]
-                answers = await loop.run_in_executor(self._thread, self._commit, events)
+                answers = await loop.run_in_executor(self._thread, sparing, self._commit, events)
                 for delivery, answer in zip(batch, answers, strict=True):
                     _answer(delivery.receipt, answer)
         finally:
@@ -143,28 +141,21 @@ class Receiver:
         self._waiting_bytes -= sum(len(delivery.event.body) for delivery in batch)
         return batch
 
-    def _commit(self, events: Sequence[StripeEventReceived]) -> Sequence[_Answer]:
-        """One transaction; where it fails, though the database is there, one for each event."""
-        try:
-            with COMMIT_SECONDS.time():
-                answers = take_in(self._log, events, _META)
-        except StoreUnavailable as error:
-            return [error] * len(events)
-        except Exception as error:  # noqa: BLE001 - it becomes the answer of the one that caused it
-            return [error] if len(events) == 1 else [self._commit([e])[0] for e in events]
+    def _commit(self, events: Sequence[StripeEventReceived]) -> Sequence[Taken]:
+        """One transaction."""
+        with COMMIT_SECONDS.time():
+            answers = take_in(self._log, events, _META)
         BATCH_EVENTS.observe(len(events))
         _report(events, answers)
         return answers
 
 
-def _answer(receipt: asyncio.Future[Receipt], answer: _Answer) -> None:
+def _answer(receipt: asyncio.Future[Receipt], answer: Taken | BaseException) -> None:
     """Answer a caller, unless it has gone away."""
     if receipt.done():
         return
     if isinstance(answer, Taken):
         receipt.set_result(Receipt(answer.position, duplicate=answer.outcome != "appended"))
-    elif isinstance(answer, StoreUnavailable):
-        receipt.set_exception(StoreUnavailable(*answer.args))  # one for each caller's traceback
     else:
         receipt.set_exception(answer)
 

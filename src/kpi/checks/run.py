@@ -19,13 +19,13 @@ from ledger.batch import Stream
 from ledger.domain import issue
 from ledger.domain.events import ChecksRan, Entry, Finding, Meta
 from ledger.domain.issue import ClearIssue, Issue, IssueCommand, ReportIssue
-from ledger.errors import Conflict
-from ledger.log import Log, store_errors
+from ledger.log import Log
+from ledger.postgres.failures import store_errors
+from ledger.races import until_fastest
 from projections.engine.build import Engine
 
 BATCH: Final = 100
 RUNS: Final = "checks/runs"
-ATTEMPTS: Final = 20
 SYSTEM: Final = Meta(actor="system")
 
 Item = TypeVar("Item")
@@ -88,14 +88,14 @@ def run_checks(
 
 def _on_record(log: Log, ran: ChecksRan, now: datetime, meta: Meta) -> int:
     """All runs are one stream, so that the last one is quick to find."""
-    for _ in range(ATTEMPTS):
+
+    def append() -> int:
         with store_errors():
             last = next(log.events.get(RUNS, desc=True, limit=1), None)
         version = 1 if last is None else last.originator_version + 1
-        (position,) = log.append_new([Entry(RUNS, version, ran, now, meta)])
-        if position is not None:
-            return position
-    raise Conflict("Other runs of the checks were faster again and again; try again.")
+        return log.append([Entry(RUNS, version, ran, now, meta)])[0]
+
+    return until_fastest(append)
 
 
 def _run(asked: Asking, log: Log, check: Check, now: datetime, meta: Meta) -> Outcome:

@@ -55,11 +55,20 @@ class Verbs(TyperGroup):
 
 def fail(error: LedgerError, code: int, *, as_json: bool) -> NoReturn:
     """Say what is wrong and the cure, and exit."""
-    name, text = type(error).__name__, str(error) or str(type(error).__doc__)
+    name, text = type(error).__name__, (str(error) or str(type(error).__doc__)) + _reason(error)
     if as_json:
         print_json({"error": name, "detail": text})
     complain(f"[bold red]{name}:[/] ", text)
     raise typer.Exit(code)
+
+
+def _reason(error: LedgerError) -> str:
+    """Why there is no connection, in the driver's words: they name the address, and no row."""
+    import psycopg
+
+    cause = error.__cause__
+    unconnected = isinstance(cause, psycopg.OperationalError) and cause.sqlstate is None
+    return f" ({str(cause).strip()})" if unconnected else ""
 
 
 def complain(markup: str, text: str = "") -> None:

@@ -11,7 +11,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import DuplicateDatabase, UniqueViolation
 
-from ledger.errors import StoreUnavailable
+from ledger.postgres.failures import store_errors
 from ledger.postgres.migrate import migrate
 from ledger.postgres.supervisor import EmbeddedPostgres
 
@@ -116,7 +116,5 @@ def _make_database(server: EmbeddedPostgres) -> str:
 
 
 def _connect(conninfo: str, **kwargs: Any) -> psycopg.Connection:
-    try:
+    with store_errors():
         return psycopg.connect(conninfo, **kwargs)
-    except psycopg.OperationalError as error:
-        raise StoreUnavailable(f"The database cannot be reached: {error}") from error

@@ -60,7 +60,7 @@ def migrate(conn: psycopg.Connection, folder: Traversable = MIGRATIONS) -> list[
             for migration in missing:
                 _apply(conn, migration)
     except psycopg.Error as error:
-        raise MigrationError(f"The database could not be prepared: {error}") from error
+        raise MigrationError(f"The database could not be prepared: {_why(error)}") from error
     return [migration.name for migration in missing]
 
 
@@ -144,4 +144,11 @@ def _apply(conn: psycopg.Connection, migration: Migration) -> None:
                 (migration.name, migration.sha256),
             )
     except psycopg.Error as error:
-        raise MigrationError(f"{migration.name} failed and left nothing behind: {error}") from error
+        raise MigrationError(
+            f"{migration.name} failed and left nothing behind: {_why(error)}"
+        ) from error
+
+
+def _why(error: psycopg.Error) -> str:
+    """PostgreSQL's message without its DETAIL, which may quote a row."""
+    return error.diag.message_primary or str(error)

@@ -14,7 +14,8 @@ from psycopg_pool import ConnectionPool
 
 from ledger.domain.order_commands import OrderMoney
 from ledger.errors import InvalidRequest, NotCaughtUp, ProjectionStopped
-from ledger.log import RECONNECT_SECONDS, store_errors
+from ledger.log import RECONNECT_SECONDS
+from ledger.postgres.failures import reaching
 from projections import orders
 from projections.engine import tables
 from projections.engine.as_of import as_of
@@ -59,7 +60,7 @@ class Reads:
         `names` are the projections that matter. Raises `NotCaughtUp` where they do not get there
         in time, `ProjectionStopped` where they never will.
         """
-        with store_errors(), _never_built():
+        with reaching(self._pool), _never_built():
             if after > 0:
                 self._wait(list(names), after)
             with self._pool.connection() as conn, conn.cursor(row_factory=dict_row) as cursor:
@@ -78,7 +79,7 @@ class Reads:
         part = engine.registry.with_reads([name])
         events = engine.log.at(positions)
         with (
-            store_errors(),
+            reaching(self._pool),
             _never_built(),
             self._pool.connection() as conn,
             as_of(conn, part, engine.reader, events) as copy,
@@ -107,7 +108,7 @@ class Reads:
 
     def standings(self) -> list[Standing]:
         """Where each projection stands."""
-        with store_errors(), self._pool.connection() as conn, conn.cursor() as cursor:
+        with reaching(self._pool), self._pool.connection() as conn, conn.cursor() as cursor:
             return standings(cursor, self.engine.registry, self.engine.reader)
 
     def _wait(self, names: list[str], position: int) -> None:
