@@ -65,6 +65,7 @@ _SUBSCRIPTIONS: Final = (
 _INVOICES: Final = (
     "invoice_id", "created_at", "state", "due_minor", "paid_minor", "remaining_minor", "paid_at",
 )  # fmt: skip
+_INVOICE_PAYMENTS: Final = ("invoice_id", "created_at", "state", "amount_minor", "paid_minor")
 _ORDERS: Final = ("order_id", "placed_at", "state", "payment_state", "total_minor", "net_minor")
 _CHECKOUTS: Final = ("session_id", "created_at", "state", "total_minor", "order_id", "reference")
 
@@ -100,7 +101,7 @@ _PAYMENT: Final = Kind(
         Related("Refunds", "refunds", "refund_id", "payment_id", _REFUNDS, by_charge=True),
         Related("Disputes", "disputes", "dispute_id", "payment_id", _DISPUTES, by_charge=True),
         Related("Checkouts", "checkouts", "session_id", "payment_id", _CHECKOUTS),
-        Related("Invoices", "invoices", "invoice_id", "payment_id", _INVOICES),
+        Related("Invoices", "invoice_payments", "invoice_id", "payment_id", _INVOICE_PAYMENTS),
     ),
 )  # fmt: skip
 _REFUND: Final = Kind(
@@ -158,7 +159,7 @@ _INVOICE: Final = Kind(
     "invoice",
     "invoices",
     "invoice_id",
-    columns=(*_INVOICES, "customer_id", "subscription_id", "payment_id"),
+    columns=(*_INVOICES, "customer_id", "subscription_id", "payment_count"),
     filters={
         "state": ("draft", "open", "paid", "uncollectible", "void", "deleted"),
         "customer_id": (),

@@ -1,7 +1,7 @@
 -- Which payments brought money that belongs to no order?
 -- severity: medium
 -- reference: payment_id
--- reads: orders payments invoices
+-- reads: orders payments invoice_payments
 -- sentence: Payment {payment_id} brought {held_minor} for no order that is known (it names {order_id}).
 with invoiced (id) as ( -- a subscription's payments belong to its invoices
     select payment_id

@@ -1,0 +1,90 @@
+"""Invoice payments: which payments pay which invoices; one row an invoice and payment.
+
+Since 2025-03-31 an invoice may be paid by many, and a payment is never one invoice's alone:
+https://docs.stripe.com/changelog/basil/2025-03-31/add-support-for-multiple-partial-payments-on-invoices
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from ledger.domain.billing_facts import InvoicePaymentFact
+from ledger.domain.facts import Moment
+from projections.engine.declare import (
+    Change,
+    Derived,
+    Listing,
+    Mirror,
+    Projection,
+    greatest,
+    key,
+    known,
+    least,
+    named,
+)
+
+invoice_payment_reports = Mirror(
+    "invoice_payment_reports",
+    invoice_payment_id=key(),
+    invoice_id=known("text"),
+    payment_id=known("text"),
+    state=named("text"),
+    charge_id=known("text"),
+    amount_minor=greatest("bigint"),
+    paid_minor=greatest("bigint"),
+    currency=known("text"),
+    account=known("text"),
+    created_at=least("timestamptz"),
+    paid_at=least("timestamptz"),
+    indexes=("invoice_id",),
+)
+# A report that knows only the charge speaks of the payment that another one names with it.
+invoice_payments = Derived(
+    "invoice_payments",
+    key=("invoice_payment_id",),
+    view="""
+        select
+            invoice_payment_id, invoice_id, payment_id, state, amount_minor, paid_minor, currency,
+            charge_id, account, created_at, paid_at
+        from invoice_payment_reports as r
+        where not exists (
+            select
+            from invoice_payment_reports as better
+            where better.invoice_id = r.invoice_id and better.charge_id = r.payment_id
+                and better.payment_id <> r.payment_id
+        )
+    """,
+    touched="""
+        select r.invoice_payment_id
+        from (select distinct invoice_id from staged_invoice_payment_reports) as s
+        join invoice_payment_reports as r using (invoice_id)
+    """,
+    indexes=("invoice_id", "payment_id", "charge_id"),
+)
+projection = Projection(
+    "invoice_payments",
+    tables=(invoice_payment_reports, invoice_payments),
+    listing=Listing(
+        invoice_payments, filters=("invoice_id", "payment_id", "charge_id", "state", "account")
+    ),
+)
+_RANKS: Final = {"open": 0, "canceled": 1, "paid": 2}
+
+
+@projection.handles(InvoicePaymentFact)
+def paid_by(fact: InvoicePaymentFact, at: Moment) -> Iterator[Change]:
+    """One payment of it, which may pay other invoices too."""
+    yield invoice_payment_reports.report(
+        at,
+        _RANKS.get(fact.state or "", 0),
+        invoice_payment_id=f"{fact.invoice_id}/{fact.payment_id}",
+        invoice_id=fact.invoice_id,
+        payment_id=fact.payment_id,
+        state=fact.state,
+        charge_id=fact.charge_id,
+        amount_minor=fact.amount_minor,
+        paid_minor=fact.paid_minor,
+        currency=fact.currency,
+        account=at.account,
+        created_at=fact.created_at,
+        paid_at=fact.paid_at,
+    )
