@@ -1,19 +1,21 @@
 """Take Stripe events into the log, each id once, and say what became of each."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
+from ledger.domain.accounts import qualified_id
 from ledger.domain.events import Entry, Meta, StripeEventReceived
 from ledger.log import APPEND_BYTES, APPEND_EVENTS, Log
-from webhooks.stripe_objects import same_event
+from webhooks.stripe_objects import account_of, same_event
 
 Outcome = Literal["appended", "duplicate", "conflict"]
 
 
 class Taken(NamedTuple):
-    """What became of an event; `position` is where the event of its id stands in the log.
+    """What became of an event; `position` is where that of its id and account stands in the log.
 
     A `duplicate` says what the stored event says, a `conflict` something else: the first stays.
     """
@@ -25,16 +27,17 @@ class Taken(NamedTuple):
 def take_in(log: Log, events: Sequence[StripeEventReceived], meta: Meta) -> list[Taken]:
     """Append the events whose ids are new, in one transaction; one answer for each, in order.
 
-    Events of one id among `events` are compared with each other as well: the first is stored.
-    Raises `StoreUnavailable`; whether the events were stored is then not known, and trying again
-    is safe.
+    Ids are an account's: two accounts may have the same. Events of one id among `events` are
+    compared with each other as well: the first is stored. Raises `StoreUnavailable`; whether the
+    events were stored is then not known, and trying again is safe.
     """
-    positions = log.append_new([_entry(event, meta) for event in events])
-    offered = list(zip(events, positions, strict=True))
-    stored = _stored(log, [_stream(event) for event, position in offered if position is None])
+    streams = _streams(log, events)
+    positions = log.append_new(list(map(_entry, streams, events, repeat(meta))))
+    offered = list(zip(streams, events, positions, strict=True))
+    stored = _stored(log, [stream for stream, _, position in offered if position is None])
     return [
-        Taken(position, "appended") if position else _compared(event, *stored[_stream(event)])
-        for event, position in offered
+        Taken(position, "appended") if position else _compared(event, *stored[stream])
+        for stream, event, position in offered
     ]
 
 
@@ -105,12 +108,34 @@ def _batches(offers: Iterable[Offer]) -> Iterator[list[Offer]]:
         yield batch
 
 
-def _stream(event: StripeEventReceived) -> str:
-    return f"stripe/{event.event_id}"
+def _streams(log: Log, events: Sequence[StripeEventReceived]) -> list[str]:
+    """Where each event belongs: an id is one event of one account.
+
+    Logs of before streams named accounts hold those of connected ones under the id alone, and what
+    is there already stays there.
+    """
+    accounts = [account_of(event.body) for event in events]
+    connected = [event for event, account in zip(events, accounts, strict=True) if account]
+    before = _stored(log, [_stream(event, None) for event in connected])
+    return [
+        _stream(event, None if _is_stored(event, account, before) else account)
+        for event, account in zip(events, accounts, strict=True)
+    ]
 
 
-def _entry(event: StripeEventReceived, meta: Meta) -> Entry:
-    return Entry(_stream(event), 1, event, event.received_at, meta)
+def _is_stored(
+    event: StripeEventReceived, account: str | None, before: Mapping[str, tuple[int, bytes]]
+) -> bool:
+    found = before.get(_stream(event, None))
+    return found is not None and account_of(found[1]) == account
+
+
+def _stream(event: StripeEventReceived, account: str | None) -> str:
+    return f"stripe/{qualified_id(event.event_id, account)}"
+
+
+def _entry(stream: str, event: StripeEventReceived, meta: Meta) -> Entry:
+    return Entry(stream, 1, event, event.received_at, meta)
 
 
 def _stored(log: Log, streams: Iterable[str]) -> dict[str, tuple[int, bytes]]:

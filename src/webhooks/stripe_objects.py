@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Raw, Struct
 from msgspec.json import Decoder
 
+from ledger.domain.accounts import ACCOUNT_PATTERN
 from ledger.domain.money import MAX_MINOR
 from ledger.errors import NotAStripeEvent
 from webhooks.json_text import is_too_deep, storable
@@ -208,7 +209,7 @@ class _Event(Struct, kw_only=True, gc=False):
     type: Annotated[str, Meta(min_length=1, max_length=255)]
     created: Seconds
     livemode: bool = False
-    account: Id | None = None
+    account: Annotated[str, Meta(pattern=rf"\A{ACCOUNT_PATTERN}\Z")] | None = None
     api_version: Word | None = None
 
 
@@ -261,22 +262,32 @@ def read_envelope(body: bytes) -> Envelope:
     return _read_envelope(storable(body))
 
 
+def account_of(body: bytes) -> str | None:
+    """The connected account that an event names; None for our own, and for what is no event."""
+    if b'"account"' not in body:
+        return None
+    try:
+        return _read_head(storable(body)).account
+    except UNREADABLE:
+        return None
+
+
 def same_event(a: bytes, b: bytes) -> bool:
-    """Whether two bodies under one id say the same: equal type, time and data.
+    """Whether two bodies under one id say the same: equal account, type, time and data.
 
     A webhook and the same event from Stripe's list may differ in `pending_webhooks`, in the order
     of keys, and in white space; neither these nor the spelling of a number make a difference.
     """
     try:
         return a == b or _content(a) == _content(b)
-    except (*UNREADABLE, ArithmeticError, LookupError, TypeError):
+    except (*UNREADABLE, ArithmeticError, AttributeError, LookupError, TypeError):
         return False
 
 
 def _content(body: bytes) -> list[Any]:
     """What twins must have in common. A number becomes a tuple, which equals no other JSON."""
     event = json.loads(body, parse_int=_number, parse_float=_number)
-    return [event[key] for key in ("type", "created", "data")]
+    return [event.get("account"), *(event[key] for key in ("type", "created", "data"))]
 
 
 def _number(text: str) -> tuple[Decimal]:

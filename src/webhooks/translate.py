@@ -11,7 +11,8 @@ from typing import Any, Final, Literal
 from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
-from ledger.domain import mrr
+from ledger.domain import accounts, mrr
+from ledger.domain.accounts import may_need_qualifying, qualified
 from ledger.domain.events import Recorded, StripeEventReceived
 from ledger.domain.facts import (
     AnyFact,
@@ -143,7 +144,10 @@ class Translator(Struct, frozen=True):
             return self._without_envelope(recorded, event.event_id, str(error))
         order_key = f"{envelope.created:012d}.{event.event_id}"
         moment = _moment(recorded, at(envelope.created), order_key, envelope.account)
-        return moment, self._facts(event.event_id, envelope)
+        facts = self._facts(event.event_id, envelope)
+        if may_need_qualifying(envelope.account, event.body):
+            facts = [qualified(fact, envelope.account) for fact in facts]
+        return moment, facts
 
     def _facts(self, event_id: str, envelope: Envelope) -> Sequence[Fact]:
         if envelope.livemode != (self.mode == "live"):
@@ -179,6 +183,7 @@ class Translator(Struct, frozen=True):
 
 
 _SOURCES: Final = (
+    accounts,
     mrr,
     json_text,
     stripe_objects,

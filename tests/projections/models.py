@@ -1,5 +1,7 @@
 """All read models in a scratch schema, to give facts to and to look at."""
 
+import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
 
@@ -7,7 +9,8 @@ from psycopg import Connection, Cursor
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
-from ledger.domain.events import Line, Meta, OrderPlaced
+from ledger.domain.accounts import qualified_id
+from ledger.domain.events import Line, Meta, OrderPlaced, Recorded, StripeEventReceived
 from ledger.domain.facts import AnyFact, ChargeCaptured, ChargeFact, Moment, RefundFact
 from projections.engine.build import Copy
 from projections.engine.merge import Fold
@@ -60,6 +63,28 @@ class Models:
             meta=meta or Meta(),
             account=None,
         )
+        return self._fold(moment, facts)
+
+    def hear(self, *documents: Mapping[str, Any]) -> "Models":
+        """Events as Stripe sends them, one after the other."""
+        for document in documents:
+            self.position += 1
+            stream = f"stripe/{qualified_id(document['id'], document.get('account'))}"
+            event = StripeEventReceived(
+                event_id=document["id"],
+                body=json.dumps(document).encode(),
+                received_at=at(self.position),
+                source="webhook",
+            )
+            moment, facts = self.copy.reader(
+                Recorded(
+                    self.position, stream, 1, at(self.position), event.received_at, event, Meta()
+                )
+            )
+            self._fold(moment, facts)
+        return self
+
+    def _fold(self, moment: Moment, facts: Sequence[AnyFact]) -> "Models":
         self.said += [(moment, fact) for fact in facts]
         fold = Fold(self.copy.registry)
         fold.add(moment, facts)

@@ -68,7 +68,7 @@ BAD_IDS = [None, 1, "", "evt 1", "evt_1\n", "evt_é", "e" * 256, "evt/1", "\x00"
         *[{"created": each} for each in (None, "1", 1.5, -1, TOLD * 1000, 10**30, True)],
         *[{"livemode": each} for each in (None, "false", 0)],
         *[{"api_version": each} for each in (1, "x" * 256)],
-        *[{"account": each} for each in (1, "")],
+        *[{"account": each} for each in (1, "", "1", "acct_", "acct_1@", "acct_" + "1" * 65)],
         *[{"data": each} for each in (None, {}, [], {"object": []}, {"object": "ch_1"})],
     ],
 )
@@ -146,6 +146,8 @@ TWIN = json.dumps(dict(reversed(GOOD.items())) | {"pending_webhooks": 0}, indent
         (body(), body(pending_webhooks=0), True),
         (body(), body(request=None), True),
         (body(), body(api_version="2020-03-02"), True),
+        (body(account="acct_1"), body(account="acct_1"), True),
+        (body(), body(account="acct_1"), False),
         (body(), body(type="charge.updated"), False),
         (body(), body(created=TOLD + 1), False),
         (body(), body(data={"object": charge(amount=1001)}), False),

@@ -361,7 +361,7 @@ def test_a_moment_has_stripes_time_and_the_logs_place() -> None:
         meta=Meta(),
         account="acct_1",
     )
-    assert (note.event_id, note.api_version) == ("evt_1", "2026-10-28.endive")
+    assert (note.event_id, note.api_version) == ("evt_1@acct_1", "2026-10-28.endive")
 
 
 def test_the_shops_own_events_are_facts_as_they_are() -> None:

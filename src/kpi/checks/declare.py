@@ -22,7 +22,7 @@ from typing import Final, cast, get_args
 from ledger.domain.events import Severity
 
 _HEAD: Final = re.compile(r"-- (\w+): (.+)")
-# With the longest id of Stripe's (255 characters) it must fit into a stream's name (300).
+# With the longest id of Stripe's and its account (325 characters) it fits a stream's name (512).
 _NAME: Final = re.compile(r"[a-z_]{1,30}")
 
 

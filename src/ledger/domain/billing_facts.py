@@ -4,6 +4,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from ledger.domain.accounts import StripeId
 from ledger.domain.facts import Fact, StatefulFact
 
 
@@ -14,16 +15,16 @@ class SubscriptionItem(Struct, frozen=True, kw_only=True):
     minor unit: see `SubscriptionFact`. `unit_minor` is a decimal number as text, None for tiers.
     """
 
-    item_id: str | None
-    price_id: str | None
-    product_id: str | None
+    item_id: StripeId | None
+    price_id: StripeId | None
+    product_id: StripeId | None
     quantity: int | None
     unit_minor: str | None
     interval: str
     interval_count: int
     metered: bool
     monthly: int
-    discount_ids: tuple[str, ...] = ()
+    discount_ids: tuple[StripeId, ...] = ()
 
 
 class SubscriptionFact(StatefulFact, frozen=True, kw_only=True):
@@ -36,14 +37,14 @@ class SubscriptionFact(StatefulFact, frozen=True, kw_only=True):
     in which they apply; what they take off, a `DiscountFact` says.
     """
 
-    subscription_id: str
-    customer_id: str
+    subscription_id: StripeId
+    customer_id: StripeId
     currency: str
     created_at: datetime
     items: tuple[SubscriptionItem, ...]
     parts: int
     invoices: int
-    discount_ids: tuple[str, ...] = ()
+    discount_ids: tuple[StripeId, ...] = ()
     cancel_at_period_end: bool = False
     current_period_start: datetime | None = None
     current_period_end: datetime | None = None
@@ -119,11 +120,11 @@ class DiscountFact(Fact, frozen=True, kw_only=True):
     `terms` are None where the report only names the coupon (since 2025-09-30).
     """
 
-    discount_id: str
-    coupon_id: str | None
+    discount_id: StripeId
+    coupon_id: StripeId | None
     terms: Terms | None = None
-    subscription_id: str | None = None
-    customer_id: str | None = None
+    subscription_id: StripeId | None = None
+    customer_id: StripeId | None = None
     started_at: datetime | None = None
     ends_at: datetime | None = None
 
@@ -131,7 +132,7 @@ class DiscountFact(Fact, frozen=True, kw_only=True):
 class CouponFact(Fact, frozen=True, kw_only=True):
     """A coupon and its terms."""
 
-    coupon_id: str
+    coupon_id: StripeId
     terms: Terms
     name: str | None = None
 
@@ -143,14 +144,14 @@ class InvoiceFact(StatefulFact, frozen=True, kw_only=True):
     where the report lists them: the list may be cut.
     """
 
-    invoice_id: str
+    invoice_id: StripeId
     currency: str
     due_minor: int
     paid_minor: int
     remaining_minor: int
     created_at: datetime
-    customer_id: str | None = None
-    subscription_id: str | None = None
+    customer_id: StripeId | None = None
+    subscription_id: StripeId | None = None
     period_start: datetime | None = None
     period_end: datetime | None = None
     paid_at: datetime | None = None
@@ -201,9 +202,9 @@ class InvoicePaymentFact(Fact, frozen=True, kw_only=True):
     of the payment that went to this invoice.
     """
 
-    invoice_id: str
-    payment_id: str
-    charge_id: str | None = None
+    invoice_id: StripeId
+    payment_id: StripeId
+    charge_id: StripeId | None = None
     state: str | None = None
     amount_minor: int | None = None
     paid_minor: int | None = None
@@ -215,12 +216,12 @@ class InvoicePaymentFact(Fact, frozen=True, kw_only=True):
 class PayoutFact(StatefulFact, frozen=True, kw_only=True):
     """Money on its way from Stripe to the shop's bank; a negative amount goes the other way."""
 
-    payout_id: str
+    payout_id: StripeId
     amount_minor: int
     currency: str
     created_at: datetime
     arrives_at: datetime | None = None
-    transaction_id: str | None = None
+    transaction_id: StripeId | None = None
     failure_code: str | None = None
 
 

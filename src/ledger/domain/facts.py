@@ -8,6 +8,7 @@ A provider's fact is an object and the state it was reported in. Its class says 
 (`RefundSucceeded`), its base says the object (`RefundFact`); a handler may take either. Those of
 subscriptions, invoices and payouts stand in `billing_facts`.
 Amounts are integers in minor units of `currency` (lower case); times are aware and in UTC.
+A `StripeId` names its account where that is not our own (`ledger.domain.accounts`).
 An id that the report did not name is None, which never erases one known before.
 `created_at` is when the object was made or, where a report does not say, when it was reported:
 of several the earliest is right.
@@ -19,6 +20,7 @@ from typing import ClassVar
 
 from msgspec import Struct
 
+from ledger.domain.accounts import StripeId
 from ledger.domain.events import CATALOGUE, Event, Meta
 
 
@@ -67,14 +69,14 @@ class StatefulFact(Fact, frozen=True, kw_only=True):
 class PaymentFact(StatefulFact, frozen=True, kw_only=True):
     """A payment of one customer for one order, which may take several attempts (charges)."""
 
-    payment_id: str
+    payment_id: StripeId
     amount_minor: int
     received_minor: int
     currency: str
     created_at: datetime
     order_id: str | None = None
-    customer_id: str | None = None
-    charge_id: str | None = None
+    customer_id: StripeId | None = None
+    charge_id: StripeId | None = None
     email: str | None = None
     failure_code: str | None = None
 
@@ -123,17 +125,17 @@ class ChargeFact(StatefulFact, frozen=True, kw_only=True):
     cumulative figure, without what a partial capture let go.
     """
 
-    charge_id: str
+    charge_id: StripeId
     amount_minor: int
     captured_minor: int
     refunded_minor: int
     currency: str
     created_at: datetime
     captured_at: datetime | None = None
-    payment_id: str | None = None
+    payment_id: StripeId | None = None
     order_id: str | None = None
-    customer_id: str | None = None
-    transaction_id: str | None = None
+    customer_id: StripeId | None = None
+    transaction_id: StripeId | None = None
     email: str | None = None
     failure_code: str | None = None
 
@@ -171,13 +173,13 @@ class ChargeFailed(ChargeFact, frozen=True, kw_only=True):
 class RefundFact(StatefulFact, frozen=True, kw_only=True):
     """Money on its way back to the customer."""
 
-    refund_id: str
+    refund_id: StripeId
     amount_minor: int
     currency: str
     created_at: datetime
-    charge_id: str | None = None
-    payment_id: str | None = None
-    transaction_id: str | None = None
+    charge_id: StripeId | None = None
+    payment_id: StripeId | None = None
+    transaction_id: StripeId | None = None
     reason: str | None = None
     failure_code: str | None = None
 
@@ -215,7 +217,7 @@ class RefundFailed(RefundFact, frozen=True, kw_only=True):
 class FundsMovement(Struct, frozen=True, kw_only=True):
     """Money moved by a dispute: negative out, positive back; once per `transaction_id`."""
 
-    transaction_id: str
+    transaction_id: StripeId
     amount_minor: int
     fee_minor: int
     currency: str
@@ -228,12 +230,12 @@ class DisputeFact(StatefulFact, frozen=True, kw_only=True):
     `withdrawn` or `reinstated` is set when the report was made because funds moved.
     """
 
-    dispute_id: str
+    dispute_id: StripeId
     amount_minor: int
     currency: str
     created_at: datetime
-    charge_id: str | None = None
-    payment_id: str | None = None
+    charge_id: StripeId | None = None
+    payment_id: StripeId | None = None
     reason: str | None = None
     due_at: datetime | None = None
     movements: tuple[FundsMovement, ...] = ()
@@ -290,14 +292,14 @@ class CheckoutFact(StatefulFact, frozen=True, kw_only=True):
     reference; the first is the stronger link.
     """
 
-    session_id: str
+    session_id: StripeId
     created_at: datetime
     currency: str | None = None
     total_minor: int | None = None
-    payment_id: str | None = None
+    payment_id: StripeId | None = None
     order_id: str | None = None
     reference: str | None = None
-    customer_id: str | None = None
+    customer_id: StripeId | None = None
     email: str | None = None
 
 
@@ -334,7 +336,7 @@ class CheckoutPaid(CheckoutFact, frozen=True, kw_only=True):
 class CustomerFact(StatefulFact, frozen=True, kw_only=True):
     """A customer as the provider knows it."""
 
-    customer_id: str
+    customer_id: StripeId
     created_at: datetime | None = None
     email: str | None = None
     name: str | None = None
@@ -360,22 +362,22 @@ class StripeEventRecorded(Fact, frozen=True, kw_only=True):
     `subject_kind` and `subject_id` name the object of an event that became no other fact.
     """
 
-    event_id: str
+    event_id: StripeId
     type: str
     outcome: str
     livemode: bool
     api_version: str | None = None
     subject_kind: str | None = None
-    subject_id: str | None = None
-    payment_id: str | None = None
-    charge_id: str | None = None
-    customer_id: str | None = None
+    subject_id: StripeId | None = None
+    payment_id: StripeId | None = None
+    charge_id: StripeId | None = None
+    customer_id: StripeId | None = None
 
 
 class StripeEventUnreadable(Fact, frozen=True, kw_only=True):
     """A known field of this event has a wrong type; `cause` says which."""
 
-    event_id: str
+    event_id: StripeId
     type: str
     cause: str
 

@@ -95,7 +95,7 @@ class ManyLines(Many):
     `until` means when the ledger recorded it.
     """
 
-    object: Annotated[str | None, Field(max_length=300, pattern="^[a-z]+/.+$")] = None
+    object: Annotated[str | None, Field(max_length=512, pattern="^[a-z]+/.+$")] = None
     actor: Filter = None
     role: Filter = None
     kind: Filter = None

@@ -1,0 +1,59 @@
+"""Which stream an event belongs to: an id is one event of one account."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from ledger.domain.events import Entry, Meta, StripeEventReceived
+from ledger.log import Log
+from ledger.postgres.database import Database
+from tests.webhooks.examples import charge, event
+from webhooks.intake import Taken, take_in
+
+NOW = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def log(database: Database) -> Iterator[Log]:
+    with Log(database.conninfo("app")) as log:
+        yield log
+
+
+def received(**fields: object) -> StripeEventReceived:
+    """An event of our own account, with other fields where the case needs them."""
+    document = event("charge.succeeded", charge(), **fields)
+    body = json.dumps(document).encode()
+    return StripeEventReceived(event_id=document["id"], body=body, received_at=NOW, source="import")
+
+
+OURS, ONE, TWO = received(), received(account="acct_1"), received(account="acct_2")
+
+
+def test_one_id_in_several_accounts_is_several_events(log: Log) -> None:
+    for outcome in ("appended", "duplicate"):
+        taken = take_in(log, [OURS, ONE, TWO], Meta())
+        assert taken == [Taken(n, outcome) for n in (1, 2, 3)]
+    assert [each.stream for each in log.read()] == [
+        "stripe/evt_1",
+        "stripe/evt_1@acct_1",
+        "stripe/evt_1@acct_2",
+    ]
+
+
+def test_what_was_stored_before_streams_named_accounts_stays_there(log: Log) -> None:
+    """Importing a connected account's events again appends none of them."""
+    log.append([Entry("stripe/evt_1", 1, ONE, NOW, Meta())])
+    taken = take_in(log, [ONE, TWO, OURS], Meta())
+    assert taken == [Taken(1, "duplicate"), Taken(2, "appended"), Taken(1, "conflict")]
+
+
+def test_another_content_of_the_same_account_is_a_conflict(log: Log) -> None:
+    changed = received(account="acct_1", type="charge.updated")
+    assert take_in(log, [ONE, changed], Meta()) == [Taken(1, "appended"), Taken(1, "conflict")]
+
+
+def test_the_longest_id_and_account_fit(log: Log) -> None:
+    long = received(id="e" * 255, account="acct_" + "x" * 64)
+    assert take_in(log, [long], Meta()) == [Taken(1, "appended")]
