@@ -1,8 +1,8 @@
 """Disputes: what banks ask back for customers, and the funds that it moved; one row a dispute."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from ledger.domain.facts import DisputeFact, Moment
+from ledger.domain.facts import DisputeFact, FundsMovement, Moment
 from projections.engine.declare import (
     Change,
     Derived,
@@ -32,13 +32,9 @@ dispute_reports = Mirror(
     due_at=newest("timestamptz"),
     charge_id=known("text"),
     payment_id=known("text"),
-    withdrawn=known("boolean"),
-    reinstated=known("boolean"),
     contested=known("boolean"),
     account=known("text"),
     created_at=least("timestamptz"),
-    withdrawn_at=least("timestamptz"),
-    reinstated_at=least("timestamptz"),
 )
 movements = Mirror(
     "dispute_movements",
@@ -49,38 +45,182 @@ movements = Mirror(
     currency=newest("text"),
     created_at=least("timestamptz"),
 )
-# Movements are in the currency of the shop's account, which need not be the payment's: then only
-# their direction counts. A report that funds moved stands in for a movement that it did not list.
+# What a report says without listing a movement: that funds moved, or how the dispute ended.
+dispute_turns = Mirror(
+    "dispute_turns",
+    dispute_id=key(),
+    at=key("timestamptz"),
+    turn=key(),
+)
+# What a dispute took (above nothing) and gave back (below), step by step, in its own currency.
+#
+# Movements in that currency count as they are. Those of another one (`abroad`: the first in which
+# funds left) count by their share: while as much is out as ever was (`peak_minor`), it stands for
+# all of the amount that is not out at home; of a part of it, for the same part, rounded half to
+# even. A step depends on earlier ones only, so a day that is over stays as it is.
+#
+# A report that funds moved and lists no such movement stands in for one, until one is listed. A
+# lost dispute took all where nothing is out. What came back of a won one in another currency is
+# all if it is more than half (no rate halves meanwhile), or if it has no share.
+FUNDS = """
+select d.dispute_id, f.kind, f.transaction_id, f.at, f.amount_minor
+from dispute_reports as d
+cross join lateral (
+    with recursive told as (
+        select created_at as at, sign(-amount_minor)::integer as direction, transaction_id,
+            currency, -amount_minor as out_minor, '' as turn
+        from dispute_movements
+        where dispute_id = d.dispute_id and amount_minor <> 0
+        union all
+        select at, case turn when 'withdrawn' then 1 when 'reinstated' then -1 else 0 end, '',
+            null, null, turn
+        from dispute_turns
+        where dispute_id = d.dispute_id
+    ),
+    turning as (
+        select *, direction is distinct from lag(direction) over in_time as turns
+        from told
+        where direction <> 0
+        window in_time as (order by at, direction desc, transaction_id)
+    ),
+    entries as (
+        select *, row_number() over in_time as number
+        from (
+            select at, direction, transaction_id, currency, out_minor, turn
+            from turning
+            where turn = '' or turns
+            union all
+            select at, direction, transaction_id, currency, out_minor, turn
+            from told
+            where direction = 0
+        ) as counted
+        window in_time as (
+            order by at, case turn when 'won' then 0 when 'lost' then 2 else 1 end, direction desc,
+                transaction_id
+        )
+    ),
+    abroad as (
+        select currency
+        from entries
+        where direction = 1 and currency <> d.currency
+        order by number
+        limit 1
+    ),
+    steps as (
+        select 0::bigint as number, '' collate "C" as verdict, 0::bigint as home_minor,
+            0::bigint as abroad_minor, 0::bigint as peak_minor, 0::bigint as out_minor,
+            null collate "C" as stood_in, null::bigint as stood_minor, false as back_abroad
+        union all
+        select e.number, moved.verdict,
+            case when v.is_all then d.amount_minor when v.is_none then 0 else moved.home_minor end,
+            case when v.is_all or v.is_none then 0 else moved.abroad_minor end,
+            case when v.is_all or v.is_none then 0 else peak.minor end,
+            case when v.is_all then d.amount_minor when v.is_none then 0 else valued.out_minor end,
+            case
+                when e.turn in ('withdrawn', 'reinstated') then e.turn
+                when v.is_all then 'lost'
+                when e.direction = 0 and e.turn <> 'won' then s.stood_in
+            end,
+            case
+                when e.turn in ('withdrawn', 'reinstated') then s.out_minor
+                when v.is_all then valued.out_minor
+                when e.direction = 0 and e.turn <> 'won' then s.stood_minor
+            end,
+            moved.back_abroad
+        from steps as s
+        join entries as e on e.number = s.number + 1
+        cross join lateral (
+            select
+                case when e.turn in ('won', 'lost') then e.turn else s.verdict end as verdict,
+                case
+                    when s.stood_in = 'lost' and e.turn = 'won' then s.stood_minor
+                    when s.stood_in in ('withdrawn', 'lost') and e.direction = 1 then s.stood_minor
+                    when s.stood_in = 'reinstated' and e.direction = -1 and e.currency = d.currency
+                    then s.stood_minor
+                    else s.home_minor
+                end
+                + case when e.currency = d.currency then e.out_minor else 0 end as home_minor,
+                greatest(0, s.abroad_minor + case
+                    when e.currency = (select currency from abroad) then e.out_minor
+                    else 0
+                end) as abroad_minor,
+                case when e.direction = 0 then s.back_abroad
+                    else e.direction = -1 and coalesce(e.currency <> d.currency, false)
+                end as back_abroad
+        ) as moved
+        cross join lateral (
+            select case
+                when moved.abroad_minor = 0 or s.abroad_minor > 0
+                then greatest(s.peak_minor, moved.abroad_minor)
+                else moved.abroad_minor -- nothing was out: what leaves now is all of it
+            end as minor
+        ) as peak
+        cross join lateral (
+            select greatest(d.amount_minor - moved.home_minor, 0)::numeric * moved.abroad_minor
+                as product, nullif(peak.minor, 0) as of
+        ) as share
+        cross join lateral (
+            select moved.home_minor + coalesce((div(product, of) + case
+                when 2 * mod(product, of) + mod(div(product, of), 2) > of then 1
+                else 0
+            end)::bigint, 0) as out_minor
+        ) as valued
+        cross join lateral (
+            select
+                e.turn = 'withdrawn' or (moved.verdict = 'lost' and valued.out_minor <= 0)
+                    as is_all,
+                e.turn = 'reinstated' or (
+                    moved.verdict = 'won' and moved.back_abroad and valued.out_minor > 0
+                    and (peak.minor = 0 or 2 * moved.abroad_minor < peak.minor)
+                ) as is_none
+        ) as v
+    )
+    select
+        case when s.out_minor > before.out_minor then 'withdrawn' else 'reinstated' end as kind,
+        e.transaction_id, e.at, s.out_minor - before.out_minor as amount_minor
+    from entries as e
+    join steps as s using (number)
+    join steps as before on before.number = e.number - 1
+    where s.out_minor <> before.out_minor
+) as f
+"""
+dispute_funds = Derived(
+    "dispute_funds",
+    key=("dispute_id", "kind", "transaction_id", "at"),
+    view=FUNDS,
+    touched="""
+        select dispute_id, kind, transaction_id, at
+        from (
+            select dispute_id
+            from staged_dispute_reports
+            union
+            select dispute_id
+            from staged_dispute_movements
+            union
+            select dispute_id
+            from staged_dispute_turns
+        ) as changed
+        join dispute_funds_view using (dispute_id)
+    """,
+)
 disputes = Derived(
     "disputes",
     key=("dispute_id",),
     view="""
         select
             d.dispute_id, d.state, d.amount_minor, d.currency,
-            case
-                when d.reinstated and not m.came_back then 0
-                when m.in_currency then -m.amount_minor
-                when m.came_back then 0
-                when m.went or d.withdrawn then d.amount_minor
-                else 0
-            end as disputed_minor,
+            coalesce((
+                select sum(amount_minor)
+                from dispute_funds
+                where dispute_id = d.dispute_id
+            ), 0)::bigint as disputed_minor,
             d.reason, d.due_at, d.charge_id, d.payment_id, d.account, d.created_at
         from dispute_reports as d
-        cross join lateral (
-            select
-                coalesce(bool_or(amount_minor > 0), false) as came_back,
-                coalesce(bool_or(amount_minor < 0), false) as went,
-                coalesce(bool_or(currency = d.currency), false) as in_currency,
-                coalesce(sum(amount_minor) filter (where currency = d.currency), 0)::bigint
-                    as amount_minor
-            from dispute_movements
-            where dispute_id = d.dispute_id
-        ) as m
     """,
     touched="""
         select dispute_id from staged_dispute_reports
         union all
-        select dispute_id from staged_dispute_movements
+        select dispute_id from touched_dispute_funds
     """,
     indexes=(
         "created_at, dispute_id",
@@ -91,7 +231,7 @@ disputes = Derived(
 )
 projection = Projection(
     "disputes",
-    tables=(dispute_reports, movements, disputes),
+    tables=(dispute_reports, movements, dispute_turns, dispute_funds, disputes),
     listing=Listing(
         disputes,
         sort="created_at",
@@ -127,14 +267,14 @@ def reported(fact: DisputeFact, at: Moment) -> Iterator[Change]:
         due_at=fact.due_at,
         charge_id=fact.charge_id,
         payment_id=fact.payment_id,
-        withdrawn=fact.withdrawn,
-        reinstated=fact.reinstated,
         contested=fact.STATE in CONTESTED or fact.withdrawn or bool(fact.movements),
         account=at.account,
         created_at=fact.created_at,
-        withdrawn_at=at.effective_at if fact.withdrawn else None,
-        reinstated_at=at.effective_at if fact.reinstated else None,
     )
+    moved = [each for each in fact.movements if each.amount_minor]
+    told_at = max([at.effective_at, *(each.created_at for each in moved)])
+    for turn in _turns(fact, moved):
+        yield dispute_turns.mention(dispute_id=fact.dispute_id, at=told_at, turn=turn)
     for moved in fact.movements:
         yield movements.report(
             at,
@@ -146,3 +286,15 @@ def reported(fact: DisputeFact, at: Moment) -> Iterator[Change]:
             currency=moved.currency,
             created_at=moved.created_at,
         )
+
+
+def _turns(fact: DisputeFact, moved: Sequence[FundsMovement]) -> Iterator[str]:
+    """How it ended, and that funds moved where what moved last in its list is something else."""
+    if fact.STATE in ("won", "lost"):
+        yield fact.STATE
+    last_at = max((each.created_at for each in moved), default=None)
+    went_out = {each.amount_minor < 0 for each in moved if each.created_at == last_at}
+    if fact.withdrawn and True not in went_out:
+        yield "withdrawn"
+    if fact.reinstated and False not in went_out:
+        yield "reinstated"

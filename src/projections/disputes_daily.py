@@ -3,13 +3,12 @@
 from projections.engine.declare import Derived, Projection, Rollup
 from projections.revenue_daily import CHANGED_PAYMENTS
 
-# By dispute the rows add up to `disputes.disputed_minor`, and follow its rules: movements in the
-# dispute's currency count one by one. A row without a transaction stands in for movements in other
-# currencies, of which only the direction counts, and for those that no report listed.
-# An inquiry is no dispute.
+# By dispute the rows add up to `disputes.disputed_minor`: they are its funds, movement by movement.
+# A row without a transaction stands in for a movement that no report listed. An inquiry is no
+# dispute.
 dispute_facts = Derived(
     "dispute_facts",
-    key=("payment_id", "dispute_id", "kind", "transaction_id"),
+    key=("payment_id", "dispute_id", "kind", "transaction_id", "at"),
     view="""
         select
             p.payment_id,
@@ -37,43 +36,18 @@ dispute_facts = Derived(
         join dispute_reports as d using (dispute_id)
         cross join lateral (
             select
-                coalesce(bool_or(currency = d.currency), false) as in_currency,
-                min(created_at) filter (where amount_minor < 0) as went_at,
-                min(created_at) filter (where amount_minor > 0) as came_back_at,
-                case
-                    when bool_or(currency = d.currency)
-                    then -sum(amount_minor) filter (where currency = d.currency)
-                    when bool_or(amount_minor < 0) or d.withdrawn then d.amount_minor
-                    else 0
-                end::bigint as out_minor
-            from dispute_movements
-            where dispute_id = d.dispute_id
-        ) as m
-        cross join lateral (
-            select
                 'opened' as kind, '' as transaction_id, d.created_at as at,
                 1::bigint as disputes, 0::bigint as amount_minor
             where d.contested
             union all
-            select
-                case when amount_minor < 0 then 'withdrawn' else 'reinstated' end,
-                transaction_id, created_at, 0, -amount_minor
-            from dispute_movements
-            where dispute_id = d.dispute_id and currency = d.currency and amount_minor <> 0
-            union all
-            select 'withdrawn', '', coalesce(m.went_at, d.withdrawn_at), 0, m.out_minor
-            where m.out_minor > 0 and not m.in_currency
-            union all
-            select 'reinstated', '', coalesce(m.came_back_at, d.reinstated_at), 0, -m.out_minor
-            where m.out_minor > 0 and case
-                when m.came_back_at is null then d.reinstated
-                else not m.in_currency
-            end
+            select kind, transaction_id, at, 0, amount_minor
+            from dispute_funds
+            where dispute_id = d.dispute_id
         ) as f
         where p.dispute_state is not null
     """,
     touched="""
-        select payment_id, dispute_id, kind, transaction_id
+        select payment_id, dispute_id, kind, transaction_id, at
         from (changed_payments) as changed
         join dispute_facts_view using (payment_id)
     """.replace("changed_payments", CHANGED_PAYMENTS),

@@ -94,11 +94,129 @@ CASES: dict[str, tuple[Sequence[DisputeFact], Facts]] = {
     "only that it was reinstated is known": ([dispute(DisputeWon, reinstated=True)], [OPENED]),
     "booked in the account's currency": (
         [dispute(DisputeOpened, DOLLARS_OUT)],
-        [OPENED, (2, "withdrawn", "", 0, 1000)],
+        [OPENED, (2, "withdrawn", "txn_2", 0, 1000)],
     ),
-    "back at another rate": (
-        [dispute(DisputeWon, DOLLARS_OUT, DOLLARS_BACK)],
-        [OPENED, (2, "withdrawn", "", 0, 1000), (9, "reinstated", "", 0, -1000)],
+    "back at another rate, then won": (
+        [dispute(DisputeOpened, DOLLARS_OUT), dispute(DisputeWon, DOLLARS_OUT, DOLLARS_BACK)],
+        [
+            OPENED,
+            (2, "withdrawn", "txn_2", 0, 1000),
+            (9, "reinstated", "txn_9", 0, -983),  # 20 of 1170 are out, 17 of 1000
+            (21, "reinstated", "", 0, -17),
+        ],
+    ),
+    "won, then back at another rate": (
+        [
+            dispute(DisputeWon, DOLLARS_OUT),
+            dispute(DisputeWon, DOLLARS_OUT, moved(25, 1150, "usd")),
+        ],
+        [OPENED, (2, "withdrawn", "txn_2", 0, 1000), (25, "reinstated", "txn_25", 0, -1000)],
+    ),
+    "lost, and the rate was corrected": (
+        [dispute(DisputeLost, moved(2, -7400, "eur"), moved(5, 120, "eur"))],
+        [OPENED, (2, "withdrawn", "txn_2", 0, 1000), (5, "reinstated", "txn_5", 0, -16)],
+    ),
+    "the rate was corrected to and fro": (
+        [dispute(DisputeLost, moved(2, -4000, "usd"), moved(5, 40, "usd"), moved(6, -20, "usd"))],
+        [
+            OPENED,
+            (2, "withdrawn", "txn_2", 0, 1000),
+            (5, "reinstated", "txn_5", 0, -10),
+            (6, "withdrawn", "txn_6", 0, 5),
+        ],
+    ),
+    "lost, a part came back in another currency": (
+        [dispute(DisputeLost, moved(2, -4000, "usd"), moved(9, 1600, "usd"))],
+        [OPENED, (2, "withdrawn", "txn_2", 0, 1000), (9, "reinstated", "txn_9", 0, -400)],
+    ),
+    "a half is rounded to even": (
+        [dispute(DisputeLost, moved(2, -16, "usd"), moved(8, 3, "usd"), moved(9, 12, "usd"))],
+        [
+            OPENED,
+            (2, "withdrawn", "txn_2", 0, 1000),
+            (8, "reinstated", "txn_8", 0, -188),  # 812.5 is left, 812
+            (9, "reinstated", "txn_9", 0, -750),  # 62.5 is left, 62
+        ],
+    ),
+    "withdrawn in two parts abroad, one of them back": (
+        [
+            dispute(
+                DisputeLost, moved(2, -2000, "usd"), moved(3, -2000, "usd"), moved(9, 2000, "usd")
+            )
+        ],
+        [OPENED, (2, "withdrawn", "txn_2", 0, 1000), (9, "reinstated", "txn_9", 0, -500)],
+    ),
+    "withdrawn again after it was reinstated": (
+        [dispute(DisputeLost, DOLLARS_OUT, DOLLARS_BACK, moved(15, -1160, "usd"))],
+        [
+            OPENED,
+            (2, "withdrawn", "txn_2", 0, 1000),
+            (9, "reinstated", "txn_9", 0, -983),
+            (15, "withdrawn", "txn_15", 0, 983),
+        ],
+    ),
+    "reported withdrawn, reinstated and withdrawn again": (
+        [
+            dispute(DisputeOpened, withdrawn=True),
+            dispute(DisputeOpened, reinstated=True),
+            dispute(DisputeOpened, withdrawn=True),
+        ],
+        [
+            OPENED,
+            (20, "withdrawn", "", 0, 1000),
+            (21, "reinstated", "", 0, -1000),
+            (22, "withdrawn", "", 0, 1000),
+        ],
+    ),
+    "a partial return that is reported and listed": (
+        [dispute(DisputeOpened, OUT), dispute(DisputeLost, OUT, PART, reinstated=True)],
+        [OPENED, (2, "withdrawn", "txn_2", 0, 1000), (12, "reinstated", "txn_12", 0, -600)],
+    ),
+    "reported withdrawn, listed later": (
+        [dispute(DisputeOpened, withdrawn=True), dispute(DisputeLost, moved(25, -990))],
+        [OPENED, (20, "withdrawn", "", 0, 1000), (25, "reinstated", "txn_25", 0, -10)],
+    ),
+    "lost, and nothing says what left": (
+        [dispute(DisputeOpened), dispute(DisputeLost), dispute(DisputeLost)],
+        [OPENED, (21, "withdrawn", "", 0, 1000)],
+    ),
+    "lost after all of it had come back": (
+        [dispute(DisputeOpened, OUT, BACK), dispute(DisputeLost, OUT, BACK)],
+        [
+            OPENED,
+            (2, "withdrawn", "txn_2", 0, 1000),
+            (9, "reinstated", "txn_9", 0, -1000),
+            (21, "withdrawn", "", 0, 1000),
+        ],
+    ),
+    "lost, then won": (
+        [dispute(DisputeLost, OUT), dispute(DisputeWon, OUT, moved(25, 1000))],
+        [OPENED, (2, "withdrawn", "txn_2", 0, 1000), (25, "reinstated", "txn_25", 0, -1000)],
+    ),
+    "lost, reinstated, then won": (
+        [
+            dispute(DisputeLost, OUT),
+            dispute(DisputeLost, OUT, moved(21, 1000)),
+            dispute(DisputeWon, OUT, moved(21, 1000)),
+        ],
+        [OPENED, (2, "withdrawn", "txn_2", 0, 1000), (22, "reinstated", "", 0, -1000)],
+    ),
+    "lost and nothing listed, then won": (
+        [dispute(DisputeLost), dispute(DisputeWon)],
+        [OPENED, (20, "withdrawn", "", 0, 1000), (21, "reinstated", "", 0, -1000)],
+    ),
+    "won, back in another currency than it left in": (
+        [dispute(DisputeWon, OUT, moved(9, 1150, "usd"))],
+        [OPENED, (2, "withdrawn", "txn_2", 0, 1000), (20, "reinstated", "", 0, -1000)],
+    ),
+    "withdrawn in two currencies, half of one back": (
+        [dispute(DisputeLost, moved(2, -600), moved(3, -500, "usd"), moved(9, 250, "usd"))],
+        [
+            OPENED,
+            (2, "withdrawn", "txn_2", 0, 600),
+            (3, "withdrawn", "txn_3", 0, 400),
+            (9, "reinstated", "txn_9", 0, -200),
+        ],
     ),
     "an inquiry": ([dispute(DisputeInquiry)], []),
     "an inquiry that was closed": ([dispute(DisputeInquiry), dispute(DisputeInquiryClosed)], []),

@@ -113,6 +113,19 @@ SEQUENCES = [
     ("dispute_won", PAID, WITHDRAWN, "charge.dispute.updated", WON),
     ("dispute_lost", PAID, WARNED, WITHDRAWN, "charge.dispute.closed"),
     (
+        "dispute_lost_in_part",
+        PAID,
+        WITHDRAWN,
+        "charge.dispute.funds_reinstated charge.dispute.closed",
+    ),
+    (
+        "dispute_to_and_fro",
+        PAID,
+        WITHDRAWN,
+        "charge.dispute.funds_reinstated charge.dispute.funds_withdrawn",
+        "charge.dispute.funds_reinstated charge.dispute.closed",
+    ),
+    (
         "inquiry_closed",
         PAID,
         "charge.dispute.created charge.dispute.updated charge.dispute.closed",
@@ -246,6 +259,8 @@ def test_a_debit_that_bounces_after_it_settled_reverses() -> None:
         ("dispute_won", "won", [(-3000, 2000), (3000, -2000)]),
         ("dispute_lost", "lost", [(-1000, 2000)]),
         ("inquiry_escalated", "lost", [(-3000, 2000)]),
+        ("dispute_lost_in_part", "lost", [(-33007, 0), (11002, 0)]),
+        ("dispute_to_and_fro", "won", [(-33007, 0), (32347, 0), (-33007, 0), (33667, 0)]),
         ("inquiry_closed", "warning_closed", []),
         ("inquiry_refunded", "charge_refunded", []),
     ],

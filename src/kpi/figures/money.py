@@ -113,7 +113,9 @@ family = Family(
         Figure(
             "disputed_amount",
             "Disputed amount",
-            "funds withdrawn by disputes of linked payments, less those reinstated",
+            "funds withdrawn by disputes of linked payments, less those reinstated, without fees;"
+            " funds in another currency count by their share of the disputed amount, a lost dispute"
+            " as a whole where nothing says what left, a won one as none once most came back",
             Unit.MONEY,
             Kind.ADDITIVE,
             Sum(DISPUTES, "disputed_minor", "amount_minor"),

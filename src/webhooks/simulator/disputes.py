@@ -55,13 +55,24 @@ class Disputes(Refunds):
 
     def win_dispute(self, dispute: Dispute) -> Events:
         """The bank agrees with the shop: the money and the fee come back."""
-        closed = self._closed(dispute, "won")
+        closed = self.close_won(dispute)
         self._move(dispute, dispute.amount_minor, -_FEE_MINOR)
-        return [closed, self._dispute_event("funds_reinstated", dispute)]
+        return [*closed, self._dispute_event("funds_reinstated", dispute)]
+
+    def close_won(self, dispute: Dispute) -> Events:
+        """The bank agrees with the shop; what it does with the money is told apart."""
+        return [self._closed(dispute, "won")]
 
     def lose_dispute(self, dispute: Dispute) -> Events:
         """The customer keeps the money."""
         return [self._closed(dispute, "lost")]
+
+    def move_abroad(self, dispute: Dispute, amount_minor: int, currency: str) -> Events:
+        """Funds move in the currency of the shop's account: above nothing, they come back."""
+        self._act()
+        self._move(dispute, amount_minor, 0, currency)
+        verb = "funds_withdrawn" if amount_minor < 0 else "funds_reinstated"
+        return [self._dispute_event(verb, dispute)]
 
     def drop_dispute(self, dispute: Dispute) -> Events:
         """The shop has refunded the charge meanwhile: nobody wins."""
@@ -77,8 +88,13 @@ class Disputes(Refunds):
         dispute.status = status
         return self._dispute_event("closed", dispute)
 
-    def _move(self, dispute: Dispute, amount_minor: int, fee_minor: int) -> None:
-        movement = Movement(self._ids.new("txn"), self.now, amount_minor, fee_minor)
+    def _move(
+        self, dispute: Dispute, amount_minor: int, fee_minor: int, currency: str | None = None
+    ) -> None:
+        own = dispute.charge.payment.currency
+        movement = Movement(
+            self._ids.new("txn"), self.now, amount_minor, fee_minor, currency or own
+        )
         dispute.movements.append(movement)
 
     def _dispute_event(self, verb: str, dispute: Dispute) -> SimulatedEvent:

@@ -209,7 +209,6 @@ class Layout:
         return listed([self.refund(refund) for refund in reversed(charge.refunds)], url)
 
     def _movement(self, dispute: Dispute, movement: Movement) -> Shape:
-        currency = dispute.charge.payment.currency
         verb = "withdrawal" if movement.amount_minor < 0 else "reversal"
         return filled(
             self._transaction,
@@ -217,14 +216,14 @@ class Layout:
             amount=movement.amount_minor,
             available_on=movement.created + 2 * 86_400,
             created=movement.created,
-            currency=currency,
+            currency=movement.currency,
             description=f"Chargeback {verb} for {dispute.charge.id}",
             fee=movement.fee_minor,
             fee_details=[
                 {
                     "amount": movement.fee_minor,
                     "application": None,
-                    "currency": currency,
+                    "currency": movement.currency,
                     "description": "Dispute fee",
                     "type": "stripe_fee",
                 }

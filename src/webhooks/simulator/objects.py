@@ -90,6 +90,7 @@ class Movement(Struct, frozen=True):
     created: int
     amount_minor: int
     fee_minor: int
+    currency: str
 
 
 class Dispute(Struct, eq=False):

@@ -202,6 +202,36 @@ def dispute_lost(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events
 
 
 @told_in(STORIES)
+def dispute_lost_in_part(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
+    """The account is in another currency; a third comes back, and the dispute is lost."""
+    payment = yield from _paid(stripe, purchase)
+    dispute, opened = stripe.open_dispute(payment, inquiry=True)
+    yield opened
+    yield stripe.move_abroad(dispute, -_abroad(purchase), "sek")
+    stripe.advance(_A_WHILE)
+    yield stripe.move_abroad(dispute, _abroad(purchase) // 3, "sek")
+    yield stripe.lose_dispute(dispute)
+
+
+@told_in(STORIES)
+def dispute_to_and_fro(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
+    """Withdrawn in another currency, back at another rate, withdrawn and back again; won."""
+    payment = yield from _paid(stripe, purchase)
+    dispute, opened = stripe.open_dispute(payment, inquiry=True)
+    yield opened
+    abroad = _abroad(purchase)
+    for minor in (-abroad, abroad - abroad // 50, -abroad, abroad + abroad // 50):
+        yield stripe.move_abroad(dispute, minor, "sek")
+        stripe.advance(_A_WHILE)
+    yield stripe.close_won(dispute)
+
+
+def _abroad(purchase: Purchase) -> int:
+    """What it is in the account's currency, about."""
+    return purchase.amount_minor * 11 + 7
+
+
+@told_in(STORIES)
 def inquiry_closed(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
     """The bank only asks."""
     payment = yield from _paid(stripe, purchase)

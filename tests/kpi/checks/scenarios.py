@@ -19,7 +19,17 @@ from ledger.domain.events import (
 )
 from tests.kpi.books import Books
 from tests.webhooks.billing_examples import invoice, invoice_payment
-from tests.webhooks.examples import MADE, Json, charge, intent, refund, session
+from tests.webhooks.examples import (
+    MADE,
+    TOLD,
+    Json,
+    charge,
+    dispute,
+    intent,
+    refund,
+    session,
+    transaction,
+)
 
 Deed = Callable[[Books], object]
 
@@ -180,6 +190,13 @@ def cut_short(*things: Json) -> Json:
     return {"object": "list", "data": list(things), "has_more": True}
 
 
+def back_abroad(books: Books, **fields: Any) -> None:
+    """Ten pounds are disputed, and twelve dollars come back."""
+    moved = [transaction(), transaction(id="txn_10", amount=1200, currency="usd", created=TOLD)]
+    thing = dispute(balance_transactions=moved, **fields)
+    books.stripe("charge.dispute.updated", thing)
+
+
 def unreadable(books: Books) -> None:
     books.stripe("charge.succeeded", charge(amount="ten"))
 
@@ -262,6 +279,12 @@ SCENARIOS: dict[str, Scenario] = {
         given_back_too_much,
         lambda b: came_back(b, 700, refund_id="re_2"),
         lambda b: refunded(b, 700, refund_id="re_3"),
+    ),
+    "dispute_share_unknown": Scenario(
+        "dp_1",
+        back_abroad,
+        lambda b: back_abroad(b, status="won"),
+        lambda b: b.stripe("charge.dispute.funds_withdrawn", dispute(status="won")),
     ),
     "charge_refunds_differ": Scenario(
         "ch_1",

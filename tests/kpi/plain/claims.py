@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from fractions import Fraction
+from itertools import groupby
+from typing import NamedTuple
 
-from ledger.domain.facts import FundsMovement
+from ledger.domain.facts import DisputeFact, FundsMovement, Moment
 from tests.kpi.plain.said import Amount
 from tests.kpi.plain.things import Thing, by_clock
 
@@ -46,29 +49,145 @@ def is_contested(dispute: Thing) -> bool:
 
 
 def funds(dispute: Thing) -> Iterator[Amount]:
-    """What left for a dispute (above nothing), and what came back (below).
+    """What left for a dispute (above nothing), and what came back (below), in its currency.
 
-    Movements in its currency say it exactly. In another currency they only say that all of it
-    moved, and so does a report of moved funds that listed none.
+    Step by step through time: what is out after each step, less what was out before it.
     """
-    moves = movements(dispute)
-    exact = [move for move in moves if move.currency == dispute.newest.currency]
-    yield from (Amount(move.created_at, -move.amount_minor) for move in exact)
-    out_at = when(moves, -1) or dispute.since(lambda fact: fact.withdrawn)
-    out_minor = -sum(move.amount_minor for move in exact)
-    if not exact and out_at is not None:
-        out_minor = dispute.newest.amount_minor
-        yield Amount(out_at, out_minor)
-    listed_back_at = when(moves, 1)
-    back_at = listed_back_at or dispute.since(lambda fact: fact.reinstated)
-    is_told = bool(exact) and listed_back_at is not None
-    if out_minor > 0 and back_at is not None and not is_told:
-        yield Amount(back_at, -out_minor)
+    out = Out(dispute.newest.currency, dispute.newest.amount_minor)
+    for step in entries(dispute):
+        before = out.minor
+        out.take(step)
+        yield Amount(step.at, out.minor - before)
 
 
-def when(moves: list[FundsMovement], sign: int) -> datetime | None:
-    """When money first moved out (-1) or back (1)."""
-    return min((move.created_at for move in moves if move.amount_minor * sign > 0), default=None)
+class Step(NamedTuple):
+    """Funds move: out below nothing, back above; `currency` is None where none was listed.
+
+    Or, where nothing moves, a verdict: won or lost.
+    """
+
+    at: datetime
+    minor: int
+    currency: str | None = None
+    verdict: str | None = None
+
+
+class Out:
+    """What a dispute has taken so far: in its own currency, and in that of the account."""
+
+    def __init__(self, currency: str, amount: int) -> None:
+        self.currency, self.amount = currency, amount
+        self.own = self.abroad = self.most_abroad = 0
+        self.other: str | None = None
+        self.verdict: str | None = None
+        self.last_came_back_abroad = False
+        self.stood_in: Step | None = None
+        self.before_it = 0
+
+    @property
+    def minor(self) -> int:
+        """All of it in its own currency, half to even."""
+        if not self.abroad:
+            return self.own
+        share = Fraction(max(self.amount - self.own, 0) * self.abroad, self.most_abroad)
+        return self.own + round(share)
+
+    def take(self, step: Step) -> None:
+        if step.verdict is not None:
+            if step.verdict == "won" and self.stood_in is not None:
+                self._undo_lost(self.stood_in)
+            self.verdict = step.verdict
+        elif step.currency is None:
+            self.last_came_back_abroad = False
+            self.stood_in, self.before_it = step, self.minor
+            self._set(self.amount if step.minor < 0 else 0)
+        else:
+            self._take_listed(step)
+        is_told = step.currency is None and step.verdict is None
+        if self.verdict == "lost" and self.minor <= 0 and not is_told:
+            self.stood_in, self.before_it = Step(step.at, -1, verdict="lost"), self.minor
+            self._set(self.amount)
+        if self.verdict == "won" and self.minor > 0 and self._is_back_abroad():
+            self._set(0)
+
+    def _is_back_abroad(self) -> bool:
+        """At whatever rate: more than half of what left, or something that nothing had left for."""
+        most_is_back = not self.most_abroad or 2 * self.abroad < self.most_abroad
+        return self.last_came_back_abroad and most_is_back
+
+    def _take_listed(self, step: Step) -> None:
+        told = self.stood_in is not None and (self.stood_in.minor < 0) == (step.minor < 0)
+        if told and (step.minor < 0 or step.currency == self.currency):
+            self.own = self.before_it  # what was told is listed now
+        self.stood_in = None
+        self.last_came_back_abroad = step.minor > 0 and step.currency != self.currency
+        if step.currency == self.currency:
+            self.own -= step.minor
+        else:
+            self._take_abroad(step)
+
+    def _undo_lost(self, stood_in: Step) -> None:
+        if stood_in.verdict == "lost":
+            self.own = self.before_it
+        self.stood_in = None
+
+    def _set(self, minor: int) -> None:
+        self.own, self.abroad, self.most_abroad = minor, 0, 0
+
+    def _take_abroad(self, step: Step) -> None:
+        if self.other is None and step.minor < 0:
+            self.other = step.currency
+        if step.currency != self.other:
+            return
+        if not self.abroad and step.minor < 0:  # nothing was out: what leaves now is all of it
+            self.most_abroad = 0
+        self.abroad = max(0, self.abroad - step.minor)
+        self.most_abroad = max(self.most_abroad, self.abroad)
+
+
+def entries(dispute: Thing) -> list[Step]:
+    """Movements by time, what leaves first; within a second, won comes before and lost after them.
+
+    A report that lists no movement counts if it is the first to say that funds moved this way.
+    """
+    listed = {
+        (move.created_at, move.amount_minor > 0, move.transaction_id): Step(
+            move.created_at, move.amount_minor, move.currency
+        )
+        for move in movements(dispute)
+        if move.amount_minor
+    }
+    said = {
+        (told_at(at, fact), direction > 0, ""): Step(told_at(at, fact), direction)
+        for at, fact in dispute.reports
+        for direction in unlisted(fact)
+    }
+    in_time = [step for _, step in sorted((listed | said).items())]
+    found = [
+        Step(told_at(at, fact), 0, verdict=fact.STATE)
+        for at, fact in dispute.reports
+        if fact.STATE in {"won", "lost"}
+    ]
+    for _, run in groupby(in_time, key=lambda step: step.minor > 0):
+        first, *more = run
+        found += [first, *(step for step in more if step.currency is not None)]
+    place = {"won": 0, None: 1, "lost": 2}
+    return sorted(found, key=lambda step: (step.at, place[step.verdict]))
+
+
+def told_at(at: Moment, fact: DisputeFact) -> datetime:
+    """A report is not older than what it lists."""
+    moves = (move.created_at for move in fact.movements if move.amount_minor)
+    return max([at.effective_at, *moves])
+
+
+def unlisted(fact: DisputeFact) -> list[int]:
+    """-1 out, 1 back: what a report was made for and does not list as the last movement."""
+    moves = [move for move in fact.movements if move.amount_minor]
+    last_at = max((move.created_at for move in moves), default=None)
+    signs = {1 if m.amount_minor > 0 else -1 for m in moves if m.created_at == last_at}
+    told = [sign for sign, is_so in ((-1, fact.withdrawn), (1, fact.reinstated)) if is_so]
+    return [sign for sign in told if sign not in signs]
 
 
 def movements(dispute: Thing) -> list[FundsMovement]:

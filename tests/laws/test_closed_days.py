@@ -1,0 +1,71 @@
+"""A day that is over: what Stripe says of later times adds to later days, and changes no earlier.
+
+Money moves in random lives, told one report at a time: as they happened, and then in any order and
+twice.
+"""
+
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any, LiteralString
+
+import pytest
+from hypothesis import settings
+
+from ledger.domain.facts import DisputeFact
+from tests.kpi.plain.claims import funds
+from tests.kpi.plain.things import Thing, things
+from tests.projections.models import Models, at
+from tests.support.money_lives import Told, a_disputed_life
+from tests.support.servers import Server
+
+SEEDS = range(settings().max_examples // 2)
+FUNDS: LiteralString = """
+select dispute_id, kind, transaction_id, at, amount_minor
+from dispute_funds
+order by dispute_id, at, kind, transaction_id
+"""
+AT = 3  # the column of a row's time
+
+
+@pytest.fixture(scope="module")
+def own(servers: Callable[[str], Server]) -> Iterator[Models]:
+    server = servers("embedded")
+    database = server.create()
+    with database.connect("projector", autocommit=True) as conn:
+        yield Models(conn)
+    server.drop(database)
+
+
+def told(models: Models, reports: list[Told], query: LiteralString) -> Iterator[list[Any]]:
+    """The rows after each report."""
+    models.forget()
+    for minutes, fact in reports:
+        models.take(fact, minutes=minutes)
+        yield models.rows(query)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_disputes_took_on_days_that_are_over_stays(own: Models, seed: int):
+    reports = a_disputed_life(Random(seed))
+    over: list[Any] = []
+    for (minutes, _), rows in zip(reports, told(own, reports, FUNDS), strict=True):
+        assert rows[: len(over)] == over
+        over = [row for row in rows if row[AT] < at(minutes)]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_disputes_are_what_a_plain_reading_finds_whatever_comes_first(own: Models, seed: int):
+    random = Random(seed)
+    reports = a_disputed_life(random)
+    (*_, straight) = told(own, reports, FUNDS)
+    plain = [amount for amount in funds(the_dispute(own)) if amount.value]
+    assert sorted((row[AT], row[-1]) for row in straight) == sorted(plain)
+    assert own.one("disputes", "disputed_minor") == sum(amount.value for amount in plain)
+    twice = [*reports, *random.choices(reports, k=2)]
+    (*_, shuffled) = told(own, random.sample(twice, len(twice)), FUNDS)
+    assert shuffled == straight
+
+
+def the_dispute(models: Models) -> Thing:
+    (found,) = things(models.said, DisputeFact, "dispute_id").values()
+    return found
