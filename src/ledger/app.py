@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from functools import partial
-from importlib.metadata import version
 from secrets import token_urlsafe
 from typing import Any, Final
 
@@ -13,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 import console.http
@@ -42,6 +41,7 @@ from ledger.postgres.database import Database
 from ledger.postgres.failures import store_errors
 from ledger.service import make_engine
 from ledger.settings import Settings
+from ledger.version import version
 from projections.engine.prover import Prover
 from projections.engine.reads import Reads
 from webhooks.receive import Receiver
@@ -179,9 +179,18 @@ def _on_http_exception(_: Request, error: Exception) -> Response:
     return answer
 
 
+async def index(request: Request) -> Response:
+    """Lead a browser to the console, and tell a program where to go on."""
+    vary = {"vary": "accept"}
+    if "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse("/console", 307, headers=vary)
+    places = {"console": "/console", "openapi": "/openapi.json", "health": "/readyz"}
+    return JSONResponse({"name": TITLE, "version": version(), **places}, headers=vary)
+
+
 async def openapi(_: Request) -> JSONResponse:
     """Describe all operations (OpenAPI 3.1)."""
-    return JSONResponse(describe(routes, TITLE, version("ledger"), STATUSES))
+    return JSONResponse(describe(routes, TITLE, version(), STATUSES))
 
 
 routes = [
@@ -198,5 +207,6 @@ routes = [
     *ledger.tokens_http.routes,
     *ledger.health.routes,
     *console.http.routes,
+    Route("/", index),
     Route("/openapi.json", openapi),
 ]

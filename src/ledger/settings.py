@@ -8,7 +8,15 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ledger.errors import SettingsError
@@ -92,6 +100,17 @@ class Settings(BaseSettings):
     ledger_session_secret: Annotated[SecretStr, Field(min_length=32)] | None = None
     ledger_time_zone: ZoneInfo = ZoneInfo("UTC")
     ledger_log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("stripe_api_key")
+    @classmethod
+    def _is_of_this_mode(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """Stripe's keys name their mode, https://docs.stripe.com/keys: `rk_live_…`."""
+        key = "" if value is None else value.get_secret_value()
+        mode = key.partition("_")[2].partition("_")[0]
+        ours = info.data.get("ledger_mode", mode)
+        if mode in {"test", "live"} and mode != ours:
+            raise ValueError(f"is a key of {mode} mode, and LEDGER_MODE is {ours}")
+        return value
 
 
 def load() -> Settings:

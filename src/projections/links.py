@@ -52,6 +52,8 @@ links = Journal(
     "links", id=Column("text", "key"), kind=Column("text", "key"), indexes=("position",)
 )
 projection = Projection("links", tables=(links,))
+UNLISTED = ("charge", "coupon")
+"""Kinds of objects that have a history, and no list of their own."""
 
 # An object's own events, and those of what hangs on it: what an event names together belongs
 # together. Not through customers and products, which connect everything with everything, nor

@@ -265,7 +265,7 @@ def test_every_operation_is_described(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     served = {route.path_format for route in routes if isinstance(route, Route)}
     pages = {path for path in served if path.startswith("/console")}
-    assert served - pages - paths.keys() == {"/openapi.json"}
+    assert served - pages - paths.keys() == {"/", "/openapi.json"}
 
 
 def test_every_reference_in_the_description_leads_somewhere(client: TestClient) -> None:
@@ -287,3 +287,12 @@ def test_operations_have_names_of_their_own(client: TestClient) -> None:
 def test_routes_do_not_hide_each_other() -> None:
     claimed = [(r.path, m) for r in routes for m in r.methods or ()]
     assert len(set(claimed)) == len(claimed)
+
+
+def test_the_root_leads_people_and_programs_on(client: TestClient) -> None:
+    browser = client.get("/", headers={"accept": "text/html,*/*"}, follow_redirects=False)
+    assert (browser.status_code, browser.headers["location"]) == (307, "/console")
+    places = client.get("/").json()
+    for name in ("openapi", "health"):
+        assert client.get(places[name]).status_code == 200
+    assert {browser.headers["vary"], client.get("/").headers["vary"]} == {"accept"}

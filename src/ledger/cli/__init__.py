@@ -5,6 +5,7 @@ A verb imports what it needs when it runs, so that `ledger --help` is quick. Exi
 """
 
 import signal
+from typing import Annotated
 
 import typer
 
@@ -21,6 +22,7 @@ from ledger.cli import (
     kpi,
     orders,
     proving,
+    records,
     serving,
     status,
     stock,
@@ -29,10 +31,18 @@ from ledger.cli import (
 )
 from ledger.cli.output import Verbs
 
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        from ledger.version import version
+
+        typer.echo(f"ledger {version()}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     cls=Verbs,
-    help="An event-sourced ledger for shops that sell through Stripe.",
-    context_settings={"max_content_width": 100},
+    context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,  # typer would import all of rich for every --help
     no_args_is_help=True,
     add_completion=False,
@@ -48,6 +58,7 @@ for group in (
     wishlist,
     status,
     tokens,
+    records,
     history,
     audit,
     checks,
@@ -58,6 +69,17 @@ for group in (
     checkout,
 ):
     app.add_typer(group.app)
+
+
+@app.callback()
+def ledger(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """An event-sourced ledger for shops that sell through Stripe."""
 
 
 def main() -> None:

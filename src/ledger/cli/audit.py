@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from ledger.cli.output import Json, show, table
-from ledger.cli.parts import a_time, catch_up, engine
+from ledger.cli.parts import a_past_time, a_time, catch_up, engine
 
 if TYPE_CHECKING:
     from projections.engine.reads import Reads
@@ -56,7 +56,10 @@ def audit(
     }
     filters = {name: value for name, value in given.items() if value is not None}
     now = datetime.now(UTC)
-    span = tuple(None if when is None else a_time(when, now) for when in (since, until))
+    span = (
+        None if since is None else a_past_time(since, now, "--since"),
+        None if until is None else a_time(until, now),
+    )
     lines = _lines(filters, span, before, limit)
     show(lines, lambda: table(*_view(lines)), as_json=as_json)
 
@@ -94,7 +97,7 @@ def _pages(
 
 
 def _view(lines: list[dict[str, Any]]) -> tuple[list[str], Sequence[tuple[object, ...]]]:
-    heads = [">position", "=recorded (UTC)", "=what", "by", "=outcome", "~of", "~why"]
+    heads = [">position", "=recorded (UTC)", "=what", "by", "=outcome", "of", "why"]
     rows = [
         (
             line["position"],

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from contextlib import closing, contextmanager
+from errno import EISDIR
+from os import strerror
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, TYPE_CHECKING, Annotated
@@ -13,12 +15,12 @@ import typer
 
 from ledger.cli.desk import Reason, operator
 from ledger.cli.kpi import CurrencyOption, From, To, WindowDays, window_of
-from ledger.cli.output import Json, complain, show
+from ledger.cli.output import Json, complain, filters_of, show
 from ledger.cli.parts import catch_up, engine
 
 if TYPE_CHECKING:
     from kpi.exports.manifest import Manifest
-    from kpi.exports.transfer import Asked, Transfer
+    from kpi.exports.transfer import Asked
     from ledger.domain.events import Meta
     from projections.engine.build import Engine
 
@@ -54,13 +56,14 @@ def export(
 ) -> None:
     """Take out an export of a window of days; it goes on record.
 
-    Beside FILE comes FILE.manifest.json: columns, rows, SHA-256 and what the file rests on.
+    Beside FILE comes FILE.manifest.json: columns, rows, SHA-256 and what the file rests on. A
+    device or a named pipe is written to, and has no manifest beside it.
     """
     if as_json and output == STANDARD_OUTPUT:
         raise typer.BadParameter(
             "goes with -o: standard output is the file's.", param_hint="--json"
         )
-    given = _filters([*(filters or []), *([f"currency={currency}"] if currency else [])])
+    given = filters_of([*(filters or []), *([f"currency={currency}"] if currency else [])])
     with engine() as opened:
         asked = _asked(opened, name, (window, first, last), given, chosen)
         catch_up(opened)
@@ -69,18 +72,6 @@ def export(
         complain(_told(made, "standard output"))
     else:
         show(made.model_dump(), lambda: _told(made, output), as_json=as_json)
-
-
-def _filters(given: Iterable[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or name in found:
-            raise typer.BadParameter(
-                f"{text!r}: write COLUMN=VALUE, each once", param_hint="--filter"
-            )
-        found[name] = value
-    return found
 
 
 def _asked(
@@ -108,51 +99,70 @@ def _made(opened: Engine, asked: Asked, output: str, meta: Meta) -> Manifest:
     from ledger.evidence import Witness
     from projections.engine.reads import Reads
 
+    target = None if output == STANDARD_OUTPUT else _target(output)
     with closing(Reads(opened, connections=1)) as reads:
         transfer = begin(reads, Witness(opened.log), asked, meta)
-        _write(transfer, output)
+        with closing(transfer), _opened(target) as file:
+            for chunk in transfer.chunks:
+                file.write(chunk)
+                file.flush()
     made = manifest(opened.log, transfer.export_id)
-    if output == STANDARD_OUTPUT:
+    if target is None or not _is_replaceable(target):
         return made
-    path = Path(output)
-    made = made.model_copy(update={"file": path.name})
-    with _replacing(path.with_name(path.name + ENDING)) as beside:
+    made = made.model_copy(update={"file": target.name})
+    with _opened(target.with_name(target.name + ENDING)) as beside:
         beside.write(made.model_dump_json(indent=2).encode() + b"\n")
     return made
 
 
-def _write(transfer: Transfer, output: str) -> None:
-    with closing(transfer):
-        if output == STANDARD_OUTPUT:
-            _pour(transfer, sys.stdout.buffer)
-        else:
-            with _replacing(Path(output)) as file:
-                _pour(transfer, file)
+def _target(output: str) -> Path:
+    """The file that is meant: what a symbolic link points at, and not the link."""
+    path = Path(output)
+    try:
+        if path.is_dir() or not output:
+            raise IsADirectoryError(EISDIR, strerror(EISDIR))
+        return path.resolve()
+    except (OSError, RuntimeError) as error:  # a link that points at itself is a RuntimeError
+        raise _unusable(path, error) from None
 
 
-def _pour(transfer: Transfer, file: IO[bytes]) -> None:
-    for chunk in transfer.chunks:
-        file.write(chunk)
-        file.flush()
+def _is_replaceable(path: Path) -> bool:
+    """Whether it is a regular file, or nothing yet; a device or a pipe is written to instead."""
+    return path.is_file() or not path.exists()
+
+
+@contextmanager
+def _opened(path: Path | None) -> Generator[IO[bytes]]:
+    """Standard output, a device or a pipe as it is; or a file that takes its name when it is whole.
+
+    A file that was begun and not finished is nowhere. Only its owner may read it: it may hold what
+    is personal.
+    """
+    if path is None:
+        yield sys.stdout.buffer
+        return
+    try:
+        with _replacing(path) if _is_replaceable(path) else path.open("wb") as file:
+            yield file
+    except OSError as error:
+        raise _unusable(path, error) from None
 
 
 @contextmanager
 def _replacing(path: Path) -> Generator[IO[bytes]]:
-    """A file that takes this name when it is whole, and is nowhere if it never is.
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        part = Path(file.name)
+        try:
+            yield file
+            file.flush()
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
-    Only its owner may read it: it may hold what is personal.
-    """
-    try:
-        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            part = Path(file.name)
-            try:
-                yield file
-                file.flush()
-                part.replace(path)
-            finally:
-                part.unlink(missing_ok=True)
-    except OSError as error:
-        raise typer.BadParameter(f"{path}: {error.strerror}", param_hint="-o") from None
+
+def _unusable(path: Path, error: Exception) -> typer.BadParameter:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return typer.BadParameter(f"{path}: {reason}", param_hint="-o")
 
 
 def _told(made: Manifest, where: str) -> str:

@@ -18,22 +18,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-KINDS = (
-    "order",
-    "payment",
-    "charge",
-    "refund",
-    "dispute",
-    "checkout",
-    "customer",
-    "sku",
-    "wish",
-    "issue",
-)
-EXPLAINED = tuple(kind for kind in KINDS if kind != "charge")
-"""The kinds whose read model shows a row of each; a charge is shown within its payment."""
-
-Kind = Annotated[str, typer.Argument(metavar="KIND", help=f"One of {', '.join(KINDS)}.")]
+Kind = Annotated[
+    str, typer.Argument(metavar="KIND", help="order, payment, refund, dispute, customer, …")
+]
 Id = Annotated[str, typer.Argument(metavar="ID")]
 
 
@@ -50,7 +37,7 @@ def history(
 
     For an order, its payments and what hangs on them too. Exits 1 where there is none.
     """
-    lines = _lines(_known(kind, EXPLAINED if changes else KINDS), name, changes=changes)
+    lines = _lines(kind, name, changes=changes)
     show(lines, lambda: table(*_view(lines, changes=changes)), as_json=as_json)
 
 
@@ -67,7 +54,7 @@ def explain(
 
     Exits 1 where there is no such object.
     """
-    found = _explained(_known(kind, EXPLAINED), name)
+    found = _explained(kind, name)
     show(found, lambda: table(*_changes(found["fields"], every=every)), as_json=as_json)
 
 
@@ -75,15 +62,18 @@ def _lines(kind: str, name: str, *, changes: bool) -> list[dict[str, Any]]:
     from projections.engine.explain import with_changes
     from projections.engine.history import AS_OF_EVENTS, history
     from projections.engine.reads import Reads
+    from projections.links import UNLISTED
 
     with engine() as opened, closing(Reads(opened)) as reads:
+        by_kind = _by_kind(opened.registry)
+        _check(kind, [*by_kind, *(() if changes else UNLISTED)])
         catch_up(opened)
         lines = page = history(reads, kind, name)
         while len(page) == AS_OF_EVENTS:
             page = history(reads, kind, name, start=lines[-1]["position"])
             lines += page
         if changes:
-            return with_changes(reads, _projection(opened.registry, kind), name, lines)
+            return with_changes(reads, by_kind[kind], name, lines)
         return lines
 
 
@@ -102,7 +92,7 @@ def _view(
         )
         for line in lines
     ]
-    return [*heads, "changed" if changes else "~of"], rows
+    return [*heads, "changed" if changes else "of"], rows
 
 
 def _changed(changed: dict[str, tuple[Any, Any]]) -> str:
@@ -112,10 +102,14 @@ def _changed(changed: dict[str, tuple[Any, Any]]) -> str:
     return ", ".join(f"{c} {_text(b)} → {_text(a)}" for c, (b, a) in changed.items())
 
 
-def _known(kind: str, kinds: Sequence[str]) -> str:
+def _by_kind(registry: Registry) -> dict[str, Projection]:
+    """The read models with a row of each object of a kind."""
+    return {p.listing.link: p for p in registry if p.listing and p.listing.link}
+
+
+def _check(kind: str, kinds: Sequence[str]) -> None:
     if kind not in kinds:
-        raise typer.BadParameter(f"{kind!r} is none of {', '.join(kinds)}", param_hint="KIND")
-    return kind
+        raise typer.BadParameter(f"{kind!r} is none of {', '.join(kinds)}.", param_hint="KIND")
 
 
 def _explained(kind: str, name: str) -> dict[str, Any]:
@@ -123,20 +117,16 @@ def _explained(kind: str, name: str) -> dict[str, Any]:
     from projections.engine.reads import Reads
 
     with engine() as opened, closing(Reads(opened)) as reads:
+        by_kind = _by_kind(opened.registry)
+        _check(kind, list(by_kind))
         head = opened.log.head()
-        projection = _projection(opened.registry, kind)
-        return explain(reads, projection, name, wait_for=head if catch_up(opened) else 0)
-
-
-def _projection(registry: Registry, kind: str) -> Projection:
-    """The read model with a row of each object of a kind."""
-    return next(p for p in registry if p.listing and p.listing.link == kind)
+        return explain(reads, by_kind[kind], name, wait_for=head if catch_up(opened) else 0)
 
 
 def _changes(
     fields: dict[str, dict[str, Any]], *, every: bool
 ) -> tuple[list[str], Sequence[tuple[object, ...]]]:
-    heads = ["=column", "~value", ">position", "=happened (UTC)", "=event", "~by"]
+    heads = ["=column", "value", ">position", "=happened (UTC)", "=event", "by"]
     rows = [
         (
             column,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ledger.cli.output import BAD_ANSWER, Json, progress, show
-from ledger.cli.parts import a_time, catch_up, ready
+from ledger.cli.parts import a_past_time, catch_up, ready
 
 if TYPE_CHECKING:
     from webhooks.intake import IntakeReport
@@ -66,7 +66,7 @@ def backfill(
     from ledger.service import make_engine, open_log
     from webhooks import backfill as stripe_list
 
-    start = a_time(since, datetime.now(UTC))
+    start = a_past_time(since, datetime.now(UTC), "--since")
     settings = ready()
     if settings.stripe_api_key is None:
         raise SettingsError(

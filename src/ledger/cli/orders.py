@@ -10,13 +10,14 @@ import typer
 
 from ledger.cli.desk import Reason, execute, open_desk, operator
 from ledger.cli.output import Json
+from ledger.cli.records import AsOf, Filters, Limit, list_rows, show_one
 
 if TYPE_CHECKING:
     from ledger.commands import Desk
     from ledger.domain.events import Line
     from ledger.log import Log
 
-app = typer.Typer(name="order", help="Place and change orders.", no_args_is_help=True)
+app = typer.Typer(name="order", help="See, place and change orders.", no_args_is_help=True)
 
 OrderId = Annotated[str, typer.Argument(metavar="ORDER")]
 Units = Annotated[
@@ -61,6 +62,18 @@ def place(
             discount_minor=discount,
         )
         execute(desk, command, operator(reason), "placed", as_json=as_json)
+
+
+@app.command("list", epilog="Example: ledger order list --filter state=paid")
+def list_(filters: Filters = None, limit: Limit = 50, as_json: Json = False) -> None:
+    """List orders, the latest first."""
+    list_rows("order", filters or [], limit, as_json=as_json)
+
+
+@app.command("show", epilog="Example: ledger order show A1 --as-of 2026-03-01T12:00:00Z")
+def show_(order: OrderId, as_of: AsOf = None, as_json: Json = False) -> None:
+    """Show an order with its lines and payments."""
+    show_one("order", order, as_of, as_json=as_json)
 
 
 @app.command(epilog="Example: ledger order cancel A1 --reason 'changed her mind'")

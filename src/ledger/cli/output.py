@@ -3,28 +3,56 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Sequence
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 from typer.core import TyperGroup
 
-from ledger.errors import LedgerError, NotFound, Refused
+from ledger.domain.text import ascii_json, visible, visible_lines
+from ledger.errors import (
+    InvalidRequest,
+    InvalidWindow,
+    LedgerError,
+    NotFound,
+    Refused,
+    UnknownExport,
+    UnknownFigure,
+    UnknownProjection,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import Progress as Bars
-    from rich.table import Table
+    from rich.text import Text
 
     from ledger.demo.play import Track
 
 Item = TypeVar("Item")
 
 BAD_ANSWER = 1
+WRONG_USAGE = 2
 CANNOT_RUN = 3
-WIDE = 160
+EXITS: dict[type[LedgerError], int] = {
+    Refused: BAD_ANSWER,
+    NotFound: BAD_ANSWER,
+    InvalidRequest: WRONG_USAGE,
+    InvalidWindow: WRONG_USAGE,
+    UnknownFigure: WRONG_USAGE,
+    UnknownExport: WRONG_USAGE,
+    UnknownProjection: WRONG_USAGE,
+    LedgerError: CANNOT_RUN,
+}
+"""Exit codes by error; an error that does not stand here has that of its base class."""
+
+UNBOUNDED = 10_000
 _WANTS_JSON = "ledger.json"
+
+TYPES = {"str": "text", "int": "number", "float": "number", "Path": "file"}
+"""Python's types in words."""
 
 Progress = Callable[[int, int], None]
 """Called with how much is done, and how much there is to do."""
@@ -42,15 +70,33 @@ Json = Annotated[
 
 
 class Verbs(TyperGroup):
-    """Commands that tell our errors in words: exit 1 for a no, 3 for what cannot run."""
+    """Commands that tell our errors in words, and exit as `EXITS` says."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        for parameter in _parameters(self):
+            parameter.display_type = partial(_plain_type, parameter.display_type)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb; an error that is not ours is a bug, and shows its traceback."""
         try:
             return super().invoke(ctx)
         except LedgerError as error:
-            code = BAD_ANSWER if isinstance(error, Refused | NotFound) else CANNOT_RUN
+            code = next(EXITS[base] for base in type(error).__mro__ if base in EXITS)
             fail(error, code, as_json=ctx.meta.get(_WANTS_JSON, False))
+
+
+def _parameters(command: Any) -> Iterator[Any]:
+    """Those of a command, and of all below it."""
+    yield from command.params
+    for inner in getattr(command, "commands", {}).values():
+        yield from _parameters(inner)
+
+
+def _plain_type(display: Callable[[Any], str], ctx: Any) -> str:
+    """What a value is, for people: `<file>` where typer says `<list[Path]>`."""
+    shown = re.sub(r"list\[(.*)\]| range", r"\1", display(ctx))
+    return re.sub(r"str|int|float|Path", lambda found: TYPES[found[0]], shown)
 
 
 def fail(error: LedgerError, code: int, *, as_json: bool) -> NoReturn:
@@ -75,7 +121,23 @@ def complain(markup: str, text: str = "") -> None:
     """Print to stderr: our markup, then text as it is."""
     from rich.markup import escape
 
-    console(stderr=True).print(markup + escape(text), soft_wrap=True)
+    console(stderr=True).print(markup + escape(visible_lines(text)), soft_wrap=True)
+
+
+def filters_of(given: Iterable[str], known: Sequence[str] | None = None) -> dict[str, str]:
+    """Values by column from `COLUMN=VALUE`; of columns that are `known`, where they are."""
+    found: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or name in found:
+            raise typer.BadParameter(
+                f"{text!r}: write COLUMN=VALUE, each once", param_hint="--filter"
+            )
+        if known is not None and name not in known:
+            there = f"there are {', '.join(known)}." if known else "there is none."
+            raise typer.BadParameter(f"no filter {name!r}; {there}", param_hint="--filter")
+        found[name] = value
+    return found
 
 
 def show(document: Any, view: Callable[[], RenderableType], *, as_json: bool) -> None:
@@ -83,7 +145,7 @@ def show(document: Any, view: Callable[[], RenderableType], *, as_json: bool) ->
     if as_json:
         print_json(document)
     elif isinstance(shown := view(), str):
-        typer.echo(shown)
+        typer.echo(visible_lines(shown))
     else:
         console().print(shown)
 
@@ -94,45 +156,34 @@ def print_json(document: Any) -> None:
 
     encoder = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
     text = msgspec.json.format(encoder.encode(document), indent=2)
-    typer.echo(text.decode())
+    typer.echo(ascii_json(text.decode()))
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console for the stream as it is now; where nobody watches, lines have room."""
+    """A console for the stream as it is now; lines into a file or a pipe are never cut."""
     from rich.console import Console
 
     made = Console(stderr=stderr, highlight=False)
     if not (made.is_terminal or "COLUMNS" in os.environ):
-        made.width = WIDE
+        made.width = UNBOUNDED
     return made
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """A table without lines between rows.
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> RenderableType:
+    """Rows below their heads. A head that begins with `>` aligns its column to the right.
 
-    A head that begins with `>` aligns its column to the right, one with `=` never breaks a value,
-    one with `~` cuts values where the terminal is narrow.
+    Where the columns do not fit side by side, as many as do stand in one line, and the others
+    follow below it, each with its head; `=` marks a column whose values are never broken.
     """
-    from rich import box
-    from rich.table import Table
+    from ledger.cli.rows import Rows
+
+    return Rows(columns, [[_text(value) for value in row] for row in rows])
+
+
+def _text(value: object) -> Text:
     from rich.text import Text
 
-    made = Table(
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        header_style="dim",
-    )
-    for column in columns:
-        made.add_column(
-            column.lstrip(">=~"),
-            justify="right" if column.startswith(">") else "left",
-            overflow="ellipsis" if column.startswith("~") else "fold",
-            no_wrap=column.startswith("="),
-        )
-    for row in rows:
-        made.add_row(*(c if isinstance(c, Text) else Text(_cell(c)) for c in row))
-    return made
+    return value if isinstance(value, Text) else Text(_cell(value))
 
 
 def _cell(value: object) -> str:
@@ -140,7 +191,7 @@ def _cell(value: object) -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else visible(str(value))
 
 
 @contextmanager

@@ -56,3 +56,13 @@ def a_time(text: str, now: datetime) -> datetime:
     except (ValueError, OverflowError):
         raise typer.BadParameter(f"{text!r} is no time; write 2026-01-31 or 7d.") from None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def a_past_time(text: str, now: datetime, option: str) -> datetime:
+    """A time that a person wrote after which something is looked for: it lies in the past."""
+    moment = a_time(text, now)
+    if moment > now:
+        raise typer.BadParameter(
+            f"{text!r} lies in the future; now it is {now:%FT%TZ}.", param_hint=option
+        )
+    return moment

@@ -74,12 +74,13 @@ def migrate(as_json: Json = False) -> None:
 
 
 def _versions(database: Any) -> dict[str, str]:
-    from importlib.metadata import version
     from platform import python_version
+
+    from ledger.version import version
 
     with database.connect("reader") as conn:
         server = conn.execute("show server_version").fetchone()[0]
-    return {"ledger": version("ledger"), "python": python_version(), "postgresql": server}
+    return {"ledger": version(), "python": python_version(), "postgresql": server}
 
 
 def _document(health: Health, versions: dict[str, str]) -> dict[str, Any]:

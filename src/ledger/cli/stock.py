@@ -9,8 +9,9 @@ import typer
 
 from ledger.cli.desk import Reason, execute, open_desk, operator
 from ledger.cli.output import Json
+from ledger.cli.records import AsOf, Filters, Limit, list_rows, show_one
 
-app = typer.Typer(name="stock", help="List products and count their units.", no_args_is_help=True)
+app = typer.Typer(name="stock", help="See products and count their units.", no_args_is_help=True)
 
 Sku = Annotated[str, typer.Argument(metavar="SKU")]
 
@@ -39,6 +40,18 @@ def define(
     )
     with open_desk() as (_, _, desk):
         execute(desk, command, operator(reason), "listed", as_json=as_json)
+
+
+@app.command("list", epilog="Example: ledger stock list")
+def list_(filters: Filters = None, limit: Limit = 50, as_json: Json = False) -> None:
+    """List products and how many units there are."""
+    list_rows("sku", filters or [], limit, as_json=as_json)
+
+
+@app.command("show", epilog="Example: ledger stock show MUG")
+def show_(sku: Sku, as_of: AsOf = None, as_json: Json = False) -> None:
+    """Show a product and how many units there are."""
+    show_one("sku", sku, as_of, as_json=as_json)
 
 
 @app.command(epilog="Example: ledger stock receive MUG 40")

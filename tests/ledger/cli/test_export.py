@@ -3,9 +3,12 @@
 import csv
 import io
 import json
+import os
+import stat
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -62,13 +65,15 @@ def test_the_manifest_can_be_the_document(run_json: RunJson) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("nothing",), 3, "There is no export 'nothing'"),
-        (("orders", "--window", "31"), 3, "7, 30, 90"),
-        (("orders", "--filter", "colour=red"), 3, "has no filter 'colour'"),
+        (("nothing",), 2, "There is no export 'nothing'"),
+        (("orders", "--window", "31"), 2, "7, 30, 90"),
+        (("orders", "--filter", "colour=red"), 2, "has no filter 'colour'"),
         (("orders", "--filter", "state"), 2, "write COLUMN=VALUE"),
         (("orders", "--currency", "gbp", "--filter", "currency=eur"), 2, "each once"),
         (("orders", "--format", "xlsx"), 2, "is none of csv, jsonl, parquet"),
         (("orders", "-o", "no/such/folder.csv"), 2, "No such file or directory"),
+        (("orders", "-o", "."), 2, "Is a directory"),
+        (("orders", "-o", ""), 2, "Is a directory"),
         (("orders", "--json"), 2, "goes with -o"),
     ],
 )
@@ -78,6 +83,48 @@ def test_what_cannot_be_taken_says_why_and_is_not_on_record(
     told = run("export", *arguments, code=code)
     assert words in " ".join((told.stderr + told.stdout).split())
     assert audited(run_json) == []
+
+
+def test_a_link_stays_and_what_it_points_at_is_replaced(run: Run, environment: Path) -> None:
+    (environment / "store").mkdir()
+    kept = environment / "store" / "kept.csv"
+    kept.write_text("of yesterday")
+    (environment / "link.csv").symlink_to(kept)
+    run("export", "orders", "-o", "link.csv")
+    assert (environment / "link.csv").is_symlink()
+    assert b"A1" in kept.read_bytes()
+    assert (environment / "store" / "kept.csv.manifest.json").exists()
+
+
+def test_a_link_that_leads_nowhere_is_refused(run: Run, environment: Path) -> None:
+    (environment / "loop.csv").symlink_to(environment / "loop.csv")
+    assert "loop" in run("export", "orders", "-o", "loop.csv", code=2).stderr
+
+
+def test_a_pipe_is_written_to_and_stays_one(run: Run, environment: Path) -> None:
+    """A device likewise: as root, a file in the place of /dev/null would harm the machine."""
+    pipe = environment / "orders.pipe"
+    os.mkfifo(pipe)
+    read: list[bytes] = []
+    reader = Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    run("export", "orders", "-o", "orders.pipe")
+    reader.join(10)
+    assert b"A1" in read[0]
+    assert pipe.is_fifo()
+    assert not list(environment.glob("*.manifest.json"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes devices")
+def test_a_device_stays_a_device(run: Run, environment: Path) -> None:
+    device = environment / "null"
+    try:
+        os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        device.write_bytes(b"")
+    except PermissionError:
+        pytest.skip("this system lets nobody use a device of his own")
+    run("export", "orders", "-o", "null")
+    assert device.is_char_device()
 
 
 def test_a_file_that_is_not_whole_does_not_take_the_name(

@@ -102,3 +102,19 @@ def test_times_are_read_as_utc(text: str, time: datetime) -> None:
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter):
         a_time(text, NOW)
+
+
+def test_what_is_asked_for_lies_in_the_past(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRIPE_API_KEY", "rk_test_1")
+    for verb in ("backfill", "audit"):
+        assert "in the future" in run(verb, "--since", "2999-01-01", code=2).stderr
+
+
+def test_a_key_of_the_other_mode_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is asked of Stripe, by name and without the key."""
+    for key, mode in (("rk_live_1", "test"), ("sk_test_1", "live")):
+        monkeypatch.setenv("STRIPE_API_KEY", key)
+        monkeypatch.setenv("LEDGER_MODE", mode)
+        told = run("status", code=3).stderr
+        assert "STRIPE_API_KEY" in told
+        assert key not in told

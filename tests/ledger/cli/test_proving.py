@@ -74,7 +74,7 @@ class TestRebuild:
         assert document["position"] == 4
 
     def test_a_name_that_is_none_cannot_run(self, run: Run) -> None:
-        assert "There is no projection 'orderz'" in run("rebuild", "orderz", code=3).stderr
+        assert "There is no projection 'orderz'" in run("rebuild", "orderz", code=2).stderr
 
 
 @pytest.mark.usefixtures("shop")

@@ -1,6 +1,7 @@
 """What all verbs have in common: help, an example, --json, and how errors are told."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -59,6 +60,17 @@ def test_every_option_has_a_sentence(path: tuple[str, ...]) -> None:
     for parameter in VERBS[path].params:
         if any(o.startswith("--") for o in parameter.opts) and not parameter.hidden:
             assert (parameter.help or "").endswith("."), parameter.opts
+
+
+@EACH
+def test_help_speaks_of_no_python_type(path: tuple[str, ...]) -> None:
+    text = CliRunner().invoke(app, [*path, "-h"]).stdout
+    assert text.startswith("Usage: ")
+    assert not re.search(r"<[^=>]*(\[|range|None|str|int|Path)", text), text
+
+
+def test_the_version_is_told() -> None:
+    assert re.fullmatch(r"ledger \d+\.\d+\.\d+\n", CliRunner().invoke(app, ["--version"]).stdout)
 
 
 def test_an_unknown_verb_is_wrong_usage() -> None:
