@@ -178,8 +178,13 @@ def _cell(row: Mapping[str, Any], name: str) -> object:
         return f"{value:%F %T}"
     if isinstance(value, int) and name.endswith("_minor") and currency:
         return format_money(value, currency)
-    if name == "prices":
-        return ", ".join(format_money(minor, code) for code, minor in value.items())
     if isinstance(value, dict):
-        return ", ".join(f"{each} {of}" for each, of in cast("dict[str, Any]", value).items() if of)
+        return ", ".join(_said(name, *item) for item in cast("dict[str, Any]", value).items())
     return value
+
+
+def _said(name: str, item: str, value: Any) -> str:
+    """A part of a document; of prices, the items are currencies."""
+    from ledger.domain.money import format_money
+
+    return format_money(value, item) if name == "prices" else f"{item} {value}"

@@ -1,6 +1,7 @@
 """Rows at any width: nothing is cut, no line is longer than the terminal."""
 
 import re
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ HEADS = ["=id", "state", ">amount", "says", "=when"]
 CELLS = st.text("abcdefg hij", max_size=60).map(str.strip)
 
 
-def shown(width: int, rows: list[tuple[object, ...]]) -> list[str]:
+def shown(width: int, rows: Sequence[tuple[object, ...]]) -> list[str]:
     console = Console(width=width, highlight=False, color_system=None)
     with console.capture() as captured:
         console.print(table(HEADS, rows))
@@ -31,7 +32,7 @@ def letters(text: str) -> str:
     ),
 )
 def test_every_value_is_there_and_no_line_is_too_long(
-    width: int, rows: list[tuple[object, ...]]
+    width: int, rows: Sequence[tuple[object, ...]]
 ) -> None:
     lines = shown(width, rows)
     assert max(map(len, lines)) <= max(width, max((len(str(r[0])) for r in rows), default=0))
