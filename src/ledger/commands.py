@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 
 from ledger.batch import Accepted, Batch, Call, Command, Result, Stream, goods
 from ledger.combiner import Combiner, sparing
-from ledger.domain.events import Meta
+from ledger.domain.events import Entry, Meta
 from ledger.domain.order import Order
 from ledger.domain.order_commands import OrderMoney
-from ledger.errors import Refused
-from ledger.log import APPEND_EVENTS, Log
+from ledger.errors import LogReplaced, Refused
+from ledger.log import APPEND_EVENTS, Log, LogWatch
 from ledger.races import until_fastest
 
 MAX_CALLS: Final = 64
@@ -32,6 +32,7 @@ class Desk:
         self.money = money
         self._log = log
         self._remembered: OrderedDict[str, Stream] = OrderedDict()
+        self._watch = LogWatch(log)
         self._combiner = Combiner[Call, Result](self._carry_out, MAX_CALLS)
 
     def execute(
@@ -76,14 +77,27 @@ class Desk:
             if outcome is None:
                 break
             outcomes.append(outcome)
-        positions = self._log.append(batch.entries) if batch.entries else []
+        positions = self._append(batch.entries) if batch.entries else []
         return _Made(
             [o if isinstance(o, Refused) else o.result(positions) for o in outcomes],
             list(batch.streams(positions)),
         )
 
+    def _append(self, entries: Sequence[Entry]) -> list[int]:
+        """Append; where the streams are not what is remembered of them, forget it for the next."""
+        try:
+            return self._log.append(entries)
+        except LogReplaced:
+            self._remembered.clear()
+            raise
+
     def _load(self, calls: Sequence[Call]) -> dict[str, Stream]:
-        """Every stream that the calls need; the goods of an order are known when it is."""
+        """Every stream that the calls need; the goods of an order are known when it is.
+
+        What is remembered is dropped where the log is not the one that it was read from.
+        """
+        if self._watch.was_replaced():
+            self._remembered.clear()
         streams = self._fetch(set[str]().union(*(call.needs() for call in calls)))
         more = set[str]().union(*(goods(streams[call.home].state) for call in calls))
         return streams | self._fetch(more - streams.keys())
@@ -98,6 +112,7 @@ class Desk:
 
     def _remember(self, streams: Iterable[Stream]) -> None:
         for stream in streams:
+            self._watch.reached(stream.position)
             if stream.version:
                 self._remembered[stream.name] = stream
                 self._remembered.move_to_end(stream.name)

@@ -30,6 +30,7 @@
     ├── StripeRefused           Stripe's API refuses our key or request
     ├── StripeUnavailable       Stripe's API cannot be reached
     ├── StoreUnavailable        the database is away, too slow, full, read-only or stopping
+    │   └── LogReplaced           the log is not the one that this process knew
     ├── PostgresError           the embedded PostgreSQL could not be run
     ├── MigrationError          the database's schema is not what the migrations say
     ├── UnknownTopic            the log holds an event that this version cannot read
@@ -165,6 +166,10 @@ class StoreUnavailable(LedgerError):
 
     It is not known whether what was asked was stored: the same key or id finds out.
     """
+
+
+class LogReplaced(StoreUnavailable):
+    """The log is not the one that was read before: was a backup restored? Run `ledger verify`."""
 
 
 class PostgresError(LedgerError):

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, ClassVar, Generic, Literal, TypeVar, cast
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar, cast
 
 import psycopg
 from eventsourcing.application import Application
@@ -159,6 +159,7 @@ select notification_id, originator_id, originator_version, topic, recorded_at, s
 from ledger.stored_events as e
 """
 HEAD = "select position from ledger.head"
+STATE = "select position, ledger.epoch() from ledger.head"
 READ = (
     SELECT
     + "where notification_id > %s and notification_id <= %s order by notification_id limit %s"
@@ -223,7 +224,8 @@ class Log(Application[str]):
         """Append all or none; answers their positions.
 
         Raises `VersionTaken` (`ledger.recorder`) where a version of a stream is taken, `Unstorable`
-        where the database does not take a value.
+        where the database does not take a value, `LogReplaced` where a version does not follow the
+        last one of its stream.
         """
         with self._reaching():
             return [recording.notification.id for recording in self.events.put(entries)]
@@ -231,7 +233,8 @@ class Log(Application[str]):
     def append_new(self, entries: Sequence[Entry]) -> Sequence[int | None]:
         """Append those whose version of their stream is free; answers None for the others.
 
-        Raises `Unstorable` where the database does not take a value.
+        Raises `Unstorable` where the database does not take a value, `LogReplaced` where a version
+        does not follow the last one of its stream.
         """
         with self._reaching():
             return self.recorder.insert_new_events(
@@ -264,6 +267,13 @@ class Log(Application[str]):
         assert row is not None, "the head has one row"
         return row[0]
 
+    def state(self) -> LogState:
+        """Where the log ends, and in which epoch of the ledger that was."""
+        with self._reaching(), self._cursor() as cursor:
+            row = cursor.execute(STATE, prepare=True).fetchone()
+        assert row is not None, "the head has one row"
+        return LogState(*row)
+
     def position_at(self, time: datetime) -> int:
         """The last position recorded at or before a time; recorded times never decrease."""
         return bisect_right(
@@ -290,3 +300,33 @@ class Log(Application[str]):
                 yield
         except (DataError, UnicodeError) as error:  # of what was asked: an append says so itself
             raise Unstorable(f"The log cannot hold this: {told(error)}.") from error
+
+
+class LogState(NamedTuple):
+    """The last position, and the epoch: another one where the log may have been replaced."""
+
+    head: int
+    epoch: str
+
+
+class LogWatch:
+    """Tells a process when what it remembers of the log counts no longer.
+
+    That is so where a backup was restored under it, or the log's end was cut off.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._epoch: str | None = None
+        self._reached = 0
+
+    def reached(self, position: int) -> None:
+        """Take note of a position that the process knows of."""
+        self._reached = max(self._reached, position)
+
+    def was_replaced(self) -> bool:
+        """Look at the log; whether it is another one than at the last look, or ends earlier."""
+        head, epoch = self._log.state()
+        replaced = self._epoch not in (None, epoch) or head < self._reached
+        self._epoch, self._reached = epoch, head
+        return replaced

@@ -9,16 +9,27 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
+import psycopg
 from eventsourcing.persistence import IntegrityError, PersistenceError, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg.errors import UniqueViolation
 from psycopg.sql import SQL, Identifier
 
-from ledger.errors import Unstorable
+from ledger.errors import LogReplaced, Unstorable
 from ledger.postgres.failures import is_unstorable, told
 
 VERSION: Final = "stored_events_pkey"
 """The constraint that lets one writer have each version of a stream."""
+
+POSITION: Final = "stored_events_position_key"
+"""The constraint that only a head that stands before the last event can break."""
+
+REPLACED: Final = (
+    "The log is not the one that was read before: was a backup restored? `ledger verify` tells."
+)
+
+HOLE: Final = "23L01"
+"""SQLSTATE of an append whose version does not follow the last one of its stream."""
 
 
 class VersionTaken(IntegrityError):
@@ -39,13 +50,17 @@ class LedgerRecorder(PostgresApplicationRecorder):
     def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
         """Append all or none, and answer their positions.
 
-        Raises `VersionTaken` or `Unstorable`. Never tries again by itself: after a lost connection
+        Raises `VersionTaken`, `Unstorable`, or `LogReplaced` where a version does not follow the
+        last one of its stream. Never tries again by itself: after a lost connection
         nobody knows whether the first try was committed.
         """
         return self._call(stored_events, skip_existing=False)
 
     def insert_new_events(self, stored_events: Sequence[StoredEvent]) -> Sequence[int | None]:
-        """Append those whose version of their stream is free; answers None for the others."""
+        """Append those whose version of their stream is free; answers None for the others.
+
+        Raises `Unstorable`, or `LogReplaced` where one does not follow the last of its stream.
+        """
         first = {(e.originator_id, e.originator_version): e for e in reversed(stored_events)}
         offered = [e for e in stored_events if first[e.originator_id, e.originator_version] is e]
         positions = iter(self._call(offered, skip_existing=True))
@@ -76,13 +91,17 @@ class LedgerRecorder(PostgresApplicationRecorder):
 
 @contextmanager
 def _refusals() -> Generator[None]:
-    """What the database does not take: a version that is taken, or values that do not fit."""
+    """What the database does not take: a version that does not fit, or values that do not."""
     try:
         yield
     except (PersistenceError, UnicodeError) as error:
         cause = error if isinstance(error, UnicodeError) else error.__cause__
         if isinstance(cause, UniqueViolation) and cause.diag.constraint_name == VERSION:
             raise VersionTaken("A version of a stream is taken.") from cause
+        if isinstance(cause, psycopg.Error) and (
+            cause.sqlstate == HOLE or cause.diag.constraint_name == POSITION
+        ):
+            raise LogReplaced(REPLACED) from cause
         if is_unstorable(cause):
             raise Unstorable(f"The log cannot hold this: {told(error)}.") from cause
         raise

@@ -24,7 +24,7 @@ from ledger.domain.access import (
     evolve,
 )
 from ledger.domain.events import Entry, Meta, Recorded, TokenIssued, TokenRevoked
-from ledger.log import Log
+from ledger.log import Log, LogWatch
 from ledger.races import until_fastest
 
 PREFIX: Final = "lgr_"
@@ -66,12 +66,17 @@ def _checksum(random: str) -> str:
 
 
 class Issued:
-    """The tokens that were issued, kept in memory and read on from where they were last read."""
+    """The tokens that were issued, kept in memory and read on from where they were last read.
+
+    Read again from the first one where the log is not the one that they were read from.
+    """
 
     def __init__(self, log: Log) -> None:
         self._log = log
         self._tokens: dict[str, Token] = {}
         self._version = 0
+        self._watch = LogWatch(log)
+        self._replaced = False
         self._read_at = float("-inf")
 
     @property
@@ -86,10 +91,14 @@ class Issued:
     def read(self) -> None:
         """Read what is new; raises `StoreUnavailable`."""
         started = time.monotonic()
-        for recorded in self._log.streams({STREAM: self._version}):
+        self._replaced |= self._watch.was_replaced()
+        tokens, version = ({}, 0) if self._replaced else (dict(self._tokens), self._version)
+        for recorded in self._log.streams({STREAM: version}):
             event = _event(recorded)
-            self._tokens[event.token_id] = evolve(self._tokens.get(event.token_id), event)
-            self._version = recorded.version
+            tokens[event.token_id] = evolve(tokens.get(event.token_id), event)
+            version = recorded.version
+            self._watch.reached(recorded.position)
+        self._tokens, self._version, self._replaced = tokens, version, False
         self._read_at = started
 
     def find(self, token_sha256: str) -> Token | None:

@@ -45,6 +45,7 @@ from ledger.errors import (
 )
 from ledger.log import APPEND_EVENTS, Log
 from ledger.postgres.database import Database
+from tests.support.damage import cut, restore
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 META = Meta(actor="shop")
@@ -380,3 +381,73 @@ def test_an_order_that_is_paid_can_be_sent_and_come_back(log: Log) -> None:
     desk.execute(back, Meta(actor="ops", reason="did not fit"))
     with pytest.raises(InvalidCommand):
         desk.execute(back, Meta(actor="ops", reason="did not fit"))
+
+
+# ── A log that is not the one that was known ────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("go_back", [cut, restore])
+def test_what_is_remembered_counts_no_longer_once_the_log_went_back(
+    make_log: Callable[[], Log], database: Database, go_back: Callable[[Database, int], None]
+) -> None:
+    log = make_log()
+    desk = desk_of(log)
+    stock_up(desk, MUG=5)
+    backup = log.head()
+    desk.execute(place("A1", "MUG", quantity=5), META)
+    go_back(database, backup)
+    with pytest.raises(UnknownOrder):
+        desk.execute(cancel("A1"), META)
+    desk.execute(place("A2", "MUG", quantity=5), META)
+    assert versions_are_whole(log)
+
+
+def test_a_restored_log_that_grew_on_is_noticed_as_well(
+    make_log: Callable[[], Log], database: Database
+) -> None:
+    """The head is where it was or beyond, but what stands there is something else."""
+    log = make_log()
+    desk = desk_of(log)
+    stock_up(desk, MUG=9)
+    backup = log.head()
+    desk.execute(place("A1", "MUG", quantity=5), META)
+    restore(database, backup)
+    other = desk_of(make_log())
+    for number in range(5):
+        other.execute(place(f"B{number}", "MUG"), META)
+    with pytest.raises(UnknownOrder):
+        desk.execute(cancel("A1"), META)
+    desk.execute(place("A1", "MUG", quantity=4), META)
+    with pytest.raises(OutOfStock):
+        desk.execute(place("A2", "MUG"), META)
+    assert versions_are_whole(log)
+
+
+def test_a_log_that_was_put_back_between_load_and_append_takes_nothing(
+    make_log: Callable[[], Log], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is stored, and the caller who comes again is served."""
+    log = make_log()
+    desk = desk_of(log)
+    stock_up(desk, MUG=5)
+    backup = log.head()
+    desk.execute(place("A1", "MUG"), META)
+    with monkeypatch.context() as late:
+        late.setattr(desk._watch, "was_replaced", lambda: False)
+        cut(database, backup)
+        with pytest.raises(StoreUnavailable, match="log is not the one"):
+            desk.execute(cancel("A1"), META)
+    assert log.head() == backup
+    with pytest.raises(UnknownOrder):
+        desk.execute(cancel("A1"), META)
+    desk.execute(place("A1", "MUG", quantity=5), META)
+
+
+def versions_are_whole(log: Log) -> bool:
+    """Whether each stream's versions are 1, 2, 3 … in the log's order."""
+    seen = Counter[str]()
+    for recorded in log.read():
+        seen[recorded.stream] += 1
+        if recorded.version != seen[recorded.stream]:
+            return False
+    return True

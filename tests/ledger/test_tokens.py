@@ -1,8 +1,10 @@
 """Tokens: their shape, and those that the log knows."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import NoReturn
 
 import pytest
 from hypothesis import given
@@ -10,10 +12,11 @@ from hypothesis import strategies as st
 
 from ledger.domain.access import STREAM, Role
 from ledger.domain.events import Meta
-from ledger.errors import InvalidCommand, UnknownToken
+from ledger.errors import InvalidCommand, StoreUnavailable, UnknownToken
 from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.tokens import Issued, digest, issue, listing, new_token, revoke
+from tests.support.damage import cut, restore
 
 META = Meta(actor="operator", actor_name="ada", reason="a new colleague")
 
@@ -121,3 +124,51 @@ def test_a_refused_issue_stores_nothing(log: Log) -> None:
     with pytest.raises(InvalidCommand):
         issue(log, Role.CUSTOMER, "Ann", META)
     assert log.head() == 0
+
+
+# ── A log that is not the one that was known ────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("go_back", [cut, restore])
+def test_a_token_issued_after_the_backup_opens_nothing_once_that_is_restored(
+    log: Log, database: Database, go_back: Callable[[Database, int], None]
+) -> None:
+    kept = issue(log, Role.ADMIN, "Ada", META)
+    backup = log.head()
+    lost = issue(log, Role.OPS, "Warehouse", META)
+    revoke(log, kept.token_id, META)
+    known = Issued(log)
+    known.read()
+    go_back(database, backup)
+    known.read()
+    assert known.find(digest(lost.token) or "") is None
+    found = known.find(digest(kept.token) or "")
+    assert found is not None
+    assert found.invalid_because(datetime.now(UTC)) is None
+    again = issue(log, Role.OPS, "Warehouse", META)
+    known.read()
+    assert known.find(digest(again.token) or "") is not None
+
+
+def test_what_could_not_be_read_again_is_read_again_later(
+    log: Log, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then nobody is let in by what was known: the read fails for who asks."""
+    issue(log, Role.ADMIN, "Ada", META)
+    backup = log.head()
+    lost = issue(log, Role.OPS, "Warehouse", META)
+    known = Issued(log)
+    known.read()
+    before = time.monotonic()
+    restore(database, backup)
+    with monkeypatch.context() as away:
+        away.setattr(log, "streams", lambda _: no_store())
+        with pytest.raises(StoreUnavailable):
+            known.read()
+        assert not known.read_since(before)
+    known.read()
+    assert known.find(digest(lost.token) or "") is None
+
+
+def no_store() -> NoReturn:
+    raise StoreUnavailable
