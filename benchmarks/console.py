@@ -1,13 +1,17 @@
 """The console's pages over a busy shop's ninety days: how long each takes to be answered."""
 
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from http.client import HTTPConnection
 from typing import Final, NamedTuple
+from urllib.parse import urlencode
 
 from benchmarks.checks import prepare, run_all
 from benchmarks.load import Load, fire, request
 from benchmarks.logs import stripe_log
 from benchmarks.measuring import Figure, Goal
-from benchmarks.processes import in_child, reading
+from benchmarks.processes import HOST, Service, in_child, reading
 from benchmarks.rebuild import fill
 from benchmarks.server import Server, settle
 from benchmarks.trading import trading_log
@@ -55,9 +59,10 @@ def measure(server: Server, scale: Scale) -> list[Figure]:
     in_child(prepare, database)
     in_child(run_all, database)
     settle(database)
-    with reading(server, database) as port:
+    with reading(server, database) as service:
+        cookie = _sign_in(service)
         found = {
-            name: [_look(port, address, scale.requests) for _ in range(scale.rounds)]
+            name: [_look(service, cookie, address, scale.requests) for _ in range(scale.rounds)]
             for name, address in PAGES.items()
         }
     return [
@@ -72,9 +77,24 @@ def _log_of(orders: int) -> Iterator[Entry]:
     yield from stripe_log("console", STRIPE_EVENTS_AN_ORDER * orders)
 
 
-def _look(port: int, address: str, requests: int) -> Load:
-    asked = request("GET", f"/console{address}", b"")
-    load = fire(port, [asked] * requests, connections=1)
+def _sign_in(service: Service) -> str:
+    """What a browser sends along once its user signed in with a token."""
+    here = f"http://{HOST}:{service.port}"
+    with closing(HTTPConnection(HOST, service.port, timeout=30)) as browser:
+        browser.request("GET", "/console/sign-in")
+        page = browser.getresponse().read().decode()
+        hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page)
+        form = urlencode({**dict(hidden), "token": service.token})
+        headers = {"Origin": here, "Content-Type": "application/x-www-form-urlencoded"}
+        browser.request("POST", "/console/sign-in", form, headers)
+        answer = browser.getresponse()
+        assert answer.status == 303, answer.read()
+        return answer.headers["set-cookie"].partition(";")[0]
+
+
+def _look(service: Service, cookie: str, address: str, requests: int) -> Load:
+    asked = request("GET", f"/console{address}", b"", Cookie=cookie)
+    load = fire(service.port, [asked] * requests, connections=1)
     assert load.answers == {"200": requests}, f"{address} answers {load.answers}"
     return load
 

@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 from benchmarks.checks import engine_of, prepare
 from benchmarks.load import fire, request
 from benchmarks.measuring import RATE, Figure, Goal, Sample
-from benchmarks.processes import HOST, following, in_child, peak_megabytes, reading
+from benchmarks.processes import HOST, Service, following, in_child, peak_megabytes, reading
 from benchmarks.rebuild import fill
 from benchmarks.server import Server, run_sql, settle
 from benchmarks.trading import PaidLater, trading_log
@@ -64,10 +64,15 @@ def measure(server: Server, scale: Scale) -> list[Figure]:
 
 
 def _over_http(server: Server, database: Database, scale: Scale) -> list[Figure]:
-    with reading(server, database) as port:
+    with reading(server, database) as service:
+        bearer = f"Bearer {service.token}"
         found = {
             name: [
-                fire(port, [request("GET", path, b"")] * scale.requests, connections=1)
+                fire(
+                    service.port,
+                    [request("GET", path, b"", Authorization=bearer)] * scale.requests,
+                    connections=1,
+                )
                 for _ in range(scale.rounds)
             ]
             for name, path in QUERIES.items()
@@ -144,8 +149,8 @@ def export_orders(database: Database, days: int = 90) -> Sample:
 
 def _fresh(server: Server, database: Database, scale: Scale) -> list[Figure]:
     in_child(prepare, database)  # the export's own events are to be followed, not waited for
-    with following(server, database) as port:
-        sample = in_child(see_late_payments, database, port, scale.late)
+    with following(server, database) as service:
+        sample = in_child(see_late_payments, service, scale.late)
     return [
         Figure(
             what="from a payment's commit to the figures of GET /kpi, slowest",
@@ -156,23 +161,24 @@ def _fresh(server: Server, database: Database, scale: Scale) -> list[Figure]:
     ]
 
 
-def see_late_payments(database: Database, port: int, count: int) -> Sample:
+def see_late_payments(service: Service, count: int) -> Sample:
     """Pay for new orders one by one, and ask for the figures until each of them is there."""
     times: list[float] = []
-    with closing(Log(database.conninfo("app"), connections=1)) as log:
-        orders = _orders(port, after=log.head())
+    with closing(Log(service.database.conninfo("app"), connections=1)) as log:
+        orders = _orders(service, after=log.head())
         for entries in PaidLater(count).each():
             log.append(entries)
             started = time.perf_counter()
             orders += 1
-            while _orders(port) < orders:
+            while _orders(service) < orders:
                 assert time.perf_counter() - started < LIMIT_SECONDS, "it does not show"
             times.append(time.perf_counter() - started)
     return {"slowest_ms": 1000 * max(times)}
 
 
-def _orders(port: int, after: int = 0) -> int:
-    address = f"http://{HOST}:{port}/kpi?window=7&currency=gbp&after={after}"
-    with urlopen(Request(address), timeout=LIMIT_SECONDS) as answer:
+def _orders(service: Service, after: int = 0) -> int:
+    address = f"http://{HOST}:{service.port}/kpi?window=7&currency=gbp&after={after}"
+    bearer = {"Authorization": f"Bearer {service.token}"}
+    with urlopen(Request(address, headers=bearer), timeout=LIMIT_SECONDS) as answer:
         document: dict[str, Any] = json.load(answer)
     return document["currencies"]["gbp"]["orders"]["value"]

@@ -40,7 +40,7 @@ QUICK = Scale(rounds=1, warm_up=64, orders=256, buyers=192, stock=40, commit_sec
 def measure(server: Server, scale: Scale) -> list[Figure]:
     """Orders a second, and what becomes of buyers when a product runs out, in turns."""
     with serving(server) as service:
-        in_child(offer, service.port, [_sku(number) for number in range(PRODUCTS)], UNITS)
+        in_child(offer, service, [_sku(number) for number in range(PRODUCTS)], UNITS)
         _place(service, "warm-up", scale.warm_up)
         taken = alternate(
             scale.rounds,
@@ -86,7 +86,7 @@ def _figures(taken: Taken) -> list[Figure]:
 
 
 def _place(service: Service, turn: object, orders: int) -> Load:
-    placed = in_child(place_orders, service.port, f"{turn}", orders)
+    placed = in_child(place_orders, service, f"{turn}", orders)
     assert placed.answers == {"201": orders}, placed.answers
     return placed
 
@@ -98,8 +98,8 @@ def _place_timed(service: Service, turn: int, orders: int) -> Sample:
 def _sell_out(service: Service, turn: int, buyers: int, stock: int) -> Sample:
     """All want one unit of a product that not all can have."""
     sku = f"RARE-{turn}"
-    in_child(offer, service.port, [sku], stock)
-    answered = in_child(buy, service.port, sku, buyers)
+    in_child(offer, service, [sku], stock)
+    answered = in_child(buy, service, sku, buyers)
     sold = answered.answers.get("201", 0)
     refused = answered.answers.get(SOLD_OUT, 0)
     lowest, left = _stock_levels(service, sku)
@@ -127,36 +127,40 @@ def _stock_levels(service: Service, sku: str) -> tuple[int, int]:
 # ── In a process of its own ─────────────────────────────────────────────────────────────────────
 
 
-def offer(port: int, skus: list[str], units: int) -> None:
+def offer(service: Service, skus: list[str], units: int) -> None:
     """List products, and count in units of each."""
     product = {"name": "A product", "prices": {"gbp": PRICE_MINOR}}
-    listed = load.fire(port, [_json("PUT", f"/products/{sku}", product) for sku in skus])
+    listed = load.fire(
+        service.port, [_json(service, "PUT", f"/products/{sku}", product) for sku in skus]
+    )
     assert listed.answers == {"200": len(skus)}, listed.answers
     received = load.fire(
-        port, [_json("POST", f"/stock/{sku}/receive", {"quantity": units}) for sku in skus]
+        service.port,
+        [_json(service, "POST", f"/stock/{sku}/receive", {"quantity": units}) for sku in skus],
     )
     assert received.answers == {"200": len(skus)}, received.answers
 
 
-def place_orders(port: int, turn: str, count: int) -> Load:
+def place_orders(service: Service, turn: str, count: int) -> Load:
     """Place orders of two lines, each of two products that its neighbours do not want."""
     orders = [
-        _order(f"order-{turn}-{number}", _sku(2 * number), _sku(2 * number + 1))
+        _order(service, f"order-{turn}-{number}", _sku(2 * number), _sku(2 * number + 1))
         for number in range(count)
     ]
-    return load.fire(port, orders)
+    return load.fire(service.port, orders)
 
 
-def buy(port: int, sku: str, count: int) -> Load:
+def buy(service: Service, sku: str, count: int) -> Load:
     """So many orders of one unit of one product."""
-    return load.fire(port, [_order(f"order-{sku}-{number}", sku) for number in range(count)])
+    orders = [_order(service, f"order-{sku}-{number}", sku) for number in range(count)]
+    return load.fire(service.port, orders)
 
 
 def _sku(number: int) -> str:
     return f"SKU-{number % PRODUCTS}"
 
 
-def _order(order_id: str, *skus: str) -> bytes:
+def _order(service: Service, order_id: str, *skus: str) -> bytes:
     lines = [
         {"sku": sku, "name": "A product", "quantity": 1, "unit_minor": PRICE_MINOR} for sku in skus
     ]
@@ -166,8 +170,9 @@ def _order(order_id: str, *skus: str) -> bytes:
         "email": "buyer@example.com",
         "lines": lines,
     }
-    return _json("POST", "/orders", order, Idempotency_Key=f"key-{order_id}")
+    return _json(service, "POST", "/orders", order, Idempotency_Key=f"key-{order_id}")
 
 
-def _json(method: str, path: str, body: object, **headers: str) -> bytes:
-    return load.request(method, path, json.dumps(body).encode(), **headers)
+def _json(service: Service, method: str, path: str, body: object, **headers: str) -> bytes:
+    bearer = f"Bearer {service.token}"
+    return load.request(method, path, json.dumps(body).encode(), Authorization=bearer, **headers)

@@ -8,13 +8,17 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Final, NamedTuple, ParamSpec, TypeVar
 
 from benchmarks.server import Server
+from ledger.domain.access import Role
+from ledger.domain.events import Meta
+from ledger.log import Log
 from ledger.postgres.database import Database
+from ledger.tokens import issue
 
 ROOT: Final = Path(__file__).parents[1]
 HOST: Final = "127.0.0.1"
@@ -28,10 +32,11 @@ Answer = TypeVar("Answer")
 
 
 class Service(NamedTuple):
-    """A running `ledger serve` and its database."""
+    """A running `ledger serve`, its database, and an administrator's token."""
 
     port: int
     database: Database
+    token: str
 
 
 def in_child(work: Callable[P, Answer], *args: P.args, **kwargs: P.kwargs) -> Answer:
@@ -63,28 +68,34 @@ def serving(server: Server, module: str = LEDGER) -> Generator[Service]:
     It does not follow: what is measured is the answer, not the read models. `module` may be
     another one with the same command line.
     """
-    database, port = server.database(), _free_port()
-    with ledger(server, database, "serve", "--no-follow", module=module, port=port) as child:
-        _wait_for(port, child)
-        yield Service(port, database)
+    with _service(server, server.database(), "--no-follow", module=module) as service:
+        yield service
 
 
 @contextmanager
-def following(server: Server, database: Database) -> Generator[int]:
-    """`ledger serve` on a filled database, with its follower and timers; hands out its port."""
-    port = _free_port()
-    with ledger(server, database, "serve", port=port) as child:
-        _wait_for(port, child)
-        yield port
+def following(server: Server, database: Database) -> Generator[Service]:
+    """`ledger serve` on a filled database, with its follower and timers."""
+    with _service(server, database) as service:
+        yield service
 
 
 @contextmanager
-def reading(server: Server, database: Database) -> Generator[int]:
-    """`ledger serve` on a filled database whose read models nobody moves; hands out its port."""
+def reading(server: Server, database: Database) -> Generator[Service]:
+    """`ledger serve` on a filled database whose read models nobody moves."""
+    with _service(server, database, "--no-follow") as service:
+        yield service
+
+
+@contextmanager
+def _service(
+    server: Server, database: Database, *options: str, module: str = LEDGER
+) -> Generator[Service]:
     port = _free_port()
-    with ledger(server, database, "serve", "--no-follow", port=port) as child:
+    with closing(Log(database.conninfo("app"), connections=1)) as log:
+        token = issue(log, Role.ADMIN, "ledger bench", Meta(actor="bench")).token
+    with ledger(server, database, "serve", *options, module=module, port=port) as child:
         _wait_for(port, child)
-        yield port
+        yield Service(port, database, token)
 
 
 @contextmanager

@@ -134,7 +134,7 @@ OPEN: Final = frozenset({Surface.PUBLIC, Surface.WEBHOOK})
 
 
 class Identity(Struct, frozen=True):
-    """Who calls: `token/<id>`, or `local` while no token was ever issued.
+    """Who calls: `token/<id>`.
 
     `customer_id` is that of a customer's token, who sees and does only what is his own.
     """
@@ -143,9 +143,6 @@ class Identity(Struct, frozen=True):
     name: str
     role: Role
     customer_id: str | None = None
-
-
-LOCAL: Final = Identity("local", "local", Role.ADMIN)
 
 
 def permission(surface: Surface, role: Role, *, analysts_see_orders: bool) -> Permission:

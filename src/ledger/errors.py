@@ -142,7 +142,7 @@ class TooManyRejected(LedgerError):
 
 
 class Unauthorized(LedgerError):
-    """A valid access token is needed: `Authorization: Bearer <token>`."""
+    """An access token is needed: `Authorization: Bearer lgr_…`. `ledger token issue` makes one."""
 
 
 class Forbidden(LedgerError):

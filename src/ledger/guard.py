@@ -15,7 +15,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from ledger.access import (
-    LOCAL,
     MATRIX,
     OPEN,
     Identity,
@@ -30,14 +29,10 @@ from ledger.domain.access import Token
 from ledger.domain.events import AccessRefused, Entry
 from ledger.errors import Forbidden, TooManyRejected, Unauthorized
 from ledger.log import Log
-from ledger.settings import is_loopback
 from ledger.tokens import Issued, digest
 
 REFRESH_SECONDS: Final = 0.5
 """How old what is known of the tokens may be: a revoked one is refused within a second."""
-
-FORWARDED: Final = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
-"""Headers by which proxies and tunnels say that they pass on somebody else's call."""
 
 SESSION: Final = "ledger.session"
 """Where the console, within this process, says in a call's scope which token signed in.
@@ -45,6 +40,10 @@ SESSION: Final = "ledger.session"
 Nothing that comes over the network can set it. None is a caller who did not sign in.
 """
 
+UNKNOWN: Final = (
+    "This is no access token that was issued here. `ledger token issue` makes one, in a terminal of"
+    " this ledger."
+)
 MAX_PATH: Final = 200
 CAUSES: Final = ("missing", "malformed", "unknown", "expired", "revoked", "role", "foreign")
 
@@ -74,11 +73,10 @@ class Guard:
         Raises `Unauthorized`, `Forbidden`, `TooManyRejected` or `StoreUnavailable`.
         """
         token = await self._token(request)
-        request.state.identity = identity = LOCAL if token is None else _holder(token)
-        cause = token and token.invalid_because(datetime.now(UTC))
-        if cause:
+        request.state.identity = identity = _holder(token)
+        if cause := token.invalid_because(datetime.now(UTC)):
             await run_in_threadpool(self.refuse, request, surface, cause)
-            raise Unauthorized(f"This access token is {cause}; ask for a new one.")
+            raise Unauthorized(f"This access token is {cause}; `ledger token issue` makes another.")
         if not self.permits(identity, surface):
             await run_in_threadpool(self.refuse, request, surface, "role")
             raise Forbidden(f"The role {identity.role} may not: {MATRIX[surface].about}.")
@@ -111,15 +109,13 @@ class Guard:
         stream = f"access/refused-{uuid4().hex}"
         self._log.append([Entry(stream, 1, event, datetime.now(UTC), meta)])
 
-    async def _token(self, request: Request) -> Token | None:
-        """The token of a call, valid or not; None for a caller who needs none as yet."""
+    async def _token(self, request: Request) -> Token:
+        """The token of a call, valid or not: where a call comes from gives no right."""
         await self._read_since(time.monotonic() - REFRESH_SECONDS)
         if (token_id := request.scope.get(SESSION)) is not None:
             return self.issued.by_id(token_id) or self._turn_away(request, "unknown")
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
-            if not self.issued.any_ever and _is_local(request):
-                return None
             self._turn_away(request, "missing")
         token_sha256 = digest(given.strip())
         if token_sha256 is None:
@@ -131,7 +127,7 @@ class Guard:
         self._answer(_neighbourhood(request))
         if cause == "missing":
             raise Unauthorized
-        raise Unauthorized("This is no access token that was issued here.")
+        raise Unauthorized(UNKNOWN)
 
     def _answer(self, key: str) -> None:
         if not self.answered.take(key):
@@ -144,7 +140,7 @@ class Guard:
         token = self.issued.find(token_sha256)
         if token is None:
             REFUSED.labels("unknown").inc()
-            raise Unauthorized("This is no access token that was issued here.")
+            raise Unauthorized(UNKNOWN)
         return token
 
     async def _read_since(self, moment: float) -> None:
@@ -189,12 +185,6 @@ def is_foreign(request: Request, surface: Surface, customer_id: str | None) -> b
 
 def _holder(token: Token) -> Identity:
     return Identity(f"token/{token.token_id}", token.name, token.role, token.customer_id)
-
-
-def _is_local(request: Request) -> bool:
-    """Whether a call comes from this machine; one that a proxy passes on may come from anywhere."""
-    forwarded = any(name in request.headers for name in FORWARDED)
-    return not forwarded and is_loopback(_address(request))
 
 
 def _address(request: Request) -> str:

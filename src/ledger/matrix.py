@@ -17,7 +17,8 @@ the guard asks before every call; do not edit. A role comes with a token: `ledge
 * own: only what belongs to the token's customer; the rest does not exist for him (404).
 * setting: yes where `LEDGER_ANALYSTS_SEE_ORDERS` is on.
 
-Where no token was ever issued, a caller on this machine is taken for an admin.
+Where a call comes from gives no right. `ledger serve` makes the first token, an admin's, at its
+first start.
 
 """
 OPEN_TO_ALL = """

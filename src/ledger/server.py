@@ -9,12 +9,12 @@ from typing import Final
 import uvicorn
 
 from ledger.app import create_app
-from ledger.domain.access import STREAM
 from ledger.errors import SettingsError
+from ledger.first_token import FirstToken, make_first_token
 from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.processes import when_parent_ends
-from ledger.settings import Settings, is_loopback
+from ledger.settings import Settings
 
 DRAIN_SECONDS: Final = 10
 
@@ -37,19 +37,13 @@ def listen(settings: Settings) -> Generator[socket.socket]:
         yield listener
 
 
-def check_access(settings: Settings, database: Database) -> bool:
-    """Whether calls need a token, because one was ever issued.
+def first_token(settings: Settings, database: Database) -> FirstToken | None:
+    """An administrator's token, made and kept in LEDGER_HOME; None where one was ever issued.
 
-    Raises `SettingsError` where they do not, and the service would listen beyond this machine.
+    Raises `SettingsError` where it cannot be kept.
     """
     with closing(Log(database.conninfo("app"), connections=1)) as log:
-        guarded = bool(log.stream(STREAM))
-    if not guarded and not is_loopback(settings.ledger_host):
-        raise SettingsError(
-            f"LEDGER_HOST: {settings.ledger_host} can be reached from other machines, and no access"
-            " token was issued. Issue one first: ledger token issue admin --name NAME"
-        )
-    return guarded
+        return make_first_token(log, settings.ledger_home)
 
 
 def _bind(listener: socket.socket, address: tuple[object, ...]) -> None:

@@ -3,6 +3,7 @@
 import re
 import secrets
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from hmac import compare_digest
@@ -79,11 +80,6 @@ class Issued:
         self._replaced = False
         self._read_at = float("-inf")
 
-    @property
-    def any_ever(self) -> bool:
-        """Whether a token was ever issued, be it revoked or expired by now."""
-        return bool(self._tokens)
-
     def read_since(self, moment: float) -> bool:
         """Whether they were read after a moment of the monotonic clock."""
         return self._read_at >= moment
@@ -156,10 +152,37 @@ def issue(
     lifetime: timedelta | None = None,
 ) -> NewToken:
     """Issue a token; raises a `Refused` where role, name, customer and lifetime do not fit."""
+    token, command = _new(role, name, customer_id, lifetime)
+    position = Issued(log).execute(command, meta)
+    assert position is not None, "a token's id is new"
+    return NewToken(command.token_id, token, command.expires_at, position)
+
+
+def issue_first(
+    log: Log, role: Role, name: str, meta: Meta, *, keep: Callable[[str], None]
+) -> NewToken | None:
+    """Issue a token where none was ever issued; None where one was, be it a moment ago.
+
+    `keep` writes the token down before it is issued: nobody could read it afterwards.
+    Raises `StoreUnavailable`.
+    """
+    token, command = _new(role, name, None, None)
+    keep(token)
+    entries = [Entry(STREAM, 1, event, command.at, meta) for event in decide(command, None)]
+    try:
+        return NewToken(command.token_id, token, None, log.append(entries)[0])
+    except IntegrityError:
+        return None
+
+
+def _new(
+    role: Role, name: str, customer_id: str | None, lifetime: timedelta | None
+) -> tuple[str, IssueToken]:
+    """A token, and the command that issues it."""
     token, now = new_token(), datetime.now(UTC)
     token_sha256 = digest(token)
     assert token_sha256 is not None, "what is made here has the right shape"
-    command = IssueToken(
+    return token, IssueToken(
         token_id=token_sha256[:ID_LENGTH],
         sha256=token_sha256,
         at=now,
@@ -168,9 +191,6 @@ def issue(
         customer_id=customer_id,
         expires_at=None if lifetime is None else now + lifetime,
     )
-    position = Issued(log).execute(command, meta)
-    assert position is not None, "a token's id is new"
-    return NewToken(command.token_id, token, command.expires_at, position)
 
 
 def revoke(log: Log, token_id: str, meta: Meta) -> int | None:

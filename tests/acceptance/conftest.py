@@ -19,6 +19,7 @@ from ledger.settings import Settings
 from projections.engine.build import Engine
 from projections.engine.follow import Follower
 from projections.engine.verify import Proof, verify
+from tests.support.callers import let_in
 from tests.support.servers import Server
 from webhooks.simulator import SimulatedStripe, sign
 
@@ -59,6 +60,7 @@ def service(servers: Callable[[str], Server]) -> Iterator[Service]:
                 raise_server_exceptions=False,
             )
         )
+        let_in(client)
         yield Service(client, engine, fill(client))
 
 

@@ -50,6 +50,7 @@ class Service(NamedTuple):
 
     port: int
     stripe: SimulatedStripe
+    home: Path
 
     def call(
         self,
@@ -59,7 +60,7 @@ class Service(NamedTuple):
         headers: dict[str, str] | None = None,
     ) -> Answer:
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
-            connection.request(method, path, body, headers or {})
+            connection.request(method, path, body, self._token() | (headers or {}))
             answer = connection.getresponse()
             headers = {name.lower(): value for name, value in answer.getheaders()}
             return Answer(answer.status, headers, json.loads(answer.read()))
@@ -71,6 +72,11 @@ class Service(NamedTuple):
         (event, *_) = self.stripe.do_something_new()
         signature = sign(event.body, SECRET, int(time.time()))
         return self.call("POST", "/webhooks/stripe", event.body, {"Stripe-Signature": signature})
+
+    def _token(self) -> dict[str, str]:
+        """The first one, which the service made."""
+        file = self.home / "admin-token"
+        return {"Authorization": f"Bearer {file.read_text().strip()}"} if file.exists() else {}
 
     def answers(self) -> bool:
         with suppress(OSError):
@@ -94,6 +100,7 @@ def serving(folder: Path, database: Database) -> Generator[Service]:
         env={
             "PATH": os.environ["PATH"],
             "DATABASE_URL": database.admin_conninfo,
+            "LEDGER_HOME": str(folder),
             "LEDGER_PORT": str(port),
             "LEDGER_EXPIRE_SECONDS": "1",
             "LEDGER_LOG_LEVEL": "error",
@@ -102,7 +109,7 @@ def serving(folder: Path, database: Database) -> Generator[Service]:
         stdout=subprocess.DEVNULL,
     )
     try:
-        service = Service(port, SimulatedStripe("bad day"))
+        service = Service(port, SimulatedStripe("bad day"), folder)
         wait_for(service.answers)
         yield service
         assert process.poll() is None, "no restart was needed"

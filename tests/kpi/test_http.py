@@ -16,6 +16,7 @@ from ledger.settings import Settings
 from projections.engine.follow import Follower
 from tests.kpi.books import NOON, Books
 from tests.kpi.checks.scenarios import paid_twice
+from tests.support.callers import let_in
 
 DAYS = {"from": "2023-11-14", "to": "2023-11-15"}
 
@@ -35,6 +36,7 @@ def client(books: Books) -> Iterator[TestClient]:
         app = create_app(settings, books.engine.database)
         here = ("127.0.0.1", 50000)
         with TestClient(app, base_url="http://127.0.0.1", client=here) as client:
+            let_in(client)
             yield client
     finally:
         stop.set()

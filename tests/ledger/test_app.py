@@ -21,6 +21,7 @@ from ledger.postgres.database import Database
 from ledger.service import make_engine
 from ledger.settings import Settings
 from projections.engine.follow import Follower
+from tests.support.callers import let_in
 from tests.support.servers import Server
 from webhooks.simulator import SimulatedStripe, sign
 
@@ -50,6 +51,7 @@ def client(settings: Settings, database: Database) -> Iterator[TestClient]:
     """The service, without a follower."""
     app = create_app(settings, database)
     with TestClient(app, base_url=URL, client=HERE, raise_server_exceptions=False) as client:
+        let_in(client)
         yield client
 
 
@@ -231,6 +233,7 @@ def test_a_store_that_is_away_is_told_and_comes_back_by_itself(
         name = conn.info.dbname
     app = create_app(settings, database)
     with TestClient(app, base_url=URL, client=HERE, raise_server_exceptions=False) as client:
+        let_in(client)
         place(client)
         server._admin(ALLOW.format(sql.Identifier(name), False))
         server._admin(LEAVE.format(name))

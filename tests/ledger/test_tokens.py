@@ -15,7 +15,7 @@ from ledger.domain.events import Meta
 from ledger.errors import InvalidCommand, StoreUnavailable, UnknownToken
 from ledger.log import Log
 from ledger.postgres.database import Database
-from ledger.tokens import Issued, digest, issue, listing, new_token, revoke
+from ledger.tokens import Issued, digest, issue, issue_first, listing, new_token, revoke
 from tests.support.damage import cut, restore
 
 META = Meta(actor="operator", actor_name="ada", reason="a new colleague")
@@ -59,11 +59,10 @@ def test_white_space_around_it_is_not_part_of_it() -> None:
 def test_an_issued_token_is_found_and_its_text_is_not_stored(log: Log) -> None:
     made = issue(log, Role.OPS, "Warehouse", META)
     known = Issued(log)
-    assert not known.any_ever
-    known.read()
-    assert known.any_ever
     token_sha256 = digest(made.token)
     assert token_sha256 is not None
+    assert known.find(token_sha256) is None
+    known.read()
     found = known.find(token_sha256)
     assert found is not None
     assert (found.token_id, found.role, found.name) == (made.token_id, Role.OPS, "Warehouse")
@@ -118,6 +117,34 @@ def test_the_list_says_who_issued_what_and_what_is_over(log: Log) -> None:
     assert (lines[1].customer_id, lines[1].revoked_because) == ("c1", "phone was lost")
     assert lines[1].revoked_at is not None
     assert lines[2].expires_at == over.expires_at
+
+
+def _forget(_: str) -> None:
+    pass
+
+
+def test_a_first_token_is_written_down_before_it_is_issued(log: Log) -> None:
+    written: list[tuple[str, int]] = []
+    made = issue_first(
+        log, Role.ADMIN, "Ada", META, keep=lambda token: written.append((token, log.head()))
+    )
+    assert made is not None
+    assert written == [(made.token, 0)]
+    assert [line.token_id for line in listing(log)] == [made.token_id]
+
+
+def test_there_is_one_first_token_however_many_want_to_make_it(log: Log) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        made = list(
+            pool.map(lambda _: issue_first(log, Role.ADMIN, "Ada", META, keep=_forget), range(8))
+        )
+    assert sum(each is not None for each in made) == 1
+    assert len(listing(log)) == 1
+
+
+def test_after_one_that_was_revoked_there_is_no_first_token_any_more(log: Log) -> None:
+    revoke(log, issue(log, Role.OPS, "Omar", META).token_id, META)
+    assert issue_first(log, Role.ADMIN, "Ada", META, keep=_forget) is None
 
 
 def test_a_refused_issue_stores_nothing(log: Log) -> None:

@@ -13,10 +13,11 @@ from typing import Final, Literal, LiteralString, NamedTuple
 import psycopg
 
 from ledger.errors import LedgerError
+from ledger.first_token import FILE
 from ledger.postgres.database import Database, Role, open_database
 from ledger.postgres.migrate import pending
 from ledger.service import open_engine
-from ledger.settings import Settings, is_loopback
+from ledger.settings import Settings
 
 LEAST_FREE_BYTES: Final = 1024**3
 MOST_SKEW: Final = timedelta(seconds=5)
@@ -89,7 +90,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """All findings; where the database cannot be opened, that is the last one."""
     yield _mode(settings)
     yield from _secrets(settings)
-    yield from _secret_file()
+    yield from _secret_files(settings)
     try:
         with open_database(settings) as database:
             yield _disk(settings, database)
@@ -100,7 +101,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
             yield _durability(database)
             yield _clock(database)
             yield _processes(database)
-            yield _access(settings, database)
+            yield _access(database)
         yield _projections(settings)
     except LedgerError as error:
         yield Finding("wrong", type(error).__name__, str(error))
@@ -128,16 +129,13 @@ def _api_key(settings: Settings) -> Finding:
     return Finding("fine", "backfill", "on")
 
 
-def _secret_file() -> Iterator[Finding]:
+def _secret_files(settings: Settings) -> Iterator[Finding]:
     """Where secrets stand in a file, nobody else should read it."""
-    file = Path(".env")
-    if file.exists():
-        shared = file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)
-        yield Finding(
-            "note" if shared else "fine",
-            ".env",
-            "others may read it, and secrets are in it: chmod 600 .env" if shared else "ours alone",
-        )
+    for name, file in ((".env", Path(".env")), (FILE, settings.ledger_home / FILE)):
+        if file.exists():
+            shared = file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)
+            found = f"others may read it, and secrets are in it: chmod 600 {file}"
+            yield Finding("note" if shared else "fine", name, found if shared else "ours alone")
 
 
 def _disk(settings: Settings, database: Database) -> Finding:
@@ -241,7 +239,7 @@ def _processes(database: Database) -> Finding:
     return Finding("note", "processes", f"nobody {idle}; `ledger serve` or `ledger follow` does")
 
 
-def _access(settings: Settings, database: Database) -> Finding:
+def _access(database: Database) -> Finding:
     from ledger.log import Log
     from ledger.tokens import listing
 
@@ -250,10 +248,7 @@ def _access(settings: Settings, database: Database) -> Finding:
     valid = sum(token.state == "valid" for token in tokens)
     if tokens:
         return Finding("fine" if valid else "note", "access", f"{valid} valid token(s)")
-    if is_loopback(settings.ledger_host):
-        return Finding("note", "access", "no token yet: who is on this machine may do everything")
-    found = f"no token yet: `ledger serve` refuses to listen on {settings.ledger_host}"
-    return Finding("wrong", "access", found)
+    return Finding("note", "access", "no token yet: `ledger serve` makes the first one")
 
 
 def _projections(settings: Settings) -> Finding:

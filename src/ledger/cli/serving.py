@@ -13,6 +13,7 @@ import typer
 from ledger.cli.output import Json, complain, show
 
 if TYPE_CHECKING:
+    from ledger.first_token import FirstToken
     from ledger.settings import Settings
 
 app = typer.Typer()
@@ -30,9 +31,9 @@ def serve(
 ) -> None:
     """Serve webhook, order API and read models.
 
-    Listens on a loopback address only until an access token was issued, and until then whoever
-    reaches it there is its administrator. Ends with Ctrl-C or SIGTERM,
-    once what was accepted is answered. With --json, logs are lines of JSON on stderr.
+    Every call needs an access token. At its first start it makes an administrator's, keeps it in
+    LEDGER_HOME/admin-token, and shows it where a person watches. Ends with Ctrl-C or SIGTERM, once
+    what was accepted is answered. With --json, logs are lines of JSON on stderr.
     """
     from ledger import server, telemetry
     from ledger.postgres.database import open_database
@@ -44,7 +45,7 @@ def serve(
     with ExitStack() as stack:
         listener = stack.enter_context(server.listen(settings))
         database = stack.enter_context(open_database(settings))
-        guarded = server.check_access(settings, database)
+        first = server.first_token(settings, database)
         stack.enter_context(postgres_kept_running(settings))
         if follow:
             stack.enter_context(kept_alive(FOLLOW))
@@ -52,9 +53,7 @@ def serve(
         if with_parent:
             service.stop_with_parent()
         with suppress(KeyboardInterrupt):  # uvicorn has ended in good order, and says why
-            service.serve_on(
-                listener, lambda: _announce(settings, guarded=guarded, as_json=as_json)
-            )
+            service.serve_on(listener, lambda: _announce(settings, first, as_json=as_json))
 
 
 @app.command(epilog="Example: ledger follow --once")
@@ -102,13 +101,20 @@ def stop_on_signal() -> threading.Event:
     return stop
 
 
-def _announce(settings: Settings, *, guarded: bool, as_json: bool) -> None:
+def _announce(settings: Settings, first: FirstToken | None, *, as_json: bool) -> None:
+    """Say that the service is ready; a token only to a person, since other output is collected."""
     url = f"http://{settings.ledger_host}:{settings.ledger_port}"
     webhook = bool(settings.stripe_webhook_secrets)
-    document = {"url": url, "mode": settings.ledger_mode, "webhook": webhook, "tokens": guarded}
+    document = {
+        "url": url,
+        "mode": settings.ledger_mode,
+        "webhook": webhook,
+        "first_token_file": first and str(first.file),
+    }
     text = f"Serving {url} ({settings.ledger_mode} mode). Ctrl-C stops it."
-    if not guarded:
-        text += "\nNo access token was issued yet: whoever is on this machine may do everything."
+    if first:
+        shown = f" {first.token}" if sys.stdout.isatty() else ""
+        text += f"\nThe first administrator's access token:{shown}\nIt is kept in {first.file}."
     _say(document, text, as_json=as_json)
     if not webhook and not as_json:
         complain("[yellow]The webhook is off:[/] set STRIPE_WEBHOOK_SECRETS to turn it on.")

@@ -104,12 +104,12 @@ def open_world(server: Server) -> Generator[World]:
         stack.callback(server.drop, database)
         log = stack.enter_context(closing(Log(database.conninfo("app"))))
         _move_in(database, log)
+        tokens = {role: issue(log, role, name, META).token for role, name in NAMES.items()}
         door = stack.enter_context(_serving(database))
+        door.token = tokens[Role.ADMIN]
         position = play(door, Script(1), _untold).position
         door.get("/orders", limit=1, after=position)
         door.send("POST", "/checks/run", {})
-        tokens = {role: issue(log, role, name, META).token for role, name in NAMES.items()}
-        door.token = tokens[Role.ADMIN]
         world = World(log, door, tokens)
         world.seen(log.head())
         yield world

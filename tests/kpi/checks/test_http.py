@@ -15,6 +15,7 @@ from projections.engine import positions
 from projections.engine.follow import Follower
 from tests.kpi.books import CHECKS, Books
 from tests.kpi.checks.scenarios import paid_twice
+from tests.support.callers import let_in
 
 ISSUE = "paid_twice:A1"
 WHY = {"reason": "she wants a voucher"}
@@ -34,6 +35,7 @@ def client(books: Books) -> Iterator[TestClient]:
         app = create_app(settings, books.engine.database)
         here = ("127.0.0.1", 50000)
         with TestClient(app, base_url="http://127.0.0.1", client=here) as client:
+            let_in(client)
             yield client
     finally:
         stop.set()

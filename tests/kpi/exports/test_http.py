@@ -27,6 +27,7 @@ from ledger.settings import Settings
 from ledger.tokens import issue
 from tests.kpi.books import Books
 from tests.kpi.exports.examples import MARCH, keep_shop, many_orders
+from tests.support.callers import NAME, administrator, let_in
 from tests.support.waiting import wait_for
 
 OnRecord = Callable[[], list[Recorded]]
@@ -48,6 +49,7 @@ def client(books: Books, app: Starlette) -> Iterator[TestClient]:
     keep_shop(books)
     here = ("127.0.0.1", 50000)
     with TestClient(app, base_url="http://127.0.0.1", client=here) as client:
+        let_in(client)
         yield client
 
 
@@ -111,7 +113,7 @@ def test_who_takes_something_out_is_on_record_with_the_reason(
 ) -> None:
     get(client, "/exports/orders", reason="for the accountant", **DAYS)
     (made,) = on_record()
-    assert (made.meta.actor, made.meta.role) == ("local", "admin")
+    assert (made.meta.actor_name, made.meta.role) == (NAME, "admin")
     assert (made.meta.reason, made.meta.address) == ("for the accountant", "127.0.0.1")
 
 
@@ -159,6 +161,7 @@ def test_exports_are_for_the_staff(
     issued = issue(books.engine.log, role, "Ann", Meta(), customer_id=customer_id)
     headers = {"authorization": f"Bearer {issued.token}"}
     assert client.get("/exports/orders", headers=headers).status_code == status
+    del client.headers["authorization"]
     assert client.get("/exports/orders").status_code == 401
     assert len(on_record()) == (status == 200)
 
@@ -204,7 +207,8 @@ def test_a_download_that_is_not_on_record_breaks_off(books: Books, app: Starlett
     with serving(app) as (server, port):
         server.lifespan.state["witness"] = Away(books.engine.log)
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
-            connection.request("GET", "/exports/orders?from=2026-03-01&to=2026-03-31")
+            asked = "/exports/orders?from=2026-03-01&to=2026-03-31"
+            connection.request("GET", asked, headers={"Authorization": bearer(server)})
             answer = connection.getresponse()
             assert answer.status == 200
             with pytest.raises(IncompleteRead):
@@ -213,8 +217,8 @@ def test_a_download_that_is_not_on_record_breaks_off(books: Books, app: Starlett
 
 def test_who_hangs_up_is_on_record(books: Books, app: Starlette, on_record: OnRecord) -> None:
     many_orders(books, 30_000)
-    with serving(app) as (_, port):
-        with few_bytes_of(port):
+    with serving(app) as (server, port):
+        with few_bytes_of(server, port):
             pass
         wait_for(lambda: on_record() != [])
     (made,) = on_record()
@@ -228,22 +232,28 @@ def test_who_takes_nothing_for_long_is_hung_up_on(
 ) -> None:
     monkeypatch.setattr(kpi.exports.http, "STALLED_SECONDS", 0.2)
     many_orders(books, 30_000)
-    with serving(app) as (_, port), few_bytes_of(port):
+    with serving(app) as (server, port), few_bytes_of(server, port):
         wait_for(lambda: on_record() != [])
     (made,) = on_record()
     assert isinstance(made.event, ExportMade)
     assert not made.event.complete
 
 
+def bearer(server: uvicorn.Server) -> str:
+    token, _ = administrator(server.lifespan.state["guard"])
+    return f"Bearer {token}"
+
+
 @contextmanager
-def few_bytes_of(port: int) -> Generator[None]:
+def few_bytes_of(server: uvicorn.Server, port: int) -> Generator[None]:
     """A caller who asks for megabytes and takes a few rows."""
     with socket.socket() as caller:
         caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         caller.connect(("127.0.0.1", port))
         caller.sendall(
             b"GET /exports/orders?from=2026-03-01&to=2026-03-31&format=jsonl HTTP/1.1\r\n"
-            b"Host: 127.0.0.1\r\n\r\n"
+            b"Host: 127.0.0.1\r\n"
+            b"Authorization: %b\r\n\r\n" % bearer(server).encode()
         )
         taken = b""
         while b"OrderID" not in taken:

@@ -120,7 +120,7 @@ def test_that_each_part_logs_in_by_itself_is_seen(database: Database) -> None:
         ("STRIPE_WEBHOOK_SECRETS=whsec_a,whsec_b", "webhook", "fine"),
         ("STRIPE_API_KEY=rk_test_1", "backfill", "fine"),
         ("STRIPE_API_KEY=sk_test_1", "backfill", "note"),
-        ("LEDGER_HOST=192.0.2.1", "access", "wrong"),
+        ("LEDGER_HOST=192.0.2.1", "access", "note"),
     ],
 )
 def test_settings(

@@ -3,6 +3,8 @@
 import http.client
 import json
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
@@ -130,23 +132,67 @@ def test_sigterm_stops_everything_that_was_started(home: Path) -> None:
         "url": f"http://127.0.0.1:{served.port}",
         "mode": "test",
         "webhook": True,
-        "tokens": False,
+        "first_token_file": str(home / "admin-token"),
     }
     assert follower is not None
     assert not Path(f"/proc/{follower}").exists()
     assert served.postmaster() is None
 
 
+def test_the_first_token_opens_and_is_written_nowhere_but_into_its_file(home: Path) -> None:
+    """A container's output goes to whoever collects logs."""
+    with serving(home) as served:
+        assert served.call("GET", "/me")[0] == 401
+        token = (home / "admin-token").read_text().strip()
+        status, me = served.call("GET", "/me", Authorization=f"Bearer {token}")
+        assert (status, me["role"]) == (200, "admin")
+        served.process.terminate()
+        output = "".join(map(str, served.process.communicate(timeout=30)))
+    assert "admin-token" in output
+    assert token not in output
+    with serving(home) as served:
+        served.process.terminate()
+        document = json.loads(served.process.communicate(timeout=30)[0])
+    assert document["first_token_file"] is None
+
+
+def test_a_person_at_a_terminal_is_shown_the_first_token_once(home: Path) -> None:
+    shown = [_on_a_terminal(home) for _ in range(2)]
+    token = (home / "admin-token").read_text().strip()
+    assert token in shown[0]
+    assert str(home / "admin-token") in shown[0]
+    assert token not in shown[1]
+
+
+def _on_a_terminal(home: Path) -> str:
+    """What `ledger serve` writes to a terminal until it is ready."""
+    ours, theirs = pty.openpty()
+    given = environment(home, LEDGER_PORT=str(free_port()), COLUMNS="200")
+    process = subprocess.Popen(
+        [*LEDGER, "serve", "--no-follow"], cwd=home, env=given, stdout=theirs
+    )
+    os.close(theirs)
+    written = b""
+    try:
+        while b"Ctrl-C stops it." not in written or select.select([ours], [], [], 0.5)[0]:
+            written += os.read(ours, 4096)
+    finally:
+        process.terminate()
+        process.wait()
+        os.close(ours)
+    return written.decode().replace("\r\n", "\n")
+
+
 def test_what_is_delivered_is_read_and_survives(home: Path) -> None:
     (event,) = SimulatedStripe(1).do_something_new()
     with serving(home) as served:
-        assert served.deliver(event.body) == (200, {"received": True, "position": 1})
+        assert served.deliver(event.body) == (200, {"received": True, "position": 2})
         wait_for(lambda: served.call("GET", "/readyz")[1]["lag_events"] == 0)
         os.kill(served.process.pid, signal.SIGKILL)
         served.process.wait()
     with serving(home, "--no-follow") as served:
-        assert served.deliver(event.body) == (200, {"received": True, "position": 1})
-        assert served.call("GET", "/readyz")[1]["head"] == 1
+        assert served.deliver(event.body) == (200, {"received": True, "position": 2})
+        assert served.call("GET", "/readyz")[1]["head"] == 2
 
 
 def test_a_killed_follower_is_started_again_and_dies_with_its_service(home: Path) -> None:

@@ -31,6 +31,7 @@ from projections.engine.follow import Follower
 from projections.engine.http import routes
 from projections.engine.reads import Reads
 from projections.engine.registry import discover
+from tests.support.callers import let_in
 from tests.support.shop import SECRET, Order, Shop
 from webhooks.signature import is_signed
 from webhooks.simulator import STORIES, Purchase, SimulatedStripe
@@ -57,6 +58,7 @@ class Counter:
         self.shop = Shop(Random(7), self.stripe.now)
         self.shop.open()
         self.client: TestClient
+        self.actor: str
 
     def append(self) -> int:
         """Into the log, what the shop did since; answers the last position."""
@@ -92,7 +94,7 @@ def refuse(_: Request, error: Exception) -> Response:
 
 @contextmanager
 def opened(database: Database) -> Iterator[Counter]:
-    """A counter with its endpoints, for a caller on this machine."""
+    """A counter with its endpoints, for an administrator."""
     with Log(database.conninfo("app")) as log:
         counter = Counter(database, log)
 
@@ -108,4 +110,5 @@ def opened(database: Database) -> Iterator[Counter]:
 
         app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={LedgerError: refuse})
         with TestClient(app, client=("127.0.0.1", 1)) as counter.client:
+            counter.actor = let_in(counter.client)
             yield counter

@@ -6,6 +6,7 @@ from ledger.domain.access import Role
 from ledger.domain.events import Entry, EvidenceRead, Finding, IssueOpened, Meta
 from ledger.tokens import issue
 from tests.projections.engine.counter import Counter
+from tests.support.callers import NAME
 
 
 def test_a_look_into_an_event_is_an_event(counter: Counter):
@@ -14,7 +15,8 @@ def test_a_look_into_an_event_is_an_event(counter: Counter):
     (read,) = counter.engine.log.read(head)
     assert read.event == EvidenceRead(subject=shown["source"], positions=(3,))
     assert read.stream.startswith("evidence/")
-    assert (read.meta.actor, read.meta.role, read.meta.reason) == ("local", "admin", "a complaint")
+    assert (read.meta.actor, read.meta.role) == (counter.actor, "admin")
+    assert (read.meta.actor_name, read.meta.reason) == (NAME, "a complaint")
     assert (read.meta.correlation, read.meta.address) == (shown["source"], "127.0.0.1")
 
 

@@ -11,6 +11,8 @@ from ledger.domain.events import Entry, Meta, RebuildFailed, RebuildStarted
 from ledger.postgres.database import Database
 from ledger.settings import Settings
 from tests.projections.engine.counter import Counter
+from tests.support import callers
+from tests.support.callers import let_in
 from tests.support.waiting import wait_for
 
 NAME = "0" * 31 + "8"
@@ -18,7 +20,7 @@ NAME = "0" * 31 + "8"
 
 @pytest.fixture
 def client(database: Database, counter: Counter) -> Iterator[TestClient]:
-    """The service on the books of a shop, called by the admin of a machine without tokens."""
+    """The service on the books of a shop, called by an administrator."""
     counter.sell()
     counter.follow()
     settings = Settings(
@@ -27,6 +29,7 @@ def client(database: Database, counter: Counter) -> Iterator[TestClient]:
     )
     app, here = create_app(settings, database), ("127.0.0.1", 50000)
     with TestClient(app, base_url="http://127.0.0.1", client=here) as client:
+        let_in(client)
         yield client
 
 
@@ -38,7 +41,7 @@ def test_a_rebuild_puts_a_changed_row_right(client: TestClient, counter: Counter
     path, position = f"/rebuild/{answer.json()['id']}", answer.json()["position"]
     wait_for(lambda: client.get(path).json()["state"] != "running")
     ended = client.get(path).json()
-    assert (ended["state"], ended["started_by"]) == ("rebuilt", "local")
+    assert (ended["state"], ended["started_by"]) == ("rebuilt", callers.NAME)
     assert (ended["asked"], ended["position"]) == (["stock"], position)
     assert "stock" in ended["names"]
     assert ended["started_at"] < ended["finished_at"]
