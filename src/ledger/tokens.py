@@ -27,6 +27,7 @@ from ledger.domain.access import (
 from ledger.domain.events import Entry, Meta, Recorded, TokenIssued, TokenRevoked
 from ledger.log import Log, LogWatch
 from ledger.races import until_fastest
+from ledger.recorder import VersionTaken
 
 PREFIX: Final = "lgr_"
 ID_LENGTH: Final = 12
@@ -171,7 +172,7 @@ def issue_first(
     entries = [Entry(STREAM, 1, event, command.at, meta) for event in decide(command, None)]
     try:
         return NewToken(command.token_id, token, None, log.append(entries)[0])
-    except IntegrityError:
+    except VersionTaken:
         return None
 
 

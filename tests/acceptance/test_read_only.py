@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from ledger.app import create_app
 from ledger.postgres.database import Database
 from ledger.settings import Settings
+from tests.support.callers import let_in
 from tests.support.servers import Server
 from webhooks.simulator import SimulatedStripe, sign
 
@@ -34,6 +35,7 @@ def client(database: Database) -> Iterator[TestClient]:
     with TestClient(
         app, base_url="http://127.0.0.1", client=here, raise_server_exceptions=False
     ) as client:
+        let_in(client)
         yield client
 
 
