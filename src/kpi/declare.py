@@ -24,7 +24,7 @@ from typing import Final
 import kpi.figures
 from ledger.errors import UnknownFigure
 
-CONTRACT_VERSION: Final = 1
+CONTRACT_VERSION: Final = 2
 """Raised when a figure's meaning changes, so that a snapshot is compared with its own kind."""
 
 

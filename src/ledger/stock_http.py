@@ -49,7 +49,7 @@ def receive_stock(request: Request, body: ReceiveBody) -> ProductAnswer:
 
 @_of_stock(AdjustBody, (*COMMAND, UnknownProduct, OutOfStock))
 def adjust_stock(request: Request, body: AdjustBody) -> ProductAnswer:
-    """Correct a count; not below what is reserved and sold, unless the product is a pre-order."""
+    """Correct a count; not below what orders hold, unless the product is a pre-order."""
     command = AdjustStock(sku=_sku(request), at=_now(), change=body.change)
     return _execute(request, command, body, body.reason)
 

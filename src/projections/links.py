@@ -61,7 +61,8 @@ UNLISTED = ("charge", "coupon")
 # what became of their payments does not; a coupon's own events do, its other discounts do not.
 RELATED = """
 with recursive related (kind, id) as (
-    select %(kind)s::text collate "C", %(id)s::text collate "C"
+    select kind collate "C", id collate "C"
+    from unnest(%(kinds)s::text[], %(ids)s::text[]) as given (kind, id)
     union
     select case other.kind when 'used_coupon' then 'coupon' else other.kind end, other.id
     from related
@@ -81,7 +82,7 @@ where position > %(after)s
 order by position
 limit %(limit)s
 """
-"""Positions of the events that touched an object or, for an order, its payments and theirs."""
+"""Positions of the events that touched some objects or, for an order, its payments and theirs."""
 
 
 def _named(at: Moment, **objects: str | None) -> list[Change]:

@@ -1,4 +1,14 @@
-"""Stock: products, every movement of their units, and the levels these add up to; one row a SKU."""
+"""Stock: products, every movement of their units, and the levels these add up to; one row a SKU.
+
+Levels mean what they mean in shop systems (Shopify's inventory states):
+
+    on hand      on the shelf: received + adjusted + returned − fulfilled
+    committed    of these, held for paid orders that are not fulfilled yet
+    reserved     of these, held for orders that are not paid
+    available    the rest, which can be sold: on hand − committed − reserved
+
+https://shopify.dev/docs/apps/build/orders-fulfillment/inventory-management-apps
+"""
 
 from collections.abc import Iterator
 
@@ -34,27 +44,70 @@ products = Mirror(
     prices=latest("jsonb"),
     preorder=latest("boolean"),
 )
-# A line says what happened (`kind`, `quantity`), and by how much it moved each level.
+# A line says what happened (`kind`, `quantity`), and by how much it moved each level; `held` units
+# are reserved or committed.
 movements = Journal(
     "stock_movements",
     sku=line("text"),
     kind=line("text"),
     quantity=line("bigint"),
     on_hand=line("bigint"),
-    reserved=line("bigint"),
-    sold=line("bigint"),
+    held=line("bigint"),
     order_id=line("text"),
     reason=line("text"),
     actor=line("text"),
     at=line("timestamptz"),
-    indexes=("sku, position",),
+    indexes=("sku, position", "order_id"),
 )
 levels = Rollup(
     "stock_levels",
     key=("sku",),
-    amounts=("on_hand", "reserved", "sold"),
+    amounts=("on_hand", "held", "received", "adjusted", "returned", "fulfilled"),
     source=movements,
-    contribution="select sku, on_hand, reserved, sold from source",
+    contribution="""
+        select
+            sku, on_hand, held,
+            case kind when 'received' then quantity else 0 end as received,
+            case kind when 'adjusted' then quantity else 0 end as adjusted,
+            case kind when 'returned' then quantity else 0 end as returned,
+            case kind when 'fulfilled' then quantity else 0 end as fulfilled
+        from source
+    """,
+)
+# What an order holds is committed from its full payment on: what it held until then moves over at
+# that moment, and whatever it holds or frees later moves when it does.
+commitments = Derived(
+    "stock_commitments",
+    key=("order_id", "sku", "number"),
+    view="""
+        select o.order_id, m.sku, m.number, greatest(m.at, o.paid_at) as at, m.held as units
+        from orders as o
+        cross join lateral (
+            select sku, row_number() over (partition by sku order by position) as number, at, held
+            from stock_movements
+            where order_id = o.order_id and held <> 0
+        ) as m
+        where o.paid_at is not null
+    """,
+    touched="""
+        with changed as (
+            select order_id from touched_orders
+            union
+            select order_id from staged_stock_movements
+        )
+        select order_id, sku, row_number() over (partition by order_id, sku order by position)
+            as number
+        from changed
+        join stock_movements using (order_id)
+        where held <> 0
+    """,
+)
+committed = Rollup(
+    "stock_committed",
+    key=("sku",),
+    amounts=("committed",),
+    source=commitments,
+    contribution="select sku, units as committed from source",
 )
 stock = Derived(
     "stock",
@@ -63,27 +116,51 @@ stock = Derived(
         select
             p.sku, p.name, p.prices, p.preorder,
             coalesce(l.on_hand, 0)::bigint as on_hand,
-            coalesce(l.reserved, 0)::bigint as reserved,
-            coalesce(l.sold, 0)::bigint as sold,
-            coalesce(l.on_hand - l.reserved - l.sold, 0)::bigint as available
+            coalesce(c.committed, 0)::bigint as committed,
+            (coalesce(l.held, 0) - coalesce(c.committed, 0))::bigint as reserved,
+            coalesce(l.on_hand - l.held, 0)::bigint as available,
+            coalesce(l.received, 0)::bigint as received,
+            coalesce(l.adjusted, 0)::bigint as adjusted,
+            coalesce(l.returned, 0)::bigint as returned,
+            coalesce(l.fulfilled, 0)::bigint as fulfilled
         from products as p
         left join stock_levels as l using (sku)
+        left join stock_committed as c using (sku)
     """,
-    touched="select sku from staged_products union all select sku from staged_stock_movements",
+    touched="""
+        select sku from staged_products
+        union all
+        select sku from staged_stock_movements
+        union all
+        select sku from touched_stock_commitments
+    """,
 )
+# Whether an order's units are committed is said by the events of the order and of its payments. Of
+# an order that holds nothing (any longer) it does not matter.
+ORDERS_THAT_HOLD = """
+select 'order' as kind, order_id as id
+from stock_movements
+where sku = %(id)s and order_id is not null and position <= %(upto)s
+group by order_id
+having
+    coalesce(sum(held) filter (where position < %(since)s), 0) > 0
+    or max(position) >= %(since)s
+"""
 projection = Projection(
     "stock",
-    tables=(products, movements, levels, stock),
+    tables=(products, movements, levels, commitments, committed, stock),
+    reads=("orders",),
     listing=Listing(
         stock,
         filters=("preorder",),
         link="sku",
+        rests_on=ORDERS_THAT_HOLD,
         pages={
             "movements": """
                 select
-                    position, kind, quantity, on_hand, reserved, sold, order_id, reason, actor, at,
-                    sum(on_hand - reserved - sold) over (order by position)::bigint
-                        as available_after
+                    position, kind, quantity, on_hand, held, order_id, reason, actor, at,
+                    sum(on_hand) over (order by position)::bigint as on_hand_after,
+                    sum(on_hand - held) over (order by position)::bigint as available_after
                 from stock_movements
                 where sku = %(id)s and position < %(before)s
                 order by position desc
@@ -122,28 +199,30 @@ def adjusted(fact: StockAdjusted, at: Moment) -> Iterator[Change]:
 def reserved(fact: StockReserved, at: Moment) -> Iterator[Change]:
     """Units are held."""
     units = fact.quantity
-    yield _moved(at, "reserved", fact.sku, units, reserved=units, order_id=fact.order_id)
+    yield _moved(at, "reserved", fact.sku, units, held=units, order_id=fact.order_id)
 
 
 @projection.handles(StockReleased)
 def released(fact: StockReleased, at: Moment) -> Iterator[Change]:
     """Units are free again."""
     units = fact.quantity
-    yield _moved(at, "released", fact.sku, units, reserved=-units, order_id=fact.order_id)
+    yield _moved(at, "released", fact.sku, units, held=-units, order_id=fact.order_id)
 
 
 @projection.handles(StockSold)
-def sold(fact: StockSold, at: Moment) -> Iterator[Change]:
-    """Units that were held left."""
+def fulfilled(fact: StockSold, at: Moment) -> Iterator[Change]:
+    """Units that were held left the shelf with their order."""
     units = fact.quantity
-    yield _moved(at, "sold", fact.sku, units, reserved=-units, sold=units, order_id=fact.order_id)
+    yield _moved(
+        at, "fulfilled", fact.sku, units, on_hand=-units, held=-units, order_id=fact.order_id
+    )
 
 
 @projection.handles(StockReturned)
 def returned(fact: StockReturned, at: Moment) -> Iterator[Change]:
-    """Units came back."""
+    """Units are back on the shelf."""
     units = fact.quantity
-    yield _moved(at, "returned", fact.sku, units, sold=-units, order_id=fact.order_id)
+    yield _moved(at, "returned", fact.sku, units, on_hand=units, order_id=fact.order_id)
 
 
 def _moved(
@@ -153,8 +232,7 @@ def _moved(
     quantity: int,
     *,
     on_hand: int = 0,
-    reserved: int = 0,
-    sold: int = 0,
+    held: int = 0,
     order_id: str | None = None,
 ) -> Change:
     return movements.line(
@@ -163,8 +241,7 @@ def _moved(
         kind=kind,
         quantity=quantity,
         on_hand=on_hand,
-        reserved=reserved,
-        sold=sold,
+        held=held,
         order_id=order_id,
         reason=at.meta.reason,
         actor=at.meta.actor,

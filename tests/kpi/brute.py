@@ -53,7 +53,7 @@ class Brute:
             *(line for payment in self._linked for line in money_lines(payment)),
             *(line for payment in payments for line in outcome_lines(payment)),
             *(line for sale in self._sales for line in sale_lines(sale)),
-            *stock_lines(said),
+            *stock_lines(said, {sale.order.order_id: sale.paid_at for sale in self._sales}),
             *subscription_lines(said),
         ]
 
@@ -145,22 +145,33 @@ def sale_lines(sale: Sale) -> Iterator[Line]:
             yield line("units", -back.units, back.at)
 
 
-def stock_lines(said: Said) -> Iterator[Line]:
+def stock_lines(said: Said, paid_at: dict[str, datetime]) -> Iterator[Line]:
+    """What orders hold is reserved until they are paid in full, and committed from then on."""
     kinds = (StockReceived, StockAdjusted, StockReserved, StockReleased, StockSold, StockReturned)
-    for at, fact in all_of(said, *kinds):
+
+    def line(level: str, units: int, at: datetime) -> Line:
+        return Line(f"stock_{level}", WHOLE_SHOP, at, units)
+
+    for moment, fact in all_of(said, *kinds):
+        at, order, held = moment.effective_at, None, 0
         match fact:
             case StockReceived(quantity=n) | StockAdjusted(change=n):
-                moved = {"on_hand": n, "available": n}
-            case StockReserved(quantity=n):
-                moved = {"reserved": n, "available": -n}
-            case StockReleased(quantity=n):
-                moved = {"reserved": -n, "available": n}
-            case StockSold(quantity=n):  # from what was reserved
-                moved = {"reserved": -n}
+                yield from (line("on_hand", n, at), line("available", n, at))
+            case StockReserved(quantity=n, order_id=order):
+                held = n
+                yield line("available", -n, at)
+            case StockReleased(quantity=n, order_id=order):
+                held = -n
+                yield line("available", n, at)
+            case StockSold(quantity=n, order_id=order):  # from what was held
+                held = -n
+                yield line("on_hand", -n, at)
             case StockReturned(quantity=n):
-                moved = {"available": n}
-        for level, units in moved.items():
-            yield Line(f"stock_{level}", WHOLE_SHOP, at.effective_at, units)
+                yield from (line("on_hand", n, at), line("available", n, at))
+        yield from (line("held", held, at), line("reserved", held, at))
+        if order in paid_at:
+            since = max(at, paid_at[order])
+            yield from (line("committed", held, since), line("reserved", -held, since))
 
 
 def subscription_lines(said: Said) -> Iterator[Line]:
@@ -289,7 +300,7 @@ def subscriptions(moved: Counter[str], held: Counter[str], before: Counter[str])
     }
 
 
-LEVELS = ("on_hand", "reserved", "available")
+LEVELS = ("on_hand", "held", "committed", "reserved", "available")
 MOVEMENTS = ("new", "expansion", "contraction", "churned", "reactivation")
 
 

@@ -151,9 +151,10 @@ def test_units_come_back_at_cumulative_half_even_values_and_a_cancellation_takes
 
 
 def test_stock_is_what_all_movements_up_to_the_last_day_leave(models: Models):
-    """10 received, 1 lost; 3 held, 1 let go, 2 sold, 1 of them back.
+    """10 received, 1 lost; 3 held, 1 let go, 2 sent, 1 of them back; the order is paid on the 12th.
 
-    On hand 10 - 1 = 9. Held 3 - 1 - 2 = 0. Sold 2 - 1 = 1, so 9 - 0 - 1 = 8 can be sold.
+    In the end on hand 10 - 1 - 2 + 1 = 8, held 3 - 1 - 2 = 0, so all 8 can be sold. On the 11th 3
+    are reserved, on the 12th the 2 that are left are committed.
     """
     pin = {"sku": "PIN", "order_id": "A1"}
     moves: list[Event] = [
@@ -166,11 +167,15 @@ def test_stock_is_what_all_movements_up_to_the_last_day_leave(models: Models):
     ]
     for number, move in enumerate(moves):
         models.take(move, minutes=on(f"2026-03-{9 + number:02} 10:00"))
-    bought(models, "A1", "2026-03-09 10:00")
-    names = ("stock_on_hand", "stock_reserved", "stock_available")
-    assert asked(figures(models, "2026-03-09", "2026-03-11"), *names) == [9, 3, 6]
-    assert asked(figures(models, "2026-03-13", "2026-03-13"), *names) == [9, 0, 7]
-    assert asked(figures(models, *WEEK), *names) == [9, 0, 8]
+    bought(models, "A1", "2026-03-12 12:00")
+    names = ("stock_on_hand", "stock_committed", "stock_reserved", "stock_available")
+    for day, levels in (
+        ("2026-03-11", [9, 0, 3, 6]),
+        ("2026-03-12", [9, 2, 0, 7]),
+        ("2026-03-13", [7, 0, 0, 7]),
+        ("2026-03-15", [8, 0, 0, 8]),
+    ):
+        assert asked(figures(models, "2026-03-09", day), *names) == levels
 
 
 # ── Payments ────────────────────────────────────────────────────────────────────────────────────

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from kpi.declare import catalogue
+from kpi.declare import CONTRACT_VERSION, catalogue
 from kpi.snapshots import take
 from ledger.app import create_app
 from ledger.settings import Settings
@@ -60,7 +60,7 @@ def test_every_figure_is_answered_by_currency_with_what_it_rests_on(
         "position": head,
         "head": head,
         "complete": True,
-        "contract_version": 1,
+        "contract_version": CONTRACT_VERSION,
         "time_zone": "UTC",
     }
     figures = answer["currencies"]["gbp"]

@@ -25,7 +25,7 @@ from tests.support.worlds import World, worlds
 from webhooks.translate import Translator
 
 READER = Translator(mode="test", order_metadata_key="order_id")
-LISTINGS = {p.name: p.listing for p in discover() if p.listing is not None and p.listing.link}
+LISTED = [p for p in discover() if p.listing is not None and p.listing.link]
 
 
 def live(database: Database, log: Log, world: World) -> Engine:
@@ -77,9 +77,11 @@ def test_as_of_equals_a_rebuild_that_stopped_there(
         engine = live(database, log, world)
         position = random.randint(1, log.head())
         with closing(Reads(engine)) as reads, stopped_at(engine, position) as stopped:
-            for name, listing in LISTINGS.items():
-                assert listing.link is not None
+            for projection in LISTED:
+                listing = projection.listing
+                assert listing is not None
                 for key in some_keys(stopped, listing, random):
-                    with reads.as_of(name, known_at(reads, listing.link, key, position)) as then:
+                    known = known_at(reads, projection, key, position)
+                    with reads.as_of(projection.name, known) as then:
                         shown = Lister(listing).one(then, key)
                     assert shown == Lister(listing).one(stopped, key)

@@ -112,14 +112,40 @@ BREACHES: dict[str, LiteralString] = {
     "days of stock add up to its levels": """
         select *
         from (
-            select sum(on_hand) as on_hand, sum(reserved) as reserved, sum(sold) as sold
+            select sum(on_hand) as on_hand, sum(held) as held
             from stock_daily
         ) as days
         full join (
-            select sum(on_hand) as on_hand, sum(reserved) as reserved, sum(sold) as sold
+            select sum(on_hand) as on_hand, sum(held) as held
             from stock_levels
-        ) as levels using (on_hand, reserved, sold)
+        ) as levels using (on_hand, held)
         where days is null or levels is null
+    """,
+    "days of commitments add up to what is committed": """
+        select *
+        from (select sum(committed) as units from stock_committed_daily) as days
+        full join (select sum(committed) as units from stock_committed) as now using (units)
+        where days is null or now is null
+    """,
+    "what is on the shelf came in or came back, and was not sent out": """
+        select sku, on_hand, received, adjusted, returned, fulfilled
+        from stock
+        where on_hand <> received + adjusted + returned - fulfilled
+            or on_hand <> available + committed + reserved
+    """,
+    "committed is what paid orders hold, and reserved what unpaid ones do": """
+        select sku, s.committed, n.paid, s.reserved, n.unpaid
+        from stock as s
+        left join (
+            select
+                sku,
+                sum(quantity) filter (where state = 'paid') as paid,
+                sum(quantity) filter (where state = 'pending') as unpaid
+            from orders
+            join order_lines using (order_id)
+            group by sku
+        ) as n using (sku)
+        where s.committed <> coalesce(n.paid, 0) or s.reserved <> coalesce(n.unpaid, 0)
     """,
 }
 """What may never be: each query gives back the rows that break the law which names it."""
@@ -145,8 +171,12 @@ SUMS: dict[str, tuple[LiteralString, LiteralString]] = {
         "select at, currency, succeeded, failed from payment_outcomes",
     ),
     "stock": (
-        "select day, '', on_hand, reserved from stock_daily",
-        "select at, '', on_hand, reserved from stock_movements",
+        "select day, '', on_hand, held from stock_daily",
+        "select at, '', on_hand, held from stock_movements",
+    ),
+    "commitments": (
+        "select day, '', committed, 0 from stock_committed_daily",
+        "select at, '', units, 0 from stock_commitments",
     ),
 }
 """Figures by day, and the facts with their times and amounts."""

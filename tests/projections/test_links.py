@@ -10,7 +10,7 @@ from tests.projections.models import NOON, Models, charge, order, refund
 
 def related(models: Models, kind: str, name: str, *, after: int = 0, limit: int = 99) -> list[int]:
     with models.dicts() as cursor:
-        return positions(cursor, kind, name, after, limit)
+        return positions(cursor, kind, name, after, limit=limit)
 
 
 def test_what_an_event_names_twice_is_one_link(models: Models):

@@ -9,16 +9,17 @@ from ledger.domain.events import (
     StockSold,
 )
 from tests.projections.days import day, on, reporting_in
-from tests.projections.models import Models
+from tests.projections.models import Models, charge, order
 
-DAYS = "select day, on_hand, reserved, sold from stock_daily order by day"
+DAYS = "select day, on_hand, held from stock_daily order by day"
+COMMITTED = "select day, committed from stock_committed_daily order by day"
 
 
 def test_movements_of_all_products_by_day(models: Models):
     """1 March: 10 mugs and 5 lamps arrive, 4 mugs are held. 2 March: 3 of them are sold, 1 is free.
 
-    4 March: a mug comes back, and a lamp is found broken. After that day there are 14 on hand and
-    2 of these sold: 15 − 1, and 3 − 1.
+    4 March: a mug comes back, and a lamp is found broken. After that day 12 are on hand, none held:
+    15 − 3 + 1 − 1.
     """
     facts = [
         (StockReceived(sku="MUG", quantity=10), "2026-03-01 09:00"),
@@ -32,13 +33,22 @@ def test_movements_of_all_products_by_day(models: Models):
     for fact, time in facts:
         models.take(fact, minutes=on(time))
     assert models.rows(DAYS) == [
-        (day("2026-03-01"), 15, 4, 0),
-        (day("2026-03-02"), 0, -4, 3),
-        (day("2026-03-04"), -1, 0, -1),
+        (day("2026-03-01"), 15, 4),
+        (day("2026-03-02"), -3, -4),
+        (day("2026-03-04"), 0, 0),
     ]
-    assert models.rows("select sum(on_hand), sum(reserved), sum(sold) from stock_daily") == [
-        (14, 0, 2)
-    ]
+    assert models.rows("select sum(on_hand), sum(held) from stock_daily") == [(12, 0)]
+
+
+def test_what_an_order_holds_is_committed_from_its_payment_until_it_is_sent(models: Models):
+    """Held on the 1st, paid on the 3rd, though that was reported last, and sent on the 5th."""
+    mug = {"sku": "MUG", "order_id": "A1", "quantity": 4}
+    models.take(order(), minutes=on("2026-03-01 09:00"))
+    models.take(StockReserved(**mug), minutes=on("2026-03-01 09:00"))
+    models.take(StockSold(**mug), minutes=on("2026-03-05 09:00"))
+    assert models.rows(COMMITTED) == []
+    models.take(charge(minutes=on("2026-03-03 09:00")))
+    assert models.rows(COMMITTED) == [(day("2026-03-03"), 4), (day("2026-03-05"), -4)]
 
 
 def test_a_day_begins_at_midnight_in_the_reporting_zone(models: Models):
@@ -46,4 +56,4 @@ def test_a_day_begins_at_midnight_in_the_reporting_zone(models: Models):
     with reporting_in(models, "Europe/London"):
         for time in ("2026-10-24 23:30", "2026-10-25 23:30"):
             models.take(StockReceived(sku="MUG", quantity=1), minutes=on(time))
-    assert models.rows(DAYS) == [(day("2026-10-25"), 2, 0, 0)]
+    assert models.rows(DAYS) == [(day("2026-10-25"), 2, 0)]

@@ -59,10 +59,14 @@ with facts (rollup, day, part, sums) as (
     union all
     select
         'stock_daily', ledger.business_day(at), '',
-        jsonb_build_object(
-            'on_hand', sum(on_hand), 'reserved', sum(reserved), 'sold', sum(sold)
-        )
+        jsonb_build_object('on_hand', sum(on_hand), 'held', sum(held))
     from stock_movements
+    group by 2
+    union all
+    select
+        'stock_committed_daily', ledger.business_day(at), '',
+        jsonb_build_object('committed', sum(units))
+    from stock_commitments
     group by 2
     union all
     select
@@ -120,6 +124,9 @@ kept (rollup, day, part, sums) as (
     union all
     select 'stock_daily', day, '', to_jsonb(stock_daily) - 'day' - 'lines'
     from stock_daily
+    union all
+    select 'stock_committed_daily', day, '', jsonb_build_object('committed', committed)
+    from stock_committed_daily
     union all
     select 'mrr_daily', day, currency, to_jsonb(mrr_daily) - 'day' - 'currency' - 'lines'
     from mrr_daily

@@ -2,15 +2,17 @@
 -- severity: high
 -- reference: sku
 -- reads: stock
--- sentence: {sku} has {available} available ({on_hand} on hand, {reserved} reserved, {sold} sold).
+-- sentence: {sku} has {available} available ({on_hand} on hand, {committed} committed, {reserved} reserved).
 select
     sku,
     on_hand,
+    committed,
     reserved,
-    sold,
     available,
     preorder
 from stock
 where (available < 0 and not preorder)
+    or (on_hand < 0 and not preorder)
+    or committed < 0
     or reserved < 0
-    or sold < 0
+    or fulfilled < returned

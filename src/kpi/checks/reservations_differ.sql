@@ -2,7 +2,7 @@
 -- severity: high
 -- reference: sku
 -- reads: orders stock
--- sentence: {reserved} of {sku} are reserved; the open orders need {needed}.
+-- sentence: {held} of {sku} are held; the open orders need {needed}.
 with open_orders as (
     select
         l.sku,
@@ -14,8 +14,8 @@ with open_orders as (
 )
 select
     coalesce(s.sku, n.sku) as sku,
-    coalesce(s.reserved, 0) as reserved,
+    coalesce(s.held, 0) as held,
     coalesce(n.needed, 0) as needed
 from stock_levels as s
 full join open_orders as n on n.sku = s.sku
-where coalesce(s.reserved, 0) <> coalesce(n.needed, 0)
+where coalesce(s.held, 0) <> coalesce(n.needed, 0)

@@ -58,9 +58,9 @@ def _tables(outcome: Outcome) -> Iterator[RenderableType]:
             for currency, sums in outcome.money.items()
         ),
     )
-    names = ("sku", "name", "on_hand", "reserved", "sold", "available")
+    names = ("sku", "name", "on_hand", "committed", "reserved", "available")
     yield table(
-        ["product", "", ">on hand", ">reserved", ">sold", ">available"],
+        ["product", "", ">on hand", ">committed", ">reserved", ">available"],
         ([row[name] for name in names] for row in outcome.stock),
     )
 

@@ -62,16 +62,18 @@ StockCommand = ListProduct | ReceiveStock | AdjustStock
 
 
 class Levels(Struct, frozen=True):
-    """Sums of an item's movements: `on_hand` came in, of it `reserved` is held and `sold` left."""
+    """Sums of an item's movements: `on_hand` are on the shelf, of them orders hold `held`.
+
+    Units leave the shelf when their order is fulfilled, and are back on it when they are returned.
+    """
 
     on_hand: int = 0
-    reserved: int = 0
-    sold: int = 0
+    held: int = 0
 
     @property
     def available(self) -> int:
         """What can be sold now; below zero only where a pre-order was taken."""
-        return self.on_hand - self.reserved - self.sold
+        return self.on_hand - self.held
 
 
 class Unlisted(Struct, frozen=True):
@@ -118,18 +120,18 @@ Movement = StockReceived | StockAdjusted | StockReserved | StockReleased | Stock
 
 
 def _moved(levels: Levels, event: Movement) -> Levels:
-    on_hand, reserved, sold = levels.on_hand, levels.reserved, levels.sold
+    on_hand, held = levels.on_hand, levels.held
     match event:
         case StockReceived(quantity=units) | StockAdjusted(change=units):
-            return Levels(on_hand + units, reserved, sold)
+            return Levels(on_hand + units, held)
         case StockReserved(quantity=units):
-            return Levels(on_hand, reserved + units, sold)
+            return Levels(on_hand, held + units)
         case StockReleased(quantity=units):
-            return Levels(on_hand, reserved - units, sold)
+            return Levels(on_hand, held - units)
         case StockSold(quantity=units):
-            return Levels(on_hand, reserved - units, sold + units)
+            return Levels(on_hand - units, held - units)
         case StockReturned(quantity=units):
-            return Levels(on_hand, reserved, sold - units)
+            return Levels(on_hand + units, held)
         case _:
             assert_never(event)
 
@@ -167,7 +169,7 @@ def _list(command: ListProduct, item: Item) -> list[StockEvent]:
 
 
 def _adjust(command: AdjustStock, item: Item) -> list[StockEvent]:
-    """A count may not fall below what is reserved and sold; what was pre-ordered may."""
+    """A count may not fall below what orders hold; that of a pre-order may."""
     listed = check_listed(command.sku, item)
     check_between("change", command.change, -MAX_STOCK_UNITS, MAX_STOCK_UNITS)
     if command.change == 0:

@@ -10,15 +10,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ledger.log import Log
-from projections.engine.history import Shown
+from projections.engine.history import BEYOND, Shown
 from projections.engine.reads import rows
 from projections.engine.tables import AnyCursor
 from projections.links import RELATED
 
 READS: Final = ("audit", "links")
-BEYOND: Final = 2**62
-"""After every position."""
-
 LINES: Final = """
 select
     a.position, a.recorded_at, a.effective_at, a.kind, a.outcome, a.actor, a.actor_name, a.role,
@@ -41,8 +38,8 @@ limit %(lines)s
 # What touched an object (for an order, its payments too), what stands in a stream of that name,
 # and what was done because of it, such as a read of its evidence.
 _RELATED: Final = RELATED % {
-    "kind": "%(object_kind)s",
-    "id": "%(object_id)s",
+    "kinds": "array[%(object_kind)s]",
+    "ids": "array[%(object_id)s]",
     "after": "%(after)s",
     "limit": "%(everything)s",
 }

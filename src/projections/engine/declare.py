@@ -266,6 +266,9 @@ class Listing:
 
     The key is one column, and `sort` is never null. `filters` are columns that a caller may
     compare; `link` is the kind of object by which the `links` projection knows one row's history.
+    Where a row rests on other objects too, `rests_on` is a query for their `kind` and `id`, with
+    the parameters `id`, `since` and `upto`: those that mattered to the row just before position
+    `since`, or anywhere from there up to `upto`.
     `parts` are queries with the parameter `id`: rows that `GET /<projection>/{id}` shows within
     the one, by the name that they have there. `pages` are queries with `id`, `before` (a position)
     and `limit`: what `GET /<projection>/{id}/<page>` lists, the latest position first.
@@ -278,6 +281,7 @@ class Listing:
     sort: str | None = None
     filters: tuple[str, ...] = ()
     link: str | None = None
+    rests_on: str | None = None
     parts: dict[str, str] = field(default_factory=dict[str, str])
     pages: dict[str, str] = field(default_factory=dict[str, str])
     surface: Surface = Surface.SEE_RECORDS

@@ -6,6 +6,7 @@ that keeps the live ones, and the row is looked at after each.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -64,13 +65,13 @@ def _changed(before: Shown, after: Shown) -> dict[str, tuple[Any, Any]]:
 
 def with_changes(reads: Reads, projection: Projection, name: str, page: list[Shown]) -> list[Shown]:
     """A page of an object's history, each line with what `changed` by its event."""
-    assert projection.listing is not None
-    assert projection.listing.link is not None
     if not page:
         return page
-    shown = [line["position"] for line in page]
-    known = history.known_at(reads, projection.listing.link, name, shown[0] - 1)
-    made = {step.position: step.changed for step in steps(reads, projection, name, known, shown)}
+    first, last = page[0]["position"], page[-1]["position"]
+    found = history.known_at(reads, projection, name, last, since=first)
+    shown = bisect_left(found, first)
+    walked = steps(reads, projection, name, found[:shown], found[shown:])
+    made = {step.position: step.changed for step in walked}
     return [line | {"changed": made[line["position"]]} for line in page]
 
 
@@ -87,9 +88,7 @@ def explain(
     As it was known at a position, or is known now: see `history.known_at`.
     Raises `NotFound` for what has no row, `InvalidRequest` where there are too many events.
     """
-    assert projection.listing is not None
-    assert projection.listing.link is not None
-    found = history.known_at(reads, projection.listing.link, name, as_of, wait_for=wait_for)
+    found = history.known_at(reads, projection, name, as_of, since=0, wait_for=wait_for)
     if len(found) > EXPLAINED_EVENTS:
         raise InvalidRequest(
             f"{len(found)} events touch {name[:100]!r}, more than the {EXPLAINED_EVENTS} that are"

@@ -13,12 +13,15 @@ from ledger.domain.events import Event, Recorded, StripeEventReceived
 from ledger.errors import InvalidRequest, NotFound
 from ledger.log import Log
 from projections.audit import LINES
+from projections.engine.declare import Listing, Projection
 from projections.engine.reads import Reads, rows
 from projections.engine.tables import AnyCursor
 from projections.links import RELATED
 
 AS_OF_EVENTS: Final = 10_000
 READS: Final = ("audit", "links")
+BEYOND: Final = 2**62
+"""After every position."""
 LEAF: Final = """
 select
     encode(leaf_hash, 'hex') as leaf_hash,
@@ -35,10 +38,20 @@ IsSigned = Callable[[bytes, str], bool]
 
 
 def positions(
-    cursor: AnyCursor, kind: str, name: str, after: int = 0, limit: int = AS_OF_EVENTS
+    cursor: AnyCursor,
+    kind: str,
+    name: str,
+    after: int = 0,
+    *,
+    limit: int = AS_OF_EVENTS,
+    others: Sequence[tuple[str, str]] = (),
 ) -> list[int]:
-    """Where the events stand that touched an object or, for an order, its payments and theirs."""
-    found = rows(cursor, RELATED, kind=kind, id=name, after=after, limit=limit)
+    """Where the events stand that touched an object or, for an order, its payments and theirs.
+
+    Those that touched `others` (kinds and names) are among them.
+    """
+    kinds, names = zip((kind, name), *others, strict=True)
+    found = rows(cursor, RELATED, kinds=list(kinds), ids=list(names), after=after, limit=limit)
     return [row["position"] for row in found]
 
 
@@ -56,26 +69,48 @@ def history(
     Raises `NotFound` for an object that none touched.
     """
     with reads.snapshot(READS, wait_for) as cursor:
-        found = positions(cursor, kind, name, start, limit)
+        found = positions(cursor, kind, name, start, limit=limit)
         if not found and start == 0:
             raise NotFound(f"No event names the {kind} {name[:100]!r}.")
         return rows(cursor, LINES, positions=found)
 
 
 def known_at(
-    reads: Reads, kind: str, name: str, position: int | None, *, wait_for: int = 0
+    reads: Reads,
+    projection: Projection,
+    name: str,
+    position: int | None,
+    *,
+    since: int | None = None,
+    wait_for: int = 0,
 ) -> list[int]:
     """Where the events stand that make up what was known of an object at a position.
 
-    Without one: what is known now, or once everything up to `wait_for` is taken in.
+    Without one: what is known now, or once everything up to `wait_for` is taken in. To know it at
+    every position from `since` on takes the events of what its row rested on meanwhile, too.
     """
-    with reads.snapshot(READS, wait_for if position is None else position) as cursor:
-        found = positions(cursor, kind, name, limit=AS_OF_EVENTS + 1)
+    listing = projection.listing
+    assert listing is not None
+    assert listing.link is not None
+    upto = BEYOND if position is None else position
+    read = (*READS, projection.name)
+    with reads.snapshot(read, wait_for if position is None else position) as cursor:
+        others = _others(cursor, listing, name, upto + 1 if since is None else since, upto)
+        found = positions(cursor, listing.link, name, limit=AS_OF_EVENTS + 1, others=others)
     if len(found) > AS_OF_EVENTS:
         raise InvalidRequest(
-            f"More than {AS_OF_EVENTS} events touch this {kind}; too many to fold."
+            f"More than {AS_OF_EVENTS} events touch this {listing.link}; too many to fold."
         )
-    return [each for each in found if position is None or each <= position]
+    return [each for each in found if each <= upto]
+
+
+def _others(
+    cursor: AnyCursor, listing: Listing, name: str, since: int, upto: int
+) -> list[tuple[str, str]]:
+    if listing.rests_on is None:
+        return []
+    found = rows(cursor, listing.rests_on, id=name, since=since, upto=upto)
+    return [(row["kind"], row["id"]) for row in found]
 
 
 def envelope(recorded: Recorded) -> Shown:

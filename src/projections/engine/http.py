@@ -137,8 +137,7 @@ class ReadModel:
         reads, name = reads_of(request), request.path_params["id"]
         if query.as_of is None:
             return self._one(request, query)
-        assert self.listing.link is not None
-        known = history.known_at(reads, self.listing.link, name, position_of(reads, query.as_of))
+        known = history.known_at(reads, self.projection, name, position_of(reads, query.as_of))
         with reads.as_of(self.name, known) as cursor:
             return self._show(request, cursor)
 

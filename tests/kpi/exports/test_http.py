@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 import kpi.exports.http
+from kpi.declare import CONTRACT_VERSION
 from kpi.exports.declare import exports
 from ledger.app import create_app
 from ledger.domain.access import Role
@@ -61,7 +62,10 @@ def get(client: TestClient, path: str, **query: Any) -> Response:
 
 def test_there_is_a_list_of_what_can_be_taken(client: TestClient) -> None:
     found = get(client, "/exports").json()
-    assert (found["contract_version"], found["formats"]) == (1, ["csv", "jsonl", "parquet"])
+    assert (found["contract_version"], found["formats"]) == (
+        CONTRACT_VERSION,
+        ["csv", "jsonl", "parquet"],
+    )
     assert [each["name"] for each in found["items"]] == [each.name for each in exports()]
     products = found["items"][-1]
     assert products["filters"] == ["currency", "sku"]

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import pytest
 
+from kpi.declare import CONTRACT_VERSION
 from kpi.exports.formats import Format
 from kpi.exports.manifest import manifest
 from kpi.exports.transfer import Transfer, begin
@@ -56,7 +57,7 @@ def test_what_was_sent_is_on_record(
         rows=3,
         sha256=sha256(file).hexdigest(),
         position=made.position - 1,
-        contract_version=1,
+        contract_version=CONTRACT_VERSION,
         columns=tuple(column.name for column in asked().export.columns),
         complete=True,
     )

@@ -98,4 +98,26 @@ def test_other_things_changed_too(counter: Counter):
     listed, received = counter.get("/stock/MUG/history", changes=True)["items"]
     assert listed["changed"]["name"] == [None, "Mug"]
     units = counter.get("/stock/MUG")["available"]
-    assert received["changed"] == {"on_hand": [0, units], "available": [0, units]}
+    moved = ("received", "on_hand", "available")
+    assert received["changed"] == {column: [0, units] for column in moved}
+
+
+def test_units_are_committed_by_the_payment_of_their_order(counter: Counter):
+    """A payment is none of a product's events, and still made its row what it is."""
+    order = counter.sell()
+    sku, units = next(iter(order.units.items()))
+    last = counter.follow()
+    item = counter.get(f"/stock/{sku}")
+    assert (item["committed"], item["reserved"]) == (units, 0)
+    assert counter.get(f"/stock/{sku}", as_of=last) == item
+    fields = counter.get(f"/stock/{sku}/explain")["fields"]
+    (change,) = fields["committed"]["changes"][1:]
+    assert change["kind"] == "charge.succeeded"
+    placed = counter.get(f"/orders/{order.id}/history")["items"][0]["position"]
+    then = counter.get(f"/stock/{sku}", as_of=placed + len(order.units))
+    assert (then["committed"], then["reserved"]) == (0, units)
+    counter.shop.fulfil(order)
+    counter.follow()
+    sent = counter.get(f"/stock/{sku}/history", changes=True)["items"][-1]["changed"]
+    assert sent["committed"] == [units, 0]
+    assert "reserved" not in sent
