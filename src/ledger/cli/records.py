@@ -110,7 +110,7 @@ def _found(kind: str, name: str, as_of: str | None) -> _Found:
                 f"nothing is kept of the past of {kind!r}.", param_hint="--as-of"
             )
         else:
-            known = known_at(reads, listing.link, name, position_of(reads, as_of))
+            known = known_at(reads, projection, name, position_of(reads, as_of))
             reading = reads.as_of(projection.name, known)
         with reading as cursor:
             row = Lister(listing).one(cursor, name)
