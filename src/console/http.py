@@ -17,41 +17,56 @@ from console.api import Api, Problem
 from console.visit import SEE_OTHER, SIGN_IN
 
 HOME: Final = "/console"
+TOO_OLD: Final = Problem(403, {"title": "This page was too old; try again."})
 
 
 async def show_sign_in(request: Request) -> Response:
-    """Ask for a token."""
-    return _sign_in_page(request, request.query_params.get("next", HOME), None)
+    """Ask for a token; takes back cookies that open nothing."""
+    wanted = request.query_params.get("next", HOME)
+    try:
+        found = await session.find(request)
+    except Problem as problem:
+        return _sign_in_page(request, wanted, problem)
+    page = _sign_in_page(request, wanted)
+    if found is None:
+        session.clear(request, page)
+    return page
 
 
 async def sign_in(request: Request) -> Response:
     """Begin a session with a token that opens something."""
+    wanted = HOME
     try:
+        await session.find(request)
         fields = await session.form_of(request)
-    except session.Forged:
-        return _sign_in_page(request, HOME, "This page was too old; try again.", 403)
-    wanted, token = fields.get("next", HOME), fields.get("token", "").strip()
-    try:
+        wanted, token = fields.get("next", HOME), fields.get("token", "").strip()
         me = await Api(request, None).whose(token)
+        response = RedirectResponse(_ours(wanted), SEE_OTHER)
+        await session.begin(request, response, me["actor"].removeprefix("token/"))
+    except session.Forged:
+        return _sign_in_page(request, wanted, TOO_OLD)
     except Problem as problem:
-        return _sign_in_page(request, wanted, problem.detail or problem.title, problem.status)
-    response = RedirectResponse(_ours(wanted), SEE_OTHER)
-    session.begin(request, response, me["actor"].removeprefix("token/"))
+        return _sign_in_page(request, wanted, problem)
     return response
 
 
 async def sign_out(request: Request) -> Response:
-    """End the session of this browser."""
+    """End the session of this browser, in every process."""
+    response = RedirectResponse(SIGN_IN, SEE_OTHER)
     try:
+        await session.find(request)
         await session.form_of(request)
+        await session.end(request, response)
     except session.Forged:
         return RedirectResponse(HOME, SEE_OTHER)
-    response = RedirectResponse(SIGN_IN, SEE_OTHER)
-    session.end(response)
+    except Problem as problem:
+        return _sign_in_page(request, HOME, problem)
     return response
 
 
-def _sign_in_page(request: Request, wanted: str, wrong: str | None, status: int = 200) -> Response:
+def _sign_in_page(request: Request, wanted: str, problem: Problem | None = None) -> Response:
+    wrong = problem and (problem.detail or problem.title)
+    status = problem.status if problem else 200
     return render.page(request, "sign_in.html", status, me=None, wanted=wanted, wrong=wrong)
 
 

@@ -23,6 +23,7 @@ HEADERS: Final = {
     "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self';"
     " img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none';"
     " frame-ancestors 'none'",
+    "referrer-policy": "same-origin",  # without it browsers would not say where our forms come from
     "vary": "cookie, hx-request",
 }
 

@@ -1,67 +1,113 @@
-"""Who is signed in: a signed cookie that names a token, and proof that a form is one of ours.
+"""Who is signed in: a cookie with a session's secret, and proof that a form is one of ours.
 
-The cookie holds no secret of the user's: a token's id, signed, for twelve hours. A token that is
+The service knows which sessions go on: signing out ends one everywhere, at once. A token that is
 revoked or expires ends its sessions with it, since the API asks about it at every call.
 """
 
 from __future__ import annotations
 
+import re
+from hashlib import sha256
 from hmac import compare_digest
-from typing import Final
-from urllib.parse import parse_qsl
+from typing import Final, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
 
-from itsdangerous import BadSignature, TimestampSigner, URLSafeSerializer
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from console.api import Problem
+from ledger.errors import StoreUnavailable
+from ledger.sessions import LIFETIME_SECONDS, Sessions
 from ledger.settings import Settings, is_loopback
 
 COOKIE: Final = "ledger_session"
+HOST_COOKIE: Final = "__Host-ledger_session"
+"""Over TLS: no other host, and nothing that came without TLS, can set a cookie of such a name.
+
+https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#name-the-__host-prefix
+"""
 PATH: Final = "/console"
-LIFETIME_SECONDS: Final = 12 * 60 * 60
 MAX_FORM_BYTES: Final = 64 * 1024
 CSRF_FIELD: Final = "csrf"
+_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class Forged(Exception):
     """A form that no page of ours made for this session."""
 
 
-def token_id_of(request: Request) -> str | None:
-    """The id of the token that this browser signed in with; None without a valid cookie."""
-    given = request.cookies.get(COOKIE, "")
+class Session(NamedTuple):
+    """A browser's session: its secret, and the id of the token that signed in."""
+
+    secret: str
+    token_id: str
+
+
+async def find(request: Request) -> Session | None:
+    """The session that goes on, if any; raises `Problem` while nobody can know.
+
+    A browser may hold several cookies of our name, planted ones among them: the first one that is
+    of a session counts, and the others do no harm.
+    """
     try:
-        return _signer(request).unsign(given, max_age=LIFETIME_SECONDS).decode()
-    except BadSignature:
-        return None
+        found = await run_in_threadpool(_sessions(request).find, _secrets(request))
+    except StoreUnavailable as error:
+        raise _away(error) from error
+    request.state.session = session = found and Session(*found)
+    return session
 
 
-def begin(request: Request, response: Response, token_id: str) -> None:
-    """Sign a browser in."""
+async def begin(request: Request, response: Response, token_id: str) -> None:
+    """Sign a browser in, and end what it had before; raises `Problem` where that cannot be kept."""
+    sessions = _sessions(request)
+    try:
+        await run_in_threadpool(sessions.end, _secrets(request))
+        secret = await run_in_threadpool(sessions.begin, token_id)
+    except StoreUnavailable as error:
+        raise _away(error) from error
+    name, path, secure = _cookie_of(request)
     response.set_cookie(
-        COOKIE,
-        _signer(request).sign(token_id).decode(),
+        name,
+        secret,
         max_age=LIFETIME_SECONDS,
-        path=PATH,
-        secure=not _is_local(request),
+        path=path,
+        secure=secure,
         httponly=True,
         samesite="strict",
     )
 
 
-def end(response: Response) -> None:
-    """Sign it out."""
-    response.delete_cookie(COOKIE, path=PATH, httponly=True, samesite="strict")
+async def end(request: Request, response: Response) -> None:
+    """Sign it out, here and in every process; raises `Problem` where that cannot be kept."""
+    try:
+        await run_in_threadpool(_sessions(request).end, _secrets(request))
+    except StoreUnavailable as error:
+        raise _away(error) from error
+    clear(request, response)
+
+
+def clear(request: Request, response: Response) -> None:
+    """Let the browser forget cookies that open nothing."""
+    name, path, secure = _cookie_of(request)
+    if _given(request, name):
+        response.delete_cookie(name, path=path, secure=secure, httponly=True, samesite="strict")
 
 
 def csrf_of(request: Request) -> str:
-    """What a form must bring to be one of ours: it belongs to this session's cookie."""
-    signed = URLSafeSerializer(_key(request), salt="console form").dumps(_cookie(request))
-    return str(signed)
+    """What a form must bring to be one of ours: it belongs to this session's secret.
+
+    Before anybody signed in it proves nothing; then only where the form comes from does.
+    """
+    session: Session | None = getattr(request.state, "session", None)
+    secret = session.secret if session else ""
+    return sha256(f"console form\n{secret}".encode()).hexdigest()
 
 
 async def form_of(request: Request) -> dict[str, str]:
     """The fields of a form of ours; raises `Forged` for any other."""
+    if not _comes_from_us(request):
+        raise Forged
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -76,16 +122,49 @@ async def form_of(request: Request) -> dict[str, str]:
     return fields
 
 
-def _cookie(request: Request) -> str:
-    return request.cookies.get(COOKIE, "")
+def _comes_from_us(request: Request) -> bool:
+    """Whether the browser says that a page of this very host sent the form.
+
+    Browsers say it by `Sec-Fetch-Site` where there is TLS or loopback, and by `Origin` with every
+    form that is sent; no script of a page can change either.
+    https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site
+    """
+    if site := request.headers.get("sec-fetch-site"):
+        return site == "same-origin"
+    origin = request.headers.get("origin", "")
+    return origin != "" and urlsplit(origin).netloc == request.headers.get("host")
 
 
-def _signer(request: Request) -> TimestampSigner:
-    return TimestampSigner(_key(request), salt="console session")
+def _cookie_of(request: Request) -> tuple[str, str, bool]:
+    """The cookie's name, its path, and whether it goes over TLS only."""
+    if _is_local(request):
+        return COOKIE, PATH, False
+    return HOST_COOKIE, "/", True
 
 
-def _key(request: Request) -> str:
-    return request.state.session_key
+def _secrets(request: Request) -> list[str]:
+    """What may be the secret of a session, of all cookies of our name."""
+    name, _, _ = _cookie_of(request)
+    return [value for value in _given(request, name) if _SECRET.fullmatch(value)]
+
+
+def _given(request: Request, name: str) -> list[str]:
+    """The values of all cookies of a name, in the order in which the browser sends them."""
+    pairs = (
+        part.strip().partition("=")
+        for header in request.headers.getlist("cookie")
+        for part in header.split(";")
+    )
+    return [value for found, _, value in pairs if found == name]
+
+
+def _sessions(request: Request) -> Sessions:
+    return request.state.sessions
+
+
+def _away(error: StoreUnavailable) -> Problem:
+    title, code = "Store unavailable", "store_unavailable"
+    return Problem(503, {"title": title, "code": code, "detail": str(error)})
 
 
 def _is_local(request: Request) -> bool:

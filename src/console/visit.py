@@ -56,8 +56,9 @@ def view(path: str, show: View, *, methods: tuple[str, ...] = ("GET",)) -> Route
 
     @wraps(show)
     async def handler(request: Request) -> Response:
-        api = Api(request, session.token_id_of(request))
         try:
+            found = await session.find(request)
+            api = Api(request, found and found.token_id)
             me = await api.get("/me")
         except Problem as problem:
             return _sign_in(request) if problem.status == 401 else _refused(request, None, problem)

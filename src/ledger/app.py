@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from functools import partial
-from secrets import token_urlsafe
 from typing import Any, Final
 
 import psycopg
@@ -40,6 +39,7 @@ from ledger.openapi_document import describe
 from ledger.postgres.database import Database
 from ledger.postgres.failures import store_errors
 from ledger.service import make_engine
+from ledger.sessions import Sessions
 from ledger.settings import Settings
 from ledger.version import version
 from projections.engine.prover import Prover
@@ -128,7 +128,7 @@ async def _open(settings: Settings, database: Database, stack: AsyncExitStack) -
     reads = stack.enter_context(closing(Reads(engine)))
     return {
         "settings": settings,
-        "session_key": session_key(settings),
+        "sessions": stack.enter_context(closing(Sessions(database))),
         "guard": Guard(log, analysts_see_orders=settings.ledger_analysts_see_orders),
         "log": log,
         "engine": engine,
@@ -145,12 +145,6 @@ async def _open(settings: Settings, database: Database, stack: AsyncExitStack) -
 def signing_secrets(settings: Settings) -> list[str]:
     """The secrets with which Stripe signs what it sends us at present."""
     return [secret.get_secret_value() for secret in settings.stripe_webhook_secrets]
-
-
-def session_key(settings: Settings) -> str:
-    """What signs the console's sessions; without a setting they end with the process."""
-    given = settings.ledger_session_secret
-    return token_urlsafe(32) if given is None else given.get_secret_value()
 
 
 def _on_ledger_error(_: Request, error: Exception) -> Response:

@@ -97,7 +97,6 @@ class Settings(BaseSettings):
     ledger_snapshot_minutes: int = Field(default=60, ge=1, le=24 * 60)
     ledger_proof_hours: int = Field(default=24, ge=1, le=31 * 24)
     ledger_expire_seconds: int = Field(default=30, ge=1, le=24 * 60 * 60)
-    ledger_session_secret: Annotated[SecretStr, Field(min_length=32)] | None = None
     ledger_time_zone: ZoneInfo = ZoneInfo("UTC")
     ledger_log_level: Literal["debug", "info", "warning", "error"] = "info"
 

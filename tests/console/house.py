@@ -54,7 +54,7 @@ class House:
 
     def send(self, page: Response, path: str, **fields: str) -> Response:
         """Send a form of a page, with what is hidden in it."""
-        return self.client.post(path, data=hidden(page) | fields)
+        return self.client.post(path, data=hidden(page) | fields, headers={"origin": URL})
 
     def call(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """What a program of the shop does, seen by every page that is asked for afterwards."""

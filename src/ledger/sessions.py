@@ -1,0 +1,83 @@
+"""Sessions: which browser signed in with which token, known to every process, until they end."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Final
+
+from psycopg_pool import ConnectionPool
+
+from ledger.log import RECONNECT_SECONDS
+from ledger.postgres.database import Database
+from ledger.postgres.failures import reaching
+
+LIFETIME_SECONDS: Final = 12 * 60 * 60
+CONNECTIONS: Final = 4
+WAIT_SECONDS: Final = 5.0
+
+BEGIN: Final = """
+with over as (
+    delete from ledger.sessions where expires_at <= clock_timestamp()
+)
+insert into ledger.sessions (secret_sha256, token_id, expires_at)
+values (%s, %s, clock_timestamp() + make_interval(secs => %s))
+"""
+FIND: Final = """
+select given.place - 1, s.token_id
+from unnest(%s::bytea[]) with ordinality as given (secret_sha256, place)
+join ledger.sessions as s using (secret_sha256)
+where s.expires_at > clock_timestamp()
+order by given.place
+limit 1
+"""
+END: Final = "delete from ledger.sessions where secret_sha256 = any(%s)"
+
+
+class Sessions:
+    """The sessions of the console, over a few connections of their own.
+
+    The database holds the SHA-256 of a session's secret, which is 32 random bytes. Every method
+    raises `StoreUnavailable`.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._pool = ConnectionPool(
+            database.conninfo("app"),
+            min_size=1,
+            max_size=CONNECTIONS,
+            timeout=WAIT_SECONDS,
+            reconnect_timeout=RECONNECT_SECONDS,
+            kwargs={"autocommit": True},
+            check=ConnectionPool.check_connection,
+            open=True,
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.close()
+
+    def begin(self, token_id: str) -> str:
+        """Begin a session of twelve hours; answers its secret."""
+        secret = secrets.token_urlsafe(32)
+        with reaching(self._pool), self._pool.connection() as conn:
+            conn.execute(BEGIN, [_digest(secret), token_id, LIFETIME_SECONDS])
+        return secret
+
+    def find(self, given: Sequence[str]) -> tuple[str, str] | None:
+        """The first of these secrets whose session goes on, with the id of its token."""
+        if not given:
+            return None
+        with reaching(self._pool), self._pool.connection() as conn:
+            row = conn.execute(FIND, [[_digest(secret) for secret in given]]).fetchone()
+        return None if row is None else (given[int(row[0])], row[1])
+
+    def end(self, given: Sequence[str]) -> None:
+        """End the sessions of these secrets, for good."""
+        with reaching(self._pool), self._pool.connection() as conn:
+            conn.execute(END, [[_digest(secret) for secret in given]])
+
+
+def _digest(secret: str) -> bytes:
+    return sha256(secret.encode()).digest()
