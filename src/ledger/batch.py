@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from hashlib import sha256
 
 import msgspec
 from msgspec import Raw, Struct
@@ -51,6 +52,7 @@ _INITIAL: dict[str, State] = {
     "issue": NoIssue(),
     "wishlist": Wishlist(),
     "command": None,
+    "customer_command": None,
 }
 
 
@@ -72,8 +74,6 @@ def _evolve(state: State, event: Event) -> State:
 
 
 def _stream_of(event: Event) -> str:
-    if isinstance(event, CommandAccepted):
-        return f"command/{event.key}"
     if isinstance(event, OrderEvent):
         return f"order/{event.order_id}"
     if isinstance(event, IssueEvent):
@@ -85,12 +85,17 @@ def _stream_of(event: Event) -> str:
 
 
 class Call(Struct, frozen=True):
-    """A command that somebody waits for, with an idempotency key or without."""
+    """A command that somebody waits for, with an idempotency key or without.
+
+    A key is its owner's: two customers, or a customer and the shop, may use the same one.
+    `key_owner` is the customer's id; None is the shop, whose programs and people share theirs.
+    """
 
     command: Command
     meta: Meta
     key: str | None
     request_sha256: str
+    key_owner: str | None = None
 
     def check(self) -> None:
         """Raise InvalidCommand for names that no stream can have, and where a reason is due."""
@@ -127,11 +132,19 @@ class Call(Struct, frozen=True):
             return f"wishlist/{self.command.customer_id}"
         return f"order/{self.command.order_id}"
 
+    @property
+    def memory(self) -> str | None:
+        """The stream that remembers its key; a customer's id may be long, and may hold a slash."""
+        if self.key is None or self.key_owner is None:
+            return None if self.key is None else f"command/{self.key}"
+        owner = sha256(self.key_owner.encode()).hexdigest()
+        return f"customer_command/{owner}/{self.key}"
+
     def needs(self) -> set[str]:
         """The streams that it needs whatever they hold."""
         needed = {self.home}
-        if self.key is not None:
-            needed.add(f"command/{self.key}")
+        if self.memory is not None:
+            needed.add(self.memory)
         if isinstance(self.command, PlaceOrder):
             needed.update(f"stock/{line.sku}" for line in self.command.lines)
         if isinstance(self.command, WishlistCommand):
@@ -189,18 +202,19 @@ class Batch:
 
     def decide(self, call: Call) -> Accepted | None:
         """Decide a call; None where its events do not fit in. Raises a `Refused`."""
-        if call.key is not None:
-            accepted = self._streams[f"command/{call.key}"].state
+        if call.memory is not None:
+            accepted = self._streams[call.memory].state
             if isinstance(accepted, CommandAccepted):
                 return self._repeat(call, accepted)
-        events = [*self._decided(call), *_memory(call)]
-        if len(self.entries) + len(events) > self._limit:
+        made = [(_stream_of(event), event) for event in self._decided(call)]
+        made += _remembered(call)
+        if len(self.entries) + len(made) > self._limit:
             assert self.entries, "the events of one command always fit in"
             return None
         meta = call.stamp()
-        for event in events:
-            self._add(event, call.command.at, meta)
-        return self._answer(call.value(), _stream_of(events[-1]) if events else call.home)
+        for name, event in made:
+            self._add(name, event, call.command.at, meta)
+        return self._answer(call.value(), made[-1][0] if made else call.home)
 
     def streams(self, positions: Sequence[int]) -> Iterable[Stream]:
         """The streams as they stand once the entries have their positions."""
@@ -232,8 +246,8 @@ class Batch:
                 items[name.removeprefix("stock/")] = item
         return items
 
-    def _add(self, event: Event, at: datetime, meta: Meta) -> None:
-        stream = self._streams[_stream_of(event)].then(event)
+    def _add(self, name: str, event: Event, at: datetime, meta: Meta) -> None:
+        stream = self._streams[name].then(event)
         self._streams[stream.name] = stream
         self._last_entry[stream.name] = len(self.entries)
         self.entries.append(Entry(stream.name, stream.version, event, at, meta))
@@ -244,7 +258,7 @@ class Batch:
                 f"Idempotency key {accepted.key!r} was used with another request; use a new key."
             )
         value = msgspec.json.decode(accepted.result, type=dict[str, str])
-        return self._answer(value, f"command/{accepted.key}")
+        return self._answer(value, call.memory or call.home)
 
     def _answer(self, value: Mapping[str, str], stream: str) -> Accepted:
         return Accepted(value, self._last_entry.get(stream), self._streams[stream].position)
@@ -257,8 +271,10 @@ def goods(state: State) -> set[str]:
     return {f"stock/{sku}" for sku in state.sale.units}
 
 
-def _memory(call: Call) -> list[Event]:
-    if call.key is None:
+def _remembered(call: Call) -> list[tuple[str, Event]]:
+    """What keeps the answer to a call with a key, and the stream that it stands in."""
+    if call.key is None or call.memory is None:
         return []
     result = Raw(msgspec.json.encode(call.value()))
-    return [CommandAccepted(key=call.key, request_sha256=call.request_sha256, result=result)]
+    accepted = CommandAccepted(key=call.key, request_sha256=call.request_sha256, result=result)
+    return [(call.memory, accepted)]

@@ -36,16 +36,23 @@ class Desk:
         self._combiner = Combiner[Call, Result](self._carry_out, MAX_CALLS)
 
     def execute(
-        self, command: Command, meta: Meta, *, key: str | None = None, request_sha256: str = ""
+        self,
+        command: Command,
+        meta: Meta,
+        *,
+        key: str | None = None,
+        key_owner: str | None = None,
+        request_sha256: str = "",
     ) -> Result:
         """Carry out a command, or raise a `Refused`, and then nothing was stored.
 
-        With an idempotency `key`, a second call with the same `request_sha256` gets the first
-        one's result and changes nothing. Raises `Conflict` when other processes were faster again
-        and again, `StoreUnavailable` when it is not known what was stored: use a key, and repeat.
+        With an idempotency `key`, a second call of the same `key_owner` (a customer's id; None is
+        the shop) with the same `request_sha256` gets the first one's result and changes nothing.
+        Raises `Conflict` when other processes were faster again and again, `StoreUnavailable` when
+        it is not known what was stored: use a key, and repeat.
         """
         assert (key is None) == (not request_sha256), "a key stands for a request"
-        call = Call(command, meta, key, request_sha256)
+        call = Call(command, meta, key, request_sha256, key_owner)
         call.check()
         return self._combiner.submit(call)
 

@@ -236,6 +236,7 @@ def execute(request: Request, command: Command, body: Shape, reason: str | None 
         command,
         meta_of(request, reason),
         key=key,
+        key_owner=identity_of(request).customer_id,
         request_sha256="" if key is None else _fingerprint(request, body),
     )
 

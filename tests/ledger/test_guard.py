@@ -239,14 +239,20 @@ def test_a_customer_orders_for_himself_at_the_shops_prices(house: House) -> None
     assert placed.customer_id == "ann"
 
 
-def test_an_idempotency_key_gives_no_customer_the_answer_of_another(house: House) -> None:
-    admin = house.token()
+def test_an_idempotency_key_is_its_owners(house: House) -> None:
+    """Customers and the shop may use the same one; the shop's people share theirs."""
+    admin, ops = house.token(), house.token(Role.OPS)
     ann, bob = (house.token(Role.CUSTOMER, customer_id=each) for each in ("ann", "bob"))
     house.open_shop(admin)
-    first = house.call(ann, "POST", "/orders", ORDER, **{"idempotency-key": "k"})
-    again = house.call(ann, "POST", "/orders", ORDER, **{"idempotency-key": "k"})
-    other = house.call(bob, "POST", "/orders", ORDER, **{"idempotency-key": "k"})
-    assert first.json() == again.json()
+    key = {"idempotency-key": "order-1001"}
+    answers = [house.call(who, "POST", "/orders", ORDER, **key) for who in (ann, bob, admin)]
+    assert [answer.status_code for answer in answers] == [201] * 3
+    assert len({answer.json()["id"] for answer in answers}) == 3
+    for who, first in zip((ann, bob, admin, ops), (*answers, answers[2]), strict=True):
+        assert house.call(who, "POST", "/orders", ORDER, **key).json() == first.json()
+    second = house.token(Role.CUSTOMER, customer_id="ann")
+    assert house.call(second, "POST", "/orders", ORDER, **key).json() == answers[0].json()
+    other = house.call(ann, "POST", "/orders", ORDER | {"email": "ann@example.com"}, **key)
     assert (other.status_code, other.json()["code"]) == (409, "idempotency_mismatch")
 
 
