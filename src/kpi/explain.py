@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg.sql import SQL, Composable, Composed, Identifier, Placeholder
 
@@ -11,9 +11,12 @@ from kpi.declare import Balance, Figure, Rows, Sum
 from kpi.evaluate import WINDOWS
 from kpi.windows import Window
 from ledger.errors import InvalidRequest
-from projections.engine.listing import Page, decoded, encoded, refusing_bad_values
+from projections.engine.listing import Page, bad_cursor, decoded, encoded, refusing_bad_values
 from projections.engine.registry import discover
 from projections.engine.tables import AnyCursor, names, trusted
+
+HIDDEN: Final = ("fact_day", "n", "version")
+"""Columns that only put facts into an order."""
 
 
 class _Source(NamedTuple):
@@ -38,7 +41,9 @@ def explain(
     facts of its own: raises `InvalidRequest`, naming those.
     """
     source = _source(figure)
-    last = None if start is None else decoded(start, len(source.order))
+    last = None if start is None else decoded(start)
+    if last is not None and len(last) != len(source.order):
+        raise bad_cursor()
     query = _page(source, has_currency=currency is not None, is_first=last is None)
     given = {
         "first": [window.first],
@@ -97,6 +102,6 @@ def _page(source: _Source, *, has_currency: bool, is_first: bool) -> Composed:
 def _cut(found: list[dict[str, Any]], order: Sequence[str], limit: int) -> Page:
     following = encoded([found[limit - 1][name] for name in order]) if len(found) > limit else None
     for row in found:
-        row.pop("fact_day", None)
-        row.pop("n", None)
+        for name in HIDDEN:
+            row.pop(name, None)
     return Page(found[:limit], following)

@@ -41,7 +41,7 @@ from kpi.windows import LENGTHS, Window, day_of, parse
 from ledger.access import Surface
 from ledger.errors import InvalidRequest, InvalidWindow, LedgerError, UnknownFigure
 from ledger.openapi import operation
-from projections.engine.shapes import READ, position_of, reads_of
+from projections.engine.shapes import READ, Item, position_of, reads_of
 
 _Errors = tuple[type[LedgerError], ...]
 _WINDOW: Final[_Errors] = (InvalidWindow, *READ)
@@ -63,7 +63,7 @@ def read_figures(request: Request, query: FiguresQuery) -> FiguresAnswer:
         made = report(cursor, window, compare=compare, currency=query.currency, figures=figures)
     return FiguresAnswer(
         window=window_answer(window),
-        previous=None if compare is None else window_answer(compare),
+        previous_window=None if compare is None else window_answer(compare),
         standing=standing_answer(made),
         currencies={name: figures_answer(each) for name, each in made.currencies.items()},
         shop=figures_answer(made.shop),
@@ -90,7 +90,7 @@ def read_daily(request: Request, query: DailyQuery) -> DailyAnswer:
     return DailyAnswer(
         window=window_answer(window),
         standing=standing_answer(made[-1]),
-        days=[
+        by_day=[
             DayAnswer(
                 day=each.window.first,
                 currencies={name: values_answer(f) for name, f in each.currencies.items()},
@@ -108,7 +108,7 @@ def read_daily(request: Request, query: DailyQuery) -> DailyAnswer:
     answers=FactsAnswer,
     errors=(UnknownFigure, *_WINDOW),
 )
-def explain_figure(request: Request, query: FactsQuery) -> FactsAnswer:
+def explain_figure(request: Request, query: FactsQuery) -> Item:
     """List the facts behind a figure, the latest first; what they `counted` adds up to it.
 
     A figure that is computed from others is explained by those: its `parts` in the definitions.
@@ -126,8 +126,13 @@ def explain_figure(request: Request, query: FactsQuery) -> FactsAnswer:
             limit=query.limit,
             start=query.cursor,
         )
-    return FactsAnswer(
-        figure=asked.id, window=window_answer(window), items=found.rows, next=found.next
+    return Item(
+        {
+            "figure": asked.id,
+            "window": window_answer(window).model_dump(mode="json"),
+            "items": found.rows,
+            "next": found.next,
+        }
     )
 
 
@@ -167,15 +172,17 @@ def read_snapshots(request: Request, query: SnapshotsQuery) -> SnapshotsAnswer:
             currency=query.currency,
             as_of=as_of,
         )
-    return SnapshotsAnswer(items=[SnapshotAnswer(**row) for row in found])
+    return SnapshotsAnswer(
+        items=[SnapshotAnswer(values=row.pop("figures"), **row) for row in found]
+    )
 
 
 @operation(surface=Surface.SEE_FIGURES, tag="kpi", answers=DefinitionsAnswer)
 def read_definitions(_request: Request) -> DefinitionsAnswer:
     """Show what every figure is: the contract."""
     return DefinitionsAnswer(
-        version=CONTRACT_VERSION,
-        window_days=list(LENGTHS),
+        contract_version=CONTRACT_VERSION,
+        window_lengths=list(LENGTHS),
         figures=[DefinitionAnswer(**definition(each)) for each in catalogue().values()],
     )
 

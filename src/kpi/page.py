@@ -71,8 +71,8 @@ def _formula(figure: Figure) -> str:
 def contract() -> str:
     """The contract for programs, as JSON."""
     document = {
-        "version": CONTRACT_VERSION,
-        "window_days": list(LENGTHS),
+        "contract_version": CONTRACT_VERSION,
+        "window_lengths": list(LENGTHS),
         "figures": [definition(each) for each in catalogue().values()],
         "exports": {
             each.name: {"columns": [column.name for column in each.columns]} for each in exports()

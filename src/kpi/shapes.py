@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PlainSerializer
+from pydantic import ConfigDict, Field, PlainSerializer
 
 from kpi.report import Figures, Report
 from kpi.windows import Window
@@ -109,7 +109,7 @@ class FiguresAnswer(Shape):
     """Figures by currency, and those of the whole shop."""
 
     window: WindowAnswer
-    previous: WindowAnswer | None
+    previous_window: WindowAnswer | None
     standing: RestsOnAnswer
     currencies: dict[str, dict[str, FigureAnswer]]
     shop: dict[str, FigureAnswer]
@@ -128,15 +128,70 @@ class DailyAnswer(Shape):
 
     window: WindowAnswer
     standing: RestsOnAnswer
-    days: list[DayAnswer]
+    by_day: list[DayAnswer]
+
+
+class Fact(Shape):
+    """A fact behind a figure: `counted` is what it put in, the rest what its kind of fact says.
+
+    `kind` tells what happened, `day` is the one that it counts on, and `at` its time.
+    """
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
+    counted: int
+    kind: str = ""
+    day: date | None = None
+    at: datetime | None = None
+    currency: str | None = None
+    order_id: str | None = None
+    payment_id: str | None = None
+    refund_id: str | None = None
+    dispute_id: str | None = None
+    transaction_id: str | None = None
+    subscription_id: str | None = None
+    customer_id: str | None = None
+    customer: str | None = None
+    email: str | None = None
+    sku: str | None = None
+    name: str | None = None
+    position: int | None = None
+    number: int | None = None
+    actor: str | None = None
+    reason: str | None = None
+    amount_minor: int | None = None
+    gross_minor: int | None = None
+    goods_minor: int | None = None
+    discount_minor: int | None = None
+    shipping_minor: int | None = None
+    tax_minor: int | None = None
+    total_minor: int | None = None
+    return_minor: int | None = None
+    revenue_minor: int | None = None
+    refunded_minor: int | None = None
+    orders: int | None = None
+    refunded: int | None = None
+    disputes: int | None = None
+    succeeded: int | None = None
+    failed: int | None = None
+    units: int | None = None
+    quantity: int | None = None
+    on_hand: int | None = None
+    reserved: int | None = None
+    sold: int | None = None
+    subscriptions: int | None = None
+    subscribers_new: int | None = None
+    subscribers_churned: int | None = None
+    first_wish_at: datetime | None = None
+    next_order_day: date | None = None
 
 
 class FactsAnswer(Shape):
-    """Facts behind a figure, the latest first; `counted` is what each of them put in."""
+    """Facts behind a figure, the latest first."""
 
     figure: str
     window: WindowAnswer
-    items: list[dict[str, Any]]
+    items: list[Fact]
     next: str | None
 
 
@@ -168,7 +223,7 @@ class SnapshotAnswer(Shape):
     time_zone: str
     computed_at: datetime
     complete: bool
-    figures: dict[str, int]
+    values: dict[str, int]
 
 
 class SnapshotsAnswer(Shape):
@@ -194,10 +249,10 @@ class DefinitionAnswer(Shape):
 
 
 class DefinitionsAnswer(Shape):
-    """The contract: its version, the lengths of its windows, and every figure."""
+    """The contract: its version, the lengths of its windows in days, and every figure."""
 
-    version: int
-    window_days: list[int]
+    contract_version: int
+    window_lengths: list[int]
     figures: list[DefinitionAnswer]
 
 

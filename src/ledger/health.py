@@ -98,7 +98,7 @@ class Readiness(Shape):
     head: int
     lag_events: int
     lag_seconds: float
-    halted: list[Halted]
+    not_following: list[Halted]
 
 
 @operation(surface=Surface.PUBLIC, tag="service", answers=Alive)
@@ -107,7 +107,13 @@ async def healthz(_: Request) -> Alive:
     return Alive(alive=True)
 
 
-@operation(surface=Surface.PUBLIC, tag="service", answers=Readiness, errors=(StoreUnavailable,))
+@operation(
+    surface=Surface.PUBLIC,
+    tag="service",
+    answers=Readiness,
+    also={503: Readiness},
+    errors=(StoreUnavailable,),
+)
 def readyz(request: Request) -> Response:
     """Say whether the store answers and the read models follow closely; 503 unless both do."""
     health = look(request.state.engine)
@@ -117,13 +123,13 @@ def readyz(request: Request) -> Response:
         head=health.head,
         lag_events=health.lag_events,
         lag_seconds=health.lag_seconds,
-        halted=halted,
+        not_following=halted,
     )
     status = 200 if health.ready else 503
     return Response(answer.model_dump_json(), status, media_type="application/json")
 
 
-@operation(surface=Surface.PUBLIC, tag="service")
+@operation(surface=Surface.PUBLIC, tag="service", sends=("text/plain",))
 def metrics(request: Request) -> Response:
     """Give the figures of this process and the lag of the read models to Prometheus."""
     try:

@@ -2,8 +2,9 @@
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import wraps
+from types import MappingProxyType
 from typing import Any, Final
 
 from msgspec import Struct
@@ -48,6 +49,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     tag: str
     idempotent: bool
     sends: tuple[str, ...]
+    takes: str | None
+    also: Mapping[int, type[BaseModel]]
 
 
 Endpoint = Callable[..., Any]
@@ -66,6 +69,8 @@ def operation(
     errors: tuple[type[LedgerError], ...] = (),
     idempotent: bool = False,
     sends: tuple[str, ...] = (),
+    takes: str | None = None,
+    also: Mapping[int, type[BaseModel]] = MappingProxyType({}),
 ) -> Callable[[Endpoint], Handler]:
     """Check who calls, `query` and `body` before an endpoint, and hand them on by these names.
 
@@ -73,7 +78,8 @@ def operation(
     thread pool, an async one in the loop. It returns a model, which is sent as JSON with `status`,
     or a response. What does not fit raises `InvalidRequest` or `PayloadTooLarge`; `idempotent`
     tells readers that the call takes an `Idempotency-Key`, `sends` which media types an answer may
-    have that is no JSON.
+    have that is no JSON, `takes` that of a body which the endpoint reads by itself,
+    `also` what it answers under other statuses than `status`.
     """
     declared = Operation(
         surface=surface,
@@ -85,6 +91,8 @@ def operation(
         tag=tag,
         idempotent=idempotent,
         sends=sends,
+        takes=takes,
+        also=also,
     )
 
     def decorate(endpoint: Endpoint) -> Handler:

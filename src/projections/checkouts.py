@@ -1,6 +1,10 @@
 """Checkouts: visits to the payment page, which connect orders and payments; one row a session."""
 
 from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated
+
+from typing_extensions import TypeAliasType
 
 from ledger.domain.facts import CheckoutFact, Moment
 from projections.engine.declare import (
@@ -15,6 +19,29 @@ from projections.engine.declare import (
     newest,
     ranked,
 )
+from projections.engine.row import Currency, Row, states
+
+CheckoutState = TypeAliasType("CheckoutState", Annotated[str, states(CheckoutFact)])
+
+
+class Checkout(Row):
+    """A visit to Stripe's payment page; it moves no money of its own."""
+
+    session_id: str
+    state: CheckoutState
+    total_minor: int | None
+    currency: Currency | None
+    order_id: str | None
+    """The order that its metadata name."""
+    reference: str | None
+    """What the shop passed as its own reference."""
+    payment_id: str | None
+    customer_id: str | None
+    email: str | None
+    account: str | None
+    """The connected account that it belongs to; null for Stripe's own of the shop."""
+    created_at: datetime
+
 
 checkouts = Mirror(
     "checkouts",
@@ -36,6 +63,7 @@ projection = Projection(
     tables=(checkouts,),
     listing=Listing(
         checkouts,
+        Checkout,
         sort="created_at",
         filters=("state", "order_id", "reference", "payment_id", "customer_id", "email"),
         link="checkout",

@@ -1,6 +1,10 @@
 """Customers: those that Stripe knows and those that ordered; one row a customer id."""
 
 from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated
+
+from typing_extensions import TypeAliasType
 
 from ledger.domain.events import OrderPlaced
 from ledger.domain.facts import CustomerFact, Moment
@@ -17,6 +21,23 @@ from projections.engine.declare import (
     newest,
     ranked,
 )
+from projections.engine.row import Row, states
+
+CustomerState = TypeAliasType("CustomerState", Annotated[str, states(CustomerFact)])
+
+
+class Customer(Row):
+    """A customer of Stripe's or of the shop's own."""
+
+    customer_id: str
+    state: CustomerState
+    email: str | None
+    """What Stripe says, or else the latest order that names one."""
+    name: str | None
+    account: str | None
+    """The connected account that it belongs to; null for Stripe's own of the shop."""
+    created_at: datetime
+
 
 # Stripe's ids (`cus_…`) and the shop's own stand side by side: nothing says which are one person.
 customer_reports = Mirror(
@@ -45,7 +66,11 @@ projection = Projection(
     "customers",
     tables=(customer_reports, customers),
     listing=Listing(
-        customers, sort="created_at", filters=("state", "email", "account"), link="customer"
+        customers,
+        Customer,
+        sort="created_at",
+        filters=("state", "email", "account"),
+        link="customer",
     ),
 )
 

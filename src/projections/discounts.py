@@ -1,6 +1,10 @@
 """Discounts: what a coupon takes off subscriptions, and of which; one row a discount."""
 
 from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated
+
+from typing_extensions import TypeAliasType
 
 from ledger.domain.billing_facts import CouponFact, DiscountFact, Terms
 from ledger.domain.facts import Moment
@@ -14,6 +18,29 @@ from projections.engine.declare import (
     known,
     newest,
 )
+from projections.engine.row import Currency, Row, Words
+
+Duration = TypeAliasType("Duration", Annotated[str, Words(("forever", "once", "repeating"))])
+
+
+class Discount(Row):
+    """What a coupon takes off, and of what; its terms are null while no report told them."""
+
+    discount_id: str
+    coupon_id: str | None
+    duration: Duration | None
+    percent_off: str | None
+    """A decimal number, of a hundred."""
+    amount_off_minor: int | None
+    """Off each invoice, in `currency`."""
+    currency: Currency | None
+    subscription_id: str | None
+    customer_id: str | None
+    account: str | None
+    """The connected account that it belongs to; null for Stripe's own of the shop."""
+    started_at: datetime | None
+    ends_at: datetime | None
+
 
 # Stripe never changes a coupon's terms, but another coupon may be made under the id of one that
 # was deleted: a discount's own word for its terms is the better one.
@@ -70,6 +97,7 @@ projection = Projection(
     tables=(coupons, discount_reports, discounts),
     listing=Listing(
         discounts,
+        Discount,
         filters=("coupon_id", "duration", "subscription_id", "customer_id", "account"),
         link="discount",
     ),

@@ -1,6 +1,10 @@
 """Disputes: what banks ask back for customers, and the funds that it moved; one row a dispute."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Annotated
+
+from typing_extensions import TypeAliasType
 
 from ledger.domain.facts import DisputeFact, FundsMovement, Moment
 from projections.engine.declare import (
@@ -15,12 +19,45 @@ from projections.engine.declare import (
     newest,
     ranked,
 )
+from projections.engine.row import Currency, Part, Row, states
 
 WORST_FIRST = (
     "array['open', 'under_review', 'inquiry', 'lost', 'won', 'closed', 'inquiry_closed']::text[]"
 )
 """The states of disputes as an SQL array: of several, the first one is what a person must know."""
 CONTESTED = ("open", "under_review", "lost", "won")
+
+DisputeState = TypeAliasType("DisputeState", Annotated[str, states(DisputeFact)])
+
+
+class Dispute(Row):
+    """What a customer's bank asks back."""
+
+    dispute_id: str
+    state: DisputeState
+    amount_minor: int
+    currency: Currency
+    disputed_minor: int
+    """What of it is out of the shop's hands now."""
+    reason: str | None
+    due_at: datetime | None
+    """Until when the shop may answer."""
+    charge_id: str | None
+    payment_id: str | None
+    account: str | None
+    """The connected account that it belongs to; null for Stripe's own of the shop."""
+    created_at: datetime
+
+
+class DisputeMovement(Row):
+    """Money that a dispute moved: negative out, positive back, in the currency of the account."""
+
+    transaction_id: str
+    amount_minor: int
+    fee_minor: int
+    currency: Currency
+    created_at: datetime
+
 
 dispute_reports = Mirror(
     "dispute_reports",
@@ -224,6 +261,7 @@ disputes = Derived(
     """,
     indexes=(
         "created_at, dispute_id",
+        "amount_minor, dispute_id",
         "state, created_at, dispute_id",
         "charge_id",
         "payment_id",
@@ -234,16 +272,21 @@ projection = Projection(
     tables=(dispute_reports, movements, dispute_turns, dispute_funds, disputes),
     listing=Listing(
         disputes,
+        Dispute,
         sort="created_at",
+        sorts=("amount_minor",),
         filters=("state", "currency", "charge_id", "payment_id", "reason", "account"),
         link="dispute",
         parts={
-            "movements": """
+            "movements": Part(
+                DisputeMovement,
+                """
                 select transaction_id, amount_minor, fee_minor, currency, created_at
                 from dispute_movements
                 where dispute_id = %(id)s
                 order by created_at, transaction_id
-            """
+                """,
+            )
         },
     ),
 )

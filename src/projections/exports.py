@@ -1,6 +1,7 @@
 """Exports: what was taken out of the books, by whom; one row a file that was sent."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import msgspec
 
@@ -8,6 +9,29 @@ from ledger.access import Surface
 from ledger.domain.events import ExportMade
 from ledger.domain.facts import Moment
 from projections.engine.declare import Change, Listing, Mirror, Projection, key, latest
+from projections.engine.row import Row
+
+
+class ExportRecord(Row):
+    """A file that was taken out of the books, by whom and why."""
+
+    export_id: str
+    name: str
+    format: str
+    filter: dict[str, str]
+    """What was asked for: the days, and what columns had to equal."""
+    columns: list[str]
+    rows: int
+    sha256: str
+    as_of_position: int
+    contract_version: int
+    complete: bool
+    """Whether it was sent to its end."""
+    actor: str
+    actor_name: str | None
+    reason: str | None
+    exported_at: datetime
+
 
 # Another name than the module's: exports themselves are made at `/exports/{name}`.
 export_log = Mirror(
@@ -33,6 +57,7 @@ projection = Projection(
     tables=(export_log,),
     listing=Listing(
         export_log,
+        ExportRecord,
         sort="exported_at",
         filters=("name", "format", "actor", "complete", "sha256"),
         surface=Surface.SEE_EVIDENCE,

@@ -5,7 +5,10 @@ https://docs.stripe.com/changelog/basil/2025-03-31/add-support-for-multiple-part
 """
 
 from collections.abc import Iterator
-from typing import Final
+from datetime import datetime
+from typing import Annotated, Final
+
+from typing_extensions import TypeAliasType
 
 from ledger.domain.billing_facts import InvoicePaymentFact
 from ledger.domain.facts import Moment
@@ -21,6 +24,32 @@ from projections.engine.declare import (
     least,
     named,
 )
+from projections.engine.row import Currency, Row, Words
+
+InvoicePaymentState = TypeAliasType(
+    "InvoicePaymentState", Annotated[str, Words(("open", "paid", "canceled"))]
+)
+
+
+class InvoicePayment(Row):
+    """A payment that is for an invoice, or for a part of it."""
+
+    invoice_payment_id: str
+    invoice_id: str
+    payment_id: str
+    """A charge where there is no payment."""
+    state: InvoicePaymentState | None
+    """Null where a report only names the payment."""
+    amount_minor: int | None
+    paid_minor: int | None
+    """What of the payment went to this invoice."""
+    currency: Currency | None
+    charge_id: str | None
+    account: str | None
+    """The connected account that it belongs to; null for Stripe's own of the shop."""
+    created_at: datetime | None
+    paid_at: datetime | None
+
 
 invoice_payment_reports = Mirror(
     "invoice_payment_reports",
@@ -64,7 +93,9 @@ projection = Projection(
     "invoice_payments",
     tables=(invoice_payment_reports, invoice_payments),
     listing=Listing(
-        invoice_payments, filters=("invoice_id", "payment_id", "charge_id", "state", "account")
+        invoice_payments,
+        InvoicePayment,
+        filters=("invoice_id", "payment_id", "charge_id", "state", "account"),
     ),
 )
 _RANKS: Final = {"open": 0, "canceled": 1, "paid": 2}

@@ -5,6 +5,10 @@ many (`invoice_payments`). `payment_id` is the first that paid it, else the firs
 """
 
 from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated
+
+from typing_extensions import TypeAliasType
 
 from ledger.domain.billing_facts import InvoiceFact
 from ledger.domain.facts import Moment
@@ -21,6 +25,48 @@ from projections.engine.declare import (
     newest,
     ranked,
 )
+from projections.engine.row import Currency, Part, Row, states
+from projections.invoice_payments import InvoicePaymentState
+
+InvoiceState = TypeAliasType("InvoiceState", Annotated[str, states(InvoiceFact)])
+
+
+class Invoice(Row):
+    """What a customer is asked to pay; an invoice books no money of its own."""
+
+    invoice_id: str
+    state: InvoiceState
+    due_minor: int
+    paid_minor: int
+    remaining_minor: int
+    currency: Currency
+    customer_id: str | None
+    subscription_id: str | None
+    payment_id: str | None
+    """The first payment that paid it, else the first that was to."""
+    charge_id: str | None
+    payment_count: int
+    """How many payments it has, as far as reports tell."""
+    period_start: datetime | None
+    period_end: datetime | None
+    account: str | None
+    """The connected account that it belongs to; null for Stripe's own of the shop."""
+    created_at: datetime
+    paid_at: datetime | None
+
+
+class PaymentOfInvoice(Row):
+    """A payment that is for this invoice, or for a part of it."""
+
+    payment_id: str
+    charge_id: str | None
+    state: InvoicePaymentState | None
+    amount_minor: int | None
+    paid_minor: int | None
+    currency: Currency | None
+    created_at: datetime | None
+    paid_at: datetime | None
+
 
 invoice_reports = Mirror(
     "invoice_reports",
@@ -67,7 +113,7 @@ invoices = Derived(
         from staged_invoice_payment_reports as s
         join invoice_payment_reports as r using (invoice_payment_id)
     """,
-    indexes=("created_at, invoice_id", "subscription_id", "customer_id"),
+    indexes=("created_at, invoice_id", "due_minor, invoice_id", "subscription_id", "customer_id"),
 )
 projection = Projection(
     "invoices",
@@ -75,18 +121,23 @@ projection = Projection(
     reads=("invoice_payments",),
     listing=Listing(
         invoices,
+        Invoice,
         sort="created_at",
+        sorts=("due_minor",),
         filters=("state", "customer_id", "subscription_id", "payment_id", "currency", "account"),
         link="invoice",
         parts={
-            "payments": """
+            "payments": Part(
+                PaymentOfInvoice,
+                """
                 select
                     payment_id, charge_id, state, amount_minor, paid_minor, currency, created_at,
                     paid_at
                 from invoice_payments
                 where invoice_id = %(id)s
                 order by created_at, payment_id
-            """,
+                """,
+            ),
         },
     ),
 )

@@ -1,6 +1,8 @@
 """Issues: what checks found wrong, and what became of it; one row a check and object."""
 
 from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Literal
 
 import msgspec
 
@@ -11,6 +13,7 @@ from ledger.domain.events import (
     IssueOpened,
     IssueReopened,
     IssueResolved,
+    Severity,
 )
 from ledger.domain.facts import Moment
 from projections.engine.declare import (
@@ -24,6 +27,33 @@ from projections.engine.declare import (
     latest,
     least,
 )
+from projections.engine.row import Row
+
+
+class Issue(Row):
+    """What a check found wrong with one object, and what became of it."""
+
+    issue_id: str
+    state: Literal["open", "resolved"]
+    severity: Severity
+    sentence: str
+    evidence: dict[str, Any]
+    """The columns of the check's row, as it found them."""
+    by_itself: bool
+    """Whether a check made the issue what it is; else `actor` did."""
+    actor: str
+    actor_name: str | None
+    reason: str | None
+    changed_at: datetime
+    resolved_at: datetime | None
+    check: str
+    kind: str
+    """The kind of object that it is about."""
+    reference: str
+    """The id of that."""
+    times_reopened: int
+    opened_at: datetime
+
 
 # `by_itself` says whether a check made the issue what it is, or the person of `actor`. `check` is a
 # word of SQL: it needs quotes there.
@@ -45,14 +75,16 @@ issues = Mirror(
     reference=known("text"),
     times_reopened=greatest("bigint"),
     opened_at=least("timestamptz"),
-    indexes=("opened_at, issue_id", "state, severity", '"check", state'),
+    indexes=("opened_at, issue_id", "changed_at, issue_id", "state, severity", '"check", state'),
 )
 projection = Projection(
     "issues",
     tables=(issues,),
     listing=Listing(
         issues,
+        Issue,
         sort="opened_at",
+        sorts=("changed_at",),
         filters=("state", "severity", "check", "kind", "reference"),
         link="issue",
         surface=Surface.SEE_ISSUES,

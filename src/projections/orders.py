@@ -1,8 +1,11 @@
 """Orders: what was ordered, where it stands and what its payments brought; one row an order."""
 
 from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Literal
 
 import msgspec
+from typing_extensions import TypeAliasType
 
 from ledger.access import Surface
 from ledger.domain.events import (
@@ -14,7 +17,7 @@ from ledger.domain.events import (
     OrderPlaced,
     OrderReinstated,
 )
-from ledger.domain.facts import Moment
+from ledger.domain.facts import DisputeFact, Moment
 from ledger.domain.money import split
 from projections.disputes import WORST_FIRST
 from projections.engine.declare import (
@@ -30,6 +33,109 @@ from projections.engine.declare import (
     latest,
     line,
 )
+from projections.engine.row import Currency, Part, Row, states
+from projections.payments import LinkedBy, PaymentState
+
+OrderState = TypeAliasType(
+    "OrderState", Literal["pending", "paid", "fulfilled", "canceled", "expired"]
+)
+OrderPaymentState = TypeAliasType(
+    "OrderPaymentState", Literal["unpaid", "partially_paid", "paid", "overpaid"]
+)
+OrderRefundState = TypeAliasType("OrderRefundState", Literal["none", "partial", "full"])
+OrderDisputeState = TypeAliasType(
+    "OrderDisputeState", Annotated[str, states(DisputeFact, also=["none"])]
+)
+
+
+class ShippingAddress(Row):
+    """A postal address; what was not said is not there."""
+
+    name: str = ""
+    line1: str = ""
+    line2: str = ""
+    city: str = ""
+    region: str = ""
+    postal_code: str = ""
+    country: str = ""
+
+
+class Order(Row):
+    """An order: what was ordered, where it stands, and what its payments brought.
+
+    Amounts are in its currency. What was paid in another one by mistake is in none of them.
+    """
+
+    order_id: str
+    customer_id: str | None
+    email: str | None
+    currency: Currency
+    state: OrderState
+    payment_state: OrderPaymentState
+    refund_state: OrderRefundState
+    dispute_state: OrderDisputeState
+    """Of several disputes the one that a person must know of first."""
+    unallocated: bool
+    """Whether it is paid, and no goods are held for it: a person decides."""
+    total_minor: int
+    """Goods + shipping + tax − discount."""
+    shipping_minor: int
+    tax_minor: int
+    discount_minor: int
+    received_minor: int
+    refunded_minor: int
+    refund_pending_minor: int
+    refund_failed_minor: int
+    disputed_minor: int
+    net_minor: int
+    """Received − refunded − disputed."""
+    outstanding_minor: int
+    """What is still to be paid."""
+    payment_count: int
+    """How many payments brought money in its currency."""
+    other_currency_payment_count: int
+    """How many brought money in another one."""
+    payment_id: str | None
+    """The first payment that brought money."""
+    placed_at: datetime
+    expires_at: datetime
+    """Until when its stock is held unpaid."""
+    paid_at: datetime | None
+    """When it was first paid in full."""
+    fulfilled_at: datetime | None
+    canceled_at: datetime | None
+    expired_at: datetime | None
+    refunded_at: datetime | None
+    """When the latest refund went back."""
+    shipping_address: ShippingAddress | None
+
+
+class OrderLine(Row):
+    """A line of an order; `returned` units of its SKU came back."""
+
+    line: int
+    sku: str
+    name: str
+    quantity: int
+    unit_minor: int
+    returned: int
+
+
+class OrderPayment(Row):
+    """A payment of an order, in the payment's own currency."""
+
+    payment_id: str
+    linked_by: LinkedBy
+    state: PaymentState | None
+    currency: Currency
+    received_minor: int
+    refunded_minor: int
+    refund_pending_minor: int
+    disputed_minor: int
+    net_minor: int
+    created_at: datetime
+    succeeded_at: datetime | None
+
 
 order_actions = Mirror(
     "order_actions",
@@ -97,12 +203,12 @@ select
     m.received_minor, m.refunded_minor, m.refund_pending_minor, m.refund_failed_minor,
     m.disputed_minor, m.net_minor,
     greatest(o.total_minor - m.received_minor, 0) as outstanding_minor,
-    m.payments,
+    m.payment_count,
     (
         select count(*)
         from payments
         where order_id = o.order_id and currency <> o.currency and received_minor > 0
-    ) as other_currency_payments,
+    ) as other_currency_payment_count,
     m.payment_id,
     o.placed_at, o.expires_at,
     case when o.total_minor = 0 then o.placed_at else m.paid_at end as paid_at,
@@ -117,7 +223,7 @@ cross join lateral (
         coalesce(sum(refund_failed_minor), 0)::bigint as refund_failed_minor,
         coalesce(sum(disputed_minor), 0)::bigint as disputed_minor,
         coalesce(sum(net_minor), 0)::bigint as net_minor,
-        count(*) filter (where received_minor > 0) as payments,
+        count(*) filter (where received_minor > 0) as payment_count,
         (worst_first)[min(array_position(worst_first, dispute_state))] as dispute_state,
         (array_agg(payment_id order by succeeded_at, payment_id)
             filter (where received_minor > 0))[1] as payment_id,
@@ -147,6 +253,7 @@ orders = Derived(
     """,
     indexes=(
         "placed_at, order_id",
+        "total_minor, order_id",
         "unallocated, placed_at, order_id",
         "state, expires_at",
         "customer_id",
@@ -159,7 +266,9 @@ projection = Projection(
     reads=("payments",),
     listing=Listing(
         orders,
+        Order,
         sort="placed_at",
+        sorts=("total_minor",),
         filters=(
             "state",
             "payment_state",
@@ -175,7 +284,9 @@ projection = Projection(
         past=Surface.SEE_ORDER_HISTORY,
         owner="customer_id",
         parts={
-            "lines": """
+            "lines": Part(
+                OrderLine,
+                """
                 select
                     line, sku, name, quantity, unit_minor,
                     (
@@ -186,15 +297,19 @@ projection = Projection(
                 from order_lines
                 where order_id = %(id)s
                 order by line
-            """,
-            "payments": """
+                """,
+            ),
+            "payments": Part(
+                OrderPayment,
+                """
                 select
                     payment_id, linked_by, state, currency, received_minor, refunded_minor,
                     refund_pending_minor, disputed_minor, net_minor, created_at, succeeded_at
                 from payments
                 where order_id = %(id)s
                 order by created_at, payment_id
-            """,
+                """,
+            ),
         },
     ),
 )

@@ -4,6 +4,10 @@ A charge without a payment intent is a payment of its own, known by the charge's
 """
 
 from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Literal
+
+from typing_extensions import TypeAliasType
 
 from ledger.domain.events import PaymentLinked
 from ledger.domain.facts import (
@@ -14,7 +18,7 @@ from ledger.domain.facts import (
     PaymentFact,
     RefundFact,
 )
-from projections.disputes import WORST_FIRST
+from projections.disputes import WORST_FIRST, DisputeState
 from projections.engine.declare import (
     Change,
     Derived,
@@ -30,6 +34,66 @@ from projections.engine.declare import (
     newest,
     ranked,
 )
+from projections.engine.row import Currency, Part, Row, states
+
+LinkedBy = TypeAliasType("LinkedBy", Literal["metadata", "reference", "shop"])
+ChargeState = TypeAliasType("ChargeState", Annotated[str, states(ChargeFact)])
+
+PaymentState = TypeAliasType("PaymentState", Annotated[str, states(PaymentFact)])
+
+
+class Payment(Row):
+    """A payment: what it brought in, gave back and belongs to, in its own currency."""
+
+    payment_id: str
+    """A payment intent, or the charge of a payment without one."""
+    order_id: str | None
+    linked_by: LinkedBy | None
+    """What says so: metadata of Stripe's objects, a checkout's reference, or the shop."""
+    state: PaymentState | None
+    currency: Currency
+    amount_minor: int
+    """What is asked for."""
+    received_minor: int
+    """What came in, of which the rest may have gone back since."""
+    refunded_minor: int
+    refund_pending_minor: int
+    refund_failed_minor: int
+    disputed_minor: int
+    net_minor: int
+    """Received − refunded − disputed."""
+    dispute_state: DisputeState | None
+    """Of several disputes the one that a person must know of first."""
+    charge_id: str | None
+    failure_code: str | None
+    customer_id: str | None
+    email: str | None
+    account: str | None
+    """The connected account that it belongs to; null for Stripe's own of the shop."""
+    created_at: datetime
+    succeeded_at: datetime | None
+    failed_at: datetime | None
+    """When it was over without money; a refused attempt ends nothing."""
+    refunded_at: datetime | None
+    """When the latest refund went back."""
+
+
+class Charge(Row):
+    """An attempt to take money."""
+
+    charge_id: str
+    state: ChargeState
+    amount_minor: int
+    captured_minor: int
+    refunded_minor: int
+    """Stripe's own sum of what went back."""
+    currency: Currency
+    transaction_id: str | None
+    """Stripe's balance transaction."""
+    failure_code: str | None
+    created_at: datetime
+    captured_at: datetime | None
+
 
 payment_reports = Mirror(
     "payment_reports",
@@ -223,7 +287,7 @@ payments = Derived(
         from staged_checkouts
         join checkouts as s using (session_id)
     """,
-    indexes=("created_at, payment_id", "order_id"),
+    indexes=("created_at, payment_id", "amount_minor, payment_id", "order_id"),
 )
 projection = Projection(
     "payments",
@@ -231,18 +295,23 @@ projection = Projection(
     reads=("charges", "checkouts", "refunds", "disputes"),
     listing=Listing(
         payments,
+        Payment,
         sort="created_at",
+        sorts=("amount_minor",),
         filters=("state", "order_id", "customer_id", "email", "currency", "linked_by", "account"),
         link="payment",
         parts={
-            "charges": """
+            "charges": Part(
+                Charge,
+                """
                 select
                     charge_id, state, amount_minor, captured_minor, refunded_minor, currency,
                     transaction_id, failure_code, created_at, captured_at
                 from charges
                 where coalesce(payment_id, charge_id) = %(id)s and state is not null
                 order by created_at, charge_id
-            """,
+                """,
+            ),
         },
     ),
 )

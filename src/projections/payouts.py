@@ -1,6 +1,10 @@
 """Payouts: money on its way from Stripe to the shop's bank; one row a payout."""
 
 from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated
+
+from typing_extensions import TypeAliasType
 
 from ledger.domain.billing_facts import PayoutFact
 from ledger.domain.facts import Moment
@@ -15,6 +19,26 @@ from projections.engine.declare import (
     newest,
     ranked,
 )
+from projections.engine.row import Currency, Row, states
+
+PayoutState = TypeAliasType("PayoutState", Annotated[str, states(PayoutFact)])
+
+
+class Payout(Row):
+    """Money on its way from Stripe to the shop's bank."""
+
+    payout_id: str
+    state: PayoutState
+    amount_minor: int
+    currency: Currency
+    arrives_at: datetime | None
+    failure_code: str | None
+    transaction_id: str | None
+    """Stripe's balance transaction."""
+    account: str | None
+    """The connected account that it belongs to; null for Stripe's own of the shop."""
+    created_at: datetime
+
 
 # A payout that failed after it was paid stays failed: that is its higher rank.
 payouts = Mirror(
@@ -28,13 +52,18 @@ payouts = Mirror(
     transaction_id=known("text"),
     account=known("text"),
     created_at=least("timestamptz"),
-    indexes=("created_at, payout_id",),
+    indexes=("created_at, payout_id", "amount_minor, payout_id"),
 )
 projection = Projection(
     "payouts",
     tables=(payouts,),
     listing=Listing(
-        payouts, sort="created_at", filters=("state", "currency", "account"), link="payout"
+        payouts,
+        Payout,
+        sort="created_at",
+        sorts=("amount_minor",),
+        filters=("state", "currency", "account"),
+        link="payout",
     ),
 )
 

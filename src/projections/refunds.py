@@ -1,6 +1,10 @@
 """Refunds: money on its way back to customers; one row a refund."""
 
 from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated
+
+from typing_extensions import TypeAliasType
 
 from ledger.domain.facts import Moment, RefundFact
 from projections.engine.declare import (
@@ -14,6 +18,32 @@ from projections.engine.declare import (
     newest,
     ranked,
 )
+from projections.engine.row import Currency, Row, states
+
+RefundState = TypeAliasType("RefundState", Annotated[str, states(RefundFact)])
+
+
+class Refund(Row):
+    """Money on its way back to a customer."""
+
+    refund_id: str
+    state: RefundState
+    amount_minor: int
+    currency: Currency
+    reason: str | None
+    failure_code: str | None
+    charge_id: str | None
+    payment_id: str | None
+    transaction_id: str | None
+    """Stripe's balance transaction, once there is one."""
+    account: str | None
+    """The connected account that it belongs to; null for Stripe's own of the shop."""
+    created_at: datetime
+    refunded_at: datetime | None
+    """When Stripe first said that the money went back."""
+    failed_at: datetime | None
+    """When Stripe first said that it came back, or was called off."""
+
 
 refunds = Mirror(
     "refunds",
@@ -30,7 +60,7 @@ refunds = Mirror(
     created_at=least("timestamptz"),
     refunded_at=least("timestamptz"),
     failed_at=least("timestamptz"),
-    indexes=("created_at, refund_id", "charge_id", "payment_id"),
+    indexes=("created_at, refund_id", "amount_minor, refund_id", "charge_id", "payment_id"),
 )
 FAILED = ("failed", "canceled")
 projection = Projection(
@@ -38,7 +68,9 @@ projection = Projection(
     tables=(refunds,),
     listing=Listing(
         refunds,
+        Refund,
         sort="created_at",
+        sorts=("amount_minor",),
         filters=("state", "currency", "charge_id", "payment_id", "reason", "account"),
         link="refund",
     ),

@@ -11,8 +11,11 @@ https://shopify.dev/docs/apps/build/orders-fulfillment/inventory-management-apps
 """
 
 from collections.abc import Iterator
+from datetime import datetime
+from typing import Literal
 
 import msgspec
+from typing_extensions import TypeAliasType
 
 from ledger.domain.events import (
     ProductListed,
@@ -36,6 +39,54 @@ from projections.engine.declare import (
     latest,
     line,
 )
+from projections.engine.row import Currency, Part, Row
+
+
+StockMovementKind = TypeAliasType(
+    "StockMovementKind",
+    Literal["received", "adjusted", "reserved", "released", "fulfilled", "returned"],
+)
+
+
+class StockItem(Row):
+    """A product and its units: what lies on the shelf, is held, and can be sold."""
+
+    sku: str
+    name: str
+    prices: dict[Currency, int]
+    """In minor units, by currency."""
+    preorder: bool
+    on_hand: int
+    """On the shelf: received + adjusted + returned − fulfilled."""
+    committed: int
+    """Of these, held for paid orders that are not fulfilled yet."""
+    reserved: int
+    """Of these, held for orders that are not paid."""
+    available: int
+    """The rest, which can be sold; below zero by pre-orders only."""
+    received: int
+    adjusted: int
+    returned: int
+    fulfilled: int
+
+
+class StockMovement(Row):
+    """What happened to units of a product; `held` ones are reserved or committed."""
+
+    position: int
+    kind: StockMovementKind
+    quantity: int
+    on_hand: int
+    """By how much it moved what lies on the shelf."""
+    held: int
+    """By how much it moved what is held."""
+    order_id: str | None
+    reason: str | None
+    actor: str
+    at: datetime
+    on_hand_after: int
+    available_after: int
+
 
 products = Mirror(
     "products",
@@ -134,6 +185,7 @@ stock = Derived(
         union all
         select sku from touched_stock_commitments
     """,
+    indexes=("available, sku",),
 )
 # Whether an order's units are committed is said by the events of the order and of its payments. Of
 # an order that holds nothing (any longer) it does not matter.
@@ -152,11 +204,15 @@ projection = Projection(
     reads=("orders",),
     listing=Listing(
         stock,
+        StockItem,
+        sorts=("available",),
         filters=("preorder",),
         link="sku",
         rests_on=ORDERS_THAT_HOLD,
         pages={
-            "movements": """
+            "movements": Part(
+                StockMovement,
+                """
                 select
                     position, kind, quantity, on_hand, held, order_id, reason, actor, at,
                     sum(on_hand) over (order by position)::bigint as on_hand_after,
@@ -165,7 +221,8 @@ projection = Projection(
                 where sku = %(id)s and position < %(before)s
                 order by position desc
                 limit %(limit)s
-            """
+                """,
+            )
         },
     ),
 )

@@ -7,11 +7,15 @@ his subscription, and what a coupon may say of single products stay out: reports
 """
 
 from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated
 
 import msgspec
+from typing_extensions import TypeAliasType
 
 from ledger.domain.billing_facts import SubscriptionFact
 from ledger.domain.facts import Moment
+from projections.discounts import Duration
 from projections.engine.declare import (
     Change,
     Derived,
@@ -21,6 +25,58 @@ from projections.engine.declare import (
     key,
     known,
 )
+from projections.engine.row import Currency, Part, Row, states
+
+SubscriptionState = TypeAliasType("SubscriptionState", Annotated[str, states(SubscriptionFact)])
+
+
+class Subscription(Row):
+    """What a customer pays for again and again."""
+
+    subscription_id: str
+    state: SubscriptionState
+    customer_id: str
+    currency: Currency
+    mrr_minor: int
+    """What it brings in a month, by Stripe's rule."""
+    cancel_at_period_end: bool
+    current_period_start: datetime | None
+    current_period_end: datetime | None
+    trial_end: datetime | None
+    started_at: datetime | None
+    canceled_at: datetime | None
+    ended_at: datetime | None
+    account: str | None
+    """The connected account that it belongs to; null for Stripe's own of the shop."""
+    created_at: datetime
+
+
+class SubscriptionItem(Row):
+    """One price of a subscription, and how many units of it."""
+
+    item_id: str | None
+    price_id: str | None
+    product_id: str | None
+    quantity: int | None
+    unit_amount: str | None
+    """A decimal number of minor units; null for a price in tiers."""
+    interval: str
+    interval_count: int
+    metered: bool
+
+
+class AppliedDiscount(Row):
+    """A discount of a subscription; they are taken off in the order in which they stand."""
+
+    discount_id: str
+    coupon_id: str | None
+    duration: Duration | None
+    percent_off: str | None
+    """A decimal number, of a hundred."""
+    amount_off_minor: int | None
+    """Off each invoice, in `currency`."""
+    currency: Currency | None
+
 
 # Every report is a version of its own, in Stripe's order, whenever it arrives.
 subscription_reports = Mirror(
@@ -138,7 +194,7 @@ subscriptions = Derived(
         )
     """,
     touched="select subscription_id from touched_subscription_versions",
-    indexes=("created_at, subscription_id", "customer_id"),
+    indexes=("created_at, subscription_id", "mrr_minor, subscription_id", "customer_id"),
 )
 projection = Projection(
     "subscriptions",
@@ -146,15 +202,19 @@ projection = Projection(
     reads=("discounts",),
     listing=Listing(
         subscriptions,
+        Subscription,
         sort="created_at",
+        sorts=("mrr_minor",),
         filters=("state", "customer_id", "currency", "cancel_at_period_end", "account"),
         link="subscription",
         parts={
-            "items": """
+            "items": Part(
+                SubscriptionItem,
+                """
                 select
                     item ->> 'item_id' as item_id, item ->> 'price_id' as price_id,
                     item ->> 'product_id' as product_id, (item -> 'quantity')::bigint as quantity,
-                    item ->> 'unit_minor' as unit_minor, item ->> 'interval' as interval,
+                    item ->> 'unit_minor' as unit_amount, item ->> 'interval' as interval,
                     (item -> 'interval_count')::bigint as interval_count,
                     (item -> 'metered')::boolean as metered
                 from subscription_reports
@@ -163,8 +223,11 @@ projection = Projection(
                     select max(version) from subscription_reports where subscription_id = %(id)s
                 )
                 order by n
-            """,
-            "discounts": """
+                """,
+            ),
+            "discounts": Part(
+                AppliedDiscount,
+                """
                 select d.discount_id, d.coupon_id, d.duration, d.percent_off, d.amount_off_minor,
                     d.currency
                 from subscription_reports as r
@@ -175,7 +238,8 @@ projection = Projection(
                     select max(version) from subscription_reports where subscription_id = %(id)s
                 )
                 order by n
-            """,
+                """,
+            ),
         },
     ),
 )

@@ -1,6 +1,7 @@
 """Wishlists: what customers would like to have, one row a customer and product, and every wish."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from ledger.access import Surface
 from ledger.domain.events import AddedToWishlist, RemovedFromWishlist
@@ -18,6 +19,17 @@ from projections.engine.declare import (
     latest,
     line,
 )
+from projections.engine.row import Row
+
+
+class Wish(Row):
+    """A product that a customer would like to have."""
+
+    wish_id: str
+    customer_id: str
+    sku: str
+    added_at: datetime
+
 
 wishes = Journal(
     "wishes",
@@ -65,6 +77,7 @@ projection = Projection(
     tables=(wishes, wish_actions, wishlists, wishlist_daily),
     listing=Listing(
         wishlists,
+        Wish,
         sort="added_at",
         filters=("customer_id", "sku"),
         link="wish",

@@ -38,6 +38,7 @@ class Received(Shape):
 @operation(
     surface=Surface.WEBHOOK,
     tag="webhooks",
+    takes="application/json",
     answers=Received,
     errors=(
         BadSignature,

@@ -20,6 +20,7 @@ from projections.engine.build import Engine
 from projections.engine.follow import Follower
 from projections.engine.verify import Proof, verify
 from tests.support.callers import let_in
+from tests.support.judged import JudgedClient
 from tests.support.servers import Server
 from webhooks.simulator import SimulatedStripe, sign
 
@@ -53,7 +54,7 @@ def service(servers: Callable[[str], Server]) -> Iterator[Service]:
         stack.callback(follower.join)
         stack.callback(stop.set)
         client = stack.enter_context(
-            TestClient(
+            JudgedClient(
                 create_app(given, database),
                 base_url="http://127.0.0.1",
                 client=("127.0.0.1", 50000),

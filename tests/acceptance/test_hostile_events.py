@@ -150,6 +150,6 @@ def test_events_with_junk_anywhere_are_kept_and_stop_nothing(service: Service) -
     _mutated(client=service.client)
     assert service.engine.log.head() >= head + EXAMPLES // 2
     Follower(service.engine).catch_up()
-    assert service.client.get("/readyz").json()["halted"] == []
+    assert service.client.get("/readyz").json()["not_following"] == []
     proof = verify(service.engine)
     assert proof.holds, proof

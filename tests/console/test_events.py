@@ -48,7 +48,7 @@ def head(house: House) -> int:
         ("object=order/A1", True),
         ("actor=stripe&outcome=projected", True),
         ("actor=nobody", False),
-        ("since=2020-01-01T00:00&until=2020-01-02T00:00", False),
+        ("recorded_after=2020-01-01T00:00&recorded_before=2020-01-02T00:00", False),
     ],
 )
 def test_a_search_stands_in_the_address(

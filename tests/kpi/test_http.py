@@ -17,6 +17,7 @@ from projections.engine.follow import Follower
 from tests.kpi.books import NOON, Books
 from tests.kpi.checks.scenarios import paid_twice
 from tests.support.callers import let_in
+from tests.support.judged import JudgedClient
 
 DAYS = {"from": "2023-11-14", "to": "2023-11-15"}
 
@@ -35,7 +36,7 @@ def client(books: Books) -> Iterator[TestClient]:
     try:
         app = create_app(settings, books.engine.database)
         here = ("127.0.0.1", 50000)
-        with TestClient(app, base_url="http://127.0.0.1", client=here) as client:
+        with JudgedClient(app, base_url="http://127.0.0.1", client=here) as client:
             let_in(client)
             yield client
     finally:
@@ -54,7 +55,7 @@ def test_every_figure_is_answered_by_currency_with_what_it_rests_on(
 ) -> None:
     answer = get(client, books, "/kpi", compare="previous", **DAYS)
     assert answer["window"] == {"days": 2} | DAYS
-    assert answer["previous"] == {"days": 2, "from": "2023-11-12", "to": "2023-11-13"}
+    assert answer["previous_window"] == {"days": 2, "from": "2023-11-12", "to": "2023-11-13"}
     head = books.engine.log.head()
     assert answer["standing"] == {
         "position": head,
@@ -83,7 +84,7 @@ def test_only_the_named_figures_are_answered_with_their_parts(
     answer = get(client, books, "/kpi", **query)
     assert list(answer["currencies"]["gbp"]) == ["revenue", "orders", "aov"]
     assert list(answer["shop"]) == ["wishlisted_users"]
-    day = get(client, books, "/kpi/daily", **query)["days"][0]
+    day = get(client, books, "/kpi/daily", **query)["by_day"][0]
     assert day["currencies"] == {"gbp": {"revenue": 2000, "orders": 1, "aov": 2000}}
 
 
@@ -108,7 +109,7 @@ def test_another_window_is_refused_and_never_silently_a_known_one(client: TestCl
 
 def test_day_by_day_every_day_is_there(client: TestClient, books: Books) -> None:
     answer = get(client, books, "/kpi/daily", **DAYS)
-    days = [(day["day"], day["currencies"]["gbp"]["revenue"]) for day in answer["days"]]
+    days = [(day["day"], day["currencies"]["gbp"]["revenue"]) for day in answer["by_day"]]
     assert days == [("2023-11-14", 2000), ("2023-11-15", 0)]
 
 
@@ -154,7 +155,7 @@ def test_best_sellers_have_names_and_revenue(client: TestClient, books: Books) -
 
 def test_the_contract_is_answered(client: TestClient) -> None:
     answer = client.get("/kpi/definitions").json()
-    assert answer["window_days"] == [7, 30, 90]
+    assert answer["window_lengths"] == [7, 30, 90]
     assert [each["id"] for each in answer["figures"]] == list(catalogue())
     assert answer["figures"][0]["family"] == "Money"
 
@@ -165,5 +166,5 @@ def test_what_was_taken_down_is_answered_as_it_was_known(client: TestClient, boo
     found = get(client, books, "/kpi/snapshots", currency="gbp", **DAYS)["items"]
     (snapshot,) = [row for row in found if row["day"] == "2023-11-14"]
     assert snapshot["as_of_position"] == taken.position
-    assert snapshot["figures"]["revenue"] == 2000
+    assert snapshot["values"]["revenue"] == 2000
     assert get(client, books, "/kpi/snapshots", as_of="1", **DAYS)["items"] == []

@@ -22,6 +22,7 @@ from ledger.service import make_engine
 from ledger.settings import Settings
 from projections.engine.follow import Follower
 from tests.support.callers import let_in
+from tests.support.judged import JudgedClient
 from tests.support.servers import Server
 from webhooks.simulator import SimulatedStripe, sign
 
@@ -50,7 +51,7 @@ def settings(database: Database) -> Settings:
 def client(settings: Settings, database: Database) -> Iterator[TestClient]:
     """The service, without a follower."""
     app = create_app(settings, database)
-    with TestClient(app, base_url=URL, client=HERE, raise_server_exceptions=False) as client:
+    with JudgedClient(app, base_url=URL, client=HERE, raise_server_exceptions=False) as client:
         let_in(client)
         yield client
 
@@ -180,7 +181,7 @@ def test_what_breaks_says_nothing_of_itself(
 
 def test_without_a_secret_there_is_no_webhook(settings: Settings, database: Database) -> None:
     off = settings.model_copy(update={"stripe_webhook_secrets": ()})
-    with TestClient(create_app(off, database), base_url="http://localhost") as client:
+    with JudgedClient(create_app(off, database), base_url="http://localhost") as client:
         assert client.post("/webhooks/stripe", content=b"{}").json()["code"] == "endpoint_off"
 
 
@@ -196,7 +197,7 @@ def test_a_new_service_is_alive_and_ready(client: TestClient) -> None:
         "head": 0,
         "lag_events": 0,
         "lag_seconds": 0.0,
-        "halted": [],
+        "not_following": [],
     }
 
 
@@ -210,7 +211,8 @@ def test_it_is_not_ready_while_a_projection_is_stopped(
         )
     answer = client.get("/readyz")
     assert answer.status_code == 503
-    assert answer.json()["halted"] == [{"name": "stock", "state": "stopped", "because": "a bug"}]
+    stopped = {"name": "stock", "state": "stopped", "because": "a bug"}
+    assert answer.json()["not_following"] == [stopped]
 
 
 def test_it_is_not_ready_when_nothing_follows_for_long(
@@ -232,7 +234,7 @@ def test_a_store_that_is_away_is_told_and_comes_back_by_itself(
     with database.connect("owner") as conn:
         name = conn.info.dbname
     app = create_app(settings, database)
-    with TestClient(app, base_url=URL, client=HERE, raise_server_exceptions=False) as client:
+    with JudgedClient(app, base_url=URL, client=HERE, raise_server_exceptions=False) as client:
         let_in(client)
         place(client)
         server._admin(ALLOW.format(sql.Identifier(name), False))

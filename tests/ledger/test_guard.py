@@ -23,6 +23,7 @@ from ledger.service import make_engine
 from ledger.settings import Settings
 from ledger.tokens import issue, new_token, revoke
 from projections.engine.follow import Follower
+from tests.support.judged import JudgedClient
 
 URL, HERE, ELSEWHERE = "http://127.0.0.1", ("127.0.0.1", 50_000), ("192.0.2.9", 50_000)
 META = Meta(actor="operator")
@@ -89,7 +90,7 @@ def opened(settings: Settings, database: Database) -> Iterator[Open]:
 
         def make(address: tuple[str, int] = HERE, **changes: Any) -> House:
             given = settings.model_copy(update=changes)
-            client = TestClient(create_app(given, database), base_url=URL, client=address)
+            client = JudgedClient(create_app(given, database), base_url=URL, client=address)
             client.__enter__()
             clients.append(client)
             return House(log, Follower(make_engine(given, database, log)), client)

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.testclient import TestClient
 
 from ledger import http, stock_http
 from ledger.commands import Desk
@@ -32,6 +31,7 @@ from ledger.openapi_document import describe
 from ledger.postgres.database import Database
 from ledger.settings import Settings
 from tests.support.callers import let_in
+from tests.support.judged import JudgedClient
 
 routes = [*http.routes, *stock_http.routes]
 UNPAID = OrderMoney(
@@ -61,7 +61,7 @@ class Shop:
         self.log = log
         self.money: dict[str, OrderMoney] = {}
         self.desk = Desk(log, lambda order_id: self.money.get(order_id, UNPAID))
-        self.client = TestClient(
+        self.client = JudgedClient(
             Starlette(
                 routes=routes, exception_handlers={LedgerError: refuse}, lifespan=self._lifespan
             ),

@@ -24,6 +24,7 @@ from ledger.service import make_engine
 from ledger.settings import Settings
 from ledger.tokens import issue
 from projections.engine.follow import Follower
+from tests.support.judged import JudgedClient
 from tests.support.servers import Server
 
 Tokens = dict[Role, str]
@@ -53,7 +54,7 @@ def service(servers: Any) -> Iterator[tuple[TestClient, Tokens]]:
         stack.callback(following.join)
         stack.callback(stop.set)
         client = stack.enter_context(
-            TestClient(create_app(settings, database), base_url="http://127.0.0.1")
+            JudgedClient(create_app(settings, database), base_url="http://127.0.0.1")
         )
         client.app_state["guard"].answered = Allowances("1000000 per hour")
         yield client, {role: token_of(log, role) for role in Role}

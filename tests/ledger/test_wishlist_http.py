@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from starlette.testclient import TestClient
 
 from ledger.app import create_app
 from ledger.domain.access import Role
@@ -18,6 +17,7 @@ from ledger.service import make_engine
 from ledger.settings import Settings
 from projections.engine.follow import Follower
 from tests.ledger.test_guard import HERE, URL, House
+from tests.support.judged import JudgedClient
 
 ANNS_MUG = {"customer_id": "ann", "sku": "MUG"}
 
@@ -30,7 +30,7 @@ def house(database: Database) -> Iterator[House]:
     )
     with (
         closing(Log(database.conninfo("app"))) as log,
-        TestClient(create_app(settings, database), base_url=URL, client=HERE) as client,
+        JudgedClient(create_app(settings, database), base_url=URL, client=HERE) as client,
     ):
         yield House(log, Follower(make_engine(settings, database, log)), client)
 

@@ -136,12 +136,12 @@ def test_an_order_is_paid_when_its_payments_first_reached_the_total(models: Mode
     assert models.one("orders", "paid_at") is None
     models.take(charge(500, minutes=10))
     models.take(charge(500, charge_id="ch_3", payment_id="pi_3", minutes=30))
-    assert models.one("orders", "paid_at", "payment_id", "payments") == (at(20), "pi_1", 3)
+    assert models.one("orders", "paid_at", "payment_id", "payment_count") == (at(20), "pi_1", 3)
 
 
 def test_money_in_another_currency_is_counted_apart(models: Models):
     models.take(order()).take(PAID).take(DOLLARS)
-    columns = ("received_minor", "payments", "other_currency_payments", "net_minor")
+    columns = ("received_minor", "payment_count", "other_currency_payment_count", "net_minor")
     assert models.one("orders", *columns) == (1000, 1, 1, 1000)
 
 

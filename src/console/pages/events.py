@@ -20,7 +20,7 @@ from console.visit import SEE_OTHER, Visit, view
 
 LIST: Final = "/console/events"
 TEXTS: Final = ("object", "actor", "role", "kind", "outcome", "text")
-TIMES: Final = ("since", "until")
+TIMES: Final = ("recorded_after", "recorded_before")
 MOST_CAUSED: Final = 50
 
 Shown = dict[str, Any]
@@ -112,7 +112,7 @@ async def _show(visit: Visit, evidence: Shown | None) -> Response:
 
 async def _envelope(visit: Visit, position: int) -> tuple[Shown, bool]:
     """Where, when and by whom, without what it holds; and whether another event follows."""
-    page = await visit.api.get("/events", after=max(position - 1, 0), limit=2)
+    page = await visit.api.get("/events", cursor=max(position - 1, 0), limit=2)
     found: list[Shown] = page["items"]
     if not found or found[0]["position"] != position:
         raise Problem(404, {"title": f"The log has no position {position}."})

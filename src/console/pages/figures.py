@@ -82,7 +82,7 @@ async def _shown(visit: Visit, definition: Definition) -> Shown:
         answer["currencies"].get(currency, {}) if definition["has_currency"] else answer["shop"]
     )
     value = values.get(name, {"value": None, "previous": None, "change_pct": None})
-    drawn = _chart(daily["days"], definition, currency)
+    drawn = _chart(daily["by_day"], definition, currency)
     return Shown(answer, currency, value, drawn, facts, snapshots)
 
 
@@ -111,7 +111,7 @@ async def _snapshots(visit: Visit, name: str, currency: str | None) -> list[dict
         **window_of(visit.query),
     )
     taken = [row for row in answer["items"] if row["currency"] == currency]
-    return [row | {"value": row["figures"][name]} for row in taken if name in row["figures"]]
+    return [row | {"value": row["values"][name]} for row in taken if name in row["values"]]
 
 
 def _text(definition: Definition) -> str:

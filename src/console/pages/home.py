@@ -88,7 +88,7 @@ async def _board(visit: Visit) -> Board:
     figures = {each["id"]: each for each in contract["figures"]}
     currency = currency_of(visit.query, answer["currencies"])
     products = await visit.api.get("/kpi/products", currency=currency, limit=BEST_SELLERS, **window)
-    days, sold = daily["days"], currency is not None
+    days, sold = daily["by_day"], currency is not None
     return Board(
         answer,
         currency,

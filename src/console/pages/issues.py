@@ -97,7 +97,8 @@ def _told(report: dict[str, Any]) -> str:
     opened, reopened, resolved = (
         sum(each[what] for each in checks) for what in ("opened", "reopened", "resolved")
     )
-    crashed = f" No answer from: {', '.join(report['crashed'])}." if report["crashed"] else ""
+    names: list[str] = report["crashed_checks"]
+    crashed = f" No answer from: {', '.join(names)}." if names else ""
     return (
         f"{len(checks)} checks ran: {opened} issues opened, {reopened} reopened,"
         f" {resolved} resolved; {report['open']} are open.{crashed}"

@@ -88,7 +88,7 @@ class RunAnswer(Shape):
 
     position: int
     open: int
-    crashed: list[str]
+    crashed_checks: list[str]
     checks: list[OutcomeAnswer]
 
 
@@ -131,7 +131,7 @@ def run_all_checks(request: Request, query: RunQuery) -> RunAnswer:
     return RunAnswer(
         position=report.position,
         open=report.open,
-        crashed=[outcome.check.name for outcome in report.crashed],
+        crashed_checks=[outcome.check.name for outcome in report.crashed],
         checks=[_outcome(outcome, query.top) for outcome in report.outcomes],
     )
 

@@ -13,5 +13,5 @@ select
 from orders
 where payment_state = 'overpaid'
     and net_minor > total_minor
-    and payments < 2
+    and payment_count < 2
     and state <> 'canceled' -- there all of it is too much: paid_after_cancel

@@ -2,16 +2,16 @@
 -- severity: high
 -- reference: order_id
 -- reads: orders
--- sentence: Order {order_id} costs {total_minor} and holds {held_minor} of {payments} payments.
+-- sentence: Order {order_id} costs {total_minor} and holds {held_minor} of {payment_count} payments.
 select
     order_id,
     currency,
     state,
     total_minor,
     net_minor as held_minor,
-    payments
+    payment_count
 from orders
 where payment_state = 'overpaid'
     and net_minor > total_minor
-    and payments >= 2
+    and payment_count >= 2
     and state <> 'canceled' -- there all of it is too much: paid_after_cancel

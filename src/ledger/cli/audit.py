@@ -13,6 +13,7 @@ from ledger.cli.output import Json, show, table
 from ledger.cli.parts import a_past_time, a_time, catch_up, engine
 
 if TYPE_CHECKING:
+    from projections.engine.audit_log import Span
     from projections.engine.reads import Reads
 
 app = typer.Typer()
@@ -70,18 +71,18 @@ def _lines(
     before: int | None,
     limit: int,
 ) -> list[dict[str, Any]]:
-    from projections.engine.audit_log import BEYOND, between
+    from projections.engine.audit_log import between
     from projections.engine.reads import Reads
 
     with engine() as opened, closing(Reads(opened)) as reads:
         catch_up(opened)
-        after, end = between(opened.log, *span)
-        found = _pages(reads, filters, after, min(end, before or BEYOND), limit)
+        asked = between(opened.log, *span).beyond(before, latest_first=True)
+        found = _pages(reads, filters, asked, limit)
         return [line for page in found for line in page]
 
 
 def _pages(
-    reads: Reads, filters: Mapping[str, str], after: int, before: int, limit: int
+    reads: Reads, filters: Mapping[str, str], span: Span, limit: int
 ) -> Iterator[list[dict[str, Any]]]:
     from projections.engine.audit_log import search
     from projections.engine.listing import refusing_bad_values
@@ -89,11 +90,11 @@ def _pages(
     while limit > 0:
         lines = min(limit, PAGE_LINES)
         with refusing_bad_values(), reads.snapshot() as cursor:
-            page = search(cursor, filters, after=after, before=before, limit=lines)
+            page = search(cursor, filters, span, limit=lines)
         yield page
         if len(page) < lines:
             return
-        limit, before = limit - lines, page[-1]["position"]
+        limit, span = limit - lines, span.beyond(page[-1]["position"], latest_first=True)
 
 
 def _view(lines: list[dict[str, Any]]) -> tuple[list[str], Sequence[tuple[object, ...]]]:

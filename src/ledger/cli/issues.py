@@ -85,7 +85,7 @@ def _decide(command: IssueCommand, reason: str, done: str, *, as_json: bool) -> 
 
 
 def _rows(filters: dict[str, str], limit: int) -> list[dict[str, Any]]:
-    from projections.engine.listing import Lister
+    from projections.engine.listing import Asked, Lister
     from projections.engine.reads import Reads
     from projections.issues import projection
 
@@ -93,4 +93,4 @@ def _rows(filters: dict[str, str], limit: int) -> list[dict[str, Any]]:
     with engine() as opened, closing(Reads(opened)) as reads:
         catch_up(opened)
         with reads.snapshot() as cursor:
-            return Lister(projection.listing).page(cursor, filters, limit, None).rows
+            return Lister(projection.listing).page(cursor, Asked(limit, filters)).rows

@@ -27,6 +27,10 @@ Filters = Annotated[
     list[str] | None,
     typer.Option("--filter", metavar="COLUMN=VALUE", help="state=paid; may be repeated."),
 ]
+Sort = Annotated[
+    str | None,
+    typer.Option(metavar="[-]COLUMN", help="By a column; with - from the greatest down."),
+]
 Limit = Annotated[int, typer.Option(metavar="ROWS", min=1, max=1000, help="How many at most.")]
 AsOf = Annotated[
     str | None,
@@ -35,9 +39,19 @@ AsOf = Annotated[
 
 
 @app.command("list", epilog="Example: ledger list refund --filter state=failed")
-def list_(kind: Kind, filters: Filters = None, limit: Limit = 50, as_json: Json = False) -> None:
-    """List the latest orders, payments, refunds, products and others."""
-    list_rows(kind, filters or [], limit, as_json=as_json)
+def list_(
+    kind: Kind,
+    filters: Filters = None,
+    sort: Sort = None,
+    limit: Limit = 50,
+    as_json: Json = False,
+) -> None:
+    """List the latest orders, payments, refunds, products and others.
+
+    Spans of time are filters too: created_after=2026-03-01 is from the beginning of that day on in
+    the reporting zone, created_before=2026-04-01 is before it.
+    """
+    list_rows(kind, filters or [], limit, sort=sort, as_json=as_json)
 
 
 @app.command("show", epilog="Example: ledger show payment pi_3QxYz")
@@ -51,17 +65,26 @@ def show_(
     show_one(kind, name, as_of, as_json=as_json)
 
 
-def list_rows(kind: str, filters: Iterable[str], limit: int, *, as_json: bool) -> None:
-    """Print the rows of a list that equal the filters, the latest first."""
-    from projections.engine.listing import Lister
+def list_rows(
+    kind: str, filters: Iterable[str], limit: int, *, sort: str | None = None, as_json: bool
+) -> None:
+    """Print the rows of a list that equal the filters, the latest first unless sorted otherwise."""
+    from projections.engine.listing import Asked, Lister, spans
     from projections.engine.reads import Reads
+    from projections.engine.shapes import spans_of
 
     with engine() as opened, closing(Reads(opened)) as reads:
         listing = _listed(opened.registry, kind).listing
-        given = filters_of(filters, listing.filters)
+        lister, ends = Lister(listing), spans(listing)
+        given = filters_of(filters, (*listing.filters, *ends))
+        within = spans_of(reads, listing, given)
+        equal = {name: value for name, value in given.items() if name not in ends}
+        if sort not in {None, *lister.sorts}:
+            known = ", ".join(lister.sorts)
+            raise typer.BadParameter(f"{sort!r} is none of {known}.", param_hint="--sort")
         catch_up(opened)
         with reads.snapshot() as cursor:
-            found = Lister(listing).page(cursor, given, limit, None).rows
+            found = lister.page(cursor, Asked(limit, equal, within, sort)).rows
     show(
         found, lambda: _rows(found, _columns(listing, found)) if found else "none", as_json=as_json
     )
@@ -116,7 +139,7 @@ def _found(kind: str, name: str, as_of: str | None) -> _Found:
             row = Lister(listing).one(cursor, name)
             if row is None:
                 raise NotFound(f"{projection.name} has no {name[:100]!r}.")
-            return _Found(row, {p: rows(cursor, q, id=name) for p, q in listing.parts.items()})
+            return _Found(row, {name_: rows(cursor, part.query, id=name) for name_, part in listing.parts.items()})
 
 
 def _columns(listing: Listing, rows: Sequence[Mapping[str, Any]]) -> list[str]:

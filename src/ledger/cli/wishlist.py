@@ -48,7 +48,7 @@ def show_(customer: Customer, as_json: Json = False) -> None:
 
 def _rows(customer_id: str) -> list[dict[str, Any]]:
     from ledger.domain.limits import MAX_WISHES
-    from projections.engine.listing import Lister
+    from projections.engine.listing import Asked, Lister
     from projections.engine.reads import Reads
     from projections.wishlists import projection
 
@@ -57,4 +57,4 @@ def _rows(customer_id: str) -> list[dict[str, Any]]:
         catch_up(opened)
         with reads.snapshot() as cursor:
             lister, mine = Lister(projection.listing), {"customer_id": customer_id}
-            return lister.page(cursor, mine, MAX_WISHES, None).rows
+            return lister.page(cursor, Asked(MAX_WISHES, mine)).rows

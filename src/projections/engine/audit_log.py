@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
+from ledger.domain.events import Recorded
 from ledger.log import Log
 from projections.engine.history import BEYOND, Shown
 from projections.engine.reads import rows
@@ -30,10 +31,11 @@ select
 from audit as a
 where a.position > %(after)s and a.position < %(before)s
 """
-NEWEST_FIRST: Final = """
-order by a.position desc
-limit %(lines)s
-"""
+_ORDER: Final = {
+    True: " order by position desc limit %(lines)s",
+    False: " order by position limit %(lines)s",
+}
+"""By whether the latest comes first."""
 
 # What touched an object (for an order, its payments too), what stands in a stream of that name,
 # and what was done because of it, such as a read of its evidence.
@@ -77,25 +79,43 @@ select
     u.position, a.recorded_at, a.effective_at, u.event_id, u.type, u.cause
 from unreadable_events as u
 join audit as a using (position)
-where u.position < %(before)s
-order by u.position desc
-limit %(lines)s
+where u.position > %(after)s and u.position < %(before)s
 """
+
+
+class Span(NamedTuple):
+    """The positions between two others, the latest of them first or the earliest."""
+
+    after: int = 0
+    before: int = BEYOND
+    latest_first: bool = True
+
+    def beyond(self, last: int | None, *, latest_first: bool) -> Span:
+        """Those that come after the last one of the page before, where there was one."""
+        after, before = self.after, self.before
+        if last is not None and latest_first:
+            before = min(before, last)
+        elif last is not None:
+            after = max(after, last)
+        return Span(after, before, latest_first)
+
+
+EVERYTHING: Final = Span()
 
 
 def search(
     cursor: AnyCursor,
     filters: Mapping[str, str],
+    span: Span | None = None,
     *,
-    after: int = 0,
-    before: int = BEYOND,
     limit: int,
 ) -> list[Shown]:
-    """Lines between two positions that fit all filters, the latest first.
+    """Lines of a span, or of everything, that fit all filters.
 
     `object` is written as `order/A1`; `kind` may hold `*` for anything, as `charge.dispute.*`;
     `text` is looked for in every column that people wrote or may know, A to Z in any case.
     """
+    asked = span or EVERYTHING
     conditions = "".join(f" and {FILTERS[name]}" for name in filters)
     object_kind, _, object_id = filters.get("object", "").partition("/")
     given = {
@@ -103,19 +123,18 @@ def search(
         "kind": _pattern(filters.get("kind", "")),
         "object_kind": object_kind,
         "object_id": object_id,
-        "after": after,
-        "before": before,
+        "after": asked.after,
+        "before": asked.before,
         "everything": BEYOND,
         "lines": limit,
     }
-    return rows(cursor, LINES + conditions + NEWEST_FIRST, **given)
+    return rows(cursor, LINES + conditions + _ORDER[asked.latest_first], **given)
 
 
-def between(log: Log, since: datetime | None, until: datetime | None) -> tuple[int, int]:
-    """The positions just outside what was recorded from one time on and before another."""
+def between(log: Log, since: datetime | None, until: datetime | None) -> Span:
+    """What was recorded from one time on and before another."""
     after = 0 if since is None else _last_before(log, since)
-    before = BEYOND if until is None else _last_before(log, until) + 1
-    return after, before
+    return Span(after, BEYOND if until is None else _last_before(log, until) + 1)
 
 
 def _last_before(log: Log, time: datetime) -> int:
@@ -125,9 +144,24 @@ def _last_before(log: Log, time: datetime) -> int:
         return 0
 
 
-def unreadable(cursor: AnyCursor, *, before: int = BEYOND, limit: int) -> list[Shown]:
-    """Stripe's events that the translator could not read, and why; the latest first."""
-    return rows(cursor, UNREADABLE, before=before, lines=limit)
+def unreadable(cursor: AnyCursor, span: Span, *, limit: int) -> list[Shown]:
+    """Stripe's events that the translator could not read, and why."""
+    return rows(
+        cursor,
+        UNREADABLE + _ORDER[span.latest_first],
+        after=span.after,
+        before=span.before,
+        lines=limit,
+    )
+
+
+def events(log: Log, span: Span, limit: int) -> list[Recorded]:
+    """Events of a span as they stand in the log; positions have no gaps."""
+    if not span.latest_first:
+        return log.read(span.after, upto=span.before - 1, limit=limit)
+    first = min(span.before, log.head() + 1)
+    wanted = range(max(span.after + 1, first - limit), first)
+    return log.at(wanted)[::-1]
 
 
 def _pattern(text: str) -> str:

@@ -20,6 +20,8 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from ledger.access import Surface
 from ledger.domain.facts import AnyFact, Moment, leaves
+from projections.engine.row import Part, inferred
+from projections.engine.row import Row as Shown
 
 Type = Literal["text", "bigint", "integer", "boolean", "timestamptz", "jsonb"]
 Row = tuple[Any, ...]
@@ -264,29 +266,65 @@ Handler = Callable[[Any, Moment], Iterable[Change]]
 class Listing:
     """What `GET /<projection>` lists: rows of `table`, newest first by `sort`, else by their key.
 
-    The key is one column, and `sort` is never null. `filters` are columns that a caller may
-    compare; `link` is the kind of object by which the `links` projection knows one row's history.
-    Where a row rests on other objects too, `rests_on` is a query for their `kind` and `id`, with
-    the parameters `id`, `since` and `upto`: those that mattered to the row just before position
-    `since`, or anywhere from there up to `upto`.
-    `parts` are queries with the parameter `id`: rows that `GET /<projection>/{id}` shows within
-    the one, by the name that they have there. `pages` are queries with `id`, `before` (a position)
-    and `limit`: what `GET /<projection>/{id}/<page>` lists, the latest position first.
+    `row` says which columns are shown, and what they are; a table that knows the types of its
+    columns can do without. The key is one column. `filters` are columns that a caller may compare,
+    `sorts` those by which he may sort besides `sort` and the key: they are never null, and each has
+    an index with the key behind it. `link` is the kind of object by which the `links` projection
+    knows one row's history. Where a row rests on other objects too, `rests_on` is a query for
+    their `kind` and `id`, with the parameters `id`, `since` and `upto`: those that mattered to the
+    row just before position `since`, or anywhere from there up to `upto`.
+
+    `parts` are queries with the parameter `id`: rows that
+    `GET /<projection>/{id}` shows within the one, by the name that they have there. `pages` are
+    queries with `id`, `before` (a position) and `limit`: what `GET /<projection>/{id}/<page>`
+    lists, the latest position first.
 
     `surface` says who may see its rows, `past` who may see their histories. A customer who may see
     rows sees those where the column `owner` holds his id.
     """
 
     table: Mirror | Derived | Rollup
+    row: type[Shown] | None = None
     sort: str | None = None
+    sorts: tuple[str, ...] = ()
     filters: tuple[str, ...] = ()
     link: str | None = None
     rests_on: str | None = None
-    parts: dict[str, str] = field(default_factory=dict[str, str])
-    pages: dict[str, str] = field(default_factory=dict[str, str])
+    parts: dict[str, Part] = field(default_factory=dict[str, Part])
+    pages: dict[str, Part] = field(default_factory=dict[str, Part])
     surface: Surface = Surface.SEE_RECORDS
     past: Surface = Surface.SEE_RECORDS
     owner: str | None = None
+
+    @cached_property
+    def shown(self) -> type[Shown]:
+        """The row as it is declared, or as the table's columns say."""
+        return self.row or _row_of(self.table)
+
+    @property
+    def key(self) -> str:
+        """The column that names a row."""
+        (name,) = self.table.key
+        return name
+
+    @property
+    def sortable(self) -> tuple[str, ...]:
+        """The columns by which the list may be sorted, the usual one first."""
+        return (*filter(None, [self.sort]), *self.sorts, self.key)
+
+
+def _row_of(table: Mirror | Derived | Rollup) -> type[Shown]:
+    match table:
+        case Mirror():
+            carriers = {carrier for carrier, _ in CARRIERS.values()}
+            columns = {n: c.type for n, c in table.columns.items() if n not in carriers}
+            return inferred(table.name, columns, table.key)
+        case Rollup():
+            amounts = (*table.amounts, "lines")
+            kinds = dict.fromkeys(table.key, "text") | dict.fromkeys(amounts, "bigint")
+            return inferred(table.name, kinds, kinds)
+        case Derived():
+            raise AssertionError(f"{table.name} is made by a view: its listing says what it shows")
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any, Final, Literal, Optional
 
-from pydantic import create_model
+from pydantic import BaseModel, Field, create_model
 from starlette.requests import Request
 from starlette.routing import Route
 
@@ -14,17 +14,20 @@ from ledger.errors import NotFound
 from ledger.guard import is_foreign
 from ledger.openapi import Shape, operation
 from projections.engine import explain, history, log_http
-from projections.engine.declare import Projection
-from projections.engine.listing import Lister, refusing_bad_values
+from projections.engine.declare import Listing, Projection
+from projections.engine.listing import Asked, Lister, refusing_bad_values, sorts, spans
 from projections.engine.log_http import with_payloads
 from projections.engine.reads import rows
 from projections.engine.registry import discover
+from projections.engine.row import Part, Row, camel, is_free, value_of, with_parts
 from projections.engine.shapes import (
     FIND,
     MAX_POSITION,
     READ,
+    Bound,
     Errors,
-    Filter,
+    Explanation,
+    HistoryLine,
     Item,
     Many,
     ManyEvents,
@@ -32,11 +35,15 @@ from projections.engine.shapes import (
     OneAsOf,
     Page,
     page_by_position,
+    page_of,
     position_of,
     reads_of,
+    spans_of,
     start_of,
 )
 from projections.engine.tables import AnyCursor
+
+HISTORY: Final = page_of(HistoryLine)
 
 # ── Read models ─────────────────────────────────────────────────────────────────────────────────
 
@@ -50,20 +57,23 @@ class ReadModel:
         self.name = projection.name
         self.listing = projection.listing
         self.lister = Lister(projection.listing)
+        self.spans = spans(projection.listing)
 
     def routes(self) -> list[Route]:
         """List, one, its history and why it is so where links know it, and its pages."""
         one = self._one_as_of if self.listing.link else self._one
         takes = OneAsOf if self.listing.link else One
         about = f"Show one of {self.name}, with what belongs to it."
+        shown = self.listing.shown
+        whole = with_parts(shown, self.listing.parts)
         made = [
-            self._route("", self._list, f"List {self.name}.", self._filters()),
-            self._route("/{id}", one, about, takes, answers=Item, errors=FIND),
+            self._route("", self._list, f"List {self.name}.", self._takes(), page_of(shown)),
+            self._route("/{id}", one, about, takes, whole, errors=FIND),
         ]
-        for page, query in self.listing.pages.items():
-            about = f"Show its {page}, the latest first."
-            past, path = self.listing.past, f"/{{id}}/{page}"
-            made.append(self._route(path, self._paging(query), about, Many, surface=past))
+        for name, part in self.listing.pages.items():
+            about = f"Show its {name}, the latest first."
+            past, path, answers = self.listing.past, f"/{{id}}/{name}", page_of(part.row)
+            made.append(self._route(path, self._paging(part), about, Many, answers, surface=past))
         return made + self._past() if self.listing.link else made
 
     def _past(self) -> list[Route]:
@@ -75,6 +85,7 @@ class ReadModel:
                 self._history,
                 history,
                 ManyEvents,
+                HISTORY,
                 errors=FIND,
                 surface=self.listing.past,
             ),
@@ -83,7 +94,7 @@ class ReadModel:
                 self._explain,
                 explain,
                 OneAsOf,
-                answers=Item,
+                Explanation,
                 errors=FIND,
                 surface=self.listing.past,
             ),
@@ -95,8 +106,8 @@ class ReadModel:
         endpoint: Callable[..., Any],
         about: str,
         takes: type[Shape],
+        answers: type[BaseModel],
         *,
-        answers: type[Item | Page] = Page,
         errors: Errors = READ,
         surface: Surface | None = None,
     ) -> Route:
@@ -114,19 +125,27 @@ class ReadModel:
         )
         return Route(f"/{self.name}{path}", decorate(described))
 
-    def _filters(self) -> type[Many]:
-        fields: dict[str, Any] = dict.fromkeys(self.listing.filters, (Filter, None))
-        return create_model(f"Many{self.name.title()}", __base__=Many, **fields)
+    def _takes(self) -> type[Many]:
+        fields: dict[str, Any] = {
+            name: (_comparable(self.listing.shown, name), None) for name in self.listing.filters
+        }
+        fields |= dict.fromkeys(self.spans, (Bound, None))
+        fields["sort"] = (_sort(self.listing), None)
+        return create_model(f"Many{camel(self.name)}", __base__=Many, **fields)
 
-    def _list(self, request: Request, query: Many) -> Page:
+    def _list(self, request: Request, query: Any) -> Page:
         filters = query.model_dump(include=set(self.listing.filters), exclude_none=True)
         own = identity_of(request).customer_id
         if own is not None:
             assert self.listing.owner is not None, "customers see no list without an owner"
             if filters.setdefault(self.listing.owner, own) != own:
                 return Page(items=[], next=None)
-        with reads_of(request).snapshot([self.name], query.after) as cursor:
-            found = self.lister.page(cursor, filters, query.limit, query.cursor)
+        reads = reads_of(request)
+        given = {name: getattr(query, name) for name in self.spans}
+        within = spans_of(reads, self.listing, given)
+        asked = Asked(query.limit, filters, within, query.sort, query.cursor)
+        with reads.snapshot([self.name], query.after) as cursor:
+            found = self.lister.page(cursor, asked)
         return Page(items=found.rows, next=found.next)
 
     def _one(self, request: Request, query: One) -> Item:
@@ -146,7 +165,7 @@ class ReadModel:
         found = self.lister.one(cursor, name)
         if found is None or is_foreign(request, self.listing.surface, owner and found[owner]):
             raise NotFound(f"{self.name} has no {name[:100]!r}.")
-        parts = {part: rows(cursor, query, id=name) for part, query in self.listing.parts.items()}
+        parts = {each: rows(cursor, p.query, id=name) for each, p in self.listing.parts.items()}
         return Item(found | parts)
 
     def _history(self, request: Request, query: ManyEvents) -> Page:
@@ -175,7 +194,7 @@ class ReadModel:
                 explain.explain(reads, self.projection, name, as_of=as_of, wait_for=query.after)
             )
 
-    def _paging(self, sql: str) -> Callable[[Request, Many], Page]:
+    def _paging(self, part: Part) -> Callable[[Request, Many], Page]:
         def page(request: Request, query: Many) -> Page:
             before = start_of(query, MAX_POSITION)
             name = request.path_params["id"]
@@ -183,10 +202,28 @@ class ReadModel:
                 refusing_bad_values(),
                 reads_of(request).snapshot([self.name], query.after) as cursor,
             ):
-                found = rows(cursor, sql, id=name, before=before, limit=query.limit)
+                found = rows(cursor, part.query, id=name, before=before, limit=query.limit)
             return page_by_position(found, query.limit)
 
         return page
+
+
+# ── What a list takes ───────────────────────────────────────────────────────────────────────────
+
+MAX_FILTER: Final = 500
+
+
+def _comparable(row: type[Row], column: str) -> Any:
+    """What a filter takes: a value of its column."""
+    value = value_of(row, column)
+    given: Any = Annotated[value, Field(max_length=MAX_FILTER)] if is_free(row, column) else value
+    return Optional[given]  # noqa: UP045 - made of a value that is known when it runs
+
+
+def _sort(listing: Listing) -> Any:
+    ways = sorts(listing)
+    about = f"A column, with `-` before it from the greatest down; `{ways[0]}` where none is said."
+    return Annotated[Literal[tuple(ways)] | None, Field(description=about)]
 
 
 routes = [

@@ -1,27 +1,24 @@
-"""Lists of a read model's rows: filtered, in a stable order, a page at a time."""
+"""Lists of a read model's rows: filtered, sorted, in a stable order, a page at a time."""
 
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import msgspec
 import psycopg
 from psycopg.sql import SQL, Composed, Identifier
 
-from ledger.errors import InvalidRequest, ProjectionStopped
-from projections.engine.declare import CARRIERS, Listing
+from ledger.errors import InvalidRequest
+from projections.engine.declare import Listing
+from projections.engine.row import sql_type, times
 from projections.engine.tables import AnyCursor, names, trusted
 
-HIDDEN: Final = frozenset(carrier for carrier, _ in CARRIERS.values())
-COLUMNS: Final = """
-select attname, format_type(atttypid, atttypmod) as type
-from pg_catalog.pg_attribute
-where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped
-order by attnum
-"""
+DESCENDING = "-"
+"""What stands before the column in a sort that begins with the greatest value."""
 
 
 class Condition(NamedTuple):
@@ -29,7 +26,29 @@ class Condition(NamedTuple):
 
     columns: Sequence[str]
     operator: str
-    values: Sequence[str]
+    values: Sequence[Any]
+
+
+class Span(NamedTuple):
+    """The rows whose time in a column is at `since` or later, and before `until`."""
+
+    column: str
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Asked(NamedTuple):
+    """Which rows of a list: their columns equal the filters, their times lie in all spans.
+
+    `sort` is a column, with `-` before it from the greatest value down. `start` is the cursor at
+    which the page before ended; it knows how that was sorted.
+    """
+
+    limit: int
+    filters: Mapping[str, Any] = {}
+    spans: Sequence[Span] = ()
+    sort: str | None = None
+    start: str | None = None
 
 
 class Page(NamedTuple):
@@ -43,61 +62,97 @@ class Lister:
     """Lists and finds the rows of one read model, as its declaration says."""
 
     def __init__(self, listing: Listing) -> None:
-        (self.key,) = listing.table.key
+        self.key = listing.key
         self.table = listing.table.name
-        self.order = (listing.sort, self.key) if listing.sort else (self.key,)
-        self.newest_first = listing.sort is not None
-        self._types: dict[str, str] = {}
+        self.columns = tuple(listing.shown.model_fields)
+        self.types = {name: sql_type(listing.shown, name) for name in self.columns}
+        self.sorts = sorts(listing)
 
-    def page(
-        self, cursor: AnyCursor, filters: Mapping[str, str], limit: int, start: str | None
-    ) -> Page:
-        """The rows that equal the filters, from where an earlier page ended.
+    def page(self, cursor: AnyCursor, asked: Asked) -> Page:
+        """The rows that are asked for, from where an earlier page ended.
 
         Pages stay stable while the log grows: no row comes twice, and none is skipped for one that
         is new. Raises `InvalidRequest` for a value or cursor that does not fit the columns.
         """
-        conditions = [Condition([name], "=", [value]) for name, value in filters.items()]
-        if start is not None:
-            beyond = "<" if self.newest_first else ">"
-            conditions.append(Condition(self.order, beyond, decoded(start, len(self.order))))
-        found = self._select(cursor, conditions, limit + 1)
-        if len(found) <= limit:
+        sort, last = self._begun(asked)
+        order, descending = self._order(sort)
+        conditions = [Condition([name], "=", [value]) for name, value in asked.filters.items()]
+        conditions += [each for span in asked.spans for each in _within(span)]
+        if last is not None:
+            conditions.append(Condition(order, "<" if descending else ">", last))
+        found = self._select(cursor, conditions, order, asked.limit + 1, descending=descending)
+        if len(found) <= asked.limit:
             return Page(found, None)
-        return Page(found[:limit], encoded([found[limit - 1][name] for name in self.order]))
+        end = found[asked.limit - 1]
+        return Page(found[: asked.limit], encoded([sort, *(end[name] for name in order)]))
 
     def one(self, cursor: AnyCursor, key: str) -> dict[str, Any] | None:
         """The row with this key."""
-        return next(iter(self._select(cursor, [Condition([self.key], "=", [key])], 1)), None)
+        is_it = [Condition([self.key], "=", [key])]
+        return next(iter(self._select(cursor, is_it, [self.key], 1)), None)
+
+    def _begun(self, asked: Asked) -> tuple[str, list[str] | None]:
+        """How the list is sorted, and what the last row of the page before had in those columns."""
+        if asked.start is None:
+            return asked.sort or self.sorts[0], None
+        sort, *last = decoded(asked.start)
+        if sort not in self.sorts or len(last) != len(self._order(sort)[0]):
+            raise bad_cursor()
+        if asked.sort not in {None, sort}:
+            raise InvalidRequest(f"query.cursor: that page was sorted by {sort}; leave sort as is.")
+        return sort, last
+
+    def _order(self, sort: str) -> tuple[list[str], bool]:
+        """The columns of a sort, the key last, and whether they go down."""
+        column = sort.removeprefix(DESCENDING)
+        return list(dict.fromkeys([column, self.key])), sort.startswith(DESCENDING)
 
     def _select(
-        self, cursor: AnyCursor, conditions: Sequence[Condition], limit: int
+        self,
+        cursor: AnyCursor,
+        conditions: Sequence[Condition],
+        order: Sequence[str],
+        limit: int,
+        *,
+        descending: bool = False,
     ) -> list[dict[str, Any]]:
-        types = self._columns(cursor)
-        direction = SQL("desc" if self.newest_first else "asc")
+        direction = SQL("desc" if descending else "asc")
         query = SQL("select {} from {} where {} order by {} limit %s").format(
-            names(name for name in types if name not in HIDDEN),
+            names(self.columns),
             Identifier(self.table),
-            SQL(" and ").join([SQL("true"), *(_compared(each, types) for each in conditions)]),
-            SQL(", ").join(SQL("{} {}").format(Identifier(name), direction) for name in self.order),
+            SQL(" and ").join([SQL("true"), *(self._compared(each) for each in conditions)]),
+            SQL(", ").join(SQL("{} {}").format(Identifier(name), direction) for name in order),
         )
         values = [value for each in conditions for value in each.values]
         with refusing_bad_values():
             return cursor.execute(query, [*values, limit]).fetchall()
 
-    def _columns(self, cursor: AnyCursor) -> dict[str, str]:
-        """The table's columns and their types; they do not change while this version runs."""
-        if not self._types:
-            found = cursor.execute(COLUMNS, [self.table]).fetchall()
-            self._types = {row["attname"]: row["type"] for row in found}
-        if not self._types:
-            raise ProjectionStopped(f"{self.table} was never built; run `ledger rebuild`.")
-        return self._types
+    def _compared(self, condition: Condition) -> Composed:
+        casts = [SQL("%s::") + trusted(self.types[name]) for name in condition.columns]
+        return SQL("({}) {} ({})").format(
+            names(condition.columns), trusted(condition.operator), SQL(", ").join(casts)
+        )
 
 
-def _compared(condition: Condition, types: Mapping[str, str]) -> Composed:
-    casts = SQL(", ").join(SQL("%s::") + trusted(types[name]) for name in condition.columns)
-    return SQL("({}) {} ({})").format(names(condition.columns), trusted(condition.operator), casts)
+def sorts(listing: Listing) -> list[str]:
+    """How a list may be sorted, the usual way first: the newest first, or else by the key."""
+    both = [text for name in listing.sortable for text in (DESCENDING + name, name)]
+    return both if listing.sort else [listing.key, *(each for each in both if each != listing.key)]
+
+
+def spans(listing: Listing) -> dict[str, tuple[str, str]]:
+    """The names of both ends of a span of each time of a row: which column, and which end.
+
+    Of `placed_at` they are `placed_after` and `placed_before`.
+    """
+    stems = {column: column.removesuffix("_at") for column in times(listing.shown)}
+    ends = {f"{stem}_after": (column, "since") for column, stem in stems.items()}
+    return ends | {f"{stem}_before": (column, "until") for column, stem in stems.items()}
+
+
+def _within(span: Span) -> list[Condition]:
+    bounds = ((">=", span.since), ("<", span.until))
+    return [Condition([span.column], sign, [at]) for sign, at in bounds if at is not None]
 
 
 @contextmanager
@@ -115,12 +170,17 @@ def encoded(values: Sequence[Any]) -> str:
     return urlsafe_b64encode(msgspec.json.encode(list(map(str, values)))).decode()
 
 
-def decoded(start: str, length: int) -> list[str]:
-    """Where the page before ended; raises `InvalidRequest` for what is no such cursor."""
+def decoded(start: str) -> list[str]:
+    """Where the page before ended, one value or more; raises `InvalidRequest`."""
     try:
         values = msgspec.json.decode(urlsafe_b64decode(start), type=list[str])
     except (ValueError, msgspec.MsgspecError):
         values = []
-    if len(values) != length:
-        raise InvalidRequest("query.cursor: use the `next` of an earlier page as it is.")
+    if not values:
+        raise bad_cursor()
     return values
+
+
+def bad_cursor() -> InvalidRequest:
+    """A cursor that no list gave out."""
+    return InvalidRequest("query.cursor: use the `next` of an earlier page as it is.")

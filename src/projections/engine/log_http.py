@@ -15,47 +15,55 @@ from ledger.evidence import Witness
 from ledger.guard import require
 from ledger.openapi import operation
 from projections.engine import audit_log, history
+from projections.engine.audit_log import Span
 from projections.engine.history import Shown
 from projections.engine.listing import refusing_bad_values
+from projections.engine.reads import Reads
 from projections.engine.shapes import (
-    MAX_POSITION,
     READ,
-    EventRange,
+    AuditLine,
+    Event,
+    EventDetails,
     Evidence,
     Item,
-    Many,
     ManyLines,
+    ManyRecorded,
     Page,
     StandingAnswer,
     StatusAnswer,
+    UnreadableEvent,
+    bound_of,
     page_by_position,
+    page_of,
     reads_of,
     start_of,
-    time_of,
 )
 
 
 @operation(
     surface=Surface.SEE_EVIDENCE,
     tag="events",
-    query=EventRange,
-    answers=Page,
-    errors=(StoreUnavailable,),
+    query=ManyRecorded,
+    answers=page_of(Event),
+    errors=READ,
 )
-def list_events(request: Request, query: EventRange) -> Page:
-    """List events of the log in order, without what they hold.
+def list_events(request: Request, query: ManyRecorded) -> Page:
+    """List events of the log, without what they hold, the earliest first.
 
-    `next` is the position to go on after.
+    A cursor is the position that the page before ended with.
     """
-    events = reads_of(request).engine.log.read(query.after, limit=query.limit)
-    return page_by_position([history.envelope(event) for event in events], query.limit)
+    reads = reads_of(request)
+    span = _span(reads, query, "position")
+    with reads.snapshot((), query.after):
+        found = audit_log.events(reads.engine.log, span, query.limit)
+    return page_by_position([history.envelope(event) for event in found], query.limit)
 
 
 @operation(
     surface=Surface.SEE_EVIDENCE,
     tag="events",
     query=Evidence,
-    answers=Item,
+    answers=EventDetails,
     errors=(NotFound, StoreUnavailable),
 )
 def show_event(request: Request, query: Evidence) -> Item:
@@ -71,34 +79,49 @@ def show_event(request: Request, query: Evidence) -> Item:
     return Item(found)
 
 
-@operation(surface=Surface.SEE_EVIDENCE, tag="events", query=Many, answers=Page, errors=READ)
-def list_unreadable(request: Request, query: Many) -> Page:
+@operation(
+    surface=Surface.SEE_EVIDENCE,
+    tag="events",
+    query=ManyRecorded,
+    answers=page_of(UnreadableEvent),
+    errors=READ,
+)
+def list_unreadable(request: Request, query: ManyRecorded) -> Page:
     """List Stripe's events that could not be read, and why; the latest first."""
-    before = start_of(query, MAX_POSITION)
-    with reads_of(request).snapshot(["audit"], query.after) as cursor:
-        found = audit_log.unreadable(cursor, before=before, limit=query.limit)
+    reads = reads_of(request)
+    span = _span(reads, query, "-position")
+    with reads.snapshot(["audit"], query.after) as cursor:
+        found = audit_log.unreadable(cursor, span, limit=query.limit)
     return page_by_position(found, query.limit)
 
 
-@operation(surface=Surface.SEE_EVIDENCE, tag="audit", query=ManyLines, answers=Page, errors=READ)
+@operation(
+    surface=Surface.SEE_EVIDENCE,
+    tag="audit",
+    query=ManyLines,
+    answers=page_of(AuditLine),
+    errors=READ,
+)
 def search_audit_log(request: Request, query: ManyLines) -> Page:
     """Search the audit log: who did what, to what, when, from where and why; the latest first.
 
     Every event of the log is a line. `source` is its stream, `objects` are those that it names.
     """
     reads = reads_of(request)
-    since, until = time_of("since", query.since), time_of("until", query.until)
-    after, before = audit_log.between(reads.engine.log, since, until)
+    span = _span(reads, query, "-position")
     filters = query.model_dump(include=set(audit_log.FILTERS), exclude_none=True)
     with refusing_bad_values(), reads.snapshot(audit_log.READS, query.after) as cursor:
-        found = audit_log.search(
-            cursor,
-            filters,
-            after=after,
-            before=min(before, start_of(query, MAX_POSITION)),
-            limit=query.limit,
-        )
+        found = audit_log.search(cursor, filters, span, limit=query.limit)
     return page_by_position(found, query.limit)
+
+
+def _span(reads: Reads, query: ManyRecorded, usual: str) -> Span:
+    """The positions that a list is asked for, from where the page before ended."""
+    since = bound_of(reads, "recorded_after", query.recorded_after)
+    until = bound_of(reads, "recorded_before", query.recorded_before)
+    whole = audit_log.between(reads.engine.log, since, until)
+    latest_first = (query.sort or usual).startswith("-")
+    return whole.beyond(start_of(query, None), latest_first=latest_first)
 
 
 @operation(
@@ -109,7 +132,15 @@ def show_status(request: Request) -> StatusAnswer:
     reads = reads_of(request)
     head = reads.engine.log.head()
     standings = [
-        StandingAnswer(lag_events=max(0, head - standing.position), **standing._asdict())
+        StandingAnswer(
+            name=standing.name,
+            state=standing.state,
+            fingerprint=standing.version,
+            position=standing.position,
+            lag_events=max(0, head - standing.position),
+            stopped_at=standing.stopped_at,
+            because=standing.because,
+        )
         for standing in reads.standings()
     ]
     return StatusAnswer(head=head, projections=standings)

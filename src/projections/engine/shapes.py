@@ -1,9 +1,12 @@
 """What reads over HTTP take and answer, and how a cursor or a time is read."""
 
-from datetime import datetime
-from typing import Annotated, Any, Final
+from collections.abc import Mapping
+from datetime import date, datetime
+from datetime import time as clock
+from typing import Annotated, Any, Final, Literal, TypeVar
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
 from starlette.requests import Request
 
 from ledger.domain.limits import MAX_TEXT, TEXT_PATTERN
@@ -16,10 +19,13 @@ from ledger.errors import (
     StoreUnavailable,
 )
 from ledger.openapi import Shape
+from projections.engine.declare import Listing
+from projections.engine.listing import Span, bad_cursor, spans
 from projections.engine.reads import Reads
 
 MAX_POSITION: Final = 2**62
 
+T = TypeVar("T")
 Errors = tuple[type[LedgerError], ...]
 READ: Final[Errors] = (NotCaughtUp, ProjectionStopped, StoreUnavailable)
 FIND: Final[Errors] = (NotFound, *READ)
@@ -29,7 +35,19 @@ Cursor = Annotated[str, Field(max_length=1000, description="The `next` of the pa
 Position = Annotated[int, Field(ge=0, le=MAX_POSITION)]
 After = Annotated[Position, Field(description="Wait until this position of the log is taken in.")]
 Filter = Annotated[str | None, Field(max_length=500)]
-Time = Annotated[str | None, Field(max_length=40, description="An ISO 8601 time with its zone.")]
+Bound = Annotated[
+    str | None,
+    Field(
+        max_length=40,
+        description="A date, which begins at midnight in the reporting zone, or an RFC 3339 time.",
+    ),
+]
+"""One end of a span of time: what is at `…_after` or later, and before `…_before`."""
+
+Positions = Literal["position", "-position"]
+ByPosition = Annotated[
+    Positions | None, Field(description="The earliest first, or with `-` the latest.")
+]
 Reason = Annotated[
     str | None,
     Field(
@@ -74,11 +92,12 @@ class ManyEvents(Many):
     reason: Reason = None
 
 
-class EventRange(Shape):
-    """A stretch of the log: at most `limit` events at positions after `after`."""
+class ManyRecorded(Many):
+    """What a list of events takes: which of them, by when the ledger recorded them."""
 
-    after: Position = 0
-    limit: Limit = 50
+    recorded_after: Bound = None
+    recorded_before: Bound = None
+    sort: ByPosition = None
 
 
 class Evidence(Shape):
@@ -87,12 +106,11 @@ class Evidence(Shape):
     reason: Reason = None
 
 
-class ManyLines(Many):
+class ManyLines(ManyRecorded):
     """What a search of the audit log takes; lines fit all that is given.
 
     `object` and `causation` are written as `order/A1`, `kind` may hold `*` for anything, as
-    `charge.dispute.*`, and `text` is looked for in all of a line. From `since` on and before
-    `until` means when the ledger recorded it.
+    `charge.dispute.*`, and `text` is looked for in all of a line.
     """
 
     object: Annotated[str | None, Field(max_length=512, pattern="^[a-z]+/.+$")] = None
@@ -102,12 +120,10 @@ class ManyLines(Many):
     outcome: Filter = None
     causation: Filter = None
     text: Annotated[str | None, Field(min_length=1, max_length=200)] = None
-    since: Time = None
-    until: Time = None
 
 
 class Item(RootModel[dict[str, Any]]):
-    """One thing, by its columns: amounts in minor units, times in UTC."""
+    """One thing by its columns, as the schema of its operation describes them."""
 
 
 class Page(Shape):
@@ -117,15 +133,30 @@ class Page(Shape):
     next: str | None
 
 
+def page_of(row: type[BaseModel]) -> type[Shape]:
+    """What a list of such rows answers."""
+    return create_model(
+        f"{row.__name__}Page",
+        __base__=Shape,
+        __doc__="Some of many; `next` is the cursor of the page that follows, if there is one.",
+        items=(_list_of(row), ...),
+        next=(str | None, ...),
+    )
+
+
+def _list_of(row: type[BaseModel]) -> Any:
+    return list[row]
+
+
 class StandingAnswer(Shape):
     """Where a projection stands; `lag_events` are those that it has yet to take in.
 
-    `version` is of the code and settings that made it, null where nothing did.
+    `fingerprint` is of the code and settings that made it, null where nothing did.
     """
 
     name: str
     state: str
-    version: str | None
+    fingerprint: str | None
     position: int
     lag_events: int
     stopped_at: int | None
@@ -139,17 +170,145 @@ class StatusAnswer(Shape):
     projections: list[StandingAnswer]
 
 
+# ── Events ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class EventMeta(Shape):
+    """Who did it, from where and why, and what it belongs to or was caused by."""
+
+    actor: str
+    reason: str | None
+    correlation: str | None
+    causation: str | None
+    actor_name: str | None
+    role: str | None
+    address: str | None
+    user_agent: str | None
+    request_id: str | None
+
+
+class Event(Shape):
+    """An event of the log, without what it holds: `version` is its number in the stream `source`.
+
+    `effective_at` is when it happened in the world, `recorded_at` when the ledger learnt of it.
+    """
+
+    position: int
+    source: str
+    version: int
+    topic: str
+    recorded_at: datetime
+    effective_at: datetime
+    meta: EventMeta
+
+
+class EventDetails(Event):
+    """An event with what it holds (`data`, by its `topic`), its hash and signature checked now."""
+
+    leaf_hash: str
+    leaf_hash_fits: bool
+    signature_check: Literal["valid", "no_present_secret_fits", "not_signed"] | None
+    data: dict[str, Any]
+
+
+class UnreadableEvent(Shape):
+    """An event of Stripe's that could not be read, and why."""
+
+    position: int
+    recorded_at: datetime
+    effective_at: datetime
+    event_id: str
+    type: str
+    cause: str
+
+
+class AuditLine(Shape):
+    """Who did what, to what, when, from where and why; `objects` are written as `order/A1`."""
+
+    position: int
+    recorded_at: datetime
+    effective_at: datetime
+    kind: str
+    outcome: str
+    actor: str
+    actor_name: str | None
+    role: str | None
+    source: str
+    objects: list[str]
+    reason: str | None
+    address: str | None
+    user_agent: str | None
+    request_id: str | None
+    correlation: str | None
+    causation: str | None
+
+
+class HistoryLine(Shape):
+    """An event that touched an object; `changed` and `payload` are there where they are asked for.
+
+    `changed` holds the value before and the value after it of each column that it changed.
+    """
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
+    position: int
+    recorded_at: datetime
+    effective_at: datetime
+    kind: str
+    actor: str
+    actor_name: str | None
+    role: str | None
+    reason: str | None
+    outcome: str
+    source: str
+    correlation: str | None
+    causation: str | None
+    changed: dict[str, tuple[Any, Any]] = Field(default={})
+    payload: dict[str, Any] = Field(default={})
+
+
+class ColumnChange(Shape):
+    """An event that changed a column, and the value before and after it."""
+
+    position: int
+    kind: str
+    effective_at: datetime
+    recorded_at: datetime
+    source: str
+    actor: str
+    actor_name: str | None
+    reason: str | None
+    before: Any
+    after: Any
+
+
+class ExplainedColumn(Shape):
+    """What stands in a column, and the events that made it so, in order."""
+
+    value: Any
+    changes: list[ColumnChange]
+
+
+class Explanation(Shape):
+    """Why a row is what it is at `position`, the last of its `events`, column by column."""
+
+    id: str
+    position: int
+    events: int
+    fields: dict[str, ExplainedColumn]
+
+
 def reads_of(request: Request) -> Reads:
     """The read models, as the roof opened them."""
     return request.state.reads
 
 
-def start_of(query: Many, default: int) -> int:
-    """Where a page begins whose cursor is a position."""
+def start_of(query: Many, default: T) -> int | T:
+    """Where a page begins whose cursor is a position; the default for a first page."""
     if query.cursor is None:
         return default
     if not (query.cursor.isascii() and query.cursor.isdigit() and len(query.cursor) < 19):
-        raise InvalidRequest("query.cursor: use the `next` of an earlier page as it is.")
+        raise bad_cursor()
     return int(query.cursor)
 
 
@@ -169,12 +328,34 @@ def position_of(reads: Reads, as_of: str) -> int:
     return reads.engine.log.position_at(moment)
 
 
-def time_of(name: str, text: str | None) -> datetime | None:
-    """The time that a caller means, if any."""
-    moment = None if text is None else _moment(text)
-    if text is not None and moment is None:
-        raise InvalidRequest(f"query.{name}: give a time like 2026-03-01T12:00:00Z.")
+def bound_of(reads: Reads, name: str, text: str | None) -> datetime | None:
+    """The time that an end of a span means, if there is one; raises `InvalidRequest`."""
+    if text is None:
+        return None
+    moment = _beginning(text, ZoneInfo(reads.engine.database.time_zone)) or _moment(text)
+    if moment is None:
+        raise InvalidRequest(
+            f"query.{name}: give a date like 2026-03-01, or a time like 2026-03-01T12:00:00Z"
+            " (write a `+` as `%2B`)."
+        )
     return moment
+
+
+def spans_of(reads: Reads, listing: Listing, given: Mapping[str, str | None]) -> list[Span]:
+    """The spans of time that a list is asked for, by the names of their ends."""
+    return [
+        Span(column, **{end: at})
+        for name, (column, end) in spans(listing).items()
+        if (at := bound_of(reads, name, given.get(name))) is not None
+    ]
+
+
+def _beginning(text: str, zone: ZoneInfo) -> datetime | None:
+    """The beginning of a day; None for what is no date."""
+    try:
+        return datetime.combine(date.fromisoformat(text), clock(), zone)
+    except ValueError:
+        return None
 
 
 def _moment(text: str) -> datetime | None:

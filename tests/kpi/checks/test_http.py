@@ -16,6 +16,7 @@ from projections.engine.follow import Follower
 from tests.kpi.books import CHECKS, Books
 from tests.kpi.checks.scenarios import paid_twice
 from tests.support.callers import let_in
+from tests.support.judged import JudgedClient
 
 ISSUE = "paid_twice:A1"
 WHY = {"reason": "she wants a voucher"}
@@ -34,7 +35,7 @@ def client(books: Books) -> Iterator[TestClient]:
     try:
         app = create_app(settings, books.engine.database)
         here = ("127.0.0.1", 50000)
-        with TestClient(app, base_url="http://127.0.0.1", client=here) as client:
+        with JudgedClient(app, base_url="http://127.0.0.1", client=here) as client:
             let_in(client)
             yield client
     finally:
@@ -65,7 +66,7 @@ def test_the_checks_are_listed_with_what_is_open(client: TestClient, books: Book
 def test_a_run_tells_what_it_found(client: TestClient, books: Books) -> None:
     paid_twice(books)
     answer = run(client, top=1)
-    assert (answer["open"], answer["crashed"]) == (1, [])
+    assert (answer["open"], answer["crashed_checks"]) == (1, [])
     (found,) = [check for check in answer["checks"] if check["open"]]
     assert (found["name"], found["opened"]) == ("paid_twice", 1)
     assert found["top"] == ["Order A1 costs 10.00 gbp and holds 20.00 gbp of 2 payments."]
@@ -129,7 +130,7 @@ def test_a_read_model_that_stopped_makes_its_checks_red(client: TestClient, book
         positions.stop(conn.cursor(), ["stock"], 1, "a bug")
     answer = run(client)
     stopped = {"daily_facts_differ", "negative_stock", "reservations_differ"}
-    assert set(answer["crashed"]) == stopped
+    assert set(answer["crashed_checks"]) == stopped
     assert answer["open"] == 1
 
 

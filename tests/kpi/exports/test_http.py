@@ -29,6 +29,7 @@ from ledger.tokens import issue
 from tests.kpi.books import Books
 from tests.kpi.exports.examples import MARCH, keep_shop, many_orders
 from tests.support.callers import NAME, administrator, let_in
+from tests.support.judged import JudgedClient
 from tests.support.waiting import wait_for
 
 OnRecord = Callable[[], list[Recorded]]
@@ -49,7 +50,7 @@ def client(books: Books, app: Starlette) -> Iterator[TestClient]:
     """The service on the books of a small shop."""
     keep_shop(books)
     here = ("127.0.0.1", 50000)
-    with TestClient(app, base_url="http://127.0.0.1", client=here) as client:
+    with JudgedClient(app, base_url="http://127.0.0.1", client=here) as client:
         let_in(client)
         yield client
 

@@ -32,6 +32,7 @@ from projections.engine.http import routes
 from projections.engine.reads import Reads
 from projections.engine.registry import discover
 from tests.support.callers import let_in
+from tests.support.judged import JudgedClient
 from tests.support.shop import SECRET, Order, Shop
 from webhooks.signature import is_signed
 from webhooks.simulator import STORIES, Purchase, SimulatedStripe
@@ -109,6 +110,6 @@ def opened(database: Database) -> Iterator[Counter]:
                 }
 
         app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={LedgerError: refuse})
-        with TestClient(app, client=("127.0.0.1", 1)) as counter.client:
+        with JudgedClient(app, client=("127.0.0.1", 1)) as counter.client:
             counter.actor = let_in(counter.client)
             yield counter

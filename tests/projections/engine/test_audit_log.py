@@ -160,13 +160,14 @@ def test_a_span_of_time_begins_with_its_first_instant_and_ends_before_its_last(c
     last = counter.follow()
     log = counter.engine.log
     start, end = (log.at([position])[0].recorded_at for position in (first + 1, last))
-    assert found(counter, since=start.isoformat()) == [*range(last, first, -1)]
-    assert found(counter, until=start.isoformat()) == [*range(first, 0, -1)]
+    assert found(counter, recorded_after=start.isoformat()) == [*range(last, first, -1)]
+    assert found(counter, recorded_before=start.isoformat()) == [*range(first, 0, -1)]
     before_end = [p for p in range(last, first, -1) if log.at([p])[0].recorded_at < end]
-    assert found(counter, since=start.isoformat(), until=end.isoformat()) == before_end
-    assert found(counter, since=(end + timedelta(days=1)).isoformat()) == []
-    assert found(counter, since="0001-01-01T00:00:00Z") == [*range(last, 0, -1)]
-    assert found(counter, until="0001-01-01T00:00:00Z") == []
+    between = {"recorded_after": start.isoformat(), "recorded_before": end.isoformat()}
+    assert found(counter, **between) == before_end
+    assert found(counter, recorded_after=(end + timedelta(days=1)).isoformat()) == []
+    assert found(counter, recorded_after="0001-01-01T00:00:00Z") == [*range(last, 0, -1)]
+    assert found(counter, recorded_before="0001-01-01T00:00:00Z") == []
 
 
 def test_pages_hold_every_line_once_while_the_log_grows(counter: Counter):
@@ -183,7 +184,7 @@ def test_pages_hold_every_line_once_while_the_log_grows(counter: Counter):
 
 
 REFUSED: list[dict[str, str]] = [
-    {"since": "yesterday"},
+    {"recorded_after": "yesterday"},
     {"until": "2026-03-01T12:00:00"},
     {"object": "order"},
     {"text": ""},

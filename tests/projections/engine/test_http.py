@@ -234,7 +234,7 @@ def test_events_are_read_in_the_order_of_the_log(counter: Counter):
     last = counter.append()
     first = counter.get("/events", limit=4)
     assert [each["position"] for each in first["items"]] == [1, 2, 3, 4]
-    rest = counter.get("/events", after=first["next"], limit=200)
+    rest = counter.get("/events", cursor=first["next"], limit=200)
     assert [each["position"] for each in rest["items"]] == [*range(5, last + 1)]
     assert (rest["next"], rest["items"][0]["meta"]["actor"]) == (None, "ops:olga")
 

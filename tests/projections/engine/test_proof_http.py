@@ -15,6 +15,7 @@ from ledger.postgres.database import Database
 from ledger.settings import Settings
 from ledger.tokens import issue
 from tests.projections.engine.counter import Counter
+from tests.support.judged import JudgedClient
 from tests.support.waiting import wait_for
 
 NAME = "0" * 31 + "7"
@@ -31,7 +32,7 @@ def client(database: Database, counter: Counter) -> Iterator[TestClient]:
         database_url=SecretStr(database.admin_conninfo),
     )
     token = issue(counter.engine.log, Role.AUDITOR, "Ann Auditor", Meta()).token
-    with TestClient(create_app(settings, database), base_url="http://127.0.0.1") as client:
+    with JudgedClient(create_app(settings, database), base_url="http://127.0.0.1") as client:
         client.headers["authorization"] = f"Bearer {token}"
         yield client
 

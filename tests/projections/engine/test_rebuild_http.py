@@ -13,6 +13,7 @@ from ledger.settings import Settings
 from tests.projections.engine.counter import Counter
 from tests.support import callers
 from tests.support.callers import let_in
+from tests.support.judged import JudgedClient
 from tests.support.waiting import wait_for
 
 NAME = "0" * 31 + "8"
@@ -28,7 +29,7 @@ def client(database: Database, counter: Counter) -> Iterator[TestClient]:
         database_url=SecretStr(database.admin_conninfo),
     )
     app, here = create_app(settings, database), ("127.0.0.1", 50000)
-    with TestClient(app, base_url="http://127.0.0.1", client=here) as client:
+    with JudgedClient(app, base_url="http://127.0.0.1", client=here) as client:
         let_in(client)
         yield client
 
