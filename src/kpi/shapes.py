@@ -98,11 +98,11 @@ class RestsOnAnswer(Shape):
 
 
 class FigureAnswer(Shape):
-    """A value in its unit; `previous` and `change_pct` where windows are compared."""
+    """A value in its unit; `previous` and `change_pct` are null unless windows are compared."""
 
     value: Number
-    previous: Number = None
-    change_pct: Percent | None = None
+    previous: Number
+    change_pct: Percent | None
 
 
 class FiguresAnswer(Shape):

@@ -138,7 +138,7 @@ def show_status(request: Request) -> StatusAnswer:
             fingerprint=standing.version,
             position=standing.position,
             lag_events=max(0, head - standing.position),
-            stopped_at=standing.stopped_at,
+            stopped_position=standing.stopped_at,
             because=standing.because,
         )
         for standing in reads.standings()

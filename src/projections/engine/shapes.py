@@ -159,7 +159,7 @@ class StandingAnswer(Shape):
     fingerprint: str | None
     position: int
     lag_events: int
-    stopped_at: int | None
+    stopped_position: int | None
     because: str | None
 
 
