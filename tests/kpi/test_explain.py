@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from kpi.declare import figure
-from kpi.explain import explain
+from kpi.declare import catalogue, figure
+from kpi.explain import HIDDEN, explain
+from kpi.shapes import Fact
 from kpi.windows import Window
 from ledger.domain.facts import RefundFailed
 from ledger.errors import InvalidRequest
@@ -102,3 +103,14 @@ def test_what_is_computed_from_others_names_those(models: Models):
 def test_a_cursor_that_is_none_of_ours_is_refused(models: Models, start: str):
     with pytest.raises(InvalidRequest):
         asked(models, "revenue", start=start)
+
+
+def test_the_document_says_every_column_of_every_fact_and_no_other(models: Models):
+    """A column that a table of facts gains wants a line in `kpi.shapes.Fact`."""
+    found: set[str] = set()
+    with models.dicts() as cursor:
+        for each in (each for each in catalogue().values() if not each.parts):
+            explain(cursor, each, MARCH, currency=None, limit=1)
+            assert cursor.description is not None
+            found |= {column.name for column in cursor.description} - {*HIDDEN}
+    assert found == Fact.model_fields.keys()

@@ -139,7 +139,8 @@ def _found(kind: str, name: str, as_of: str | None) -> _Found:
             row = Lister(listing).one(cursor, name)
             if row is None:
                 raise NotFound(f"{projection.name} has no {name[:100]!r}.")
-            return _Found(row, {name_: rows(cursor, part.query, id=name) for name_, part in listing.parts.items()})
+            parts = {each: rows(cursor, p.query, id=name) for each, p in listing.parts.items()}
+            return _Found(row, parts)
 
 
 def _columns(listing: Listing, rows: Sequence[Mapping[str, Any]]) -> list[str]:

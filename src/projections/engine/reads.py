@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from psycopg import Connection, IsolationLevel
-from psycopg.errors import UndefinedTable
+from psycopg.errors import UndefinedColumn, UndefinedTable
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
@@ -146,11 +146,13 @@ class Reads:
 
 @contextmanager
 def _never_built() -> Generator[None]:
-    """A table that is missing belongs to a read model that nobody has built yet."""
+    """A table or column that is missing belongs to a read model that this version never built."""
     try:
         yield
-    except UndefinedTable:
-        raise ProjectionStopped("A read model was never built; run `ledger rebuild`.") from None
+    except (UndefinedTable, UndefinedColumn):
+        raise ProjectionStopped(
+            "A read model was never built by this version; run `ledger rebuild`."
+        ) from None
 
 
 def _configure(conn: Connection) -> None:

@@ -284,6 +284,16 @@ def test_a_read_model_that_was_never_built_is_said_to_be(counter: Counter, path:
     assert "ledger rebuild" in told["detail"]
 
 
+def test_a_read_model_of_an_earlier_version_is_said_to_be(counter: Counter):
+    """A row is as the document says, or there is none."""
+    counter.follow()
+    with counter.engine.database.connect("projector", autocommit=True) as conn:
+        conn.execute("alter table read_models.orders drop column payment_count")
+    told = counter.get("/orders", 503)
+    assert told["code"] == "projection_stopped"
+    assert "ledger rebuild" in told["detail"]
+
+
 def test_the_status_says_how_far_each_projection_is(counter: Counter):
     last = counter.follow()
     counter.shop.place()
