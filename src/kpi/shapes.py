@@ -177,8 +177,7 @@ class Fact(Shape):
     units: int | None = None
     quantity: int | None = None
     on_hand: int | None = None
-    reserved: int | None = None
-    sold: int | None = None
+    held: int | None = None
     subscriptions: int | None = None
     subscribers_new: int | None = None
     subscribers_churned: int | None = None

@@ -41,7 +41,6 @@ from projections.engine.declare import (
 )
 from projections.engine.row import Currency, Part, Row
 
-
 StockMovementKind = TypeAliasType(
     "StockMovementKind",
     Literal["received", "adjusted", "reserved", "released", "fulfilled", "returned"],

@@ -19,6 +19,7 @@ OPERATIONS = [
 SEVERAL_TYPES = {
     "before": "what stood in a column, of whatever type that is",
     "after": "what stands in a column then",
+    "received": "true as Stripe's examples of webhooks answer, units of a product in stock",
     "value": "a column's value in an explanation, a number in a figure",
 }
 """Properties whose type is not the same everywhere, and why."""
