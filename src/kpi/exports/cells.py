@@ -32,12 +32,17 @@ def harmless(text: str) -> str:
 
 
 def columns_of(export: Export, rows: Sequence[Row], *, zeros: bool = False) -> Iterator[Values]:
-    """The columns of a block, their money as decimals; with `zeros`, ratios over zero are 0.00."""
+    """The columns of a block: money as decimals, times in whole seconds, as Stripe's all are.
+
+    With `zeros`, ratios over zero are 0.00.
+    """
     columns = list(zip(*rows, strict=True))
     currencies = columns[export.currency]
     for column, values in zip(export.columns, columns, strict=True):
         if column.kind is Kind.DECIMAL:
             yield _majors(values, currencies, 0 if zeros else None)
+        elif column.kind is Kind.TIME:
+            yield [None if time is None else time.replace(microsecond=0) for time in values]
         elif column.kind is Kind.PERCENT and zeros:
             yield [ZERO_PERCENT if value is None else value for value in values]
         else:

@@ -135,6 +135,9 @@ def test_an_export_agrees_with_the_figures(shop: Books, take: Take, reads: Reads
         assert total(products, "Revenue") == {currency: major(values["product_revenue"], currency)}
         customers = rows(take(asked("customers", filters=only)))
         assert len(customers) == values["unique_customers"]
+        named = [row for row in orders if row["Email"]]
+        assert sum(int(row["Orders"]) for row in customers) == len(named)
+        assert total(customers, "TotalSpent") == total(named, "Total")
         (summary,) = rows(take(asked("kpi-summary", filters=only)))
         assert Decimal(summary["revenue"]) == major(values["revenue"], currency)
         assert int(summary["repeat_customers"]) == values["repeat_customers"]

@@ -2,13 +2,16 @@
 
 import csv
 import io
+from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpi.exports.cells import harmless, major
+from kpi.exports.cells import as_text, harmless, major
+from kpi.exports.declare import Column, Kind, exports
 from ledger.domain.money import format_money
 
 RUNS = [
@@ -85,3 +88,11 @@ def test_a_cell_stays_one_cell(text: str) -> None:
     csv.writer(file).writerow([harmless(text), "next"])
     file.seek(0)
     assert list(csv.reader(file)) == [[harmless(text), "next"]]
+
+
+def test_every_time_has_the_same_form() -> None:
+    """Stripe's times are whole seconds, ours are not: one file, one form."""
+    export = replace(exports()[0], columns=(Column("At", Kind.TIME), Column("C", Kind.CURRENCY)))
+    times = [datetime(2026, 3, 1, 12, 0, 1, micro, tzinfo=UTC) for micro in (0, 987_654)]
+    cells, _ = as_text(export, [(times[0], "gbp"), (times[1], "gbp"), (None, "gbp")])
+    assert list(cells) == ["2026-03-01T12:00:01Z", "2026-03-01T12:00:01Z", None]
