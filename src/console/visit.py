@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from console import render, session
 from console.api import Api, Problem
+from console.notice import notice_of, with_notice
 from ledger.settings import Settings
 
 SIGN_IN: Final = "/console/sign-in"
@@ -40,7 +41,12 @@ class Visit:
 
     def page(self, template: str, status: int = 200, /, **context: Any) -> Response:
         """A page, which knows who looks and in which zone times are told."""
-        shared = {"me": self.me, "may": self.may, "zone": self.zone, "told": self.query.get("told")}
+        shared = {
+            "me": self.me,
+            "may": self.may,
+            "zone": self.zone,
+            "told": notice_of(self.request),
+        }
         return render.page(self.request, template, status, **shared | context)
 
     async def form(self) -> dict[str, str]:
@@ -73,9 +79,9 @@ def view(path: str, show: View, *, methods: tuple[str, ...] = ("GET",)) -> Route
     return Route(path, handler, methods=list(methods))
 
 
-def done(path: str, told: str) -> Response:
+def done(visit: Visit, path: str, told: str) -> Response:
     """Back to a page after something was done, which the page then tells."""
-    return RedirectResponse(f"{path}?{urlencode({'told': told})}", SEE_OTHER)
+    return RedirectResponse(with_notice(visit.request, path, told), SEE_OTHER)
 
 
 def _sign_in(request: Request) -> Response:

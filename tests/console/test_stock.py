@@ -31,7 +31,7 @@ def test_levels_are_listed_and_low_ones_marked(house: House) -> None:
 
 def test_a_product_is_found_by_its_sku(house: House) -> None:
     assert house.look(f"{PAGE}?q=MUG").url.path == f"{PAGE}/MUG"
-    assert "No product has the SKU NONE" in house.see(f"{PAGE}?q=NONE")
+    assert "No product has this SKU" in house.see(f"{PAGE}?q=NONE")
     assert house.look(f"{PAGE}/NONE").status_code == 404
 
 

@@ -72,7 +72,7 @@ async def decide(visit: Visit, action: str) -> Response:
         return await issue(visit, Refusal(action, problem, fields))
     with suppress(Problem):  # it is done, also where the page cannot show it yet
         await visit.api.get(f"/issues/{name}", after=answer["position"])
-    return done(f"{LIST}/{name}", TOLD[action])
+    return done(visit, f"{LIST}/{name}", TOLD[action])
 
 
 async def run(visit: Visit) -> Response:
@@ -81,7 +81,7 @@ async def run(visit: Visit) -> Response:
     report = await visit.api.post("/checks/run", {})
     with suppress(Problem):
         await visit.api.get("/checks", after=report["position"])
-    return done(LIST, _told(report))
+    return done(visit, LIST, _told(report))
 
 
 async def _of(visit: Visit, asked: dict[str, str]) -> dict[str, Any]:

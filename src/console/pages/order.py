@@ -127,7 +127,7 @@ async def act(visit: Visit, action: Action) -> Response:
         return await _show(visit, Refusal(action.name, problem, fields))
     with suppress(Problem):  # it is done, also where the page cannot show it yet
         await visit.api.get(path, after=answer["position"])
-    return done(f"/console{path}", action.told)
+    return done(visit, f"/console{path}", action.told)
 
 
 def _order_id(visit: Visit) -> str:

@@ -69,7 +69,9 @@ async def link(visit: Visit) -> Response:
         return await record(visit, PAYMENT, Refusal("link", problem, fields))
     with suppress(Problem):  # it is done, also where the page cannot show it yet
         await visit.api.get(f"/payments/{part(name)}", after=answer["position"])
-    return done(f"/console/payments/{part(name)}", f"The payment belongs to order {order_id}.")
+    return done(
+        visit, f"/console/payments/{part(name)}", f"The payment belongs to order {order_id}."
+    )
 
 
 async def history(visit: Visit, path: str, **query: Any) -> dict[str, Any]:

@@ -165,7 +165,7 @@ def _listing(fields: dict[str, str]) -> dict[str, Any]:
 async def _done(visit: Visit, action: str, answer: dict[str, Any]) -> Response:
     with suppress(Problem):  # it is done, also where the page cannot show it yet
         await visit.api.get(f"/stock/{part(answer['sku'])}", after=answer["position"])
-    return done(_page(answer["sku"]), TOLD[action])
+    return done(visit, _page(answer["sku"]), TOLD[action])
 
 
 def _sku(visit: Visit) -> str:

@@ -1,0 +1,69 @@
+"""Notices: what is shown as the console's own words is what the console wrote."""
+
+import re
+
+import pytest
+
+from console import notice
+from ledger.domain.access import Role
+from tests.console.house import House, hidden, words
+
+FORGED = "Your account is locked; call 0800 1234"
+
+
+def noticed(page: str) -> list[str]:
+    """What a page says was just done."""
+    return [words(text) for text in re.findall(r'<p role="status" class="told">(.*?)</p>', page)]
+
+
+def told_after_cancel(house: House) -> tuple[str, str]:
+    """Cancel an order; answers its path, and the address to which the browser is sent."""
+    path = f"/console/orders/{house.order()}"
+    fields = hidden(house.look(path)) | {"reason": "changed her mind"}
+    answer = house.client.post(f"{path}/cancel", data=fields, follow_redirects=False)
+    assert answer.status_code == 303
+    return path, answer.headers["location"]
+
+
+def test_what_was_done_is_told_once_on_its_page(house: House) -> None:
+    _, address = told_after_cancel(house)
+    assert noticed(house.client.get(address).text) == ["The order is canceled, its stock released."]
+
+
+@pytest.mark.parametrize("text", [FORGED, "", "QUJD", "%00", "ä", "A" * 200, "=" * 9])
+def test_what_somebody_writes_into_the_address_is_not_told(house: House, text: str) -> None:
+    path = f"/console/orders/{house.order()}"
+    page = house.client.get(path, params={"told": text}).text
+    assert noticed(page) == []
+    assert FORGED not in page
+
+
+def test_a_notice_is_of_its_page_its_session_and_its_time(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, address = told_after_cancel(house)
+    signed = address.partition("?")[2]
+    other = f"/console/orders/{house.order()}?{signed}"
+    assert noticed(house.client.get(other).text) == []
+    monkeypatch.setattr(notice, "LIFETIME_SECONDS", 0)
+    assert noticed(house.client.get(address).text) == []
+    monkeypatch.undo()
+    assert noticed(house.client.get(address).text) != []
+    house.enter(Role.OPS)
+    assert noticed(house.client.get(address).text) == []
+
+
+@pytest.mark.parametrize("path", ["orders", "stock"])
+def test_a_search_without_a_hit_does_not_repeat_it_as_a_sentence(house: House, path: str) -> None:
+    page = house.client.get(f"/console/{path}", params={"q": FORGED}).text
+    assert "0800" not in words(page)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["orders", "payments", "stock", "issues", "figures", "proofs", "customers", "nothing"],
+)
+def test_a_page_that_is_not_there_does_not_repeat_its_address(house: House, path: str) -> None:
+    answer = house.client.get(f"/console/{path}/{FORGED}")
+    assert answer.status_code in {403, 404}
+    assert "0800" not in answer.text
