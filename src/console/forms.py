@@ -8,8 +8,8 @@ from console.api import Problem
 from ledger.domain.money import parse_money
 from ledger.errors import InvalidCommand
 
-IN_PLACE: Final = (409, 422)
-"""Refusals that the person at the form can do something about."""
+IN_PLACE: Final = (404, 409, 422)
+"""Refusals that the person at the form can do something about, such as a name that is unknown."""
 
 
 class Refusal(NamedTuple):

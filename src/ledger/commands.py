@@ -10,7 +10,7 @@ from ledger.batch import Accepted, Batch, Call, Command, Result, Stream, goods
 from ledger.combiner import Combiner, sparing
 from ledger.domain.events import Entry, Meta
 from ledger.domain.order import Order
-from ledger.domain.order_commands import OrderMoney
+from ledger.domain.order_commands import KnownPayment, OrderMoney
 from ledger.errors import LogReplaced, Refused
 from ledger.log import APPEND_EVENTS, Log, LogWatch
 from ledger.races import until_fastest
@@ -26,10 +26,17 @@ class Desk:
     64 buyers of one product cost one transaction, and none waits for a lock of another.
     `money` answers what Stripe is known to have done for an order id (zeros for one without
     payments, or unknown); commands that rest on it are made with its answer.
+    `payment` answers what is known of a payment's id; to a desk without it, none is known.
     """
 
-    def __init__(self, log: Log, money: Callable[[str], OrderMoney]) -> None:
+    def __init__(
+        self,
+        log: Log,
+        money: Callable[[str], OrderMoney],
+        payment: Callable[[str], KnownPayment] = lambda _: KnownPayment(),
+    ) -> None:
         self.money = money
+        self.payment = payment
         self._log = log
         self._remembered: OrderedDict[str, Stream] = OrderedDict()
         self._watch = LogWatch(log)

@@ -5,12 +5,14 @@
     │   ├── InvalidCommand        the command contradicts itself
     │   ├── UnknownOrder          no such order
     │   ├── UnknownProduct        no such product is listed
+    │   ├── UnknownPayment        no such payment is known, or linked to the order
     │   ├── UnknownToken          no such access token was issued
     │   ├── UnknownIssue          no such issue was ever opened
     │   ├── WrongState            the order's state does not allow it
     │   ├── OutOfStock            not enough stock for every line
     │   ├── WrongPrice            a line disagrees with the listed price
     │   ├── AlreadyExists         the id is taken
+    │   ├── LinkedElsewhere       the payment belongs to another order
     │   ├── Unstorable            a value that the database does not take
     │   └── IdempotencyMismatch   the key was used with another body
     ├── InvalidRequest          a call to the service that is not what its operation takes
@@ -65,6 +67,10 @@ class UnknownProduct(Refused):
     """No product with this SKU is listed; list it first."""
 
 
+class UnknownPayment(Refused):
+    """No payment with this id is known, or linked to this order."""
+
+
 class UnknownToken(Refused):
     """No access token with this id was issued."""
 
@@ -87,6 +93,10 @@ class WrongPrice(Refused):
 
 class AlreadyExists(Refused):
     """The id is taken."""
+
+
+class LinkedElsewhere(Refused):
+    """The payment belongs to another order; unlink it there first."""
 
 
 class Unstorable(Refused):

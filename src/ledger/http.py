@@ -12,7 +12,7 @@ from starlette.routing import Route
 from ledger.access import Surface, identity_of, meta_of
 from ledger.batch import Command, Result
 from ledger.commands import Desk
-from ledger.domain.limits import check_id
+from ledger.domain.limits import check_id, check_payment_id
 from ledger.domain.order import NoOrder
 from ledger.domain.order_commands import (
     CancelOrder,
@@ -23,6 +23,7 @@ from ledger.domain.order_commands import (
     ReallocateOrder,
     RequestRefund,
     ReturnLines,
+    UnlinkPayment,
 )
 from ledger.errors import (
     AlreadyExists,
@@ -31,9 +32,11 @@ from ledger.errors import (
     IdempotencyMismatch,
     InvalidCommand,
     LedgerError,
+    LinkedElsewhere,
     OutOfStock,
     StoreUnavailable,
     UnknownOrder,
+    UnknownPayment,
     UnknownProduct,
     Unstorable,
     WrongPrice,
@@ -47,6 +50,7 @@ from ledger.shapes import (
     OrderBody,
     PaymentBody,
     ReasonBody,
+    ReasonQuery,
     RefundBody,
     ReturnBody,
 )
@@ -63,6 +67,7 @@ COMMAND: Final[Errors] = (
 
 _PLACE: Final[Errors] = (*COMMAND, AlreadyExists, UnknownProduct, WrongPrice, OutOfStock)
 _CHANGE: Final[Errors] = (*COMMAND, UnknownOrder, WrongState)
+_LINK: Final[Errors] = (*_CHANGE, UnknownPayment, LinkedElsewhere)
 
 
 def _of_orders(
@@ -170,11 +175,45 @@ def request_refund(request: Request, body: RefundBody) -> OrderAnswer:
     return _order(execute(request, command, body, body.reason))
 
 
-@_of_orders(Surface.MANAGE_ORDER, PaymentBody, status=201)
+@_of_orders(Surface.MANAGE_ORDER, PaymentBody, status=201, errors=_LINK)
 def link_payment(request: Request, body: PaymentBody) -> OrderAnswer:
-    """Say that a payment belongs to this order, where its own metadata does not."""
-    command = LinkPayment(order_id=_order_id(request), at=_now(), payment_id=body.payment_id)
+    """Say that a payment belongs to this order, where its own metadata does not.
+
+    A payment that Stripe is yet to report must be `expected`.
+    """
+    command = LinkPayment(
+        order_id=_order_id(request),
+        at=_now(),
+        payment_id=body.payment_id,
+        known=_desk(request).payment(body.payment_id),
+        expected=body.expected,
+    )
     return _order(execute(request, command, body, body.reason))
+
+
+@operation(
+    surface=Surface.MANAGE_ORDER,
+    tag="orders",
+    query=ReasonQuery,
+    answers=OrderAnswer,
+    errors=_LINK,
+    idempotent=True,
+)
+def unlink_payment(request: Request, query: ReasonQuery) -> OrderAnswer:
+    """Take back that a payment belongs to this order.
+
+    Only what was linked here can be unlinked: what the payment's own metadata says is changed at
+    Stripe.
+    """
+    payment_id: str = request.path_params["payment_id"]
+    check_payment_id(payment_id)
+    command = UnlinkPayment(
+        order_id=_order_id(request),
+        at=_now(),
+        payment_id=payment_id,
+        known=_desk(request).payment(payment_id),
+    )
+    return _order(execute(request, command, query, query.reason))
 
 
 routes = [
@@ -186,6 +225,7 @@ routes = [
     Route("/orders/{id}/return", return_lines, methods=["POST"]),
     Route("/orders/{id}/refunds", request_refund, methods=["POST"]),
     Route("/orders/{id}/payments", link_payment, methods=["POST"]),
+    Route("/orders/{id}/payments/{payment_id}", unlink_payment, methods=["DELETE"]),
 ]
 
 

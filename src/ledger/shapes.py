@@ -12,8 +12,10 @@ from ledger.domain.limits import (
     MAX_LINE_UNITS,
     MAX_LINES,
     MAX_MINOR,
+    MAX_PAYMENT_ID,
     MAX_STOCK_UNITS,
     MAX_TEXT,
+    PAYMENT_PATTERN,
     TEXT_PATTERN,
 )
 from ledger.openapi import Shape
@@ -77,6 +79,12 @@ class ReasonBody(Shape):
     reason: Text | None = None
 
 
+class ReasonQuery(Shape):
+    """Why, for the audit log, where one wants to say."""
+
+    reason: Text | None = None
+
+
 class ReturnBody(Shape):
     """Units by SKU that came back in good state, and why."""
 
@@ -94,7 +102,12 @@ class RefundBody(Shape):
 class PaymentBody(Shape):
     """A payment at the provider (`pi_…`) that is for this order, and how one knows."""
 
-    payment_id: Annotated[str, Field(min_length=1, max_length=255, pattern=ID_PATTERN)]
+    payment_id: Annotated[
+        str, Field(min_length=1, max_length=MAX_PAYMENT_ID, pattern=PAYMENT_PATTERN)
+    ]
+    expected: Annotated[bool, Field(description="It may be one that Stripe is yet to report.")] = (
+        False
+    )
     reason: Text | None = None
 
 

@@ -12,6 +12,7 @@ from ledger.domain.order_commands import (
     CancelOrder,
     ExpireOrder,
     FulfilOrder,
+    KnownPayment,
     LinkPayment,
     OrderCommand,
     OrderMoney,
@@ -19,6 +20,7 @@ from ledger.domain.order_commands import (
     ReallocateOrder,
     RequestRefund,
     ReturnLines,
+    UnlinkPayment,
 )
 from ledger.domain.stock import Item, Levels, Listed
 from ledger.errors import Refused
@@ -53,6 +55,8 @@ _LATER: Final = _NOW + timedelta(minutes=30)
 _LINE: Final = Line(sku="MUG", name="Mug", quantity=2, unit_minor=500)
 _TOTAL_MINOR: Final = _LINE.quantity * _LINE.unit_minor
 _ID: Final = "A1"
+_FREE: Final = KnownPayment(exists=True)
+_LINKED: Final = KnownPayment(exists=True, order_id=_ID, linked_by="shop")
 _STOCK: Final = {"there": 2, "gone": 0}
 
 
@@ -147,7 +151,8 @@ def _commands(money: OrderMoney) -> Iterator[tuple[str, OrderCommand, Mapping[st
     yield from _by_stock("reallocate", ReallocateOrder(order_id=_ID, at=_NOW, money=money))
     yield "return", ReturnLines(order_id=_ID, at=_NOW, quantities={_LINE.sku: 1}), {}
     yield "refund", RequestRefund(order_id=_ID, at=_NOW, amount_minor=1, money=money), {}
-    yield "link", LinkPayment(order_id=_ID, at=_NOW, payment_id="pi_1"), {}
+    yield "link", LinkPayment(order_id=_ID, at=_NOW, payment_id="pi_1", known=_FREE), {}
+    yield "unlink", UnlinkPayment(order_id=_ID, at=_NOW, payment_id="pi_1", known=_LINKED), {}
 
 
 def _by_stock(

@@ -24,6 +24,7 @@ from ledger.domain.events import (
     OrderPlaced,
     OrderReinstated,
     PaymentLinked,
+    PaymentUnlinked,
     ProductListed,
     RefundRequested,
     RemovedFromWishlist,
@@ -216,9 +217,9 @@ def placed(fact: OrderPlaced, at: Moment) -> Iterable[Change]:
     return _named(at, order=fact.order_id, customer=fact.customer_id)
 
 
-@projection.handles(PaymentLinked)
-def linked(fact: PaymentLinked, at: Moment) -> Iterable[Change]:
-    """The shop connects an order and a payment."""
+@projection.handles(PaymentLinked, PaymentUnlinked)
+def linked(fact: PaymentLinked | PaymentUnlinked, at: Moment) -> Iterable[Change]:
+    """The shop connects an order and a payment, or takes that back."""
     return _named(at, order=fact.order_id, payment=fact.payment_id)
 
 

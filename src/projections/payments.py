@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from typing_extensions import TypeAliasType
 
-from ledger.domain.events import PaymentLinked
+from ledger.domain.events import PaymentLinked, PaymentUnlinked
 from ledger.domain.facts import (
     ChargeFact,
     CheckoutFact,
@@ -317,6 +317,20 @@ projection = Projection(
 )
 
 
+KNOWN = """
+select
+    p.payment_id is not null as exists,
+    coalesce(p.order_id, r.linked_order_id) as order_id,
+    coalesce(p.linked_by, case when r.linked_order_id is not null then 'shop' end) as linked_by,
+    case when p.payment_id is null then c.payment_id end as charge_of
+from (select %(id)s::text as id) as asked
+left join payments as p on p.payment_id = asked.id
+left join payment_reports as r on r.payment_id = asked.id
+left join charges as c on c.charge_id = asked.id
+"""
+"""What is known of an id that shall be a payment's: see `KnownPayment`."""
+
+
 @projection.handles(PaymentFact)
 def reported(fact: PaymentFact, at: Moment) -> Iterator[Change]:
     """A payment intent."""
@@ -364,3 +378,9 @@ def visited(fact: CheckoutFact, _at: Moment) -> Iterator[Change]:
 def linked(fact: PaymentLinked, at: Moment) -> Iterator[Change]:
     """The shop's word; the last one holds where Stripe's objects name no order."""
     yield payment_reports.action(at, payment_id=fact.payment_id, linked_order_id=fact.order_id)
+
+
+@projection.handles(PaymentUnlinked)
+def unlinked(fact: PaymentUnlinked, at: Moment) -> Iterator[Change]:
+    """The shop takes its word back."""
+    yield payment_reports.action(at, payment_id=fact.payment_id)

@@ -56,7 +56,7 @@ class House:
         """Send a form of a page, with what is hidden in it."""
         return self.client.post(path, data=hidden(page) | fields)
 
-    def call(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """What a program of the shop does, seen by every page that is asked for afterwards."""
         bearer = {"authorization": f"Bearer {self.tokens[Role.ADMIN]}"}
         answer = self.client.request(method, path, json=body, headers=bearer)

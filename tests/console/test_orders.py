@@ -183,11 +183,32 @@ def test_goods_that_left_come_back_by_line(world: House) -> None:
 
 
 def test_a_payment_is_linked_with_a_reason(world: House) -> None:
-    name = world.order()
+    stripe, name = SimulatedStripe(10), world.order()
+    payment, events = stripe.create_payment(2000, "gbp")
+    world.deliver([*events, *stripe.pay_by_card(payment)])
     page = world.look(f"{PAGE}/{name}")
-    fields = {"payment_id": "pi_by_hand", "reason": "by phone"}
+    fields = {"payment_id": payment.intent_id or "", "reason": "by phone"}
     assert world.send(page, f"{PAGE}/{name}/payments", **fields).status_code == 200
     assert "order.payment_linked by ops here (ops) : “by phone”" in world.see(f"{PAGE}/{name}")
+
+
+def test_what_is_no_free_payment_is_not_linked_and_a_link_can_be_taken_back(world: House) -> None:
+    stripe, name, other = SimulatedStripe(11), world.order(), world.order()
+    payment, events = stripe.create_payment(2000, "gbp")
+    world.deliver([*events, *stripe.pay_by_card(payment)])
+    payment_id = payment.intent_id or ""
+
+    def linked(order: str, payment_id: str) -> int:
+        page = world.look(f"{PAGE}/{order}")
+        fields = {"payment_id": payment_id, "reason": "by phone"}
+        return world.send(page, f"{PAGE}/{order}/payments", **fields).status_code
+
+    assert linked(name, "pi_nowhere") == 404
+    assert linked(name, payment.charge.id) == 422
+    assert linked(name, payment_id) == 200
+    assert linked(other, payment_id) == 409
+    world.call("DELETE", f"/orders/{name}/payments/{payment_id}")
+    assert linked(other, payment_id) == 200
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,20 @@ from ledger.domain.events import (
     Line,
     OrderPlaced,
     PaymentLinked,
+    PaymentUnlinked,
     ProductListed,
     RefundRequested,
     StockAdjusted,
 )
-from ledger.domain.order_commands import OrderMoney
-from ledger.errors import InvalidRequest, LedgerError, Refused, UnknownOrder
+from ledger.domain.order_commands import KnownPayment, OrderMoney
+from ledger.errors import (
+    InvalidCommand,
+    InvalidRequest,
+    LedgerError,
+    Refused,
+    UnknownOrder,
+    UnknownPayment,
+)
 from ledger.guard import Guard
 from ledger.log import Log
 from ledger.openapi import problem
@@ -43,10 +51,17 @@ UNPAID = OrderMoney(
     position=0,
 )
 PAID = replace(UNPAID, paid_minor=3000, fully_paid=True, position=3)
+FREE = KnownPayment(exists=True)
 MUGS = {"sku": "MUG", "name": "Mug", "quantity": 2, "unit_minor": 1200}
 TEA = {"sku": "TEA", "name": "Tea", "quantity": 1, "unit_minor": 600}
 ORDER: dict[str, Any] = {"id": "A1", "currency": "eur", "lines": [MUGS, TEA]}
-STATUSES = {UnknownOrder: 404, Refused: 409, InvalidRequest: 422}
+STATUSES = {
+    UnknownOrder: 404,
+    UnknownPayment: 404,
+    InvalidCommand: 422,
+    Refused: 409,
+    InvalidRequest: 422,
+}
 
 
 def refuse(request: Request, error: Exception) -> Response:
@@ -60,7 +75,12 @@ class Shop:
     def __init__(self, log: Log) -> None:
         self.log = log
         self.money: dict[str, OrderMoney] = {}
-        self.desk = Desk(log, lambda order_id: self.money.get(order_id, UNPAID))
+        self.payments = {"pi_1": FREE, "pi_2": FREE}
+        self.desk = Desk(
+            log,
+            lambda order_id: self.money.get(order_id, UNPAID),
+            lambda payment_id: self.payments.get(payment_id, KnownPayment()),
+        )
         self.client = JudgedClient(
             Starlette(
                 routes=routes, exception_handlers={LedgerError: refuse}, lifespan=self._lifespan
@@ -190,7 +210,38 @@ def test_an_order_lives_from_payment_to_refund(shop: Shop) -> None:
     assert shop.last().event == RefundRequested(
         order_id="A1", amount_minor=1200, currency="eur", based_on_position=3
     )
-    assert shop.ask("/orders/A1/refunds", {"amount_minor": 1801}).status_code == 409
+    assert shop.ask("/orders/A1/refunds", {"amount_minor": 1801}).status_code == 422
+
+
+def test_a_link_names_a_payment_that_is_known_and_free_and_can_be_taken_back(shop: Shop) -> None:
+    shop.stock_up()
+    shop.ask("/orders", ORDER)
+    shop.payments |= {
+        "ch_1": KnownPayment(charge_of="pi_1"),
+        "pi_taken": KnownPayment(exists=True, order_id="B2", linked_by="metadata"),
+        "pi_ours": KnownPayment(exists=True, order_id="A1", linked_by="metadata"),
+    }
+
+    def linked(payment_id: str, **more: Any) -> tuple[int, str]:
+        answer = shop.ask("/orders/A1/payments", {"payment_id": payment_id, **more})
+        return answer.status_code, answer.json().get("detail", "")
+
+    assert linked("pi_typo")[0] == 404
+    assert linked("pi_typo", expected=True)[0] == 201
+    assert linked("ch_1") == (422, "ch_1 is a charge of payment pi_1; link that.")
+    assert linked("pi_taken") == (409, "Payment pi_taken belongs to order B2.")
+    assert linked("pi_1")[0] == 201
+    path = "/orders/A1/payments/pi_1"
+    gone = shop.ask(f"{path}?reason=wrong", method="DELETE", Idempotency_Key="k")
+    assert gone.status_code == 200
+    unlinked = shop.log.at([gone.json()["position"] - 1, gone.json()["position"]])[0]
+    assert unlinked.event == PaymentUnlinked(order_id="A1", payment_id="pi_1")
+    assert unlinked.meta.reason == "wrong"
+    again = shop.ask(f"{path}?reason=wrong", method="DELETE", Idempotency_Key="k")
+    assert again.json() == gone.json()
+    assert shop.ask(path, method="DELETE").status_code == 404
+    assert shop.ask("/orders/A1/payments/pi_ours", method="DELETE").status_code == 409
+    assert shop.ask("/orders/NONE/payments/pi_1", method="DELETE").status_code == 404
 
 
 def test_an_order_paid_too_late_gets_stock_when_there_is_some(shop: Shop) -> None:
@@ -246,15 +297,15 @@ def test_a_repeat_gets_the_id_that_was_made_for_the_first(shop: Shop) -> None:
         ("/orders", ORDER | {"id": "A2", "lines": [MUGS | {"quantity": 9}]}, 409, "out_of_stock"),
         ("/orders", ORDER | {"id": "A2", "lines": [MUGS | {"unit_minor": 1}]}, 409, "wrong_price"),
         ("/orders", ORDER | {"id": "A2", "lines": [MUGS | {"sku": "X"}]}, 409, "unknown_product"),
-        ("/orders", ORDER | {"id": "A2", "lines": [TEA, TEA]}, 409, "invalid_command"),
-        ("/orders", ORDER | {"id": "A2", "total_minor": 1}, 409, "invalid_command"),
+        ("/orders", ORDER | {"id": "A2", "lines": [TEA, TEA]}, 422, "invalid_command"),
+        ("/orders", ORDER | {"id": "A2", "total_minor": 1}, 422, "invalid_command"),
         ("/orders", ORDER | {"id": "a/b"}, 422, "invalid_request"),
         ("/orders", ORDER | {"currency": "EUR"}, 422, "invalid_request"),
         ("/orders", ORDER | {"lines": [MUGS | {"quantity": 51}]}, 422, "invalid_request"),
         ("/orders", ORDER | {"lines": [MUGS | {"unit_minor": 12.0}]}, 422, "invalid_request"),
         ("/orders", ORDER | {"email": "a\0b"}, 422, "invalid_request"),
         ("/orders/B1/cancel", {}, 404, "unknown_order"),
-        ("/orders/B%00/cancel", {}, 409, "invalid_command"),
+        ("/orders/B%00/cancel", {}, 422, "invalid_command"),
         ("/orders/A1/return", {"quantities": {"MUG": 1}}, 422, "invalid_request"),
         ("/orders/A1/return", {"quantities": {}, "reason": "x"}, 422, "invalid_request"),
         ("/orders/A1/return", {"quantities": {"MUG": 1}, "reason": "x"}, 409, "wrong_state"),
@@ -262,7 +313,7 @@ def test_a_repeat_gets_the_id_that_was_made_for_the_first(shop: Shop) -> None:
         ("/stock/CUP/receive", {"quantity": 1}, 409, "unknown_product"),
         ("/stock/MUG/adjust", {"change": -1}, 422, "invalid_request"),
         ("/stock/MUG/adjust", {"change": -9, "reason": "x"}, 409, "out_of_stock"),
-        ("/stock/M%00G/receive", {"quantity": 1}, 409, "invalid_command"),
+        ("/stock/M%00G/receive", {"quantity": 1}, 422, "invalid_command"),
     ],
 )
 def test_a_refused_call_says_why_and_changes_nothing(

@@ -17,7 +17,7 @@ from ledger.domain.events import (
     StockReserved,
     StripeEventReceived,
 )
-from ledger.domain.order_commands import ExpireOrder, LinkPayment, PlaceOrder
+from ledger.domain.order_commands import ExpireOrder, KnownPayment, LinkPayment, PlaceOrder
 from ledger.domain.stock import ListProduct, ReceiveStock
 from ledger.log import Log
 from ledger.postgres.database import Database
@@ -135,7 +135,9 @@ def test_a_payment_that_was_there_before_and_is_linked_last_is_found_too(world: 
     world.place("late", 2)
     world.expire("late")
     assert world.reactor.react() == 0
-    world.desk.execute(LinkPayment(order_id="late", at=NOON, payment_id=payment_id), SHOP)
+    known = KnownPayment(exists=True)
+    link = LinkPayment(order_id="late", at=NOON, payment_id=payment_id, known=known)
+    world.desk.execute(link, SHOP)
     world.follow()
     assert world.reactor.react() == 1
 

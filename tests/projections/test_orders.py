@@ -13,6 +13,7 @@ from ledger.domain.events import (
     OrderLinesReturned,
     OrderReinstated,
     PaymentLinked,
+    PaymentUnlinked,
 )
 from ledger.domain.facts import (
     AnyFact,
@@ -166,3 +167,12 @@ def test_returns_add_up(models: Models):
     for _ in range(2):
         models.take(OrderLinesReturned(order_id="A1", quantities={"MUG": 1}))
     assert models.rows("select sku, sum(quantity) from order_returns group by sku") == [("MUG", 2)]
+
+
+def test_an_order_is_unpaid_again_when_its_payment_is_unlinked(models: Models):
+    models.take(order()).take(charge(order_id=None))
+    models.take(PaymentLinked(order_id="A1", payment_id="pi_1"))
+    assert models.one("orders", "state") == "paid"
+    models.take(PaymentUnlinked(order_id="A1", payment_id="pi_1"))
+    assert models.one("orders", "state") == "pending"
+    assert models.one("payments", "order_id", "linked_by") == (None, None)

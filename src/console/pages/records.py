@@ -16,8 +16,6 @@ from console.kinds import KINDS, LINKS, Kind, Related
 from console.visit import Visit, done, view
 
 PAGE_OF_EVENTS: Final = 50
-LINK_REFUSALS: Final = (404, *IN_PLACE)
-"""To link a payment to an order that is unknown is a slip of the pen, too."""
 
 Rows = list[dict[str, Any]]
 PAYMENT: Final = KINDS["payment"]
@@ -64,7 +62,7 @@ async def link(visit: Visit) -> Response:
     try:
         answer = await visit.api.post(path, body, key=fields.get("key"))
     except Problem as problem:
-        if problem.status not in LINK_REFUSALS:
+        if problem.status not in IN_PLACE:
             raise
         return await record(visit, PAYMENT, Refusal("link", problem, fields))
     with suppress(Problem):  # it is done, also where the page cannot show it yet

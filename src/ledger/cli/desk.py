@@ -32,7 +32,7 @@ def open_desk() -> Generator[tuple[Settings, Log, Desk]]:
     settings = ready()
     with open_engine(settings) as engine, closing(Reads(engine)) as reads:
         catch_up(engine)
-        yield settings, engine.log, Desk(engine.log, reads.money)
+        yield settings, engine.log, Desk(engine.log, reads.money, reads.payment)
 
 
 def operator(reason: str | None) -> Meta:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(name="order", help="See, place and change orders.", no_args_is_help=True)
 
 OrderId = Annotated[str, typer.Argument(metavar="ORDER")]
+PaymentId = Annotated[str, typer.Argument(metavar="PAYMENT", help="A payment intent's id.")]
 Units = Annotated[
     list[str], typer.Option("--line", metavar="SKU:UNITS", help="A product and how many of it.")
 ]
@@ -149,7 +150,10 @@ def refund(
 @app.command(epilog="Example: ledger order link A1 pi_3QxYz")
 def link(
     order: OrderId,
-    payment: Annotated[str, typer.Argument(metavar="PAYMENT", help="A payment intent's id.")],
+    payment: PaymentId,
+    expected: Annotated[
+        bool, typer.Option("--expected", help="Stripe is yet to report this payment.")
+    ] = False,
     reason: Reason = None,
     as_json: Json = False,
 ) -> None:
@@ -159,9 +163,32 @@ def link(
     """
     from ledger.domain.order_commands import LinkPayment
 
-    command = LinkPayment(order_id=order, at=datetime.now(UTC), payment_id=payment)
     with open_desk() as (_, _, desk):
+        command = LinkPayment(
+            order_id=order,
+            at=datetime.now(UTC),
+            payment_id=payment,
+            known=desk.payment(payment),
+            expected=expected,
+        )
         execute(desk, command, operator(reason), "linked", as_json=as_json)
+
+
+@app.command(epilog="Example: ledger order unlink A1 pi_3QxYz --reason 'wrong order'")
+def unlink(
+    order: OrderId, payment: PaymentId, reason: Reason = None, as_json: Json = False
+) -> None:
+    """Take back that a payment belongs to an order.
+
+    What the payment's own metadata says is changed at Stripe.
+    """
+    from ledger.domain.order_commands import UnlinkPayment
+
+    with open_desk() as (_, _, desk):
+        command = UnlinkPayment(
+            order_id=order, at=datetime.now(UTC), payment_id=payment, known=desk.payment(payment)
+        )
+        execute(desk, command, operator(reason), "unlinked", as_json=as_json)
 
 
 def _settle(command: Any, order: str, reason: str | None, done: str, *, as_json: bool) -> None:

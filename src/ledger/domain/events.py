@@ -223,6 +223,14 @@ class PaymentLinked(Event, frozen=True, kw_only=True):
     payment_id: str
 
 
+@stored("order.payment_unlinked.v1")
+class PaymentUnlinked(Event, frozen=True, kw_only=True):
+    """The shop takes back that a payment belongs to an order."""
+
+    order_id: str
+    payment_id: str
+
+
 @stored("order.refund_requested.v1")
 class RefundRequested(Event, frozen=True, kw_only=True):
     """A person asked for money to go back; that it did is Stripe's to say. Minor units."""

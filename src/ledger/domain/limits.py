@@ -7,6 +7,7 @@ from ledger.errors import InvalidCommand
 
 MAX_ID: Final = 100
 MAX_TEXT: Final = 500
+MAX_PAYMENT_ID: Final = 255
 MAX_LINES: Final = 100
 MAX_LINE_UNITS: Final = 50
 MAX_STOCK_UNITS: Final = 10**9
@@ -21,7 +22,11 @@ CURRENCY_PATTERN: Final = r"^[a-z]{3}$"
 # PostgreSQL's text has no NUL, and a list or a log has no place for other control characters.
 TEXT_PATTERN: Final = r"^[^\x00-\x1f\x7f-\x9f]*$"
 
+# A payment of a connected account is known by its account too: `pi_1@acct_one`.
+PAYMENT_PATTERN: Final = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(@acct_[A-Za-z0-9]{1,64})?$"
+
 _ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+_PAYMENT: Final = re.compile(PAYMENT_PATTERN.strip("^$"))
 _CURRENCY: Final = re.compile(r"[a-z]{3}")
 _TEXT: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
@@ -33,6 +38,12 @@ def check_id(name: str, value: str, longest: int = MAX_ID) -> None:
             f"{name} {value[:longest]!r} must be 1 to {longest} letters, digits, `.`, `_` or `-`,"
             " and not begin with a dot."
         )
+
+
+def check_payment_id(value: str) -> None:
+    """Raise InvalidCommand unless `value` could be a payment's id."""
+    if not _PAYMENT.fullmatch(value) or len(value) > MAX_PAYMENT_ID:
+        raise InvalidCommand(f"payment_id {value[:MAX_PAYMENT_ID]!r} is no id, as `pi_3QxYz` is.")
 
 
 def check_currency(currency: str) -> None:

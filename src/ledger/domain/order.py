@@ -1,7 +1,7 @@
 """Orders: the states of one, how an event changes it, and what a command does to it."""
 
 from collections.abc import Mapping
-from typing import ClassVar, assert_never
+from typing import ClassVar, Final, assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,12 +15,13 @@ from ledger.domain.events import (
     OrderPlaced,
     OrderReinstated,
     PaymentLinked,
+    PaymentUnlinked,
     RefundRequested,
     StockReleased,
     StockReturned,
     StockSold,
 )
-from ledger.domain.limits import check_between, check_id
+from ledger.domain.limits import check_between, check_payment_id
 from ledger.domain.order_commands import (
     CancelOrder,
     ExpireOrder,
@@ -32,10 +33,21 @@ from ledger.domain.order_commands import (
     ReallocateOrder,
     RequestRefund,
     ReturnLines,
+    UnlinkPayment,
 )
 from ledger.domain.placing import place, reserve
 from ledger.domain.stock import Item, StockEvent, missing
-from ledger.errors import AlreadyExists, InvalidCommand, UnknownOrder, WrongState
+from ledger.errors import (
+    AlreadyExists,
+    InvalidCommand,
+    LinkedElsewhere,
+    UnknownOrder,
+    UnknownPayment,
+    WrongState,
+)
+
+PAYMENT_INTENT: Final = "pi_"
+"""How the id of a payment begins that Stripe has not reported yet."""
 
 # ── States ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -102,6 +114,7 @@ OrderEvent = (
     | OrderFulfilled
     | OrderLinesReturned
     | PaymentLinked
+    | PaymentUnlinked
     | RefundRequested
 )
 Change = OrderEvent | StockEvent
@@ -135,15 +148,17 @@ def evolve(order: Order, event: OrderEvent) -> Order:
         case OrderLinesReturned(quantities=quantities):
             assert isinstance(order, Fulfilled), "only what left can come back"
             return Fulfilled(sale, _sum(order.returned, quantities))
-        case PaymentLinked() | RefundRequested():
+        case PaymentLinked() | PaymentUnlinked() | RefundRequested():
             return replace(order, sale=_noted(sale, event))
         case _:
             assert_never(event)
 
 
-def _noted(sale: Sale, event: PaymentLinked | RefundRequested) -> Sale:
+def _noted(sale: Sale, event: PaymentLinked | PaymentUnlinked | RefundRequested) -> Sale:
     if isinstance(event, PaymentLinked):
         return replace(sale, payments=sale.payments | {event.payment_id})
+    if isinstance(event, PaymentUnlinked):
+        return replace(sale, payments=sale.payments - {event.payment_id})
     requested_minor = sale.refunds_requested_minor + event.amount_minor
     return replace(sale, refunds_requested_minor=requested_minor)
 
@@ -173,8 +188,8 @@ def decide(command: OrderCommand, order: Order, items: Mapping[str, Item]) -> li
             return _fulfil(command, order)
         case ReturnLines():
             return _take_back(command, order)
-        case LinkPayment():
-            return _link(command, order)
+        case LinkPayment() | UnlinkPayment():
+            return _relink(command, order)
         case RequestRefund():
             return _request_refund(command, order)
         case ReallocateOrder():
@@ -258,11 +273,50 @@ def _take_back(command: ReturnLines, order: KnownOrder) -> list[Change]:
     ]
 
 
+def _relink(command: LinkPayment | UnlinkPayment, order: KnownOrder) -> list[Change]:
+    check_payment_id(command.payment_id)
+    if (other := command.known.order_id) not in {None, command.order_id}:
+        raise LinkedElsewhere(f"Payment {command.payment_id} belongs to order {other}.")
+    if isinstance(command, LinkPayment):
+        return _link(command, order)
+    return _unlink(command, order)
+
+
 def _link(command: LinkPayment, order: KnownOrder) -> list[Change]:
-    check_id("payment_id", command.payment_id, longest=255)
-    if command.payment_id in order.sale.payments:
+    if command.known.order_id == command.order_id or command.payment_id in order.sale.payments:
         return []
+    _check_is_payment(command)
     return [PaymentLinked(order_id=command.order_id, payment_id=command.payment_id)]
+
+
+def _check_is_payment(command: LinkPayment) -> None:
+    """A payment whose webhook is yet to come is known by its prefix only, and must be expected."""
+    payment_id, known = command.payment_id, command.known
+    if known.exists:
+        return
+    if known.charge_of is not None:
+        raise InvalidCommand(f"{payment_id} is a charge of payment {known.charge_of}; link that.")
+    if not payment_id.startswith(PAYMENT_INTENT):
+        raise InvalidCommand(f"{payment_id} is no payment; link one, as `{PAYMENT_INTENT}…`.")
+    if not command.expected:
+        raise UnknownPayment(
+            f"No payment {payment_id} is known. If Stripe is yet to report it, link it as expected."
+        )
+
+
+def _unlink(command: UnlinkPayment, order: KnownOrder) -> list[Change]:
+    """Only the shop's own word can be taken back."""
+    known = command.known
+    if known.order_id == command.order_id and known.linked_by in {"metadata", "reference"}:
+        raise WrongState(
+            f"Payment {command.payment_id} names order {command.order_id} in its own"
+            f" {known.linked_by} at Stripe, which cannot be unlinked here; change it at Stripe."
+        )
+    if command.payment_id not in order.sale.payments:
+        raise UnknownPayment(
+            f"Payment {command.payment_id} is not linked to order {command.order_id}."
+        )
+    return [PaymentUnlinked(order_id=command.order_id, payment_id=command.payment_id)]
 
 
 def _request_refund(command: RequestRefund, order: KnownOrder) -> list[Change]:

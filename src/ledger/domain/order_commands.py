@@ -90,12 +90,36 @@ class ReturnLines(Struct, frozen=True, kw_only=True):
     quantities: dict[str, int]
 
 
+class KnownPayment(Struct, frozen=True, kw_only=True):
+    """What is known of a payment's id: whether it is one, and which order it belongs to.
+
+    `linked_by` says by whose word: Stripe's `metadata` or `reference`, or the `shop`'s. An id that
+    is a charge's is not a payment; `charge_of` is the payment that it is a charge of.
+    """
+
+    exists: bool = False
+    order_id: str | None = None
+    linked_by: str | None = None
+    charge_of: str | None = None
+
+
 class LinkPayment(Struct, frozen=True, kw_only=True):
-    """Say that a payment belongs to an order."""
+    """Say that a payment belongs to an order; one that is not known yet must be `expected`."""
 
     order_id: str
     at: datetime
     payment_id: str
+    known: KnownPayment
+    expected: bool = False
+
+
+class UnlinkPayment(Struct, frozen=True, kw_only=True):
+    """Take back that a payment belongs to an order."""
+
+    order_id: str
+    at: datetime
+    payment_id: str
+    known: KnownPayment
 
 
 class RequestRefund(Struct, frozen=True, kw_only=True):
@@ -122,6 +146,7 @@ OrderCommand = (
     | FulfilOrder
     | ReturnLines
     | LinkPayment
+    | UnlinkPayment
     | RequestRefund
     | ReallocateOrder
 )

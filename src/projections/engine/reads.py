@@ -12,11 +12,11 @@ from psycopg.errors import UndefinedColumn, UndefinedTable
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
-from ledger.domain.order_commands import OrderMoney
+from ledger.domain.order_commands import KnownPayment, OrderMoney
 from ledger.errors import InvalidRequest, NotCaughtUp, ProjectionStopped
 from ledger.log import RECONNECT_SECONDS
 from ledger.postgres.failures import reaching
-from projections import orders
+from projections import orders, payments
 from projections.engine import tables
 from projections.engine.as_of import as_of
 from projections.engine.build import Copy, Engine
@@ -105,6 +105,13 @@ class Reads:
                 position=head,
             )
         return OrderMoney(**row, position=head)
+
+    def payment(self, payment_id: str) -> KnownPayment:
+        """What is known of a payment's id, up to the log's present head."""
+        head = self.engine.log.head()
+        with self.snapshot([payments.projection.name], head) as cursor:
+            (row,) = rows(cursor, payments.KNOWN, id=payment_id)
+        return KnownPayment(**row)
 
     def standings(self) -> list[Standing]:
         """Where each projection stands."""

@@ -22,6 +22,7 @@ from ledger.domain.events import (
     OrderPlaced,
     OrderReinstated,
     PaymentLinked,
+    PaymentUnlinked,
     ProductListed,
     RefundRequested,
     StockReceived,
@@ -35,6 +36,7 @@ from ledger.domain.order_commands import (
     CancelOrder,
     ExpireOrder,
     FulfilOrder,
+    KnownPayment,
     LinkPayment,
     OrderCommand,
     OrderMoney,
@@ -42,15 +44,18 @@ from ledger.domain.order_commands import (
     ReallocateOrder,
     RequestRefund,
     ReturnLines,
+    UnlinkPayment,
 )
 from ledger.domain.stock import Item, Levels, Listed, StockEvent, Unlisted
 from ledger.domain.stock import evolve as evolve_item
 from ledger.errors import (
     AlreadyExists,
     InvalidCommand,
+    LinkedElsewhere,
     OutOfStock,
     Refused,
     UnknownOrder,
+    UnknownPayment,
     UnknownProduct,
     WrongPrice,
     WrongState,
@@ -124,8 +129,18 @@ def take_back(**quantities: int) -> ReturnLines:
     return ReturnLines(order_id="A1", at=NOW, quantities=quantities)
 
 
-def link(payment_id: str = "pi_1") -> LinkPayment:
-    return LinkPayment(order_id="A1", at=NOW, payment_id=payment_id)
+def link(
+    payment_id: str = "pi_1", *, exists: bool = True, expected: bool = False, **known: str
+) -> LinkPayment:
+    stands = KnownPayment(exists=exists, **known)
+    return LinkPayment(
+        order_id="A1", at=NOW, payment_id=payment_id, known=stands, expected=expected
+    )
+
+
+def unlink(**known: str) -> UnlinkPayment:
+    stands = KnownPayment(exists=True, **known)
+    return UnlinkPayment(order_id="A1", at=NOW, payment_id="pi_1", known=stands)
 
 
 def refund(amount_minor: int, known: OrderMoney = PAID) -> RequestRefund:
@@ -142,6 +157,9 @@ def returned(**quantities: int) -> OrderLinesReturned:
 
 def linked(payment_id: str = "pi_1") -> PaymentLinked:
     return PaymentLinked(order_id="A1", payment_id=payment_id)
+
+
+UNLINKED = PaymentUnlinked(order_id="A1", payment_id="pi_1")
 
 
 def asked(amount_minor: int) -> RefundRequested:
@@ -182,6 +200,13 @@ def asked(amount_minor: int) -> RefundRequested:
         ([PLACED, CANCELED], link(), [linked()]),
         ([PLACED, linked()], link(), []),
         ([PLACED, linked()], link("pi_2"), [linked("pi_2")]),
+        ([PLACED], link("pi_1@acct_1"), [linked("pi_1@acct_1")]),
+        ([PLACED], link("ch_1"), [linked("ch_1")]),
+        ([PLACED], link(order_id="A1", linked_by="metadata"), []),
+        ([PLACED], link(exists=False, expected=True), [linked()]),
+        ([PLACED, linked()], unlink(order_id="A1", linked_by="shop"), [UNLINKED]),
+        ([PLACED, linked()], unlink(), [UNLINKED]),
+        ([PLACED, linked(), UNLINKED], link(), [linked()]),
         ([PLACED], refund(3000), [asked(3000)]),
         ([PLACED, FULFILLED], refund(1), [asked(1)]),
         ([PLACED, CANCELED], refund(3000), [asked(3000)]),
@@ -230,6 +255,20 @@ def test_decided(given: list[OrderEvent], when: OrderCommand, then: list[Change]
         ([PLACED, FULFILLED, returned(MUG=1)], take_back(MUG=2), InvalidCommand, "MUG"),
         ([PLACED, FULFILLED, returned(MUG=2)], take_back(MUG=1), InvalidCommand, "still out"),
         ([PLACED], link("pi/1"), InvalidCommand, "payment_id"),
+        ([PLACED], link(exists=False), UnknownPayment, "as expected"),
+        ([PLACED], link("ch_1", exists=False), InvalidCommand, "no payment"),
+        ([PLACED], link("ch_1", exists=False, expected=True), InvalidCommand, "no payment"),
+        (
+            [PLACED],
+            link("ch_1", exists=False, charge_of="pi_9"),
+            InvalidCommand,
+            "of payment pi_9",
+        ),
+        ([PLACED], link(order_id="B2", linked_by="shop"), LinkedElsewhere, "order B2"),
+        ([PLACED], unlink(order_id="B2", linked_by="shop"), LinkedElsewhere, "order B2"),
+        ([PLACED], unlink(), UnknownPayment, "not linked to order A1"),
+        ([PLACED, linked(), UNLINKED], unlink(), UnknownPayment, "not linked"),
+        ([PLACED, linked()], unlink(order_id="A1", linked_by="metadata"), WrongState, "at Stripe"),
         ([PLACED], refund(1, UNPAID), WrongState, "is pending"),
         ([PLACED], refund(0), InvalidCommand, "amount_minor"),
         ([PLACED], refund(3001), InvalidCommand, "amount_minor"),
