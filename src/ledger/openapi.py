@@ -197,7 +197,7 @@ def problem(error: LedgerError, status: int) -> JSONResponse:
 
 def code(error: type[LedgerError]) -> str:
     """The name of an error for programs: `OutOfStock` is `out_of_stock`."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", error.__name__).lower()
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?=[A-Z][a-z])(?<=[A-Z])", "_", error.__name__).lower()
 
 
 def title_of(error: type[LedgerError]) -> str:

@@ -60,11 +60,14 @@ async def receive_stripe_event(request: Request) -> Response:
         receipt = await _receive(request)
     except (BadSignature, NotAStripeEvent, PayloadTooLarge) as error:
         _count(error)
+        request.state.receiver.turned_away.saw(error)
         if not request.state.receiver.rejections.take():
             raise TooManyRejected("Too many calls were rejected; send fewer.") from error
         raise
     except LedgerError as error:
         _count(error)
+        if isinstance(error, EndpointOff):
+            request.state.receiver.turned_away.saw(error)
         raise
     except ClientDisconnect as error:
         _count(error)

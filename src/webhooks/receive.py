@@ -17,6 +17,7 @@ from ledger.domain.events import Meta, StripeEventReceived
 from ledger.errors import SameIdOtherContent, StoreUnavailable
 from ledger.log import APPEND_BYTES, APPEND_EVENTS, Log
 from webhooks.intake import Outcome, Taken, take_in
+from webhooks.rejections import Rejections
 from webhooks.stripe_objects import parse_event
 
 MAX_WAITING_EVENTS = 4096
@@ -52,11 +53,13 @@ class Receiver:
 
     While one batch commits, in a thread of its own, the next one gathers: there is no timer, so a
     lone delivery waits for nothing. Leaving the context commits what waits and refuses new calls.
-    `rejections` is for the door: what it may still say to callers whom it turns away.
+    `rejections` is what may still be said to callers who are turned away, `turned_away` warns of
+    them.
     """
 
     def __init__(self, log: Log) -> None:
         self.rejections = Allowances("1000 per 10 seconds")
+        self.turned_away = Rejections()
         self._log = log
         self._waiting: deque[_Delivery] = deque()
         self._waiting_bytes = 0
@@ -74,6 +77,7 @@ class Receiver:
         trace: TracebackType | None,
     ) -> None:
         self._stopping = True
+        self.turned_away.close()
         if self._committer is not None:
             await self._committer
         self._thread.shutdown()

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.testclient import TestClient
 from starlette.types import Message
+from structlog.testing import capture_logs
 
 from ledger.allowance import Allowances
 from ledger.domain.events import StripeEventReceived
@@ -105,6 +106,15 @@ def test_an_event_is_stored_as_it_came(client: TestClient, log: Log) -> None:
     [event] = kept(log)
     assert (event.body, event.signature) == (BODY, headers["Stripe-Signature"])
     verify_signature(event.body, event.signature, [SECRET], event.received_at)
+
+
+def test_a_wrong_secret_is_told_in_the_services_log(client: TestClient) -> None:
+    with capture_logs() as logs:
+        answer = client.post(NAME, content=BODY, headers=signed(secret="whsec_wrong"))
+    assert answer.status_code == 400
+    (line,) = logs
+    assert (line["event"], line["count"]) == ("webhook_calls_rejected", 1)
+    assert "STRIPE_WEBHOOK_SECRETS" in line["likely_cause"]
 
 
 def test_both_secrets_of_a_rotation_count(client: TestClient, log: Log) -> None:
