@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ledger.domain import issue, order, stock, wishlist
 from ledger.domain.events import CommandAccepted, Entry, Event, Meta
 from ledger.domain.issue import Issue, IssueCommand, IssueEvent, NoIssue, ReopenIssue, ResolveIssue
-from ledger.domain.limits import check_id, check_text
+from ledger.domain.limits import check_customer_id, check_id, check_text
 from ledger.domain.order import KnownOrder, NoOrder, Order, OrderEvent
 from ledger.domain.order_commands import OrderCommand, PlaceOrder, ReturnLines
 from ledger.domain.stock import AdjustStock, Item, StockCommand, StockEvent, Unlisted
@@ -104,7 +104,7 @@ class Call(Struct, frozen=True):
         if isinstance(self.command, IssueCommand):
             check_text("issue id", self.command.issue_id)
         if isinstance(self.command, WishlistCommand):
-            check_text("customer_id", self.command.customer_id)
+            check_customer_id(self.command.customer_id)
         check_text("reason", self.meta.reason)
         if isinstance(self.command, EXPLAINED) and self.meta.reason is None:
             raise InvalidCommand("A reason is needed: the audit log will be asked why.")

@@ -8,6 +8,8 @@ from ledger.domain.events import Address, Line
 from ledger.domain.limits import (
     CURRENCY_PATTERN,
     ID_PATTERN,
+    MAX_CUSTOMER_ID,
+    MAX_EMAIL,
     MAX_ID,
     MAX_LINE_UNITS,
     MAX_LINES,
@@ -22,6 +24,8 @@ from ledger.openapi import Shape
 
 Id = Annotated[str, Field(min_length=1, max_length=MAX_ID, pattern=ID_PATTERN)]
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=TEXT_PATTERN)]
+CustomerId = Annotated[str, Field(min_length=1, max_length=MAX_CUSTOMER_ID, pattern=TEXT_PATTERN)]
+Email = Annotated[str, Field(min_length=1, max_length=MAX_EMAIL, pattern=TEXT_PATTERN)]
 Currency = Annotated[str, Field(pattern=CURRENCY_PATTERN)]
 AmountMinor = Annotated[int, Field(ge=0, le=MAX_MINOR)]
 
@@ -64,8 +68,8 @@ class OrderBody(Shape):
     id: Id | None = None
     currency: Currency
     lines: Annotated[list[LineBody], Field(min_length=1, max_length=MAX_LINES)]
-    customer_id: Text | None = None
-    email: Text | None = None
+    customer_id: CustomerId | None = None
+    email: Email | None = None
     shipping_minor: AmountMinor = 0
     tax_minor: AmountMinor = 0
     discount_minor: AmountMinor = 0

@@ -11,14 +11,14 @@ from ledger.domain.wishlist import AddToWishlist, RemoveFromWishlist
 from ledger.errors import Forbidden, InvalidCommand, UnknownProduct
 from ledger.http import COMMAND, Errors, execute
 from ledger.openapi import Endpoint, Handler, Shape, operation
-from ledger.shapes import Id, Text
+from ledger.shapes import CustomerId, Id
 
 
 class WishBody(Shape):
     """A product, and whose wishlist is meant: a customer's own, who may leave `customer_id` out."""
 
     sku: Id
-    customer_id: Text | None = None
+    customer_id: CustomerId | None = None
 
 
 class WishAnswer(Shape):

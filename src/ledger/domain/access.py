@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.domain.events import TokenIssued, TokenRevoked
-from ledger.domain.limits import check_text
+from ledger.domain.limits import check_customer_id, check_text
 from ledger.errors import AlreadyExists, InvalidCommand, UnknownToken
 
 STREAM: Final = "access/tokens"
@@ -105,7 +105,7 @@ def decide(command: AccessCommand, token: Token | None) -> list[AccessEvent]:
 
 def _issue(command: IssueToken, token: Token | None) -> TokenIssued:
     check_text("name", command.name)
-    check_text("customer id", command.customer_id)
+    check_customer_id(command.customer_id)
     if (command.role is Role.CUSTOMER) != (command.customer_id is not None):
         raise InvalidCommand("A customer's token names the customer, and no other token does.")
     if command.expires_at is not None and command.expires_at <= command.at:

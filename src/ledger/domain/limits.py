@@ -7,6 +7,11 @@ from ledger.errors import InvalidCommand
 
 MAX_ID: Final = 100
 MAX_TEXT: Final = 500
+# As long as an id of Stripe's: a customer may be known by one. A wishlist's stream is named by it,
+# and with an order's id it must fit into an index (2,704 bytes, four a character).
+MAX_CUSTOMER_ID: Final = 255
+# https://www.rfc-editor.org/errata/eid1690
+MAX_EMAIL: Final = 254
 MAX_PAYMENT_ID: Final = 255
 MAX_LINES: Final = 100
 MAX_LINE_UNITS: Final = 50
@@ -52,12 +57,17 @@ def check_currency(currency: str) -> None:
         raise InvalidCommand(f"Currency {currency[:20]!r} must be three lower-case letters.")
 
 
-def check_text(name: str, value: str | None) -> None:
+def check_text(name: str, value: str | None, longest: int = MAX_TEXT) -> None:
     """Raise InvalidCommand unless `value` is None or a line of text."""
-    if value is not None and not (_TEXT.fullmatch(value) and len(value) <= MAX_TEXT):
+    if value is not None and not (_TEXT.fullmatch(value) and len(value) <= longest):
         raise InvalidCommand(
-            f"{name} must be 1 to {MAX_TEXT} characters, without control characters."
+            f"{name} must be 1 to {longest} characters, without control characters."
         )
+
+
+def check_customer_id(value: str | None) -> None:
+    """Raise InvalidCommand unless `value` is None or a customer's id."""
+    check_text("customer_id", value, MAX_CUSTOMER_ID)
 
 
 def check_between(name: str, number: int, least: int, most: int) -> None:

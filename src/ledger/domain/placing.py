@@ -6,11 +6,13 @@ from msgspec.structs import asdict
 
 from ledger.domain.events import Line, OrderPlaced, StockReserved
 from ledger.domain.limits import (
+    MAX_EMAIL,
     MAX_LINE_UNITS,
     MAX_LINES,
     MAX_MINOR,
     check_between,
     check_currency,
+    check_customer_id,
     check_id,
     check_text,
 )
@@ -61,8 +63,8 @@ def _lack(sku: str, short: Mapping[str, int]) -> str:
 def _check_shape(command: PlaceOrder) -> None:
     check_id("order id", command.order_id)
     check_currency(command.currency)
-    check_text("customer_id", command.customer_id)
-    check_text("email", command.email)
+    check_customer_id(command.customer_id)
+    check_text("email", command.email, MAX_EMAIL)
     for name, value in asdict(command.shipping_address).items() if command.shipping_address else ():
         check_text(f"shipping_address.{name}", value)
     if command.expires_at <= command.at:

@@ -73,7 +73,11 @@ class ReadModel:
         for name, part in self.listing.pages.items():
             about = f"Show its {name}, the latest first."
             past, path, answers = self.listing.past, f"/{{id}}/{name}", page_of(part.row)
-            made.append(self._route(path, self._paging(part), about, Many, answers, surface=past))
+            made.append(
+                self._route(
+                    path, self._paging(part), about, Many, answers, errors=FIND, surface=past
+                )
+            )
         return made + self._past() if self.listing.link else made
 
     def _past(self) -> list[Route]:
@@ -202,6 +206,8 @@ class ReadModel:
                 refusing_bad_values(),
                 reads_of(request).snapshot([self.name], query.after) as cursor,
             ):
+                if self.lister.one(cursor, name) is None:
+                    raise NotFound(f"{self.name} has no {name[:100]!r}.")
                 found = rows(cursor, part.query, id=name, before=before, limit=query.limit)
             return page_by_position(found, query.limit)
 
