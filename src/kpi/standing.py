@@ -12,7 +12,8 @@ from psycopg.rows import dict_row
 
 from kpi.declare import Figure, catalogue, projections_of
 from ledger.errors import ProjectionStopped
-from ledger.log import store_errors
+from ledger.postgres.database import UNLIMITED
+from ledger.postgres.failures import store_errors
 from projections.engine import tables
 from projections.engine.build import Copy, Engine
 from projections.engine.rebuild import Progress, alone, build, silent
@@ -76,7 +77,7 @@ def replayed(
     needed = engine.registry.with_reads(projections_of(list(catalogue().values())))
     with (
         store_errors(),
-        there.database.connect("projector", autocommit=True) as conn,
+        there.database.connect("projector", seconds=UNLIMITED, autocommit=True) as conn,
         conn.cursor(row_factory=dict_row) as cursor,
         conn.cursor() as building,
         alone(building),

@@ -51,6 +51,9 @@ TITLE: Final = "Ledger"
 HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
 RETRY_SECONDS: Final = 1
 EXPORTS_AT_A_TIME: Final = 4
+EXPORT_SECONDS: Final = 60.0
+"""How long an export may take to find its first rows, or the next ones."""
+
 
 STATUSES: Final[dict[type[LedgerError], int]] = {
     errors.InvalidCommand: 422,
@@ -79,6 +82,7 @@ STATUSES: Final[dict[type[LedgerError], int]] = {
     errors.StripeRefused: 502,
     errors.StripeUnavailable: 503,
     errors.StoreUnavailable: 503,
+    errors.Stopped: 503,
     errors.PostgresError: 503,
     errors.MigrationError: 503,
     errors.UnknownTopic: 500,
@@ -124,17 +128,20 @@ def _hosts(settings: Settings) -> set[str]:
 
 async def _open(settings: Settings, database: Database, stack: AsyncExitStack) -> dict[str, Any]:
     """What endpoints find in `request.state`; the stack closes it, the receiver drained first."""
-    log = stack.enter_context(closing(Log(database.conninfo("app"))))
+    log = stack.enter_context(closing(Log(database.conninfo("app"), limits=database.limits)))
     engine = make_engine(settings, database, log)
     reads = stack.enter_context(closing(Reads(engine)))
     return {
         "settings": settings,
+        "limits": database.limits,
         "sessions": stack.enter_context(closing(Sessions(database))),
         "guard": Guard(log, analysts_see_orders=settings.ledger_analysts_see_orders),
         "log": log,
         "engine": engine,
         "reads": reads,
-        "exports": stack.enter_context(closing(Reads(engine, connections=EXPORTS_AT_A_TIME))),
+        "exports": stack.enter_context(
+            closing(Reads(engine, connections=EXPORTS_AT_A_TIME, seconds=EXPORT_SECONDS))
+        ),
         "desk": Desk(log, reads.money, reads.payment),
         "witness": Witness(log),
         "is_signed": partial(is_signed, secrets=signing_secrets(settings)),

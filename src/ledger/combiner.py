@@ -1,10 +1,14 @@
 """Flat combining: of the threads that come with a job, one does the work of all that wait."""
 
+from __future__ import annotations
+
 from collections import deque
 from collections.abc import Callable, Sequence
+from math import inf
 from threading import Event, Lock
 from typing import Generic, TypeVar
 
+from ledger import waits
 from ledger.errors import StoreUnavailable
 
 Job = TypeVar("Job")
@@ -45,10 +49,16 @@ class Combiner(Generic[Job, Answer]):
         self._led = False
 
     def submit(self, job: Job) -> Answer:
-        """Wait for the job's answer, and return or raise it."""
+        """Wait for the job's answer, and return or raise it.
+
+        Raises `StoreUnavailable` when the caller's deadline (`ledger.waits`) is over before that;
+        the job may be done all the same.
+        """
         seat: _Seat[Job, Answer] = _Seat(job)
-        if not self._sit_down(seat):
-            seat.woken.wait()
+        if not self._sit_down(seat) and not seat.woken.wait(_seconds_left()):
+            self._get_up(seat)
+            if seat.outcome is None:
+                raise StoreUnavailable("The database did not answer in time.")
         if seat.outcome is None:
             self._lead()
         return seat.answer()
@@ -59,6 +69,14 @@ class Combiner(Generic[Job, Answer]):
             self._waiting.append(seat)
             leads, self._led = not self._led, True
         return leads
+
+    def _get_up(self, seat: _Seat[Job, Answer]) -> None:
+        """Leave the queue; whose turn it had become to lead hands on."""
+        with self._lock:
+            if seat in self._waiting:
+                self._waiting.remove(seat)
+                if seat.woken.is_set():
+                    self._pass_on()
 
     def _lead(self) -> None:
         with self._lock:
@@ -78,9 +96,18 @@ class Combiner(Generic[Job, Answer]):
 
     def _hand_over(self) -> None:
         with self._lock:
-            self._led = bool(self._waiting)
-            if self._led:
-                self._waiting[0].woken.set()
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        self._led = bool(self._waiting)
+        if self._led:
+            self._waiting[0].woken.set()
+
+
+def _seconds_left() -> float | None:
+    """As `Event.wait` takes it."""
+    seconds = waits.left()
+    return None if seconds == inf else seconds
 
 
 def sparing(

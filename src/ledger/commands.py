@@ -14,6 +14,7 @@ from ledger.domain.order_commands import KnownPayment, OrderMoney
 from ledger.errors import LogReplaced, Refused
 from ledger.log import APPEND_EVENTS, Log, LogWatch
 from ledger.races import until_fastest
+from ledger.waits import for_all
 
 MAX_CALLS: Final = 64
 MAX_REMEMBERED: Final = 10_000
@@ -55,13 +56,15 @@ class Desk:
 
         With an idempotency `key`, a second call of the same `key_owner` (a customer's id; None is
         the shop) with the same `request_sha256` gets the first one's result and changes nothing.
-        Raises `Conflict` when other processes were faster again and again, `StoreUnavailable` when
-        it is not known what was stored: use a key, and repeat.
+        Raises `Conflict` when other processes were faster again and again, `Unstorable` where the
+        log cannot hold it, `StoreUnavailable` when it is not known what was stored: use a key, and
+        repeat.
         """
         assert (key is None) == (not request_sha256), "a key stands for a request"
         call = Call(command, meta, key, request_sha256, key_owner)
         call.check()
-        return self._combiner.submit(call)
+        with self._log.pending.one():
+            return self._combiner.submit(call)
 
     def order(self, order_id: str) -> Order:
         """An order's state, for who must choose a command (`ledger.domain.reactions`)."""
@@ -73,8 +76,9 @@ class Desk:
 
     def _carry_out(self, calls: Sequence[Call]) -> list[Result | BaseException]:
         answers: list[Result | BaseException] = []
-        while len(answers) < len(calls):
-            answers += sparing(self._together, calls[len(answers) :])
+        with for_all(self._log.limits.write):
+            while len(answers) < len(calls):
+                answers += sparing(self._together, calls[len(answers) :])
         return answers
 
     def _together(self, calls: Sequence[Call]) -> Sequence[Result | Refused]:

@@ -33,6 +33,7 @@
     ├── StripeUnavailable       Stripe's API cannot be reached
     ├── StoreUnavailable        the database is away, too slow, full, read-only or stopping
     │   └── LogReplaced           the log is not the one that this process knew
+    ├── Stopped                 the work was told to stop in the middle
     ├── PostgresError           the embedded PostgreSQL could not be run
     ├── MigrationError          the database's schema is not what the migrations say
     ├── UnknownTopic            the log holds an event that this version cannot read
@@ -180,6 +181,10 @@ class StoreUnavailable(LedgerError):
 
 class LogReplaced(StoreUnavailable):
     """The log is not the one that was read before: was a backup restored? Run `ledger verify`."""
+
+
+class Stopped(LedgerError):
+    """The work was told to stop before it was done; the process ends."""
 
 
 class PostgresError(LedgerError):

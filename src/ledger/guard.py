@@ -30,6 +30,7 @@ from ledger.domain.events import AccessRefused, Entry
 from ledger.errors import Forbidden, TooManyRejected, Unauthorized
 from ledger.log import Log
 from ledger.tokens import Issued, digest
+from ledger.waits import for_all
 
 REFRESH_SECONDS: Final = 0.5
 """How old what is known of the tokens may be: a revoked one is refused within a second."""
@@ -150,7 +151,8 @@ class Guard:
         """
         while not self.issued.read_since(moment):
             if self._reading is None or self._reading.done():
-                self._reading = asyncio.ensure_future(run_in_threadpool(self.issued.read))
+                with for_all(self._log.limits.write):
+                    self._reading = asyncio.ensure_future(run_in_threadpool(self.issued.read))
             await asyncio.shield(self._reading)
 
 

@@ -3,11 +3,13 @@
 from typing import Final, get_args
 
 from msgspec import Struct
+from msgspec.structs import replace
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ledger import waits
 from ledger.access import Surface
 from ledger.domain.events import Severity
 from ledger.errors import StoreUnavailable
@@ -18,6 +20,10 @@ from projections.engine.registry import Registry
 from projections.engine.tables import AnyCursor
 
 TOO_LATE_SECONDS: Final = 30
+SLOW_APPEND_SECONDS: Final = 3.0
+LOOK_SECONDS: Final = 2.0
+"""How long a look waits for anything; who asks for our health asks again soon."""
+
 
 STORE_UP = Gauge("ledger_store_up", "1 while the database answers.")
 HEAD_POSITION = Gauge("ledger_head_position", "The last position of the log.")
@@ -45,12 +51,14 @@ class Health(Struct, frozen=True):
 
     `lag_events` were appended and are not in every read model yet; the first of them has waited
     for `lag_seconds`. A projection that does not follow counts for neither: it is in `halted`.
+    `append_seconds` is how long the oldest append of this process has waited.
     """
 
     head: int
     lag_events: int
     lag_seconds: float
     projections: list[Standing]
+    append_seconds: float = 0.0
 
     @property
     def halted(self) -> list[Standing]:
@@ -59,8 +67,12 @@ class Health(Struct, frozen=True):
 
     @property
     def ready(self) -> bool:
-        """Whether what is read here can be relied on: all follow, and none is far behind."""
-        return not self.halted and self.lag_seconds < TOO_LATE_SECONDS
+        """Whether appends get through, and reads can be relied on: all follow, none far behind."""
+        return (
+            not self.halted
+            and self.lag_seconds < TOO_LATE_SECONDS
+            and self.append_seconds < SLOW_APPEND_SECONDS
+        )
 
 
 def survey(cursor: AnyCursor, registry: Registry, reader: Reader) -> Health:
@@ -92,12 +104,17 @@ class Halted(Shape):
 
 
 class Readiness(Shape):
-    """What `/readyz` answers; `head` is the log's last position."""
+    """What `/readyz` answers; `head` is the log's last position.
+
+    `lag_seconds` is how long an event waits to be read, `append_seconds` how long one waits here to
+    be appended.
+    """
 
     ready: bool
     head: int
     lag_events: int
     lag_seconds: float
+    append_seconds: float
     not_following: list[Halted]
 
 
@@ -115,7 +132,7 @@ async def healthz(_: Request) -> Alive:
     errors=(StoreUnavailable,),
 )
 def readyz(request: Request) -> Response:
-    """Say whether the store answers and the read models follow closely; 503 unless both do."""
+    """Say whether the store takes appends and the read models follow closely; else 503."""
     health = look(request.state.engine)
     halted = [Halted(name=s.name, state=s.state, because=s.because) for s in health.halted]
     answer = Readiness(
@@ -123,6 +140,7 @@ def readyz(request: Request) -> Response:
         head=health.head,
         lag_events=health.lag_events,
         lag_seconds=health.lag_seconds,
+        append_seconds=health.append_seconds,
         not_following=halted,
     )
     status = 200 if health.ready else 503
@@ -144,9 +162,19 @@ def metrics(request: Request) -> Response:
 
 
 def look(engine: Engine) -> Health:
-    """Survey over a connection of its own: no pool that is busy can hide the answer."""
-    with engine.database.connect("reader") as conn, conn.cursor() as cursor:
-        return survey(cursor, engine.registry, engine.reader)
+    """Survey over a connection of its own: no pool that is busy can hide the answer.
+
+    An append of nothing shows whether appends get through. Raises `StoreUnavailable` where they do
+    not, or nothing answers, within seconds.
+    """
+    engine.log.probe(LOOK_SECONDS)
+    with (
+        waits.within(LOOK_SECONDS),
+        engine.database.connect("reader") as conn,
+        conn.cursor() as cursor,
+    ):
+        health = survey(cursor, engine.registry, engine.reader)
+    return replace(health, append_seconds=engine.log.pending.oldest_seconds)
 
 
 def _measure(health: Health) -> None:

@@ -24,11 +24,15 @@ from msgspec import DecodeError, MsgspecError, Raw, Struct
 from msgspec.json import Decoder, Encoder
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row, tuple_row
+from psycopg_pool import ConnectionPool
 
 from ledger.domain.events import CATALOGUE, Entry, Event, Meta, Recorded, StripeEventReceived
 from ledger.errors import UnknownTopic, Unstorable
+from ledger.pending import Pending
 from ledger.postgres.failures import reaching, store_errors, told
+from ledger.postgres.session import MARGIN_SECONDS, Session
 from ledger.recorder import LedgerRecorder
+from ledger.waits import USUAL, Limits, within
 
 APPEND_EVENTS = 256
 APPEND_BYTES = 4 * 1024 * 1024
@@ -179,7 +183,7 @@ class Log(Application[str]):
     """The one log, through the library's application, mapper and recorder.
 
     `conninfo` should connect as `ledger_app`, or as `ledger_reader` to read only.
-    Every method raises `StoreUnavailable` while the database cannot be reached.
+    Every method raises `StoreUnavailable` while the database is not to be had, within `limits`.
     """
 
     name = ""
@@ -190,13 +194,14 @@ class Log(Application[str]):
         "ORIGINATOR_ID_TYPE": "text",
         "CREATE_TABLE": "n",
         "POSTGRES_SCHEMA": "ledger",
-        "POSTGRES_CONNECT_TIMEOUT": "5",
     }
     recorder: LedgerRecorder
     mapper: LedgerMapper  # pyright: ignore[reportIncompatibleVariableOverride]
 
-    def __init__(self, conninfo: str, *, connections: int = 8) -> None:
+    def __init__(self, conninfo: str, *, connections: int = 8, limits: Limits = USUAL) -> None:
         self._conninfo = conninfo_to_dict(conninfo)
+        self.limits = limits
+        self.pending = Pending()
         given = {
             "POSTGRES_DBNAME": str(self._conninfo.get("dbname") or "ledger"),
             "POSTGRES_HOST": str(self._conninfo.get("host") or ""),
@@ -216,8 +221,15 @@ class Log(Application[str]):
         """The library's factory, its connections made from the whole conninfo (role, TLS, …)."""
         factory = super().construct_factory(env)
         assert isinstance(factory, PostgresFactory)
-        factory.datastore.pool.kwargs = {**self._conninfo, "row_factory": dict_row}
-        factory.datastore.pool.reconnect_timeout = RECONNECT_SECONDS
+        pool = cast("ConnectionPool[Any]", factory.datastore.pool)
+        pool.connection_class = Session
+        pool.kwargs = {
+            **self._conninfo,
+            "row_factory": dict_row,
+            "patience": self.limits.read + MARGIN_SECONDS,
+        }
+        pool.timeout = self.limits.write
+        pool.reconnect_timeout = RECONNECT_SECONDS
         return factory
 
     def append(self, entries: Sequence[Entry]) -> list[int]:
@@ -227,7 +239,7 @@ class Log(Application[str]):
         where the database does not take a value, `LogReplaced` where a version does not follow the
         last one of its stream.
         """
-        with self._reaching():
+        with self.pending.one(), within(self.limits.write), self._reaching():
             return [recording.notification.id for recording in self.events.put(entries)]
 
     def append_new(self, entries: Sequence[Entry]) -> Sequence[int | None]:
@@ -236,10 +248,18 @@ class Log(Application[str]):
         Raises `Unstorable` where the database does not take a value, `LogReplaced` where a version
         does not follow the last one of its stream.
         """
-        with self._reaching():
+        with self.pending.one(), within(self.limits.write), self._reaching():
             return self.recorder.insert_new_events(
                 [self.mapper.to_stored_event(entry) for entry in entries]
             )
+
+    def probe(self, seconds: float) -> None:
+        """Find out whether an append would be answered: one of nothing, which changes nothing.
+
+        Raises `StoreUnavailable` where it takes longer than so many seconds.
+        """
+        with within(seconds + MARGIN_SECONDS), self._reaching():
+            self.recorder.probe(seconds)
 
     def read(self, after: int = 0, *, upto: int | None = None, limit: int = 1000) -> list[Recorded]:
         """At most `limit` events at positions after `after` and up to `upto`, in order."""
@@ -262,7 +282,7 @@ class Log(Application[str]):
 
         The library's `max_notification_id` would try ten times: through an outage, for a minute.
         """
-        with self._reaching(), self._cursor() as cursor:
+        with within(self.limits.write), self._reaching(), self._cursor() as cursor:
             row = cursor.execute(HEAD, prepare=True).fetchone()
         assert row is not None, "the head has one row"
         return row[0]

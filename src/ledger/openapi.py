@@ -2,23 +2,28 @@
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from functools import wraps
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial, wraps
 from types import MappingProxyType
 from typing import Any, Final
 
+import anyio
+from anyio import to_thread
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, ValidationError
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from ledger import waits
 from ledger.access import Surface
-from ledger.errors import InvalidRequest, LedgerError, PayloadTooLarge
+from ledger.errors import InvalidRequest, LedgerError, PayloadTooLarge, StoreUnavailable
 from ledger.guard import authorize
+from ledger.waits import USUAL, Limits
 
 MAX_BODY: Final = 256 * 1024
+LAST_WORD_SECONDS: Final = 1.0
 
 
 class Shape(BaseModel):
@@ -71,6 +76,7 @@ def operation(
     sends: tuple[str, ...] = (),
     takes: str | None = None,
     also: Mapping[int, type[BaseModel]] = MappingProxyType({}),
+    seconds: float | None = None,
 ) -> Callable[[Endpoint], Handler]:
     """Check who calls, `query` and `body` before an endpoint, and hand them on by these names.
 
@@ -80,6 +86,9 @@ def operation(
     tells readers that the call takes an `Idempotency-Key`, `sends` which media types an answer may
     have that is no JSON, `takes` that of a body which the endpoint reads by itself,
     `also` what it answers under other statuses than `status`.
+
+    An answer may take so many `seconds`, or as long as the setting for reads says; then
+    `StoreUnavailable` is raised, whatever becomes of the thread.
     """
     declared = Operation(
         surface=surface,
@@ -100,18 +109,44 @@ def operation(
 
         @wraps(endpoint)
         async def handler(request: Request) -> Response:
-            await authorize(request, surface)
+            longest = _longest(request) if seconds is None else seconds
+            with answered_within(longest):
+                await authorize(request, surface)
             given = await _given(declared, request)
-            if is_async:
-                answer = await endpoint(request, **given)
-            else:
-                answer = await run_in_threadpool(endpoint, request, **given)
+            with answered_within(longest):
+                if is_async:
+                    answer = await endpoint(request, **given)
+                else:
+                    answer = await in_thread(endpoint, request, **given)
             return _response(answer, status)
 
         _OPERATIONS[handler] = declared
         return handler
 
     return decorate
+
+
+@contextmanager
+def answered_within(seconds: float) -> Generator[None]:
+    """What is awaited in the block, and what waits for it in threads, has so many seconds.
+
+    Raises `StoreUnavailable` when they are over. Who waits in a thread learns it first, and can
+    say what for.
+    """
+    with waits.within(seconds), anyio.move_on_after(waits.left() + LAST_WORD_SECONDS) as scope:
+        yield
+    if scope.cancelled_caught:
+        raise StoreUnavailable("The answer took too long.")
+
+
+async def in_thread(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Run it in a thread, which is left to itself when the caller has no time left."""
+    return await to_thread.run_sync(partial(call, *args, **kwargs), abandon_on_cancel=True)
+
+
+def _longest(request: Request) -> float:
+    limits: Limits = getattr(request.state, "limits", USUAL)
+    return limits.read
 
 
 async def _given(declared: Operation, request: Request) -> dict[str, Shape]:

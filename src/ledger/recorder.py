@@ -69,6 +69,12 @@ class LedgerRecorder(PostgresApplicationRecorder):
             for e in stored_events
         ]
 
+    def probe(self, seconds: float) -> None:
+        """Append nothing: what an append waits for is waited for, so many seconds."""
+        with self.datastore.get_connection() as conn, conn.transaction():
+            conn.execute("select set_config('lock_timeout', %s, true)", [f"{seconds * 1000:.0f}ms"])
+            conn.execute(self._append, ([], [], [], [], True), prepare=True)
+
     def _call(self, stored_events: Sequence[StoredEvent], *, skip_existing: bool) -> list[Any]:
         if not stored_events:
             return []

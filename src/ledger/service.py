@@ -47,7 +47,7 @@ def open_log(settings: Settings) -> Generator[tuple[Database, Log]]:
     with (
         open_database(settings) as database,
         store_errors(),
-        closing(Log(database.conninfo("app"))) as log,
+        closing(Log(database.conninfo("app"), limits=database.limits)) as log,
     ):
         yield database, log
 

@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ledger.errors import SettingsError
+from ledger.waits import Limits
 
 
 def _postgres_address(value: SecretStr) -> SecretStr:
@@ -97,6 +98,8 @@ class Settings(BaseSettings):
     ledger_snapshot_minutes: int = Field(default=60, ge=1, le=24 * 60)
     ledger_proof_hours: int = Field(default=24, ge=1, le=31 * 24)
     ledger_expire_seconds: int = Field(default=30, ge=1, le=24 * 60 * 60)
+    ledger_write_seconds: float = Field(default=5, ge=1, le=60)
+    ledger_read_seconds: float = Field(default=15, ge=1, le=600)
     ledger_time_zone: ZoneInfo = ZoneInfo("UTC")
     ledger_log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -110,6 +113,11 @@ class Settings(BaseSettings):
         if mode in {"test", "live"} and mode != ours:
             raise ValueError(f"is a key of {mode} mode, and LEDGER_MODE is {ours}")
         return value
+
+    @property
+    def limits(self) -> Limits:
+        """How long anybody waits for the database."""
+        return Limits(self.ledger_write_seconds, self.ledger_read_seconds)
 
 
 def load() -> Settings:

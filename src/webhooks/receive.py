@@ -16,6 +16,7 @@ from ledger.combiner import sparing
 from ledger.domain.events import Meta, StripeEventReceived
 from ledger.errors import SameIdOtherContent, StoreUnavailable
 from ledger.log import APPEND_BYTES, APPEND_EVENTS, Log
+from ledger.waits import within
 from webhooks.intake import Outcome, Taken, take_in
 from webhooks.rejections import Rejections
 from webhooks.stripe_objects import parse_event
@@ -92,8 +93,9 @@ class Receiver:
         logged and counted, and the delivery is a duplicate all the same: an error would only make
         Stripe send the same bytes again for three days.
 
-        Raises `NotAStripeEvent`, and `StoreUnavailable` when the database is away, when too many
-        deliveries wait for it, or while the service stops.
+        Raises `NotAStripeEvent`, and `StoreUnavailable` when the database is not to be had, when
+        too many deliveries wait for it, or while the service stops. One that was waited for in vain
+        may still be stored: Stripe sends it again, and is told so then.
         """
         event_id = parse_event(body).id
         event = StripeEventReceived(
@@ -103,7 +105,10 @@ class Receiver:
             source="webhook",
             signature=signature_header,
         )
-        return await self._enqueue(event)
+        try:
+            return await asyncio.wait_for(self._enqueue(event), self._log.limits.write)
+        except TimeoutError:
+            raise StoreUnavailable("The database did not answer in time.") from None
 
     def _enqueue(self, event: StripeEventReceived) -> asyncio.Future[Receipt]:
         if self._stopping:
@@ -115,6 +120,8 @@ class Receiver:
             raise StoreUnavailable("Too many deliveries wait for the database; send it again.")
         loop = asyncio.get_running_loop()
         delivery = _Delivery(event, loop.create_future())
+        ticket = self._log.pending.come_in()
+        delivery.receipt.add_done_callback(lambda _: self._log.pending.go_out(ticket))
         self._waiting.append(delivery)
         self._waiting_bytes += len(event.body)
         if self._committer is None:
@@ -131,8 +138,17 @@ class Receiver:
                 answers = await loop.run_in_executor(self._thread, sparing, self._commit, events)
                 for delivery, answer in zip(batch, answers, strict=True):
                     _answer(delivery.receipt, answer)
+                if self._stopping and isinstance(answers[0], StoreUnavailable):
+                    self._turn_away()
         finally:
             self._committer = None
+
+    def _turn_away(self) -> None:
+        """The service ends, and so would not wait for each of them in turn."""
+        while self._waiting:
+            error = StoreUnavailable("The service is stopping; send the event again.")
+            _answer(self._waiting.popleft().receipt, error)
+        self._waiting_bytes = 0
 
     def _next_batch(self) -> list[_Delivery]:
         batch = [self._waiting.popleft()]
@@ -147,7 +163,7 @@ class Receiver:
 
     def _commit(self, events: Sequence[StripeEventReceived]) -> Sequence[Taken]:
         """One transaction."""
-        with COMMIT_SECONDS.time():
+        with COMMIT_SECONDS.time(), within(self._log.limits.write):
             answers = take_in(self._log, events, _META)
         BATCH_EVENTS.observe(len(events))
         _report(events, answers)

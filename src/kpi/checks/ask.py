@@ -21,7 +21,9 @@ from projections.engine.build import Engine
 from projections.engine.tables import LIVE, trusted
 from projections.issues import projection as issues
 
-TIMEOUT: Final = "set statement_timeout = '60s'"
+LONGEST_SECONDS: Final = 60.0
+"""How long a check may take."""
+
 KNOWN: Final = """
 select issue_id, state = 'open' as is_open, by_itself, evidence
 from issues
@@ -108,12 +110,11 @@ class Asking:
 @contextmanager
 def asking(engine: Engine) -> Generator[Asking]:
     """A connection as role reader, a snapshot a transaction, with a limit on time."""
-    with store_errors(), engine.database.connect("reader") as conn:
+    with store_errors(), engine.database.connect("reader", seconds=LONGEST_SECONDS) as conn:
         conn.isolation_level = IsolationLevel.REPEATABLE_READ
         conn.read_only = True
         with conn.cursor() as cursor:
             tables.use(cursor, LIVE)
-            cursor.execute(TIMEOUT)
         conn.commit()
         yield Asking(conn, engine)
 

@@ -40,6 +40,9 @@ _DECIDE: Final[tuple[type[LedgerError], ...]] = (
     Conflict,
     StoreUnavailable,
 )
+RUN_SECONDS: Final = 300.0
+"""How long a caller waits for a run of all checks."""
+
 OPEN: Final = """
 select "check", count(*) as open
 from issues
@@ -119,6 +122,7 @@ def list_checks(request: Request, query: One) -> ChecksAnswer:
     query=RunQuery,
     answers=RunAnswer,
     errors=(NotCaughtUp, Conflict, StoreUnavailable),
+    seconds=RUN_SECONDS,
 )
 def run_all_checks(request: Request, query: RunQuery) -> RunAnswer:
     """Run all checks on what the log says by now: open and resolve issues.

@@ -29,6 +29,9 @@ from ledger.openapi import Handler, Shape, operation
 from projections.engine.reads import Reads
 from projections.engine.shapes import READ, Filter, Reason
 
+EXPORT_SECONDS: Final = 90.0
+"""How long a caller waits for the first bytes of an export."""
+
 STALLED_SECONDS: Final = 60.0
 """A caller who takes nothing for so long is hung up on: a snapshot is held for each."""
 
@@ -152,6 +155,7 @@ def _download(export: Export) -> Handler:
         query=_query(export),
         sends=tuple(each.media_type for each in Format),
         errors=(InvalidWindow, *READ),
+        seconds=EXPORT_SECONDS,
     )(download)
 
 

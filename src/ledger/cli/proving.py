@@ -138,12 +138,13 @@ def _digests(opened: Any, *, world: bool) -> dict[str, dict[str, Any]]:
     """Digest and position by table, all of one snapshot."""
     from psycopg import IsolationLevel
 
+    from ledger.postgres.database import UNLIMITED
     from projections.engine.digest import digests
     from projections.engine.positions import standings
     from projections.engine.tables import LIVE
 
     database, _, registry, reader = opened
-    with database.connect("reader") as conn, conn.cursor() as cursor:
+    with database.connect("reader", seconds=UNLIMITED) as conn, conn.cursor() as cursor:
         conn.isolation_level = IsolationLevel.REPEATABLE_READ
         at = {s.name: s.position for s in standings(cursor, registry, reader)}
         found = digests(cursor, LIVE, registry, world=world)

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from math import ceil, inf
 from typing import TYPE_CHECKING, Any, Final, Literal, LiteralString
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import DuplicateDatabase, UniqueViolation
 
+from ledger import waits
 from ledger.postgres.failures import store_errors
-from ledger.postgres.migrate import migrate
+from ledger.postgres.migrate import LOCK_SECONDS, migrate
+from ledger.postgres.session import MARGIN_SECONDS, Session
 from ledger.postgres.supervisor import EmbeddedPostgres
+from ledger.waits import USUAL, Limits
 
 if TYPE_CHECKING:
     from ledger.settings import Settings  # a rebuild's worker processes do without pydantic
@@ -41,6 +45,28 @@ end
 $$
 """
 _SESSION: Final = "-c timezone=UTC -c search_path=pg_catalog,pg_temp"
+FOLLOW_SECONDS: Final = 60.0
+UNLIMITED: Final = inf
+ALIVE: Final = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""How the driver finds out that a server, or the network to it, is gone (libpq's parameters)."""
+
+GONE: Final = " ".join(
+    f"-c {name}={value}"
+    for name, value in {
+        "client_connection_check_interval": "1s",  # also in the middle of a statement
+        "tcp_keepalives_idle": 5,
+        "tcp_keepalives_interval": 2,
+        "tcp_keepalives_count": 3,
+        "tcp_user_timeout": "10s",
+    }.items()
+)
+"""How the server finds out that a client is gone, so that its locks are free again."""
 
 
 @dataclass(frozen=True)
@@ -60,23 +86,50 @@ class Database:
     admin_conninfo: str = field(repr=False)  # may hold a password
     time_zone: str = "UTC"
     logs_in: bool = False
+    limits: Limits = USUAL
 
-    def conninfo(self, role: Role) -> str:
+    def conninfo(self, role: Role, seconds: float | None = None) -> str:
         """A libpq connection string whose sessions act as `ledger_<role>`.
 
-        Options and the application name that the address already has are kept.
+        A statement may take so many `seconds` (None: what is usual for the role), and wait for a
+        lock as long as a write may. What the address already says is kept.
         """
         given = conninfo_to_dict(self.admin_conninfo)
         become = {"user": f"ledger_{role}"} if self.logs_in else {}
         taken = "" if self.logs_in else f"-c role=ledger_{role} "
+        limits = f"{GONE} {self._timeouts(role, seconds)}"
         ours = f"{taken}-c ledger.time_zone={self.time_zone} {_SESSION}"
-        options = f"{given.get('options') or ''} {ours}".lstrip()
+        options = f"{limits} {given.get('options') or ''} {ours}"
         name = given.get("application_name") or f"ledger {role}"
-        return make_conninfo(self.admin_conninfo, **become, options=options, application_name=name)
+        return make_conninfo(
+            self.admin_conninfo,
+            **become,
+            **{name: value for name, value in ALIVE.items() if name not in given},
+            options=options,
+            application_name=name,
+        )
 
-    def connect(self, role: Role, **kwargs: Any) -> psycopg.Connection:
-        """Connect as a role; `kwargs` are psycopg's. Raises `StoreUnavailable`."""
-        return _connect(self.conninfo(role), **kwargs)
+    def patience(self, role: Role, seconds: float | None = None) -> float:
+        """How long a session waits for one answer: the server may say itself that it took long."""
+        return self._longest(role, seconds) + MARGIN_SECONDS
+
+    def connect(
+        self, role: Role, *, seconds: float | None = None, autocommit: bool = False
+    ) -> psycopg.Connection:
+        """Connect as a role; a statement may take so many `seconds`. Raises `StoreUnavailable`."""
+        conninfo, patience = self.conninfo(role, seconds), self.patience(role, seconds)
+        return _connect(conninfo, autocommit=autocommit, patience=patience)
+
+    def _longest(self, role: Role, seconds: float | None) -> float:
+        if seconds is not None:
+            return seconds
+        return FOLLOW_SECONDS if role == "projector" else self.limits.read
+
+    def _timeouts(self, role: Role, seconds: float | None) -> str:
+        longest = self._longest(role, seconds)
+        statement = 0 if longest == UNLIMITED else round(longest * 1000)
+        lock = round(self.limits.write * 1000)
+        return f"-c statement_timeout={statement}ms -c lock_timeout={lock}ms"
 
 
 @contextmanager
@@ -93,8 +146,12 @@ def open_database(settings: Settings) -> Generator[Database]:
             server = stack.enter_context(EmbeddedPostgres(settings.ledger_home))
             admin_conninfo = _make_database(server)
         embedded = settings.database_url is None
-        database = Database(admin_conninfo, settings.ledger_time_zone.key, logs_in=embedded)
-        with _connect(database.admin_conninfo, autocommit=True) as admin:
+        database = Database(
+            admin_conninfo, settings.ledger_time_zone.key, logs_in=embedded, limits=settings.limits
+        )
+        with _connect(
+            database.admin_conninfo, autocommit=True, patience=LOCK_SECONDS + MARGIN_SECONDS
+        ) as admin:
             migrate(admin)
             if embedded:
                 let_roles_log_in(admin)
@@ -115,6 +172,11 @@ def _make_database(server: EmbeddedPostgres) -> str:
     return server.conninfo("ledger")
 
 
-def _connect(conninfo: str, **kwargs: Any) -> psycopg.Connection:
+def _connect(conninfo: str, **kwargs: Any) -> Session:
+    """Connect in what is left of the time, as far as libpq can count (from 2 seconds on)."""
+    given = conninfo_to_dict(conninfo)
+    alive = {name: value for name, value in ALIVE.items() if name not in given}
+    if waits.left() < ALIVE["connect_timeout"]:
+        alive["connect_timeout"] = max(1, ceil(waits.left()))
     with store_errors():
-        return psycopg.connect(conninfo, **kwargs)
+        return Session.connect(conninfo, **alive, **kwargs)

@@ -12,9 +12,12 @@ from typing import Any, Final, NamedTuple
 
 import psycopg
 from eventsourcing.persistence import PersistenceError
+from psycopg.errors import ConnectionTimeout
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from ledger import waits
 from ledger.errors import StoreUnavailable
+from ledger.postgres.session import Silent
 
 
 class Failure(NamedTuple):
@@ -28,6 +31,7 @@ class Failure(NamedTuple):
 
 
 AWAY: Final = Failure("The database cannot be reached.", lost=True)
+SILENT: Final = Failure("The database did not answer in time.", lost=True)
 BUSY: Final = Failure("No connection to the database came free in time.")
 
 FAILURES: Final[dict[str, Failure]] = {
@@ -61,6 +65,8 @@ def failure_of(error: BaseException | None) -> Failure | None:
     state = error.sqlstate
     if isinstance(error, PoolTimeout):
         return BUSY
+    if isinstance(error, Silent | ConnectionTimeout):
+        return SILENT
     if state is None:  # from the driver: no connection, or none any longer
         gone = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
         return AWAY if gone else None
@@ -83,7 +89,12 @@ def store_errors() -> Generator[None]:
 
 @contextmanager
 def reaching(pool: ConnectionPool[Any]) -> Generator[None]:
-    """The same, for work on a pool: a lost connection is seldom the only one, so all go."""
+    """The same, for work on a pool: a lost connection is seldom the only one, so all go.
+
+    Nothing is begun where the caller's deadline (`ledger.waits`) is over.
+    """
+    if not waits.left():
+        raise StoreUnavailable(SILENT.text)
     try:
         with store_errors():
             yield

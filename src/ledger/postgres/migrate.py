@@ -13,13 +13,18 @@ from importlib.resources.abc import Traversable
 from typing import Final, LiteralString, NamedTuple
 
 import psycopg
+from psycopg.errors import LockNotAvailable
 
 from ledger.errors import MigrationError
+from ledger.postgres.session import unhurried
 
 MIGRATIONS: Final[Traversable] = files("ledger.postgres") / "migrations"
 ROLES: Final[Traversable] = files("ledger.postgres") / "roles.sql"
 OLDEST_SERVER: Final = 15
 LOCK: Final = 7_263_118_441_902_650  # any number, the same in every version; locks are per database
+LOCK_SECONDS: Final = 60.0
+"""How long it waits for a table, or for the migrations of another process."""
+
 _NAME = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
 
 _HISTORY: Final[LiteralString] = """
@@ -53,7 +58,7 @@ def migrate(conn: psycopg.Connection, folder: Traversable = MIGRATIONS) -> list[
     assert conn.autocommit, "each migration is a transaction of its own"
     _check_server(conn)
     try:
-        with _only_one(conn):
+        with _limited(conn), _only_one(conn):
             conn.execute(ROLES.read_bytes())
             conn.execute(_HISTORY)
             missing = _missing(conn, folder)
@@ -100,12 +105,29 @@ def _by_name(path: Traversable) -> str:
 
 
 @contextmanager
-def _only_one(conn: psycopg.Connection) -> Generator[None]:
-    conn.execute("select pg_advisory_lock(%s)", (LOCK,))
+def _limited(conn: psycopg.Connection) -> Generator[None]:
+    conn.execute("select set_config('lock_timeout', %s, false)", [f"{LOCK_SECONDS:.0f}s"])
     try:
         yield
     finally:
-        conn.execute("select pg_advisory_unlock(%s)", (LOCK,))
+        if not conn.closed:
+            conn.execute("reset lock_timeout")
+
+
+@contextmanager
+def _only_one(conn: psycopg.Connection) -> Generator[None]:
+    try:
+        conn.execute("select pg_advisory_lock(%s)", (LOCK,))
+    except LockNotAvailable:
+        raise MigrationError(
+            f"Another process migrates this database for more than {LOCK_SECONDS:.0f} s already;"
+            " wait for its end, or end it."
+        ) from None
+    try:
+        yield
+    finally:
+        if not conn.closed:
+            conn.execute("select pg_advisory_unlock(%s)", (LOCK,))
 
 
 def _missing(conn: psycopg.Connection, folder: Traversable) -> list[Migration]:
@@ -136,7 +158,7 @@ def _applied(conn: psycopg.Connection) -> dict[str, str]:
 
 def _apply(conn: psycopg.Connection, migration: Migration) -> None:
     try:
-        with conn.transaction():
+        with unhurried(conn), conn.transaction():
             conn.execute(migration.text)
             conn.execute("set local role ledger_owner")
             conn.execute(

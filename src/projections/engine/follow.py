@@ -12,6 +12,7 @@ from threading import Event
 import psycopg
 import structlog
 
+from ledger import waits
 from ledger.domain.events import Recorded
 from ledger.errors import NotCaughtUp, ProjectionStopped, StoreUnavailable
 from ledger.log import CHANNEL
@@ -24,6 +25,7 @@ from projections.engine.tables import LIVE, AnyCursor
 
 BATCH_EVENTS = 1_000
 POLL_SECONDS = 1.0
+BELL_SECONDS = 3.0
 LEADER = "select pg_try_advisory_lock(hashtext('ledger follower'))"
 
 FEW = 3
@@ -99,9 +101,13 @@ def _lead(cursor: AnyCursor) -> bool:
 
 
 def _wait(bell: psycopg.Connection) -> None:
-    """Until an append rings, or a poll's time is over: a ring may be lost, a poll is not."""
-    for _ in bell.notifies(timeout=POLL_SECONDS, stop_after=1):
-        pass
+    """Until an append rings, or a poll's time is over: a ring may be lost, a poll is not.
+
+    A connection that does not ring may be dead, and would never: it is asked.
+    """
+    if not list(bell.notifies(timeout=POLL_SECONDS, stop_after=1)):
+        with waits.within(BELL_SECONDS):
+            bell.execute("")
 
 
 def _reached(states: Sequence[Standing], head: int) -> bool:

@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from typing import NamedTuple
 
 from ledger.log import Log
-from ledger.postgres.database import Database
+from ledger.postgres.database import FOLLOW_SECONDS, UNLIMITED, Database
 from projections.engine.build import Copy, Engine, Reader, stretches
 from projections.engine.registry import Registry, discover
 
@@ -64,7 +64,10 @@ def finish(engine: Engine, schema: str) -> None:
     """Make derived rows, rollups and indexes of what was loaded, on several connections."""
 
     def finish_island(island: Registry) -> None:
-        with engine.database.connect("projector", autocommit=True) as conn, conn.cursor() as cursor:
+        with (
+            engine.database.connect("projector", seconds=UNLIMITED, autocommit=True) as conn,
+            conn.cursor() as cursor,
+        ):
             copy = Copy(cursor, island, engine.reader, schema)
             copy.build_quickly()
             copy.finish()
@@ -75,8 +78,9 @@ def finish(engine: Engine, schema: str) -> None:
 
 def _begin(work: Work) -> None:
     gc.disable()  # short-lived, and without cycles: a fifth of the time went into looking for them
-    conn = work.database.connect("projector", autocommit=True)
-    log = Log(work.database.conninfo("projector"), connections=1)
+    conn = work.database.connect("projector", seconds=UNLIMITED, autocommit=True)
+    limits = work.database.limits._replace(read=FOLLOW_SECONDS)
+    log = Log(work.database.conninfo("projector"), connections=1, limits=limits)
     registry = discover().only(work.projections)
     copy = Copy(conn.cursor(), registry, work.reader, work.schema)
     copy.build_quickly()

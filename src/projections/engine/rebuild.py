@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from ledger.domain.events import Recorded
 from ledger.errors import RebuildRunning
 from ledger.log import Log
+from ledger.postgres.database import UNLIMITED
 from projections.engine import parallel, positions, tables
 from projections.engine.build import Copy, Engine, stretches
 from projections.engine.registry import Registry
@@ -59,7 +60,7 @@ def workshop(engine: Engine) -> Generator[AnyCursor]:
     Raises `RebuildRunning` where another is at work, or `StoreUnavailable`.
     """
     with (
-        engine.database.connect("projector", autocommit=True) as conn,
+        engine.database.connect("projector", seconds=UNLIMITED, autocommit=True) as conn,
         conn.cursor() as cursor,
         alone(cursor),
     ):

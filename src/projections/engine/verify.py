@@ -8,6 +8,7 @@ from typing import NamedTuple
 from psycopg import IsolationLevel
 
 from ledger.log import Log
+from ledger.postgres.database import UNLIMITED
 from projections.engine import positions, tables
 from projections.engine.build import Copy, Engine, stretches
 from projections.engine.digest import Difference, digests, first_difference
@@ -67,7 +68,7 @@ def prove(engine: Engine, proof: AnyCursor, progress: Progress = silent) -> Proo
     Both sides stand at the same positions: those of one snapshot of the live tables.
     """
     database, log, registry, reader = engine
-    with database.connect("projector") as live_conn, live_conn.cursor() as live:
+    with database.connect("projector", seconds=UNLIMITED) as live_conn, live_conn.cursor() as live:
         states = positions.standings(proof, registry, reader)
         halted = _halted(registry, states)
         proven = registry.only(registry.by_name.keys() - {s.name for s in halted})

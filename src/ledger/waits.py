@@ -1,0 +1,86 @@
+"""How long a thread may wait, and what ends its wait early: a deadline, and the word to stop.
+
+What waits asks here (`ledger.postgres.session` above all), so that whoever begins a piece of work
+says once how long all of it may take.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from math import inf
+from threading import Event
+from typing import Final, NamedTuple
+
+from ledger.errors import Stopped
+
+
+class Limits(NamedTuple):
+    """The longest that anybody waits for the database, in seconds.
+
+    `write`: for a connection, a lock, or the answer to an append. `read`: for one statement that
+    reads, and for the answer to a whole call over HTTP.
+    """
+
+    write: float = 5.0
+    read: float = 15.0
+
+
+USUAL: Final = Limits()
+
+_END: Final[ContextVar[float]] = ContextVar("end", default=inf)
+_STOPS: Final[ContextVar[tuple[Event, ...]]] = ContextVar("stops", default=())
+
+
+@contextmanager
+def within(seconds: float) -> Generator[None]:
+    """All waits of the block end so many seconds from now, or when an outer block's do."""
+    with _until(min(_END.get(), time.monotonic() + seconds), _STOPS.get()):
+        yield
+
+
+@contextmanager
+def for_all(seconds: float) -> Generator[None]:
+    """So many seconds, whatever this thread's caller has left: the work is for others as well."""
+    with _until(time.monotonic() + seconds, ()):
+        yield
+
+
+@contextmanager
+def until(stop: Event) -> Generator[None]:
+    """Waits of the block end with `Stopped` when the event is set."""
+    with _until(_END.get(), (*_STOPS.get(), stop)):
+        yield
+
+
+def left() -> float:
+    """Seconds until the deadline, 0 where it is over; infinite where there is none."""
+    return max(0.0, _END.get() - time.monotonic())
+
+
+def may_be_stopped() -> bool:
+    """Whether somebody could say stop."""
+    return bool(_STOPS.get())
+
+
+def is_stopped() -> bool:
+    """Whether somebody said stop."""
+    return any(stop.is_set() for stop in _STOPS.get())
+
+
+def go_on() -> None:
+    """Raise `Stopped` if somebody said so; for work that does not wait."""
+    if is_stopped():
+        raise Stopped
+
+
+@contextmanager
+def _until(end: float, stops: tuple[Event, ...]) -> Generator[None]:
+    ended, stopped = _END.set(end), _STOPS.set(stops)
+    try:
+        yield
+    finally:
+        _END.reset(ended)
+        _STOPS.reset(stopped)
