@@ -197,6 +197,7 @@ def test_a_new_service_is_alive_and_ready(client: TestClient) -> None:
         "head": 0,
         "lag_events": 0,
         "lag_seconds": 0.0,
+        "append_seconds": 0.0,
         "not_following": [],
     }
 
