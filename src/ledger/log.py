@@ -29,6 +29,7 @@ from psycopg_pool import ConnectionPool
 from ledger.domain.events import CATALOGUE, Entry, Event, Meta, Recorded, StripeEventReceived
 from ledger.errors import UnknownTopic, Unstorable
 from ledger.pending import Pending
+from ledger.postgres.database import RECONNECT_SECONDS
 from ledger.postgres.failures import reaching, store_errors, told
 from ledger.postgres.session import MARGIN_SECONDS, Session
 from ledger.recorder import LedgerRecorder
@@ -36,7 +37,6 @@ from ledger.waits import USUAL, Limits, within
 
 APPEND_EVENTS = 256
 APPEND_BYTES = 4 * 1024 * 1024
-RECONNECT_SECONDS = 5.0  # the pool's default waits ever longer, long after an outage is over
 CHANNEL = "stored_events"
 
 Data = TypeVar("Data")

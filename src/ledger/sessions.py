@@ -7,15 +7,11 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
 
-from psycopg_pool import ConnectionPool
-
-from ledger.log import RECONNECT_SECONDS
 from ledger.postgres.database import Database
 from ledger.postgres.failures import reaching
 
 LIFETIME_SECONDS: Final = 12 * 60 * 60
 CONNECTIONS: Final = 4
-WAIT_SECONDS: Final = 5.0
 
 BEGIN: Final = """
 with over as (
@@ -43,16 +39,7 @@ class Sessions:
     """
 
     def __init__(self, database: Database) -> None:
-        self._pool = ConnectionPool(
-            database.conninfo("app"),
-            min_size=1,
-            max_size=CONNECTIONS,
-            timeout=WAIT_SECONDS,
-            reconnect_timeout=RECONNECT_SECONDS,
-            kwargs={"autocommit": True},
-            check=ConnectionPool.check_connection,
-            open=True,
-        )
+        self._pool = database.pool("app", CONNECTIONS, autocommit=True)
 
     def close(self) -> None:
         """Close the connections."""

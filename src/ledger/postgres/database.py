@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from math import ceil, inf
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, LiteralString
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import DuplicateDatabase, UniqueViolation
+from psycopg_pool import ConnectionPool
 
 from ledger import waits
 from ledger.postgres.failures import store_errors
@@ -47,6 +48,8 @@ $$
 _SESSION: Final = "-c timezone=UTC -c search_path=pg_catalog,pg_temp"
 FOLLOW_SECONDS: Final = 60.0
 UNLIMITED: Final = inf
+CHECK_SECONDS: Final = 2.0
+RECONNECT_SECONDS: Final = 5.0  # the pool's default waits ever longer, long after an outage is over
 ALIVE: Final = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
@@ -120,6 +123,33 @@ class Database:
         conninfo, patience = self.conninfo(role, seconds), self.patience(role, seconds)
         return _connect(conninfo, autocommit=autocommit, patience=patience)
 
+    def pool(
+        self,
+        role: Role,
+        connections: int,
+        *,
+        seconds: float | None = None,
+        autocommit: bool = False,
+        configure: Callable[[Session], None] | None = None,
+    ) -> ConnectionPool[Session]:
+        """At most so many connections as a role, for threads that take turns; open already.
+
+        `seconds` is as in `connect`. Who finds none free, or the database away, raises what
+        `ledger.postgres.failures.reaching` turns into `StoreUnavailable`.
+        """
+        return ConnectionPool(
+            self.conninfo(role, seconds),
+            connection_class=Session,
+            kwargs={"patience": self.patience(role, seconds), "autocommit": autocommit},
+            min_size=1,
+            max_size=connections,
+            timeout=self.limits.write,
+            reconnect_timeout=RECONNECT_SECONDS,
+            configure=configure,
+            check=_check,
+            open=True,
+        )
+
     def _longest(self, role: Role, seconds: float | None) -> float:
         if seconds is not None:
             return seconds
@@ -161,6 +191,12 @@ def open_database(settings: Settings) -> Generator[Database]:
 def let_roles_log_in(admin: psycopg.Connection) -> None:
     """Make users of the roles, on a server where how they enter is ours to say (pg_hba.conf)."""
     admin.execute(LOG_IN)
+
+
+def _check(conn: Session) -> None:
+    """Whether a connection that lay idle still is one; it need not take long to find out."""
+    with waits.within(CHECK_SECONDS):
+        ConnectionPool.check_connection(conn)
 
 
 def _make_database(server: EmbeddedPostgres) -> str:

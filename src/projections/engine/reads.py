@@ -10,14 +10,10 @@ from typing import Any, Final
 from psycopg import Connection, IsolationLevel
 from psycopg.errors import UndefinedColumn, UndefinedTable
 from psycopg.rows import dict_row
-from psycopg_pool import ConnectionPool
 
-from ledger import waits
 from ledger.domain.order_commands import KnownPayment, OrderMoney
 from ledger.errors import InvalidRequest, NotCaughtUp, ProjectionStopped
-from ledger.log import RECONNECT_SECONDS
 from ledger.postgres.failures import reaching
-from ledger.postgres.session import Session
 from projections import orders, payments
 from projections.engine import tables
 from projections.engine.as_of import as_of
@@ -27,7 +23,6 @@ from projections.engine.tables import LIVE, AnyCursor, trusted
 
 WAIT_SECONDS: Final = 5.0
 POLL_SECONDS: Final = 0.015
-CHECK_SECONDS: Final = 2.0
 
 REACHED: Final = """
 select min(position), string_agg(name, ', ') filter (where stopped_at is not null)
@@ -43,19 +38,9 @@ class Reads:
         self, engine: Engine, *, connections: int = 8, seconds: float | None = None
     ) -> None:
         """A statement may take so many `seconds`; None: what is usual for a read."""
-        database = engine.database
         self.engine = engine
-        self._pool = ConnectionPool(
-            database.conninfo("reader", seconds),
-            connection_class=Session,
-            kwargs={"patience": database.patience("reader", seconds)},
-            min_size=1,
-            max_size=connections,
-            timeout=database.limits.write,
-            reconnect_timeout=RECONNECT_SECONDS,
-            configure=_configure,
-            check=_check,
-            open=True,
+        self._pool = engine.database.pool(
+            "reader", connections, seconds=seconds, configure=_configure
         )
 
     def close(self) -> None:
@@ -169,12 +154,6 @@ def _never_built() -> Generator[None]:
         raise ProjectionStopped(
             "A read model was never built by this version; run `ledger rebuild`."
         ) from None
-
-
-def _check(conn: Connection) -> None:
-    """Whether a connection that lay idle still is one; it need not take long to find out."""
-    with waits.within(CHECK_SECONDS):
-        ConnectionPool.check_connection(conn)
 
 
 def _configure(conn: Connection) -> None:
