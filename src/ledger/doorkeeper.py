@@ -64,6 +64,10 @@ class Doorkeeper:
             await send(message)
 
         structlog.contextvars.bind_contextvars(request_id=request_id.decode())
+        if sum(name == b"host" for name, _ in scope["headers"]) > 1:
+            refused = http_problem(400, "The call names several hosts; which one is meant?")
+            await refused(scope, receive, answer)
+            return
         if host not in self.hosts:
             refused = http_problem(421, "This service does not answer for that host name.")
             await refused(scope, receive, answer)

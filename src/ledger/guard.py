@@ -46,7 +46,16 @@ UNKNOWN: Final = (
     " this ledger."
 )
 MAX_PATH: Final = 200
-CAUSES: Final = ("missing", "malformed", "unknown", "expired", "revoked", "role", "foreign")
+CAUSES: Final = (
+    "missing",
+    "malformed",
+    "unknown",
+    "expired",
+    "revoked",
+    "role",
+    "foreign",
+    "absent",
+)
 
 REFUSED = Counter("ledger_access_refused", "Calls without the right to what they asked.", ["cause"])
 for _cause in CAUSES:
@@ -172,16 +181,22 @@ def require(request: Request, surface: Surface) -> None:
         raise Forbidden(f"The role {identity.role} may not: {MATRIX[surface].about}.")
 
 
-def is_foreign(request: Request, surface: Surface, customer_id: str | None) -> bool:
-    """Whether an object (a customer's, or nobody's) must stay hidden from a customer who calls.
+def is_hidden(
+    request: Request, surface: Surface, *, there: bool, customer_id: str | None = None
+) -> bool:
+    """Whether there is no such object (a customer's, or nobody's) for the one who calls.
 
-    An attempt goes on record: the one who calls is answered that there is no such thing.
+    To a customer one of somebody else is not there. His look at it and his look at nothing are put
+    on record and counted alike, so that neither the answer, nor when it becomes a 429, nor how long
+    it takes tells one from the other.
     """
     own = identity_of(request).customer_id
-    if own is None or own == customer_id:
+    if own is None:
+        return not there
+    if there and own == customer_id:
         return False
     guard: Guard = request.state.guard
-    guard.refuse(request, surface, "foreign")
+    guard.refuse(request, surface, "foreign" if there else "absent")
     return True
 
 

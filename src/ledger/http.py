@@ -42,7 +42,7 @@ from ledger.errors import (
     WrongPrice,
     WrongState,
 )
-from ledger.guard import is_foreign
+from ledger.guard import is_hidden
 from ledger.openapi import Endpoint, Handler, Shape, operation
 from ledger.settings import Settings
 from ledger.shapes import (
@@ -263,9 +263,9 @@ def _check_owner(request: Request) -> None:
         return
     order_id = _order_id(request)
     order = _desk(request).order(order_id)
-    if isinstance(order, NoOrder) or is_foreign(
-        request, Surface.CANCEL_ORDER, order.sale.customer_id
-    ):
+    owner = None if isinstance(order, NoOrder) else order.sale.customer_id
+    there = not isinstance(order, NoOrder)
+    if is_hidden(request, Surface.CANCEL_ORDER, there=there, customer_id=owner):
         raise UnknownOrder(f"There is no order {order_id!r}.")
 
 

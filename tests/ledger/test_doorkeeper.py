@@ -57,6 +57,14 @@ def test_another_name_is_refused(client: TestClient, host: str) -> None:
     assert answer.json()["code"] == "misdirected_request"
 
 
+@pytest.mark.parametrize("second", ["127.0.0.1", "evil.example"])
+def test_a_call_for_two_hosts_is_refused(client: TestClient, second: str) -> None:
+    """A proxy before us may have gone by the one, and we by the other."""
+    answer = client.get("/", headers=[("host", "127.0.0.1"), ("host", second)])
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "bad_request"
+
+
 def test_every_answer_has_the_headers(client: TestClient) -> None:
     for path in ("/", "/missing", "/broken"):
         answer = client.get(path)

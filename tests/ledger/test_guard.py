@@ -340,7 +340,36 @@ def test_a_customer_who_tries_the_orders_of_others_goes_on_record(house: House) 
     house.call(ann, "POST", f"/orders/{order_id}/cancel", {})
     house.call(ann, "GET", "/orders/Z9")
     told = [(event.cause, event.surface) for event, _ in house.refusals()]
-    assert told == [("foreign", Surface.SEE_ORDER), ("foreign", Surface.CANCEL_ORDER)]
+    assert told == [
+        ("foreign", Surface.SEE_ORDER),
+        ("foreign", Surface.CANCEL_ORDER),
+        ("absent", Surface.SEE_ORDER),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "ending"), [("GET", ""), ("GET", "?as_of=1"), ("POST", "/cancel")]
+)
+def test_orders_of_others_and_no_orders_are_answered_and_counted_alike(
+    house: House, method: str, ending: str
+) -> None:
+    """Neither the answer, nor when it becomes a 429, nor what is stored tells which one it was."""
+    admin = house.token()
+    house.open_shop(admin)
+    order_id = house.place(admin)
+    seen: list[tuple[list[int], set[str], int]] = []
+    for name in (order_id, "Z9"):
+        guard = house.client.app_state["guard"]
+        guard.told, guard.answered = Allowances("2 per hour"), Allowances("4 per hour")
+        ann = house.token(Role.CUSTOMER, customer_id="ann")
+        before, body = len(house.refusals()), {} if method == "POST" else None
+        answers = [house.call(ann, method, f"/orders/{name}{ending}", body) for _ in range(6)]
+        texts = {answer.text.replace(name, "ID") for answer in answers}
+        statuses = [answer.status_code for answer in answers]
+        seen.append((statuses, texts, len(house.refusals()) - before))
+    assert seen[0] == seen[1]
+    assert seen[0][0] == [404, 404, 404, 404, 429, 429]
+    assert seen[0][2] == 2
 
 
 def test_refused_attempts_cannot_fill_the_log(house: House) -> None:

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from ledger.access import Surface, identity_of
 from ledger.errors import NotFound
-from ledger.guard import is_foreign
+from ledger.guard import is_hidden
 from ledger.openapi import Shape, operation
 from projections.engine import explain, history, log_http
 from projections.engine.declare import Listing, Projection
@@ -160,15 +160,28 @@ class ReadModel:
         reads, name = reads_of(request), request.path_params["id"]
         if query.as_of is None:
             return self._one(request, query)
+        if identity_of(request).customer_id is not None:
+            with reads.snapshot([self.name]) as cursor:
+                self._found(
+                    request, cursor
+                )  # the past of what he may not see is not even looked at
         known = history.known_at(reads, self.projection, name, position_of(reads, query.as_of))
         with reads.as_of(self.name, known) as cursor:
             return self._show(request, cursor)
 
-    def _show(self, request: Request, cursor: AnyCursor) -> Item:
+    def _found(self, request: Request, cursor: AnyCursor) -> dict[str, Any]:
+        """The row that a call names, if the caller may see it; raises `NotFound`."""
         name, owner = request.path_params["id"], self.listing.owner
         found = self.lister.one(cursor, name)
-        if found is None or is_foreign(request, self.listing.surface, owner and found[owner]):
+        whose = found[owner] if found and owner else None
+        there = found is not None
+        if is_hidden(request, self.listing.surface, there=there, customer_id=whose):
             raise NotFound(f"{self.name} has no {name[:100]!r}.")
+        assert found is not None, "what is not hidden is there"
+        return found
+
+    def _show(self, request: Request, cursor: AnyCursor) -> Item:
+        found, name = self._found(request, cursor), request.path_params["id"]
         parts = {each: rows(cursor, p.query, id=name) for each, p in self.listing.parts.items()}
         return Item(found | parts)
 
