@@ -1,14 +1,17 @@
 """The process that serves: its socket, and uvicorn around the app."""
 
+import asyncio
 import gc
 import socket
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
-from typing import Final
+from functools import partial
+from typing import Final, cast
 
 import uvicorn
 
 from ledger.app import create_app
+from ledger.connections import Connection, Crowd
 from ledger.errors import SettingsError
 from ledger.first_token import FirstToken, make_first_token
 from ledger.log import Log
@@ -69,7 +72,7 @@ class Service(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 create_app(settings, database),
-                http="httptools",
+                http=cast("type[asyncio.Protocol]", partial(Connection, Crowd())),
                 ws="none",
                 lifespan="on",
                 log_config=None,

@@ -6,12 +6,13 @@ import os
 import pty
 import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,8 +65,6 @@ class Served(NamedTuple):
 
 
 def free_port() -> int:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
 
@@ -80,10 +79,11 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def serving(home: Path, *options: str) -> Generator[Served]:
+def serving(home: Path, *options: str, files: int = 1024) -> Generator[Served]:
+    """A service with so many file descriptors."""
     port = free_port()
     process = subprocess.Popen(
-        [*LEDGER, "serve", "--json", *options],
+        ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *LEDGER, "serve", "--json", *options],
         cwd=home,
         env=environment(home, LEDGER_PORT=str(port)),
         stdout=subprocess.PIPE,
@@ -183,6 +183,17 @@ def _on_a_terminal(home: Path) -> str:
     return written.decode().replace("\r\n", "\n")
 
 
+def test_idle_connections_shut_nobody_out(home: Path) -> None:
+    """More of them than the process may have descriptors."""
+    (event,) = SimulatedStripe(1).do_something_new()
+    with serving(home, "--no-follow", files=400) as served, ExitStack() as callers:
+        for _ in range(450):
+            idle = socket.create_connection(("127.0.0.1", served.port), timeout=30)
+            callers.enter_context(idle).sendall(b"GET /healthz HTTP/1.1\r\n")
+        assert served.call("GET", "/healthz") == (200, {"alive": True})
+        assert served.deliver(event.body)[0] == 200
+
+
 def test_what_is_delivered_is_read_and_survives(home: Path) -> None:
     (event,) = SimulatedStripe(1).do_something_new()
     with serving(home) as served:
@@ -231,8 +242,6 @@ def test_a_killed_postgres_comes_back_without_a_restart(home: Path) -> None:
 
 
 def test_a_taken_port_is_told_before_anything_is_started(home: Path) -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         found = subprocess.run(
