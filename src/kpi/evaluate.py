@@ -51,6 +51,21 @@ def evaluate(
     ]
 
 
+def currencies(cursor: AnyCursor, figures: Iterable[Figure] | None = None) -> list[str]:
+    """The currencies in which these figures (all, if none are named) have facts on any day."""
+    wanted = with_parts(catalogue().values() if figures is None else figures)
+    rollups = {
+        each.measure.facts.daily
+        for each in wanted
+        if isinstance(each.measure, Sum | Balance) and each.measure.facts.has_currency
+    }
+    found = set[str]()
+    for rollup in sorted(rollups):
+        cursor.execute(SQL("select distinct currency from {}").format(Identifier(rollup)))
+        found |= {row["currency"] for row in cursor.fetchall()}
+    return sorted(found)
+
+
 def shown(figure: Figure, value: Value) -> int | Decimal | None:
     """A value for people: money and counts as integers, per cent with two decimals, half-even."""
     if value is None:

@@ -8,9 +8,18 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from kpi.declare import CONTRACT_VERSION, Figure, catalogue
-from kpi.evaluate import NO_CURRENCY, Value, Values, evaluate, shown
+from kpi.evaluate import (
+    NO_CURRENCY,
+    Evaluated,
+    Value,
+    Values,
+    currencies,
+    evaluate,
+    shown,
+)
 from kpi.standing import DictCursor, Standing, standing
 from kpi.windows import Window
+from ledger.errors import InvalidRequest
 
 
 class Shown(NamedTuple):
@@ -54,6 +63,7 @@ def report(
     """
     windows = [window] if compare is None else [window, compare]
     now, *before = evaluate(cursor, windows, figures)
+    _check_currency(cursor, currency, now, figures)
     made = {name: _shown(values, before[0][name] if before else {}) for name, values in now.items()}
     stands = standing(cursor, figures)
     if position is not None:
@@ -77,6 +87,20 @@ def daily(
     return [
         _report(day, None, stands, made, currency) for day, made in zip(days, found, strict=True)
     ]
+
+
+def _check_currency(
+    cursor: DictCursor,
+    currency: str | None,
+    found: Evaluated,
+    figures: Sequence[Figure] | None,
+) -> None:
+    """Raise `InvalidRequest` for a currency in which there never was an amount, if one has any."""
+    if currency is None or currency in found:
+        return
+    known = currencies(cursor, figures)
+    if known and currency not in known:
+        raise InvalidRequest(f"currency: no amount is in {currency}; there is {', '.join(known)}.")
 
 
 def _report(

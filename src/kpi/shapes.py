@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer
 
 from kpi.report import Figures, Report
 from kpi.windows import Window
@@ -14,7 +14,11 @@ from ledger.openapi import Shape
 from projections.engine.shapes import Cursor, Limit, One
 
 Day = Annotated[str | None, Field(max_length=10, description="A date, like 2026-03-29.")]
-Currency = Annotated[str | None, Field(pattern="^[a-z]{3}$", description="One currency only.")]
+Currency = Annotated[
+    str | None,
+    Field(pattern="^[A-Za-z]{3}$", description="One currency only: `gbp`, or `GBP`."),
+    AfterValidator(lambda code: code and code.lower()),
+]
 Chosen = Annotated[
     str | None,
     Field(

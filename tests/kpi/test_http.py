@@ -168,3 +168,15 @@ def test_what_was_taken_down_is_answered_as_it_was_known(client: TestClient, boo
     assert snapshot["as_of_position"] == taken.position
     assert snapshot["values"]["revenue"] == 2000
     assert get(client, books, "/kpi/snapshots", as_of="1", **DAYS)["items"] == []
+
+
+def test_a_currency_is_known_in_capitals_and_one_without_amounts_is_refused(
+    client: TestClient, books: Books
+) -> None:
+    small = get(client, books, "/kpi", currency="gbp", **DAYS)
+    assert get(client, books, "/kpi", currency="GBP", **DAYS) == small
+    answer = client.get(
+        "/kpi", params={"currency": "xyz", "after": books.engine.log.head(), **DAYS}
+    )
+    assert answer.status_code == 422
+    assert "gbp" in answer.json()["detail"]

@@ -63,7 +63,7 @@ def export(
         raise typer.BadParameter(
             "goes with -o: standard output is the file's.", param_hint="--json"
         )
-    given = filters_of([*(filters or []), *([f"currency={currency}"] if currency else [])])
+    given = filters_of([*(filters or []), *([f"currency={currency.lower()}"] if currency else [])])
     with engine() as opened:
         asked = _asked(opened, name, (window, first, last), given, chosen)
         catch_up(opened)

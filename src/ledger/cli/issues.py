@@ -35,6 +35,8 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List issues, the latest first."""
+    if check is not None:
+        _check_exists(check)
     given = {"state": None if state == "any" else state, "severity": severity, "check": check}
     rows = _rows({name: value for name, value in given.items() if value is not None}, limit)
     show(
@@ -77,6 +79,14 @@ def reopen(issue: IssueId, *, reason: Why, as_json: Json = False) -> None:
 
     command = ReopenIssue(issue_id=issue, at=datetime.now(UTC))
     _decide(command, reason, "reopened", as_json=as_json)
+
+
+def _check_exists(name: str) -> None:
+    from kpi.checks.declare import catalogue
+
+    known = [each.name for each in catalogue()]
+    if name not in known:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(known)}.", param_hint="--check")
 
 
 def _decide(command: IssueCommand, reason: str, done: str, *, as_json: bool) -> None:

@@ -142,22 +142,25 @@ def _report(
     from kpi.standing import replayed
     from projections.engine.reads import Reads
 
+    code = currency.lower() if currency else None
     if as_of is None:
         catch_up(opened)
         with closing(Reads(opened)) as reads, reads.snapshot() as cursor:
-            return report(cursor, days, compare=before, currency=currency)
+            return report(cursor, days, compare=before, currency=code)
     position = _position(opened, as_of)
     with (
         progress("replaying", as_json=as_json) as told,
         replayed(opened, position, opened.database.time_zone, told) as cursor,
     ):
-        return report(cursor, days, compare=before, currency=currency, position=position)
+        return report(cursor, days, compare=before, currency=code, position=position)
 
 
 def _position(opened: Engine, as_of: str) -> int:
+    from projections.engine.shapes import check_known, position_at
+
     if as_of.isascii() and as_of.isdigit():
-        return min(int(as_of), opened.log.head())
-    return opened.log.position_at(a_time(as_of, datetime.now(UTC)))
+        return check_known(opened.log, int(as_of))
+    return position_at(opened.log, a_time(as_of, datetime.now(UTC)))
 
 
 def _document(made: Report) -> dict[str, Any]:

@@ -232,9 +232,13 @@ class ReadModel:
 MAX_FILTER: Final = 500
 
 
+Code = Annotated[str, Field(pattern="^[A-Za-z]{3}$")]
+"""A currency, in capitals or not."""
+
+
 def _comparable(row: type[Row], column: str) -> Any:
     """What a filter takes: a value of its column."""
-    value = value_of(row, column)
+    value = Code if column == "currency" else value_of(row, column)
     given: Any = Annotated[value, Field(max_length=MAX_FILTER)] if is_free(row, column) else value
     return Optional[given]  # noqa: UP045 - made of a value that is known when it runs
 

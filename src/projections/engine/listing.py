@@ -14,7 +14,7 @@ from psycopg.sql import SQL, Composed, Identifier
 
 from ledger.errors import InvalidRequest
 from projections.engine.declare import Listing
-from projections.engine.row import sql_type, times
+from projections.engine.row import sql_type, times, words_of
 from projections.engine.tables import AnyCursor, names, trusted
 
 DESCENDING = "-"
@@ -66,6 +66,7 @@ class Lister:
         self.table = listing.table.name
         self.columns = tuple(listing.shown.model_fields)
         self.types = {name: sql_type(listing.shown, name) for name in self.columns}
+        self.words = {name: words_of(listing.shown, name) for name in listing.filters}
         self.sorts = sorts(listing)
 
     def page(self, cursor: AnyCursor, asked: Asked) -> Page:
@@ -76,15 +77,30 @@ class Lister:
         """
         sort, last = self._begun(asked)
         order, descending = self._order(sort)
-        conditions = [Condition([name], "=", [value]) for name, value in asked.filters.items()]
+        conditions = [self._equal(name, value) for name, value in asked.filters.items()]
         conditions += [each for span in asked.spans for each in _within(span)]
         if last is not None:
             conditions.append(Condition(order, "<" if descending else ">", last))
         found = self._select(cursor, conditions, order, asked.limit + 1, descending=descending)
+        if not found:
+            self._check_words(cursor, asked.filters)
         if len(found) <= asked.limit:
             return Page(found, None)
         end = found[asked.limit - 1]
         return Page(found[: asked.limit], encoded([sort, *(end[name] for name in order)]))
+
+    def _equal(self, name: str, value: str) -> Condition:
+        """A currency may be written in capitals, too."""
+        return Condition([name], "=", [value.lower() if name == "currency" else value])
+
+    def _check_words(self, cursor: AnyCursor, filters: Mapping[str, str]) -> None:
+        """Nothing is an answer to a word that exists; Stripe may have words that we do not know."""
+        for name, value in filters.items():
+            words = self.words.get(name, ())
+            if not words or value in words:
+                continue
+            if not self._select(cursor, [self._equal(name, value)], [self.key], 1):
+                raise InvalidRequest(f"{name}: {value[:50]!r} is none of {', '.join(words)}.")
 
     def one(self, cursor: AnyCursor, key: str) -> dict[str, Any] | None:
         """The row with this key."""

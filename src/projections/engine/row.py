@@ -129,6 +129,22 @@ def value_of(row: type[Row], column: str) -> Any:
     return Annotated[kind, *field.metadata] if field.metadata else kind
 
 
+def words_of(row: type[Row], column: str) -> tuple[str, ...]:
+    """The words that a column's text is known to be, if it is no free text."""
+    kind, words = value_of(row, column), ()
+    while not words and (inner := _within(kind)) is not None:
+        words = next((each.known for each in get_args(kind)[1:] if isinstance(each, Words)), ())
+        kind = inner
+    return words or (get_args(kind) if get_origin(kind) is Literal else ())
+
+
+def _within(kind: Any) -> Any:
+    """What an alias or an annotated type is of; None for a plain one."""
+    if isinstance(kind, TypeAliasType):
+        return kind.__value__
+    return get_args(kind)[0] if get_origin(kind) is Annotated else None
+
+
 def sql_type(row: type[Row], column: str) -> str:
     """The type of a column in the database; what is no plain value is JSON there."""
     return _SQL.get(_plain(value_of(row, column)), "jsonb")

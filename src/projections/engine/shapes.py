@@ -1,7 +1,7 @@
 """What reads over HTTP take and answer, and how a cursor or a time is read."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock
 from typing import Annotated, Any, Final, Literal, TypeVar
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ from ledger.errors import (
     ProjectionStopped,
     StoreUnavailable,
 )
+from ledger.log import Log
 from ledger.openapi import Shape
 from projections.engine.declare import Listing
 from projections.engine.listing import Span, bad_cursor, spans
@@ -317,15 +318,32 @@ def page_by_position(found: list[dict[str, Any]], limit: int) -> Page:
     return Page(items=found, next=str(found[-1]["position"]) if len(found) == limit else None)
 
 
+FUTURE: Final = timedelta(minutes=1)
+"""What clocks may differ by before a time counts as one that is yet to come."""
+
+
 def position_of(reads: Reads, as_of: str) -> int:
     """The position that a caller means: a number, or the last one recorded up to a time."""
-    head = reads.engine.log.head()
     if as_of.isascii() and as_of.isdigit():
-        return min(int(as_of), head)
+        return check_known(reads.engine.log, int(as_of))
     moment = _moment(as_of)
     if moment is None:
         raise InvalidRequest("query.as_of: give a position, or a time like 2026-03-01T12:00:00Z.")
-    return reads.engine.log.position_at(moment)
+    return position_at(reads.engine.log, moment)
+
+
+def check_known(log: Log, position: int) -> int:
+    """The position, if the log got there; raises `InvalidRequest`."""
+    if position > (head := log.head()):
+        raise InvalidRequest(f"as of: the log ends at {head}, before position {position}.")
+    return position
+
+
+def position_at(log: Log, moment: datetime) -> int:
+    """The last position recorded up to a time; what will be known is not known yet."""
+    if moment > datetime.now(UTC) + FUTURE:
+        raise InvalidRequest(f"as of: {moment:%F %T %Z} is yet to come; the log ends at now.")
+    return log.position_at(moment)
 
 
 def bound_of(reads: Reads, name: str, text: str | None) -> datetime | None:

@@ -53,14 +53,15 @@ def past(counter: Counter, name: str) -> tuple[str, list[Any]]:
 
 
 @EACH
-def test_the_last_position_and_any_in_the_future_is_now(busy: Counter, name: str):
+def test_the_last_position_is_now_and_what_is_yet_to_come_is_refused(busy: Counter, name: str):
     path, lines = past(busy, name)
     now = busy.get(path)
     assert len(lines) >= 2
     assert busy.get(path, as_of=lines[0]["position"]) != now
     assert busy.get(path, as_of=lines[-1]["position"]) == now
-    assert busy.get(path, as_of=10**18) == now
-    assert busy.get(path, as_of="2999-01-01T00:00:00Z") == now
+    head = busy.engine.log.head()
+    assert f"ends at {head}" in busy.get(path, 422, as_of=head + 1)["detail"]
+    assert "yet to come" in busy.get(path, 422, as_of="2999-01-01T00:00:00Z")["detail"]
 
 
 @EACH

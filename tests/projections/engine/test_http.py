@@ -327,3 +327,28 @@ def test_every_read_stands_in_the_description():
     assert {"state", "customer_id", "limit", "cursor", "after"} <= filters
     ids = [operation["operationId"] for path in paths.values() for operation in path.values()]
     assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/orders", {"state": "bogus"}),
+        ("/payments", {"state": "bogus"}),
+        ("/refunds", {"state": "bogus"}),
+    ],
+)
+def test_a_word_that_does_not_exist_is_refused_with_those_that_do(
+    counter: Counter, path: str, query: dict[str, str]
+):
+    counter.sell()
+    counter.follow()
+    detail = counter.get(path, 422, **query)["detail"]
+    assert "succeeded" in detail or "pending" in detail
+    assert counter.get("/refunds", state="failed")["items"] == []
+
+
+def test_a_currency_may_be_written_in_capitals(counter: Counter):
+    order = counter.sell()
+    counter.follow()
+    found = counter.get("/orders", currency=order.currency.upper())["items"]
+    assert [row["order_id"] for row in found] == [order.id]
