@@ -21,6 +21,7 @@ charges = Mirror(
     "charges",
     charge_id=key(),
     state=ranked("text"),
+    state_known=ranked("boolean"),
     amount_minor=newest("bigint"),
     refunded_minor=newest("bigint"),
     currency=newest("text"),
@@ -53,7 +54,8 @@ def reported(fact: ChargeFact, at: Moment) -> Iterator[Change]:
         at,
         fact.RANK,
         charge_id=fact.charge_id,
-        state=fact.STATE,
+        state=fact.state,
+        state_known=fact.state_known,
         amount_minor=fact.amount_minor,
         refunded_minor=fact.refunded_minor,
         currency=fact.currency,
@@ -68,7 +70,7 @@ def reported(fact: ChargeFact, at: Moment) -> Iterator[Change]:
         account=at.account,
         created_at=fact.created_at,
         refunded_at=at.effective_at if fact.refunded_minor > 0 else None,
-        ended_at=at.effective_at if fact.STATE in ENDED else None,
+        ended_at=at.effective_at if fact.state in ENDED else None,
     )
 
 

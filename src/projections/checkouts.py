@@ -29,6 +29,8 @@ class Checkout(Row):
 
     session_id: str
     state: CheckoutState
+    state_known: bool
+    """Whether this version knows what the state means: it may be a new word of Stripe's."""
     total_minor: int | None
     currency: Currency | None
     order_id: str | None
@@ -47,6 +49,7 @@ checkouts = Mirror(
     "checkouts",
     session_id=key(),
     state=ranked("text"),
+    state_known=ranked("boolean"),
     total_minor=newest("bigint"),
     currency=newest("text"),
     order_id=named("text"),
@@ -65,7 +68,16 @@ projection = Projection(
         checkouts,
         Checkout,
         sort="created_at",
-        filters=("state", "order_id", "reference", "payment_id", "customer_id", "email"),
+        filters=(
+            "state",
+            "state_known",
+            "order_id",
+            "reference",
+            "payment_id",
+            "customer_id",
+            "email",
+            "account",
+        ),
         link="checkout",
     ),
 )
@@ -78,7 +90,8 @@ def visited(fact: CheckoutFact, at: Moment) -> Iterator[Change]:
         at,
         fact.RANK,
         session_id=fact.session_id,
-        state=fact.STATE,
+        state=fact.state,
+        state_known=fact.state_known,
         total_minor=fact.total_minor,
         currency=fact.currency,
         order_id=fact.order_id,

@@ -82,7 +82,7 @@ def reported(fact: CustomerFact, at: Moment) -> Iterator[Change]:
         at,
         fact.RANK,
         customer_id=fact.customer_id,
-        state=fact.STATE,
+        state=fact.state,
         email=fact.email,
         name=fact.name,
         account=at.account,

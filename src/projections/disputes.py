@@ -6,7 +6,17 @@ from typing import Annotated
 
 from typing_extensions import TypeAliasType
 
-from ledger.domain.facts import DisputeFact, FundsMovement, Moment
+from ledger.domain.facts import (
+    DisputeClosed,
+    DisputeFact,
+    DisputeInquiry,
+    DisputeInquiryClosed,
+    DisputeInquiryUnknown,
+    DisputeLost,
+    DisputeWon,
+    FundsMovement,
+    Moment,
+)
 from projections.engine.declare import (
     Change,
     Derived,
@@ -24,8 +34,15 @@ from projections.engine.row import Currency, Part, Row, states
 WORST_FIRST = (
     "array['open', 'under_review', 'inquiry', 'lost', 'won', 'closed', 'inquiry_closed']::text[]"
 )
-"""The states of disputes as an SQL array: of several, the first one is what a person must know."""
-CONTESTED = ("open", "under_review", "lost", "won")
+
+
+def worst(state: str) -> str:
+    """SQL for what a person must know of the states in a column: an unknown one before all."""
+    place = f"coalesce(array_position({WORST_FIRST}, {state}), 0)"
+    return f"(array_agg({state} order by {place}, {state}) filter (where {state} is not null))[1]"
+
+
+UNCONTESTED = (DisputeInquiry, DisputeInquiryUnknown, DisputeInquiryClosed, DisputeClosed)
 
 DisputeState = TypeAliasType("DisputeState", Annotated[str, states(DisputeFact)])
 
@@ -35,6 +52,8 @@ class Dispute(Row):
 
     dispute_id: str
     state: DisputeState
+    state_known: bool
+    """Whether this version knows what the state means: it may be a new word of Stripe's."""
     amount_minor: int
     currency: Currency
     disputed_minor: int
@@ -63,6 +82,7 @@ dispute_reports = Mirror(
     "dispute_reports",
     dispute_id=key(),
     state=ranked("text"),
+    state_known=ranked("boolean"),
     amount_minor=newest("bigint"),
     currency=newest("text"),
     reason=newest("text"),
@@ -245,7 +265,7 @@ disputes = Derived(
     key=("dispute_id",),
     view="""
         select
-            d.dispute_id, d.state, d.amount_minor, d.currency,
+            d.dispute_id, d.state, d.state_known, d.amount_minor, d.currency,
             coalesce((
                 select sum(amount_minor)
                 from dispute_funds
@@ -275,7 +295,15 @@ projection = Projection(
         Dispute,
         sort="created_at",
         sorts=("amount_minor",),
-        filters=("state", "currency", "charge_id", "payment_id", "reason", "account"),
+        filters=(
+            "state",
+            "state_known",
+            "currency",
+            "charge_id",
+            "payment_id",
+            "reason",
+            "account",
+        ),
         link="dispute",
         parts={
             "movements": Part(
@@ -303,14 +331,15 @@ def reported(fact: DisputeFact, at: Moment) -> Iterator[Change]:
         at,
         fact.RANK,
         dispute_id=fact.dispute_id,
-        state=fact.STATE,
+        state=fact.state,
+        state_known=fact.state_known,
         amount_minor=fact.amount_minor,
         currency=fact.currency,
         reason=fact.reason,
         due_at=fact.due_at,
         charge_id=fact.charge_id,
         payment_id=fact.payment_id,
-        contested=fact.STATE in CONTESTED or fact.withdrawn or bool(fact.movements),
+        contested=_is_contested(fact),
         account=at.account,
         created_at=fact.created_at,
     )
@@ -333,11 +362,15 @@ def reported(fact: DisputeFact, at: Moment) -> Iterator[Change]:
 
 def _turns(fact: DisputeFact, moved: Sequence[FundsMovement]) -> Iterator[str]:
     """How it ended, and that funds moved where what moved last in its list is something else."""
-    if fact.STATE in ("won", "lost"):
-        yield fact.STATE
+    if isinstance(fact, DisputeWon | DisputeLost):
+        yield fact.state
     last_at = max((each.created_at for each in moved), default=None)
     went_out = {each.amount_minor < 0 for each in moved if each.created_at == last_at}
     if fact.withdrawn and True not in went_out:
         yield "withdrawn"
     if fact.reinstated and False not in went_out:
         yield "reinstated"
+
+
+def _is_contested(fact: DisputeFact) -> bool:
+    return not isinstance(fact, UNCONTESTED) or fact.withdrawn or bool(fact.movements)

@@ -36,6 +36,8 @@ class Invoice(Row):
 
     invoice_id: str
     state: InvoiceState
+    state_known: bool
+    """Whether this version knows what the state means: it may be a new word of Stripe's."""
     due_minor: int
     paid_minor: int
     remaining_minor: int
@@ -72,6 +74,7 @@ invoice_reports = Mirror(
     "invoice_reports",
     invoice_id=key(),
     state=ranked("text"),
+    state_known=ranked("boolean"),
     due_minor=newest("bigint"),
     paid_minor=newest("bigint"),
     remaining_minor=newest("bigint"),
@@ -90,9 +93,9 @@ invoices = Derived(
     key=("invoice_id",),
     view="""
         select
-            r.invoice_id, r.state, r.due_minor, r.paid_minor, r.remaining_minor, r.currency,
-            r.customer_id, r.subscription_id, p.payment_id, p.charge_id, p.payment_count,
-            r.period_start, r.period_end, r.account, r.created_at, r.paid_at
+            r.invoice_id, r.state, r.state_known, r.due_minor, r.paid_minor, r.remaining_minor,
+            r.currency, r.customer_id, r.subscription_id, p.payment_id, p.charge_id,
+            p.payment_count, r.period_start, r.period_end, r.account, r.created_at, r.paid_at
         from invoice_reports as r
         cross join lateral (
             select
@@ -124,7 +127,15 @@ projection = Projection(
         Invoice,
         sort="created_at",
         sorts=("due_minor",),
-        filters=("state", "customer_id", "subscription_id", "payment_id", "currency", "account"),
+        filters=(
+            "state",
+            "state_known",
+            "customer_id",
+            "subscription_id",
+            "payment_id",
+            "currency",
+            "account",
+        ),
         link="invoice",
         parts={
             "payments": Part(
@@ -150,7 +161,8 @@ def reported(fact: InvoiceFact, at: Moment) -> Iterator[Change]:
         at,
         fact.RANK,
         invoice_id=fact.invoice_id,
-        state=fact.STATE,
+        state=fact.state,
+        state_known=fact.state_known,
         due_minor=fact.due_minor,
         paid_minor=fact.paid_minor,
         remaining_minor=fact.remaining_minor,

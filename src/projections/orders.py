@@ -19,7 +19,7 @@ from ledger.domain.events import (
 )
 from ledger.domain.facts import DisputeFact, Moment
 from ledger.domain.money import split
-from projections.disputes import WORST_FIRST
+from projections.disputes import worst
 from projections.engine.declare import (
     Change,
     Column,
@@ -224,7 +224,7 @@ cross join lateral (
         coalesce(sum(disputed_minor), 0)::bigint as disputed_minor,
         coalesce(sum(net_minor), 0)::bigint as net_minor,
         count(*) filter (where received_minor > 0) as payment_count,
-        (worst_first)[min(array_position(worst_first, dispute_state))] as dispute_state,
+        worst_state as dispute_state,
         (array_agg(payment_id order by succeeded_at, payment_id)
             filter (where received_minor > 0))[1] as payment_id,
         min(succeeded_at) filter (where received_so_far_minor >= o.total_minor) as paid_at,
@@ -238,7 +238,7 @@ cross join lateral (
         where order_id = o.order_id and currency = o.currency
     ) as of_order
 ) as m
-""".replace("worst_first", WORST_FIRST)
+""".replace("worst_state", worst("dispute_state"))
 
 orders = Derived(
     "orders",

@@ -18,7 +18,7 @@ from ledger.domain.facts import (
     PaymentFact,
     RefundFact,
 )
-from projections.disputes import WORST_FIRST, DisputeState
+from projections.disputes import DisputeState, worst
 from projections.engine.declare import (
     Change,
     Derived,
@@ -35,6 +35,7 @@ from projections.engine.declare import (
     ranked,
 )
 from projections.engine.row import Currency, Part, Row, states
+from projections.refunds import counts_as
 
 LinkedBy = TypeAliasType("LinkedBy", Literal["metadata", "reference", "shop"])
 ChargeState = TypeAliasType("ChargeState", Annotated[str, states(ChargeFact)])
@@ -51,6 +52,8 @@ class Payment(Row):
     linked_by: LinkedBy | None
     """What says so: metadata of Stripe's objects, a checkout's reference, or the shop."""
     state: PaymentState | None
+    state_known: bool | None
+    """Whether this version knows what the state means: it may be a new word of Stripe's."""
     currency: Currency
     amount_minor: int
     """What is asked for."""
@@ -99,6 +102,7 @@ payment_reports = Mirror(
     "payment_reports",
     payment_id=key(),
     state=ranked("text"),
+    state_known=ranked("boolean"),
     amount_minor=newest("bigint"),
     currency=newest("text"),
     charge_id=newest("text"),
@@ -133,6 +137,8 @@ select
         when c.reversed_minor > 0 then 'failed'
         else coalesce(p.state, c.state)
     end as state,
+    m.received_minor > 0 or c.reversed_minor > 0 or coalesce(p.state_known, c.state_known)
+        as state_known,
     k.currency,
     coalesce(p.amount_minor, c.amount_minor) as amount_minor,
     m.received_minor,
@@ -172,6 +178,7 @@ cross join lateral (
             when 'captured' then 'succeeded'
             else state
         end order by ranked_by, charge_id))[1] as state,
+        (array_agg(state_known order by ranked_by, charge_id))[1] as state_known,
         (array_agg(order_id order by named_by desc, charge_id)
             filter (where order_id is not null))[1] as order_id,
         (array_agg(charge_id order by state = 'captured' desc, created_at desc, charge_id))[1]
@@ -183,7 +190,7 @@ cross join lateral (
         max(ended_at) filter (where taken_back_minor > 0) as reversed_at,
         max(ended_at) filter (where state = 'expired') as expired_at,
         coalesce(sum(case
-            when state = 'captured' and not exists (
+            when (state = 'captured' or not state_known) and not exists (
                 select from refunds as known where known.charge_id = charges.charge_id
             ) then refunded_minor
         end), 0)::bigint as refunded_minor,
@@ -191,7 +198,7 @@ cross join lateral (
         max(email) as email,
         max(account) as account,
         min(created_at) as created_at,
-        min(captured_at) filter (where state = 'captured') as succeeded_at
+        min(captured_at) filter (where state = 'captured' or not state_known) as succeeded_at
     from charges
     cross join lateral (
         select case when state = 'failed' then greatest(
@@ -225,13 +232,14 @@ cross join lateral (
             as failed_minor,
         max(refunded_at) filter (where state = 'succeeded') as refunded_at
     from (
-        select x.charge_id, x.state, x.amount_minor, x.currency, x.refunded_at
+        select
+            x.charge_id, counts_as(x) as state, x.amount_minor, x.currency, x.refunded_at
         from charges
         join refunds as x using (charge_id)
         where coalesce(charges.payment_id, charge_id) = p.payment_id
         union all
-        select charge_id, state, amount_minor, currency, refunded_at
-        from refunds
+        select charge_id, counts_as(x), amount_minor, currency, refunded_at
+        from refunds as x
         where payment_id = p.payment_id and charge_id is null
     ) as of_payment
     where currency = k.currency
@@ -239,7 +247,7 @@ cross join lateral (
 cross join lateral (
     select
         coalesce(sum(disputed_minor), 0)::bigint as disputed_minor,
-        (worst_first)[min(array_position(worst_first, state))] as state
+        worst_state as state
     from (
         select x.state, x.disputed_minor, x.currency
         from charges
@@ -260,7 +268,7 @@ cross join lateral (
             as refunded_minor
 ) as m
 where k.currency is not null
-""".replace("worst_first", WORST_FIRST)
+""".replace("worst_state", worst("state")).replace("counts_as(x)", counts_as("x"))
 
 payments = Derived(
     "payments",
@@ -298,7 +306,16 @@ projection = Projection(
         Payment,
         sort="created_at",
         sorts=("amount_minor",),
-        filters=("state", "order_id", "customer_id", "email", "currency", "linked_by", "account"),
+        filters=(
+            "state",
+            "state_known",
+            "order_id",
+            "customer_id",
+            "email",
+            "currency",
+            "linked_by",
+            "account",
+        ),
         link="payment",
         parts={
             "charges": Part(
@@ -338,7 +355,8 @@ def reported(fact: PaymentFact, at: Moment) -> Iterator[Change]:
         at,
         fact.RANK,
         payment_id=fact.payment_id,
-        state=fact.STATE,
+        state=fact.state,
+        state_known=fact.state_known,
         amount_minor=fact.amount_minor,
         currency=fact.currency,
         charge_id=fact.charge_id,
@@ -350,13 +368,13 @@ def reported(fact: PaymentFact, at: Moment) -> Iterator[Change]:
         account=at.account,
         created_at=fact.created_at,
         succeeded_at=at.effective_at if _has_money(fact) else None,
-        canceled_at=at.effective_at if fact.STATE == "canceled" else None,
+        canceled_at=at.effective_at if fact.state == "canceled" else None,
     )
 
 
 def _has_money(fact: PaymentFact) -> bool:
     """A hold that is taken in several parts brings money before it succeeds."""
-    return fact.STATE == "succeeded" or fact.received_minor > 0
+    return fact.state == "succeeded" or fact.received_minor > 0
 
 
 @projection.handles(ChargeFact, RefundFact, DisputeFact)

@@ -29,6 +29,8 @@ class Payout(Row):
 
     payout_id: str
     state: PayoutState
+    state_known: bool
+    """Whether this version knows what the state means: it may be a new word of Stripe's."""
     amount_minor: int
     currency: Currency
     arrives_at: datetime | None
@@ -45,6 +47,7 @@ payouts = Mirror(
     "payouts",
     payout_id=key(),
     state=ranked("text"),
+    state_known=ranked("boolean"),
     amount_minor=newest("bigint"),
     currency=newest("text"),
     arrives_at=newest("timestamptz"),
@@ -62,7 +65,7 @@ projection = Projection(
         Payout,
         sort="created_at",
         sorts=("amount_minor",),
-        filters=("state", "currency", "account"),
+        filters=("state", "state_known", "currency", "account"),
         link="payout",
     ),
 )
@@ -75,7 +78,8 @@ def reported(fact: PayoutFact, at: Moment) -> Iterator[Change]:
         at,
         fact.RANK,
         payout_id=fact.payout_id,
-        state=fact.STATE,
+        state=fact.state,
+        state_known=fact.state_known,
         amount_minor=fact.amount_minor,
         currency=fact.currency,
         arrives_at=fact.arrives_at,

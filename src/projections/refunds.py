@@ -28,6 +28,8 @@ class Refund(Row):
 
     refund_id: str
     state: RefundState
+    state_known: bool
+    """Whether this version knows what the state means: it may be a new word of Stripe's."""
     amount_minor: int
     currency: Currency
     reason: str | None
@@ -49,6 +51,7 @@ refunds = Mirror(
     "refunds",
     refund_id=key(),
     state=ranked("text"),
+    state_known=ranked("boolean"),
     amount_minor=newest("bigint"),
     currency=newest("text"),
     reason=newest("text"),
@@ -63,6 +66,16 @@ refunds = Mirror(
     indexes=("created_at, refund_id", "amount_minor, refund_id", "charge_id", "payment_id"),
 )
 FAILED = ("failed", "canceled")
+
+
+def counts_as(refund: str) -> str:
+    """SQL for the state that a row's money counts in: an unknown one leaves it where it was."""
+    return (
+        f"case when {refund}.state_known then {refund}.state"
+        f" when {refund}.refunded_at is null then 'pending' else 'succeeded' end"
+    )
+
+
 projection = Projection(
     "refunds",
     tables=(refunds,),
@@ -71,7 +84,15 @@ projection = Projection(
         Refund,
         sort="created_at",
         sorts=("amount_minor",),
-        filters=("state", "currency", "charge_id", "payment_id", "reason", "account"),
+        filters=(
+            "state",
+            "state_known",
+            "currency",
+            "charge_id",
+            "payment_id",
+            "reason",
+            "account",
+        ),
         link="refund",
     ),
 )
@@ -87,7 +108,8 @@ def reported(fact: RefundFact, at: Moment) -> Iterator[Change]:
         at,
         fact.RANK,
         refund_id=fact.refund_id,
-        state=fact.STATE,
+        state=fact.state,
+        state_known=fact.state_known,
         amount_minor=fact.amount_minor,
         currency=fact.currency,
         reason=fact.reason,
@@ -97,6 +119,6 @@ def reported(fact: RefundFact, at: Moment) -> Iterator[Change]:
         transaction_id=fact.transaction_id,
         account=at.account,
         created_at=fact.created_at,
-        refunded_at=at.effective_at if fact.STATE == "succeeded" else None,
-        failed_at=at.effective_at if fact.STATE in FAILED else None,
+        refunded_at=at.effective_at if fact.state == "succeeded" else None,
+        failed_at=at.effective_at if fact.state in FAILED else None,
     )

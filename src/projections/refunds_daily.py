@@ -46,7 +46,7 @@ refund_movements = Derived(
             from charges as c
             where coalesce(c.payment_id, c.charge_id) = p.payment_id
                 and c.currency = p.currency
-                and c.state = 'captured'
+                and (c.state = 'captured' or not c.state_known)
                 and c.refunded_minor > 0
                 and not exists (select from known where charge_id is null)
                 and not exists (select from refunds as x where x.charge_id = c.charge_id)

@@ -35,6 +35,8 @@ class Subscription(Row):
 
     subscription_id: str
     state: SubscriptionState
+    state_known: bool
+    """Whether this version knows what the state means: it may be a new word of Stripe's."""
     customer_id: str
     currency: Currency
     mrr_minor: int
@@ -84,6 +86,7 @@ subscription_reports = Mirror(
     subscription_id=key(),
     version=key(),
     state=known("text"),
+    state_known=known("boolean"),
     customer_id=known("text"),
     currency=known("text"),
     items=known("jsonb"),
@@ -177,7 +180,7 @@ subscriptions = Derived(
     key=("subscription_id",),
     view="""
         select
-            r.subscription_id, r.state, r.customer_id, r.currency, v.mrr_minor,
+            r.subscription_id, r.state, r.state_known, r.customer_id, r.currency, v.mrr_minor,
             r.cancel_at_period_end, r.current_period_start, r.current_period_end, r.trial_end,
             r.started_at, r.canceled_at, r.ended_at, r.account,
             (
@@ -205,7 +208,14 @@ projection = Projection(
         Subscription,
         sort="created_at",
         sorts=("mrr_minor",),
-        filters=("state", "customer_id", "currency", "cancel_at_period_end", "account"),
+        filters=(
+            "state",
+            "state_known",
+            "customer_id",
+            "currency",
+            "cancel_at_period_end",
+            "account",
+        ),
         link="subscription",
         parts={
             "items": Part(
@@ -251,7 +261,8 @@ def reported(fact: SubscriptionFact, at: Moment) -> Iterator[Change]:
     yield subscription_reports.mention(
         subscription_id=fact.subscription_id,
         version=at.newest(fact.RANK),
-        state=fact.STATE,
+        state=fact.state,
+        state_known=fact.state_known,
         customer_id=fact.customer_id,
         currency=fact.currency,
         items=msgspec.json.encode(fact.items).decode(),

@@ -101,6 +101,8 @@ class Plan(Struct, kw_only=True, gc=False):
 class Coupon(StripeObject, kw_only=True, gc=False):
     """docs.stripe.com/api/coupons/object."""
 
+    MAY_BE_LOST = frozenset({"name"})
+
     id: Id
     duration: Word | None = None
     percent_off: Decimal | None = None
@@ -228,6 +230,8 @@ class Invoice(StripeObject, kw_only=True, gc=False):
     `date` was the name of `created` until 2018-11-08.
     """
 
+    MAY_BE_LOST = frozenset({"period_start", "period_end"})
+
     id: Id
     currency: Currency
     amount_due: SignedAmount
@@ -252,6 +256,8 @@ class Invoice(StripeObject, kw_only=True, gc=False):
 
 class Payout(StripeObject, kw_only=True, gc=False):
     """docs.stripe.com/api/payouts/object."""
+
+    MAY_BE_LOST = frozenset({"arrival_date", "failure_code"})
 
     id: Id
     amount: SignedAmount

@@ -27,9 +27,11 @@ from webhooks.billing_objects import (
 from webhooks.billing_states import invoice_state, payout_state, subscription_state
 from webhooks.discount_readings import names_of, shown
 from webhooks.prices import ListPrice, decimal_text, list_price
-from webhooks.readings import at, id_of, made_at
+from webhooks.readings import at, id_of, made_at, unknown_words
+from webhooks.states import unknown_word
 from webhooks.stripe_objects import Envelope
 
+_PAYING = frozenset({"open", "paid", "canceled"})
 _MAX_PARTS = 2**58  # what is invoiced in a month, 31 times as many at most, still fits a bigint
 
 
@@ -54,7 +56,9 @@ def subscription_facts(
     rate = max((periods_a_month(line.listed.price) for line in lines), default=Fraction(0))
     parts = _parts(lines, rate)
     own_id = subscription.id
-    fact = subscription_state(subscription, event.type)(
+    state = subscription_state(subscription, event.type)
+    fact = state(
+        word=unknown_word(state, subscription.status),
         subscription_id=own_id,
         customer_id=_customer(subscription),
         currency=_currency(subscription, lines),
@@ -86,6 +90,7 @@ def invoice_facts(invoice: Invoice, event: Envelope, _metadata_key: str) -> list
         paid_minor = invoice.amount_due if state is InvoicePaid else 0
     remaining = invoice.amount_remaining
     fact = state(
+        word=unknown_word(state, invoice.status),
         invoice_id=invoice.id,
         currency=invoice.currency.lower(),
         due_minor=invoice.amount_due,
@@ -107,12 +112,17 @@ def invoice_payment_facts(
 ) -> list[Fact]:
     """What pays an invoice; one that names no invoice or no payment of Stripe's says nothing."""
     invoice_id = id_of(payment.invoice)
-    return [] if invoice_id is None else [*_of_payment(invoice_id, payment)]
+    if invoice_id is None:
+        return []
+    words = unknown_words("invoice", invoice_id, ("payments.status", payment.status, _PAYING))
+    return [*_of_payment(invoice_id, payment), *words]
 
 
 def payout_facts(payout: Payout, event: Envelope, _metadata_key: str) -> list[Fact]:
     """A payout."""
-    fact = payout_state(payout)(
+    state = payout_state(payout)
+    fact = state(
+        word=unknown_word(state, payout.status),
         payout_id=payout.id,
         amount_minor=payout.amount,
         currency=payout.currency.lower(),

@@ -9,6 +9,7 @@ from ledger.domain.billing_facts import (
     InvoiceOpen,
     InvoicePaid,
     InvoiceUncollectible,
+    InvoiceUnknown,
     InvoiceVoid,
     PayoutCanceled,
     PayoutFact,
@@ -16,6 +17,7 @@ from ledger.domain.billing_facts import (
     PayoutInTransit,
     PayoutPaid,
     PayoutPending,
+    PayoutUnknown,
     SubscriptionActive,
     SubscriptionCanceled,
     SubscriptionExpired,
@@ -24,6 +26,7 @@ from ledger.domain.billing_facts import (
     SubscriptionPastDue,
     SubscriptionPaused,
     SubscriptionTrialing,
+    SubscriptionUnknown,
     SubscriptionUnpaid,
 )
 from webhooks.billing_objects import Invoice, Payout, Subscription
@@ -60,7 +63,7 @@ _PAYOUT_STATES: Mapping[str | None, type[PayoutFact]] = {
 
 def subscription_state(subscription: Subscription, event_type: str) -> type[SubscriptionFact]:
     """A subscription's state; a deleted one is canceled, whatever its object still says."""
-    state = named(_SUBSCRIPTION_STATES, subscription.status, "subscription")
+    state = named(_SUBSCRIPTION_STATES, subscription.status, SubscriptionUnknown)
     if event_type == "customer.subscription.deleted" and state is not SubscriptionExpired:
         return SubscriptionCanceled
     return state
@@ -70,12 +73,12 @@ def invoice_state(invoice: Invoice, event_type: str) -> type[InvoiceFact]:
     """An invoice's state; the object of a deleted draft is the last one before."""
     if event_type == "invoice.deleted":
         return InvoiceDeleted
-    return named(_INVOICE_STATES, invoice.status or _by_flags(invoice), "invoice")
+    return named(_INVOICE_STATES, invoice.status or _by_flags(invoice), InvoiceUnknown)
 
 
 def payout_state(payout: Payout) -> type[PayoutFact]:
     """A payout's state: it can fail after it was paid."""
-    return named(_PAYOUT_STATES, payout.status, "payout")
+    return named(_PAYOUT_STATES, payout.status, PayoutUnknown)
 
 
 def _by_flags(invoice: Invoice) -> str:

@@ -10,21 +10,25 @@ from ledger.domain.billing_facts import CouponFact, DiscountFact, Terms
 from ledger.domain.facts import Fact
 from webhooks.billing_objects import Coupon, Discount, Discounts
 from webhooks.prices import decimal_text
-from webhooks.readings import at, id_of
+from webhooks.readings import at, id_of, unknown_words
 from webhooks.stripe_objects import Envelope
 
+_DURATIONS = frozenset({"forever", "once", "repeating"})
 _MAX_NAME = 255  # characters, as of Stripe's ids
 
 
 def coupon_facts(coupon: Coupon, _event: Envelope, _metadata_key: str) -> list[Fact]:
     """A coupon; one that does not say how long it lasts takes nothing off."""
     terms = _terms(coupon)
-    return [] if terms is None else [CouponFact(coupon_id=coupon.id, terms=terms, name=coupon.name)]
+    if terms is None:
+        return []
+    return [CouponFact(coupon_id=coupon.id, terms=terms, name=coupon.name), *_unknown(coupon)]
 
 
 def discount_facts(discount: Discount, _event: Envelope, _metadata_key: str) -> list[Fact]:
     """A discount, made, changed or ended: its subscription's own reports say when it applies."""
-    return [discount_fact(discount)]
+    coupon = _coupon(discount)
+    return [discount_fact(discount), *(_unknown(coupon) if isinstance(coupon, Coupon) else ())]
 
 
 def discount_fact(discount: Discount, subscription_id: str | None = None) -> DiscountFact:
@@ -55,6 +59,10 @@ def shown(discounts: Discounts, subscription_id: str) -> Iterator[DiscountFact]:
     for each in discounts:
         if isinstance(each, Discount):
             yield discount_fact(each, subscription_id)
+
+
+def _unknown(coupon: Coupon) -> Iterator[Fact]:
+    return unknown_words("coupon", coupon.id, ("duration", coupon.duration, _DURATIONS))
 
 
 def _coupon(discount: Discount) -> Coupon | str | None:

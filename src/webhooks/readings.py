@@ -4,18 +4,29 @@ Every reading takes an object, the event that carries it, and the key under whic
 id stands in metadata. A fact is a function of its event alone.
 """
 
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, cast
 
-from ledger.domain.facts import ChargeCaptured, Fact, FundsMovement, PaymentSucceeded, RefundFact
+from ledger.domain.facts import (
+    ChargeCaptured,
+    ChargeUnknown,
+    Fact,
+    FundsMovement,
+    PartNotUnderstood,
+    PaymentSucceeded,
+    RefundFact,
+)
 from webhooks.states import (
+    PAYMENT_STATUSES,
     charge_state,
     checkout_state,
     customer_state,
     dispute_state,
     payment_state,
     refund_state,
+    unknown_word,
 )
 from webhooks.stripe_objects import (
     BalanceTransaction,
@@ -42,6 +53,7 @@ def payment_facts(intent: PaymentIntent, event: Envelope, metadata_key: str) -> 
     if received is None:
         received = intent.amount if state is PaymentSucceeded else 0
     payment = state(
+        word=unknown_word(state, intent.status),
         payment_id=intent.id,
         amount_minor=intent.amount,
         received_minor=received,
@@ -64,10 +76,11 @@ def charge_facts(charge: Charge, event: Envelope, metadata_key: str) -> list[Fac
     and nothing tells them apart: the whole amount counts as captured.
     """
     state = charge_state(charge, event.type)
-    is_captured = state is ChargeCaptured
+    is_captured = state is ChargeCaptured or (state is ChargeUnknown and _has_money(charge))
     captured = charge.amount if charge.amount_captured is None else charge.amount_captured
     created_at = made_at(charge.created, event)
     fact = state(
+        word=unknown_word(state, charge.status),
         charge_id=charge.id,
         amount_minor=charge.amount,
         captured_minor=captured if is_captured else 0,
@@ -97,7 +110,9 @@ def refund_facts(refund: Refund, event: Envelope, _metadata_key: str) -> list[Fa
 def dispute_facts(dispute: Dispute, event: Envelope, _metadata_key: str) -> list[Fact]:
     """A dispute or an inquiry, with the funds that it moved so far."""
     due_by = dispute.evidence_details.due_by if dispute.evidence_details else None
-    fact = dispute_state(dispute)(
+    state = dispute_state(dispute)
+    fact = state(
+        word=unknown_word(state, dispute.status),
         dispute_id=dispute.id,
         amount_minor=dispute.amount,
         currency=dispute.currency.lower(),
@@ -115,7 +130,9 @@ def dispute_facts(dispute: Dispute, event: Envelope, _metadata_key: str) -> list
 
 def checkout_facts(session: CheckoutSession, event: Envelope, metadata_key: str) -> list[Fact]:
     """A visit to the payment page."""
-    fact = checkout_state(session, event.type)(
+    state = checkout_state(session, event.type)
+    fact = state(
+        word=unknown_word(state, session.status),
         session_id=session.id,
         created_at=made_at(session.created, event),
         currency=session.currency.lower() if session.currency else None,
@@ -126,7 +143,8 @@ def checkout_facts(session: CheckoutSession, event: Envelope, metadata_key: str)
         customer_id=id_of(session.customer),
         email=_email(session.customer_details) or session.customer_email,
     )
-    return [fact]
+    paying = ("payment_status", session.payment_status, PAYMENT_STATUSES)
+    return [fact, *unknown_words("checkout", session.id, paying)]
 
 
 def customer_facts(customer: Customer, event: Envelope, _metadata_key: str) -> list[Fact]:
@@ -140,6 +158,18 @@ def customer_facts(customer: Customer, event: Envelope, _metadata_key: str) -> l
     return [fact]
 
 
+def unknown_words(
+    kind: str, subject_id: str, *said: tuple[str, str | None, Collection[str]]
+) -> Iterator[PartNotUnderstood]:
+    """What of an object's parts (name, word, the words that are known) this version does not know.
+
+    States say it themselves.
+    """
+    for part, word, known in said:
+        if word is not None and word not in known:
+            yield PartNotUnderstood(kind=kind, part=part, subject_id=subject_id, word=word)
+
+
 @lru_cache(maxsize=4096)
 def at(seconds: int) -> datetime:
     """Seconds since 1970 as a time in UTC; cached, because many reports name the same second."""
@@ -148,7 +178,9 @@ def at(seconds: int) -> datetime:
 
 def _refund(refund: Refund, event: Envelope, charge: Charge | None = None) -> RefundFact:
     """One refund, reported by itself or in the list of its charge."""
-    return refund_state(refund, event.type)(
+    state = refund_state(refund, event.type)
+    return state(
+        word=unknown_word(state, refund.status),
         refund_id=refund.id,
         amount_minor=refund.amount,
         currency=refund.currency.lower(),
@@ -170,6 +202,11 @@ def _movement(transaction: BalanceTransaction, event: Envelope) -> FundsMovement
         currency=transaction.currency.lower(),
         created_at=made_at(transaction.created, event),
     )
+
+
+def _has_money(charge: Charge) -> bool:
+    """What a charge says beside a status that we do not know."""
+    return charge.captured is True and charge.paid is True
 
 
 def _released_minor(charge: Charge) -> int:

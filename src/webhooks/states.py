@@ -1,35 +1,43 @@
 """The state that Stripe reports an object in, as a class of fact.
 
 A state comes from the object's own status, not from the event's name, because a name only says why
-the event was sent. Where a name decides after all, the function says so.
+the event was sent. Where a name decides after all, the function says so. A status that this version
+does not know hides nothing: it is a state of its own, called as Stripe calls it.
 """
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from ledger.domain.facts import (
+    UNKNOWN,
     ChargeAuthorized,
     ChargeCaptured,
     ChargeExpired,
     ChargeFact,
     ChargeFailed,
     ChargePending,
+    ChargeUnknown,
     CheckoutCompleted,
     CheckoutExpired,
     CheckoutFact,
     CheckoutFailed,
     CheckoutOpened,
     CheckoutPaid,
+    CheckoutUnknown,
     CustomerDeleted,
     CustomerFact,
     CustomerSeen,
+    DisputeAppealOpened,
+    DisputeAppealUnderReview,
     DisputeClosed,
     DisputeFact,
     DisputeInquiry,
     DisputeInquiryClosed,
+    DisputeInquiryUnknown,
     DisputeLost,
     DisputeOpened,
     DisputeUnderReview,
+    DisputeUnknown,
     DisputeWon,
     PaymentAttemptFailed,
     PaymentAuthorized,
@@ -38,12 +46,15 @@ from ledger.domain.facts import (
     PaymentProcessing,
     PaymentStarted,
     PaymentSucceeded,
+    PaymentUnknown,
     RefundCanceled,
     RefundFact,
     RefundFailed,
     RefundPending,
     RefundRequiresAction,
     RefundSucceeded,
+    RefundUnknown,
+    StatefulFact,
 )
 from webhooks.stripe_objects import Charge, CheckoutSession, Dispute, PaymentIntent, Refund
 
@@ -74,18 +85,24 @@ _DISPUTE_STATES: Mapping[str | None, type[DisputeFact]] = {
     "warning_closed": DisputeInquiryClosed,
     "needs_response": DisputeOpened,
     "under_review": DisputeUnderReview,
+    "appeal_needs_response": DisputeAppealOpened,  # since 2026-10-28
+    "appeal_under_review": DisputeAppealUnderReview,
     "charge_refunded": DisputeClosed,
     "prevented": DisputeClosed,
     "lost": DisputeLost,
     "won": DisputeWon,
 }
 
-State = TypeVar("State")
+_CHECKOUT_WORDS: Final = frozenset({"open", "complete", "expired", None})
+_PAID: Final = frozenset({"paid", "no_payment_required"})
+PAYMENT_STATUSES: Final = _PAID | {"unpaid"}
+
+State = TypeVar("State", bound=StatefulFact)
 
 
 def payment_state(intent: PaymentIntent, event_type: str) -> type[PaymentFact]:
     """A payment's state; only the event's name tells a failed attempt from one not made yet."""
-    state = named(_PAYMENT_STATES, intent.status, "payment intent")
+    state = named(_PAYMENT_STATES, intent.status, PaymentUnknown)
     if state is PaymentStarted and event_type == "payment_intent.payment_failed":
         return PaymentAttemptFailed
     return state
@@ -102,7 +119,7 @@ def charge_state(charge: Charge, event_type: str) -> type[ChargeFact]:
     if status == "pending":
         return ChargePending
     if status not in {"succeeded", "paid"}:  # "paid" until 2014
-        raise ValueError(f"the charge has the unknown status `{status}`")
+        return ChargeUnknown
     if charge.captured is not False:
         return ChargeCaptured
     is_over = charge.refunded or event_type == "charge.expired"
@@ -111,13 +128,15 @@ def charge_state(charge: Charge, event_type: str) -> type[ChargeFact]:
 
 def refund_state(refund: Refund, event_type: str) -> type[RefundFact]:
     """A refund's state; `refund.failed` says by its name that the money came back."""
-    state = named(_REFUND_STATES, refund.status, "refund")
+    state = named(_REFUND_STATES, refund.status, RefundUnknown)
     return RefundFailed if event_type == "refund.failed" else state
 
 
 def dispute_state(dispute: Dispute) -> type[DisputeFact]:
     """A dispute's state: funds withdrawn is not lost, funds reinstated is not won."""
-    return named(_DISPUTE_STATES, dispute.status, "dispute")
+    is_inquiry = dispute.status.startswith("warning_")
+    unknown = DisputeInquiryUnknown if is_inquiry else DisputeUnknown
+    return named(_DISPUTE_STATES, dispute.status, unknown)
 
 
 def checkout_state(session: CheckoutSession, event_type: str) -> type[CheckoutFact]:
@@ -130,8 +149,9 @@ def checkout_state(session: CheckoutSession, event_type: str) -> type[CheckoutFa
         return CheckoutPaid
     if session.status == "open":
         return CheckoutOpened
-    is_paid = session.payment_status in {"paid", "no_payment_required"}
-    return CheckoutPaid if is_paid else CheckoutCompleted
+    if session.payment_status in _PAID:
+        return CheckoutPaid
+    return CheckoutCompleted if session.status in _CHECKOUT_WORDS else CheckoutUnknown
 
 
 def customer_state(event_type: str) -> type[CustomerFact]:
@@ -139,9 +159,13 @@ def customer_state(event_type: str) -> type[CustomerFact]:
     return CustomerDeleted if event_type == "customer.deleted" else CustomerSeen
 
 
-def named(states: Mapping[str | None, State], status: str | None, kind: str) -> State:
-    """The state that a status names; a status that we do not know is not guessed at."""
-    state = states.get(status)
-    if state is None:
-        raise ValueError(f"the {kind} has the unknown status `{status}`")
-    return state
+def named(
+    states: Mapping[str | None, type[State]], status: str | None, unknown: type[State]
+) -> type[State]:
+    """The state that a status names; one that we do not know is not guessed at."""
+    return states.get(status, unknown)
+
+
+def unknown_word(state: type[StatefulFact], status: str | None) -> str | None:
+    """What Stripe calls a state, where this version has no name for it."""
+    return status if state.STATE == UNKNOWN else None

@@ -7,7 +7,7 @@ Amounts are integers in minor units, times are seconds since 1970.
 
 import json
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Raw, Struct
 from msgspec.json import Decoder
@@ -46,7 +46,12 @@ Reference = Id | Embedded | None
 
 
 class StripeObject(Struct, kw_only=True, gc=False):
-    """What `data.object` may be; `object` is its kind."""
+    """What `data.object` may be; `object` is its kind.
+
+    A field in `MAY_BE_LOST` hides only itself where it is of a wrong type (see `leniency`).
+    """
+
+    MAY_BE_LOST: ClassVar[frozenset[str]] = frozenset()
 
     object: Word | None = None
 
@@ -59,6 +64,8 @@ class Contact(Struct, gc=False):
 
 class Refund(StripeObject, kw_only=True, gc=False):
     """docs.stripe.com/api/refunds/object."""
+
+    MAY_BE_LOST = frozenset({"failure_reason"})
 
     id: Id
     amount: Amount
@@ -80,6 +87,8 @@ class RefundList(Struct, gc=False):
 
 class Charge(StripeObject, kw_only=True, gc=False):
     """docs.stripe.com/api/charges/object."""
+
+    MAY_BE_LOST = frozenset({"billing_details", "receipt_email", "failure_code"})
 
     id: Id
     amount: Amount
@@ -116,6 +125,8 @@ class PaymentError(Struct, gc=False):
 class PaymentIntent(StripeObject, kw_only=True, gc=False):
     """docs.stripe.com/api/payment_intents/object."""
 
+    MAY_BE_LOST = frozenset({"last_payment_error", "receipt_email"})
+
     id: Id
     amount: Amount
     currency: Currency
@@ -149,6 +160,8 @@ class EvidenceDetails(Struct, gc=False):
 class Dispute(StripeObject, kw_only=True, gc=False):
     """docs.stripe.com/api/disputes/object."""
 
+    MAY_BE_LOST = frozenset({"reason", "evidence_details"})
+
     id: Id
     amount: Amount
     currency: Currency
@@ -163,6 +176,8 @@ class Dispute(StripeObject, kw_only=True, gc=False):
 
 class CheckoutSession(StripeObject, kw_only=True, gc=False):
     """docs.stripe.com/api/checkout/sessions/object; without `created` and `status` until 2021."""
+
+    MAY_BE_LOST = frozenset({"customer_details", "customer_email"})
 
     id: Id
     created: Seconds | None = None
@@ -180,6 +195,8 @@ class CheckoutSession(StripeObject, kw_only=True, gc=False):
 
 class Customer(StripeObject, kw_only=True, gc=False):
     """docs.stripe.com/api/customers/object; of a deleted one often only the id is left."""
+
+    MAY_BE_LOST = frozenset({"email", "name"})
 
     id: Id
     created: Seconds | None = None

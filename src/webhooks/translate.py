@@ -3,7 +3,7 @@
 import hashlib
 import importlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any, Final, Literal
@@ -13,13 +13,23 @@ from msgspec.json import Decoder
 
 from ledger.domain import accounts, mrr
 from ledger.domain.accounts import may_need_qualifying, qualified
+from ledger.domain.billing_facts import InvoiceUnknown, PayoutUnknown, SubscriptionUnknown
 from ledger.domain.events import Recorded, StripeEventReceived
 from ledger.domain.facts import (
     AnyFact,
+    ChargeUnknown,
+    CheckoutUnknown,
+    DisputeInquiryUnknown,
+    DisputeUnknown,
     Fact,
     Moment,
+    PartNotUnderstood,
+    PaymentUnknown,
+    RefundUnknown,
+    StatefulFact,
     StripeEventRecorded,
     StripeEventUnreadable,
+    order_key,
 )
 from webhooks import (
     billing_objects,
@@ -27,6 +37,7 @@ from webhooks import (
     billing_states,
     discount_readings,
     json_text,
+    leniency,
     prices,
     readings,
     states,
@@ -47,6 +58,7 @@ from webhooks.billing_readings import (
     subscription_facts,
 )
 from webhooks.discount_readings import coupon_facts, discount_facts
+from webhooks.leniency import leniently
 from webhooks.readings import (
     at,
     charge_facts,
@@ -65,31 +77,39 @@ from webhooks.stripe_objects import (
     Envelope,
     PaymentIntent,
     Refund,
+    StripeObject,
     Subject,
     read_envelope,
 )
 
 
 class Reading(Struct, frozen=True):
-    """How an event type is understood: the kind of its object, its decoder, its facts."""
+    """How an event type is understood: the kind of its object, its shape and decoder, its facts."""
 
     kind: str
+    shape: type[StripeObject]
     decode: Callable[[Raw], Any]
     facts: Callable[[Any, Envelope, str], list[Fact]]
 
 
-_PAYMENT = Reading("payment_intent", Decoder(PaymentIntent).decode, payment_facts)
-_CHARGE = Reading("charge", Decoder(Charge).decode, charge_facts)
-_REFUND = Reading("refund", Decoder(Refund).decode, refund_facts)
-_DISPUTE = Reading("dispute", Decoder(Dispute).decode, dispute_facts)
-_CHECKOUT = Reading("checkout.session", Decoder(CheckoutSession).decode, checkout_facts)
-_CUSTOMER = Reading("customer", Decoder(Customer).decode, customer_facts)
-_SUBSCRIPTION = Reading("subscription", Decoder(Subscription).decode, subscription_facts)
-_DISCOUNT = Reading("discount", Decoder(Discount).decode, discount_facts)
-_COUPON = Reading("coupon", Decoder(Coupon).decode, coupon_facts)
-_INVOICE = Reading("invoice", Decoder(Invoice).decode, invoice_facts)
-_INVOICE_PAYMENT = Reading("invoice_payment", Decoder(InvoicePayment).decode, invoice_payment_facts)
-_PAYOUT = Reading("payout", Decoder(Payout).decode, payout_facts)
+def _reading(
+    kind: str, shape: type[StripeObject], facts: Callable[[Any, Envelope, str], list[Fact]]
+) -> Reading:
+    return Reading(kind, shape, Decoder(shape).decode, facts)
+
+
+_PAYMENT = _reading("payment_intent", PaymentIntent, payment_facts)
+_CHARGE = _reading("charge", Charge, charge_facts)
+_REFUND = _reading("refund", Refund, refund_facts)
+_DISPUTE = _reading("dispute", Dispute, dispute_facts)
+_CHECKOUT = _reading("checkout.session", CheckoutSession, checkout_facts)
+_CUSTOMER = _reading("customer", Customer, customer_facts)
+_SUBSCRIPTION = _reading("subscription", Subscription, subscription_facts)
+_DISCOUNT = _reading("discount", Discount, discount_facts)
+_COUPON = _reading("coupon", Coupon, coupon_facts)
+_INVOICE = _reading("invoice", Invoice, invoice_facts)
+_INVOICE_PAYMENT = _reading("invoice_payment", InvoicePayment, invoice_payment_facts)
+_PAYOUT = _reading("payout", Payout, payout_facts)
 
 READINGS: tuple[tuple[str, Reading | None], ...] = (
     ("payment_intent.", _PAYMENT),
@@ -136,14 +156,14 @@ class Translator(Struct, frozen=True):
         """
         event = recorded.event
         if not isinstance(event, StripeEventReceived):
-            order_key = f"{recorded.version:012d}.{recorded.stream}"
-            return _moment(recorded, recorded.effective_at, order_key), (event,)
+            key = order_key(recorded.version, 1, recorded.stream)
+            return _moment(recorded, recorded.effective_at, key), (event,)
         try:
             envelope = read_envelope(event.body)
         except UNREADABLE as error:
             return self._without_envelope(recorded, event.event_id, str(error))
-        order_key = f"{envelope.created:012d}.{event.event_id}"
-        moment = _moment(recorded, at(envelope.created), order_key, envelope.account)
+        key = order_key(envelope.created, _step(envelope.type), event.event_id)
+        moment = _moment(recorded, at(envelope.created), key, envelope.account)
         facts = self._facts(event.event_id, envelope)
         if may_need_qualifying(envelope.account, event.body):
             facts = [qualified(fact, envelope.account) for fact in facts]
@@ -161,14 +181,19 @@ class Translator(Struct, frozen=True):
             return _unreadable(event_id, envelope, reading, str(error))
         if not facts:
             return (_note_with_subject(event_id, envelope, "unprojected"),)
-        return (_note(event_id, envelope, "projected"), *facts)
+        return (_note(event_id, envelope, "projected"), *facts, *_unknown_states(facts))
 
     def _read(self, reading: Reading, envelope: Envelope) -> list[Fact]:
         """What the event's object says; nothing if it is of another kind than the reading's."""
-        stripe_object = reading.decode(envelope.data.object)
+        lost: dict[str, str] = {}
+        try:
+            stripe_object = reading.decode(envelope.data.object)
+        except UNREADABLE:
+            stripe_object, lost = leniently(envelope.data.object, reading.shape)
         if stripe_object.object not in (reading.kind, None):
             return []
-        return reading.facts(stripe_object, envelope, self.order_metadata_key)
+        facts = reading.facts(stripe_object, envelope, self.order_metadata_key)
+        return [*facts, *_unreadable_parts(reading, stripe_object, lost)] if lost else facts
 
     def _without_envelope(
         self, recorded: Recorded, event_id: str, cause: str
@@ -178,7 +203,7 @@ class Translator(Struct, frozen=True):
             event_id=event_id, type="unknown", outcome="unreadable", livemode=self.mode == "live"
         )
         problem = StripeEventUnreadable(event_id=event_id, type="unknown", cause=cause)
-        moment = _moment(recorded, recorded.effective_at, f"{0:012d}.{event_id}")
+        moment = _moment(recorded, recorded.effective_at, order_key(0, 1, event_id))
         return moment, (note, problem)
 
 
@@ -187,6 +212,7 @@ _SOURCES: Final = (
     mrr,
     json_text,
     stripe_objects,
+    leniency,
     states,
     readings,
     billing_objects,
@@ -211,8 +237,18 @@ def reading_of(event_type: str) -> Reading | None:
     return next((reading for start, reading in READINGS if event_type.startswith(start)), None)
 
 
+def _step(event_type: str) -> int:
+    """Where an event stands among those of one second: what makes an object, 1, or its end.
+
+    https://docs.stripe.com/webhooks#event-ordering: the order of delivery says nothing.
+    """
+    if event_type.endswith(".created"):
+        return 0
+    return 2 if event_type.endswith((".deleted", ".closed")) else 1
+
+
 def _moment(
-    recorded: Recorded, effective_at: datetime, order_key: str, account: str | None = None
+    recorded: Recorded, effective_at: datetime, key: str, account: str | None = None
 ) -> Moment:
     return Moment(
         recorded.position,
@@ -221,7 +257,7 @@ def _moment(
         recorded.event.TOPIC,
         recorded.recorded_at,
         effective_at,
-        order_key,
+        key,
         recorded.meta,
         account,
     )
@@ -263,6 +299,39 @@ def _unreadable(
         return (_note_with_subject(event_id, envelope, "unprojected"),)
     note = _note_with_subject(event_id, envelope, "unreadable")
     return (note, StripeEventUnreadable(event_id=event_id, type=envelope.type, cause=cause))
+
+
+def _unreadable_parts(
+    reading: Reading, stripe_object: Any, lost: Mapping[str, str]
+) -> Iterator[Fact]:
+    kind = _OUR_NAMES.get(reading.kind, reading.kind)
+    for part, cause in lost.items():
+        yield PartNotUnderstood(kind=kind, part=part, subject_id=stripe_object.id, cause=cause)
+
+
+_OUR_NAMES: Final = {"payment_intent": "payment", "checkout.session": "checkout"}
+
+
+def _unknown_states(facts: Sequence[Fact]) -> Iterator[Fact]:
+    """The states that this version does not know."""
+    for fact in facts:
+        if type(fact) in _UNKNOWN_STATES and isinstance(fact, StatefulFact):
+            kind, own_id = _UNKNOWN_STATES[type(fact)]
+            subject_id: str = getattr(fact, own_id)
+            yield PartNotUnderstood(kind=kind, part="status", subject_id=subject_id, word=fact.word)
+
+
+_UNKNOWN_STATES: Final[dict[type[Fact], tuple[str, str]]] = {
+    PaymentUnknown: ("payment", "payment_id"),
+    ChargeUnknown: ("charge", "charge_id"),
+    RefundUnknown: ("refund", "refund_id"),
+    DisputeInquiryUnknown: ("dispute", "dispute_id"),
+    DisputeUnknown: ("dispute", "dispute_id"),
+    CheckoutUnknown: ("checkout", "session_id"),
+    SubscriptionUnknown: ("subscription", "subscription_id"),
+    InvoiceUnknown: ("invoice", "invoice_id"),
+    PayoutUnknown: ("payout", "payout_id"),
+}
 
 
 def _subject(envelope: Envelope) -> Subject:

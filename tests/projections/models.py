@@ -11,7 +11,14 @@ from psycopg.sql import SQL, Identifier
 
 from ledger.domain.accounts import qualified_id
 from ledger.domain.events import Line, Meta, OrderPlaced, Recorded, StripeEventReceived
-from ledger.domain.facts import AnyFact, ChargeCaptured, ChargeFact, Moment, RefundFact
+from ledger.domain.facts import (
+    AnyFact,
+    ChargeCaptured,
+    ChargeFact,
+    Moment,
+    RefundFact,
+    order_key,
+)
 from projections.engine.build import Copy
 from projections.engine.merge import Fold
 from projections.engine.registry import discover
@@ -59,7 +66,7 @@ class Models:
             topic="test.event.v1",
             recorded_at=at(self.position),
             effective_at=NOON + timedelta(seconds=seconds),
-            order_key=f"{seconds:012d}.evt_{self.position}",
+            order_key=order_key(seconds, 1, f"evt_{self.position}"),
             meta=meta or Meta(),
             account=None,
         )

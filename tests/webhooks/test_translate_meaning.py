@@ -357,7 +357,7 @@ def test_a_moment_has_stripes_time_and_the_logs_place() -> None:
         topic="stripe.event_received.v1",
         recorded_at=RECORDED_AT,
         effective_at=TOLD_AT,
-        order_key=f"00{TOLD}.evt_1",
+        order_key=f"00{TOLD}.1.evt_1",
         meta=Meta(),
         account="acct_1",
     )
@@ -377,7 +377,7 @@ def test_the_shops_own_events_are_facts_as_they_are() -> None:
         topic="order.canceled.v1",
         recorded_at=RECORDED_AT,
         effective_at=TOLD_AT,
-        order_key="000000000002.order/A1",
+        order_key="000000000002.1.order/A1",
         meta=Meta(actor="ann"),
     )
 

@@ -37,7 +37,12 @@ def listed(*items: Json) -> Json:
 
 def ids(facts: Any) -> list[str]:
     """`Class:id` of each fact."""
-    return [f"{type(fact).__name__}:{getattr(fact, fact.__struct_fields__[0])}" for fact in facts]
+    return [f"{type(fact).__name__}:{id_of(fact)}" for fact in facts]
+
+
+def id_of(fact: Any) -> str:
+    """An object's own id is the first that its fact names."""
+    return getattr(fact, next(name for name in fact.__struct_fields__ if name.endswith("_id")))
 
 
 ONE = refund(id="re_1", amount=400)
@@ -330,30 +335,21 @@ WRONG = [
     ],
     *[("charge.succeeded", charge(currency=currency)) for currency in ("", "gb", "x" * 9, None, 1)],
     *[("charge.succeeded", charge(id=id_)) for id_ in (None, 1, "", "x" * 256)],
-    ("charge.succeeded", charge(status="levitating")),
     ("charge.succeeded", charge(captured="yes")),
     ("charge.succeeded", charge(payment_intent=7)),
     ("charge.succeeded", charge(customer={"object": "customer"})),
     ("charge.succeeded", charge(refunds={"data": [refund(amount="4")]})),
-    ("charge.succeeded", charge(refunds={"data": [refund(status="levitating")]})),
-    ("charge.succeeded", charge(receipt_email="x" * 513)),
     ("charge.succeeded", without(charge(), "id")),
     ("charge.succeeded", None),
     ("payment_intent.succeeded", intent(status=None)),
-    ("payment_intent.succeeded", intent(status="levitating")),
     ("payment_intent.succeeded", intent(amount_received="1000")),
     ("payment_intent.succeeded", intent(charges={"data": [charge(amount=1.0)]})),
-    ("refund.created", refund(status="levitating")),
-    ("refund.failed", refund(status="levitating")),
     ("refund.created", refund(amount=None)),
-    ("charge.dispute.created", dispute(status="levitating")),
     ("charge.dispute.created", without(dispute(), "id")),
-    ("charge.dispute.created", dispute(evidence_details={"due_by": -1})),
     ("charge.dispute.created", dispute(balance_transactions=[transaction(amount=-(2**63))])),
     ("charge.dispute.created", dispute(balance_transactions=[transaction(fee=1.5)])),
     ("checkout.session.completed", session(amount_total="10")),
     ("checkout.session.completed", session(client_reference_id=7)),
-    ("customer.updated", customer(email=["ann@example.com"])),
 ]
 
 
@@ -380,7 +376,7 @@ def test_bytes_that_are_no_event_are_unreadable(body: bytes) -> None:
     """The receiver refuses them; should the log hold some, they still stop nothing."""
     moment, note, facts = translated(body)
     assert (note.outcome, note.event_id, len(facts)) == ("unreadable", "evt_1", 1)
-    assert moment.order_key == "000000000000.evt_1"
+    assert moment.order_key == "000000000000.1.evt_1"
 
 
 @pytest.mark.parametrize(

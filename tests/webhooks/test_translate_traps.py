@@ -101,3 +101,24 @@ def test_reports_of_one_second_are_ordered_by_their_ids() -> None:
     assert first.effective_at == second.effective_at
     assert first.newest(0) < second.newest(0) < first.newest(1)
     assert first.ranked(0) < second.ranked(0) < first.ranked(1)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("customer.subscription.created", "customer.subscription.updated"),
+        ("customer.subscription.updated", "customer.subscription.deleted"),
+        ("charge.dispute.created", "charge.dispute.funds_withdrawn"),
+        ("charge.dispute.updated", "charge.dispute.closed"),
+    ],
+)
+def test_in_one_second_what_makes_an_object_comes_first_and_its_end_last(
+    earlier: str, later: str
+) -> None:
+    """Whatever letters their ids have, and whatever states they report."""
+    first, last = (
+        TEST(stored(json.dumps(event(type_, {})).encode(), event_id))[0]
+        for type_, event_id in ((earlier, "evt_z9"), (later, "evt_a1"))
+    )
+    assert first.newest(60) < last.newest(0)
+    assert first.ranked(25) < last.ranked(20)

@@ -25,7 +25,7 @@ select
     k.other_minor
 from charges as c
 join known as k on k.charge_id = c.charge_id and k.currency = c.currency
-where c.state = 'captured'
+where (c.state = 'captured' or not c.state_known)
     and left(c.newest_by, 12) >= k.reported_at -- a charge's report that is older knows less
     -- Stripe counts a refund from its beginning, and may report before one that failed is taken off
     and c.refunded_minor not between k.succeeded_minor and k.succeeded_minor + k.other_minor

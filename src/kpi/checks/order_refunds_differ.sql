@@ -8,7 +8,9 @@ with known as (
         coalesce(c.payment_id, r.charge_id, r.payment_id) as payment_id,
         r.currency,
         bool_or(r.charge_id is null) as any_without_charge,
-        coalesce(sum(r.amount_minor) filter (where r.state = 'succeeded'), 0) as refunds_minor
+        coalesce(sum(r.amount_minor) filter (
+            where r.state = 'succeeded' or not r.state_known and r.refunded_at is not null
+        ), 0) as refunds_minor
     from refunds as r
     left join charges as c on c.charge_id = r.charge_id
     group by 1, 2
@@ -19,7 +21,7 @@ stand_ins as ( -- a charge's own figure, where none of its refunds is known
         c.currency,
         sum(c.refunded_minor) as refunds_minor
     from charges as c
-    where c.state = 'captured'
+    where (c.state = 'captured' or not c.state_known)
         and c.refunded_minor > 0
         and not exists (select from refunds as r where r.charge_id = c.charge_id)
     group by 1, 2

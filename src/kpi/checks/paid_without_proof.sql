@@ -9,7 +9,7 @@ with proven as (
         currency,
         sum(captured_minor)::bigint as captured_minor
     from charges
-    where state = 'captured'
+    where state = 'captured' or not state_known
     group by 1, 2
 )
 select

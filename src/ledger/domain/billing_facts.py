@@ -5,7 +5,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from ledger.domain.accounts import StripeId
-from ledger.domain.facts import Fact, StatefulFact
+from ledger.domain.facts import UNKNOWN, Fact, StatefulFact
 
 
 class SubscriptionItem(Struct, frozen=True, kw_only=True):
@@ -63,43 +63,49 @@ class SubscriptionIncomplete(SubscriptionFact, frozen=True, kw_only=True):
 class SubscriptionTrialing(SubscriptionFact, frozen=True, kw_only=True):
     """Nothing is due yet."""
 
-    STATE, RANK = "trialing", 1
+    STATE, RANK = "trialing", 10
 
 
 class SubscriptionPaused(SubscriptionFact, frozen=True, kw_only=True):
     """The trial ended without a way to pay."""
 
-    STATE, RANK = "paused", 2
+    STATE, RANK = "paused", 20
 
 
 class SubscriptionActive(SubscriptionFact, frozen=True, kw_only=True):
     """In good standing."""
 
-    STATE, RANK = "active", 3
+    STATE, RANK = "active", 30
 
 
 class SubscriptionPastDue(SubscriptionFact, frozen=True, kw_only=True):
     """The latest invoice was not paid yet; Stripe tries again."""
 
-    STATE, RANK = "past_due", 4
+    STATE, RANK = "past_due", 40
 
 
 class SubscriptionUnpaid(SubscriptionFact, frozen=True, kw_only=True):
     """Stripe tried often enough; it goes on without being asked for money."""
 
-    STATE, RANK = "unpaid", 5
+    STATE, RANK = "unpaid", 50
 
 
 class SubscriptionExpired(SubscriptionFact, frozen=True, kw_only=True):
     """The first invoice was never paid: it is as if it had not begun."""
 
-    STATE, RANK = "incomplete_expired", 6
+    STATE, RANK = "incomplete_expired", 60
 
 
 class SubscriptionCanceled(SubscriptionFact, frozen=True, kw_only=True):
     """Over, for good."""
 
-    STATE, RANK = "canceled", 6
+    STATE, RANK = "canceled", 60
+
+
+class SubscriptionUnknown(SubscriptionFact, frozen=True, kw_only=True):
+    """A state that this version does not know."""
+
+    STATE, RANK = UNKNOWN, 50
 
 
 class Terms(Struct, frozen=True, kw_only=True):
@@ -167,31 +173,37 @@ class InvoiceDraft(InvoiceFact, frozen=True, kw_only=True):
 class InvoiceOpen(InvoiceFact, frozen=True, kw_only=True):
     """It waits for its payment."""
 
-    STATE, RANK = "open", 1
+    STATE, RANK = "open", 10
 
 
 class InvoiceUncollectible(InvoiceFact, frozen=True, kw_only=True):
     """Nobody expects it to be paid; it still may be."""
 
-    STATE, RANK = "uncollectible", 2
+    STATE, RANK = "uncollectible", 20
 
 
 class InvoiceVoid(InvoiceFact, frozen=True, kw_only=True):
     """It was a mistake."""
 
-    STATE, RANK = "void", 3
+    STATE, RANK = "void", 30
 
 
 class InvoicePaid(InvoiceFact, frozen=True, kw_only=True):
     """Nothing is due any longer; perhaps without a payment (credit balance, out of band)."""
 
-    STATE, RANK = "paid", 3
+    STATE, RANK = "paid", 30
 
 
 class InvoiceDeleted(InvoiceFact, frozen=True, kw_only=True):
     """A draft was thrown away."""
 
-    STATE, RANK = "deleted", 3
+    STATE, RANK = "deleted", 30
+
+
+class InvoiceUnknown(InvoiceFact, frozen=True, kw_only=True):
+    """A state that this version does not know."""
+
+    STATE, RANK = UNKNOWN, 20
 
 
 class InvoicePaymentFact(Fact, frozen=True, kw_only=True):
@@ -234,22 +246,28 @@ class PayoutPending(PayoutFact, frozen=True, kw_only=True):
 class PayoutInTransit(PayoutFact, frozen=True, kw_only=True):
     """Sent."""
 
-    STATE, RANK = "in_transit", 1
+    STATE, RANK = "in_transit", 10
 
 
 class PayoutPaid(PayoutFact, frozen=True, kw_only=True):
     """It should have arrived; the bank may still send it back."""
 
-    STATE, RANK = "paid", 2
+    STATE, RANK = "paid", 20
 
 
 class PayoutCanceled(PayoutFact, frozen=True, kw_only=True):
     """Called off before it was sent."""
 
-    STATE, RANK = "canceled", 3
+    STATE, RANK = "canceled", 30
 
 
 class PayoutFailed(PayoutFact, frozen=True, kw_only=True):
     """The bank did not take it, perhaps after it seemed to have arrived."""
 
-    STATE, RANK = "failed", 3
+    STATE, RANK = "failed", 30
+
+
+class PayoutUnknown(PayoutFact, frozen=True, kw_only=True):
+    """A state that this version does not know."""
+
+    STATE, RANK = UNKNOWN, 20

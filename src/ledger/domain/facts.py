@@ -16,7 +16,7 @@ of several the earliest is right.
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from msgspec import Struct
 
@@ -31,6 +31,7 @@ class Moment(Struct, frozen=True):
     `effective_at` is when it happened in the world (Stripe's `created`, the command's time);
     `position`, `recorded_at` and `received_at` say when we learnt of it.
     `account` is Stripe's connected account. `order_key` sorts reports of one object: see `newest`.
+    It is time (12 digits), step (one digit) and event id, with a point after each of the former.
     """
 
     position: int
@@ -44,26 +45,60 @@ class Moment(Struct, frozen=True):
     account: str | None = None
 
     def ranked(self, rank: int) -> str:
-        """A sort key for a life cycle: rank first, then Stripe's time, then the event's id."""
-        return f"{rank:02d}.{self.order_key}"
+        """A sort key for a life cycle: the rank's stage (its tens), then Stripe's time.
+
+        In one second the event's step decides, then the rest of the rank, then the event's id.
+        """
+        stage, rest = divmod(rank, 10)
+        key = self.order_key
+        return f"{stage}.{key[:_TIME_AND_STEP]}{rest}.{key[_TIME_AND_STEP:]}"
 
     def newest(self, rank: int) -> str:
-        """A sort key for plain fields: Stripe's time first, then rank, then the event's id."""
-        return f"{self.order_key[:13]}{rank:02d}.{self.order_key[13:]}"
+        """A sort key for plain fields: Stripe's time, step in its second, rank, the event's id."""
+        key = self.order_key
+        return f"{key[:_TIME_AND_STEP]}{rank:02d}.{key[_TIME_AND_STEP:]}"
+
+
+def order_key(seconds: int, step: int, name: str) -> str:
+    """Sorts what happened in order: `step` is 0 for what makes an object, 1, or 2 for its end."""
+    return f"{seconds:012d}.{step}.{name}"
+
+
+_TIME_AND_STEP: Final = len(order_key(0, 0, ""))
 
 
 class Fact(Struct, frozen=True, kw_only=True):
     """Something that a provider reported."""
 
 
+UNKNOWN: Final = "unknown"
+
+
 class StatefulFact(Fact, frozen=True, kw_only=True):
     """A report of an object in a state: `STATE` is its name, `RANK` its place in the life cycle.
 
-    A report of a lower rank never replaces one of a higher rank, whenever it arrives.
+    The tens of the rank are its stage: a report of a lower stage never replaces one of a higher
+    stage, whenever it arrives; within a stage Stripe's time decides, and within a second the rank.
+
+    A state that this version does not know is one too: `word` is what the provider calls it. It
+    stands in the last stage that is not final, so that among states that may still change the
+    newest report is right, whatever it is called.
     """
 
     STATE: ClassVar[str]
     RANK: ClassVar[int]
+
+    word: str | None = None
+
+    @property
+    def state(self) -> str:
+        """The state's name: ours, or the provider's word where we have none."""
+        return self.STATE if self.word is None else self.word
+
+    @property
+    def state_known(self) -> bool:
+        """Whether this version knows what the state means."""
+        return self.word is None
 
 
 class PaymentFact(StatefulFact, frozen=True, kw_only=True):
@@ -102,19 +137,25 @@ class PaymentProcessing(PaymentFact, frozen=True, kw_only=True):
 class PaymentAuthorized(PaymentFact, frozen=True, kw_only=True):
     """The money is held, not taken."""
 
-    STATE, RANK = "authorized", 1
+    STATE, RANK = "authorized", 10
 
 
 class PaymentSucceeded(PaymentFact, frozen=True, kw_only=True):
     """The money was taken."""
 
-    STATE, RANK = "succeeded", 2
+    STATE, RANK = "succeeded", 20
 
 
 class PaymentCanceled(PaymentFact, frozen=True, kw_only=True):
     """The payment is over without money."""
 
-    STATE, RANK = "canceled", 2
+    STATE, RANK = "canceled", 20
+
+
+class PaymentUnknown(PaymentFact, frozen=True, kw_only=True):
+    """A state that this version does not know."""
+
+    STATE, RANK = UNKNOWN, 10
 
 
 class ChargeFact(StatefulFact, frozen=True, kw_only=True):
@@ -149,25 +190,31 @@ class ChargePending(ChargeFact, frozen=True, kw_only=True):
 class ChargeAuthorized(ChargeFact, frozen=True, kw_only=True):
     """The money is held, not taken."""
 
-    STATE, RANK = "authorized", 1
+    STATE, RANK = "authorized", 10
 
 
 class ChargeExpired(ChargeFact, frozen=True, kw_only=True):
     """The hold lapsed or was let go; nothing was taken."""
 
-    STATE, RANK = "expired", 2
+    STATE, RANK = "expired", 20
 
 
 class ChargeCaptured(ChargeFact, frozen=True, kw_only=True):
     """The money was taken."""
 
-    STATE, RANK = "captured", 3
+    STATE, RANK = "captured", 30
 
 
 class ChargeFailed(ChargeFact, frozen=True, kw_only=True):
     """The attempt failed, perhaps long after it seemed to succeed (bank debits)."""
 
-    STATE, RANK = "failed", 4
+    STATE, RANK = "failed", 40
+
+
+class ChargeUnknown(ChargeFact, frozen=True, kw_only=True):
+    """A state that this version does not know."""
+
+    STATE, RANK = UNKNOWN, 30
 
 
 class RefundFact(StatefulFact, frozen=True, kw_only=True):
@@ -193,25 +240,31 @@ class RefundPending(RefundFact, frozen=True, kw_only=True):
 class RefundRequiresAction(RefundFact, frozen=True, kw_only=True):
     """The customer must do something to get the money."""
 
-    STATE, RANK = "requires_action", 1
+    STATE, RANK = "requires_action", 10
 
 
 class RefundSucceeded(RefundFact, frozen=True, kw_only=True):
     """The money went back."""
 
-    STATE, RANK = "succeeded", 2
+    STATE, RANK = "succeeded", 20
 
 
 class RefundCanceled(RefundFact, frozen=True, kw_only=True):
     """Called off: the money is the shop's again, for good."""
 
-    STATE, RANK = "canceled", 3
+    STATE, RANK = "canceled", 30
 
 
 class RefundFailed(RefundFact, frozen=True, kw_only=True):
     """It came back: the money is the shop's again, for good."""
 
-    STATE, RANK = "failed", 3
+    STATE, RANK = "failed", 30
+
+
+class RefundUnknown(RefundFact, frozen=True, kw_only=True):
+    """A state that this version does not know."""
+
+    STATE, RANK = UNKNOWN, 20
 
 
 class FundsMovement(Struct, frozen=True, kw_only=True):
@@ -227,7 +280,9 @@ class FundsMovement(Struct, frozen=True, kw_only=True):
 class DisputeFact(StatefulFact, frozen=True, kw_only=True):
     """A customer's bank asks the money back.
 
-    `withdrawn` or `reinstated` is set when the report was made because funds moved.
+    `withdrawn` or `reinstated` is set when the report was made because funds moved. No decision is
+    final: what was lost may be appealed and won, so among decisions and what may come after them
+    the newest report is right.
     """
 
     dispute_id: StripeId
@@ -249,40 +304,64 @@ class DisputeInquiry(DisputeFact, frozen=True, kw_only=True):
     STATE, RANK = "inquiry", 0
 
 
+class DisputeInquiryUnknown(DisputeFact, frozen=True, kw_only=True):
+    """A state of an inquiry that this version does not know."""
+
+    STATE, RANK = UNKNOWN, 5
+
+
 class DisputeInquiryClosed(DisputeFact, frozen=True, kw_only=True):
     """The bank stopped asking; it may still open a dispute."""
 
-    STATE, RANK = "inquiry_closed", 1
+    STATE, RANK = "inquiry_closed", 10
 
 
 class DisputeOpened(DisputeFact, frozen=True, kw_only=True):
     """The shop must answer."""
 
-    STATE, RANK = "open", 2
+    STATE, RANK = "open", 20
 
 
 class DisputeUnderReview(DisputeFact, frozen=True, kw_only=True):
     """The bank reads the shop's answer (and may ask again)."""
 
-    STATE, RANK = "under_review", 2
+    STATE, RANK = "under_review", 20
+
+
+class DisputeAppealOpened(DisputeFact, frozen=True, kw_only=True):
+    """It was decided, and the decision is contested: the shop must answer again."""
+
+    STATE, RANK = "open", 30
+
+
+class DisputeAppealUnderReview(DisputeFact, frozen=True, kw_only=True):
+    """The appeal is with those who decide: what was lost may still be won."""
+
+    STATE, RANK = "under_review", 31
 
 
 class DisputeClosed(DisputeFact, frozen=True, kw_only=True):
     """Over without a winner: refunded or prevented."""
 
-    STATE, RANK = "closed", 3
+    STATE, RANK = "closed", 35
 
 
 class DisputeLost(DisputeFact, frozen=True, kw_only=True):
     """The customer keeps the money."""
 
-    STATE, RANK = "lost", 3
+    STATE, RANK = "lost", 35
 
 
 class DisputeWon(DisputeFact, frozen=True, kw_only=True):
     """The shop keeps the money."""
 
-    STATE, RANK = "won", 3
+    STATE, RANK = "won", 35
+
+
+class DisputeUnknown(DisputeFact, frozen=True, kw_only=True):
+    """A state that this version does not know."""
+
+    STATE, RANK = UNKNOWN, 32
 
 
 class CheckoutFact(StatefulFact, frozen=True, kw_only=True):
@@ -312,25 +391,31 @@ class CheckoutOpened(CheckoutFact, frozen=True, kw_only=True):
 class CheckoutCompleted(CheckoutFact, frozen=True, kw_only=True):
     """The customer is done, the money is not here yet."""
 
-    STATE, RANK = "completed", 1
+    STATE, RANK = "completed", 10
 
 
 class CheckoutExpired(CheckoutFact, frozen=True, kw_only=True):
     """The page was never completed."""
 
-    STATE, RANK = "expired", 2
+    STATE, RANK = "expired", 20
 
 
 class CheckoutFailed(CheckoutFact, frozen=True, kw_only=True):
     """The customer was done, and the bank refused later."""
 
-    STATE, RANK = "failed", 2
+    STATE, RANK = "failed", 20
 
 
 class CheckoutPaid(CheckoutFact, frozen=True, kw_only=True):
     """Paid, or nothing was due."""
 
-    STATE, RANK = "paid", 3
+    STATE, RANK = "paid", 30
+
+
+class CheckoutUnknown(CheckoutFact, frozen=True, kw_only=True):
+    """A state that this version does not know."""
+
+    STATE, RANK = UNKNOWN, 10
 
 
 class CustomerFact(StatefulFact, frozen=True, kw_only=True):
@@ -351,7 +436,7 @@ class CustomerSeen(CustomerFact, frozen=True, kw_only=True):
 class CustomerDeleted(CustomerFact, frozen=True, kw_only=True):
     """The customer was deleted at the provider."""
 
-    STATE, RANK = "deleted", 1
+    STATE, RANK = "deleted", 10
 
 
 class StripeEventRecorded(Fact, frozen=True, kw_only=True):
@@ -372,6 +457,20 @@ class StripeEventRecorded(Fact, frozen=True, kw_only=True):
     payment_id: StripeId | None = None
     charge_id: StripeId | None = None
     customer_id: StripeId | None = None
+
+
+class PartNotUnderstood(Fact, frozen=True, kw_only=True):
+    """A part of a report that this version cannot make sense of; the rest is read as ever.
+
+    `kind` and `subject_id` name the object, `part` is what the provider calls the part. `word` is a
+    word that is not known, or None where the part is no word at all: then `cause` says why.
+    """
+
+    kind: str
+    part: str
+    subject_id: StripeId
+    word: str | None = None
+    cause: str | None = None
 
 
 class StripeEventUnreadable(Fact, frozen=True, kw_only=True):

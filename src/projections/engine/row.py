@@ -18,7 +18,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 from typing_extensions import TypeAliasType
 
-from ledger.domain.facts import StatefulFact, leaves
+from ledger.domain.facts import UNKNOWN, StatefulFact, leaves
 from ledger.domain.limits import CURRENCY_PATTERN
 
 Currency = Annotated[str, Field(pattern=CURRENCY_PATTERN)]
@@ -64,7 +64,8 @@ def states(*facts: type[StatefulFact], also: Iterable[str] = ()) -> Words:
     """The states of these objects of Stripe's, in the order of their lives."""
     named = [leaf for fact in facts for leaf in leaves(fact)]
     in_order = sorted((each for each in named if issubclass(each, StatefulFact)), key=_rank)
-    return Words(tuple(dict.fromkeys([*also, *(each.STATE for each in in_order)])))
+    words = [each.STATE for each in in_order if each.STATE != UNKNOWN]
+    return Words(tuple(dict.fromkeys([*also, *words])))
 
 
 def _rank(fact: type[StatefulFact]) -> int:

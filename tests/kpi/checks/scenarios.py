@@ -329,7 +329,19 @@ SCENARIOS: dict[str, Scenario] = {
         lambda b: b.shop(OrderExpired(order_id="A1")),
         lambda b: b.shop(OrderReinstated(order_id="A1")),
     ),
-    # What cannot be read is read by a better version: a rebuild then leaves the line out.
+    # What is not understood, a better version understands: a rebuild then leaves the row out.
+    "unknown_words": Scenario(
+        "dispute status levitating",
+        lambda b: b.stripe("charge.dispute.updated", dispute(status="levitating")),
+        lambda b: b.tamper("delete from not_understood"),
+        lambda b: b.stripe("charge.dispute.updated", dispute(status="levitating")),
+    ),
+    "unreadable_parts": Scenario(
+        "dispute evidence_details",
+        lambda b: b.stripe("charge.dispute.updated", dispute(evidence_details=5)),
+        lambda b: b.tamper("delete from not_understood"),
+        lambda b: b.stripe("charge.dispute.updated", dispute(evidence_details=5)),
+    ),
     "unreadable_events": Scenario(
         "2",  # the first event is that of a run
         unreadable,

@@ -10,6 +10,7 @@ from ledger.domain.facts import Moment
 from tests.kpi.plain.said import Said, all_of
 
 Report = tuple[Moment, Any]
+Clock = tuple[datetime, int, int, str]
 
 
 class Thing:
@@ -20,17 +21,17 @@ class Thing:
 
     @property
     def state(self) -> str | None:
-        """The furthest in its life; of equals the latest by Stripe's clock, then by event id."""
+        """The furthest stage of its life (ranks are stages in tens); of equals the latest."""
         if not self.reports:
             return None
-        return max(self.reports, key=lambda r: (r[1].RANK, r[0].effective_at, r[0].source))[1].STATE
+        return max(self.reports, key=lambda r: (r[1].RANK // 10, by_clock(r)))[1].state
 
     @property
     def newest(self) -> Any:
         """The latest report, which is right about plain fields; None if there is none."""
         return max(self.reports, key=by_clock)[1] if self.reports else None
 
-    def latest_named(self, name: str) -> tuple[tuple[datetime, int, str], str] | None:
+    def latest_named(self, name: str) -> tuple[Clock, str] | None:
         """What the latest report that names it says, and when that is."""
         named = [(by_clock(each), getattr(each[1], name)) for each in self.reports]
         return max((each for each in named if each[1] is not None), default=None)
@@ -49,10 +50,11 @@ class Thing:
         return min((at.effective_at for at, fact in self.reports if holds(fact)), default=None)
 
 
-def by_clock(report: Report) -> tuple[datetime, int, str]:
-    """Stripe's time first, then the rank in the life cycle, then the event's id."""
+def by_clock(report: Report) -> Clock:
+    """Stripe's time first, then the event's step in its second, the rank, and the event's id."""
     at, fact = report
-    return at.effective_at, fact.RANK, at.source
+    _, step, _ = at.order_key.split(".", 2)
+    return at.effective_at, int(step), fact.RANK, at.source
 
 
 def things(said: Said, kind: type[Any], key: str) -> dict[str, Thing]:

@@ -1,0 +1,227 @@
+"""What this version does not know hides nothing else: words, and fields that may be lost."""
+
+import json
+from itertools import chain
+from typing import Any, get_args
+
+import msgspec
+import pytest
+import stripe
+
+from ledger.domain.facts import (
+    UNKNOWN,
+    DisputeOpened,
+    PartNotUnderstood,
+    StatefulFact,
+    StripeEventUnreadable,
+)
+from tests.webhooks.billing_examples import (
+    coupon,
+    invoice,
+    invoice_payment,
+    old_discount,
+    payout,
+    subscription,
+)
+from tests.webhooks.examples import (
+    Json,
+    charge,
+    customer,
+    dispute,
+    event,
+    facts_of,
+    intent,
+    refund,
+    session,
+    transaction,
+    translated,
+)
+from webhooks.stripe_objects import StripeObject
+from webhooks.translate import READINGS
+
+WORD = "levitating"
+
+
+def understood(type_: str, obj: Json) -> tuple[list[Any], list[PartNotUnderstood]]:
+    """What an event says, and what of it nobody understands; it counts as read."""
+    _, note, facts = translated(event(type_, obj))
+    assert note.outcome == "projected"
+    strange = [fact for fact in facts if isinstance(fact, PartNotUnderstood)]
+    return [fact for fact in facts if not isinstance(fact, PartNotUnderstood)], strange
+
+
+def money_and_times(fact: Any) -> dict[str, Any]:
+    """All that a fact says beside its state."""
+    return {name: getattr(fact, name) for name in fact.__struct_fields__ if name != "word"}
+
+
+STATUSES = [
+    ("payment_intent.processing", intent(status="processing"), "payment", "pi_1"),
+    ("charge.succeeded", charge(), "charge", "ch_1"),
+    ("refund.updated", refund(status="pending"), "refund", "re_1"),
+    ("charge.dispute.updated", dispute(balance_transactions=[transaction()]), "dispute", "dp_1"),
+    ("checkout.session.completed", session(payment_status="unpaid"), "checkout", "cs_1"),
+    ("customer.subscription.updated", subscription(), "subscription", "sub_1"),
+    ("invoice.updated", invoice(status="open"), "invoice", "in_1"),
+    ("payout.updated", payout(status="pending"), "payout", "po_1"),
+]
+
+
+@pytest.mark.parametrize(("type_", "obj", "kind", "own_id"), STATUSES)
+def test_an_unknown_status_hides_nothing_else(
+    type_: str, obj: Json, kind: str, own_id: str
+) -> None:
+    """The state is Stripe's word, flagged; amounts, times and ids are as with a known one."""
+    known, fact = facts_of(type_, obj)[0], facts_of(type_, obj | {"status": WORD})[0]
+    assert isinstance(known, StatefulFact)
+    assert isinstance(fact, StatefulFact)
+    assert (fact.state, fact.state_known, known.state_known) == (WORD, False, True)
+    assert money_and_times(fact) == money_and_times(known)
+    _, strange = understood(type_, obj | {"status": WORD})
+    assert strange == [PartNotUnderstood(kind=kind, part="status", subject_id=own_id, word=WORD)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "captured_minor"),
+    [({}, 1000), ({"captured": False}, 0), ({"paid": False}, 0), ({"paid": None}, 0)],
+)
+def test_a_charge_of_an_unknown_status_has_the_money_that_it_says_it_has(
+    fields: Json, captured_minor: int
+) -> None:
+    fact: Any = facts_of("charge.updated", charge(status=WORD, **fields))[0]
+    assert (fact.state, fact.captured_minor, fact.amount_minor) == (WORD, captured_minor, 1000)
+
+
+def test_what_stands_in_another_object_is_no_more_hidden() -> None:
+    """A list of refunds, and a list of charges that hold them."""
+    listed = charge(amount_refunded=400, refunds={"data": [refund(status=WORD)]})
+    facts, strange = understood("payment_intent.succeeded", intent(charges={"data": [listed]}))
+    assert [type(fact).__name__ for fact in facts] == [
+        "PaymentSucceeded",
+        "ChargeCaptured",
+        "RefundUnknown",
+    ]
+    assert [(each.kind, each.subject_id) for each in strange] == [("refund", "re_1")]
+
+
+@pytest.mark.parametrize(
+    ("type_", "obj", "kind", "part"),
+    [
+        ("checkout.session.completed", session(payment_status=WORD), "checkout", "payment_status"),
+        ("coupon.created", coupon(duration=WORD), "coupon", "duration"),
+        (
+            "customer.discount.created",
+            old_discount(coupon=coupon(duration=WORD)),
+            "coupon",
+            "duration",
+        ),
+        ("invoice_payment.paid", invoice_payment(status=WORD), "invoice", "payments.status"),
+    ],
+)
+def test_other_words(type_: str, obj: Json, kind: str, part: str) -> None:
+    facts, strange = understood(type_, obj)
+    assert facts
+    assert [(each.kind, each.part, each.word) for each in strange] == [(kind, part, WORD)]
+
+
+def test_an_event_whose_name_decides_says_a_known_state() -> None:
+    facts, strange = understood("refund.failed", refund(status=WORD))
+    assert (facts[0].state, strange) == ("failed", [])
+
+
+LOST = [
+    ("charge.succeeded", charge(receipt_email="x" * 513), "charge", "receipt_email"),
+    ("charge.succeeded", charge(billing_details=5), "charge", "billing_details"),
+    ("payment_intent.succeeded", intent(last_payment_error="no"), "payment", "last_payment_error"),
+    ("refund.created", refund(failure_reason=7), "refund", "failure_reason"),
+    ("charge.dispute.created", dispute(evidence_details=5), "dispute", "evidence_details"),
+    (
+        "charge.dispute.created",
+        dispute(evidence_details={"due_by": -1}),
+        "dispute",
+        "evidence_details",
+    ),
+    ("charge.dispute.created", dispute(reason=[]), "dispute", "reason"),
+    ("checkout.session.completed", session(customer_email={}), "checkout", "customer_email"),
+    ("customer.updated", customer(email=["ann@example.com"]), "customer", "email"),
+    ("coupon.created", coupon(name=5), "coupon", "name"),
+    ("invoice.paid", invoice(period_start="soon"), "invoice", "period_start"),
+    ("payout.paid", payout(arrival_date="soon"), "payout", "arrival_date"),
+]
+
+
+@pytest.mark.parametrize(("type_", "obj", "kind", "part"), LOST)
+def test_a_field_that_may_be_lost_hides_only_itself(
+    type_: str, obj: Json, kind: str, part: str
+) -> None:
+    facts, (strange,) = understood(type_, obj)
+    without, none = understood(type_, {k: v for k, v in obj.items() if k != part})
+    assert (facts, none) == (without, [])
+    assert (strange.kind, strange.part, strange.word) == (kind, part, None)
+    assert strange.cause
+
+
+def test_two_fields_can_be_lost() -> None:
+    facts, strange = understood("charge.dispute.created", dispute(reason=1, evidence_details=2))
+    assert isinstance(facts[0], DisputeOpened)
+    assert {each.part for each in strange} == {"reason", "evidence_details"}
+
+
+def test_a_field_that_counts_is_never_lost() -> None:
+    """However many others may be."""
+    fact = facts_of("charge.dispute.created", dispute(reason=1, amount="1000"))[0]
+    assert isinstance(fact, StripeEventUnreadable)
+    assert fact.cause == "Expected `int`, got `str` - at `$.amount`"
+
+
+def test_numbers_keep_their_digits_where_a_field_is_lost() -> None:
+    body = json.dumps(event("coupon.created", coupon(name=5, percent_off=0.5)))
+    fact: Any = translated(body.replace("0.5", "33.333333333333").encode())[2][0]
+    assert fact.terms.percent_off == "33.333333333333"
+
+
+COUNTED = {"amount", "currency", "status", "id", "paid", "captured", "charge", "intent", "created"}
+
+
+def test_nothing_that_money_rests_on_may_be_lost() -> None:
+    shapes: set[type[StripeObject]] = {r.shape for _, r in READINGS if r is not None}
+    lost = set(chain.from_iterable(shape.MAY_BE_LOST for shape in shapes))
+    assert lost
+    assert {name for name in lost if COUNTED & set(name.split("_"))} == set()
+    for shape in shapes:
+        optional = {f.name for f in msgspec.structs.fields(shape) if f.default is None}
+        assert optional >= shape.MAY_BE_LOST
+
+
+def words_of(hint: Any) -> set[str]:
+    """The literals in a type."""
+    inner = get_args(hint)
+    return (
+        {hint} if isinstance(hint, str) else set().union(*map(words_of, inner)) if inner else set()
+    )
+
+
+@pytest.mark.parametrize(
+    ("type_", "obj", "resource"),
+    [
+        ("charge.updated", charge(), stripe.Charge),
+        ("payment_intent.created", intent(), stripe.PaymentIntent),
+        ("charge.dispute.updated", dispute(), stripe.Dispute),
+        ("checkout.session.completed", session(), stripe.checkout.Session),
+        ("customer.subscription.updated", subscription(), stripe.Subscription),
+        ("invoice.updated", invoice(), stripe.Invoice),
+    ],
+)
+def test_every_status_of_the_librarys_version_is_known(
+    type_: str, obj: Json, resource: Any
+) -> None:
+    """A new version of Stripe's library that brings a new word fails here."""
+    words = words_of(resource.__annotations__["status"])
+    assert len(words) > 2
+    states = {
+        word: facts_of(type_, obj | {"status": word, "payment_status": "unpaid"})[0]
+        for word in words
+    }
+    assert [
+        w for w, s in states.items() if isinstance(s, StatefulFact) and s.STATE == UNKNOWN
+    ] == []
