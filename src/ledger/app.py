@@ -38,7 +38,7 @@ from ledger.openapi import problem
 from ledger.openapi_document import describe
 from ledger.postgres.database import Database
 from ledger.postgres.failures import store_errors
-from ledger.service import make_engine
+from ledger.service import make_engine, rechecker
 from ledger.sessions import Sessions
 from ledger.settings import Settings
 from ledger.version import version
@@ -151,8 +151,8 @@ async def _open(settings: Settings, database: Database, stack: AsyncExitStack) -
 
 
 def signing_secrets(settings: Settings) -> list[str]:
-    """The secrets with which Stripe signs what it sends us at present."""
-    return [secret.get_secret_value() for secret in settings.stripe_webhook_secrets]
+    """The secrets with which Stripe signs what it sends us, and those that are retired."""
+    return list(rechecker(settings).secrets)
 
 
 def _on_ledger_error(_: Request, error: Exception) -> Response:

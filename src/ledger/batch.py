@@ -9,14 +9,14 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from ledger.domain import issue, order, stock, wishlist
-from ledger.domain.events import CommandAccepted, Entry, Event, Meta
+from ledger.domain.events import CommandAccepted, Entry, Event, Meta, UnreadableEvent
 from ledger.domain.issue import Issue, IssueCommand, IssueEvent, NoIssue, ReopenIssue, ResolveIssue
 from ledger.domain.limits import check_customer_id, check_id, check_text
 from ledger.domain.order import KnownOrder, NoOrder, Order, OrderEvent
 from ledger.domain.order_commands import OrderCommand, PlaceOrder, ReturnLines
 from ledger.domain.stock import AdjustStock, Item, StockCommand, StockEvent, Unlisted
 from ledger.domain.wishlist import Wishlist, WishlistCommand, WishlistEvent, wish_id
-from ledger.errors import IdempotencyMismatch, InvalidCommand
+from ledger.errors import IdempotencyMismatch, InvalidCommand, UnknownTopic
 
 Command = OrderCommand | StockCommand | IssueCommand | WishlistCommand
 State = Order | Item | Issue | Wishlist | CommandAccepted | None
@@ -42,7 +42,9 @@ class Stream(Struct, frozen=True):
         return cls(name, _INITIAL[kind])
 
     def then(self, event: Event, position: int = 0) -> "Stream":
-        """The stream with one more event."""
+        """The stream with one more event; raises `UnknownTopic` for one that cannot be read."""
+        if isinstance(event, UnreadableEvent):
+            raise UnknownTopic(f"{self.name} has an event that cannot be read: {event.cause}")
         return Stream(self.name, _evolve(self.state, event), self.version + 1, position)
 
 

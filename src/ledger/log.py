@@ -6,7 +6,7 @@ from base64 import b64decode, b64encode
 from bisect import bisect_right
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar, cast
 
 import psycopg
@@ -26,7 +26,15 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row, tuple_row
 from psycopg_pool import ConnectionPool
 
-from ledger.domain.events import CATALOGUE, Entry, Event, Meta, Recorded, StripeEventReceived
+from ledger.domain.events import (
+    CATALOGUE,
+    Entry,
+    Event,
+    Meta,
+    Recorded,
+    StripeEventReceived,
+    UnreadableEvent,
+)
 from ledger.errors import UnknownTopic, Unstorable
 from ledger.pending import Pending
 from ledger.postgres.database import RECONNECT_SECONDS
@@ -38,6 +46,8 @@ from ledger.waits import USUAL, Limits, within
 APPEND_EVENTS = 256
 APPEND_BYTES = 4 * 1024 * 1024
 CHANNEL = "stored_events"
+UNKNOWN = Meta(actor="unknown")
+"""Of an event that cannot be read."""
 
 Data = TypeVar("Data")
 
@@ -59,6 +69,7 @@ class VerbatimStripeEvent(Struct, frozen=True, kw_only=True, omit_defaults=True)
     source: str
     body: Raw
     signature: str | None = None
+    signed_by: str | None = None
     encoding: Literal["base64"] | None = None
 
     @classmethod
@@ -70,6 +81,7 @@ class VerbatimStripeEvent(Struct, frozen=True, kw_only=True, omit_defaults=True)
             received_at=event.received_at,
             source=event.source,
             signature=event.signature,
+            signed_by=event.signed_by,
             body=Raw(event.body if embeds else b'"%b"' % b64encode(event.body)),
             encoding=None if embeds else "base64",
         )
@@ -83,6 +95,7 @@ class VerbatimStripeEvent(Struct, frozen=True, kw_only=True, omit_defaults=True)
             received_at=self.received_at,
             source=self.source,
             signature=self.signature,
+            signed_by=self.signed_by,
         )
 
 
@@ -146,9 +159,18 @@ class LedgerMapper(Mapper[str]):
         return cast("Envelope[Event]", envelope)
 
     def recorded(self, row: tuple[Any, ...]) -> Recorded:
-        """The event of a row of `SELECT`."""
+        """The event of a row of `SELECT`; an `UnreadableEvent` where it cannot be read.
+
+        Reading never raises for the sake of one event: whoever rests on it finds out.
+        """
         position, stream, version, topic, recorded_at, state = row
-        envelope = self.open(topic, state)
+        try:
+            envelope = self.open(topic, state)
+        except UnknownTopic as error:
+            unreadable = UnreadableEvent(topic=topic, cause=str(error), state=state)
+            return Recorded(
+                position, stream, version, recorded_at, recorded_at, unreadable, UNKNOWN
+            )
         return Recorded(
             position, stream, version, recorded_at, envelope.at, envelope.data, envelope.meta
         )
@@ -159,11 +181,34 @@ def _stored_type(event: type[Event]) -> Any:
 
 
 SELECT = """
-select notification_id, originator_id, originator_version, topic, recorded_at, state
+select
+    notification_id, originator_id, originator_version, topic,
+    -- What no datetime can hold was put there by somebody: it must not stop those who read.
+    least(greatest(recorded_at, '0001-01-02 00:00Z'), '9999-12-30 00:00Z') as recorded_at,
+    state
 from ledger.stored_events as e
 """
-HEAD = "select position from ledger.head"
-STATE = "select position, ledger.epoch() from ledger.head"
+HEAD = """
+select coalesce(
+    (select position from ledger.head), (select max(notification_id) from ledger.stored_events), 0
+)
+"""
+END = "select coalesce(max(notification_id), 0) from ledger.stored_events"
+STATE = HEAD.rstrip() + ", ledger.epoch()"
+RECORDED_BY = """
+select least(greatest(recorded_at, '0001-01-02 00:00Z'), '9999-12-30 00:00Z')
+from ledger.stored_events
+where notification_id <= %s
+order by notification_id desc
+limit 1
+"""
+VERSION = """
+select originator_version
+from ledger.stored_events
+where originator_id = %s
+order by originator_version desc
+limit 1
+"""
 READ = (
     SELECT
     + "where notification_id > %s and notification_id <= %s order by notification_id limit %s"
@@ -282,23 +327,36 @@ class Log(Application[str]):
 
         The library's `max_notification_id` would try ten times: through an outage, for a minute.
         """
-        with within(self.limits.write), self._reaching(), self._cursor() as cursor:
-            row = cursor.execute(HEAD, prepare=True).fetchone()
-        assert row is not None, "the head has one row"
-        return row[0]
+        with within(self.limits.write):
+            return self._value(HEAD)
+
+    def end(self) -> int:
+        """The last position that holds an event: less than the head where the log is damaged."""
+        return min(self.head(), self._value(END))
+
+    def version(self, stream: str) -> int:
+        """The last version of a stream; 0 for one that nothing was appended to."""
+        return self._value(VERSION, stream) or 0
 
     def state(self) -> LogState:
         """Where the log ends, and in which epoch of the ledger that was."""
-        with self._reaching(), self._cursor() as cursor:
+        with within(self.limits.write), self._reaching(), self._cursor() as cursor:
             row = cursor.execute(STATE, prepare=True).fetchone()
         assert row is not None, "the head has one row"
         return LogState(*row)
 
     def position_at(self, time: datetime) -> int:
         """The last position recorded at or before a time; recorded times never decrease."""
+        earliest = datetime.min.replace(tzinfo=UTC)
         return bisect_right(
-            range(1, self.head() + 1), time, key=lambda p: self.at([p])[0].recorded_at
+            range(1, self.head() + 1), time, key=lambda p: self._value(RECORDED_BY, p) or earliest
         )
+
+    def _value(self, query: str, *parameters: Any) -> Any:
+        """The first column of the first row; None where there is none."""
+        with self._reaching(), self._cursor() as cursor:
+            row = cursor.execute(cast("Any", query), parameters, prepare=True).fetchone()
+        return row and row[0]
 
     def _select(self, query: str, parameters: tuple[Any, ...]) -> list[Recorded]:
         with self._reaching(), self._cursor() as cursor:

@@ -20,6 +20,7 @@ from projections.engine.build import Engine
 from projections.engine.follow import Follower
 from projections.engine.reads import Reads
 from projections.engine.registry import discover
+from webhooks.recheck import Rechecker
 from webhooks.translate import Translator
 
 
@@ -30,9 +31,22 @@ def translator(settings: Settings) -> Translator:
     )
 
 
+def rechecker(settings: Settings) -> Rechecker:
+    """How signatures of stored events are checked again: by all secrets, retired ones too."""
+    return Rechecker(
+        tuple(
+            secret.get_secret_value()
+            for secret in (
+                *settings.stripe_webhook_secrets,
+                *settings.stripe_retired_webhook_secrets,
+            )
+        )
+    )
+
+
 def make_engine(settings: Settings, database: Database, log: Log) -> Engine:
     """What the read models are made of; makes their tables where the log is empty."""
-    engine = Engine(database, log, discover(), translator(settings))
+    engine = Engine(database, log, discover(), translator(settings), rechecker(settings))
     with database.connect("projector", autocommit=True) as conn, conn.cursor() as cursor:
         positions.prepare(cursor, engine.registry, engine.reader, log.head())
     return engine

@@ -84,6 +84,11 @@ class Settings(BaseSettings):
         NoDecode,
         BeforeValidator(_split),
     ] = ()
+    stripe_retired_webhook_secrets: Annotated[
+        tuple[Annotated[SecretStr, AfterValidator(_signing_secret)], ...],
+        NoDecode,
+        BeforeValidator(_split),
+    ] = ()
     stripe_api_key: SecretStr | None = None
     stripe_api_base: Annotated[str, AfterValidator(_api_base)] = "https://api.stripe.com"
     ledger_host: str = Field(default="127.0.0.1", pattern=r"^[A-Za-z0-9_.:-]+$", max_length=253)

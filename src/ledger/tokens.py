@@ -24,7 +24,8 @@ from ledger.domain.access import (
     decide,
     evolve,
 )
-from ledger.domain.events import Entry, Meta, Recorded, TokenIssued, TokenRevoked
+from ledger.domain.events import Entry, Meta, Recorded, TokenIssued, TokenRevoked, UnreadableEvent
+from ledger.errors import UnknownTopic
 from ledger.log import Log, LogWatch
 from ledger.races import until_fastest
 from ledger.recorder import VersionTaken
@@ -127,6 +128,12 @@ class Issued:
 
 
 def _event(recorded: Recorded) -> AccessEvent:
+    """An event of the tokens' stream.
+
+    One that cannot be read may have revoked any of them: until it can be, none opens anything.
+    """
+    if isinstance(recorded.event, UnreadableEvent):
+        raise UnknownTopic(f"Of the tokens, position {recorded.position}: {recorded.event.cause}")
     assert isinstance(recorded.event, AccessEvent), "the stream of the tokens holds theirs only"
     return recorded.event
 
@@ -228,6 +235,8 @@ def listing(log: Log) -> list[TokenLine]:
         match recorded.event:
             case TokenIssued() as issued:
                 lines[issued.token_id] = _issued(issued, recorded)
+            case UnreadableEvent():
+                pass  # `ledger verify` names it
             case TokenRevoked(token_id=token_id):
                 lines[token_id] = _revoked(lines[token_id], recorded)
             case _:

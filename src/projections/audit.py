@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ledger.domain.events import AccessRefused, Event
+from ledger.domain.events import AccessRefused, Event, UnreadableEvent
 from ledger.domain.facts import Moment, StripeEventRecorded, StripeEventUnreadable
 from projections.engine.declare import Change, Journal, Projection, line
 
@@ -71,8 +71,19 @@ def _line(at: Moment, kind: str, actor: str, outcome: str) -> Change:
 @projection.handles(Event)
 def acted(fact: Event, at: Moment) -> Iterator[Change]:
     """An action of the shop; its kind is its topic without the version."""
-    outcome = "refused" if isinstance(fact, AccessRefused) else "done"
-    yield _line(at, fact.TOPIC.rpartition(".")[0], at.meta.actor, outcome)
+    yield _line(at, at.topic.rpartition(".")[0], at.meta.actor, _outcome(fact))
+    if isinstance(fact, UnreadableEvent):
+        yield unreadable.line(at, event_id=at.source, type=fact.topic, cause=fact.cause)
+
+
+def _outcome(fact: Event) -> str:
+    match fact:
+        case AccessRefused():
+            return "refused"
+        case UnreadableEvent():
+            return "unreadable"
+        case _:
+            return "done"
 
 
 @projection.handles(StripeEventRecorded)

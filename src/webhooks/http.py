@@ -21,6 +21,7 @@ from ledger.errors import (
 from ledger.openapi import Shape, operation
 from ledger.settings import Settings
 from webhooks.receive import Receipt, Receiver
+from webhooks.recheck import fingerprint
 from webhooks.signature import verify_signature
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -85,8 +86,8 @@ async def _receive(request: Request) -> Receipt:
     received_at = datetime.now(UTC)
     header = request.headers.get("stripe-signature")
     secrets = [secret.get_secret_value() for secret in settings.stripe_webhook_secrets]
-    verify_signature(body, header, secrets, received_at)
-    return await receiver.receive(body, header, received_at)
+    secret = verify_signature(body, header, secrets, received_at)
+    return await receiver.receive(body, header, received_at, fingerprint(secret))
 
 
 async def _read(request: Request) -> bytes:

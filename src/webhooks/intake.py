@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 
 from ledger.domain.accounts import qualified_id
-from ledger.domain.events import Entry, Meta, StripeEventReceived
+from ledger.domain.events import Entry, Event, Meta, StripeEventReceived
 from ledger.log import APPEND_BYTES, APPEND_EVENTS, Log
 from webhooks.stripe_objects import account_of, same_event
 
@@ -144,10 +144,14 @@ def _stored(log: Log, streams: Iterable[str]) -> dict[str, tuple[int, bytes]]:
     if not after_versions:
         return {}
     return {
-        recorded.stream: (recorded.position, recorded.event.body)
+        recorded.stream: (recorded.position, _body(recorded.event))
         for recorded in log.streams(after_versions)
-        if isinstance(recorded.event, StripeEventReceived)
     }
+
+
+def _body(event: Event) -> bytes:
+    """What a stored event holds; one that cannot be read any longer is the same as none."""
+    return event.body if isinstance(event, StripeEventReceived) else b""
 
 
 def _compared(event: StripeEventReceived, position: int, body: bytes) -> Taken:

@@ -84,7 +84,11 @@ class Receiver:
         self._thread.shutdown()
 
     async def receive(
-        self, body: bytes, signature_header: str | None, received_at: datetime
+        self,
+        body: bytes,
+        signature_header: str | None,
+        received_at: datetime,
+        signed_by: str | None = None,
     ) -> Receipt:
         """Append a body whose signature was verified; returns after its commit.
 
@@ -104,6 +108,7 @@ class Receiver:
             received_at=received_at,
             source="webhook",
             signature=signature_header,
+            signed_by=signed_by,
         )
         try:
             return await asyncio.wait_for(self._enqueue(event), self._log.limits.write)

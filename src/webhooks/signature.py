@@ -16,10 +16,8 @@ MAX_HEADER_LENGTH = 4096
 _SCHEME = "v1"
 
 
-def verify_signature(
-    body: bytes, header: str | None, secrets: Iterable[str], now: datetime
-) -> None:
-    """Raise `BadSignature`, which says what is wrong, unless one secret signed these bytes.
+def verify_signature(body: bytes, header: str | None, secrets: Iterable[str], now: datetime) -> str:
+    """The secret that signed these bytes; raises `BadSignature`, which says what is wrong.
 
     `header` is `Stripe-Signature` as it came; its time may be up to 300 s before `now` and 60 s
     after it. Costs one HMAC a secret until one fits. Stripe's own check refuses no time in the
@@ -29,11 +27,13 @@ def verify_signature(
         raise BadSignature("The call has no Stripe-Signature header.")
     _check_time(_timestamp(header), int(now.timestamp()))
     text = _text(body)
-    if not any(_is_signed(text, header, secret) for secret in secrets):
-        raise BadSignature(
-            "No signature fits the body and this endpoint's secrets; is STRIPE_WEBHOOK_SECRETS "
-            "the one of this endpoint, and does a proxy change bodies?"
-        )
+    for secret in secrets:
+        if _is_signed(text, header, secret):
+            return secret
+    raise BadSignature(
+        "No signature fits the body and this endpoint's secrets; is STRIPE_WEBHOOK_SECRETS "
+        "the one of this endpoint, and does a proxy change bodies?"
+    )
 
 
 def is_signed(body: bytes, header: str, secrets: Iterable[str]) -> bool:

@@ -254,7 +254,7 @@ def _moment(
         recorded.position,
         recorded.stream,
         recorded.version,
-        recorded.event.TOPIC,
+        recorded.topic,
         recorded.recorded_at,
         effective_at,
         key,

@@ -83,6 +83,10 @@ class Server:
         """A new database without any schema of ours."""
         return self._create("template0")
 
+    def clone(self, database: Database) -> Database:
+        """A copy of a database that nobody is connected to."""
+        return self._create(str(conninfo_to_dict(database.admin_conninfo)["dbname"]))
+
     def drop(self, database: Database) -> None:
         """Drop it, whoever is still connected."""
         name = conninfo_to_dict(database.admin_conninfo)["dbname"]

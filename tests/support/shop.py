@@ -33,6 +33,7 @@ from ledger.domain.events import (
     StockSold,
     StripeEventReceived,
 )
+from webhooks.recheck import fingerprint
 from webhooks.simulator import SimulatedEvent, sign
 
 SECRET = "whsec_of_the_worlds"
@@ -202,6 +203,7 @@ class Shop:
             received_at=self._time(),
             source=source,
             signature=signature,
+            signed_by=fingerprint(SECRET) if signature else None,
         )
         self._append(f"stripe/{event.id}", received, Meta(actor="stripe"))
 

@@ -53,8 +53,8 @@ class Rounds:
 
     def is_close(self) -> bool:
         """Whether the read models are near the head: half an import would look like trouble."""
-        _, log, registry, reader = self._engine
-        head = log.head()
+        registry, reader = self._engine.registry, self._engine.reader
+        head = self._engine.log.head()
         with self._engine.database.connect("reader") as conn, conn.cursor() as cursor:
             states = positions.standings(cursor, registry, reader)
         following = [s.position for s in states if s.state == "following"]

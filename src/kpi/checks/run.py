@@ -19,8 +19,8 @@ from ledger.batch import Stream
 from ledger.domain import issue
 from ledger.domain.events import ChecksRan, Entry, Finding, Meta
 from ledger.domain.issue import ClearIssue, Issue, IssueCommand, ReportIssue
+from ledger.errors import UnknownTopic
 from ledger.log import Log
-from ledger.postgres.failures import store_errors
 from ledger.races import until_fastest
 from projections.engine.build import Engine
 
@@ -90,9 +90,7 @@ def _on_record(log: Log, ran: ChecksRan, now: datetime, meta: Meta) -> int:
     """All runs are one stream, so that the last one is quick to find."""
 
     def append() -> int:
-        with store_errors():
-            last = next(log.events.get(RUNS, desc=True, limit=1), None)
-        version = 1 if last is None else last.originator_version + 1
+        version = log.version(RUNS) + 1
         return log.append([Entry(RUNS, version, ran, now, meta)])[0]
 
     return until_fastest(append)
@@ -107,7 +105,11 @@ def _run(asked: Asking, log: Log, check: Check, now: datetime, meta: Meta) -> Ou
         logger.warning("check_crashed", check=check.name)
         seconds = time.monotonic() - started
         return Outcome(check=check, seconds=seconds, crashed=str(crash))
-    events = _record(log, list(_news(answer, now)), answer.position, meta)
+    try:
+        events = _record(log, list(_news(answer, now)), answer.position, meta)
+    except UnknownTopic as error:  # an event of one of its issues is damaged
+        seconds = time.monotonic() - started
+        return Outcome(check=check, seconds=seconds, crashed=str(error))
     found = [f for f in answer.findings.values() if not answer.is_settled(f)]
     kept = len(answer.gone) - events["issue.resolved.v1"]
     return Outcome(

@@ -12,9 +12,14 @@ from ledger.cli.output import BAD_ANSWER, Json, progress, show, table
 from ledger.cli.parts import catch_up, engine
 
 if TYPE_CHECKING:
+    from projections.engine.digest import TableDifference
+    from projections.engine.log_check import Fault
     from projections.engine.verify import Proof
 
 app = typer.Typer()
+
+SHOWN = 20
+"""So many places of each kind of damage are printed; --json has all."""
 
 
 @app.command(epilog="Example: ledger rebuild orders payments")
@@ -49,8 +54,10 @@ def rebuild(
 def verify(as_json: Json = False) -> None:
     """Prove that the read models are what the log says.
 
-    Rebuilds them from event 1 in a scratch schema and compares byte by byte. Exits 1 unless
-    everything is equal, every projection follows, and the log is intact.
+    Rebuilds them from event 1 in a scratch schema and compares byte by byte; examines the log
+    itself, and checks Stripe's signatures again. Names all damage, and what it cannot see. Exits 1
+    unless everything is equal, every projection follows, and the log has no fault; an empty log is
+    no proof.
     """
     proof, seconds = prove(as_json=as_json)
     show(_document(proof, seconds), lambda: "\n".join(verdict(proof, seconds)), as_json=as_json)
@@ -98,38 +105,94 @@ def prove(*, as_json: bool) -> tuple[Proof, float]:
 
 
 def verdict(proof: Proof, seconds: float) -> Iterator[str]:
-    """What a proof says, for people; the last line is the verdict."""
+    """What a proof says, for people: what is wrong, what was checked and what not, the verdict."""
     yield from _faults(proof)
-    if proof.holds:
+    yield from _scope(proof)
+    if proof.empty:
+        yield "nothing to prove: the log is empty"
+    elif proof.holds:
         yield (
             f"verified: {proof.position:,} events, {len(proof.tables)} tables equal to a rebuild"
-            f" from event 1, log intact ({seconds} s)"
+            f" from event 1, the log consistent in itself ({seconds} s)"
         )
     else:
         yield f"NOT verified: {proof.position:,} events, {len(proof.tables)} tables ({seconds} s)"
 
 
 def _faults(proof: Proof) -> Iterator[str]:
-    if proof.log_fault:
-        yield f"the log is damaged: {proof.log_fault}"
+    from projections.engine.log_check import KINDS
+
+    for kind, faults in proof.log.by_kind().items():
+        yield f"the log is damaged: {KINDS[kind]}: {sum(fault.count for fault in faults):,}"
+        yield from _some([_place(fault) for fault in faults])
     for standing in proof.halted:
         yield f"not proven: {standing.name} {standing.state}: {standing.because}"
-    if (found := proof.difference) is None:
-        return
-    place = f"table {found.table}, key {', '.join(found.key)}"
-    if found.column is not None:
-        place += f", column {found.column}"
-    yield f"differs: {place}: live {found.live or 'no row'}, rebuilt {found.proof or 'no row'}"
+    for found in proof.differences:
+        yield f"differs: table {found.table}{_difference(found)}"
+
+
+def _some(lines: list[str]) -> Iterator[str]:
+    """The first lines, and how many more there are."""
+    yield from (f"  {line}" for line in lines[:SHOWN])
+    if (more := len(lines) - SHOWN) > 0:
+        yield f"  … and {more:,} more: --json names all"
+
+
+def _place(fault: Fault) -> str:
+    where = f"{fault.first:,}" if fault.count == 1 else f"{fault.first:,} to {fault.last:,}"
+    return f"position {where}" + (f": {fault.detail}" if fault.detail else "")
+
+
+def _difference(found: TableDifference) -> str:
+    if found.columns:
+        return f", its columns: {found.columns}"
+    counts = {"missing": found.missing, "extra": found.extra, "changed": found.changed}
+    rows = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+    first = found.first
+    assert first is not None, "a table that differs does so somewhere"
+    place = f", key {', '.join(first.key)}" + (f", column {first.column}" if first.column else "")
+    values = f"live {first.live or 'no row'}, rebuilt {first.proof or 'no row'}"
+    return f"{place}: {values} (rows: {rows})"
+
+
+def _scope(proof: Proof) -> Iterator[str]:
+    """What was checked, and what was not."""
+    from projections.engine.log_check import NOT_COVERED
+
+    said = proof.log.signatures
+    yield (
+        f"checked: {proof.log.events:,} events: positions, hashes, versions, times, names;"
+        f" {said.get('right', 0):,} Stripe signatures right, {said.get('wrong', 0):,} wrong"
+    )
+    yield (
+        f"not checked: {said.get('unsigned', 0):,} Stripe events that came without a signature"
+        f" (import, backfill), {said.get('unknown_secret', 0):,} signed with a secret that is not"
+        " known here"
+    )
+    yield f"not covered: {NOT_COVERED}"
 
 
 def _document(proof: Proof, seconds: float) -> dict[str, Any]:
+    from projections.engine.log_check import NOT_COVERED
+
     return {
         "holds": proof.holds,
+        "empty": proof.empty,
         "position": proof.position,
         "tables": proof.tables,
-        "difference": proof.difference and proof.difference._asdict(),
+        "differences": [
+            {**each._asdict(), "first": each.first and each.first._asdict()}
+            for each in proof.differences
+        ],
         "halted": [standing._asdict() for standing in proof.halted],
-        "log_fault": proof.log_fault,
+        "log": {
+            "events": proof.log.events,
+            "head": proof.log.head,
+            "faults": proof.log.by_kind(),
+            "signatures": proof.log.signatures,
+            "unknown_secrets": proof.log.unknown_secrets,
+        },
+        "not_covered": NOT_COVERED,
         "seconds": seconds,
     }
 
@@ -143,8 +206,8 @@ def _digests(opened: Any, *, world: bool) -> dict[str, dict[str, Any]]:
     from projections.engine.positions import standings
     from projections.engine.tables import LIVE
 
-    database, _, registry, reader = opened
-    with database.connect("reader", seconds=UNLIMITED) as conn, conn.cursor() as cursor:
+    registry, reader = opened.registry, opened.reader
+    with opened.database.connect("reader", seconds=UNLIMITED) as conn, conn.cursor() as cursor:
         conn.isolation_level = IsolationLevel.REPEATABLE_READ
         at = {s.name: s.position for s in standings(cursor, registry, reader)}
         found = digests(cursor, LIVE, registry, world=world)

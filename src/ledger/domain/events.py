@@ -54,7 +54,8 @@ class Meta(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class StripeEventReceived(Event, frozen=True, kw_only=True):
     """A Stripe event, verbatim: the exact bytes of its body, and how they reached us.
 
-    `source` is `webhook`, `import` or `backfill`; only a webhook has a signature header.
+    `source` is `webhook`, `import` or `backfill`; only a webhook has a signature header, and
+    `signed_by`, the fingerprint of the secret that it was signed with.
     """
 
     event_id: str
@@ -62,6 +63,7 @@ class StripeEventReceived(Event, frozen=True, kw_only=True):
     received_at: datetime
     source: str
     signature: str | None = None
+    signed_by: str | None = None
 
 
 # ── Stock ───────────────────────────────────────────────────────────────────────────────────────
@@ -421,9 +423,12 @@ class ProofStarted(Event, frozen=True, kw_only=True):
 class ProofFinished(Event, frozen=True, kw_only=True):
     """What a proof came to: whether all holds, and the SHA-256 (hex) of each table at `position`.
 
-    `difference` is the first between live and rebuilt tables, by `table`, `key`, `column`, `live`
-    and `proof`; `halted` are projections of which nothing can be said, and why; `log_fault` says
-    what is wrong with the log itself.
+    `differences` has one entry a table that differs: `missing`, `extra` and `changed` rows, and the
+    `first` by `table`, `key`, `column`, `live` and `proof`. `halted` are projections of which
+    nothing can be said, and why. `faults` says by kind what is wrong with the log itself: the
+    `count`, and the first `places`. `signatures` counts what a check of Stripe's said.
+
+    Proofs of earlier versions have only the first `difference` of all, and a `log_fault` in words.
     """
 
     proof_id: str
@@ -433,6 +438,9 @@ class ProofFinished(Event, frozen=True, kw_only=True):
     difference: dict[str, Any] | None = None
     halted: dict[str, str] = {}
     log_fault: str | None = None
+    differences: tuple[dict[str, Any], ...] = ()
+    faults: dict[str, Any] = {}
+    signatures: dict[str, int] = {}
 
 
 @stored("proof.failed.v1")
@@ -474,6 +482,18 @@ class RebuildFailed(Event, frozen=True, kw_only=True):
     cause: str
 
 
+class UnreadableEvent(Event, frozen=True, kw_only=True):
+    """What stands in the log where an event cannot be read; it is never appended.
+
+    Its `topic` is not known to this version, or its bytes (`state`) were changed; `cause` says
+    which.
+    """
+
+    topic: str
+    cause: str
+    state: bytes
+
+
 class Entry(Struct, frozen=True):
     """An event on its way into the log: version 1, 2, 3 … of a stream, with its time and meta.
 
@@ -493,7 +513,8 @@ class Recorded(Struct, frozen=True):
 
     `position` counts 1, 2, 3 … without a gap over the whole log, `version` within `stream`;
     `recorded_at` is the database's clock and never decreases along positions;
-    `effective_at` is the action's own time (for a Stripe event: when we received it).
+    `effective_at` is the action's own time (for a Stripe event: when we received it; when it
+    happened is in its body, and so in its facts' `Moment`).
     """
 
     position: int
@@ -503,3 +524,9 @@ class Recorded(Struct, frozen=True):
     effective_at: datetime
     event: Event
     meta: Meta
+
+    @property
+    def topic(self) -> str:
+        """The topic that it is stored under, be it known here or not."""
+        event = self.event
+        return event.topic if isinstance(event, UnreadableEvent) else event.TOPIC

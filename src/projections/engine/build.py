@@ -6,13 +6,14 @@ differ only in the schema, so they cannot differ in what they contain.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from psycopg.sql import SQL, Identifier
 
-from ledger.domain.events import Recorded
+from ledger.domain.events import Recorded, StripeEventReceived
 from ledger.domain.facts import AnyFact, Moment
+from ledger.domain.signatures import Recheck
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import tables
@@ -39,13 +40,23 @@ class Reader(Protocol):
         ...
 
 
+def no_secret(event: StripeEventReceived) -> Recheck:
+    """What can be said of a signature where no secret is known."""
+    return Recheck("unsigned" if event.signature is None else "unknown_secret")
+
+
 class Engine(NamedTuple):
-    """What read models are made of: the database, its log, their declarations, and the reader."""
+    """What read models are made of: the database, its log, their declarations, and the reader.
+
+    `recheck` is how Stripe's signatures are checked again; the roof hands in
+    `webhooks.recheck.Rechecker`.
+    """
 
     database: Database
     log: Log
     registry: Registry
     reader: Reader
+    recheck: Callable[[StripeEventReceived], Recheck] = no_secret
 
 
 def stretches(

@@ -9,14 +9,35 @@ the stream and version of its event instead of its position.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from psycopg.sql import SQL, Composable, Composed, Identifier
 
+from ledger.errors import ProjectionStopped
 from projections.engine.declare import AnyTable, Column, Derived, Journal, Rollup
 from projections.engine.registry import Registry
 from projections.engine.tables import AnyCursor
+
+_ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+"""How COPY writes what would end a field or a line."""
+
+
+class TableDifference(NamedTuple):
+    """How two copies of a table differ: in how many rows, and where first.
+
+    `missing` rows are in the proof only, `extra` ones only live, `changed` ones have one key and
+    other values. `columns` says what is wrong with the table's shape, where something is.
+    """
+
+    table: str
+    missing: int = 0
+    extra: int = 0
+    changed: int = 0
+    first: Difference | None = None
+    columns: str | None = None
 
 
 class Difference(NamedTuple):
@@ -34,16 +55,16 @@ def digests(
 ) -> dict[str, str]:
     """The digest of each table, as 64 hexadecimal digits, by the table's name."""
     return {
-        name: _digest(_lines(cursor, _select(cursor, schema, table, world=world)))
-        for name, table in registry.tables.items()
+        name: digest(cursor, schema, table, world=world) for name, table in registry.tables.items()
     }
 
 
-def _digest(lines: Iterator[bytes]) -> str:
-    digest = hashlib.sha256()
-    for line in lines:
-        digest.update(line)
-    return digest.hexdigest()
+def digest(cursor: AnyCursor, schema: str, table: AnyTable, *, world: bool = False) -> str:
+    """The digest of one table."""
+    sha256 = hashlib.sha256()
+    for line in _lines(cursor, _select(cursor, schema, table, world=world)):
+        sha256.update(line)
+    return sha256.hexdigest()
 
 
 def _lines(cursor: AnyCursor, select: Composed) -> Iterator[bytes]:
@@ -54,6 +75,8 @@ def _lines(cursor: AnyCursor, select: Composed) -> Iterator[bytes]:
 
 def _select(cursor: AnyCursor, schema: str, table: AnyTable, *, world: bool) -> Composed:
     columns = _columns(cursor, schema, table)
+    if not columns:
+        raise ProjectionStopped(f"The table {table.name} is missing; run `ledger rebuild`.")
     if world:
         columns = [c for c in columns if not _is_bookkeeping(table, c)]
     shown: list[Composable] = [SQL("t.{}").format(Identifier(column)) for column in columns]
@@ -95,34 +118,78 @@ def _is_bookkeeping(table: AnyTable, column: str) -> bool:
     return declared.bookkeeping
 
 
-def first_difference(
+def compare(
     live: AnyCursor, live_schema: str, proof: AnyCursor, proof_schema: str, table: AnyTable
-) -> Difference | None:
-    """Where two copies of a table first differ, in the order of their key."""
-    columns = _columns(live, live_schema, table)
+) -> TableDifference | None:
+    """How two copies of a table differ; None where they are equal byte by byte."""
+    columns = _columns(proof, proof_schema, table)
+    if (found := _columns(live, live_schema, table)) != columns:
+        shape = f"live {', '.join(found) or 'no such table'}; rebuilt {', '.join(columns)}"
+        return TableDifference(table.name, columns=shape)
+    if digest(live, live_schema, table) == digest(proof, proof_schema, table):
+        return None
+    keys = [columns.index(column) for column in table.key]
     left = _rows(live, live_schema, table)
     right = _rows(proof, proof_schema, table)
-    at = [columns.index(column) for column in table.key]
+    return _counted(table.name, columns, _pairs(left, right, keys), keys)
+
+
+_Row = list[str]
+_Pair = tuple[_Row | None, _Row | None]
+
+
+def _pairs(left: Iterator[_Row], right: Iterator[_Row], keys: Sequence[int]) -> Iterator[_Pair]:
+    """Rows of two sorted streams side by side, by key. Both are read to their end, always.
+
+    A COPY that is left in the middle is cancelled, and takes its transaction along.
+    """
     one, other = next(left, None), next(right, None)
     while one is not None or other is not None:
-        if one != other:
-            return _difference(table.name, columns, at, one, other)
-        one, other = next(left, None), next(right, None)
-    return None
+        if other is None or (one is not None and _sort_key(one, keys) < _sort_key(other, keys)):
+            yield one, None
+            one = next(left, None)
+        elif one is None or _sort_key(other, keys) < _sort_key(one, keys):
+            yield None, other
+            other = next(right, None)
+        else:
+            yield one, other
+            one, other = next(left, None), next(right, None)
+
+
+def _counted(
+    table: str, columns: list[str], pairs: Iterator[_Pair], keys: Sequence[int]
+) -> TableDifference:
+    missing = extra = changed = 0
+    first: Difference | None = None
+    for one, other in pairs:
+        if one == other:
+            continue
+        missing += one is None
+        extra += other is None
+        changed += one is not None and other is not None
+        first = first or _difference(table, columns, keys, one, other)
+    return TableDifference(table, missing, extra, changed, first)
 
 
 def _difference(
-    table: str, columns: list[str], at: list[int], one: list[str] | None, other: list[str] | None
+    table: str, columns: list[str], keys: Sequence[int], one: _Row | None, other: _Row | None
 ) -> Difference:
-    one_key = tuple(one[i] for i in at) if one else None
-    other_key = tuple(other[i] for i in at) if other else None
-    if one is not None and other is not None and one_key == other_key and one_key is not None:
+    row = one or other
+    assert row is not None
+    key = tuple(row[i] for i in keys)
+    if one is not None and other is not None:
         column = next(i for i in range(len(columns)) if one[i] != other[i])
-        return Difference(table, one_key, columns[column], one[column], other[column])
-    if other_key is None or (one_key is not None and one_key < other_key):
-        assert one_key is not None
-        return Difference(table, one_key, None, "a row", None)
-    return Difference(table, other_key, None, None, "a row")
+        return Difference(table, key, columns[column], one[column], other[column])
+    return Difference(table, key, None, "a row" if one else None, "a row" if other else None)
+
+
+def _sort_key(row: _Row, keys: Sequence[int]) -> tuple[tuple[bool, bytes], ...]:
+    """As `order by … collate "C"` sorts: by the bytes of the text, null last."""
+    return tuple((row[i] == "\\N", _ESCAPED.sub(_unescaped, row[i]).encode()) for i in keys)
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return _ESCAPES.get(found[1], found[1])
 
 
 def _rows(cursor: AnyCursor, schema: str, table: AnyTable) -> Iterator[list[str]]:

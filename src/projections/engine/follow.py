@@ -52,12 +52,12 @@ class Follower:
                 stop.wait(POLL_SECONDS)
 
     def catch_up(self, *, timeout_seconds: float = 600) -> int:
-        """Bring the read models up to the head as it is now, or wait for another follower to.
+        """Bring the read models up to the last event of now, or wait for another follower to.
 
-        Answers that position. Raises `ProjectionStopped` where one does not follow, and
+        Answers its position. Raises `ProjectionStopped` where one does not follow, and
         `NotCaughtUp` after the timeout.
         """
-        head = self.engine.log.head()
+        head = self.engine.log.end()
         deadline = time.monotonic() + timeout_seconds
         with (
             self.engine.database.connect("projector", autocommit=True) as conn,

@@ -13,6 +13,7 @@ from ledger.domain.events import Event, Recorded, StripeEventReceived
 from ledger.errors import InvalidRequest, NotFound
 from ledger.log import Log
 from projections.audit import LINES
+from projections.engine.build import Reader
 from projections.engine.declare import Listing, Projection
 from projections.engine.reads import Reads, rows
 from projections.engine.tables import AnyCursor
@@ -113,22 +114,27 @@ def _others(
     return [(row["kind"], row["id"]) for row in found]
 
 
-def envelope(recorded: Recorded) -> Shown:
-    """Where, when and by whom: everything but what the event holds."""
+def envelope(recorded: Recorded, reader: Reader) -> Shown:
+    """Where, when and by whom: everything but what the event holds.
+
+    When it happened is what its facts say, Stripe's `created` for an event of Stripe's: the same
+    in a history, in the audit log, and here.
+    """
+    moment, _ = reader(recorded)
     return {
         "position": recorded.position,
         "source": recorded.stream,
         "version": recorded.version,
-        "topic": recorded.event.TOPIC,
+        "topic": recorded.topic,
         "recorded_at": recorded.recorded_at,
-        "effective_at": recorded.effective_at,
+        "effective_at": moment.effective_at,
         "meta": asdict(recorded.meta),
     }
 
 
 def contents(event: Event) -> Shown:
     """What an event holds; Stripe's body verbatim, as text or (where it is none) as base64."""
-    if not isinstance(event, StripeEventReceived):
+    if not isinstance(event, StripeEventReceived):  # bytes become base64
         return msgspec.json.decode(msgspec.json.encode(event))
     try:
         body = {"body": event.body.decode(), "encoding": "utf-8"}
@@ -166,4 +172,4 @@ def event_at(reads: Reads, position: int, is_signed: IsSigned) -> Shown:
         (leaf,) = rows(cursor, LEAF, position=position)
     event = found[0].event
     checked = {"signature_check": signature_check(event, is_signed)}
-    return envelope(found[0]) | leaf | checked | {"data": contents(event)}
+    return envelope(found[0], reads.engine.reader) | leaf | checked | {"data": contents(event)}

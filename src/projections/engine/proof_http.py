@@ -13,6 +13,7 @@ from ledger.domain.events import Event, ProofFailed, ProofFinished
 from ledger.errors import NotFound, RebuildRunning, StoreUnavailable
 from ledger.openapi import Shape, operation
 from ledger.shapes import ReasonBody
+from projections.engine.log_check import NOT_COVERED
 from projections.engine.prover import PROOF
 from projections.engine.task_http import StartedAnswer, TaskAnswer, TaskRecord, prover_of, task_of
 
@@ -29,10 +30,44 @@ class DifferenceAnswer(Shape):
     proof: str | None
 
 
+class TableDifferenceAnswer(Shape):
+    """A table that differs: rows that are missing live, too many, or other ones; and the first.
+
+    `columns` says what is wrong with the table's shape, where something is.
+    """
+
+    table: str
+    missing: int
+    extra: int
+    changed: int
+    first: DifferenceAnswer | None
+    columns: str | None
+
+
+class PlaceAnswer(Shape):
+    """Where the log is damaged: at the positions from `first` to `last`."""
+
+    kind: str
+    first: int
+    last: int
+    detail: str = ""
+
+
+class FaultAnswer(Shape):
+    """How often the log has one kind of damage, and the first places of it."""
+
+    count: int
+    places: list[PlaceAnswer]
+
+
 class ReportAnswer(Shape):
     """What was proven up to `position`, with the SHA-256 of each table, and what was not.
 
-    `halted` are projections of which nothing can be said, and why.
+    `differences` are all tables that differ; `halted` projections of which nothing can be said,
+    and why; `faults` what is wrong with the log, by kind; `signatures` counts what a check of
+    Stripe's said: `right`, `wrong`, `unsigned` (imported or pulled), `unknown_secret`.
+    `not_covered` says what a proof cannot see. `difference` and `log_fault` are what proofs of
+    earlier versions have instead.
     """
 
     holds: bool
@@ -41,6 +76,10 @@ class ReportAnswer(Shape):
     difference: DifferenceAnswer | None
     halted: dict[str, str]
     log_fault: str | None
+    differences: list[TableDifferenceAnswer]
+    faults: dict[str, FaultAnswer]
+    signatures: dict[str, int]
+    not_covered: str = NOT_COVERED
 
 
 class ProofAnswer(TaskAnswer):

@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
 import structlog
+from msgspec import to_builtins
 
 from ledger.domain.events import (
     Entry,
@@ -27,6 +28,8 @@ from ledger.domain.events import (
 from ledger.errors import StoreUnavailable
 from ledger.telemetry import where
 from projections.engine.build import Engine
+from projections.engine.digest import TableDifference
+from projections.engine.log_check import Fault
 from projections.engine.rebuild import Progress as Report
 from projections.engine.rebuild import remake, workshop
 from projections.engine.tables import AnyCursor
@@ -34,6 +37,7 @@ from projections.engine.verify import Proof, prove
 
 PROOF: Final = "proof"
 REBUILD: Final = "rebuild"
+MOST_PLACES: Final = 100
 TASK_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 logger = structlog.get_logger("projections.prover")
@@ -163,7 +167,20 @@ def _answer(proof_id: str, proof: Proof) -> ProofFinished:
         holds=proof.holds,
         position=proof.position,
         tables=proof.tables,
-        difference=proof.difference and proof.difference._asdict(),
         halted={standing.name: standing.because or standing.state for standing in proof.halted},
-        log_fault=proof.log_fault,
+        differences=tuple(_difference(each) for each in proof.differences),
+        faults={kind: _fault(faults) for kind, faults in proof.log.by_kind().items()},
+        signatures={str(said): count for said, count in proof.log.signatures.items()},
     )
+
+
+def _difference(found: TableDifference) -> dict[str, Any]:
+    return {**found._asdict(), "first": found.first and found.first._asdict()}
+
+
+def _fault(faults: Sequence[Fault]) -> dict[str, Any]:
+    """How often there is one, and the first places: an event is no place for a million of them."""
+    return {
+        "count": sum(fault.count for fault in faults),
+        "places": [to_builtins(fault) for fault in faults[:MOST_PLACES]],
+    }

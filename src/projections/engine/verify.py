@@ -1,56 +1,52 @@
-"""The proof: read models made anew from event 1 in a scratch schema, and compared byte by byte."""
+"""The proof: read models made anew from event 1 in a scratch schema, and compared byte by byte.
+
+It names all damage: each table that differs, and each fault of the log (`log_check`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import psycopg
 from psycopg import IsolationLevel
 
 from ledger.log import Log
 from ledger.postgres.database import UNLIMITED
 from projections.engine import positions, tables
 from projections.engine.build import Copy, Engine, stretches
-from projections.engine.digest import Difference, digests, first_difference
+from projections.engine.digest import TableDifference, compare, digests
+from projections.engine.log_check import LogReport, check
+from projections.engine.merge import ProjectionFailed
 from projections.engine.positions import Standing
 from projections.engine.rebuild import Progress, build, silent, workshop
 from projections.engine.registry import Registry
 from projections.engine.tables import LIVE, PROOF, AnyCursor
 
-GAPS = """
-select head.position, count(e.notification_id), coalesce(max(e.notification_id), 0)
-from ledger.head
-left join ledger.stored_events as e on true
-group by head.position
-"""
-FORGED = """
-select notification_id
-from ledger.stored_events
-where leaf_hash <> ledger.leaf_hash(
-    notification_id, originator_id, originator_version, topic, recorded_at, state
-)
-order by notification_id
-limit 1
-"""
-
 
 class Proof(NamedTuple):
     """What a verification found. `position` is the last that was proven.
 
-    `halted` are projections that do not follow: nothing can be said of them. `log_fault` says what
-    is wrong with the log itself: a gap, or an event that is not what was appended.
+    `differences` are all tables that are not what the log says. `halted` are projections that do
+    not follow, or that cannot be made from this log: nothing can be said of them. `log` says what
+    is wrong with the log itself, and what its signatures say.
     """
 
     position: int
     tables: dict[str, str]
-    difference: Difference | None
+    differences: list[TableDifference]
     halted: list[Standing]
-    log_fault: str | None
+    log: LogReport
+
+    @property
+    def empty(self) -> bool:
+        """Whether there was nothing to prove."""
+        return self.log.events == 0 and not self.log.faults
 
     @property
     def holds(self) -> bool:
-        """Whether everything was proven."""
-        return not (self.difference or self.halted or self.log_fault)
+        """Whether everything was proven; nothing is no proof."""
+        return not (self.empty or self.differences or self.halted or self.log.faults)
 
 
 def verify(engine: Engine, progress: Progress = silent) -> Proof:
@@ -67,21 +63,61 @@ def prove(engine: Engine, proof: AnyCursor, progress: Progress = silent) -> Proo
 
     Both sides stand at the same positions: those of one snapshot of the live tables.
     """
-    database, log, registry, reader = engine
+    database, log, registry, reader, recheck = engine
     with database.connect("projector", seconds=UNLIMITED) as live_conn, live_conn.cursor() as live:
         states = positions.standings(proof, registry, reader)
         halted = _halted(registry, states)
         proven = registry.only(registry.by_name.keys() - {s.name for s in halted})
-        tables.clear(proof, PROOF)
-        copy = Copy(proof, proven, reader, PROOF)
         lowest = min((s.position for s in states if s.name in proven.by_name), default=0)
-        build(engine._replace(registry=proven), copy, lowest, progress)
+        copy, failed = _built(engine._replace(registry=proven), proof, lowest, progress)
         live_conn.isolation_level = IsolationLevel.REPEATABLE_READ
         at = _meet(copy, log, lowest, live)
-        difference = _compare(proof, live, proven)
-        found = digests(proof, PROOF, proven)
+        found = [compare(live, LIVE, proof, PROOF, t) for t in copy.registry.tables.values()]
+        made = digests(proof, PROOF, copy.registry)
         tables.clear(proof, PROOF)
-        return Proof(at, found, difference, halted, log_fault(live))
+        report = check(live_conn, log.mapper, recheck)
+        return Proof(at, made, [each for each in found if each], [*halted, *failed], report)
+
+
+def _built(
+    engine: Engine, proof: AnyCursor, upto: int, progress: Progress
+) -> tuple[Copy, list[Standing]]:
+    """A copy up to a position; without the projections that cannot be made from this log.
+
+    Where making all at once fails, each group that belongs together is made by itself, and what
+    fails then is named.
+    """
+    try:
+        return _build(engine, proof, upto, progress), []
+    except (ProjectionFailed, psycopg.Error) as error:
+        if isinstance(error, psycopg.OperationalError):
+            raise
+    failed = [
+        Standing(name, "stopped", upto, None, because)
+        for island in engine.registry.islands()
+        if (because := _why_not(engine._replace(registry=island), proof, upto))
+        for name in island.by_name
+    ]
+    rest = engine.registry.only(engine.registry.by_name.keys() - {each.name for each in failed})
+    return _build(engine._replace(registry=rest), proof, upto, progress), failed
+
+
+def _build(engine: Engine, proof: AnyCursor, upto: int, progress: Progress) -> Copy:
+    tables.clear(proof, PROOF)
+    copy = Copy(proof, engine.registry, engine.reader, PROOF)
+    build(engine, copy, upto, progress)
+    return copy
+
+
+def _why_not(engine: Engine, proof: AnyCursor, upto: int) -> str | None:
+    try:
+        _build(engine, proof, upto, silent)
+    except (ProjectionFailed, psycopg.Error) as error:
+        if isinstance(error, psycopg.OperationalError):
+            raise
+        cause = error.__cause__ or error
+        return f"it cannot be made from this log: {type(cause).__name__}"
+    return None
 
 
 def _halted(registry: Registry, states: Sequence[Standing]) -> list[Standing]:
@@ -105,24 +141,3 @@ def _meet(copy: Copy, log: Log, reached: int, live: AnyCursor) -> int:
         part.advance(stretches(log, reached, position))
         reached = position
     return reached
-
-
-def _compare(proof: AnyCursor, live: AnyCursor, registry: Registry) -> Difference | None:
-    wanted, found = digests(proof, PROOF, registry), digests(live, LIVE, registry)
-    for name, table in registry.tables.items():
-        if wanted[name] != found[name]:
-            return first_difference(live, LIVE, proof, PROOF, table)
-    return None
-
-
-def log_fault(cursor: AnyCursor) -> str | None:
-    """What is wrong with the log: positions that are missing, or stored bytes that were changed."""
-    row = cursor.execute(GAPS).fetchone()
-    assert row is not None
-    head, events, last = row
-    if not head == events == last:
-        return f"the head is {head}, but there are {events} events and the last is at {last}"
-    forged = cursor.execute(FORGED).fetchone()
-    if forged:
-        return f"the event at position {forged[0]} is not the one that was appended there"
-    return None

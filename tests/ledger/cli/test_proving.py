@@ -29,16 +29,23 @@ def forge(database: Database) -> None:
 class TestVerify:
     def test_its_last_line_is_the_verdict(self, run: Run) -> None:
         tables = len(discover().tables)
-        (line,) = run("verify").stdout.splitlines()
+        *scope, line = run("verify").stdout.splitlines()
         assert line.startswith(
-            f"verified: 4 events, {tables} tables equal to a rebuild from event 1, log intact ("
+            f"verified: 4 events, {tables} tables equal to a rebuild from event 1,"
+            " the log consistent in itself ("
         )
+        assert [each.partition(":")[0] for each in scope] == [
+            "checked", "not checked", "not covered",
+        ]  # fmt: skip
 
     def test_it_names_the_first_difference_and_exits_1(self, run: Run, database: Database) -> None:
         run("verify")
         forge(database)
-        first, last = run("verify", code=1).stdout.splitlines()
-        assert first == "differs: table orders, key A1, column total_minor: live 1, rebuilt 2500"
+        first, *_, last = run("verify", code=1).stdout.splitlines()
+        assert first == (
+            "differs: table orders, key A1, column total_minor: live 1, rebuilt 2500"
+            " (rows: 1 changed)"
+        )
         assert last.startswith("NOT verified")
 
     def test_the_document_says_the_same(self, run_json: RunJson, database: Database) -> None:
@@ -46,7 +53,8 @@ class TestVerify:
         forge(database)
         document = run_json("verify", code=1)
         assert not document["holds"]
-        assert document["difference"]["column"] == "total_minor"
+        (difference,) = document["differences"]
+        assert difference["first"]["column"] == "total_minor"
 
     def test_a_stopped_projection_is_not_proven(self, run: Run, database: Database) -> None:
         run("verify")

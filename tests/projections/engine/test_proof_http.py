@@ -63,7 +63,9 @@ def test_a_row_that_was_changed_is_named(client: TestClient, counter: Counter) -
         conn.execute("update read_models.stock set name = 'forged' where sku = 'MUG'")
     proof = outcome(client, start(client))
     assert proof["state"] == "refuted"
-    difference = proof["report"]["difference"]
+    (found,) = proof["report"]["differences"]
+    assert (found["missing"], found["extra"], found["changed"]) == (0, 0, 1)
+    difference = found["first"]
     assert (difference["table"], difference["key"]) == ("stock", ["MUG"])
     assert (difference["column"], difference["live"]) == ("name", "forged")
 
