@@ -71,8 +71,10 @@ def _line(at: Moment, kind: str, actor: str, outcome: str) -> Change:
 @projection.handles(Event)
 def acted(fact: Event, at: Moment) -> Iterator[Change]:
     """An action of the shop; its kind is its topic without the version."""
-    yield _line(at, at.topic.rpartition(".")[0], at.meta.actor, _outcome(fact))
-    if isinstance(fact, UnreadableEvent):
+    is_unreadable = isinstance(fact, UnreadableEvent)
+    topic = fact.topic if is_unreadable else fact.TOPIC
+    yield _line(at, topic.rpartition(".")[0], at.meta.actor, _outcome(fact))
+    if is_unreadable:
         yield unreadable.line(at, event_id=at.source, type=fact.topic, cause=fact.cause)
 
 
