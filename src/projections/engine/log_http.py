@@ -56,7 +56,9 @@ def list_events(request: Request, query: ManyRecorded) -> Page:
     span = _span(reads, query, "position")
     with reads.snapshot((), query.after):
         found = audit_log.events(reads.engine.log, span, query.limit)
-    return page_by_position([history.envelope(event, reads.engine.reader) for event in found], query.limit)
+    return page_by_position(
+        [history.envelope(event, reads.engine.reader) for event in found], query.limit
+    )
 
 
 @operation(

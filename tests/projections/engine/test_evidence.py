@@ -1,5 +1,7 @@
 """Reads of evidence: whoever sees what events hold is written down, and nobody else."""
 
+import json
+from datetime import datetime
 from typing import Any
 
 from ledger.domain.access import Role
@@ -125,3 +127,21 @@ def test_whoever_may_see_a_history_may_not_therefore_see_what_it_holds(counter: 
     path = f"/issues/{FINDING.issue_id}/history"
     assert counter.get(path, changes=True)["items"]
     assert counter.get(path, 403, payload=True)["code"] == "forbidden"
+
+
+def test_an_event_happened_when_stripe_says_wherever_it_is_shown(counter: Counter) -> None:
+    """By its own page, the list of events, an order's history and the audit log: one meaning."""
+    order = counter.sell()
+    counter.follow()
+    listed = {each["position"]: each for each in counter.get("/events", limit=200)["items"]}
+    history = counter.get(f"/orders/{order.id}/history")["items"]
+    audit = {each["position"]: each for each in counter.get("/audit", limit=200)["items"]}
+    shown = {each["position"]: counter.get(f"/events/{each['position']}") for each in history}
+    assert any(each["source"].startswith("stripe/") for each in history)
+    for line in history:
+        position = line["position"]
+        told = {each[position]["effective_at"] for each in (listed, audit, shown)}
+        assert told == {line["effective_at"]}
+        if line["source"].startswith("stripe/"):
+            created = json.loads(shown[position]["data"]["body"])["created"]
+            assert datetime.fromisoformat(line["effective_at"]).timestamp() == created
