@@ -11,7 +11,10 @@ from kpi.exports.cells import columns_of
 from kpi.exports.declare import Export, Kind, Row
 from ledger.errors import InvalidRequest
 
-MISSING: Final = "Parquet needs an extra that is not installed here: pip install 'ledger[parquet]'."
+MISSING: Final = (
+    "Parquet needs pyarrow, which is not installed here: install Ledger again with its extra, in a"
+    " checkout as pipx install --force '.[parquet]'. CSV and JSON lines need nothing more."
+)
 
 MONEY_DIGITS: Final = (22, 3)
 """All digits of a bigint, and three behind the point: one column holds all currencies."""

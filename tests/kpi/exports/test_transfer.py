@@ -6,6 +6,7 @@ from contextlib import closing
 from hashlib import sha256
 from typing import NoReturn
 
+import psycopg
 import pytest
 
 from kpi.declare import CONTRACT_VERSION
@@ -162,9 +163,7 @@ def test_a_transfer_whose_database_goes_away_is_not_complete(
 
 def end_the_readers(books: Books) -> bool:
     """Answers whether one of them had a cursor open."""
-    with books.engine.database.connect("owner", autocommit=True) as conn:
-        conn.execute("reset role")
-        conn.execute("set role none")
+    with psycopg.connect(books.engine.database.admin_conninfo, autocommit=True) as conn:
         found = conn.execute(
             "select query, pg_terminate_backend(pid, 5000) from pg_stat_activity"
             " where application_name = 'ledger reader' and datname = current_database()"
