@@ -83,6 +83,7 @@ STATUSES: Final[dict[type[LedgerError], int]] = {
     errors.StripeUnavailable: 503,
     errors.StoreUnavailable: 503,
     errors.Stopped: 503,
+    errors.NoLedger: 503,
     errors.PostgresError: 503,
     errors.MigrationError: 503,
     errors.UnknownTopic: 500,

@@ -34,6 +34,7 @@
     ├── StoreUnavailable        the database is away, too slow, full, read-only or stopping
     │   └── LogReplaced           the log is not the one that this process knew
     ├── Stopped                 the work was told to stop in the middle
+    ├── NoLedger                there is no ledger where one shall be read
     ├── PostgresError           the embedded PostgreSQL could not be run
     ├── MigrationError          the database's schema is not what the migrations say
     ├── UnknownTopic            the log holds an event that this version cannot read
@@ -185,6 +186,10 @@ class LogReplaced(StoreUnavailable):
 
 class Stopped(LedgerError):
     """The work was told to stop before it was done; the process ends."""
+
+
+class NoLedger(LedgerError):
+    """There is no ledger here; `ledger serve` or `ledger import` makes one."""
 
 
 class PostgresError(LedgerError):

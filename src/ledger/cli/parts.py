@@ -17,12 +17,36 @@ if TYPE_CHECKING:
     from projections.engine.build import Engine
 
 
+MAY_MAKE = frozenset(
+    ("backfill", "demo", "follow", "import", "migrate", "serve", "stock define", "token issue")
+)
+"""The verbs that make a ledger where there is none, because they may be the first thing that is
+done with it. Every other verb works on a ledger that exists, or says that there is none."""
+
+
+def verb() -> str:
+    """The verb that runs, as it was called: `token list`."""
+    from click import get_current_context
+
+    context, names = get_current_context(silent=True), list[str]()
+    while context is not None and context.parent is not None:
+        names.append(context.info_name or "")
+        context = context.parent
+    return " ".join(reversed(names))
+
+
 def ready() -> Settings:
-    """The settings, checked; warnings of what follows go to stderr."""
+    """The settings, checked; warnings of what follows go to stderr.
+
+    Raises `NoLedger` where there is none, unless the verb may make one.
+    """
     from ledger import settings, telemetry
+    from ledger.postgres.database import check_ledger
 
     loaded = settings.load()
     telemetry.configure("warning")
+    if verb() not in MAY_MAKE:
+        check_ledger(loaded)
     return loaded
 
 

@@ -14,6 +14,7 @@ from psycopg.errors import DuplicateDatabase, UniqueViolation
 from psycopg_pool import ConnectionPool
 
 from ledger import waits
+from ledger.errors import NoLedger
 from ledger.postgres.failures import store_errors
 from ledger.postgres.migrate import LOCK_SECONDS, migrate
 from ledger.postgres.session import MARGIN_SECONDS, Session
@@ -160,6 +161,24 @@ class Database:
         statement = 0 if longest == UNLIMITED else round(longest * 1000)
         lock = round(self.limits.write * 1000)
         return f"-c statement_timeout={statement}ms -c lock_timeout={lock}ms"
+
+
+def check_ledger(settings: Settings) -> None:
+    """Raise `NoLedger`, which says where was looked, where no ledger was ever made.
+
+    Makes nothing, and starts nothing. Raises `StoreUnavailable` too.
+    """
+    if settings.database_url is None:
+        if not (settings.ledger_home / "postgres" / "data" / "PG_VERSION").exists():
+            raise _no_ledger(f"in the folder {settings.ledger_home.resolve()}")
+        return
+    with _connect(settings.database_url.get_secret_value(), autocommit=True) as conn:
+        if conn.execute("select to_regclass('ledger.stored_events')").fetchone() == (None,):
+            raise _no_ledger(f"in the database {conn.info.dbname} on {conn.info.host}")
+
+
+def _no_ledger(where: str) -> NoLedger:
+    return NoLedger(f"There is no ledger {where}; `ledger serve` or `ledger import` makes one.")
 
 
 @contextmanager
