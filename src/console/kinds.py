@@ -60,7 +60,8 @@ _PAYMENTS: Final = (
     "disputed_minor", "net_minor",
 )  # fmt: skip
 _SUBSCRIPTIONS: Final = (
-    "subscription_id", "state", "mrr_minor", "current_period_end", "started_at", "canceled_at",
+    "subscription_id", "state", "mrr_minor", "mrr_known", "current_period_end", "started_at",
+    "canceled_at",
 )  # fmt: skip
 _INVOICES: Final = (
     "invoice_id", "created_at", "state", "due_minor", "paid_minor", "remaining_minor", "paid_at",
@@ -151,6 +152,7 @@ _SUBSCRIPTION: Final = Kind(
         ),
         "customer_id": (),
         "currency": (),
+        "mrr_known": ("true", "false"),
         "cancel_at_period_end": ("true", "false"),
     },
     related=(Related("Invoices", "invoices", "invoice_id", "subscription_id", _INVOICES),),

@@ -138,11 +138,21 @@ Measure = Sum | Balance | Rows | Total | Ratio
 
 
 @dataclass(frozen=True)
+class Clause:
+    """A part of a rule that a figure follows, and where that rule is written."""
+
+    says: str
+    source: str
+
+
+@dataclass(frozen=True)
 class Figure:
     """A number that is shown or exported.
 
     `id` is its name everywhere, as a column of exports too. `formula` says in words how it is made,
-    `dated_by` which time places its facts in a day, `since` in which contract it was first.
+    `dated_by` which time places its facts in a day, `since` in which contract it was first,
+    `clauses` the rule that it follows. `uncounted` is the figure that says how much it could not
+    count: it is told wherever this one is.
     """
 
     id: str
@@ -153,6 +163,8 @@ class Figure:
     measure: Measure
     dated_by: str
     since: int = 1
+    clauses: tuple[Clause, ...] = ()
+    uncounted: str | None = None
 
     @property
     def has_currency(self) -> bool:
@@ -224,10 +236,11 @@ def figure(name: str) -> Figure:
 
 
 def with_parts(figures: Iterable[Figure]) -> list[Figure]:
-    """These figures and all that they are computed from, parts first."""
+    """These figures, all that they are computed from and what they leave out, parts first."""
     found: dict[str, Figure] = {}
     for each in figures:
-        for part in with_parts(map(figure, each.parts)):
+        needed = each.parts if each.uncounted is None else (*each.parts, each.uncounted)
+        for part in with_parts(map(figure, needed)):
             found[part.id] = part
         found[each.id] = each
     return list(found.values())

@@ -59,6 +59,13 @@ def _family(title: str, figures: tuple[Figure, ...]) -> Iterator[str]:
             f" {facts} |"
         )
 
+    for each in figures:
+        if each.clauses:
+            yield f"\nThe rule that `{each.id}` follows:\n"
+            yield "| clause | source |"
+            yield "|---|---|"
+            yield from (f"| {clause.says} | {clause.source} |" for clause in each.clauses)
+
 
 def _formula(figure: Figure) -> str:
     match figure.measure:
@@ -95,4 +102,6 @@ def definition(figure: Figure) -> dict[str, Any]:
         "facts": list(figure.facts),
         "parts": list(figure.parts),
         "since": figure.since,
+        "clauses": [{"says": each.says, "source": each.source} for each in figure.clauses],
+        "uncounted": figure.uncounted,
     }

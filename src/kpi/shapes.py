@@ -102,11 +102,15 @@ class RestsOnAnswer(Shape):
 
 
 class FigureAnswer(Shape):
-    """A value in its unit; `previous` and `change_pct` are null unless windows are compared."""
+    """A value in its unit; `previous` and `change_pct` are null unless windows are compared.
+
+    `uncounted` is how many things it leaves out because something of them is not known.
+    """
 
     value: Number
     previous: Number
     change_pct: Percent | None
+    uncounted: int | None = None
 
 
 class FiguresAnswer(Shape):
@@ -235,8 +239,18 @@ class SnapshotsAnswer(Shape):
     items: list[SnapshotAnswer]
 
 
+class ClauseAnswer(Shape):
+    """A part of a rule that a figure follows, and where that rule is written."""
+
+    says: str
+    source: str
+
+
 class DefinitionAnswer(Shape):
-    """What a figure is; a `family` is a title for figures that belong together."""
+    """What a figure is; a `family` is a title for figures that belong together.
+
+    `uncounted` is the figure that says how much it could not count.
+    """
 
     id: str
     label: str
@@ -249,6 +263,8 @@ class DefinitionAnswer(Shape):
     facts: list[str]
     parts: list[str]
     since: int
+    clauses: list[ClauseAnswer]
+    uncounted: str | None
 
 
 class DefinitionsAnswer(Shape):

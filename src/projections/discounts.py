@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 from typing_extensions import TypeAliasType
 
 from ledger.domain.billing_facts import CouponFact, DiscountFact, Terms
@@ -16,6 +17,8 @@ from projections.engine.declare import (
     Projection,
     key,
     known,
+    least,
+    named,
     newest,
 )
 from projections.engine.row import Currency, Row, Words
@@ -34,12 +37,19 @@ class Discount(Row):
     amount_off_minor: int | None
     """Off each invoice, in `currency`."""
     currency: Currency | None
+    amounts: dict[str, int] | None
+    """What it takes off in other currencies, where a coupon says it."""
+    products: list[str] | None
+    """What it is for, where a coupon says it; null for everything."""
     subscription_id: str | None
     customer_id: str | None
+    customer_wide: bool
+    """Whether it is for all subscriptions of the customer that have none of their own."""
     account: str | None
     """The connected account that it belongs to; null for Stripe's own of the shop."""
     started_at: datetime | None
     ends_at: datetime | None
+    ended_at: datetime | None
 
 
 # Stripe never changes a coupon's terms, but another coupon may be made under the id of one that
@@ -52,6 +62,7 @@ coupons = Mirror(
     amount_off_minor=newest("bigint"),
     currency=newest("text"),
     name=newest("text"),
+    limits=named("text"),
 )
 discount_reports = Mirror(
     "discount_reports",
@@ -61,11 +72,14 @@ discount_reports = Mirror(
     percent_off=known("text"),
     amount_off_minor=known("bigint"),
     currency=known("text"),
+    limits=known("text"),
     subscription_id=known("text"),
     customer_id=known("text"),
+    customer_wide=least("boolean"),
     account=known("text"),
     started_at=known("timestamptz"),
     ends_at=known("timestamptz"),
+    ended_at=least("timestamptz"),
     indexes=("coupon_id",),
 )
 discounts = Derived(
@@ -79,9 +93,14 @@ discounts = Derived(
             case when d.duration is null then c.amount_off_minor else d.amount_off_minor end
                 as amount_off_minor,
             case when d.duration is null then c.currency else d.currency end as currency,
-            d.subscription_id, d.customer_id, d.account, d.started_at, d.ends_at
+            l.limits -> 'amounts' as amounts, l.limits -> 'products' as products,
+            d.subscription_id, d.customer_id, d.customer_wide, d.account, d.started_at, d.ends_at,
+            d.ended_at
         from discount_reports as d
         left join coupons as c on c.coupon_id = d.coupon_id
+        cross join lateral (
+            select case when d.duration is null then c.limits else d.limits end::jsonb as limits
+        ) as l
     """,
     touched="""
         select discount_id from staged_discount_reports
@@ -124,17 +143,27 @@ def given(fact: DiscountFact, at: Moment) -> Iterator[Change]:
         coupon_id=fact.coupon_id,
         subscription_id=fact.subscription_id,
         customer_id=fact.customer_id,
+        customer_wide=fact.customer_wide,
         account=at.account,
         started_at=fact.started_at,
-        ends_at=fact.ends_at,
+        ends_at=None if fact.ended else fact.ends_at,
+        ended_at=at.effective_at if fact.ended else None,
         **({} if fact.terms is None else _columns(fact.terms)),
     )
 
 
-def _columns(terms: Terms) -> dict[str, str | int | None]:
+def _columns(terms: Terms) -> dict[str, Any]:
     return {
         "duration": terms.duration,
         "percent_off": terms.percent_off,
         "amount_off_minor": terms.amount_off_minor,
         "currency": terms.currency,
+        "limits": _limits(terms),
     }
+
+
+def _limits(terms: Terms) -> str | None:
+    """Amounts in other currencies and products, as the same JSON for the same terms."""
+    known = {"amounts": terms.amounts, "products": terms.products}
+    told = {name: value for name, value in known.items() if value is not None}
+    return msgspec.json.encode(told, order="sorted").decode() if told else None

@@ -8,6 +8,7 @@ from ledger.domain.billing_facts import (
     InvoiceFact,
     InvoicePaymentFact,
     PayoutFact,
+    PriceFact,
     SubscriptionFact,
 )
 from ledger.domain.events import (
@@ -59,19 +60,28 @@ UNLISTED = ("charge", "coupon")
 # An object's own events, and those of what hangs on it: what an event names together belongs
 # together. Not through customers and products, which connect everything with everything, nor
 # through issues, which are looked at for their own sake. A subscription's invoices belong to it,
-# what became of their payments does not; a coupon's own events do, its other discounts do not.
+# what became of their payments does not; a coupon's and a price's own events do, what else uses
+# them does not; and so do discounts that its customer has on all of his subscriptions.
 RELATED = """
 with recursive related (kind, id) as (
     select kind collate "C", id collate "C"
     from unnest(%(kinds)s::text[], %(ids)s::text[]) as given (kind, id)
     union
-    select case other.kind when 'used_coupon' then 'coupon' else other.kind end, other.id
+    select
+        case other.kind
+            when 'used_coupon' then 'coupon'
+            when 'used_price' then 'price'
+            when 'customer' then 'discounts_of_customer'
+            else other.kind
+        end,
+        other.id
     from related
     join links as own using (kind, id)
     join links as other using (position)
-    where related.kind not in ('customer', 'sku', 'issue', 'coupon')
+    where related.kind not in ('customer', 'sku', 'issue', 'coupon', 'price')
         and case related.kind
-            when 'subscription' then other.kind = 'discount'
+            when 'subscription' then other.kind in ('discount', 'used_price', 'customer')
+            when 'discounts_of_customer' then other.kind = 'used_coupon'
             when 'discount' then other.kind = 'used_coupon'
             else other.kind in ('payment', 'charge', 'refund', 'dispute', 'checkout')
         end
@@ -158,10 +168,12 @@ def customer(fact: CustomerFact, at: Moment) -> Iterable[Change]:
 
 @projection.handles(SubscriptionFact)
 def subscription(fact: SubscriptionFact, at: Moment) -> Iterable[Change]:
-    """A subscription names its customer and its discounts."""
+    """A subscription names its customer, its discounts, and prices that say what they cost."""
     discounts = {*fact.discount_ids, *(name for item in fact.items for name in item.discount_ids)}
+    prices = {item.price_id for item in fact.items if item.asked is not None}
     lines = _named(at, subscription=fact.subscription_id, customer=fact.customer_id)
-    return [*lines, *(line for name in discounts for line in _named(at, discount=name))]
+    lines += [line for name in discounts for line in _named(at, discount=name)]
+    return lines + [line for name in prices for line in _named(at, used_price=name)]
 
 
 @projection.handles(DiscountFact)
@@ -173,7 +185,14 @@ def discount(fact: DiscountFact, at: Moment) -> Iterable[Change]:
         used_coupon=fact.coupon_id if fact.terms is None else None,
         subscription=fact.subscription_id,
         customer=fact.customer_id,
+        discounts_of_customer=fact.customer_id if fact.customer_wide else None,
     )
+
+
+@projection.handles(PriceFact)
+def price(fact: PriceFact, at: Moment) -> Iterable[Change]:
+    """A price stands alone."""
+    return _named(at, price=fact.price_id)
 
 
 @projection.handles(CouponFact)

@@ -1,82 +1,95 @@
 """Movements of monthly recurring revenue: what each customer's changes did to it, and by day.
 
 Stripe's rule, https://docs.stripe.com/billing/subscriptions/analytics: a subscriber is a customer
-with a paid subscription that is active or past due, so one whose MRR is above nothing. His first
-one makes him new, a second one is expansion, the last one's end is churn, what comes after that is
-reactivation: customers are told apart, not subscriptions; and per currency, as all money is. A
-subscription that costs nothing counts as active and makes no subscriber: its kind is `free`.
+with a paid subscription that is active or past due, so one whose MRR is above nothing, or not
+known. His first one makes him new, a second one is expansion, the last one's end is churn, what
+comes after that is reactivation: customers are told apart, not subscriptions; and per currency, as
+all money is.
+
+Three kinds move no money: `free` is a subscription that costs nothing, which counts as active and
+makes no subscriber; `scheduled` one whose end had been asked for before; `unknown` says that more
+or less of the same MRR is known. What becomes known later is counted where it belongs, from the
+first report on that it is about: the movements from there are made again.
 """
 
 from projections.engine.declare import Derived, Projection, Rollup
 
+# Of one second what begins comes first, so that a change of plans is no churn.
 MOVEMENTS = """
 select
-    v.subscription_id, v.version, v.customer_id, v.currency, v.at,
+    v.subscription_id, v.at, v.customer_id, v.currency,
     ledger.business_day(v.at) as day,
     case
-        when change.amount_minor = 0 then 'free'
-        when customer.mrr_minor = 0 and customer.was_subscriber then 'reactivation'
-        when customer.mrr_minor = 0 then 'new'
-        when customer.mrr_minor + change.amount_minor = 0 then 'churned'
-        when change.amount_minor > 0 then 'expansion'
+        when change.amount_minor = 0 and change.paying = 0 then
+            case
+                when change.subscriptions = 0 then 'unknown'
+                when before.ends or v.ends and change.subscriptions > 0 then 'scheduled'
+                else 'free'
+            end
+        when customer.paying = 0 and customer.was_subscriber then 'reactivation'
+        when customer.paying = 0 then 'new'
+        when customer.paying + change.paying = 0 then 'churned'
+        when change.amount_minor > 0 or change.amount_minor = 0 and change.paying > 0
+        then 'expansion'
         else 'contraction'
     end collate "C" as kind,
     change.amount_minor,
     change.subscriptions,
-    case when customer.mrr_minor = 0 and change.amount_minor <> 0 then 1 else 0 end::bigint
-        as subscribers_new,
-    case
-        when customer.mrr_minor > 0 and customer.mrr_minor + change.amount_minor = 0 then 1
-        else 0
-    end::bigint as subscribers_churned
+    change.uncounted,
+    (customer.paying = 0 and change.paying > 0)::integer::bigint as subscribers_new,
+    (customer.paying > 0 and customer.paying + change.paying = 0)::integer::bigint
+        as subscribers_churned
 from subscription_versions as v
 left join lateral (
-    select mrr_minor, active
+    select mrr_minor, active, uncounted, pays, ends
     from subscription_versions
-    where subscription_id = v.subscription_id and version < v.version
-    order by version desc
+    where subscription_id = v.subscription_id and at < v.at
+    order by at desc
     limit 1
 ) as before on true
 cross join lateral (
     select
         v.mrr_minor - coalesce(before.mrr_minor, 0) as amount_minor,
-        v.active - coalesce(before.active, 0) as subscriptions
+        v.active - coalesce(before.active, 0) as subscriptions,
+        v.uncounted - coalesce(before.uncounted, 0) as uncounted,
+        v.pays::integer - coalesce(before.pays, false)::integer as paying
 ) as change
 cross join lateral (
     select
-        coalesce(sum(mrr_minor) filter (where version = newest), 0)::bigint as mrr_minor,
-        coalesce(bool_or(mrr_minor > 0), false) as was_subscriber
+        count(*) filter (where pays and at = newest) as paying,
+        coalesce(bool_or(pays), false) as was_subscriber
     from (
-        select mrr_minor, version, max(version) over (partition by subscription_id) as newest
+        select pays, at, max(at) over (partition by subscription_id) as newest
         from subscription_versions
         where customer_id = v.customer_id and currency = v.currency
-            and (version, subscription_id) < (v.version, v.subscription_id)
+            and (at, not pays, subscription_id) < (v.at, not v.pays, v.subscription_id)
     ) as earlier
 ) as customer
-where change.amount_minor <> 0 or change.subscriptions <> 0
+where change.amount_minor <> 0 or change.subscriptions <> 0 or change.uncounted <> 0
+    or change.paying <> 0
 """
 
-# From the first version that changed on, all of its customer's are counted anew.
+# From the first version that changed on, all of its customer's are counted again.
 mrr_movements = Derived(
     "mrr_movements",
-    key=("subscription_id", "version"),
+    key=("subscription_id", "at"),
     view=MOVEMENTS,
     touched="""
-        select v.subscription_id, v.version
+        select v.subscription_id, v.at
         from (
-            select v.customer_id, v.currency, min(t.version) as version
+            select v.customer_id, v.currency, min(t.at) as at
             from (
-                select subscription_id, min(version) as version
+                select subscription_id, min(at) as at
                 from touched_subscription_versions
                 group by subscription_id
             ) as t
             join subscription_versions as v
-                on v.subscription_id = t.subscription_id and v.version >= t.version
+                on v.subscription_id = t.subscription_id and v.at >= t.at
             group by v.customer_id, v.currency
         ) as since
         join subscription_versions as v
             on v.customer_id = since.customer_id and v.currency = since.currency
-                and v.version >= since.version
+                and v.at >= since.at
     """,
     indexes=("day, currency", "customer_id"),
 )
@@ -91,6 +104,7 @@ mrr_daily = Rollup(
         "churned_minor",
         "reactivation_minor",
         "subscriptions",
+        "uncounted",
         "subscribers",
         "new_subscribers",
         "churned_subscribers",
@@ -106,6 +120,7 @@ mrr_daily = Rollup(
             case when kind = 'churned' then amount_minor else 0 end as churned_minor,
             case when kind = 'reactivation' then amount_minor else 0 end as reactivation_minor,
             subscriptions,
+            uncounted,
             subscribers_new - subscribers_churned as subscribers,
             subscribers_new as new_subscribers,
             subscribers_churned as churned_subscribers

@@ -5,10 +5,10 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from ledger.domain.mrr import Interval
 from webhooks.stripe_objects import (
     Amount,
     Currency,
+    Customer,
     Id,
     Reference,
     Seconds,
@@ -60,12 +60,20 @@ class Transform(Struct, kw_only=True, gc=False):
 class Recurring(Struct, kw_only=True, gc=False):
     """`price.recurring`."""
 
-    interval: Interval
+    interval: Word
     interval_count: Intervals = 1
     usage_type: Word | None = None
 
 
-class Price(Struct, kw_only=True, gc=False):
+class PriceOption(Struct, kw_only=True, gc=False):
+    """`price.currency_options`, where Stripe was asked for it: the price in another currency."""
+
+    unit_amount: Amount | None = None
+    unit_amount_decimal: Decimal | None = None
+    tiers: list[Tier] | None = None
+
+
+class Price(StripeObject, kw_only=True, gc=False):
     """docs.stripe.com/api/prices/object; since 2020, beside the plan of before."""
 
     id: Id
@@ -73,29 +81,44 @@ class Price(Struct, kw_only=True, gc=False):
     currency: Currency | None = None
     unit_amount: Amount | None = None
     unit_amount_decimal: Decimal | None = None
+    currency_options: Annotated[dict[str, PriceOption], Meta(max_length=500)] | None = None
     recurring: Recurring | None = None
+    billing_scheme: Word | None = None
     tiers: list[Tier] | None = None
     tiers_mode: Word | None = None
     transform_quantity: Transform | None = None
 
 
-class Plan(Struct, kw_only=True, gc=False):
+class Plan(StripeObject, kw_only=True, gc=False):
     """docs.stripe.com/api/plans/object."""
 
     id: Id
-    interval: Interval
+    interval: Word
     interval_count: Intervals = 1
     product: Reference = None
     currency: Currency | None = None
     amount: Amount | None = None
     amount_decimal: Decimal | None = None
     usage_type: Word | None = None
+    billing_scheme: Word | None = None
     tiers: list[Tier] | None = None
     tiers_mode: Word | None = None
     transform_usage: Transform | None = None
 
 
 # ── Discounts ───────────────────────────────────────────────────────────────────────────────────
+
+
+class CouponOption(Struct, kw_only=True, gc=False):
+    """`coupon.currency_options`, where Stripe was asked for it."""
+
+    amount_off: Amount | None = None
+
+
+class AppliesTo(Struct, kw_only=True, gc=False):
+    """`coupon.applies_to`, where Stripe was asked for it."""
+
+    products: Annotated[list[Id], Meta(max_length=1000)] = []
 
 
 class Coupon(StripeObject, kw_only=True, gc=False):
@@ -108,6 +131,8 @@ class Coupon(StripeObject, kw_only=True, gc=False):
     percent_off: Decimal | None = None
     amount_off: Amount | None = None
     currency: Currency | None = None
+    currency_options: Annotated[dict[str, CouponOption], Meta(max_length=500)] | None = None
+    applies_to: AppliesTo | None = None
     name: Text | None = None
 
 
@@ -125,11 +150,27 @@ class Discount(StripeObject, kw_only=True, gc=False):
     source: Source | None = None
     customer: Reference = None
     subscription: Reference = None
+    subscription_item: Reference = None
+    invoice: Reference = None
+    invoice_item: Reference = None
+    checkout_session: Reference = None
     start: Seconds | None = None
     end: Seconds | None = None
 
 
 Discounts = Annotated[list[Id | Discount], Meta(max_length=100)]  # Stripe takes twenty
+
+
+class DiscountList(CutList, kw_only=True, gc=False):
+    """Discounts, should Stripe ever write them as it writes its longer lists."""
+
+    data: Discounts = []
+
+
+class DiscountedCustomer(Customer, kw_only=True, gc=False):
+    """A customer, with the discount of all that he has: docs.stripe.com/api/customers/object."""
+
+    discount: Discount | None = None
 
 
 # ── Subscriptions ───────────────────────────────────────────────────────────────────────────────
@@ -142,15 +183,22 @@ class Item(Struct, kw_only=True, gc=False):
     price: Price | None = None
     plan: Plan | None = None
     quantity: Count | None = None
-    discounts: Discounts | None = None
+    discounts: Discounts | DiscountList | None = None
     current_period_start: Seconds | None = None
     current_period_end: Seconds | None = None
 
 
-class ItemList(Struct, kw_only=True, gc=False):
-    """`subscription.items`; Stripe takes twenty."""
+class ItemList(CutList, kw_only=True, gc=False):
+    """`subscription.items`; Stripe takes twenty, and shows the first ten in an event."""
 
     data: Annotated[list[Item], Meta(max_length=1000)] = []
+
+
+class PauseCollection(Struct, kw_only=True, gc=False):
+    """`subscription.pause_collection`."""
+
+    behavior: Word | None = None
+    resumes_at: Seconds | None = None
 
 
 class Subscription(StripeObject, kw_only=True, gc=False):
@@ -166,8 +214,10 @@ class Subscription(StripeObject, kw_only=True, gc=False):
     plan: Plan | None = None
     quantity: Count | None = None
     discount: Discount | None = None
-    discounts: Discounts | None = None
+    discounts: Discounts | DiscountList | None = None
     cancel_at_period_end: bool | None = None
+    cancel_at: Seconds | None = None
+    pause_collection: PauseCollection | None = None
     current_period_start: Seconds | None = None
     current_period_end: Seconds | None = None
     trial_end: Seconds | None = None
@@ -224,6 +274,64 @@ class InvoicePaymentList(CutList, kw_only=True, gc=False):
     data: list[InvoicePayment] = []
 
 
+class LinePrice(Struct, kw_only=True, gc=False):
+    """`line.price` or `line.plan`, until 2025-03-31: amounts are in the currency of the price."""
+
+    id: Id
+    currency: Currency | None = None
+    unit_amount: Amount | None = None
+    unit_amount_decimal: Decimal | None = None
+    amount: Amount | None = None
+    amount_decimal: Decimal | None = None
+
+
+class PriceDetails(Struct, kw_only=True, gc=False):
+    """`line.pricing.price_details`."""
+
+    price: Reference = None
+
+
+class Pricing(Struct, kw_only=True, gc=False):
+    """`line.pricing`, since 2025-03-31: the amount is in the currency of the line."""
+
+    price_details: PriceDetails | None = None
+    unit_amount_decimal: Decimal | None = None
+
+
+class SubscriptionItemDetails(Struct, kw_only=True, gc=False):
+    """`line.parent.subscription_item_details`."""
+
+    subscription: Reference = None
+    proration: bool | None = None
+
+
+class LineParent(Struct, kw_only=True, gc=False):
+    """`line.parent`, since 2025-03-31."""
+
+    subscription_item_details: SubscriptionItemDetails | None = None
+
+
+class Line(Struct, kw_only=True, gc=False):
+    """docs.stripe.com/api/invoice-line-item/object."""
+
+    type: Word | None = None
+    amount: SignedAmount | None = None
+    currency: Currency | None = None
+    quantity: Count | None = None
+    proration: bool | None = None
+    subscription: Reference = None
+    price: LinePrice | None = None
+    plan: LinePrice | None = None
+    pricing: Pricing | None = None
+    parent: LineParent | None = None
+
+
+class LineList(CutList, kw_only=True, gc=False):
+    """`invoice.lines`, of which an event shows the first ten."""
+
+    data: list[Line] = []
+
+
 class Invoice(StripeObject, kw_only=True, gc=False):
     """docs.stripe.com/api/invoices/object; before it had a status, three flags said it.
 
@@ -249,6 +357,7 @@ class Invoice(StripeObject, kw_only=True, gc=False):
     charge: Reference = None
     payment_intent: Reference = None
     payments: InvoicePaymentList | None = None
+    lines: LineList | None = None
     period_start: Seconds | None = None
     period_end: Seconds | None = None
     status_transitions: Transitions | None = None

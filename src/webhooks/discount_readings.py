@@ -6,9 +6,11 @@ A discount carries its coupon until 2025-09-30, and only the coupon's id since.
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from ledger.domain.billing_facts import CouponFact, DiscountFact, Terms
 from ledger.domain.facts import Fact
-from webhooks.billing_objects import Coupon, Discount, Discounts
+from webhooks.billing_objects import Coupon, Discount, DiscountList, Discounts
 from webhooks.prices import decimal_text
 from webhooks.readings import at, id_of, unknown_words
 from webhooks.stripe_objects import Envelope
@@ -25,14 +27,15 @@ def coupon_facts(coupon: Coupon, _event: Envelope, _metadata_key: str) -> list[F
     return [CouponFact(coupon_id=coupon.id, terms=terms, name=coupon.name), *_unknown(coupon)]
 
 
-def discount_facts(discount: Discount, _event: Envelope, _metadata_key: str) -> list[Fact]:
-    """A discount, made, changed or ended: its subscription's own reports say when it applies."""
+def discount_facts(discount: Discount, event: Envelope, _metadata_key: str) -> list[Fact]:
+    """A discount, made, changed or ended; when one of a subscription applies, that says itself."""
     coupon = _coupon(discount)
-    return [discount_fact(discount), *(_unknown(coupon) if isinstance(coupon, Coupon) else ())]
+    fact = replace(discount_fact(discount), ended=event.type == "customer.discount.deleted")
+    return [fact, *(_unknown(coupon) if isinstance(coupon, Coupon) else ())]
 
 
 def discount_fact(discount: Discount, subscription_id: str | None = None) -> DiscountFact:
-    """A discount that an event is about, or that its subscription shows."""
+    """A discount that an event is about, or that its subscription or customer shows."""
     coupon = _coupon(discount)
     subscription_id = id_of(discount.subscription) or subscription_id
     return DiscountFact(
@@ -41,9 +44,21 @@ def discount_fact(discount: Discount, subscription_id: str | None = None) -> Dis
         terms=_terms(coupon) if isinstance(coupon, Coupon) else None,
         subscription_id=subscription_id,
         customer_id=id_of(discount.customer),
+        customer_wide=_is_customer_wide(discount, subscription_id),
         started_at=None if discount.start is None else at(discount.start),
         ends_at=None if discount.end is None else at(discount.end),
     )
+
+
+def listed(discounts: Discounts | DiscountList | None) -> Discounts:
+    """The discounts of a list, in whichever way Stripe writes it."""
+    return discounts.data if isinstance(discounts, DiscountList) else discounts or []
+
+
+def missing(*lists: Discounts | DiscountList | None) -> int:
+    """How many discounts these lists do not show, at least."""
+    cut = (each for each in lists if isinstance(each, DiscountList))
+    return sum(each.at_least(len(each.data)) - len(each.data) for each in cut)
 
 
 def names_of(discounts: Sequence[str | Discount], subscription_id: str) -> tuple[str, ...]:
@@ -63,6 +78,18 @@ def shown(discounts: Discounts, subscription_id: str) -> Iterator[DiscountFact]:
 
 def _unknown(coupon: Coupon) -> Iterator[Fact]:
     return unknown_words("coupon", coupon.id, ("duration", coupon.duration, _DURATIONS))
+
+
+def _is_customer_wide(discount: Discount, subscription_id: str | None) -> bool:
+    """Whether nothing narrower than a customer is named."""
+    narrower = (
+        subscription_id,
+        discount.subscription_item,
+        discount.invoice,
+        discount.invoice_item,
+        discount.checkout_session,
+    )
+    return discount.customer is not None and not any(narrower)
 
 
 def _coupon(discount: Discount) -> Coupon | str | None:
@@ -90,7 +117,21 @@ def _terms(coupon: Coupon) -> Terms | None:
         percent_off=None if coupon.percent_off is None else _percent(coupon.percent_off),
         amount_off_minor=coupon.amount_off,
         currency=coupon.currency.lower() if coupon.currency else None,
+        amounts=_amounts(coupon),
+        products=tuple(coupon.applies_to.products) if coupon.applies_to else None,
     )
+
+
+def _amounts(coupon: Coupon) -> dict[str, int] | None:
+    """What it takes off in other currencies."""
+    if coupon.currency_options is None:
+        return None
+    options = coupon.currency_options.items()
+    return {
+        currency.lower(): option.amount_off
+        for currency, option in options
+        if option.amount_off is not None
+    }
 
 
 def _percent(number: Decimal) -> str:

@@ -1,25 +1,71 @@
-"""Stripe's prices, and the plans of before, as prices of the domain."""
+"""Stripe's prices, and the plans of before, as prices of the domain and as facts.
 
-from collections.abc import Sequence
+An amount is in the currency of the price, which may have others, and its subscriptions too:
+https://docs.stripe.com/products-prices/manage-prices#create-multi-currency-prices
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.domain import mrr
+from ledger.domain.billing_facts import PriceAmount, PriceFact, PriceTier
+from ledger.domain.facts import Fact
 from ledger.domain.money import MAX_MINOR
-from webhooks.billing_objects import Item, Plan, Price, Tier, Transform
-from webhooks.stripe_objects import Reference
+from webhooks.billing_objects import Item, Line, LinePrice, Plan, Price, Tier, Transform
+from webhooks.readings import id_of
+from webhooks.stripe_objects import Envelope, Reference
 
 _MAX_DECIMALS = 12  # docs.stripe.com/api/prices: of `unit_amount_decimal`
 
 
-class ListPrice(Struct, frozen=True):
-    """A price, and by which ids it is known."""
+class ListPrice(Struct, frozen=True, kw_only=True):
+    """A price in its currency and, as far as Stripe says, in others; and its ids."""
 
     price: mrr.Price
+    others: Mapping[str, mrr.Price]
+    is_tiered: bool
     price_id: str
     product: Reference
     currency: str | None
+
+    def in_currency(self, currency: str) -> mrr.Price:
+        """The price in a currency, its amount unknown where Stripe does not say it."""
+        if self.currency in (currency, None):
+            return self.price
+        return self.others.get(currency) or replace(self.price, unit=None, tiers=())
+
+    @property
+    def is_per_unit(self) -> bool:
+        """Whether each unit costs the same and is sold by itself."""
+        return not self.is_tiered and self.price.divide_by == 1
+
+
+def price_facts(price: Price, _event: Envelope, _metadata_key: str) -> list[Fact]:
+    """What a price costs; one that is asked once only says nothing."""
+    return [] if price.recurring is None else _told(_of_price(price))
+
+
+def plan_facts(plan: Plan, _event: Envelope, _metadata_key: str) -> list[Fact]:
+    """What a plan costs: it is the price of its id, too."""
+    return _told(_of_plan(plan))
+
+
+def unit_of(line: Line, currency: str) -> tuple[str, str] | None:
+    """A price's id and what a unit of it costs, as an invoice in a currency tells it, if it does.
+
+    An amount that the price has in another currency is none of this one; what so many units cost
+    together says what one does, before discounts.
+    """
+    priced = line.price or line.plan
+    details = line.pricing.price_details if line.pricing else None
+    price_id = id_of(details.price) if details else priced and priced.id
+    if price_id is None or (line.currency or currency).lower() != currency:
+        return None
+    unit = _unit(line, priced, currency)
+    return None if unit is None else (price_id, decimal_text(unit))
 
 
 def list_price(item: Item) -> ListPrice | None:
@@ -44,6 +90,46 @@ def decimal_text(number: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def _told(listed: ListPrice) -> list[Fact]:
+    """The price in every currency in which its amount is known."""
+    own = {} if listed.currency is None else {listed.currency: listed.price}
+    amounts = tuple(_amounts(own | dict(listed.others)))
+    product_id = id_of(listed.product)
+    if not amounts:
+        return []
+    return [PriceFact(price_id=listed.price_id, product_id=product_id, amounts=amounts)]
+
+
+def _amounts(prices: Mapping[str, mrr.Price]) -> Iterator[PriceAmount]:
+    for currency, price in prices.items():
+        if price.unit is not None:
+            yield PriceAmount(currency=currency, unit=decimal_text(price.unit))
+        elif price.tiers:
+            tiers = tuple(map(_tier_fact, price.tiers))
+            yield PriceAmount(currency=currency, tiers=tiers, graduated=price.graduated)
+
+
+def _tier_fact(tier: mrr.Tier) -> PriceTier:
+    return PriceTier(up_to=tier.up_to, unit=decimal_text(tier.unit), flat=decimal_text(tier.flat))
+
+
+def _unit(line: Line, priced: LinePrice | None, currency: str) -> Decimal | None:
+    if line.pricing is not None:
+        unit = line.pricing.unit_amount_decimal
+        return unit if unit is not None and unit >= 0 else None
+    if priced is not None and (priced.currency or currency).lower() == currency:
+        unit = _amount(
+            priced.unit_amount_decimal or priced.amount_decimal,
+            priced.amount if priced.unit_amount is None else priced.unit_amount,
+        )
+        if unit is not None:
+            return unit
+    if not line.quantity or line.amount is None or line.amount < 0:
+        return None
+    unit, rest = divmod(line.amount, line.quantity)
+    return None if rest else Decimal(unit)
+
+
 def _of_price(price: Price) -> ListPrice:
     assert price.recurring is not None
     recurring = price.recurring
@@ -57,7 +143,22 @@ def _of_price(price: Price) -> ListPrice:
         divide_by=_divide_by(price.transform_quantity),
         round_up=_round_up(price.transform_quantity),
     )
-    return ListPrice(made, price.id, price.product, price.currency)
+    others = {
+        currency.lower(): replace(
+            made,
+            unit=_amount(option.unit_amount_decimal, option.unit_amount),
+            tiers=_tiers(option.tiers),
+        )
+        for currency, option in (price.currency_options or {}).items()
+    }
+    return ListPrice(
+        price=made,
+        others=others,
+        is_tiered=_is_tiered(price),
+        price_id=price.id,
+        product=price.product,
+        currency=price.currency and price.currency.lower(),
+    )
 
 
 def _of_plan(plan: Plan) -> ListPrice:
@@ -71,7 +172,19 @@ def _of_plan(plan: Plan) -> ListPrice:
         divide_by=_divide_by(plan.transform_usage),
         round_up=_round_up(plan.transform_usage),
     )
-    return ListPrice(made, plan.id, plan.product, plan.currency)
+    return ListPrice(
+        price=made,
+        others={},
+        is_tiered=_is_tiered(plan),
+        price_id=plan.id,
+        product=plan.product,
+        currency=plan.currency and plan.currency.lower(),
+    )
+
+
+def _is_tiered(priced: Price | Plan) -> bool:
+    """A report may say that there are tiers and leave them out."""
+    return priced.billing_scheme == "tiered" or priced.tiers_mode is not None or bool(priced.tiers)
 
 
 def _amount(decimal: Decimal | None, minor: int | None) -> Decimal | None:

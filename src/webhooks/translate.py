@@ -46,12 +46,16 @@ from webhooks import (
 from webhooks.billing_objects import (
     Coupon,
     Discount,
+    DiscountedCustomer,
     Invoice,
     InvoicePayment,
     Payout,
+    Plan,
+    Price,
     Subscription,
 )
 from webhooks.billing_readings import (
+    customer_facts,
     invoice_facts,
     invoice_payment_facts,
     payout_facts,
@@ -59,11 +63,11 @@ from webhooks.billing_readings import (
 )
 from webhooks.discount_readings import coupon_facts, discount_facts
 from webhooks.leniency import leniently
+from webhooks.prices import plan_facts, price_facts
 from webhooks.readings import (
     at,
     charge_facts,
     checkout_facts,
-    customer_facts,
     dispute_facts,
     payment_facts,
     refund_facts,
@@ -72,7 +76,6 @@ from webhooks.stripe_objects import (
     UNREADABLE,
     Charge,
     CheckoutSession,
-    Customer,
     Dispute,
     Envelope,
     PaymentIntent,
@@ -103,10 +106,12 @@ _CHARGE = _reading("charge", Charge, charge_facts)
 _REFUND = _reading("refund", Refund, refund_facts)
 _DISPUTE = _reading("dispute", Dispute, dispute_facts)
 _CHECKOUT = _reading("checkout.session", CheckoutSession, checkout_facts)
-_CUSTOMER = _reading("customer", Customer, customer_facts)
+_CUSTOMER = _reading("customer", DiscountedCustomer, customer_facts)
 _SUBSCRIPTION = _reading("subscription", Subscription, subscription_facts)
 _DISCOUNT = _reading("discount", Discount, discount_facts)
 _COUPON = _reading("coupon", Coupon, coupon_facts)
+_PRICE = _reading("price", Price, price_facts)
+_PLAN = _reading("plan", Plan, plan_facts)
 _INVOICE = _reading("invoice", Invoice, invoice_facts)
 _INVOICE_PAYMENT = _reading("invoice_payment", InvoicePayment, invoice_payment_facts)
 _PAYOUT = _reading("payout", Payout, payout_facts)
@@ -124,6 +129,8 @@ READINGS: tuple[tuple[str, Reading | None], ...] = (
     ("customer.subscription.", _SUBSCRIPTION),
     ("customer.discount.", _DISCOUNT),
     ("coupon.", _COUPON),
+    ("price.", _PRICE),
+    ("plan.", _PLAN),
     ("invoice.upcoming", None),  # a preview of an invoice that does not exist
     ("invoice.", _INVOICE),
     ("invoice_payment.", _INVOICE_PAYMENT),

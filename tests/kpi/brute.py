@@ -179,6 +179,7 @@ def subscription_lines(said: Said) -> Iterator[Line]:
         parts = {
             "mrr": change.mrr_minor,
             "active_subscriptions": change.subscriptions,
+            "mrr_uncounted_subscriptions": change.uncounted,
             "subscribers": change.began - change.ended,
             "new_subscribers": int(change.began),
             "churned_subscribers": int(change.ended),
@@ -186,7 +187,7 @@ def subscription_lines(said: Said) -> Iterator[Line]:
         if change.kind is not None:
             parts[change.kind] = change.mrr_minor
         for figure, value in parts.items():
-            yield Line(figure, change.currency, change.at, value)
+            yield Line(figure, change.customer[1], change.at, value)
 
 
 # ── Figures ─────────────────────────────────────────────────────────────────────────────────────
@@ -292,6 +293,7 @@ def subscriptions(moved: Counter[str], held: Counter[str], before: Counter[str])
         "active_subscriptions": held["active_subscriptions"],
         "opening_mrr": before["mrr"],
         "mrr": held["mrr"],
+        "mrr_uncounted_subscriptions": held["mrr_uncounted_subscriptions"],
         **{f"{kind}_mrr": moved[f"{kind}_mrr"] for kind in MOVEMENTS},
         "opening_subscribers": before["subscribers"],
         "new_subscribers": new,

@@ -11,7 +11,7 @@ from ledger.domain.billing_facts import (
     SubscriptionItem,
     Terms,
 )
-from ledger.domain.mrr import Interval, Price, monthly, periods_a_month
+from ledger.domain.mrr import Price, monthly, periods_a_month
 from tests.projections.models import NOON
 
 
@@ -41,7 +41,7 @@ def subscription(
     unit_minor: int = 1000,
     quantity: int = 1,
     *,
-    interval: Interval = "month",
+    interval: str = "month",
     discounts: tuple[str, ...] = (),
     item_discounts: tuple[str, ...] = (),
     **more: Any,

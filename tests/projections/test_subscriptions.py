@@ -158,15 +158,15 @@ def test_a_discounts_own_terms_go_before_those_of_a_later_coupon_of_that_id(mode
 
 @pytest.mark.parametrize("minutes", [(1, 2), (2, 1)])
 def test_the_newest_report_is_right_whenever_it_arrives(models: Models, minutes: tuple[int, int]):
-    """By Stripe's clock: upgraded at 1 minute (2000), canceled at the period's end since 2."""
+    """By Stripe's clock: 20.00 at 1 minute; upgraded, and its collection paused, since 2."""
     states = [
-        subscription(unit_minor=2000),
-        subscription(unit_minor=3000, cancel_at_period_end=True, current_period_end=at(60)),
+        subscription(unit_minor=2000, current_period_end=at(60)),
+        subscription(unit_minor=3000, collection_paused="void", current_period_end=at(90)),
     ]
     for minute in minutes:
         models.take(states[minute - 1], minutes=minute)
-    columns = ("state", "mrr_minor", "cancel_at_period_end", "current_period_end")
-    assert models.one("subscriptions", *columns) == ("active", 3000, True, at(60))
+    columns = ("state", "mrr_minor", "collection_paused", "current_period_end")
+    assert models.one("subscriptions", *columns) == ("active", 3000, "void", at(90))
 
 
 def test_of_one_second_the_state_that_comes_later_in_a_life_is_right(models: Models):

@@ -44,6 +44,14 @@ STATUSES = [
     ("several_items", "incomplete active active"),
     ("never_paid_again", "incomplete active past_due unpaid canceled"),
     ("never_paid_at_all", "incomplete incomplete_expired incomplete active"),
+    ("discounts_of_the_customer", "incomplete active incomplete active active canceled"),
+    ("sold_in_another_currency", "incomplete active active active"),
+    ("tiers_that_are_told_late", "incomplete active active active"),
+    ("more_items_than_shown", "incomplete active active"),
+    (
+        "paused_and_ended_on_a_day",
+        "incomplete active active active active active active canceled",
+    ),
 ]
 
 

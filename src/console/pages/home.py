@@ -40,12 +40,16 @@ BEST_SELLERS: Final = 8
 
 
 class Tile(NamedTuple):
-    """A figure of the window beside that of the one before; `trend` is up (well) or down."""
+    """A figure of the window beside that of the one before; `trend` is up (well) or down.
+
+    `uncounted` is how many things it leaves out because something of them is not known.
+    """
 
     figure: Definition
     value: Any
     previous: Any
     change_pct: float | None
+    uncounted: int | None
     trend: str
     sparkline: Markup
 

@@ -80,6 +80,7 @@ with facts (rollup, day, part, sums) as (
             'reactivation_minor',
             coalesce(sum(amount_minor) filter (where kind = 'reactivation'), 0),
             'subscriptions', sum(subscriptions),
+            'uncounted', sum(uncounted),
             'subscribers', sum(subscribers_new - subscribers_churned),
             'new_subscribers', sum(subscribers_new),
             'churned_subscribers', sum(subscribers_churned)

@@ -1,11 +1,76 @@
 """Subscriptions: monthly recurring revenue and what moved it, as Stripe's billing reports count.
 
-https://docs.stripe.com/billing/subscriptions/analytics
+Clause by clause, with tests, in docs/mrr.md.
 """
 
-from kpi.declare import Balance, Facts, Family, Figure, Kind, Ratio, Sum, Unit
+from typing import Final
+
+from kpi.declare import Balance, Clause, Facts, Family, Figure, Kind, Ratio, Sum, Unit
 
 MOVEMENTS = Facts("mrr_movements", "mrr_movements", "mrr_daily")
+UNCOUNTED: Final = "mrr_uncounted_subscriptions"
+
+_ANALYTICS: Final = "docs.stripe.com/billing/subscriptions/analytics"
+_BILLING: Final = "support.stripe.com: Billing Analytics"
+_COUPONS: Final = "docs.stripe.com/billing/subscriptions/coupons"
+_API: Final = "docs.stripe.com/api/subscriptions/object"
+_HERE: Final = "a rule of our own"
+
+CLAUSES: Final = (
+    Clause("active and past due subscriptions count, no others", _ANALYTICS),
+    Clause("a trial counts nothing", _ANALYTICS),
+    Clause("an unpaid, canceled, incomplete or paused subscription counts nothing", _ANALYTICS),
+    Clause(
+        "one whose end was asked for (`cancel_at_period_end`, `cancel_at`) counts nothing from then"
+        " on; thought better of, it counts again",
+        "support.stripe.com: Impact of Subscription Cancellations on MRR",
+    ),
+    Clause(
+        "while its collection is paused it counts as before, whatever becomes of its invoices: its"
+        " status does not change",
+        "docs.stripe.com/billing/subscriptions/pause-payment",
+    ),
+    Clause(
+        "price × quantity of all items, by the month: a year is 12 months, 52 weeks or 365 days",
+        _BILLING,
+    ),
+    Clause("graduated and volume tiers by the quantity", "docs.stripe.com/api/prices/object"),
+    Clause("metered prices and taxes count nothing", _ANALYTICS),
+    Clause(
+        "what costs nothing makes no subscriber; a subscriber is a customer with MRR above nothing",
+        _ANALYTICS,
+    ),
+    Clause(
+        "discounts that last forever reduce it; those of once or some months do not (Stripe's"
+        " settings to subtract them are off)",
+        _ANALYTICS,
+    ),
+    Clause("discounts of an item come before those of the subscription, in their order", _API),
+    Clause("a discount of the customer is for subscriptions without one of their own", _API),
+    Clause("an amount off is taken off each invoice, and never more than there is", _COUPONS),
+    Clause(
+        "a customer's amount off in another currency is none",
+        "docs.stripe.com/invoicing/multi-currency-customers",
+    ),
+    Clause("currencies are never added, and no exchange rate is used", _HERE),
+    Clause(
+        "a price's amount counts in its own currency only; in another one it is that of the price's"
+        " options, of the subscription's invoice, or not known",
+        "docs.stripe.com/products-prices/manage-prices",
+    ),
+    Clause(
+        "what is not known (tiers, terms of coupons, amounts, what Stripe cut from a list) is left"
+        f" out, and the subscription counted by `{UNCOUNTED}`; once it is known, it counts from the"
+        " report on that it is about",
+        _HERE,
+    ),
+    Clause(
+        "a subscription that is first heard of late was active with the same MRR since its"
+        " `start_date` (or the end of its trial) until its end was asked for",
+        _HERE,
+    ),
+    Clause("what changes several times within a second is one change, to the last of it", _HERE),
+)
 
 
 def _moved(name: str, label: str, formula: str) -> Figure:
@@ -13,7 +78,9 @@ def _moved(name: str, label: str, formula: str) -> Figure:
     kind = name.removesuffix("_mrr")
     each = f"case when kind = '{kind}' then amount_minor else 0 end"
     measure = Sum(MOVEMENTS, f"{kind}_minor", each)
-    return Figure(name, label, formula, Unit.MONEY, Kind.ADDITIVE, measure, "change")
+    return Figure(
+        name, label, formula, Unit.MONEY, Kind.ADDITIVE, measure, "change", uncounted=UNCOUNTED
+    )
 
 
 family = Family(
@@ -23,7 +90,8 @@ family = Family(
         Figure(
             "active_subscriptions",
             "Active subscriptions",
-            "subscriptions that are active or past due at the end of the last day",
+            "subscriptions that are active or past due at the end of the last day, also where they"
+            " cost nothing or will end",
             Unit.COUNT,
             Kind.BALANCE,
             Balance(MOVEMENTS, "subscriptions", "subscriptions"),
@@ -37,16 +105,31 @@ family = Family(
             Kind.BALANCE,
             Balance(MOVEMENTS, "mrr_minor", "amount_minor", opening=True),
             dated_by="change",
+            uncounted=UNCOUNTED,
         ),
         Figure(
             "mrr",
             "Monthly recurring revenue",
-            "price × quantity by the month of subscriptions that are active or past due, without"
-            " trials, metered prices and tax; coupons that last forever reduce it",
+            "price × quantity by the month of subscriptions that are active or past due and whose"
+            " end was not asked for, without trials, metered prices and tax; coupons that last"
+            " forever reduce it",
             Unit.MONEY,
             Kind.BALANCE,
             Balance(MOVEMENTS, "mrr_minor", "amount_minor"),
             dated_by="change",
+            clauses=CLAUSES,
+            uncounted=UNCOUNTED,
+        ),
+        Figure(
+            UNCOUNTED,
+            "Subscriptions not fully counted",
+            "subscriptions of which mrr leaves something out, because a price, a discount or an"
+            " item is not known",
+            Unit.COUNT,
+            Kind.BALANCE,
+            Balance(MOVEMENTS, "uncounted", "uncounted"),
+            dated_by="change",
+            since=2,
         ),
         _moved("new_mrr", "New MRR", "MRR of customers who had never had any"),
         _moved("expansion_mrr", "Expansion MRR", "what customers' MRR rose by"),

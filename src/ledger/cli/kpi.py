@@ -189,7 +189,19 @@ def _view(made: Report) -> RenderableType:
     for currency, figures in [*made.currencies.items(), ("", made.shop)]:
         rows = [_row(name, each, currency, made) for name, each in figures.items()]
         parts += ["", currency.upper() or "the whole shop", table(compared, rows)]
+        parts += _left_out(figures)
     return Group(*parts)
+
+
+def _left_out(figures: dict[str, Shown]) -> Iterator[str]:
+    """What the figures leave out, because it is not known."""
+    names = [name for name, each in figures.items() if each.uncounted]
+    if names:
+        many = figures[names[0]].uncounted
+        yield (
+            f"not fully counted: {many:,} (in {', '.join(names)});"
+            " `ledger issues list --check mrr_unknown` says why"
+        )
 
 
 def _headline(made: Report) -> str:

@@ -8,11 +8,25 @@ from ledger.domain.accounts import StripeId
 from ledger.domain.facts import UNKNOWN, Fact, StatefulFact
 
 
+class Asked(Struct, frozen=True, kw_only=True):
+    """How a price is asked whose amount the report does not say.
+
+    `rate` is how often a month, in parts: see `SubscriptionFact`; `packs` how many units each time.
+    `per_unit` says that each of them costs the same, so that a line of an invoice tells how much.
+    """
+
+    rate: int
+    packs: int
+    per_unit: bool
+
+
 class SubscriptionItem(Struct, frozen=True, kw_only=True):
     """One price of a subscription and how many units of it.
 
     `monthly` is what they come to in a month by the list (`ledger.domain.mrr`), in parts of a
-    minor unit: see `SubscriptionFact`. `unit_minor` is a decimal number as text, None for tiers.
+    minor unit: see `SubscriptionFact`. None where the report does not say: the price has tiers that
+    it leaves out, or an amount in another currency. Then `asked` says how to find out, None where
+    nothing could. `unit_minor` is a decimal number as text, None for tiers and where not known.
     """
 
     item_id: StripeId | None
@@ -20,10 +34,11 @@ class SubscriptionItem(Struct, frozen=True, kw_only=True):
     product_id: StripeId | None
     quantity: int | None
     unit_minor: str | None
-    interval: str
+    interval: str | None
     interval_count: int
     metered: bool
-    monthly: int
+    monthly: int | None
+    asked: Asked | None = None
     discount_ids: tuple[StripeId, ...] = ()
 
 
@@ -34,7 +49,12 @@ class SubscriptionFact(StatefulFact, frozen=True, kw_only=True):
     only sorts those of one second. Its items' monthly amounts are in parts of a minor unit, of
     which `parts` make one, so that they are exact; `invoices` by `parts` is how many invoices it
     gets a month, its discounts of a fixed amount taken off each. `discount_ids` are in the order
-    in which they apply; what they take off, a `DiscountFact` says.
+    in which they apply; what they take off, a `DiscountFact` says. Of items and discounts the
+    report may show some only: so many more there are at least.
+
+    It ends at `cancel_at`, or with its period, or goes on. `canceled_at` is when that was asked
+    for, `ended_at` when it came. While its collection is paused (`collection_paused` says what
+    becomes of its invoices) it goes on.
     """
 
     subscription_id: StripeId
@@ -44,8 +64,13 @@ class SubscriptionFact(StatefulFact, frozen=True, kw_only=True):
     items: tuple[SubscriptionItem, ...]
     parts: int
     invoices: int
+    items_missing: int = 0
     discount_ids: tuple[StripeId, ...] = ()
+    discounts_missing: int = 0
     cancel_at_period_end: bool = False
+    cancel_at: datetime | None = None
+    collection_paused: str | None = None
+    collection_resumes_at: datetime | None = None
     current_period_start: datetime | None = None
     current_period_end: datetime | None = None
     trial_end: datetime | None = None
@@ -111,19 +136,25 @@ class SubscriptionUnknown(SubscriptionFact, frozen=True, kw_only=True):
 class Terms(Struct, frozen=True, kw_only=True):
     """What a coupon takes off: a percentage (a decimal number as text), or an amount an invoice.
 
-    `duration` is `forever`, `once` or `repeating`. Stripe never lets them be changed.
+    `duration` is `forever`, `once` or `repeating`. Stripe never lets them be changed. `amounts` is
+    what it takes off in other currencies, `products` what it is for, None for everything: Stripe
+    tells both only where it was asked to.
     """
 
     duration: str
     percent_off: str | None = None
     amount_off_minor: int | None = None
     currency: str | None = None
+    amounts: dict[str, int] | None = None
+    products: tuple[StripeId, ...] | None = None
 
 
 class DiscountFact(Fact, frozen=True, kw_only=True):
-    """A coupon is applied to a subscription or a customer.
+    """A coupon is applied to a subscription, to an item of one, or to all that a customer has.
 
-    `terms` are None where the report only names the coupon (since 2025-09-30).
+    `terms` are None where the report only names the coupon (since 2025-09-30). One that is
+    `customer_wide` is for every subscription of its customer that has none of its own. `ended`
+    says that the report is of its end.
     """
 
     discount_id: StripeId
@@ -131,8 +162,10 @@ class DiscountFact(Fact, frozen=True, kw_only=True):
     terms: Terms | None = None
     subscription_id: StripeId | None = None
     customer_id: StripeId | None = None
+    customer_wide: bool = False
     started_at: datetime | None = None
     ends_at: datetime | None = None
+    ended: bool = False
 
 
 class CouponFact(Fact, frozen=True, kw_only=True):
@@ -143,11 +176,45 @@ class CouponFact(Fact, frozen=True, kw_only=True):
     name: str | None = None
 
 
+class PriceTier(Struct, frozen=True, kw_only=True):
+    """A step of a tiered price, as in `ledger.domain.mrr`; amounts are decimal numbers as text."""
+
+    up_to: int | None
+    unit: str
+    flat: str
+
+
+class PriceAmount(Struct, frozen=True, kw_only=True):
+    """What a unit costs in a currency: a decimal number of minor units as text, or tiers."""
+
+    currency: str
+    unit: str | None = None
+    tiers: tuple[PriceTier, ...] = ()
+    graduated: bool = False
+
+
+class PriceFact(Fact, frozen=True, kw_only=True):
+    """A price, in the currencies in which the report says what it costs."""
+
+    price_id: StripeId
+    product_id: StripeId | None
+    amounts: tuple[PriceAmount, ...]
+
+
+class InvoiceLine(Struct, frozen=True, kw_only=True):
+    """What a unit of a subscription's price costs on an invoice, as a decimal number as text."""
+
+    subscription_id: StripeId
+    price_id: StripeId
+    unit: str
+
+
 class InvoiceFact(StatefulFact, frozen=True, kw_only=True):
     """A customer is asked for money. What he pays is booked with the payment, never here.
 
     What pays it, an `InvoicePaymentFact` says; `payments_at_least` is how many of them there are,
-    where the report lists them: the list may be cut.
+    where the report lists them: the list may be cut. `lines` are what whole periods of
+    subscriptions cost.
     """
 
     invoice_id: StripeId
@@ -162,6 +229,7 @@ class InvoiceFact(StatefulFact, frozen=True, kw_only=True):
     period_end: datetime | None = None
     paid_at: datetime | None = None
     payments_at_least: int | None = None
+    lines: tuple[InvoiceLine, ...] = ()
 
 
 class InvoiceDraft(InvoiceFact, frozen=True, kw_only=True):

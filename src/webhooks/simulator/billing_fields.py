@@ -179,6 +179,29 @@ INVOICE: Shape = {
     "total": None,
 }
 
+LINE: Shape = {
+    "id": None,
+    "object": "line_item",
+    "amount": None,
+    "currency": None,
+    "description": None,
+    "discountable": True,
+    "discounts": since("2020-08-27", []),
+    "invoice": since("2024-04-10"),
+    "livemode": None,
+    "metadata": {},
+    "parent": since("2025-03-31"),
+    "period": None,
+    "plan": until("2025-03-31"),
+    "price": since("2020-08-27", until="2025-03-31"),
+    "pricing": since("2025-03-31"),
+    "proration": until("2025-03-31", default=False),
+    "quantity": None,
+    "subscription": None,
+    "subscription_item": until("2025-03-31"),
+    "type": until("2025-03-31", "subscription"),
+}
+
 INVOICE_PAYMENT: Shape = {
     "id": None,
     "object": "invoice_payment",

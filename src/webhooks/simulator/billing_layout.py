@@ -10,7 +10,8 @@ from webhooks.simulator.billing import (
     Price,
     Subscription,
 )
-from webhooks.simulator.versions import Shape, filled, listed, of_version
+from webhooks.simulator.objects import Customer
+from webhooks.simulator.versions import Shape, filled, of_version, shortened
 
 
 class BillingLayout:
@@ -21,6 +22,7 @@ class BillingLayout:
         self.livemode = livemode
         self.waits_for_first_payment = api_version >= "2019-03-14"
         self.has_invoice_payments = api_version >= "2025-03-31"
+        self.has_prices = api_version >= "2020-08-27"
         self.has_metered = api_version >= "2018-05-21"
 
     def subscription(self, subscription: Subscription) -> Shape:
@@ -30,6 +32,7 @@ class BillingLayout:
             fields.SUBSCRIPTION,
             id=subscription.id,
             billing_cycle_anchor=subscription.period_start,
+            cancel_at=subscription.cancel_at,
             cancel_at_period_end=subscription.cancel_at_period_end,
             canceled_at=subscription.canceled_at,
             created=subscription.created,
@@ -37,14 +40,16 @@ class BillingLayout:
             current_period_end=subscription.period_end,
             current_period_start=subscription.period_start,
             customer=subscription.customer.id,
-            discount=discount and self.discount(discount, subscription),
+            discount=discount and self.discount(discount, subscription.customer, subscription),
             discounts=[discount.id] if discount else [],
             ended_at=subscription.ended_at,
-            items=listed(
+            items=shortened(
                 [self._item(item, subscription) for item in subscription.items],
                 f"/v1/subscription_items?subscription={subscription.id}",
             ),
             latest_invoice=subscription.invoices[-1].id if subscription.invoices else None,
+            pause_collection=subscription.paused
+            and {"behavior": subscription.paused, "resumes_at": None},
             plan=self._plan(first.price) if len(subscription.items) == 1 else None,
             quantity=first.quantity if len(subscription.items) == 1 else None,
             start=subscription.created,
@@ -67,16 +72,33 @@ class BillingLayout:
             percent_off=coupon.percent_off,
         )
 
-    def discount(self, discount: Discount, subscription: Subscription) -> Shape:
+    def price(self, price: Price) -> Shape:
+        """A price by itself, with all that Stripe tells on demand; a plan until 2020-08-27."""
+        shape = self._price(price) if self.has_prices else self._plan(price)
+        tiers = [
+            {
+                "flat_amount": tier.flat_minor or None,
+                "flat_amount_decimal": str(tier.flat_minor) if tier.flat_minor else None,
+                "unit_amount": tier.unit_minor,
+                "unit_amount_decimal": str(tier.unit_minor),
+                "up_to": tier.up_to,
+            }
+            for tier in price.tiers
+        ]
+        return shape | {"tiers": tiers} if tiers else shape
+
+    def discount(
+        self, discount: Discount, customer: Customer, subscription: Subscription | None = None
+    ) -> Shape:
         """A discount, with its coupon until 2025-09-30, and with the coupon's id since."""
         return self._filled(
             fields.DISCOUNT,
             id=discount.id,
             coupon=self.coupon(discount.coupon),
-            customer=subscription.customer.id,
+            customer=customer.id,
             source={"coupon": discount.coupon.id, "type": "coupon"},
             start=discount.start,
-            subscription=subscription.id,
+            subscription=subscription and subscription.id,
         )
 
     def invoice(self, invoice: Invoice) -> Shape:
@@ -97,7 +119,10 @@ class BillingLayout:
             currency=subscription.currency,
             customer=subscription.customer.id,
             date=invoice.created,
-            lines=listed([], f"/v1/invoices/{invoice.id}/lines"),
+            lines=shortened(
+                [self._line(item, invoice) for item in invoice.items],
+                f"/v1/invoices/{invoice.id}/lines",
+            ),
             paid=is_paid,
             parent={
                 "quote_details": None,
@@ -146,6 +171,39 @@ class BillingLayout:
             status=payout.status,
         )
 
+    def _line(self, item: Item, invoice: Invoice) -> Shape:
+        """A period of one item; one of a tiered price does not say what a unit costs."""
+        subscription, price = invoice.subscription, item.price
+        currency = subscription.currency
+        unit = None if price.tiers else str(price.unit_in(currency))
+        return self._filled(
+            fields.LINE,
+            id=f"il_{item.id.removeprefix('si_')}",
+            amount=price.charged(item.quantity, currency),
+            currency=currency,
+            invoice=invoice.id,
+            parent={
+                "invoice_item_details": None,
+                "subscription_item_details": {
+                    "proration": False,
+                    "subscription": subscription.id,
+                    "subscription_item": item.id,
+                },
+                "type": "subscription_item_details",
+            },
+            period={"end": invoice.period_end, "start": invoice.period_start},
+            plan=self._plan(price),
+            price=self._price(price),
+            pricing={
+                "price_details": {"price": price.id, "product": price.product_id},
+                "type": "price_details",
+                "unit_amount_decimal": unit,
+            },
+            quantity=0 if price.metered else item.quantity,
+            subscription=subscription.id,
+            subscription_item=item.id,
+        )
+
     def _item(self, item: Item, subscription: Subscription) -> Shape:
         return self._filled(
             fields.ITEM,
@@ -163,6 +221,7 @@ class BillingLayout:
         return self._filled(
             fields.PRICE,
             id=price.id,
+            billing_scheme="tiered" if price.tiers else "per_unit",
             currency=price.currency,
             product=price.product_id,
             recurring={
@@ -170,20 +229,23 @@ class BillingLayout:
                 "interval_count": price.interval_count,
                 "usage_type": "metered" if price.metered else "licensed",
             },
-            unit_amount=price.unit_minor,
-            unit_amount_decimal=str(price.unit_minor),
+            tiers_mode="graduated" if price.tiers else None,
+            unit_amount=None if price.tiers else price.unit_minor,
+            unit_amount_decimal=None if price.tiers else str(price.unit_minor),
         )
 
     def _plan(self, price: Price) -> Shape:
         return self._filled(
             fields.PLAN,
             id=price.id,
-            amount=price.unit_minor,
-            amount_decimal=str(price.unit_minor),
+            amount=None if price.tiers else price.unit_minor,
+            amount_decimal=None if price.tiers else str(price.unit_minor),
+            billing_scheme="tiered" if price.tiers else "per_unit",
             currency=price.currency,
             interval=price.interval,
             interval_count=price.interval_count,
             product=price.product_id,
+            tiers_mode="graduated" if price.tiers else None,
             usage_type="metered" if price.metered else "licensed",
         )
 

@@ -41,6 +41,7 @@ class Invoices(Checkouts):
             due_minor=subscription.due_minor,
             period_start=subscription.period_start,
             period_end=subscription.period_end,
+            items=subscription.items,
         )
         subscription.invoices.append(invoice)
         return invoice

@@ -5,7 +5,7 @@ A purchase is what one unit costs in a period, and its currency.
 
 from collections.abc import Generator, Iterator
 
-from webhooks.simulator.billing import DAY, Price, Subscription
+from webhooks.simulator.billing import DAY, Price, Subscription, Tier
 from webhooks.simulator.objects import Customer
 from webhooks.simulator.sender import Events
 from webhooks.simulator.stories import Purchase, Story, told_in
@@ -145,3 +145,88 @@ def never_paid_at_all(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[E
     stripe.advance(DAY)
     yield stripe.give_up_first_payment(subscription)
     yield from _begun(stripe, customer, stripe.new_price(0, purchase.currency))
+
+
+@told_in(SUBSCRIBER_STORIES)
+def discounts_of_the_customer(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
+    """Two subscriptions; half off both forever, then a tenth for once, then nothing off."""
+    currency = purchase.currency
+    customer = yield from _customer(stripe)
+    first = yield from _begun(stripe, customer, _price(stripe, purchase))
+    half, made = stripe.create_coupon("forever", currency, percent_off=50)
+    yield made
+    _, given = stripe.apply_coupon_to_customer(customer, half, [first])
+    yield given
+    stripe.advance(_HOURS)
+    second = yield from _begun(stripe, customer, _price(stripe, purchase, "year"), 2)
+    own, made = stripe.create_coupon("forever", currency, amount_off_minor=purchase.part_minor)
+    yield made
+    yield stripe.apply_coupon(second, own)
+    tenth, made = stripe.create_coupon("once", currency, percent_off=10)
+    yield made
+    stripe.advance(_HOURS)
+    discount, given = stripe.apply_coupon_to_customer(customer, tenth, [first, second])
+    yield given
+    stripe.advance(_HOURS)
+    yield stripe.end_discount_of_customer(customer, discount, [first, second])
+    yield stripe.cancel(second)
+
+
+@told_in(SUBSCRIBER_STORIES)
+def sold_in_another_currency(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
+    """The price is in dollars and sold for something else; only the invoices say for how much."""
+    customer = yield from _customer(stripe)
+    currency = purchase.currency if stripe.billing.api_version >= "2022-11-15" else "usd"
+    options = {currency: purchase.amount_minor}
+    price = stripe.new_price(purchase.amount_minor + 1110, "usd", options=options)
+    subscription, begun = stripe.subscribe(customer, [(price, 2)], currency=currency)
+    yield begun
+    stripe.advance(_HOURS)
+    yield stripe.change_items(subscription, [(price, 3)])
+    yield stripe.renew(subscription)
+
+
+@told_in(SUBSCRIBER_STORIES)
+def tiers_that_are_told_late(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
+    """Seats that become cheaper with their number; the price's own event comes at the end."""
+    customer = yield from _customer(stripe)
+    unit = purchase.amount_minor
+    tiers = (Tier(5, unit, 0), Tier(10, unit // 20 * 10, 70), Tier(None, 10, 0))
+    price = stripe.new_price(0, purchase.currency, tiers=tiers)
+    subscription, begun = stripe.subscribe(customer, [(price, 4)])
+    yield begun
+    stripe.advance(_HOURS)
+    yield stripe.change_items(subscription, [(price, 12)])
+    stripe.advance(_HOURS)
+    yield stripe.change_items(subscription, [(price, 7), (_price(stripe, purchase), 1)])
+    yield stripe.tell_price(price)
+
+
+@told_in(SUBSCRIBER_STORIES)
+def more_items_than_shown(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
+    """Twelve extras, of which events show ten; then nine."""
+    customer = yield from _customer(stripe)
+    goods = [(_price(stripe, purchase), 1) for _ in range(12)]
+    subscription, begun = stripe.subscribe(customer, goods)
+    yield begun
+    stripe.advance(_HOURS)
+    yield stripe.change_items(subscription, goods[:9])
+
+
+@told_in(SUBSCRIBER_STORIES)
+def paused_and_ended_on_a_day(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
+    """Collection pauses for a while; then an end is set, taken back, set again, and comes."""
+    customer = yield from _customer(stripe)
+    subscription = yield from _begun(stripe, customer, _price(stripe, purchase))
+    if stripe.billing.api_version < "2019-12-03":
+        return
+    yield stripe.pause_collection(subscription, "void")
+    stripe.advance(_HOURS)
+    yield stripe.pause_collection(subscription, None)
+    yield stripe.cancel_on(subscription, stripe.now + 3 * DAY)
+    stripe.advance(_HOURS)
+    yield stripe.cancel_on(subscription, None)
+    stripe.advance(_HOURS)
+    yield stripe.cancel_on(subscription, stripe.now + DAY)
+    stripe.advance(DAY)
+    yield stripe.cancel(subscription)

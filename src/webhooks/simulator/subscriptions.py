@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from webhooks.simulator.billing import Coupon, Discount, Item, Price, Subscription
+from webhooks.simulator.billing import Coupon, Discount, Item, Price, Subscription, Tier
 from webhooks.simulator.invoices import Invoices
 from webhooks.simulator.objects import Customer
 from webhooks.simulator.sender import Events, SimulatedEvent
@@ -23,19 +23,44 @@ class Subscriptions(Invoices):
         interval_count: int = 1,
         *,
         metered: bool = False,
+        options: dict[str, int] | None = None,
+        tiers: tuple[Tier, ...] = (),
     ) -> Price:
-        """The shop offers something again and again; for our types of events that says nothing."""
+        """The shop offers something again and again; Stripe's event of that is not sent."""
         price_id, product_id = self._ids.new("price"), f"prod_{self._ids.chance(14)}"
-        return Price(price_id, product_id, unit_minor, currency, interval, interval_count, metered)
+        return Price(
+            price_id,
+            product_id,
+            unit_minor,
+            currency,
+            interval,
+            interval_count,
+            metered,
+            options or {},
+            tiers,
+        )
+
+    def tell_price(self, price: Price) -> Events:
+        """A price's own event, with its tiers."""
+        self._act()
+        kind = "price" if self.billing.has_prices else "plan"
+        return [self.emit(f"{kind}.updated", self.billing.price(price))]
 
     def subscribe(
-        self, customer: Customer, goods: Goods, *, trial_seconds: int = 0, pays: bool = True
+        self,
+        customer: Customer,
+        goods: Goods,
+        *,
+        currency: str | None = None,
+        trial_seconds: int = 0,
+        pays: bool = True,
     ) -> tuple[Subscription, Events]:
         """A customer begins: with a trial, or with a first invoice that he `pays` or does not.
 
-        Before 2019-03-14 a subscription did not wait for its first payment.
+        In the currency of the prices where no other is named. Before 2019-03-14 a subscription did
+        not wait for its first payment.
         """
-        subscription = self._new_subscription(customer, goods, trial_seconds)
+        subscription = self._new_subscription(customer, goods, currency, trial_seconds)
         if trial_seconds:
             return subscription, [self._subscription_event("created", subscription)]
         waits = self.billing.waits_for_first_payment
@@ -103,6 +128,19 @@ class Subscriptions(Invoices):
         subscription.canceled_at = self.now if really else None
         return [self._updated(subscription, {"cancel_at_period_end": not really})]
 
+    def cancel_on(self, subscription: Subscription, day: int | None) -> Events:
+        """The customer wants to go on until a day (seconds since 1970), or for good."""
+        self._act()
+        subscription.cancel_at = day
+        subscription.canceled_at = None if day is None else self.now
+        return [self._updated(subscription, {"cancel_at": None})]
+
+    def pause_collection(self, subscription: Subscription, behavior: str | None) -> Events:
+        """The shop stops asking for money, or (without a `behavior`) asks for it again."""
+        self._act()
+        before, subscription.paused = subscription.paused, behavior
+        return [self._updated(subscription, {"pause_collection": before})]
+
     def cancel(self, subscription: Subscription) -> Events:
         """Over, at once."""
         self._act()
@@ -126,21 +164,41 @@ class Subscriptions(Invoices):
         """A subscription gets a coupon's discount, in the place of one that it had."""
         now = self._act()
         subscription.discount = Discount(self._ids.new("di"), coupon, now)
-        shape = self.billing.discount(subscription.discount, subscription)
+        shape = self.billing.discount(subscription.discount, subscription.customer, subscription)
         given = self.emit("customer.discount.created", shape)
         return [given, self._updated(subscription, {"discount": None})]
+
+    def apply_coupon_to_customer(
+        self, customer: Customer, coupon: Coupon, subscriptions: Sequence[Subscription]
+    ) -> tuple[Discount, Events]:
+        """A customer gets a discount on all that he has, and his subscriptions do not say so."""
+        discount = Discount(self._ids.new("di"), coupon, self._act())
+        for subscription in subscriptions:
+            subscription.discount_of_customer = discount
+        shape = self.billing.discount(discount, customer)
+        return discount, [self.emit("customer.discount.created", shape)]
+
+    def end_discount_of_customer(
+        self, customer: Customer, discount: Discount, subscriptions: Sequence[Subscription]
+    ) -> Events:
+        """That is over."""
+        self._act()
+        for subscription in subscriptions:
+            subscription.discount_of_customer = None
+        shape = self.billing.discount(discount, customer)
+        return [self.emit("customer.discount.deleted", shape)]
 
     def end_discount(self, subscription: Subscription) -> Events:
         """The discount is taken away."""
         self._act()
         assert subscription.discount is not None, "there is no discount to end"
-        shape = self.billing.discount(subscription.discount, subscription)
+        shape = self.billing.discount(subscription.discount, subscription.customer, subscription)
         subscription.discount = None
         ended = self.emit("customer.discount.deleted", shape)
         return [ended, self._updated(subscription, {"discount": shape})]
 
     def _new_subscription(
-        self, customer: Customer, goods: Goods, trial_seconds: int
+        self, customer: Customer, goods: Goods, currency: str | None, trial_seconds: int
     ) -> Subscription:
         now = self._act()
         items = self._new_items(goods)
@@ -149,7 +207,7 @@ class Subscriptions(Invoices):
             id=self._ids.new("sub"),
             created=now,
             customer=customer,
-            currency=items[0].price.currency,
+            currency=currency or items[0].price.currency,
             items=items,
             status="trialing",
             period_start=now,

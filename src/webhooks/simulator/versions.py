@@ -57,3 +57,8 @@ def listed(data: list[Shape], url: str) -> Shape:
         "total_count": len(data),
         "url": url,
     }
+
+
+def shortened(data: list[Shape], url: str) -> Shape:
+    """A list within an object of an event: of more than ten the first ten."""
+    return listed(data, url) | {"data": data[:10], "has_more": len(data) > 10}
