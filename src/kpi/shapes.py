@@ -104,13 +104,14 @@ class RestsOnAnswer(Shape):
 class FigureAnswer(Shape):
     """A value in its unit; `previous` and `change_pct` are null unless windows are compared.
 
-    `uncounted` is how many things it leaves out because something of them is not known.
+    `uncounted` is how many things it leaves out because something of them is not known; it is not
+    there for figures that leave nothing out.
     """
 
     value: Number
     previous: Number
     change_pct: Percent | None
-    uncounted: int | None = None
+    uncounted: Annotated[int | None, Field(exclude_if=lambda value: value is None)] = None
 
 
 class FiguresAnswer(Shape):

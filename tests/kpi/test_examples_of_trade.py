@@ -30,7 +30,7 @@ from ledger.domain.facts import ChargeFailed, PaymentAttemptFailed, PaymentCance
 from tests.kpi.examples import asked, bought, captured, figures
 from tests.projections.billing import discount, subscription, terms
 from tests.projections.days import on
-from tests.projections.models import NOON, Models, charge
+from tests.projections.models import NOON, Models, at, charge
 
 WEEK = ("2026-03-09", "2026-03-15")
 
@@ -212,6 +212,13 @@ def test_only_payments_that_ended_succeed_or_fail(models: Models):
 # ── Subscriptions ───────────────────────────────────────────────────────────────────────────────
 
 
+def second(
+    state: type[SubscriptionFact] = SubscriptionActive, *, begun: str, **more: Any
+) -> SubscriptionFact:
+    """A subscription that began on a day at ten."""
+    return subscription(state, subscription_id="sub_2", created_at=at(on(f"{begun} 10:00")), **more)
+
+
 def test_from_trial_to_churn_and_back(models: Models):
     """A trial from 1 March is 10.00 a month from the 8th, 30.00 from the 10th, 20.00 from the 12th.
 
@@ -228,7 +235,7 @@ def test_from_trial_to_churn_and_back(models: Models):
         ("2026-03-12", subscription(SubscriptionActive, 2000)),
         ("2026-03-13", subscription(SubscriptionPastDue, 2000)),
         ("2026-03-14", subscription(SubscriptionCanceled, 2000)),
-        ("2026-03-20", subscription(unit_minor=1200, interval="year", subscription_id="sub_2")),
+        ("2026-03-20", second(unit_minor=1200, interval="year", begun="2026-03-20")),
     ]
     for date, report in life:
         models.take(report, minutes=on(f"{date} 10:00"))
@@ -255,12 +262,12 @@ def test_opening_and_movements_make_the_closing_mrr(models: Models, first: str):
 
     Whenever the window opens, it closes with 15.00.
     """
-    two: dict[str, Any] = {"customer_id": "cus_2", "subscription_id": "sub_2"}
+    two: dict[str, Any] = {"customer_id": "cus_2", "begun": "2026-03-10"}
     for date, report in (
-        ("2026-03-02", subscription()),
+        ("2026-03-02", subscription(created_at=at(on("2026-03-02 10:00")))),
         ("2026-03-09", subscription(unit_minor=1500)),
-        ("2026-03-10", subscription(unit_minor=400, **two)),
-        ("2026-03-14", subscription(SubscriptionCanceled, 400, **two)),
+        ("2026-03-10", second(unit_minor=400, **two)),
+        ("2026-03-14", second(SubscriptionCanceled, unit_minor=400, **two)),
     ):
         models.take(report, minutes=on(f"{date} 10:00"))
     found = figures(models, first, "2026-03-31")
@@ -274,9 +281,12 @@ def test_only_discounts_that_last_forever_reduce_mrr(models: Models):
     The coupon's terms become known on the 12th, and count from the beginning: 22.50 are new on
     the 9th, as if they had been known then.
     """
-    report = subscription(unit_minor=3000, discounts=("di_1", "di_2"))
-    models.take(report, minutes=on("2026-03-09 10:00"))
-    assert asked(figures(models, *WEEK), "new_mrr", "mrr") == [3000, 3000]
+    begun = on("2026-03-09 10:00")
+    report = subscription(unit_minor=3000, discounts=("di_1", "di_2"), created_at=at(begun))
+    models.take(report, minutes=begun)
+    names = ("new_mrr", "mrr", "mrr_uncounted_subscriptions")
+    assert asked(figures(models, *WEEK), *names) == [3000, 3000, 1]
     models.take(discount(terms("25"), "di_1"), minutes=on("2026-03-12 10:00"))
     models.take(discount(terms("50", duration="once"), "di_2"), minutes=on("2026-03-12 10:00"))
     assert asked(figures(models, *WEEK), "new_mrr", "contraction_mrr", "mrr") == [2250, 0, 2250]
+    assert figures(models, *WEEK)["mrr_uncounted_subscriptions"] == 0

@@ -4,7 +4,10 @@ from decimal import Decimal
 from math import lcm
 from typing import Any
 
+from msgspec.structs import replace
+
 from ledger.domain.billing_facts import (
+    Asked,
     DiscountFact,
     SubscriptionActive,
     SubscriptionFact,
@@ -21,6 +24,7 @@ def terms(
     *,
     duration: str = "forever",
     currency: str = "gbp",
+    **more: Any,
 ) -> Terms:
     """A coupon's terms."""
     return Terms(
@@ -28,12 +32,22 @@ def terms(
         percent_off=percent_off,
         amount_off_minor=amount_off_minor,
         currency=None if amount_off_minor is None else currency,
+        **more,
     )
 
 
 def discount(its_terms: Terms | None, discount_id: str = "di_1") -> DiscountFact:
     """A discount that shows its terms, or only names the coupon `OFF`."""
     return DiscountFact(discount_id=discount_id, coupon_id="OFF", terms=its_terms)
+
+
+def unpriced(
+    asked: Asked | None, state: type[SubscriptionFact] = SubscriptionActive, **more: Any
+) -> SubscriptionFact:
+    """A report of a subscription that does not say what its price costs."""
+    one = subscription(state, **more)
+    items = (replace(one.items[0], monthly=None, unit_minor=None, asked=asked),)
+    return replace(one, items=items)
 
 
 def subscription(
@@ -49,6 +63,8 @@ def subscription(
     """A report of a subscription of one price."""
     price = Price(interval=interval, unit=Decimal(unit_minor))
     each, rate = monthly(price, quantity), periods_a_month(price)
+    assert each is not None
+    assert rate is not None
     parts = lcm(each.denominator, rate.denominator)
     item = SubscriptionItem(
         item_id="si_1",

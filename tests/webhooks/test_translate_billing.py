@@ -8,11 +8,16 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.domain.billing_facts import (
+    Asked,
     CouponFact,
     DiscountFact,
+    InvoiceLine,
     InvoicePaid,
     InvoicePaymentFact,
     PayoutInTransit,
+    PriceAmount,
+    PriceFact,
+    PriceTier,
     SubscriptionActive,
     SubscriptionItem,
     Terms,
@@ -34,7 +39,16 @@ from tests.webhooks.billing_examples import (
     subscription,
     without,
 )
-from tests.webhooks.examples import MADE, TOLD, Json, event, facts_of, state_of, translated
+from tests.webhooks.examples import (
+    MADE,
+    TOLD,
+    Json,
+    customer,
+    event,
+    facts_of,
+    state_of,
+    translated,
+)
 
 MADE_AT = datetime.fromtimestamp(MADE, UTC)
 TOLD_AT = datetime.fromtimestamp(TOLD, UTC)
@@ -206,7 +220,6 @@ METERED = price(recurring={"interval": "month", "interval_count": 1, "usage_type
             606 + 300,
             id="volume: 12 × 50.5 + 300",
         ),
-        pytest.param([item(price=TIERED, quantity=12)], 0, id="tiers that are not shown"),
         pytest.param(
             [without(item(plan=plan(None, tiers=[{"up_to": None, "amount": 70}])), "price")],
             70,
@@ -217,7 +230,6 @@ METERED = price(recurring={"interval": "month", "interval_count": 1, "usage_type
             2400,
             id="sold by fives",
         ),
-        pytest.param([{"id": "si_1"}], 0, id="an item without a price"),
         pytest.param([item(price=price(recurring=None))], 0, id="a price of once"),
     ],
 )
@@ -245,11 +257,130 @@ def test_how_often_a_month_it_is_invoiced(items: list[Json], a_month: int | Frac
     assert Fraction(fact.invoices, fact.parts) == a_month
 
 
+def in_euros(**fields: Any) -> Json:
+    """A price in pounds of a subscription in euros."""
+    return subscription(item(price=price(**fields), quantity=3), currency="eur")
+
+
+SEATS = Asked(rate=1, packs=3, per_unit=True)
+
+
+@pytest.mark.parametrize(
+    ("obj", "asked"),
+    [
+        pytest.param(
+            subscription(item(price=TIERED, quantity=12)),
+            Asked(rate=1, packs=12, per_unit=False),
+            id="tiers that are not shown",
+        ),
+        pytest.param(
+            subscription(item(price=price(None, billing_scheme="tiered"), quantity=0)),
+            Asked(rate=1, packs=0, per_unit=False),
+            id="tiers of none at all: they may be flat",
+        ),
+        pytest.param(in_euros(), SEATS, id="an amount in another currency"),
+        pytest.param(in_euros(currency_options={}), SEATS, id="and in none of its others"),
+        pytest.param(
+            in_euros(transform_quantity={"divide_by": 2, "round": "up"}),
+            Asked(rate=1, packs=2, per_unit=False),
+            id="sold by twos in another currency",
+        ),
+        pytest.param(
+            subscription(item(plan=plan(), price=None, quantity=3), currency="eur"),
+            SEATS,
+            id="a plan in another currency",
+        ),
+        pytest.param(
+            subscription(item(price=price(None), quantity=3)), SEATS, id="no amount at all"
+        ),
+        pytest.param(subscription({"id": "si_1"}), None, id="an item without a price"),
+        pytest.param(
+            subscription(item(price=price(interval="fortnight"))), None, id="another interval"
+        ),
+    ],
+)
+def test_an_amount_that_the_report_does_not_say_is_not_known(
+    obj: Json, asked: Asked | None
+) -> None:
+    """Not nothing, and not what it is in another currency."""
+    fact: Any = facts_of(UPDATED, obj)[0]
+    assert [(each.monthly, each.asked) for each in fact.items] == [(None, asked)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "monthly"),
+    [
+        ({"currency_options": {"EUR": {"unit_amount": 1300}}}, 3900),
+        ({"currency_options": {"eur": {"unit_amount_decimal": "1300.5"}}}, Fraction(7803, 2)),
+        (
+            {"currency_options": {"eur": {"tiers": [{"up_to": None, "unit_amount": 5}]}}},
+            15,
+        ),
+        ({"currency": "EUR"}, 3600),
+        ({"currency": None}, 3600),
+    ],
+)
+def test_a_price_in_several_currencies_counts_in_that_of_the_subscription(
+    fields: Json, monthly: int | Fraction
+) -> None:
+    fact: Any = facts_of(UPDATED, in_euros(**fields))[0]
+    assert Fraction(fact.items[0].monthly, fact.parts) == monthly
+
+
+def test_what_is_not_known_of_one_item_leaves_the_others_alone() -> None:
+    yearly = price(None, "year", billing_scheme="tiered")
+    fact: Any = facts_of(UPDATED, subscription(item(quantity=2), item(price=yearly)))[0]
+    assert [Fraction(each.monthly, fact.parts) for each in fact.items if each.monthly] == [2400]
+    assert Fraction(fact.items[1].asked.rate, fact.parts) == Fraction(1, 12)
+
+
+@pytest.mark.parametrize(
+    ("more", "missing"),
+    [
+        ({}, 0),
+        ({"total_count": 2}, 0),
+        ({"has_more": True}, 1),
+        ({"has_more": True, "total_count": 12}, 10),
+        ({"has_more": False, "total_count": 3}, 1),
+    ],
+)
+def test_items_that_stripe_does_not_show_are_missing(more: Json, missing: int) -> None:
+    obj = subscription(items=listed(item(), item()) | more)
+    fact: Any = facts_of(UPDATED, obj)[0]
+    assert (len(fact.items), fact.items_missing) == (2, missing)
+
+
+def test_so_are_discounts() -> None:
+    cut = {"object": "list", "data": ["di_1"], "has_more": True, "total_count": 3}
+    fact: Any = facts_of(UPDATED, subscription(item(discounts=cut), discounts=cut))[0]
+    assert fact.discount_ids == fact.items[0].discount_ids == ("di_1",)
+    assert fact.discounts_missing == 4
+
+
 def test_how_a_subscription_ends() -> None:
     fields: Json = {"cancel_at_period_end": True, "canceled_at": MADE, "ended_at": TOLD}
-    fact: Any = facts_of(UPDATED, subscription(trial_end=TOLD, **fields))[0]
+    fact: Any = facts_of(UPDATED, subscription(trial_end=TOLD, cancel_at=TOLD, **fields))[0]
     assert fact.cancel_at_period_end
     assert (fact.canceled_at, fact.ended_at, fact.trial_end) == (MADE_AT, TOLD_AT, TOLD_AT)
+    assert fact.cancel_at == TOLD_AT
+
+
+@pytest.mark.parametrize(
+    ("paused", "told"),
+    [
+        (None, (None, None)),
+        ({"behavior": "void", "resumes_at": TOLD}, ("void", TOLD_AT)),
+        ({"behavior": "keep_as_draft", "resumes_at": None}, ("keep_as_draft", None)),
+        ({"behavior": "levitate"}, ("levitate", None)),
+        ({}, ("unknown", None)),
+    ],
+)
+def test_whether_its_collection_is_paused(
+    paused: Json | None, told: tuple[str | None, datetime | None]
+) -> None:
+    fact: Any = facts_of(UPDATED, subscription(pause_collection=paused))[0]
+    assert (fact.collection_paused, fact.collection_resumes_at) == told
+    assert fact.STATE == "active"
 
 
 # ── Discounts ───────────────────────────────────────────────────────────────────────────────────
@@ -318,8 +449,154 @@ def test_a_discount_without_an_id_is_known_by_what_it_is_of() -> None:
 @pytest.mark.parametrize("verb", ["created", "updated", "deleted"])
 def test_a_discount_says_what_it_takes_off_even_when_it_ends(verb: str) -> None:
     """When it applies, the reports of its subscription say."""
-    assert list(facts_of(f"customer.discount.{verb}", discount())) == [NAMED]
-    assert list(facts_of(f"customer.discount.{verb}", old_discount())) == [DISCOUNT]
+    ended = verb == "deleted"
+    said = list(facts_of(f"customer.discount.{verb}", discount()))
+    assert said == [replace(NAMED, ended=ended)]
+    said = list(facts_of(f"customer.discount.{verb}", old_discount()))
+    assert said == [replace(DISCOUNT, ended=ended)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_wide"),
+    [
+        ({}, False),
+        ({"subscription": None}, True),
+        ({"subscription": None, "subscription_item": "si_1"}, False),
+        ({"subscription": None, "invoice": "in_1"}, False),
+        ({"subscription": None, "invoice_item": "ii_1"}, False),
+        ({"subscription": None, "checkout_session": "cs_1"}, False),
+        ({"subscription": None, "customer": None}, False),
+    ],
+)
+def test_a_discount_of_nothing_narrower_is_the_customers(fields: Json, is_wide: bool) -> None:
+    fact: Any = facts_of("customer.discount.created", discount(**fields))[0]
+    assert fact.customer_wide is is_wide
+
+
+def test_a_customer_shows_the_discount_of_all_that_he_has() -> None:
+    own = old_discount(subscription=None)
+    _, *said = facts_of("customer.updated", customer(discount=own))
+    assert said == [replace(DISCOUNT, subscription_id=None, customer_wide=True)]
+    assert len(facts_of("customer.updated", customer(discount=None))) == 1
+
+
+def test_what_a_coupon_says_on_demand() -> None:
+    """`currency_options` and `applies_to` stand in no event of Stripe's own."""
+    fields: Json = {
+        "percent_off": None,
+        "amount_off": 500,
+        "currency": "usd",
+        "currency_options": {"EUR": {"amount_off": 450}, "jpy": {"amount_off": 700}},
+        "applies_to": {"products": ["prod_1"]},
+    }
+    fact: Any = facts_of("coupon.updated", coupon(**fields))[0]
+    assert fact.terms == Terms(
+        duration="forever",
+        amount_off_minor=500,
+        currency="usd",
+        amounts={"eur": 450, "jpy": 700},
+        products=("prod_1",),
+    )
+
+
+# ── Prices ──────────────────────────────────────────────────────────────────────────────────────
+
+TIER_FACTS = (
+    PriceTier(up_to=10, unit="100", flat="0"),
+    PriceTier(up_to=None, unit="50.5", flat="300"),
+)
+
+
+@pytest.mark.parametrize(
+    ("type_", "obj", "amounts"),
+    [
+        ("price.created", price(), [PriceAmount(currency="gbp", unit="1200")]),
+        ("plan.created", plan(amount_decimal="12.5"), [PriceAmount(currency="gbp", unit="12.5")]),
+        (
+            "price.updated",
+            price(currency_options={"eur": {"unit_amount": 1300}, "jpy": {}}),
+            [PriceAmount(currency="gbp", unit="1200"), PriceAmount(currency="eur", unit="1300")],
+        ),
+        (
+            "price.updated",
+            TIERED | {"tiers": TIERS},
+            [PriceAmount(currency="gbp", tiers=TIER_FACTS, graduated=True)],
+        ),
+        (
+            "plan.updated",
+            plan(None, tiers=TIERS, tiers_mode="volume"),
+            [PriceAmount(currency="gbp", tiers=TIER_FACTS)],
+        ),
+    ],
+)
+def test_what_a_price_costs(type_: str, obj: Json, amounts: list[PriceAmount]) -> None:
+    said = list(facts_of(type_, obj))
+    assert said == [PriceFact(price_id="price_1", product_id="prod_1", amounts=tuple(amounts))]
+
+
+@pytest.mark.parametrize("obj", [TIERED, price(recurring=None), price(None)])
+def test_a_price_that_does_not_say_what_it_costs_says_nothing(obj: Json) -> None:
+    _, note, facts = translated(event("price.created", obj))
+    assert (note.outcome, list(facts)) == ("unprojected", [])
+
+
+PERIOD = {"subscription": "sub_1", "subscription_item": "si_1", "proration": False}
+OF_PERIOD = {"type": "subscription_item_details", "subscription_item_details": PERIOD}
+
+
+def line(**fields: Any) -> Json:
+    """Three units at 13.00 euros, of a price in pounds."""
+    return {
+        "id": "il_1",
+        "object": "line_item",
+        "amount": 3900,
+        "currency": "eur",
+        "parent": OF_PERIOD,
+        "pricing": {
+            "type": "price_details",
+            "price_details": {"price": "price_1", "product": "prod_1"},
+            "unit_amount_decimal": "1300",
+        },
+        "quantity": 3,
+    } | fields
+
+
+def old_line(**fields: Any) -> Json:
+    """The same until 2025-03-31: the price's own amount is that of its own currency."""
+    newer = without(line(), "parent", "pricing")
+    told = {"plan": plan(), "price": price(), "proration": False, "subscription": "sub_1"}
+    return newer | told | {"subscription_item": "si_1", "type": "subscription"} | fields
+
+
+CHANGE = OF_PERIOD | {"subscription_item_details": PERIOD | {"proration": True}}
+TIERED_LINE = {"unit_amount_decimal": None, "price_details": {"price": "price_1"}}
+
+
+@pytest.mark.parametrize(
+    ("shown", "units"),
+    [
+        pytest.param(line(), ["1300"], id="what a unit costs"),
+        pytest.param(line(pricing=TIERED_LINE), [], id="tiers"),
+        pytest.param(line(parent=CHANGE), [], id="a change within a period"),
+        pytest.param(line(parent={"type": "invoice_item_details"}), [], id="a single sale"),
+        pytest.param(line(currency="gbp"), [], id="a line in another currency"),
+        pytest.param(old_line(), ["1300"], id="3900 / 3, and not 1200"),
+        pytest.param(old_line(price=None, plan=plan(currency="eur")), ["1200"], id="a plan"),
+        pytest.param(old_line(price=price(1300, currency="eur")), ["1300"], id="its own currency"),
+        pytest.param(old_line(amount=3901), [], id="what does not divide"),
+        pytest.param(old_line(quantity=0), [], id="none of it"),
+        pytest.param(old_line(amount=-3900), [], id="money back"),
+        pytest.param(old_line(proration=True), [], id="a change within a period, before 2025"),
+        pytest.param(old_line(type="invoiceitem"), [], id="a single sale, before 2025"),
+        pytest.param(old_line(subscription=None), ["1300"], id="named by its invoice"),
+        pytest.param(without(line(), "pricing"), [], id="no price"),
+    ],
+)
+def test_what_a_line_of_an_invoice_says_of_a_price(shown: Json, units: list[str]) -> None:
+    fact: Any = facts_of("invoice.paid", invoice(currency="eur", lines=listed(shown)))[0]
+    assert fact.lines == tuple(
+        InvoiceLine(subscription_id="sub_1", price_id="price_1", unit=unit) for unit in units
+    )
 
 
 @pytest.mark.parametrize(
@@ -486,7 +763,6 @@ WRONG = [
     (UPDATED, subscription(item(price=price(unit_amount_decimal="-1")))),
     (UPDATED, subscription(item(price=price(unit_amount_decimal="1e999999")))),
     (UPDATED, subscription(item(price=price(unit_amount_decimal="1e-999999")))),
-    (UPDATED, subscription(item(price=price(interval="fortnight")))),
     (UPDATED, subscription(item(price=price(count=0)))),
     (UPDATED, subscription(item(price=price(HUGE), quantity=2))),
     (

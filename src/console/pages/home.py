@@ -49,9 +49,9 @@ class Tile(NamedTuple):
     value: Any
     previous: Any
     change_pct: float | None
-    uncounted: int | None
     trend: str
     sparkline: Markup
+    uncounted: int | None = None
 
 
 class Board(NamedTuple):

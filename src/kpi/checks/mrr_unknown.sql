@@ -1,11 +1,11 @@
--- What would have to be known to count the monthly recurring revenue of all subscriptions?
+-- Which things are not known that would have to be, to count the MRR of all subscriptions?
 -- severity: medium
 -- reference: cause_id
 -- reads: subscriptions
 -- sentence: MRR leaves out what is not known of {cause_id}: {subscriptions} active subscriptions, such as {examples}.
 with unknown (cause_id, subscription_id) as (
     select
-        case when cause like 'discount/%' then 'discount' else cause end,
+        case when starts_with(cause, 'discount/') then 'discount' else cause end,
         subscription_id
     from subscription_versions as v
     cross join lateral jsonb_array_elements_text(v.unknown) as u (cause)

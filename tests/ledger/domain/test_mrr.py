@@ -59,11 +59,32 @@ def every(interval: str, count: int = 1) -> Price:
             900,
             id="graduated: the first flat amount is due for nothing at all",
         ),
-        pytest.param(Price(interval="month"), 7, 0, id="tiers that the report leaves out"),
     ],
 )
 def test_a_price_by_the_month(price: Price, quantity: int, minor: int | Fraction) -> None:
     assert monthly(price, quantity) == minor
+
+
+@pytest.mark.parametrize(
+    ("price", "quantity"),
+    [
+        pytest.param(Price(interval="month"), 7, id="tiers that the report leaves out"),
+        pytest.param(Price(interval="month"), 0, id="also for none of it: tiers may be flat"),
+        pytest.param(every("fortnight"), 1, id="an interval that Stripe did not have before"),
+        pytest.param(
+            Price(interval="month", tiers=(TO_10, TO_20), graduated=True), 21, id="beyond the tiers"
+        ),
+        pytest.param(
+            Price(interval="month", tiers=(TO_10, TO_20)), 21, id="beyond them, by volume"
+        ),
+    ],
+)
+def test_what_is_not_known_is_not_nothing(price: Price, quantity: int) -> None:
+    assert monthly(price, quantity) is None
+
+
+def test_what_is_metered_counts_nothing_whatever_else_is_known() -> None:
+    assert monthly(Price(interval="fortnight", metered=True), 9) == 0
 
 
 @given(st.sampled_from(["day", "week", "month", "year"]), st.integers(1, 36), st.integers(0, 999))
@@ -71,8 +92,8 @@ def test_a_year_of_it_is_twelve_months_of_it(interval: str, count: int, quantity
     """Of 365 days or 52 weeks, exactly: no rounding on the way."""
     price = every(interval, count)
     periods_a_year = Fraction({"day": 365, "week": 52, "month": 12, "year": 1}[interval], count)
-    assert periods_a_month(price) * 12 == periods_a_year
-    assert monthly(price, quantity) * 12 == 1200 * quantity * periods_a_year
+    assert periods_a_month(price) == periods_a_year / 12
+    assert monthly(price, quantity) == 1200 * quantity * periods_a_year / 12
 
 
 @given(st.integers(0, 40))
