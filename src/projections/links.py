@@ -54,7 +54,7 @@ links = Journal(
     "links", id=Column("text", "key"), kind=Column("text", "key"), indexes=("position",)
 )
 projection = Projection("links", tables=(links,))
-UNLISTED = ("charge", "coupon")
+UNLISTED = ("charge", "coupon", "price")
 """Kinds of objects that have a history, and no list of their own."""
 
 # An object's own events, and those of what hangs on it: what an event names together belongs

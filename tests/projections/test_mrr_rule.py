@@ -95,7 +95,7 @@ def test_while_its_end_waits_it_is_active_and_makes_no_subscriber(
 
 @WAYS
 @pytest.mark.parametrize("order", list(permutations(range(3))))
-def test_an_end_that_is_thought_better_of_is_reactivation(
+def test_an_end_that_is_taken_back_is_reactivation(
     models: Models, asked: dict[str, Any], order: Sequence[int]
 ):
     take(models, [(0, subscription()), (8, ending(asked)), (20, subscription())], order)

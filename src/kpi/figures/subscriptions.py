@@ -22,7 +22,7 @@ CLAUSES: Final = (
     Clause("an unpaid, canceled, incomplete or paused subscription counts nothing", _ANALYTICS),
     Clause(
         "one whose end was asked for (`cancel_at_period_end`, `cancel_at`) counts nothing from then"
-        " on; thought better of, it counts again",
+        " on, and again if that is taken back",
         "support.stripe.com: Impact of Subscription Cancellations on MRR",
     ),
     Clause(
@@ -30,10 +30,8 @@ CLAUSES: Final = (
         " status does not change",
         "docs.stripe.com/billing/subscriptions/pause-payment",
     ),
-    Clause(
-        "price × quantity of all items, by the month: a year is 12 months, 52 weeks or 365 days",
-        _BILLING,
-    ),
+    Clause("price × quantity of all items, by the month: a yearly price is a twelfth", _BILLING),
+    Clause("a weekly price is 52 twelfths of it, a daily one 365", _HERE),
     Clause("graduated and volume tiers by the quantity", "docs.stripe.com/api/prices/object"),
     Clause("metered prices and taxes count nothing", _ANALYTICS),
     Clause(

@@ -18,7 +18,13 @@ from ledger.domain.events import (
     StockReserved,
 )
 from tests.kpi.books import Books
-from tests.webhooks.billing_examples import invoice, invoice_payment
+from tests.webhooks.billing_examples import (
+    coupon,
+    discount,
+    invoice,
+    invoice_payment,
+    subscription,
+)
 from tests.webhooks.examples import (
     MADE,
     TOLD,
@@ -255,6 +261,21 @@ SCENARIOS: dict[str, Scenario] = {
         lambda b: b.stripe("invoice.paid", invoice(payments=cut_short(invoice_payment()))),
         lambda b: b.stripe("invoice_payment.paid", invoice_payment("pi_2")),
         lambda b: b.tamper("delete from invoice_payments where payment_id = 'pi_2'"),
+    ),
+    "mrr_unknown": Scenario(
+        "coupon/QUARTER",
+        lambda b: (
+            b.stripe("customer.discount.created", discount()),
+            b.stripe("customer.subscription.created", subscription(discounts=["di_1"])),
+        ),
+        lambda b: b.stripe("coupon.updated", coupon()),
+        lambda b: b.tamper(
+            """
+            update subscription_versions
+            set uncounted = 1, unknown = '["coupon/QUARTER"]'
+            where at = (select max(at) from subscription_versions)
+            """
+        ),
     ),
     "order_refunds_differ": Scenario(
         "A1",

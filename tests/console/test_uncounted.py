@@ -1,0 +1,58 @@
+"""What a figure leaves out because it is not known stands beside it, wherever it is shown."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ledger.domain.access import Role
+from tests.console.desk import Desk, desk_of
+from tests.kpi.books import Books
+from tests.support.servers import Server
+from tests.webhooks.billing_examples import discount, item, price, subscription
+
+DAYS = {"from": "2026-03-01", "to": "2026-03-02"}
+TIERED = price(None, billing_scheme="tiered")
+
+
+def subscribed(books: Books) -> None:
+    """One of 12.00, one with a coupon that is not known, and one of tiers."""
+    created = "customer.subscription.created"
+    books.stripe("customer.discount.created", discount())
+    books.stripe(created, subscription(id="sub_1", customer="cus_1"))
+    books.stripe(created, subscription(id="sub_2", customer="cus_2", discounts=["di_1"]))
+    books.stripe(created, subscription(item(price=TIERED), id="sub_3", customer="cus_3"))
+
+
+@pytest.fixture(scope="module")
+def desk(servers: Callable[[str], Server]) -> Iterator[Desk]:
+    with desk_of(servers("embedded"), subscribed) as desk:
+        desk.sign_in(Role.ADMIN)
+        yield desk
+
+
+def test_a_tile_says_how_many_are_not_fully_counted(desk: Desk) -> None:
+    page = desk.page("/console", **DAYS)
+    assert "<strong>24.00 GBP</strong>" in page
+    link = "/console/figures/mrr_uncounted_subscriptions?from=2026-03-01&amp;to=2026-03-02"
+    assert f'not fully counted: <a href="{link}&amp;currency=gbp">2</a>' in page
+    assert page.count("not fully counted:") == 1
+
+
+@pytest.mark.parametrize("name", ["mrr", "opening_mrr", "new_mrr"])
+def test_so_does_the_page_of_a_figure(desk: Desk, name: str) -> None:
+    page = desk.page(f"/console/figures/{name}", **DAYS)
+    assert "Not fully counted: <a" in page
+    assert "Not fully counted" not in desk.page("/console/figures/active_subscriptions", **DAYS)
+
+
+def test_the_page_of_mrr_has_its_rule_clause_by_clause(desk: Desk) -> None:
+    page = desk.page("/console/figures/mrr", **DAYS)
+    assert "a trial counts nothing <small>(docs.stripe.com/billing/subscriptions/analytics)" in page
+
+
+def test_a_list_tells_which_they_are_and_a_record_why(desk: Desk) -> None:
+    page = desk.page("/console/subscriptions", mrr_known="false")
+    assert "sub_2" in page
+    assert "sub_1" not in page
+    assert "coupon/QUARTER" in desk.page("/console/subscriptions/sub_2")
+    assert "price/price_1/gbp" in desk.page("/console/subscriptions/sub_3")
