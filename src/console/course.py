@@ -17,6 +17,12 @@ Days = list[dict[str, Any]]
 """The days of `GET /kpi/daily`."""
 
 
+def uncounted(figure: Definition, figures: Mapping[str, Any]) -> int:
+    """Of how many things a figure leaves something out that is not known."""
+    counter = figures.get(figure["uncounted_by"])
+    return counter["value"] if counter else 0
+
+
 def course(days: Days, figure: Definition, currency: str | None) -> Values:
     """A figure day by day, in whole numbers of its unit."""
     unit = unit_of(figure["unit"], currency)

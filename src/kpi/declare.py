@@ -151,8 +151,8 @@ class Figure:
 
     `id` is its name everywhere, as a column of exports too. `formula` says in words how it is made,
     `dated_by` which time places its facts in a day, `since` in which contract it was first,
-    `clauses` the rule that it follows. `uncounted` is the figure that says how much it could not
-    count: it is told wherever this one is.
+    `clauses` the rule that it follows. `uncounted_by` is the figure that says of how many things it
+    leaves something out, because that is not known: it is told wherever this one is.
     """
 
     id: str
@@ -164,7 +164,7 @@ class Figure:
     dated_by: str
     since: int = 1
     clauses: tuple[Clause, ...] = ()
-    uncounted: str | None = None
+    uncounted_by: str | None = None
 
     @property
     def has_currency(self) -> bool:
@@ -239,7 +239,7 @@ def with_parts(figures: Iterable[Figure]) -> list[Figure]:
     """These figures, all that they are computed from and what they leave out, parts first."""
     found: dict[str, Figure] = {}
     for each in figures:
-        needed = each.parts if each.uncounted is None else (*each.parts, each.uncounted)
+        needed = (*each.parts, *filter(None, [each.uncounted_by]))
         for part in with_parts(map(figure, needed)):
             found[part.id] = part
         found[each.id] = each

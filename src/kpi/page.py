@@ -103,5 +103,5 @@ def definition(figure: Figure) -> dict[str, Any]:
         "parts": list(figure.parts),
         "since": figure.since,
         "clauses": [{"says": each.says, "source": each.source} for each in figure.clauses],
-        "uncounted": figure.uncounted,
+        "uncounted_by": figure.uncounted_by,
     }

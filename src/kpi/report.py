@@ -26,13 +26,11 @@ class Shown(NamedTuple):
     """A figure as it is shown: its value, that of the window compared with, the change in per cent.
 
     None stands for a ratio over zero, for a change from zero, and where nothing is compared.
-    `uncounted` is how many things it leaves out that it should count, None where it cannot.
     """
 
     value: int | Decimal | None
     previous: int | Decimal | None = None
     change_pct: Decimal | None = None
-    uncounted: int | None = None
 
 
 Figures = dict[str, Shown]
@@ -125,10 +123,7 @@ def _shown(now: Values, before: Values) -> Figures:
 
 def _one(figure: Figure, now: Values, before: Values) -> Shown:
     value, previous = now[figure.id], before.get(figure.id)
-    uncounted = None if figure.uncounted is None else round(now[figure.uncounted] or 0)
-    return Shown(
-        shown(figure, value), shown(figure, previous), change_pct(value, previous), uncounted
-    )
+    return Shown(shown(figure, value), shown(figure, previous), change_pct(value, previous))
 
 
 def change_pct(value: Value, previous: Value) -> Decimal | None:

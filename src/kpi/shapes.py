@@ -102,16 +102,11 @@ class RestsOnAnswer(Shape):
 
 
 class FigureAnswer(Shape):
-    """A value in its unit; `previous` and `change_pct` are null unless windows are compared.
-
-    `uncounted` is how many things it leaves out because something of them is not known; it is not
-    there for figures that leave nothing out.
-    """
+    """A value in its unit; `previous` and `change_pct` are null unless windows are compared."""
 
     value: Number
     previous: Number
     change_pct: Percent | None
-    uncounted: Annotated[int | None, Field(exclude_if=lambda value: value is None)] = None
 
 
 class FiguresAnswer(Shape):
@@ -250,7 +245,8 @@ class ClauseAnswer(Shape):
 class DefinitionAnswer(Shape):
     """What a figure is; a `family` is a title for figures that belong together.
 
-    `uncounted` is the figure that says how much it could not count.
+    `uncounted_by` is the figure that says of how many things it leaves something out, because that
+    is not known: it is told wherever this one is asked for.
     """
 
     id: str
@@ -265,7 +261,7 @@ class DefinitionAnswer(Shape):
     parts: list[str]
     since: int
     clauses: list[ClauseAnswer]
-    uncounted: str | None
+    uncounted_by: str | None
 
 
 class DefinitionsAnswer(Shape):

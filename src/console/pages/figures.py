@@ -10,7 +10,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from console.api import Problem, part
-from console.course import Days, Definition, chart
+from console.course import Days, Definition, chart, uncounted
 from console.period import DECISIVE, currency_of, or_refusal, window_of
 from console.visit import Visit, view
 
@@ -36,6 +36,7 @@ class Shown(NamedTuple):
     chart: Markup
     facts: dict[str, Any]
     snapshots: list[dict[str, Any]]
+    uncounted: int
 
 
 async def contract(visit: Visit) -> Response:
@@ -83,7 +84,8 @@ async def _shown(visit: Visit, definition: Definition) -> Shown:
     )
     value = values.get(name, {"value": None, "previous": None, "change_pct": None})
     drawn = _chart(daily["by_day"], definition, currency)
-    return Shown(answer, currency, value, drawn, facts, snapshots)
+    left_out = uncounted(definition, values)
+    return Shown(answer, currency, value, drawn, facts, snapshots, left_out)
 
 
 def _chart(days: Days, definition: Definition, currency: str | None) -> Markup:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from console.attention import attention
 from console.charts import funnel
-from console.course import Days, Definition, chart, spark
+from console.course import Days, Definition, chart, spark, uncounted
 from console.period import DECISIVE, currency_of, or_refusal, window_of
 from console.visit import Visit, view
 
@@ -42,7 +42,7 @@ BEST_SELLERS: Final = 8
 class Tile(NamedTuple):
     """A figure of the window beside that of the one before; `trend` is up (well) or down.
 
-    `uncounted` is how many things it leaves out because something of them is not known.
+    `uncounted` is of how many things it leaves something out that is not known.
     """
 
     figure: Definition
@@ -51,7 +51,7 @@ class Tile(NamedTuple):
     change_pct: float | None
     trend: str
     sparkline: Markup
-    uncounted: int | None = None
+    uncounted: int
 
 
 class Board(NamedTuple):
@@ -105,10 +105,17 @@ async def _board(visit: Visit) -> Board:
 
 def _tile(figure: Definition, answer: dict[str, Any], days: Days, currency: str | None) -> Tile:
     name = figure["id"]
-    found = answer["currencies"][currency][name]
+    figures = answer["currencies"][currency]
+    found = figures[name]
     change = found["change_pct"]
     trend = "" if not change else "up" if (change > 0) is (name not in MORE_IS_WORSE) else "down"
-    return Tile(figure, **found, trend=trend, sparkline=spark(days, figure, currency))
+    return Tile(
+        figure,
+        **found,
+        trend=trend,
+        sparkline=spark(days, figure, currency),
+        uncounted=uncounted(figure, figures),
+    )
 
 
 def _chart(

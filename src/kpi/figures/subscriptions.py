@@ -77,7 +77,7 @@ def _moved(name: str, label: str, formula: str) -> Figure:
     each = f"case when kind = '{kind}' then amount_minor else 0 end"
     measure = Sum(MOVEMENTS, f"{kind}_minor", each)
     return Figure(
-        name, label, formula, Unit.MONEY, Kind.ADDITIVE, measure, "change", uncounted=UNCOUNTED
+        name, label, formula, Unit.MONEY, Kind.ADDITIVE, measure, "change", uncounted_by=UNCOUNTED
     )
 
 
@@ -103,7 +103,7 @@ family = Family(
             Kind.BALANCE,
             Balance(MOVEMENTS, "mrr_minor", "amount_minor", opening=True),
             dated_by="change",
-            uncounted=UNCOUNTED,
+            uncounted_by=UNCOUNTED,
         ),
         Figure(
             "mrr",
@@ -116,7 +116,7 @@ family = Family(
             Balance(MOVEMENTS, "mrr_minor", "amount_minor"),
             dated_by="change",
             clauses=CLAUSES,
-            uncounted=UNCOUNTED,
+            uncounted_by=UNCOUNTED,
         ),
         Figure(
             UNCOUNTED,

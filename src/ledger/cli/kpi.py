@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -195,13 +196,18 @@ def _view(made: Report) -> RenderableType:
 
 def _left_out(figures: dict[str, Shown]) -> Iterator[str]:
     """What the figures leave out, because it is not known."""
-    names = [name for name, each in figures.items() if each.uncounted]
-    if names:
-        many = figures[names[0]].uncounted
-        yield (
-            f"not fully counted: {many:,} (in {', '.join(names)});"
-            " `ledger issues list --check mrr_unknown` says why"
-        )
+    from kpi.declare import figure
+
+    names = defaultdict[str, list[str]](list)
+    for name in figures:
+        if counter := figure(name).uncounted_by:
+            names[counter].append(name)
+    for counter, those in names.items():
+        if many := figures[counter].value:
+            yield (
+                f"not fully counted: {many:,} (in {', '.join(those)});"
+                " `ledger issues list --check mrr_unknown` says why"
+            )
 
 
 def _headline(made: Report) -> str:
