@@ -338,7 +338,8 @@ class Invoice(StripeObject, kw_only=True, gc=False):
     `date` was the name of `created` until 2018-11-08.
     """
 
-    MAY_BE_LOST = frozenset({"period_start", "period_end"})
+    # Without its lines a price may not be known, and MRR says so.
+    MAY_BE_LOST = frozenset({"period_start", "period_end", "lines"})
 
     id: Id
     currency: Currency

@@ -208,7 +208,7 @@ def test_who_was_there_before_the_first_event_is_not_new(books: Books) -> None:
     assert figures(books, 1, 31)["opening_subscribers"] == 1
 
 
-@pytest.mark.parametrize("order", [(0, 1)])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_what_a_second_began_with_and_ended_with_is_one_movement(
     books: Books, order: Sequence[int]
 ) -> None:
