@@ -27,6 +27,7 @@ charges = Mirror(
     currency=newest("text"),
     failure_code=newest("text"),
     order_id=named("text"),
+    reported_at=newest("timestamptz"),
     captured_minor=greatest("bigint"),
     captured_at=greatest("timestamptz"),
     payment_id=known("text"),
@@ -35,12 +36,29 @@ charges = Mirror(
     email=known("text"),
     account=known("text"),
     created_at=least("timestamptz"),
+    held_at=least("timestamptz"),
     refunded_at=least("timestamptz"),
     ended_at=least("timestamptz"),
     indexes=("(coalesce(payment_id, charge_id))",),
 )
+# Each total of what was captured so far, and when it was first told; `captured_at` is when the last
+# of it was taken, as far as reports know.
+charge_captures = Mirror(
+    "charge_captures",
+    charge_id=key(),
+    captured_minor=key("bigint"),
+    captured_at=greatest("timestamptz"),
+    said_at=least("timestamptz"),
+)
+# The total of what was refunded so far, as Stripe told it at each time; it may go down again.
+charge_refund_totals = Mirror(
+    "charge_refund_totals",
+    charge_id=key(),
+    told_at=key("timestamptz"),
+    refunded_minor=newest("bigint"),
+)
 ENDED = ("expired", "failed")
-projection = Projection("charges", tables=(charges,))
+projection = Projection("charges", tables=(charges, charge_captures, charge_refund_totals))
 
 
 @projection.handles(ChargeFact)
@@ -60,6 +78,7 @@ def reported(fact: ChargeFact, at: Moment) -> Iterator[Change]:
         refunded_minor=fact.refunded_minor,
         currency=fact.currency,
         failure_code=fact.failure_code,
+        reported_at=at.effective_at,
         order_id=fact.order_id,
         captured_minor=fact.captured_minor,
         captured_at=fact.captured_at,
@@ -69,9 +88,25 @@ def reported(fact: ChargeFact, at: Moment) -> Iterator[Change]:
         email=fact.email,
         account=at.account,
         created_at=fact.created_at,
+        held_at=at.effective_at if fact.state == "authorized" else None,
         refunded_at=at.effective_at if fact.refunded_minor > 0 else None,
         ended_at=at.effective_at if fact.state in ENDED else None,
     )
+    if fact.captured_minor > 0:
+        yield charge_captures.mention(
+            charge_id=fact.charge_id,
+            captured_minor=fact.captured_minor,
+            captured_at=fact.captured_at,
+            said_at=at.effective_at,
+        )
+    if fact.refunded_minor > 0:
+        yield charge_refund_totals.report(
+            at,
+            fact.RANK,
+            charge_id=fact.charge_id,
+            told_at=at.effective_at,
+            refunded_minor=fact.refunded_minor,
+        )
 
 
 @projection.handles(PaymentFact, RefundFact, DisputeFact)

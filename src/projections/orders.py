@@ -211,7 +211,10 @@ select
     ) as other_currency_payment_count,
     m.payment_id,
     o.placed_at, o.expires_at,
-    case when o.total_minor = 0 then o.placed_at else m.paid_at end as paid_at,
+    case
+        when o.total_minor = 0 then o.placed_at
+        when m.received_minor >= o.total_minor then t.paid_at
+    end as paid_at,
     o.fulfilled_at, o.canceled_at, o.expired_at, m.refunded_at,
     o.shipping_address
 from order_actions as o
@@ -227,17 +230,24 @@ cross join lateral (
         worst_state as dispute_state,
         (array_agg(payment_id order by succeeded_at, payment_id)
             filter (where received_minor > 0))[1] as payment_id,
-        min(succeeded_at) filter (where received_so_far_minor >= o.total_minor) as paid_at,
         max(refunded_at) as refunded_at
-    from (
-        select
-            payment_id, received_minor, refunded_minor, refund_pending_minor, refund_failed_minor,
-            disputed_minor, net_minor, dispute_state, succeeded_at, refunded_at,
-            sum(received_minor) over (order by succeeded_at, payment_id) as received_so_far_minor
-        from payments
-        where order_id = o.order_id and currency = o.currency
-    ) as of_order
+    from payments
+    where order_id = o.order_id and currency = o.currency
 ) as m
+cross join lateral ( -- when what was received last came to reach the total
+    select max(at) filter (
+        where received_minor >= o.total_minor and received_minor - amount_minor < o.total_minor
+    ) as paid_at
+    from (
+        select r.at, r.amount_minor,
+            sum(r.amount_minor) over (order by r.at, payment_id, r.kind, r.source_id)
+                as received_minor
+        from payments as p
+        join payment_movements as r using (payment_id)
+        where p.order_id = o.order_id and p.currency = o.currency
+            and r.kind in ('captured', 'taken_back')
+    ) as so_far
+) as t
 """.replace("worst_state", worst("dispute_state"))
 
 orders = Derived(

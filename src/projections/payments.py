@@ -35,6 +35,7 @@ from projections.engine.declare import (
     ranked,
 )
 from projections.engine.row import Currency, Part, Row, states
+from projections.payment_movements import PaymentMovementKind, payment_movements
 from projections.refunds import counts_as
 
 LinkedBy = TypeAliasType("LinkedBy", Literal["metadata", "reference", "shop"])
@@ -98,6 +99,17 @@ class Charge(Row):
     captured_at: datetime | None
 
 
+class PaymentMovement(Row):
+    """An amount that a payment took (above nothing) or gave back, when it did."""
+
+    kind: PaymentMovementKind
+    source_id: str
+    """The refund, or the charge whose total tells of it; empty for what was captured."""
+    at: datetime
+    amount_minor: int
+    currency: Currency
+
+
 payment_reports = Mirror(
     "payment_reports",
     payment_id=key(),
@@ -117,9 +129,14 @@ payment_reports = Mirror(
     succeeded_at=least("timestamptz"),
     canceled_at=least("timestamptz"),
 )
-# Amounts are those in the payment's currency. A failed charge takes back what it or, if it is the
-# payment's present charge and no later attempt, the payment had reported as received. Refunds
-# count by refund; a charge's own cumulative figure stands in for them while none is known.
+# Each total of what was received so far, and when it was first told.
+payment_receipts = Mirror(
+    "payment_receipts",
+    payment_id=key(),
+    received_minor=key("bigint"),
+    said_at=least("timestamptz"),
+)
+# Amounts are those in the payment's currency, and sums of its movements.
 #
 # `failed_at` is when a payment was over without money: canceled, or taken back by the bank. After
 # a refused attempt the customer may try again, so that ends nothing.
@@ -134,10 +151,10 @@ select
     end as linked_by,
     case
         when m.received_minor > 0 then 'succeeded'
-        when c.reversed_minor > 0 then 'failed'
+        when m.reversed_at is not null then 'failed'
         else coalesce(p.state, c.state)
     end as state,
-    m.received_minor > 0 or c.reversed_minor > 0 or coalesce(p.state_known, c.state_known)
+    m.received_minor > 0 or m.reversed_at is not null or coalesce(p.state_known, c.state_known)
         as state_known,
     k.currency,
     coalesce(p.amount_minor, c.amount_minor) as amount_minor,
@@ -154,13 +171,13 @@ select
     coalesce(p.email, c.email, s.email) as email,
     coalesce(p.account, c.account) as account,
     least(p.created_at, c.created_at) as created_at,
-    coalesce(c.succeeded_at, p.succeeded_at) as succeeded_at,
+    coalesce(m.succeeded_at, p.succeeded_at) as succeeded_at,
     case
         when m.received_minor > 0 then null
-        when c.reversed_minor > 0 then c.reversed_at
+        when m.reversed_at is not null then m.reversed_at
         when coalesce(p.state, c.state) = 'canceled' then coalesce(p.canceled_at, c.expired_at)
     end as failed_at,
-    r.refunded_at
+    greatest(r.refunded_at, m.refunded_at) as refunded_at
 from payment_reports as p
 cross join lateral (
     select coalesce(p.currency, (
@@ -185,30 +202,12 @@ cross join lateral (
             as charge_id,
         (array_agg(failure_code order by newest_by desc, charge_id))[1] as failure_code,
         max(amount_minor) as amount_minor,
-        coalesce(sum(captured_minor), 0)::bigint as captured_minor,
-        coalesce(sum(taken_back_minor), 0)::bigint as reversed_minor,
-        max(ended_at) filter (where taken_back_minor > 0) as reversed_at,
         max(ended_at) filter (where state = 'expired') as expired_at,
-        coalesce(sum(case
-            when (state = 'captured' or not state_known) and not exists (
-                select from refunds as known where known.charge_id = charges.charge_id
-            ) then refunded_minor
-        end), 0)::bigint as refunded_minor,
         max(customer_id) as customer_id,
         max(email) as email,
         max(account) as account,
-        min(created_at) as created_at,
-        min(captured_at) filter (where state = 'captured' or not state_known) as succeeded_at
+        min(created_at) as created_at
     from charges
-    cross join lateral (
-        select case when state = 'failed' then greatest(
-            captured_minor,
-            case
-                when charge_id = p.charge_id and charges.created_at <= p.succeeded_at
-                then p.received_minor
-            end
-        ) end as taken_back_minor
-    ) as reversal
     where coalesce(payment_id, charge_id) = p.payment_id and currency = k.currency
 ) as c
 cross join lateral (
@@ -223,9 +222,6 @@ cross join lateral (
 ) as s
 cross join lateral (
     select
-        coalesce(bool_or(charge_id is null), false) as any_without_charge,
-        coalesce(sum(amount_minor) filter (where state = 'succeeded'), 0)::bigint
-            as refunded_minor,
         coalesce(sum(amount_minor) filter (where state in ('pending', 'requires_action')), 0)
             ::bigint as pending_minor,
         coalesce(sum(amount_minor) filter (where state in ('failed', 'canceled')), 0)::bigint
@@ -262,10 +258,22 @@ cross join lateral (
 ) as d
 cross join lateral (
     select
-        greatest(coalesce(p.received_minor, 0), c.captured_minor) - c.reversed_minor
+        coalesce(sum(amount_minor) filter (where kind in ('captured', 'taken_back')), 0)::bigint
             as received_minor,
-        r.refunded_minor + case when r.any_without_charge then 0 else c.refunded_minor end
-            as refunded_minor
+        coalesce(sum(amount_minor) filter (where kind like 'refund%'), 0)::bigint
+            as refunded_minor,
+        max(at) filter (where kind = 'taken_back') as reversed_at,
+        coalesce(
+            min(at) filter (where kind = 'captured' and at > taken_back_at),
+            min(at) filter (where kind = 'captured')
+        ) as succeeded_at,
+        max(at) filter (where kind = 'refund_stand_in' and amount_minor > 0) as refunded_at
+    from (
+        select kind, at, amount_minor,
+            max(at) filter (where kind = 'taken_back') over () as taken_back_at
+        from payment_movements
+        where payment_id = p.payment_id
+    ) as of_payment
 ) as m
 where k.currency is not null
 """.replace("worst_state", worst("state")).replace("counts_as(x)", counts_as("x"))
@@ -277,12 +285,14 @@ payments = Derived(
     touched="""
         select payment_id from staged_payment_reports
         union all
+        select payment_id from touched_payment_movements
+        union all
         select coalesce(c.payment_id, c.charge_id)
         from staged_charges
         join charges as c using (charge_id)
         union all
         select coalesce(c.payment_id, c.charge_id, r.payment_id)
-        from staged_refunds
+        from touched_refunds
         join refunds as r using (refund_id)
         left join charges as c on c.charge_id = r.charge_id
         union all
@@ -299,7 +309,7 @@ payments = Derived(
 )
 projection = Projection(
     "payments",
-    tables=(payment_reports, payments),
+    tables=(payment_reports, payment_receipts, payment_movements, payments),
     reads=("charges", "checkouts", "refunds", "disputes"),
     listing=Listing(
         payments,
@@ -327,6 +337,15 @@ projection = Projection(
                 from charges
                 where coalesce(payment_id, charge_id) = %(id)s and state is not null
                 order by created_at, charge_id
+                """,
+            ),
+            "movements": Part(
+                PaymentMovement,
+                """
+                select kind, source_id, at, amount_minor, currency
+                from payment_movements
+                where payment_id = %(id)s
+                order by at, kind, source_id
                 """,
             ),
         },
@@ -370,6 +389,12 @@ def reported(fact: PaymentFact, at: Moment) -> Iterator[Change]:
         succeeded_at=at.effective_at if _has_money(fact) else None,
         canceled_at=at.effective_at if fact.state == "canceled" else None,
     )
+    if fact.received_minor > 0:
+        yield payment_receipts.mention(
+            payment_id=fact.payment_id,
+            received_minor=fact.received_minor,
+            said_at=at.effective_at,
+        )
 
 
 def _has_money(fact: PaymentFact) -> bool:

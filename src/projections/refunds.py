@@ -9,6 +9,7 @@ from typing_extensions import TypeAliasType
 from ledger.domain.facts import Moment, RefundFact
 from projections.engine.declare import (
     Change,
+    Derived,
     Listing,
     Mirror,
     Projection,
@@ -41,14 +42,16 @@ class Refund(Row):
     account: str | None
     """The connected account that it belongs to; null for Stripe's own of the shop."""
     created_at: datetime
+    waited_at: datetime | None
+    """When Stripe first said that it waits: that the money has not gone back yet."""
     refunded_at: datetime | None
-    """When Stripe first said that the money went back."""
+    """When the money went back: when the refund was made or, if it waited, first succeeded."""
     failed_at: datetime | None
     """When Stripe first said that it came back, or was called off."""
 
 
-refunds = Mirror(
-    "refunds",
+refund_reports = Mirror(
+    "refund_reports",
     refund_id=key(),
     state=ranked("text"),
     state_known=ranked("boolean"),
@@ -61,10 +64,30 @@ refunds = Mirror(
     transaction_id=known("text"),
     account=known("text"),
     created_at=least("timestamptz"),
-    refunded_at=least("timestamptz"),
+    waited_at=least("timestamptz"),
+    succeeded_at=least("timestamptz"),
     failed_at=least("timestamptz"),
+)
+# A refund is of the day on which it was made, as most succeed at once. One that Stripe reported as
+# waiting moved money only when it succeeded.
+refunds = Derived(
+    "refunds",
+    key=("refund_id",),
+    view="""
+        select
+            refund_id, state, state_known, amount_minor, currency, reason, failure_code, charge_id,
+            payment_id, transaction_id, account, created_at, waited_at,
+            case
+                when succeeded_at is null or waited_at < succeeded_at then succeeded_at
+                else least(created_at, succeeded_at)
+            end as refunded_at,
+            failed_at
+        from refund_reports
+    """,
+    touched="select refund_id from staged_refund_reports",
     indexes=("created_at, refund_id", "amount_minor, refund_id", "charge_id", "payment_id"),
 )
+WAITING = ("pending", "requires_action")
 FAILED = ("failed", "canceled")
 
 
@@ -78,7 +101,7 @@ def counts_as(refund: str) -> str:
 
 projection = Projection(
     "refunds",
-    tables=(refunds,),
+    tables=(refund_reports, refunds),
     listing=Listing(
         refunds,
         Refund,
@@ -100,11 +123,11 @@ projection = Projection(
 
 @projection.handles(RefundFact)
 def reported(fact: RefundFact, at: Moment) -> Iterator[Change]:
-    """`refunded_at` and `failed_at` are when Stripe first said so, by Stripe's clock.
+    """When Stripe first said that it waits, succeeded, failed: by Stripe's clock.
 
     A canceled refund has failed too: the money is the shop's again.
     """
-    yield refunds.report(
+    yield refund_reports.report(
         at,
         fact.RANK,
         refund_id=fact.refund_id,
@@ -119,6 +142,7 @@ def reported(fact: RefundFact, at: Moment) -> Iterator[Change]:
         transaction_id=fact.transaction_id,
         account=at.account,
         created_at=fact.created_at,
-        refunded_at=at.effective_at if fact.state == "succeeded" else None,
+        waited_at=at.effective_at if fact.state in WAITING or not fact.state_known else None,
+        succeeded_at=at.effective_at if fact.state == "succeeded" else None,
         failed_at=at.effective_at if fact.state in FAILED else None,
     )

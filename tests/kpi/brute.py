@@ -101,11 +101,13 @@ class Brute:
 
 def money_lines(payment: Payment) -> Iterator[Line]:
     """What a payment that is linked to a known order brought in and gave back."""
-    if payment.received_minor > 0:
-        assert payment.succeeded_at is not None
-        yield Line("revenue", payment.currency, payment.succeeded_at, payment.received_minor)
-        yield Line("captured_payments", payment.currency, payment.succeeded_at, 1)
+    held = 0
+    for at, minor in payment.received:
+        counts = (held + minor > 0) - (held > 0)
+        held += minor
+        yield Line("captured_payments", payment.currency, at, counts)
     for figure, amounts in (
+        ("revenue", payment.received),
         ("refunded_amount", payment.refunds),
         ("disputed_amount", payment.disputed),
         ("dispute_count", payment.disputes),

@@ -80,5 +80,6 @@ def refunded(
         refund_id=f"re_{name}{minor}",
         charge_id=f"ch_{name}",
         payment_id=f"pi_{name}",
+        minutes=on(time),
     )
     models.take(back, minutes=on(time))

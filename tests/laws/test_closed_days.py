@@ -4,7 +4,9 @@ Money moves in random lives, told one report at a time: as they happened, and th
 twice.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from random import Random
 from typing import Any, LiteralString
 
@@ -13,9 +15,10 @@ from hypothesis import settings
 
 from ledger.domain.facts import DisputeFact
 from tests.kpi.plain.claims import funds
+from tests.kpi.plain.payments import read_payments
 from tests.kpi.plain.things import Thing, things
 from tests.projections.models import Models, at
-from tests.support.money_lives import Told, a_disputed_life
+from tests.support.money_lives import Told, a_disputed_life, a_paid_life
 from tests.support.servers import Server
 
 SEEDS = range(settings().max_examples // 2)
@@ -25,6 +28,11 @@ from dispute_funds
 order by dispute_id, at, kind, transaction_id
 """
 AT = 3  # the column of a row's time
+MOVED: LiteralString = """
+select source_id, kind, payment_id, at, amount_minor
+from payment_movements
+order by at, kind, source_id
+"""
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +71,42 @@ def test_disputes_are_what_a_plain_reading_finds_whatever_comes_first(own: Model
     assert own.one("disputes", "disputed_minor") == sum(amount.value for amount in plain)
     twice = [*reports, *random.choices(reports, k=2)]
     (*_, shuffled) = told(own, random.sample(twice, len(twice)), FUNDS)
+    assert shuffled == straight
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_payments_took_and_gave_back_on_days_that_are_over_stays(own: Models, seed: int):
+    """A refund may be told by the charge's total first, and by itself later: of the same time."""
+    reports = a_paid_life(Random(seed))
+    over: dict[tuple[bool, datetime], int] = {}
+    seen = at(-1)
+    for (minutes, _), rows in zip(reports, told(own, reports, MOVED), strict=True):
+        assert sums(rows, before=seen) == over
+        seen = at(minutes)
+        over = sums(rows, before=seen)
+
+
+def sums(rows: list[Any], before: datetime) -> dict[tuple[bool, datetime], int]:
+    """What came in, and what was refunded, at each time before one."""
+    added = Counter[tuple[bool, datetime]]()
+    for row in rows:
+        if row[AT] < before:
+            added[row[1].startswith("refund"), row[AT]] += row[-1]
+    return {key: minor for key, minor in added.items() if minor}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_payments_are_what_a_plain_reading_finds_whatever_comes_first(own: Models, seed: int):
+    random = Random(seed)
+    reports = a_paid_life(random)
+    (*_, straight) = told(own, reports, MOVED)
+    (plain,) = read_payments(own.said)
+    amounts = [*plain.received, *plain.refunds]
+    assert sorted((row[AT], row[-1]) for row in straight) == sorted(amounts)
+    columns = ("received_minor", "refunded_minor")
+    assert own.one("payments", *columns) == (plain.received_minor, plain.refunded_minor)
+    twice = [*reports, *random.choices(reports, k=2)]
+    (*_, shuffled) = told(own, random.sample(twice, len(twice)), MOVED)
     assert shuffled == straight
 
 

@@ -28,7 +28,11 @@ BREACHES: dict[str, LiteralString] = {
     "captures are what linked payments of known orders received": """
         select p.payment_id, p.received_minor, c.amount_minor
         from payments as p
-        left join captures as c using (payment_id)
+        left join (
+            select payment_id, sum(amount_minor) as amount_minor
+            from captures
+            group by payment_id
+        ) as c using (payment_id)
         where coalesce(c.amount_minor, 0) <> case
             when exists (select from order_actions where order_id = p.order_id)
             then p.received_minor
@@ -153,12 +157,12 @@ BREACHES: dict[str, LiteralString] = {
 SUMS: dict[str, tuple[LiteralString, LiteralString]] = {
     "revenue": (
         "select day, currency, revenue_minor, captures from revenue_daily",
-        "select at, currency, amount_minor, 1 from captures",
+        "select at, currency, amount_minor, payments from captures",
     ),
     "refunds": (
         "select day, currency, refunded_minor, refunds from refunds_daily",
         """
-        select at, currency, amount_minor, case kind when 'failed' then -1 else 1 end
+        select at, currency, amount_minor, sign(amount_minor)::bigint
         from refund_movements
         """,
     ),

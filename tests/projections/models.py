@@ -161,12 +161,13 @@ def refund(
     charge_id: str | None = "ch_1",
     payment_id: str | None = "pi_1",
     currency: str = "gbp",
+    minutes: int = 0,
 ) -> RefundFact:
     return state(
         refund_id=refund_id,
         amount_minor=amount_minor,
         currency=currency,
-        created_at=NOON,
+        created_at=at(minutes),
         charge_id=charge_id,
         payment_id=payment_id,
     )

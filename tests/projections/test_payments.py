@@ -119,9 +119,29 @@ CASES: dict[str, tuple[Sequence[AnyFact], tuple[str, int, int, int]]] = {
         [charge(refunded_minor=700)],
         ("succeeded", 1000, 700, 0),
     ),
-    "until a refund is known": (
+    "for what no known refund explains": (
         [charge(refunded_minor=700), refund(RefundSucceeded)],
-        ("succeeded", 1000, 400, 0),
+        ("succeeded", 1000, 700, 0),
+    ),
+    "not for what Stripe did not know of yet": (
+        [charge(refunded_minor=300), refund(RefundSucceeded, minutes=60)],
+        ("succeeded", 1000, 700, 0),
+    ),
+    "not for a refund that waits": (
+        [charge(refunded_minor=400), refund(RefundPending)],
+        ("succeeded", 1000, 0, 0),
+    ),
+    "nor for one that failed later": (
+        [charge(refunded_minor=400), refund(RefundSucceeded), refund(RefundFailed)],
+        ("succeeded", 1000, 0, 0),
+    ),
+    "the total goes down again": (
+        [charge(refunded_minor=700), charge(refunded_minor=200)],
+        ("succeeded", 1000, 200, 0),
+    ),
+    "to nothing": (
+        [charge(refunded_minor=700), charge()],
+        ("succeeded", 1000, 0, 0),
     ),
     "or one that names only the payment": (
         [charge(refunded_minor=400), refund(RefundSucceeded, charge_id=None)],

@@ -1,5 +1,7 @@
 """Refunds: a life cycle, in whatever order Stripe tells it."""
 
+from itertools import permutations
+
 import pytest
 
 from ledger.domain.facts import (
@@ -31,10 +33,38 @@ def test_a_refund_goes_forward_only(models: Models, states: list[type[RefundFact
 
 
 @pytest.mark.parametrize("failed", [RefundFailed, RefundCanceled])
-def test_refunded_at_is_when_stripe_first_said_so(models: Models, failed: type[RefundFact]):
-    models.take(refund(RefundSucceeded), minutes=9).take(refund(RefundSucceeded), minutes=5)
-    models.take(refund(failed), minutes=20)
-    assert models.one("refunds", "refunded_at", "failed_at") == (at(5), at(20))
+def test_a_refund_is_of_the_time_at_which_it_was_made_and_fails_when_stripe_says_so(
+    models: Models, failed: type[RefundFact]
+):
+    models.take(refund(RefundSucceeded, minutes=3), minutes=9)
+    models.take(refund(RefundSucceeded, minutes=3), minutes=5)
+    models.take(refund(failed, minutes=3), minutes=20)
+    assert models.one("refunds", "refunded_at", "failed_at") == (at(3), at(20))
+
+
+@pytest.mark.parametrize("waiting", [RefundPending, RefundRequiresAction])
+def test_a_refund_that_waited_moved_money_when_it_first_succeeded(
+    models: Models, waiting: type[RefundFact]
+):
+    reports = [(waiting, 3), (RefundSucceeded, 7), (RefundSucceeded, 9)]
+    for arrival in permutations(reports):
+        models.forget()
+        for state, minutes in arrival:
+            models.take(refund(state, minutes=3), minutes=minutes)
+        assert models.one("refunds", "refunded_at") == at(7)
+
+
+def test_a_report_from_before_the_refund_was_made_holds(models: Models):
+    """An object without a time of its own is as old as its report; an earlier one says so too."""
+    models.take(refund(RefundSucceeded, minutes=9), minutes=9)
+    models.take(refund(RefundSucceeded, minutes=9), minutes=5)
+    assert models.one("refunds", "refunded_at") == at(5)
+
+
+@pytest.mark.parametrize("state", [RefundPending, RefundFailed])
+def test_one_that_never_succeeded_moved_nothing(models: Models, state: type[RefundFact]):
+    models.take(refund(state))
+    assert models.one("refunds", "refunded_at") is None
 
 
 def test_what_was_once_known_stays_known(models: Models):

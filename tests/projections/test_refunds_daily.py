@@ -1,4 +1,4 @@
-"""Refunds by day: each on the day it reached the customer, and back on the day it failed."""
+"""Refunds by day: each on the day on which it was made, and back on the day it failed."""
 
 from collections.abc import Sequence
 from itertools import permutations
@@ -20,6 +20,13 @@ DAYS = "select day, currency, refunded_minor, refunds from refunds_daily order b
 MOVEMENTS = "select refund_id, kind, amount_minor from refund_movements order by refund_id, at"
 
 
+def made(time: str, amount_minor: int = 400, refund_id: str = "re_1") -> RefundSucceeded:
+    """A refund that succeeded when it was made."""
+    fact = refund(RefundSucceeded, amount_minor, refund_id=refund_id, minutes=on(time))
+    assert isinstance(fact, RefundSucceeded)
+    return fact
+
+
 def test_a_partial_refund_stays_on_its_day(models: Models):
     """1000 are paid on 1 March; 300 go back on the 3rd, 200 on the 8th, 50 $ of others then too.
 
@@ -27,12 +34,17 @@ def test_a_partial_refund_stays_on_its_day(models: Models):
     """
     dollars = charge(900, charge_id="ch_2", payment_id="pi_2", currency="usd")
     models.take(order()).take(charge()).take(dollars)
-    models.take(refund(RefundSucceeded, 300), minutes=on("2026-03-03 10:00"))
-    models.take(refund(RefundSucceeded, 200, refund_id="re_2"), minutes=on("2026-03-08 10:00"))
     back = refund(
-        RefundSucceeded, 50, refund_id="re_3", charge_id="ch_2", payment_id="pi_2", currency="usd"
+        RefundSucceeded,
+        50,
+        refund_id="re_3",
+        charge_id="ch_2",
+        payment_id="pi_2",
+        currency="usd",
+        minutes=on("2026-03-08 11:00"),
     )
-    models.take(back, minutes=on("2026-03-08 11:00"))
+    models.take(made("2026-03-03 10:00", 300), minutes=on("2026-03-03 10:00"))
+    models.take(made("2026-03-08 10:00", 200, "re_2"), back, minutes=on("2026-03-08 11:00"))
     assert models.rows(DAYS) == [
         (day("2026-03-03"), "gbp", 300, 1),
         (day("2026-03-08"), "gbp", 200, 1),
@@ -65,8 +77,10 @@ def test_a_refund_that_fails_later_comes_back_on_that_day(models: Models, failed
 def test_a_refund_never_comes_back_before_it_went(models: Models):
     """Stripe's reports may carry times that contradict each other."""
     models.take(order()).take(charge())
-    models.take(refund(RefundFailed), minutes=on("2026-03-03 10:00"))
-    models.take(refund(RefundSucceeded), minutes=on("2026-03-04 10:00"))
+    models.take(
+        refund(RefundFailed, minutes=on("2026-03-04 10:00")), minutes=on("2026-03-03 10:00")
+    )
+    models.take(made("2026-03-04 10:00"), minutes=on("2026-03-04 10:00"))
     assert models.rows("select kind, day from refund_movements order by kind") == [
         ("failed", day("2026-03-04")),
         ("succeeded", day("2026-03-04")),
@@ -101,16 +115,54 @@ def test_what_moves(
     assert models.rows(MOVEMENTS) == movements
 
 
-def test_the_cumulative_figure_stands_in_until_a_refund_is_known(models: Models):
+def test_each_increase_of_the_cumulative_figure_is_of_its_own_day(models: Models):
+    """The charge says 400 on 3 March, 700 on the 5th and again on the 8th, and 600 on the 9th."""
+    reports = [("03", 400), ("05", 700), ("08", 700), ("09", 600)]
+    for arrival in permutations(reports):
+        models.forget()
+        models.take(order()).take(charge())
+        for day_of_march, refunded_minor in arrival:
+            told = on(f"2026-03-{day_of_march} 10:00")
+            models.take(charge(refunded_minor=refunded_minor), minutes=told)
+        assert models.rows(DAYS) == [
+            (day("2026-03-03"), "gbp", 400, 1),
+            (day("2026-03-05"), "gbp", 300, 1),
+            (day("2026-03-09"), "gbp", -100, -1),
+        ]
+
+
+def test_the_cumulative_figure_stands_in_for_refunds_that_are_not_known(models: Models):
     """The charge says 400 on 3 March and 700 on the 5th; on the 9th its first refund is known."""
     models.take(order()).take(charge())
     models.take(charge(refunded_minor=400), minutes=on("2026-03-03 10:00"))
     models.take(charge(refunded_minor=700), minutes=on("2026-03-05 10:00"))
-    assert models.rows(MOVEMENTS) == [("ch_1", "stand_in", 700)]
-    assert models.rows(DAYS) == [(day("2026-03-03"), "gbp", 700, 1)]
-    models.take(refund(RefundSucceeded), minutes=on("2026-03-09 10:00"))
-    assert models.rows(MOVEMENTS) == [("re_1", "succeeded", 400)]
-    assert models.rows(DAYS) == [(day("2026-03-09"), "gbp", 400, 1)]
+    assert models.rows(MOVEMENTS) == [("ch_1", "stand_in", 400), ("ch_1", "stand_in", 300)]
+    models.take(made("2026-03-03 09:59"), minutes=on("2026-03-09 10:00"))
+    assert models.rows(MOVEMENTS) == [("ch_1", "stand_in", 300), ("re_1", "succeeded", 400)]
+    assert models.rows(DAYS) == [
+        (day("2026-03-03"), "gbp", 400, 1),
+        (day("2026-03-05"), "gbp", 300, 1),
+    ]
+    models.take(made("2026-03-05 09:59", 300, "re_2"), minutes=on("2026-03-09 10:00"))
+    assert models.rows(MOVEMENTS) == [("re_1", "succeeded", 400), ("re_2", "succeeded", 300)]
+    assert models.rows(DAYS) == [
+        (day("2026-03-03"), "gbp", 400, 1),
+        (day("2026-03-05"), "gbp", 300, 1),
+    ]
+
+
+def test_a_later_report_of_a_refund_leaves_it_on_its_day(models: Models):
+    """Made on 3 March, when the charge told of it; on the 9th Stripe knows the bank's reference."""
+    reports = [
+        (charge(refunded_minor=400), "2026-03-03 10:00"),
+        (made("2026-03-03 10:00"), "2026-03-09 10:00"),
+    ]
+    for arrival in permutations(reports):
+        models.forget()
+        models.take(order()).take(charge())
+        for fact, time in arrival:
+            models.take(fact, minutes=on(time))
+        assert models.rows(DAYS) == [(day("2026-03-03"), "gbp", 400, 1)]
 
 
 def test_a_refund_that_names_only_the_payment_ends_the_stand_in_too(models: Models):
@@ -121,7 +173,7 @@ def test_a_refund_that_names_only_the_payment_ends_the_stand_in_too(models: Mode
 
 def test_a_link_that_comes_later_leaves_the_refund_on_its_day(models: Models):
     models.take(charge(order_id=None))
-    models.take(refund(RefundSucceeded), minutes=on("2026-03-03 10:00"))
+    models.take(made("2026-03-03 10:00"), minutes=on("2026-03-03 10:00"))
     models.take(order())
     assert models.rows(DAYS) == []
     models.take(PaymentLinked(order_id="A1", payment_id="pi_1"), minutes=on("2026-03-20 10:00"))
@@ -132,8 +184,8 @@ def test_a_day_begins_at_midnight_in_the_reporting_zone(models: Models):
     """From 29 March 2026 on London is an hour ahead: 23:30 UTC is the next day there."""
     with reporting_in(models, "Europe/London"):
         models.take(order()).take(charge())
-        models.take(refund(RefundSucceeded, 100), minutes=on("2026-03-28 23:30"))
-        models.take(refund(RefundSucceeded, 200, refund_id="re_2"), minutes=on("2026-03-29 23:30"))
+        models.take(made("2026-03-28 23:30", 100), minutes=on("2026-03-28 23:30"))
+        models.take(made("2026-03-29 23:30", 200, "re_2"), minutes=on("2026-03-29 23:30"))
     assert models.rows(DAYS) == [
         (day("2026-03-28"), "gbp", 100, 1),
         (day("2026-03-30"), "gbp", 200, 1),

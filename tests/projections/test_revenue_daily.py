@@ -1,9 +1,20 @@
 """Revenue by day: what was captured for orders, on the day on which it was."""
 
+from itertools import permutations
+
+import msgspec
+
 from ledger.domain.events import PaymentLinked
-from ledger.domain.facts import ChargeFact, ChargeFailed
+from ledger.domain.facts import (
+    ChargeAuthorized,
+    ChargeFact,
+    ChargeFailed,
+    PaymentAuthorized,
+    PaymentFact,
+    PaymentSucceeded,
+)
 from tests.projections.days import day, on, reporting_in
-from tests.projections.models import Models, charge, order
+from tests.projections.models import Models, at, charge, order
 
 DAYS = "select day, currency, revenue_minor, captures from revenue_daily order by day, currency"
 
@@ -54,10 +65,85 @@ def test_a_payment_that_is_linked_to_no_known_order_any_more_counts_no_more(mode
     assert models.rows(DAYS) == []
 
 
-def test_what_the_bank_took_back_was_no_revenue(models: Models):
+def test_what_the_bank_takes_back_leaves_on_that_day(models: Models):
+    """The day of the capture is over, and stays as it is."""
     models.take(order()).take(captured(1, 1000, "2026-03-02 12:00"))
     models.take(charge(0, state=ChargeFailed), minutes=on("2026-03-20 12:00"))
-    assert models.rows(DAYS) == []
+    assert models.rows(DAYS) == [
+        (day("2026-03-02"), "gbp", 1000, 1),
+        (day("2026-03-20"), "gbp", -1000, -1),
+    ]
+
+
+def test_each_of_several_captures_is_of_its_own_day(models: Models):
+    """300 of a hold are taken on 2 March, 800 in all on the 5th; the 9th repeats it."""
+    reports = [
+        (charge(300, minutes=on("2026-03-02 12:00")), "2026-03-02 12:00"),
+        (charge(800, minutes=on("2026-03-05 12:00")), "2026-03-05 12:00"),
+        (charge(800), "2026-03-09 12:00"),
+    ]
+    for arrival in permutations(reports):
+        models.forget()
+        models.take(order(800))
+        for fact, time in arrival:
+            models.take(msgspec.structs.replace(fact, created_at=at(0)), minutes=on(time))
+        assert models.rows(DAYS) == [
+            (day("2026-03-02"), "gbp", 300, 1),
+            (day("2026-03-05"), "gbp", 500, 0),
+        ]
+        assert models.one("orders", "paid_at") == at(on("2026-03-05 12:00"))
+
+
+def test_a_capture_that_only_an_update_tells_is_of_the_day_on_which_it_was_told(models: Models):
+    """The reports say no more than when the hold was made, as Stripe's charges do."""
+    models.take(order(800)).take(charge(0, state=ChargeAuthorized))
+    models.take(charge(300), minutes=on("2026-03-02 12:00"))
+    models.take(charge(800), minutes=on("2026-03-05 12:00"))
+    assert models.rows(DAYS) == [
+        (day("2026-03-02"), "gbp", 300, 1),
+        (day("2026-03-05"), "gbp", 500, 0),
+    ]
+
+
+def test_payments_of_which_no_charge_is_known_are_taken_in_parts_too(models: Models):
+    reports = [
+        (receiving(PaymentAuthorized, 300), "2026-03-02 12:00"),
+        (receiving(PaymentSucceeded, 800), "2026-03-05 12:00"),
+        (receiving(PaymentSucceeded, 800), "2026-03-09 12:00"),
+    ]
+    for arrival in permutations(reports):
+        models.forget()
+        models.take(order(800))
+        for fact, time in arrival:
+            models.take(fact, minutes=on(time))
+        assert models.rows(DAYS) == [
+            (day("2026-03-02"), "gbp", 300, 1),
+            (day("2026-03-05"), "gbp", 500, 0),
+        ]
+
+
+def test_what_a_charge_and_its_payment_both_tell_is_the_same_money(models: Models):
+    """The payment tells of a part on the 2nd, its charge of the whole on the 5th only."""
+    models.take(order(800)).take(charge(0, state=ChargeAuthorized))
+    models.take(receiving(PaymentAuthorized, 300), minutes=on("2026-03-02 12:00"))
+    models.take(charge(800, minutes=on("2026-03-05 12:00")), minutes=on("2026-03-05 12:00"))
+    models.take(receiving(PaymentSucceeded, 800), minutes=on("2026-03-05 12:01"))
+    assert models.rows(DAYS) == [
+        (day("2026-03-02"), "gbp", 300, 1),
+        (day("2026-03-05"), "gbp", 500, 0),
+    ]
+
+
+def receiving(state: type[PaymentFact], received_minor: int) -> PaymentFact:
+    return state(
+        payment_id="pi_1",
+        amount_minor=800,
+        received_minor=received_minor,
+        currency="gbp",
+        created_at=at(0),
+        charge_id="ch_1",
+        order_id="A1",
+    )
 
 
 def test_a_day_begins_at_midnight_in_the_reporting_zone(models: Models):

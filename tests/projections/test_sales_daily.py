@@ -149,12 +149,12 @@ def test_refunds_stay_with_the_day_of_their_order(models: Models):
 
     Until then 5.00 of the orders of 2 March are refunded, from then on 4.00; no other day changes.
     """
-    second = {"refund_id": "re_2"}
+
     models.take(order()).take(paid("2026-03-02 10:00", 1000))
     models.take(refund(RefundSucceeded, 400), minutes=on("2026-03-09 10:00"))
-    models.take(refund(RefundSucceeded, 100, **second), minutes=on("2026-03-10 10:00"))
+    models.take(refund(RefundSucceeded, 100, refund_id="re_2"), minutes=on("2026-03-10 10:00"))
     assert models.rows(ORDERS) == [(day("2026-03-02"), "gbp", 1, 1, 500, 0, 0)]
-    models.take(refund(RefundFailed, 100, **second), minutes=on("2026-03-12 10:00"))
+    models.take(refund(RefundFailed, 100, refund_id="re_2"), minutes=on("2026-03-12 10:00"))
     assert models.rows(ORDERS) == [(day("2026-03-02"), "gbp", 1, 1, 400, 0, 0)]
     assert models.rows(SALES) == [(day("2026-03-02"), "gbp", 1000, 0, 0, 1)]
 

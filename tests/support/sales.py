@@ -103,15 +103,18 @@ class Life:
 
     @property
     def paid(self) -> int | None:
-        """When its payments first reached its total."""
+        """When what its payments brought last came to reach its total, if it still does."""
         if self.placed.total_minor == 0:
             return self.minutes
-        so_far = 0
-        for payment in self.held:
-            so_far += payment.amount_minor
-            if so_far >= self.placed.total_minor:
-                return payment.minutes
-        return None
+        own = [p for p in self.payments if p.currency == self.placed.currency]
+        moved = [(p.minutes, p.amount_minor) for p in own]
+        moved += [(p.minutes + 3, -p.amount_minor) for p in own if p.taken_back]
+        so_far, paid = 0, None
+        for minutes, amount_minor in sorted(moved):
+            if so_far < self.placed.total_minor <= so_far + amount_minor:
+                paid = minutes
+            so_far += amount_minor
+        return paid if so_far >= self.placed.total_minor else None
 
 
 def an_order(random: Random, number: int) -> OrderPlaced:

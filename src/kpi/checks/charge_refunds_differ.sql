@@ -5,16 +5,23 @@
 -- sentence: Charge {charge_id} reports {refunded_minor} as refunded; its refunds say {succeeded_minor}, and {other_minor} pending or failed.
 with known as (
     select
-        charge_id,
-        currency,
-        coalesce(sum(amount_minor) filter (where state = 'succeeded'), 0)::bigint
+        c.charge_id,
+        coalesce(sum(r.amount_minor) filter (where r.state = 'succeeded'), 0)::bigint
             as succeeded_minor,
-        coalesce(sum(amount_minor) filter (where state <> 'succeeded'), 0)::bigint
+        coalesce(sum(r.amount_minor) filter (where r.state <> 'succeeded'), 0)::bigint
             as other_minor,
-        max(left(newest_by, 12)) as reported_at -- Stripe's time of the newest report
-    from refunds
-    where charge_id is not null
-    group by charge_id, currency
+        -- a report knows the refunds that were made before it, and those that had not failed yet
+        coalesce(sum(r.amount_minor) filter (
+            where r.state = 'succeeded' and r.created_at < c.reported_at
+        ), 0)::bigint as at_least_minor,
+        coalesce(sum(r.amount_minor) filter (
+            where r.created_at <= c.reported_at
+                and (r.state not in ('failed', 'canceled') or r.failed_at >= c.reported_at)
+        ), 0)::bigint as at_most_minor
+    from refunds as r
+    join charges as c on c.charge_id = r.charge_id and c.currency = r.currency
+    where c.state = 'captured' or not c.state_known
+    group by c.charge_id
 )
 select
     c.charge_id,
@@ -23,9 +30,6 @@ select
     c.refunded_minor,
     k.succeeded_minor,
     k.other_minor
-from charges as c
-join known as k on k.charge_id = c.charge_id and k.currency = c.currency
-where (c.state = 'captured' or not c.state_known)
-    and left(c.newest_by, 12) >= k.reported_at -- a charge's report that is older knows less
-    -- Stripe counts a refund from its beginning, and may report before one that failed is taken off
-    and c.refunded_minor not between k.succeeded_minor and k.succeeded_minor + k.other_minor
+from known as k
+join charges as c on c.charge_id = k.charge_id
+where c.refunded_minor not between k.at_least_minor and k.at_most_minor

@@ -6,7 +6,7 @@
 with facts (rollup, day, part, sums) as (
     select
         'revenue_daily', day, currency,
-        jsonb_build_object('revenue_minor', sum(amount_minor), 'captures', count(*))
+        jsonb_build_object('revenue_minor', sum(amount_minor), 'captures', sum(payments))
     from captures
     group by day, currency
     union all

@@ -14,19 +14,20 @@ family = Family(
         Figure(
             "revenue",
             "Revenue",
-            "captured amounts of payments that are linked to an order",
+            "captured amounts of payments that are linked to an order, less what banks took back of"
+            " bank debits",
             Unit.MONEY,
             Kind.ADDITIVE,
             Sum(CAPTURES, "revenue_minor", "amount_minor"),
-            dated_by="capture",
+            dated_by="each capture",
         ),
         Figure(
             "captured_payments",
             "Captured payments",
-            "linked payments that brought money in",
+            "linked payments that brought money in, less those whose money banks took back",
             Unit.COUNT,
             Kind.ADDITIVE,
-            Sum(CAPTURES, "captures", "1"),
+            Sum(CAPTURES, "captures", "payments"),
             dated_by="capture",
         ),
         Figure(
@@ -50,7 +51,9 @@ family = Family(
         Figure(
             "refunded_amount",
             "Refunded amount",
-            "refunds of linked payments that succeeded, less those that failed later",
+            "refunds of linked payments that succeeded, on the day on which they were made (those"
+            " that waited: on which they succeeded), less those that failed later, on that day;"
+            " what a charge tells of unknown refunds, on the day on which it does",
             Unit.MONEY,
             Kind.ADDITIVE,
             Sum(REFUNDS, "refunded_minor", "amount_minor"),

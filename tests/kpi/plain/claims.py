@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import groupby
 from typing import NamedTuple
 
-from ledger.domain.facts import DisputeFact, FundsMovement, Moment
+from ledger.domain.facts import DisputeFact, FundsMovement, Moment, RefundFact
 from tests.kpi.plain.said import Amount
 from tests.kpi.plain.things import Thing, by_clock
 
@@ -16,29 +16,69 @@ CONTESTED = {"open", "under_review", "lost", "won"}
 
 
 def moved(refunds: list[Thing]) -> Iterator[Amount]:
-    """Out when a refund succeeded; back when it failed or was canceled after that, for good."""
+    """Out when a refund was made; back when it failed or was canceled after that, for good.
+
+    One that was said to wait went out when it was first said to have succeeded.
+    """
     for each in refunds:
-        went_at = each.since(lambda fact: fact.STATE == "succeeded")
-        failed_at = each.since(lambda fact: fact.STATE in {"failed", "canceled"})
-        if went_at is not None:
-            yield Amount(went_at, each.newest.amount_minor)
-        if went_at is not None and failed_at is not None:
-            yield Amount(max(went_at, failed_at), -each.newest.amount_minor)
+        said_at = each.since(lambda fact: fact.STATE == "succeeded")
+        waited_at = each.since(waits)
+        if said_at is None:
+            continue
+        has_waited = waited_at is not None and waited_at < said_at
+        went_at = said_at if has_waited else min(said_at, each.made_at())
+        yield Amount(went_at, each.newest.amount_minor)
+        if (back_at := failed_at(each)) is not None:
+            yield Amount(max(went_at, back_at), -each.newest.amount_minor)
 
 
-def stand_ins(
-    charges: list[Thing], refunds: list[Thing], every: dict[str, Thing]
-) -> Iterator[Amount]:
-    """A charge's cumulative figure, while no refund is known that could be a part of it."""
-    if any(refund.known("charge_id") is None for refund in refunds):
+def waits(fact: RefundFact) -> bool:
+    """Nothing has gone back yet, as far as this version understands the state."""
+    return fact.state in {"pending", "requires_action"} or not fact.state_known
+
+
+def failed_at(refund: Thing) -> datetime | None:
+    return refund.since(lambda fact: fact.STATE in {"failed", "canceled"})
+
+
+def stand_ins(charges: list[Thing], refunds: list[Thing]) -> Iterator[Amount]:
+    """What charges tell as refunded beyond the refunds that Stripe knew of by then."""
+    told = sorted(
+        (at.effective_at, number, fact.RANK, at.source, fact.refunded_minor)
+        for number, charge in enumerate(charges)
+        for at, fact in charge.reports
+        if fact.captured_minor > 0
+    )
+    if not told:
         return
-    with_refunds = {refund.known("charge_id") for refund in every.values()}
-    for charge in charges:
-        now = charge.newest
-        if charge.state == "captured" and now.charge_id not in with_refunds and now.refunded_minor:
-            first_said = charge.since(lambda fact: fact.refunded_minor > 0)
-            assert first_said is not None
-            yield Amount(first_said, now.refunded_minor)
+    fails = [(failed_at(each), -1, 0, "", 0) for each in refunds if has_unknown_past(each)]
+    totals: dict[int, int] = {}
+    so_far, told_at = 0, None
+    for at, of_that_time in groupby(sorted([*told, *fails]), key=lambda each: each[0]):
+        for _, number, _, _, refunded_minor in of_that_time:
+            if number >= 0:
+                totals[number], told_at = refunded_minor, at
+        unknown = max(0, sum(totals.values()) - sum(known_by(told_at, at, refunds)))
+        yield Amount(at, unknown - so_far)
+        so_far = unknown
+
+
+def has_unknown_past(refund: Thing) -> bool:
+    """It failed, and nothing says whether it had succeeded or waited."""
+    told = any(waits(fact) or fact.state == "succeeded" for _, fact in refund.reports)
+    return refund.state == "failed" and not told
+
+
+def known_by(told_at: datetime | None, at: datetime, refunds: list[Thing]) -> Iterator[int]:
+    """The refunds that a total of `told_at` contains and that explain it, as is known at `at`."""
+    for each in refunds:
+        back_at = failed_at(each)
+        if told_at is None or each.made_at() > told_at:
+            continue
+        has_failed = back_at is not None and back_at < told_at
+        is_back = back_at is not None and told_at <= back_at <= at
+        if is_back if has_unknown_past(each) else not has_failed:
+            yield each.newest.amount_minor
 
 
 def is_contested(dispute: Thing) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from ledger.domain.events import PaymentLinked
@@ -15,8 +17,8 @@ from tests.kpi.plain.things import Thing, known_of, things
 class Payment(NamedTuple):
     """A payment at the end of all reports.
 
-    `received_minor` is without what banks took back. `refunds` went to the customer (above nothing)
-    or came back, `disputed` likewise to and from the bank; `disputes` counts those opened.
+    `received` came in, and went where banks took it back. `refunds` went to the customer (above
+    nothing) or came back, `disputed` likewise to and from the bank; `disputes` counts those opened.
     """
 
     payment_id: str
@@ -24,12 +26,17 @@ class Payment(NamedTuple):
     order_id: str | None
     customer_id: str | None
     email: str | None
-    received_minor: int
+    received: list[Amount]
     succeeded_at: datetime | None
     failed_at: datetime | None
     refunds: list[Amount]
     disputed: list[Amount]
     disputes: list[Amount]
+
+    @property
+    def received_minor(self) -> int:
+        """What came in and is not with the bank again."""
+        return sum(amount.value for amount in self.received)
 
     @property
     def refunded_minor(self) -> int:
@@ -94,17 +101,18 @@ def read(reported: Reported, links: dict[str, str], payment_id: str) -> Payment:
     refunds = reported.of(reported.refunds, payment_id, currency)
     disputes = reported.of(reported.disputes, payment_id, currency)
     pages = [page for page in reported.pages.values() if page.known("payment_id") == payment_id]
-    received_minor = received(intent, charges)
+    received = in_time(received_of(intent, charges))
+    received_minor = sum(amount.value for amount in received)
     return Payment(
         payment_id,
         currency,
         order_of(intent, charges, pages) or links.get(payment_id),
         first_known("customer_id", intent, charges, pages),
         first_known("email", intent, charges, pages),
-        received_minor,
-        succeeded_at(intent, charges),
+        received,
+        succeeded_at(received),
         None if received_minor else failed_at(intent, charges),
-        [*moved(refunds), *stand_ins(charges, refunds, reported.refunds)],
+        in_time([*moved(refunds), *stand_ins(charges, refunds)]),
         [amount for each in disputes for amount in funds(each)],
         [Amount(each.made_at(), 1) for each in disputes if is_contested(each)],
     )
@@ -120,11 +128,50 @@ def currency_of(reported: Reported, intent: Thing, payment_id: str) -> str:
 # ── Money in ────────────────────────────────────────────────────────────────────────────────────
 
 
-def received(intent: Thing, charges: list[Thing]) -> int:
-    """What the intent or its charges say came in, less what banks took back."""
-    captured_minor = sum(charge.known("captured_minor") for charge in charges)
-    most = max(intent.known("received_minor") or 0, captured_minor)
-    return most - sum(taken_back(charge, intent) for charge in charges)
+def in_time(amounts: Iterable[Amount]) -> list[Amount]:
+    return sorted((amount for amount in amounts if amount.value), key=lambda amount: amount.at)
+
+
+def received_of(intent: Thing, charges: list[Thing]) -> Iterator[Amount]:
+    """What the intent or its charges say came in, whichever is more, and what banks took back."""
+    told = sorted([*totals_of_charges(charges), *totals_of_intent(intent)])
+    most: dict[str, int] = {}
+    so_far = 0
+    for at, of_that_time in groupby(told, key=lambda each: each[0]):
+        for _, name, total in of_that_time:
+            most[name] = max(total, most.get(name, 0))
+        by_charges = sum(total for name, total in most.items() if name)
+        received_minor = max(by_charges, most.get("", 0))
+        yield Amount(at, received_minor - so_far)
+        so_far = received_minor
+    for charge in charges:
+        if back := taken_back(charge, intent):
+            yield Amount(ended_at(charge), -back)
+
+
+def totals_of_intent(intent: Thing) -> Iterator[tuple[datetime, str, int]]:
+    for at, fact in intent.reports:
+        yield at.effective_at, "", fact.received_minor
+
+
+def totals_of_charges(charges: list[Thing]) -> Iterator[tuple[datetime, str, int]]:
+    """When each total of a charge was taken: as a report says; else, the first, with the charge.
+
+    What was held before, or follows another total, was taken when it was first told.
+    """
+    for charge in charges:
+        held = charge.since(lambda fact: fact.STATE == "authorized") is not None
+        totals = {fact.captured_minor for _, fact in charge.reports if fact.captured_minor}
+        for total in sorted(totals):
+            of_total = [(at, f) for at, f in charge.reports if f.captured_minor == total]
+            captured_at = max(fact.captured_at for _, fact in of_total)
+            if captured_at > charge.made_at():
+                at = captured_at
+            elif held or total > min(totals):
+                at = min(at.effective_at for at, _ in of_total)
+            else:
+                at = charge.made_at()
+            yield at, charge.newest.charge_id, total
 
 
 def taken_back(charge: Thing, intent: Thing) -> int:
@@ -147,10 +194,11 @@ def has_money(fact: PaymentFact) -> bool:
     return fact.STATE == "succeeded" or fact.received_minor > 0
 
 
-def succeeded_at(intent: Thing, charges: list[Thing]) -> datetime | None:
-    """When the first of its charges was captured; else when Stripe first spoke of money."""
-    captured = [each.known("captured_at") for each in charges if each.state == "captured"]
-    return min(captured, default=intent.since(has_money))
+def succeeded_at(received: list[Amount]) -> datetime | None:
+    """When money first came in, or first after a bank had taken some back."""
+    backs = [amount.at for amount in received if amount.value < 0]
+    since = [a.at for a in received if a.value > 0 and all(a.at > back for back in backs)]
+    return min(since or [amount.at for amount in received if amount.value > 0], default=None)
 
 
 def failed_at(intent: Thing, charges: list[Thing]) -> datetime | None:

@@ -52,7 +52,7 @@ def read_sales(said: Said, payments: list[Payment]) -> Iterator[Sale]:
         own = [p for p in payments if p.order_id == order_id and p.currency == order.currency]
         brought: list[Any] = [payment for payment in own if payment.received_minor > 0]
         brought.sort(key=lambda payment: (payment.succeeded_at, payment.payment_id))
-        paid_at = placed.effective_at if order.total_minor == 0 else paid_when(order, brought)
+        paid_at = placed.effective_at if order.total_minor == 0 else paid_when(order, own)
         if paid_at is None:
             continue
         over = [max(at.effective_at, paid_at) for at, _ in of(said, OrderCanceled, order)]
@@ -71,14 +71,15 @@ def of(said: Said, kind: type[OrderEvent], order: OrderPlaced) -> list[tuple[Mom
     return [(at, fact) for at, fact in all_of(said, kind) if fact.order_id == order.order_id]
 
 
-def paid_when(order: OrderPlaced, brought: list[Payment]) -> datetime | None:
-    """When its payments, one after the other, first reached its total."""
-    so_far = 0
-    for payment in brought:
-        so_far += payment.received_minor
-        if so_far >= order.total_minor:
-            return payment.succeeded_at
-    return None
+def paid_when(order: OrderPlaced, payments: list[Payment]) -> datetime | None:
+    """When what its payments brought last came to reach its total, if it still does."""
+    moved = [(a.at, p.payment_id, a.value < 0, a.value) for p in payments for a in p.received]
+    so_far, paid_at = 0, None
+    for at, _, _, value in sorted(moved):
+        if so_far < order.total_minor <= so_far + value:
+            paid_at = at
+        so_far += value
+    return paid_at if so_far >= order.total_minor else None
 
 
 def customer_of(order: OrderPlaced, brought: list[Payment]) -> str | None:
