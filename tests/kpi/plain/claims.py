@@ -51,7 +51,11 @@ def stand_ins(charges: list[Thing], refunds: list[Thing]) -> Iterator[Amount]:
     )
     if not told:
         return
-    fails = [(failed_at(each), -1, 0, "", 0) for each in refunds if has_unknown_past(each)]
+    fails = [
+        (back_at, -1, 0, "", 0)
+        for each in refunds
+        if has_unknown_past(each) and (back_at := failed_at(each))
+    ]
     totals: dict[int, int] = {}
     so_far, told_at = 0, None
     for at, of_that_time in groupby(sorted([*told, *fails]), key=lambda each: each[0]):
