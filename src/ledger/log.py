@@ -36,6 +36,7 @@ from ledger.domain.events import (
     UnreadableEvent,
 )
 from ledger.errors import UnknownTopic, Unstorable
+from ledger.json_text import is_too_deep
 from ledger.pending import Pending
 from ledger.postgres.database import RECONNECT_SECONDS
 from ledger.postgres.failures import reaching, store_errors, told
@@ -100,7 +101,7 @@ class VerbatimStripeEvent(Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 def _is_bare_json(body: bytes) -> bool:
-    if body != body.strip():
+    if body != body.strip() or is_too_deep(body):
         return False
     try:
         Decoder(Raw).decode(body)

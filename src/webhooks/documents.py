@@ -6,7 +6,7 @@ from msgspec import DecodeError, Raw, Struct
 from msgspec.json import Decoder
 
 from ledger.errors import NotAStripeEvent
-from webhooks.json_text import storable
+from ledger.json_text import storable
 
 
 class Element(NamedTuple):

@@ -12,7 +12,6 @@ from ledger.errors import (
     BadSignature,
     EndpointOff,
     LedgerError,
-    NotAStripeEvent,
     PayloadTooLarge,
     StoreUnavailable,
     TooManyRejected,
@@ -43,7 +42,6 @@ class Received(Shape):
     answers=Received,
     errors=(
         BadSignature,
-        NotAStripeEvent,
         EndpointOff,
         PayloadTooLarge,
         TooManyRejected,
@@ -54,12 +52,13 @@ class Received(Shape):
 async def receive_stripe_event(request: Request) -> Response:
     """Take an event from Stripe.
 
-    The body is a Stripe event, signed in the `Stripe-Signature` header. The answer comes after the
-    event was committed, and is the same for an event that was delivered before.
+    The body is what Stripe signed in the `Stripe-Signature` header: an event of any kind, and
+    whatever it is, it is stored. The answer comes after the commit, and is the same for an event
+    that was delivered before.
     """
     try:
         receipt = await _receive(request)
-    except (BadSignature, NotAStripeEvent, PayloadTooLarge) as error:
+    except (BadSignature, PayloadTooLarge) as error:
         _count(error)
         request.state.receiver.turned_away.saw(error)
         if not request.state.receiver.rejections.take():

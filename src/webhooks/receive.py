@@ -19,7 +19,7 @@ from ledger.log import APPEND_BYTES, APPEND_EVENTS, Log
 from ledger.waits import within
 from webhooks.intake import Outcome, Taken, take_in
 from webhooks.rejections import Rejections
-from webhooks.stripe_objects import parse_event
+from webhooks.stripe_objects import event_id_of
 
 MAX_WAITING_EVENTS = 4096
 MAX_WAITING_BYTES = 64 * 1024 * 1024
@@ -92,16 +92,19 @@ class Receiver:
     ) -> Receipt:
         """Append a body whose signature was verified; returns after its commit.
 
+        Whatever Stripe signed is stored, under its own id or the SHA-256 of its bytes: what nobody
+        can read is listed, and nothing is sent for three days and lost.
+
         An id that is in the log already is not stored again. Where its content differs (the same
         id, but another type, time or data) the first one stays, the alarm `SameIdOtherContent` is
         logged and counted, and the delivery is a duplicate all the same: an error would only make
         Stripe send the same bytes again for three days.
 
-        Raises `NotAStripeEvent`, and `StoreUnavailable` when the database is not to be had, when
-        too many deliveries wait for it, or while the service stops. One that was waited for in vain
+        Raises `StoreUnavailable` when the database is not to be had, when too many deliveries
+        wait for it, or while the service stops. One that was waited for in vain
         may still be stored: Stripe sends it again, and is told so then.
         """
-        event_id = parse_event(body).id
+        event_id = event_id_of(body)
         event = StripeEventReceived(
             event_id=event_id,
             body=body,

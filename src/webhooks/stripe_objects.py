@@ -6,7 +6,10 @@ Amounts are integers in minor units, times are seconds since 1970.
 """
 
 import json
+import re
+from datetime import datetime
 from decimal import Decimal
+from hashlib import sha256
 from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Raw, Struct
@@ -15,21 +18,24 @@ from msgspec.json import Decoder
 from ledger.domain.accounts import ACCOUNT_PATTERN
 from ledger.domain.money import MAX_MINOR
 from ledger.errors import NotAStripeEvent
-from webhooks.json_text import is_too_deep, storable
+from ledger.json_text import is_too_deep, storable
 
 UNREADABLE = (ValueError, RecursionError)
 """What decoding raises: msgspec's errors and UnicodeDecodeError are both ValueErrors."""
 
-_YEAR_3000 = 32_503_680_000  # a time in milliseconds by mistake is later than this
+_MAX_ID = 255
+NAMELESS = "sha256-"
+"""How the ids begin that we give to what has none of its own."""
+YEAR_3000 = 32_503_680_000  # a time in milliseconds by mistake is later than this
 
 # docs.stripe.com/upgrades: ids are at most 255 characters. All text is short enough for an index.
-Id = Annotated[str, Meta(min_length=1, max_length=255)]
+Id = Annotated[str, Meta(min_length=1, max_length=_MAX_ID)]
 Word = Annotated[str, Meta(max_length=255)]
 Text = Annotated[str, Meta(max_length=512)]
 Currency = Annotated[str, Meta(min_length=3, max_length=8)]
 Amount = Annotated[int, Meta(ge=0, le=MAX_MINOR)]
 SignedAmount = Annotated[int, Meta(ge=-MAX_MINOR, le=MAX_MINOR)]
-Seconds = Annotated[int, Meta(ge=0, lt=_YEAR_3000)]
+Seconds = Annotated[int, Meta(ge=0, lt=YEAR_3000)]
 
 
 # ── Objects ─────────────────────────────────────────────────────────────────────────────────────
@@ -240,6 +246,30 @@ class Envelope(_Event, kw_only=True, gc=False):
     """A stored event, ready for the decoder of its object."""
 
     data: Data
+    object: Literal["event"] = "event"
+
+
+class RelatedObject(Struct, gc=False):
+    """What a thin event is about: it names the object, and shows nothing of it."""
+
+    id: Any = None
+    type: Any = None
+
+
+class ThinEvent(Struct, kw_only=True, gc=False):
+    """docs.stripe.com/event-destinations: `created` is a text, and `context` the account."""
+
+    object: Literal["v2.core.event"]
+    type: Annotated[str, Meta(min_length=1, max_length=255)]
+    created: Annotated[datetime, Meta(tz=True)]
+    livemode: bool = False
+    context: Any = None
+    related_object: RelatedObject | None = None
+
+    @property
+    def account(self) -> str | None:
+        """The connected account; a context may be something else."""
+        return account_in(self.context)
 
 
 class _AnyObject(Struct, gc=False):
@@ -250,28 +280,84 @@ class _AnyData(Struct, gc=False):
     object: _AnyObject | None  # null in a `ping`
 
 
+_AnyId = Annotated[str, Meta(min_length=1, max_length=_MAX_ID)]
+
+
 class EventHead(_Event, kw_only=True, gc=False):
     """What makes a JSON document a Stripe event; `created` is in seconds since 1970."""
 
-    id: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,255}\Z")]
+    id: Id
     data: _AnyData
     object: Literal["event"] = "event"
 
 
+class ThinHead(ThinEvent, kw_only=True, gc=False):
+    """What makes it a thin event, of API v2."""
+
+    id: Id
+
+
+class Remains(Struct, gc=False):
+    """What can be said of a signed body that is no event; any of it may be of any type."""
+
+    id: Any = None
+    type: Any = None
+    created: Any = None
+
+
 _read_head = Decoder(EventHead).decode
+_read_thin_head = Decoder(ThinHead).decode
 _read_envelope = Decoder(Envelope).decode
+_read_thin = Decoder(ThinEvent).decode
+_read_remains = Decoder(Remains).decode
 
 
-def parse_event(body: bytes) -> EventHead:
+def parse_event(body: bytes) -> EventHead | ThinHead:
     """The head of a Stripe event; raises NotAStripeEvent for whatever else `body` may be."""
     try:
         body.decode()  # the decoder looks only at the text that it is asked for
-        head = _read_head(storable(body))
+        head = _head(storable(body))
     except UNREADABLE as error:
         raise NotAStripeEvent(f"The body is no Stripe event: {error}") from error
     if is_too_deep(body):
         raise NotAStripeEvent("The body is no Stripe event: it is nested too deeply")
+    if not _can_name(head.id):
+        raise NotAStripeEvent("The body is no Stripe event: its `id` has control characters")
     return head
+
+
+def _head(body: bytes) -> EventHead | ThinHead:
+    try:
+        return _read_head(body)
+    except UNREADABLE as error:
+        try:
+            return _read_thin_head(body)
+        except UNREADABLE:
+            raise error from None
+
+
+def event_id_of(body: bytes) -> str:
+    """The id under which a signed body is stored: its own, or `sha256-…` of its bytes without one.
+
+    Never raises: whatever Stripe signed has a name.
+    """
+    own = remains_of(body).id
+    if isinstance(own, str) and 0 < len(own) <= _MAX_ID and _can_name(own):
+        return own
+    return f"{NAMELESS}{sha256(body).hexdigest()}"
+
+
+def remains_of(body: bytes) -> Remains:
+    """What can be said of any bytes."""
+    try:
+        return Remains() if is_too_deep(body) else _read_remains(storable(body))
+    except UNREADABLE:
+        return Remains()
+
+
+def _can_name(text: str) -> bool:
+    """Whether a text can be told from others by a person: U+FFFD stands for what cannot."""
+    return text.isprintable() and "\ufffd" not in text
 
 
 def read_envelope(body: bytes) -> Envelope:
@@ -279,14 +365,28 @@ def read_envelope(body: bytes) -> Envelope:
     return _read_envelope(storable(body))
 
 
+def read_thin(body: bytes) -> ThinEvent:
+    """A stored thin event; raises one of UNREADABLE."""
+    thin = _read_thin(storable(body))
+    if not 1970 <= thin.created.year < 3000:
+        raise ValueError(f"the event is of the year {thin.created.year}")
+    return thin
+
+
 def account_of(body: bytes) -> str | None:
     """The connected account that an event names; None for our own, and for what is no event."""
-    if b'"account"' not in body:
+    if b'"account"' not in body and b'"context"' not in body:
         return None
     try:
-        return _read_head(storable(body)).account
+        return _head(storable(body)).account
     except UNREADABLE:
         return None
+
+
+def account_in(context: Any) -> str | None:
+    """The account that a value names, if it is one."""
+    is_account = isinstance(context, str) and re.fullmatch(ACCOUNT_PATTERN, context)
+    return context if is_account else None
 
 
 def same_event(a: bytes, b: bytes) -> bool:
@@ -301,10 +401,15 @@ def same_event(a: bytes, b: bytes) -> bool:
         return False
 
 
+_SAME = ("account", "context", "data", "related_object")
+
+
 def _content(body: bytes) -> list[Any]:
     """What twins must have in common. A number becomes a tuple, which equals no other JSON."""
     event = json.loads(body, parse_int=_number, parse_float=_number)
-    return [event.get("account"), *(event[key] for key in ("type", "created", "data"))]
+    if "data" not in event and event.get("object") != "v2.core.event":
+        raise LookupError("what is no event has no twins")
+    return [event["type"], event["created"], *(event.get(key) for key in _SAME)]
 
 
 def _number(text: str) -> tuple[Decimal]:

@@ -4,13 +4,14 @@ import hashlib
 import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache, lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeGuard
 
 from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
+from ledger import json_text
 from ledger.domain import accounts, mrr
 from ledger.domain.accounts import may_need_qualifying, qualified
 from ledger.domain.billing_facts import InvoiceUnknown, PayoutUnknown, SubscriptionUnknown
@@ -36,7 +37,6 @@ from webhooks import (
     billing_readings,
     billing_states,
     discount_readings,
-    json_text,
     leniency,
     prices,
     readings,
@@ -73,16 +73,22 @@ from webhooks.readings import (
     refund_facts,
 )
 from webhooks.stripe_objects import (
+    NAMELESS,
     UNREADABLE,
+    YEAR_3000,
     Charge,
     CheckoutSession,
     Dispute,
     Envelope,
     PaymentIntent,
     Refund,
+    RelatedObject,
     StripeObject,
     Subject,
+    ThinEvent,
     read_envelope,
+    read_thin,
+    remains_of,
 )
 
 
@@ -165,10 +171,12 @@ class Translator(Struct, frozen=True):
         if not isinstance(event, StripeEventReceived):
             key = order_key(recorded.version, 1, recorded.stream)
             return _moment(recorded, recorded.effective_at, key), (event,)
+        if event.event_id.startswith(NAMELESS):
+            return self._remains(recorded, event, "it has no `id`")
         try:
             envelope = read_envelope(event.body)
         except UNREADABLE as error:
-            return self._without_envelope(recorded, event.event_id, str(error))
+            return self._otherwise(recorded, event, str(error))
         key = order_key(envelope.created, _step(envelope.type), event.event_id)
         moment = _moment(recorded, at(envelope.created), key, envelope.account)
         facts = self._facts(event.event_id, envelope)
@@ -202,15 +210,34 @@ class Translator(Struct, frozen=True):
         facts = reading.facts(stripe_object, envelope, self.order_metadata_key)
         return [*facts, *_unreadable_parts(reading, stripe_object, lost)] if lost else facts
 
-    def _without_envelope(
-        self, recorded: Recorded, event_id: str, cause: str
+    def _otherwise(
+        self, recorded: Recorded, event: StripeEventReceived, cause: str
     ) -> tuple[Moment, Sequence[AnyFact]]:
-        """Bytes that `parse_event` would have refused: of them only the id is known."""
+        """What has no snapshot of an object: a thin event, or bytes that nobody can read."""
+        try:
+            thin = read_thin(event.body)
+        except UNREADABLE:
+            return self._remains(recorded, event, cause)
+        seconds = int(thin.created.timestamp())
+        key = order_key(max(0, seconds), _step(thin.type), event.event_id)
+        moment = _moment(recorded, thin.created.astimezone(UTC), key, thin.account)
+        is_ours = thin.livemode == (self.mode == "live")
+        note = _thin_note(event.event_id, thin, "unprojected" if is_ours else "other_mode")
+        return moment, (qualified(note, thin.account),)
+
+    def _remains(
+        self, recorded: Recorded, event: StripeEventReceived, cause: str
+    ) -> tuple[Moment, Sequence[AnyFact]]:
+        """Bytes that are no event: of them the id is known, and what else can be made out."""
+        remains = remains_of(event.body)
+        event_id, type_ = event.event_id, _name(remains.type) or "unknown"
+        seconds = remains.created if _is_time(remains.created) else None
+        effective_at = recorded.effective_at if seconds is None else at(seconds)
         note = StripeEventRecorded(
-            event_id=event_id, type="unknown", outcome="unreadable", livemode=self.mode == "live"
+            event_id=event_id, type=type_, outcome="unreadable", livemode=self.mode == "live"
         )
-        problem = StripeEventUnreadable(event_id=event_id, type="unknown", cause=cause)
-        moment = _moment(recorded, recorded.effective_at, order_key(0, 1, event_id))
+        problem = StripeEventUnreadable(event_id=event_id, type=type_, cause=cause)
+        moment = _moment(recorded, effective_at, order_key(seconds or 0, 1, event_id))
         return moment, (note, problem)
 
 
@@ -296,6 +323,27 @@ def _note_with_subject(event_id: str, envelope: Envelope, outcome: str) -> Strip
         charge_id=own_id if kind == "charge" else _name(subject.charge),
         customer_id=own_id if kind == "customer" else _name(subject.customer),
     )
+
+
+def _thin_note(event_id: str, thin: ThinEvent, outcome: str) -> StripeEventRecorded:
+    """The note of an event that only names its object."""
+    about = thin.related_object or RelatedObject()
+    kind, own_id = _name(about.type), _name(about.id)
+    return StripeEventRecorded(
+        event_id=event_id,
+        type=thin.type,
+        outcome=outcome,
+        livemode=thin.livemode,
+        subject_kind=kind,
+        subject_id=own_id,
+        payment_id=own_id if kind == "payment_intent" else None,
+        charge_id=own_id if kind == "charge" else None,
+        customer_id=own_id if kind == "customer" else None,
+    )
+
+
+def _is_time(value: Any) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value < YEAR_3000
 
 
 def _unreadable(

@@ -56,7 +56,10 @@ def take(log: Log, tmp_path: Path, content: bytes, name: str = "events.json") ->
 ONE, TWO, THREE = event(1), event(2), event(3)
 SPACED = b'{ "id" : "evt_9","type":"a" ,\t"created":1, "data" : {"object": { } } }'
 LONE = ONE.replace(b"cus_1", rb"\ud83d\u0000")
+DOTTED = ONE.replace(b"evt_1", b"customer.discount.created_00000000000000")
+THIN = b'{"id":"evt_65","object":"v2.core.event","type":"a","created":"2026-10-04T15:13:32.2Z"}'
 FILES = {
+    "ids with dots, and thin events": (DOTTED + b"\n" + THIN, [DOTTED, THIN], []),
     "lines": (ONE + b"\n" + TWO + b"\n", [ONE, TWO], []),
     "lines without an end": (ONE + b"\n" + TWO, [ONE, TWO], []),
     "lines of Windows": (ONE + b"\r\n" + TWO + b"\r\n", [ONE, TWO], []),

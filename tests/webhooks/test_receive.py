@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from hashlib import sha256
 from threading import Event
 from typing import Any
 
@@ -13,7 +14,7 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from ledger.domain.events import Entry, StripeEventReceived
-from ledger.errors import NotAStripeEvent, StoreUnavailable
+from ledger.errors import StoreUnavailable
 from ledger.log import APPEND_BYTES, APPEND_EVENTS, Log
 from ledger.postgres.database import Database
 from ledger.postgres.supervisor import EmbeddedPostgres
@@ -218,10 +219,13 @@ def test_the_body_is_stored_byte_for_byte(log: SlowLog, body: bytes) -> None:
     verify_signature(kept.body, kept.signature, [SECRET], kept.received_at)
 
 
-def test_what_is_no_event_is_refused_at_once(log: SlowLog) -> None:
-    with pytest.raises(NotAStripeEvent):
-        run(log, lambda receiver: receiver.receive(b"{}", None, NOW))
-    assert log.appends == []
+def test_what_is_no_event_is_stored_under_the_hash_of_its_bytes(log: SlowLog) -> None:
+    """It was signed, or nobody would hand it in."""
+    for duplicate in (False, True):
+        receipt = run(log, lambda receiver: receiver.receive(b"{}", None, NOW))
+        assert receipt == Receipt(1, duplicate=duplicate)
+    (event,) = stored(log)
+    assert (event.event_id, event.body) == (f"sha256-{sha256(b'{}').hexdigest()}", b"{}")
 
 
 def test_one_failure_spares_its_neighbours(log: SlowLog, monkeypatch: pytest.MonkeyPatch) -> None:

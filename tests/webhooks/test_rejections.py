@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from ledger.errors import BadSignature, EndpointOff, LedgerError, NotAStripeEvent
+from ledger.errors import BadSignature, EndpointOff, LedgerError, PayloadTooLarge
 from webhooks import rejections
 from webhooks.rejections import Rejections
 from webhooks.signature import verify_signature
@@ -61,9 +61,9 @@ def test_what_was_not_told_yet_is_told_in_the_end() -> None:
 
 
 def test_the_cause_of_the_most_is_the_likely_one_and_nothing_that_was_sent_is_told() -> None:
-    secret = NotAStripeEvent("ada@example.com is no event")
+    secret = PayloadTooLarge("ada@example.com is too large")
     waves = [wrong_secret(), secret, secret, secret, EndpointOff("None is set.")]
     _, rest = told(waves)
-    assert rest["errors"] == {"not_a_stripe_event": 3, "endpoint_off": 1}
-    assert rest["likely_cause"] == "The body is no Stripe event."
+    assert rest["errors"] == {"payload_too_large": 3, "endpoint_off": 1}
+    assert rest["likely_cause"] == "The body is larger than this endpoint takes."
     assert "ada" not in str(rest)

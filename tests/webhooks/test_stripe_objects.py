@@ -1,6 +1,7 @@
 """What counts as a Stripe event, and when two bodies are the same one."""
 
 import json
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from ledger.errors import NotAStripeEvent
 from tests.webhooks.examples import TOLD, Json, charge, event
-from webhooks.stripe_objects import parse_event, same_event
+from webhooks.stripe_objects import account_of, event_id_of, parse_event, same_event
 
 GOOD = event("charge.succeeded", charge())
 
@@ -29,6 +30,8 @@ def nested(depth: int) -> bytes:
         {"id": "evt_00000000000000"},
         {"id": "a-B_9"},
         {"id": "e" * 255},
+        {"id": "customer.discount.created_00000000000000"},
+        {"id": "evt/1:é x"},
         {"type": "a.type.of.tomorrow"},
         {"created": 0},
         {"livemode": True},
@@ -50,20 +53,94 @@ def test_a_stripe_event(fields: Json) -> None:
         assert getattr(head, name) == document[name]
 
 
+THIN = {
+    "id": "evt_65T1",
+    "object": "v2.core.event",
+    "type": "v1.charge.succeeded",
+    "livemode": False,
+    "created": "2026-10-04T15:13:32.232Z",
+    "context": None,
+    "related_object": {"id": "ch_1", "type": "charge", "url": "/v1/charges/ch_1"},
+}
+
+
+@pytest.mark.parametrize(
+    ("fields", "account"),
+    [
+        ({}, None),
+        ({"context": "acct_1"}, "acct_1"),
+        ({"context": "org_1/acct_1"}, None),
+        ({"context": {"a": 1}}, None),
+        ({"related_object": None}, None),
+        ({"created": "2026-10-04T17:13:32+02:00"}, None),
+    ],
+)
+def test_a_thin_event(fields: Json, account: str | None) -> None:
+    """It shows no object, and tells the time by another clock face."""
+    thin = json.dumps(THIN | fields).encode()
+    head = parse_event(thin)
+    assert (head.id, head.type, head.account) == ("evt_65T1", "v1.charge.succeeded", account)
+    assert account_of(thin) == account
+
+
+@pytest.mark.parametrize(
+    "fields", [{"created": 1}, {"created": "soon"}, {"created": "2026-10-04T15:13:32"}, {"id": 1}]
+)
+def test_no_thin_event_either(fields: Json) -> None:
+    with pytest.raises(NotAStripeEvent):
+        parse_event(json.dumps(THIN | fields).encode())
+
+
+@pytest.mark.parametrize(
+    ("signed", "name"),
+    [
+        (body(), "evt_1"),
+        (b'{"id": "evt.1/x"}', "evt.1/x"),
+        (json.dumps({"id": "e" * 255}).encode(), "e" * 255),
+        *[
+            (junk, f"sha256-{sha256(junk).hexdigest()}")
+            for junk in (
+                b"",
+                b"{}",
+                b"[]",
+                b"null",
+                b"id=evt_1",
+                b'{"id": 7}',
+                b'{"id": ""}',
+                rb'{"id": "evt_\u0000"}',
+                rb'{"id": "evt_\n"}',
+                json.dumps({"id": "e" * 256}).encode(),
+                body()[:-1],
+                nested(5000),
+                nested(100_000),
+            )
+        ],
+    ],
+    ids=lambda case: f"{case[:20]!r}",
+)
+def test_whatever_is_signed_has_a_name(signed: bytes, name: str) -> None:
+    assert event_id_of(signed) == name
+
+
+@given(st.binary() | st.text().map(str.encode))
+def test_naming_never_fails(junk: bytes) -> None:
+    assert 0 < len(event_id_of(junk)) <= 255
+
+
 @pytest.mark.parametrize("gone", ["object", "livemode", "api_version", "request"])
 def test_what_an_event_may_lack(gone: str) -> None:
     lacking = {name: value for name, value in GOOD.items() if name != gone}
     assert parse_event(json.dumps(lacking).encode()).id == "evt_1"
 
 
-BAD_IDS = [None, 1, "", "evt 1", "evt_1\n", "evt_é", "e" * 256, "evt/1", "\x00"]
+BAD_IDS = [None, 1, "", "evt_1\n", "evt_\u202e1", "e" * 256, "\x00", "\ud800"]
 
 
 @pytest.mark.parametrize(
     "fields",
     [
         *[{"id": each} for each in BAD_IDS],
-        *[{"object": each} for each in ("charge", "v2.core.event", "", None, 1)],
+        *[{"object": each} for each in ("charge", "v2.core.event", "v2.core.account", "", None, 1)],
         *[{"type": each} for each in ("", None, 1, "x" * 256)],
         *[{"created": each} for each in (None, "1", 1.5, -1, TOLD * 1000, 10**30, True)],
         *[{"livemode": each} for each in (None, "false", 0)],
@@ -135,6 +212,10 @@ def test_parsing_never_fails_in_another_way(junk: bytes) -> None:
         parse_event(junk)
 
 
+def thin(**fields: Any) -> bytes:
+    return json.dumps(THIN | fields).encode()
+
+
 TWIN = json.dumps(dict(reversed(GOOD.items())) | {"pending_webhooks": 0}, indent=2).encode()
 
 
@@ -165,6 +246,11 @@ TWIN = json.dumps(dict(reversed(GOOD.items())) | {"pending_webhooks": 0}, indent
         (body(), b"\xff", False),
         (body(), nested(100_000), False),
         (b"{}", b"{} ", False),
+        (b'{"id": "x", "type": "a", "created": 1}', b'{"type": "a", "created": 1}', False),
+        (thin(), thin(reason="because"), True),
+        (thin(), thin(related_object=None), False),
+        (thin(), thin(created="2026-10-04T15:13:33Z"), False),
+        (thin(), thin(context="acct_1"), False),
     ],
 )
 def test_twins(a: bytes, b: bytes, same: bool) -> None:

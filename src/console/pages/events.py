@@ -162,7 +162,7 @@ def _body(data: Shown) -> str:
     text: str = data["body"] if "body" in data else msgspec.json.encode(data).decode()
     try:
         return msgspec.json.format(text, indent=2)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return text
 
 

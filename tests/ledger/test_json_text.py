@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhooks.json_text import is_too_deep, storable
+from ledger.json_text import is_too_deep, storable
 
 PIECES = [r"\u0000", r"\ud83d", r"\uDE00", r"\\", r"\"", r"\/", r"\n", r"\u00e9", "a", "0000", "é"]
 
