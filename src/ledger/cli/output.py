@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
@@ -58,7 +59,12 @@ Progress = Callable[[int, int], None]
 """Called with how much is done, and how much there is to do."""
 
 
+VERB: ContextVar[str] = ContextVar("verb", default="")
+"""The verb that runs, as it was called: `token list`."""
+
+
 def _remember(ctx: typer.Context, value: bool) -> bool:
+    VERB.set(ctx.command_path.removeprefix(ctx.find_root().info_name or "").strip())
     ctx.meta[_WANTS_JSON] = value
     return value
 

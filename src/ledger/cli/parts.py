@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import typer
 
-from ledger.cli.output import complain
-from ledger.errors import ProjectionStopped
+from ledger.cli.output import VERB, complain
+from ledger.errors import ProjectionStopped, StoreUnavailable
 
 if TYPE_CHECKING:
     from ledger.settings import Settings
@@ -24,17 +24,6 @@ MAY_MAKE = frozenset(
 done with it. Every other verb works on a ledger that exists, or says that there is none."""
 
 
-def verb() -> str:
-    """The verb that runs, as it was called: `token list`."""
-    from click import get_current_context
-
-    context, names = get_current_context(silent=True), list[str]()
-    while context is not None and context.parent is not None:
-        names.append(context.info_name or "")
-        context = context.parent
-    return " ".join(reversed(names))
-
-
 def ready() -> Settings:
     """The settings, checked; warnings of what follows go to stderr.
 
@@ -45,8 +34,9 @@ def ready() -> Settings:
 
     loaded = settings.load()
     telemetry.configure("warning")
-    if verb() not in MAY_MAKE:
-        check_ledger(loaded)
+    if VERB.get() not in MAY_MAKE:
+        with suppress(StoreUnavailable):  # the verb itself finds out, and says so
+            check_ledger(loaded)
     return loaded
 
 

@@ -47,6 +47,18 @@ def test_nor_in_a_database(
         assert conn.execute("select to_regnamespace('ledger')").fetchone() == (None,)
 
 
+@pytest.mark.parametrize(
+    "verb",
+    ["migrate", "stock define MUG --name Mug --price '1.00 gbp'", "token issue ops --name O"],
+)
+def test_a_verb_that_may_be_the_first_makes_one(
+    environment: Path, empty_database: Database, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_database.admin_conninfo)
+    assert CliRunner().invoke(app, shlex.split(verb)).exit_code == 0
+    assert CliRunner().invoke(app, ["status", "--json"]).exit_code == 0
+
+
 def test_an_empty_ledger_is_no_proof(
     environment: Path, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
