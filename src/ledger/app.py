@@ -135,6 +135,7 @@ async def _open(settings: Settings, database: Database, stack: AsyncExitStack) -
     return {
         "settings": settings,
         "limits": database.limits,
+        "watch": stack.enter_context(closing(ledger.health.Watch(engine))),
         "sessions": stack.enter_context(closing(Sessions(database))),
         "guard": Guard(log, analysts_see_orders=settings.ledger_analysts_see_orders),
         "log": log,

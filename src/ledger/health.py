@@ -1,6 +1,9 @@
 """How the service is: whether the store is there, and how far behind the read models are."""
 
-from typing import Final, get_args
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, NamedTuple, get_args
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -23,7 +26,8 @@ TOO_LATE_SECONDS: Final = 30
 SLOW_APPEND_SECONDS: Final = 3.0
 LOOK_SECONDS: Final = 2.0
 """How long a look waits for anything; who asks for our health asks again soon."""
-
+MEMORY_SECONDS: Final = 1.0
+"""How old an answer may be: anybody may ask, as often as he likes."""
 
 STORE_UP = Gauge("ledger_store_up", "1 while the database answers.")
 HEAD_POSITION = Gauge("ledger_head_position", "The last position of the log.")
@@ -131,9 +135,12 @@ async def healthz(_: Request) -> Alive:
     also={503: Readiness},
     errors=(StoreUnavailable,),
 )
-def readyz(request: Request) -> Response:
-    """Say whether the store takes appends and the read models follow closely; else 503."""
-    health = look(request.state.engine)
+async def readyz(request: Request) -> Response:
+    """Say whether the store takes appends and the read models follow closely; else 503.
+
+    As it was at most a second ago.
+    """
+    health = (await _watch(request).seen()).health()
     halted = [Halted(name=s.name, state=s.state, because=s.because) for s in health.halted]
     answer = Readiness(
         ready=health.ready,
@@ -148,17 +155,71 @@ def readyz(request: Request) -> Response:
 
 
 @operation(surface=Surface.PUBLIC, tag="service", sends=("text/plain",))
-def metrics(request: Request) -> Response:
-    """Give the figures of this process and the lag of the read models to Prometheus."""
-    try:
-        engine: Engine = request.state.engine
-        health = look(engine)
-        _measure(health)
-        if "issues" not in {standing.name for standing in health.halted}:
-            _count_issues(engine)
-    except StoreUnavailable:
-        STORE_UP.set(0)
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+async def metrics(request: Request) -> Response:
+    """Give the figures of this process and the lag of the read models to Prometheus.
+
+    As they were at most a second ago.
+    """
+    seen = await _watch(request).seen()
+    return Response(seen.metrics, media_type=CONTENT_TYPE_LATEST)
+
+
+class Seen(NamedTuple):
+    """What a look saw: how we are, or why that cannot be known, and the figures of that moment."""
+
+    found: Health | StoreUnavailable
+    metrics: bytes
+
+    def health(self) -> Health:
+        """How we are; raises `StoreUnavailable` where that could not be seen."""
+        if isinstance(self.found, StoreUnavailable):
+            raise self.found
+        return self.found
+
+
+class Watch:
+    """Remembers how we were, and looks again when somebody asks for it a second later.
+
+    One looks for all who ask, in a thread of its own: neither a flood of questions nor threads that
+    are all busy can keep the answer back.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._thread = ThreadPoolExecutor(1, "health")
+        self._looking: asyncio.Future[Seen] | None = None
+        self._seen: Seen | None = None
+        self._at = float("-inf")
+
+    def close(self) -> None:
+        """Look no more."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def seen(self) -> Seen:
+        """What was seen at most `MEMORY_SECONDS` ago."""
+        if self._seen is not None and time.monotonic() - self._at < MEMORY_SECONDS:
+            return self._seen
+        if self._looking is None or self._looking.done():
+            loop = asyncio.get_running_loop()
+            self._looking = loop.run_in_executor(self._thread, self._look)
+        return await asyncio.shield(self._looking)
+
+    def _look(self) -> Seen:
+        began = time.monotonic()
+        try:
+            found: Health | StoreUnavailable = look(self._engine)
+            _measure(found)
+            if "issues" not in {standing.name for standing in found.halted}:
+                _count_issues(self._engine)
+        except StoreUnavailable as error:
+            found = error
+            STORE_UP.set(0)
+        self._seen, self._at = Seen(found, generate_latest()), began
+        return self._seen
+
+
+def _watch(request: Request) -> Watch:
+    return request.state.watch
 
 
 def look(engine: Engine) -> Health:

@@ -25,6 +25,7 @@ from pydantic import SecretStr
 from ledger.app import create_app
 from ledger.domain.access import Role
 from ledger.domain.events import Meta
+from ledger.health import MEMORY_SECONDS
 from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.postgres.supervisor import EmbeddedPostgres
@@ -129,6 +130,7 @@ WRITES = ("webhook", "order", "stock")
 
 def call_all(calls: Mapping[str, Callable[[], Answer]]) -> dict[str, Answer]:
     """All at the same time, as callers do."""
+    time.sleep(MEMORY_SECONDS)  # what was seen of the service's health before is forgotten
     with ThreadPoolExecutor(len(calls)) as threads:
         coming = {name: threads.submit(call) for name, call in calls.items()}
         return {name: answer.result() for name, answer in coming.items()}
