@@ -146,7 +146,7 @@ POINTS = """
 select
     r.subscription_id, p.at, r.version, r.customer_id, r.currency, s.active,
     s.active and (r.end_asked_at is null or p.at < r.end_asked_at) as counts,
-    r.end_asked_at <= p.at as ends
+    r.end_asked_at <= p.at as ends, p.at >= r.at and not r.state_known as is_strange
 from subscription_reports as r
 left join lateral (
     select at, is_active
@@ -320,9 +320,13 @@ VERSIONS: Final = """
 select
     p.subscription_id, p.at, p.version, p.customer_id, p.currency,
     case when not p.counts or is_too_much then 0 else minor end::bigint as mrr_minor,
-    case when p.counts then u.causes else '[]' end as unknown,
+    case
+        when p.counts then u.causes
+        when p.is_strange then jsonb_build_array('state/' || r.state)
+        else '[]'
+    end as unknown,
     p.active::integer::bigint as active,
-    (p.counts and u.causes <> '[]')::integer::bigint as uncounted,
+    (p.is_strange or p.counts and u.causes <> '[]')::integer::bigint as uncounted,
     p.counts and (u.causes <> '[]' or minor > 0) as pays,
     p.ends is true as ends
 from subscription_points as p

@@ -21,6 +21,7 @@ from ledger.domain.billing_facts import (
     SubscriptionPastDue,
     SubscriptionPaused,
     SubscriptionTrialing,
+    SubscriptionUnknown,
     SubscriptionUnpaid,
 )
 from ledger.domain.facts import Fact
@@ -162,6 +163,20 @@ def test_what_has_not_begun_to_be_paid_counts_nothing(
 ):
     take(models, [(0, subscription(state)), (8, over(8, 8))])
     assert moved(models) == []
+
+
+def test_what_is_in_a_state_that_nobody_knows_is_not_counted_and_that_is_said(models: Models):
+    """Whether it should be, Stripe's documentation of that day will say."""
+    strange = subscription(SubscriptionUnknown, word="levitating")
+    take(models, [(0, subscription()), (8, strange)])
+    assert moved(models) == [(0, "new", 1000), (8, "churned", -1000)]
+    assert models.one("subscriptions", "state", *SHOWN) == (
+        "levitating",
+        0,
+        False,
+        "state/levitating",
+    )
+    assert days(models) == [(0, 0, 1)]
 
 
 # ── Discounts ───────────────────────────────────────────────────────────────────────────────────

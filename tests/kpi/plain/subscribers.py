@@ -158,7 +158,8 @@ class Life:
             is_active = is_active and not (over and since < over <= time)
             asked = soon if soon and since < soon <= time else asked
         if not is_active or (asked and asked <= time):
-            return fact, NONE._replace(active=int(is_active))
+            is_strange = bool(earlier) and fact.word is not None
+            return fact, NONE._replace(active=int(is_active), uncounted=int(is_strange))
         return fact, self._worth(fact, time)
 
     def _told_at(self, fact: SubscriptionFact) -> datetime:
