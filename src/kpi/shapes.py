@@ -153,6 +153,7 @@ class Fact(Shape):
     refund_id: str | None = None
     dispute_id: str | None = None
     transaction_id: str | None = None
+    source_id: str | None = None
     subscription_id: str | None = None
     customer_id: str | None = None
     customer: str | None = None
@@ -175,6 +176,7 @@ class Fact(Shape):
     refunded_minor: int | None = None
     orders: int | None = None
     refunded: int | None = None
+    payment_count: int | None = None
     disputes: int | None = None
     succeeded: int | None = None
     failed: int | None = None
@@ -185,6 +187,7 @@ class Fact(Shape):
     subscriptions: int | None = None
     subscribers_new: int | None = None
     subscribers_churned: int | None = None
+    uncounted: int | None = None
     first_wish_at: datetime | None = None
     next_order_day: date | None = None
 

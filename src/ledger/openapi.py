@@ -29,7 +29,12 @@ LAST_WORD_SECONDS: Final = 1.0
 class Shape(BaseModel):
     """A query, body or answer: no unknown names, and in JSON no value of another type."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        serialize_by_alias=True,
+        json_schema_serialization_defaults_required=True,
+    )
 
 
 class Problem(Shape):

@@ -30,7 +30,7 @@ captures = Derived(
             p.customer_id,
             m.amount_minor,
             ((m.held_minor > 0)::integer - (m.held_minor > m.amount_minor)::integer)::bigint
-                as payments
+                as payment_count
         from payments as p
         join order_actions as o using (order_id)
         cross join lateral (
@@ -53,7 +53,7 @@ revenue_daily = Rollup(
     amounts=("revenue_minor", "captures"),
     source=captures,
     contribution="""
-        select day, currency, amount_minor as revenue_minor, payments as captures from source
+        select day, currency, amount_minor as revenue_minor, payment_count as captures from source
     """,
 )
 projection = Projection(

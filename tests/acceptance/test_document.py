@@ -19,6 +19,10 @@ OPERATIONS = [
 SEVERAL_TYPES = {
     "before": "what stood in a column, of whatever type that is",
     "after": "what stands in a column then",
+    "changed": "columns that an event changed, rows of a table that differ from their rebuild",
+    "columns": "those of a file, what is wrong with those of a table",
+    "first": "the first day of a window, difference of a table, or position of damage",
+    "last": "the last day, or the last position",
     "received": "true as Stripe's examples of webhooks answer, units of a product in stock",
     "value": "a column's value in an explanation, a number in a figure",
 }

@@ -6,7 +6,7 @@
 with facts (rollup, day, part, sums) as (
     select
         'revenue_daily', day, currency,
-        jsonb_build_object('revenue_minor', sum(amount_minor), 'captures', sum(payments))
+        jsonb_build_object('revenue_minor', sum(amount_minor), 'captures', sum(payment_count))
     from captures
     group by day, currency
     union all

@@ -27,7 +27,7 @@ family = Family(
             "linked payments that brought money in, less those whose money banks took back",
             Unit.COUNT,
             Kind.ADDITIVE,
-            Sum(CAPTURES, "captures", "payments"),
+            Sum(CAPTURES, "captures", "payment_count"),
             dated_by="capture",
         ),
         Figure(
