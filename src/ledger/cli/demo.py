@@ -60,12 +60,12 @@ def demo(
     """
     from ledger.demo.door import Door
 
-    _look_at(home)
-    settings = _settings(ready())
     secret = f"whsec_{secrets.token_hex(24)}"
+    _look_at(home, secret)
+    settings = _settings(ready())
     run, past_orders = _move_in(as_json=as_json)
     token = _token()
-    with _serving(settings, secret) as child:
+    with _serving(settings) as child:
         door = Door(settings.ledger_host, settings.ledger_port, secret)
         with progress("starting", as_json=as_json):
             _wait(door, child)
@@ -81,9 +81,16 @@ def demo(
         raise typer.Exit(BAD_ANSWER)
 
 
-def _look_at(home: Path) -> None:
-    """From here on this process, and the service that it starts, have the demo's own ledger."""
-    os.environ |= {"LEDGER_HOME": str(home.resolve()), "DATABASE_URL": ""}
+def _look_at(home: Path, secret: str) -> None:
+    """From here on this process, and the service that it starts, have the demo's own ledger.
+
+    Stripe's signatures are by `secret`, which nothing else knows.
+    """
+    os.environ |= {
+        "LEDGER_HOME": str(home.resolve()),
+        "DATABASE_URL": "",
+        "STRIPE_WEBHOOK_SECRETS": secret,
+    }
 
 
 def _settings(given: Settings) -> Settings:
@@ -129,12 +136,15 @@ def _move_in(*, as_json: bool) -> tuple[int, int]:
 
 
 @contextmanager
-def _serving(settings: Settings, secret: str) -> Generator[subprocess.Popen[bytes]]:
-    """The real service in a process of its own; it ends when its standard input does."""
-    given = {"LEDGER_PORT": str(settings.ledger_port), "STRIPE_WEBHOOK_SECRETS": secret}
+def _serving(settings: Settings) -> Generator[subprocess.Popen[bytes]]:
+    """The real service in a process of its own; it ends when its standard input does.
+
+    Its warning of the call that the demo forges is left out.
+    """
+    given = {"LEDGER_PORT": str(settings.ledger_port), "LEDGER_LOG_LEVEL": "error"}
     child = subprocess.Popen(  # noqa: S603 - our own command line
         SERVE,
-        env=os.environ | {"LEDGER_LOG_LEVEL": "warning"} | given,
+        env=os.environ | given,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         start_new_session=True,
@@ -223,7 +233,7 @@ def _show(
         print_json(msgspec.structs.asdict(outcome) | said | {"tokens": visitors})
         return proof.holds
     shown = console()
-    for part in (*view.result(outcome), *lines):
+    for part in (*view.result(outcome), "\n".join(lines)):
         shown.print(part, "", sep="\n")
     for line in (*view.where_next(outcome, home, url, _program()), *view.sign_in(url, visitors)):
         shown.print(line, soft_wrap=True)
