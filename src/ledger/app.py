@@ -192,9 +192,13 @@ async def index(request: Request) -> Response:
     return JSONResponse({"name": TITLE, "version": version(), **places}, headers=vary)
 
 
-async def openapi(_: Request) -> JSONResponse:
-    """Describe all operations (OpenAPI 3.1)."""
-    return JSONResponse(describe(routes, TITLE, version(), STATUSES))
+async def openapi(request: Request) -> JSONResponse:
+    """Describe all operations (OpenAPI 3.1), with the limits that are settings."""
+    document = describe(routes, TITLE, version(), STATUSES)
+    settings: Settings = request.state.settings
+    line = document["components"]["schemas"]["LineBody"]["properties"]
+    line["quantity"]["maximum"] = settings.ledger_max_units_per_line
+    return JSONResponse(document)
 
 
 routes = [

@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Final
 from uuid import uuid4
 
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.routing import Route
 
@@ -23,6 +24,7 @@ from ledger.domain.order_commands import (
     ReallocateOrder,
     RequestRefund,
     ReturnLines,
+    Rules,
     UnlinkPayment,
 )
 from ledger.errors import (
@@ -107,6 +109,7 @@ def place_order(request: Request, body: OrderBody) -> OrderAnswer:
         discount_minor=body.discount_minor,
         total_minor=body.total_minor,
         shipping_address=address and address.address(),
+        rules=_rules(request),
     )
     return _order(execute(request, command, body))
 
@@ -255,6 +258,14 @@ def _customer(request: Request, body: OrderBody) -> str | None:
     if body.discount_minor:
         raise Forbidden("A discount is the shop's to give: leave out discount_minor.")
     return own
+
+
+def _rules(request: Request) -> Rules:
+    """What the shop allows; a customer pays the listed prices whatever the shop may agree on."""
+    settings: Settings = request.state.settings
+    if identity_of(request).customer_id is None:
+        return settings.rules
+    return replace(settings.rules, listed_prices_only=True)
 
 
 def _check_owner(request: Request) -> None:

@@ -19,6 +19,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from ledger.domain.limits import MAX_LINE_UNITS
+from ledger.domain.order_commands import Rules
 from ledger.errors import SettingsError
 from ledger.waits import Limits
 
@@ -99,6 +101,8 @@ class Settings(BaseSettings):
     ledger_order_metadata_key: str = Field(default="order_id", pattern=r"^[^\[\]]{1,40}$")
     ledger_analysts_see_orders: bool = False
     ledger_reservation_minutes: int = Field(default=30, ge=1, le=365 * 24 * 60)
+    ledger_max_units_per_line: int = Field(default=50, ge=1, le=MAX_LINE_UNITS)
+    ledger_listed_prices_only: bool = True
     ledger_checks_minutes: int = Field(default=15, ge=1, le=24 * 60)
     ledger_snapshot_minutes: int = Field(default=60, ge=1, le=24 * 60)
     ledger_proof_hours: int = Field(default=24, ge=1, le=31 * 24)
@@ -123,6 +127,14 @@ class Settings(BaseSettings):
     def limits(self) -> Limits:
         """How long anybody waits for the database."""
         return Limits(self.ledger_write_seconds, self.ledger_read_seconds)
+
+    @property
+    def rules(self) -> Rules:
+        """What the shop allows in an order's lines."""
+        return Rules(
+            max_units_per_line=self.ledger_max_units_per_line,
+            listed_prices_only=self.ledger_listed_prices_only,
+        )
 
 
 def load() -> Settings:

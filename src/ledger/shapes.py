@@ -31,11 +31,15 @@ AmountMinor = Annotated[int, Field(ge=0, le=MAX_MINOR)]
 
 
 class LineBody(Shape):
-    """One line; `unit_minor` must be what the product is listed for in the order's currency."""
+    """One line; `unit_minor` must be what the product is listed for in the order's currency.
+
+    Where the shop's settings allow other prices, its staff may say one.
+    """
 
     sku: Id
     name: Text
-    quantity: Annotated[int, Field(ge=1, le=MAX_LINE_UNITS)]
+    # How many at most is a setting: the domain refuses more, and the document served says it.
+    quantity: Annotated[int, Field(ge=1, json_schema_extra={"maximum": MAX_LINE_UNITS})]
     unit_minor: AmountMinor
 
     def line(self) -> Line:

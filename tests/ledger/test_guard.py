@@ -240,6 +240,33 @@ def test_a_customer_orders_for_himself_at_the_shops_prices(house: House) -> None
     assert placed.customer_id == "ann"
 
 
+def test_staff_may_place_at_other_prices_by_a_setting_and_customers_never(opened: Open) -> None:
+    house = opened(ledger_listed_prices_only=False, ledger_max_units_per_line=40)
+    ops, ann = house.token(Role.OPS), house.token(Role.CUSTOMER, customer_id="ann")
+    house.open_shop(ops)
+    agreed = ORDER | {"lines": [LINE | {"quantity": 40, "unit_minor": 990}]}
+    refused = house.call(ann, "POST", "/orders", agreed)
+    assert (refused.status_code, refused.json()["code"]) == (422, "wrong_price")
+    (placed, *_) = house.log.stream(f"order/{house.place(ops, **agreed)}")
+    assert isinstance(placed.event, OrderPlaced)
+    assert placed.event.total_minor == 40 * 990
+    for quantity in (41, 51, 10**7):
+        lines = [LINE | {"quantity": quantity}]
+        refused = house.call(ops, "POST", "/orders", ORDER | {"lines": lines})
+        assert refused.status_code == 422
+        assert refused.json()["detail"].endswith(f"is {quantity}; it must be from 1 to 40.")
+    document = house.client.get("/openapi.json").json()["components"]["schemas"]
+    assert document["LineBody"]["properties"]["quantity"]["maximum"] == 40
+
+
+def test_by_default_staff_too_place_at_the_listed_prices(house: House) -> None:
+    admin = house.token()
+    house.open_shop(admin)
+    agreed = ORDER | {"lines": [LINE | {"unit_minor": 990}]}
+    refused = house.call(admin, "POST", "/orders", agreed)
+    assert (refused.status_code, refused.json()["code"]) == (422, "wrong_price")
+
+
 def test_an_idempotency_key_is_its_owners(house: House) -> None:
     """Customers and the shop may use the same one; the shop's people share theirs."""
     admin, ops = house.token(), house.token(Role.OPS)

@@ -25,6 +25,15 @@ Units = Annotated[
     list[str], typer.Option("--line", metavar="SKU:UNITS", help="A product and how many of it.")
 ]
 
+PricedUnits = Annotated[
+    list[str],
+    typer.Option(
+        "--line",
+        metavar="SKU:UNITS[:PRICE]",
+        help="A product, how many of it, and (in minor units) another price than the listed one.",
+    ),
+]
+
 
 @app.command(
     epilog="Example: ledger order place --currency gbp --line MUG:2 --email ada@example.com"
@@ -32,7 +41,7 @@ Units = Annotated[
 def place(
     currency: Annotated[str, typer.Option(help="Three letters, as gbp.")],
     *,
-    line: Units,
+    line: PricedUnits,
     order_id: Annotated[str | None, typer.Option("--id", help="Your own id of the order.")] = None,
     customer: Annotated[str | None, typer.Option(help="Id of the customer.")] = None,
     email: Annotated[str | None, typer.Option(help="E-mail address of the customer.")] = None,
@@ -42,25 +51,29 @@ def place(
     reason: Reason = None,
     as_json: Json = False,
 ) -> None:
-    """Place an order at the listed prices, and reserve its stock.
+    """Place an order, and reserve its stock.
 
     All lines are reserved or none; the reservation expires when the order is not paid in time.
+    Other prices than the listed ones need LEDGER_LISTED_PRICES_ONLY=false.
     """
     from ledger.domain.order_commands import PlaceOrder
 
-    now, units = datetime.now(UTC), _units(line)
+    now, wanted = datetime.now(UTC), [_priced(text) for text in line]
+    if len({sku for sku, _, _ in wanted}) < len(wanted):
+        raise typer.BadParameter("each SKU once; add its units up", param_hint="line")
     with open_desk() as (settings, log, desk):
         command = PlaceOrder(
             order_id=order_id or uuid4().hex,
             at=now,
             currency=currency.lower(),
-            lines=tuple(_line(log, sku, count, currency.lower()) for sku, count in units.items()),
+            lines=tuple(_line(log, *each, currency.lower()) for each in wanted),
             expires_at=now + timedelta(minutes=settings.ledger_reservation_minutes),
             customer_id=customer,
             email=email,
             shipping_minor=shipping,
             tax_minor=tax,
             discount_minor=discount,
+            rules=settings.rules,
         )
         execute(desk, command, operator(reason), "placed", as_json=as_json)
 
@@ -207,7 +220,7 @@ def _units(lines: list[str]) -> dict[str, int]:
     units: dict[str, int] = {}
     for text in lines:
         sku, _, count = text.rpartition(":")
-        if not (sku and count.isascii() and count.isdigit()) or sku in units:
+        if not (sku and _is_number(count)) or sku in units:
             raise typer.BadParameter(
                 f"{text!r} must be SKU:UNITS, each SKU once", param_hint="line"
             )
@@ -215,8 +228,23 @@ def _units(lines: list[str]) -> dict[str, int]:
     return units
 
 
-def _line(log: Log, sku: str, quantity: int, currency: str) -> Line:
-    """A line at the price that the product is listed for."""
+def _priced(text: str) -> tuple[str, int, int | None]:
+    """SKU, units and price (minor units; None is the listed one) of `SKU:UNITS[:PRICE]`."""
+    sku, *numbers = text.split(":")
+    if not sku or not 1 <= len(numbers) <= 2 or not all(_is_number(n) for n in numbers):
+        raise typer.BadParameter(
+            f"{text!r} must be SKU:UNITS or SKU:UNITS:PRICE", param_hint="line"
+        )
+    count, *price = map(int, numbers)
+    return sku, count, price[0] if price else None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _line(log: Log, sku: str, quantity: int, unit_minor: int | None, currency: str) -> Line:
+    """A line at the price that was said, else at the one that the product is listed for."""
     from ledger.batch import Stream
     from ledger.domain.events import Line
     from ledger.domain.stock import Listed
@@ -227,7 +255,8 @@ def _line(log: Log, sku: str, quantity: int, currency: str) -> Line:
         stream = stream.then(recorded.event)
     if not isinstance(stream.state, Listed):
         raise UnknownProduct(f"No product {sku!r} is listed; list it with `ledger stock define`.")
-    if currency not in stream.state.prices:
-        raise WrongPrice(f"{sku} has no price in {currency}; add one with `ledger stock define`.")
     item = stream.state
-    return Line(sku=sku, name=item.name, quantity=quantity, unit_minor=item.prices[currency])
+    if unit_minor is None and currency not in item.prices:
+        raise WrongPrice(f"{sku} has no price in {currency}; add one with `ledger stock define`.")
+    price_minor = item.prices[currency] if unit_minor is None else unit_minor
+    return Line(sku=sku, name=item.name, quantity=quantity, unit_minor=price_minor)

@@ -14,7 +14,9 @@ MAX_CUSTOMER_ID: Final = 255
 MAX_EMAIL: Final = 254
 MAX_PAYMENT_ID: Final = 255
 MAX_LINES: Final = 100
-MAX_LINE_UNITS: Final = 50
+# The most that a shop may allow in one line; what it allows is a setting. The units of
+# many orders add up within a bigint; what a line costs is within bounds as the order's total is.
+MAX_LINE_UNITS: Final = 10**6
 MAX_STOCK_UNITS: Final = 10**9
 MAX_WISHES: Final = 200
 # Stripe charges at most twelve digits; nine million such amounts add up within a bigint.

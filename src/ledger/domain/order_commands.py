@@ -38,10 +38,21 @@ class OrderMoney(Struct, frozen=True, kw_only=True):
         return self.held_minor - self.pending_refund_minor - waiting_minor
 
 
+class Rules(Struct, frozen=True, kw_only=True):
+    """What a shop allows in an order's lines; the settings say it.
+
+    Where `listed_prices_only` is off, a line may cost what it says instead of the listed price.
+    """
+
+    max_units_per_line: int = 50
+    listed_prices_only: bool = True
+
+
 class PlaceOrder(Struct, frozen=True, kw_only=True):
     """Order goods and hold them until `expires_at`; amounts in minor units of `currency`.
 
-    A `total_minor` that is sent along must agree with the one that is computed.
+    A `total_minor` that is sent along must agree with the one that is computed. `rules` are those
+    of the shop for whoever places it.
     """
 
     order_id: str
@@ -56,6 +67,7 @@ class PlaceOrder(Struct, frozen=True, kw_only=True):
     discount_minor: int = 0
     total_minor: int | None = None
     shipping_address: Address | None = None
+    rules: Rules = Rules()
 
 
 class CancelOrder(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,6 @@ from msgspec.structs import asdict
 from ledger.domain.events import Line, OrderPlaced, StockReserved
 from ledger.domain.limits import (
     MAX_EMAIL,
-    MAX_LINE_UNITS,
     MAX_LINES,
     MAX_MINOR,
     check_between,
@@ -16,8 +15,8 @@ from ledger.domain.limits import (
     check_id,
     check_text,
 )
-from ledger.domain.order_commands import PlaceOrder
-from ledger.domain.stock import Item, check_price, missing
+from ledger.domain.order_commands import PlaceOrder, Rules
+from ledger.domain.stock import Item, check_listed, check_price, missing
 from ledger.errors import InvalidCommand, OutOfStock
 
 
@@ -28,7 +27,9 @@ def place(
     _check_shape(command)
     total_minor = _total(command)
     for line in command.lines:
-        check_price(line, command.currency, items[line.sku])
+        item = check_listed(line.sku, items[line.sku])
+        if command.rules.listed_prices_only:
+            check_price(line, command.currency, item)
     units = {line.sku: line.quantity for line in command.lines}
     if short := missing(units, items):
         raise OutOfStock("Not enough stock: " + ", ".join(_lack(sku, short) for sku in short) + ".")
@@ -71,15 +72,15 @@ def _check_shape(command: PlaceOrder) -> None:
         raise InvalidCommand("expires_at must be later than the order itself.")
     check_between("the number of lines", len(command.lines), 1, MAX_LINES)
     for line in command.lines:
-        _check_line(line)
+        _check_line(line, command.rules)
     if len({line.sku for line in command.lines}) < len(command.lines):
         raise InvalidCommand("A SKU stands in two lines; add their quantities up in one.")
 
 
-def _check_line(line: Line) -> None:
+def _check_line(line: Line, rules: Rules) -> None:
     check_id("SKU", line.sku)
     check_text(f"the name of {line.sku}", line.name)
-    check_between(f"the quantity of {line.sku}", line.quantity, 1, MAX_LINE_UNITS)
+    check_between(f"the quantity of {line.sku}", line.quantity, 1, rules.max_units_per_line)
     check_between(f"unit_minor of {line.sku}", line.unit_minor, 0, MAX_MINOR)
 
 

@@ -47,6 +47,22 @@ def test_what_cannot_be_placed_says_why(
     assert words in run("order", "place", *arguments, code=code).stderr
 
 
+def test_a_line_has_another_price_and_more_units_where_the_settings_allow_it(
+    run: Run, run_json: RunJson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wholesale = (*PLACE[:-1], "MUG:60:900")
+    run("stock", "receive", "MUG", "60")
+    assert "from 1 to 50" in run(*wholesale, code=1).stderr
+    monkeypatch.setenv("LEDGER_MAX_UNITS_PER_LINE", "60")
+    assert "is listed for 1250" in run(*wholesale, code=1).stderr
+    monkeypatch.setenv("LEDGER_LISTED_PRICES_ONLY", "false")
+    run(*wholesale)
+    order = run_json("order", "show", "A1")
+    assert order["total_minor"] == 54_000
+    for wrong in ("MUG:1:x", "MUG:1:2:3", "MUG:1:-2", ":1"):
+        assert "SKU:UNITS:PRICE" in run(*PLACE[:-1], wrong, code=2).stderr
+
+
 def test_cancel_gives_the_stock_back_and_is_idempotent(run: Run) -> None:
     run(*PLACE)
     run("order", "cancel", "A1", "--reason", "changed her mind")
@@ -74,7 +90,9 @@ def test_what_the_state_does_not_allow_is_refused(run: Run, arguments: tuple[str
 
 def test_a_payment_can_be_linked(run: Run) -> None:
     run(*PLACE)
-    assert run("order", "link", "A1", "pi_3Q").stdout.startswith("linked: A1")
+    assert "link it as expected" in run("order", "link", "A1", "pi_3Q", code=1).stderr
+    linked = run("order", "link", "A1", "pi_3Q", "--expected")
+    assert linked.stdout.startswith("linked: A1")
 
 
 def test_a_count_is_corrected_with_a_reason(run: Run) -> None:

@@ -44,6 +44,7 @@ from ledger.domain.order_commands import (
     ReallocateOrder,
     RequestRefund,
     ReturnLines,
+    Rules,
     UnlinkPayment,
 )
 from ledger.domain.stock import Item, Levels, Listed, StockEvent, Unlisted
@@ -360,6 +361,39 @@ def test_an_order_that_contradicts_itself_or_the_list_is_refused(
     items = stock() | {"CUP": Unlisted()}
     with pytest.raises(refusal, match=says):
         decide(replace(PLACE, **changes), NoOrder(), items)
+
+
+WHOLESALE = Rules(max_units_per_line=5000, listed_prices_only=False)
+
+
+def test_a_shops_rules_allow_more_units_and_other_prices() -> None:
+    line = replace(MUG, quantity=5000, unit_minor=777)
+    given = replace(PLACE, lines=(line,), rules=WHOLESALE)
+    placed, *held = decide(given, NoOrder(), stock(mugs=5000))
+    assert isinstance(placed, OrderPlaced)
+    assert (placed.lines, placed.total_minor) == ((line,), 5000 * 777)
+    assert held == [StockReserved(sku="MUG", order_id="A1", quantity=5000)]
+    in_dollars, *_ = decide(replace(given, currency="usd"), NoOrder(), stock(mugs=5000))
+    assert isinstance(in_dollars, OrderPlaced)  # agreed on, so no listed price is needed
+
+
+@pytest.mark.parametrize(
+    ("line", "rules", "refusal", "says"),
+    [
+        (replace(MUG, quantity=5001), WHOLESALE, InvalidCommand, "is 5001; .* from 1 to 5000"),
+        (replace(MUG, quantity=2), Rules(max_units_per_line=1), InvalidCommand, "from 1 to 1"),
+        (replace(MUG, unit_minor=-1), WHOLESALE, InvalidCommand, "unit_minor of MUG"),
+        (replace(MUG, sku="CUP"), WHOLESALE, UnknownProduct, "CUP"),
+        (replace(MUG, quantity=51), Rules(listed_prices_only=False), InvalidCommand, "to 50"),
+        (replace(MUG, unit_minor=1), Rules(max_units_per_line=9), WrongPrice, "1200"),
+    ],
+)
+def test_what_a_shops_rules_do_not_allow_is_refused(
+    line: Line, rules: Rules, refusal: type[Refused], says: str
+) -> None:
+    items = stock(mugs=9000) | {"CUP": Unlisted()}
+    with pytest.raises(refusal, match=says):
+        decide(replace(PLACE, lines=(line,), rules=rules), NoOrder(), items)
 
 
 def test_all_lines_are_reserved_or_none() -> None:
