@@ -61,6 +61,9 @@ def test_filters_stand_in_the_address(world: House, query: str, found: list[str]
         ("A1", "/console/orders/A1"),
         ("ada@example.com", "/console/orders/A1"),
         ("ada", "/console/orders/A1"),
+        ("a1", "/console/orders/A1"),
+        ("ADA@Example.com", "/console/orders/A1"),
+        ("MUG", "/console/stock/MUG"),
         ("bo@example.com", "/console/orders?email=bo%40example.com"),
         ("bo", "/console/orders?customer_id=bo"),
     ],
@@ -75,9 +78,26 @@ def test_a_search_finds_the_order_of_a_payment(world: House, payment_id: str) ->
     assert world.client.get(PAGE, params={"q": payment_id}).url.path == "/console/orders/A1"
 
 
+def test_a_search_finds_what_is_no_order(world: House, payment_id: str) -> None:
+    """Of every kind by its id, and an event by its position and by Stripe's own name of it."""
+    bearer = {"authorization": f"Bearer {world.tokens[Role.ADMIN]}"}
+    lines = world.client.get("/audit?actor=stripe&limit=1", headers=bearer).json()["items"]
+    event_id, position = lines[0]["source"].partition("/")[2], lines[0]["position"]
+    world.enter(Role.AUDITOR)
+    try:
+        for sought in (event_id, str(position)):
+            page = world.client.get(PAGE, params={"q": sought})
+            assert page.url.path == f"/console/events/{position}"
+        beyond = world.client.get(PAGE, params={"q": "999999999"})
+        assert beyond.url.path == PAGE
+    finally:
+        world.enter(Role.OPS)
+    assert world.client.get(PAGE, params={"q": event_id}).url.path == PAGE  # not for operators
+
+
 def test_a_search_for_nothing_known_says_so_and_lists_nothing(world: House) -> None:
     answer = world.client.get(PAGE, params={"q": "A1/history <b>"})
-    assert "No order, e-mail address, payment or customer is known" in words(answer.text)
+    assert "Nothing is known by this" in words(answer.text)
     assert "<b>" not in answer.text
     assert listed(answer.text) == []
 

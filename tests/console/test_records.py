@@ -51,6 +51,15 @@ def world(house: House, payment_id: str) -> House:
     return house
 
 
+@pytest.mark.parametrize("path", ["payments", "refunds", "disputes"])
+def test_a_search_finds_an_object_of_any_kind_by_its_id(world: House, path: str) -> None:
+    bearer = {"authorization": f"Bearer {world.tokens[Role.ADMIN]}"}
+    row = world.client.get(f"/{path}", headers=bearer).json()["items"][0]
+    name = row[f"{path.removesuffix('s')}_id"]
+    page = world.client.get("/console/orders", params={"q": name})
+    assert page.url.path == f"/console/{path}/{name}"
+
+
 # ── Kinds ───────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from asyncio import gather
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
 from console.api import Problem, part
+from console.kinds import KINDS
 from console.visit import SEE_OTHER, Visit, view
 
 LIST: Final = "/console/orders"
@@ -27,6 +29,7 @@ STATES: Final = {
     ),
     "unallocated": ("true", "false"),
 }
+MAX_DIGITS: Final = 19
 TEXTS: Final = ("currency", "customer_id", "email")
 _NOTHING: Final[dict[str, Any]] = {"items": [], "next": None}
 
@@ -53,14 +56,46 @@ async def _list(visit: Visit, asked: dict[str, str]) -> dict[str, Any]:
 
 
 async def _search(visit: Visit, text: str) -> str | None:
-    """Where to go for an order's id, an e-mail address, a payment or a customer, in this order."""
-    if await _one(visit, f"/orders/{part(text)}"):
-        return f"{LIST}/{part(text)}"
+    """Where to go for what a person has at hand, in this order.
+
+    An order's id, an e-mail address, a payment, a customer who ordered; an object of any other kind
+    by its id; an event by its position or by Stripe's id of it. Our own ids and addresses are found
+    in capitals and in small letters too; Stripe's ids tell one from the other.
+    """
+    for each in dict.fromkeys((text, text.lower(), text.upper())):
+        if await _one(visit, f"/orders/{part(each)}"):
+            return f"{LIST}/{part(each)}"
+        if found := await _among(visit, "email", each):
+            return found
     return (
-        await _among(visit, "email", text)
-        or await _paid_by(visit, text)
+        await _paid_by(visit, text)
         or await _among(visit, "customer_id", text)
+        or await _record(visit, text)
+        or await _event(visit, text)
     )
+
+
+async def _record(visit: Visit, text: str) -> str | None:
+    """The page of a product, an issue, or an object of Stripe's."""
+    lists = [("see_records", kind.path) for kind in KINDS.values()]
+    lists += [("see_records", "stock"), ("see_issues", "issues")]
+    paths = [path for surface, path in lists if visit.may(surface)]
+    found = await gather(*(_one(visit, f"/{path}/{part(text)}") for path in paths))
+    there = (path for path, one in zip(paths, found, strict=True) if one)
+    return next((f"/console/{path}/{part(text)}" for path in there), None)
+
+
+async def _event(visit: Visit, text: str) -> str | None:
+    """The page of an event, by its position or the id that Stripe gave it."""
+    if not visit.may("see_evidence"):
+        return None
+    if text.isascii() and text.isdigit() and len(text) < MAX_DIGITS:
+        page = await visit.api.get("/events", cursor=max(int(text) - 1, 0), limit=1)
+        return f"/console/events/{text}" if page["items"] and int(text) else None
+    if not text.startswith("evt_"):
+        return None
+    page = await visit.api.get("/audit", object=f"stripe/{text}", limit=1)
+    return f"/console/events/{page['items'][0]['position']}" if page["items"] else None
 
 
 async def _among(visit: Visit, column: str, text: str) -> str | None:
