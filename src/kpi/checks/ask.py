@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -24,12 +24,18 @@ from projections.issues import projection as issues
 LONGEST_SECONDS: Final = 60.0
 """How long a check may take."""
 
+MANY: Final = 100
+"""More findings than this that are alike are one issue, with their number and some of them."""
+SAMPLES: Final = 5
 KNOWN: Final = """
 select issue_id, state = 'open' as is_open, by_itself, evidence
 from issues
 where "check" = %(check)s and (state = 'open' or issue_id = any(%(found)s))
 """
 """The issues of a check that are open, and those that it finds now."""
+
+
+Row = Mapping[str, Any]
 
 
 class CheckCrashed(Exception):
@@ -119,15 +125,53 @@ def asking(engine: Engine) -> Generator[Asking]:
         yield Asking(conn, engine)
 
 
-def _by_id(check: Check, rows: Sequence[Mapping[str, Any]]) -> dict[str, Finding]:
-    found = [_finding(check, row) for row in rows]
+def _by_id(check: Check, rows: Sequence[Row]) -> dict[str, Finding]:
+    found = [finding for alike in _alike(check, rows) for finding in _findings(check, alike)]
     by_id = {finding.issue_id: finding for finding in found}
     if len(by_id) < len(found):
         raise CheckCrashed(f"it lists one {check.reference} twice")
     return by_id
 
 
-def _finding(check: Check, row: Mapping[str, Any]) -> Finding:
+def _alike(check: Check, rows: Sequence[Row]) -> Sequence[Sequence[Row]]:
+    """The rows by currency, since amounts of several are never added up.
+
+    What is wrong with an order is looked at order by order, however many there are.
+    """
+    if check.kind == "order" or len(rows) <= MANY:
+        return [[row] for row in rows]
+    by_currency: dict[Any, list[Row]] = {}
+    for row in rows:
+        by_currency.setdefault(row.get("currency"), []).append(row)
+    return list(by_currency.values())
+
+
+def _findings(check: Check, alike: Sequence[Row]) -> Iterator[Finding]:
+    """One a row, or one for all where they are so many that they have one cause."""
+    each = [_finding(check, row) for row in alike]
+    if len(each) <= MANY:
+        yield from each
+        return
+    currency = alike[0].get("currency")
+    amounts = [name for name in alike[0] if name.endswith("_minor")]
+    samples = sorted(finding.reference for finding in each)[:SAMPLES]
+    evidence = {
+        "findings": len(each),
+        "samples": samples,
+        **({} if currency is None else {"currency": currency}),
+        **{name: sum(row[name] or 0 for row in alike) for name in amounts},
+    }
+    yield Finding(
+        check=check.name,
+        kind="check",
+        reference="many" if currency is None else f"many in {currency}",
+        severity=check.severity,
+        sentence=f"{check.question} {len(each)} of them, such as {', '.join(samples)}.",
+        evidence=evidence,
+    )
+
+
+def _finding(check: Check, row: Row) -> Finding:
     if missing := check.columns - row.keys():
         raise CheckCrashed(f"it has no column {', '.join(sorted(missing))}")
     if row[check.reference] is None:

@@ -8,8 +8,10 @@ A file is named as its check, and begins with comment lines: the question in wor
     -- sentence: what a person is told, with {columns}; a `{…_minor}` is written with its `currency`
 
 Each row is an issue, one a reference, and all its columns are the evidence: they must not change
-by themselves (no ages), and a column more or less is other evidence. The query runs in a snapshot
-of the read models, and may use `%(now)s`.
+by themselves (no ages), and a column more or less is other evidence. What can be wrong with
+thousands of things for one reason is grouped by the query, with a count; where it is not, more than
+a hundred findings that are alike become one issue (see `ask`), but for those of orders. The query
+runs in a snapshot of the read models, and may use `%(now)s`.
 """
 
 import re

@@ -1,11 +1,23 @@
 -- Which of Stripe's events could not be read?
 -- severity: medium
--- reference: position
+-- reference: cause_id
 -- reads: audit
--- sentence: Event {event_id} ({type}) at position {position} cannot be read: {cause}.
+-- sentence: {events} events ({cause_id}) cannot be read: {cause}. Such as {samples}, first at position {first_position}.
+with told as (
+    select
+        position,
+        event_id,
+        type,
+        cause,
+        md5(regexp_replace(cause, '[0-9]+', 'n', 'g')) as alike -- but for where in the text it is
+    from unreadable_events
+)
 select
-    position,
-    event_id,
+    concat_ws(' ', type, left(alike, 8)) as cause_id,
     type,
-    cause
-from unreadable_events
+    min(cause) as cause,
+    count(*) as events,
+    min(position) as first_position,
+    array_to_string((array_agg(event_id order by position))[:3], ', ') as samples
+from told
+group by type, alike

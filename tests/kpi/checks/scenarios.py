@@ -364,9 +364,12 @@ SCENARIOS: dict[str, Scenario] = {
         lambda b: b.stripe("charge.dispute.updated", dispute(evidence_details=5)),
     ),
     "unreadable_events": Scenario(
-        "2",  # the first event is that of a run
+        "charge.succeeded 74ec089f",
         unreadable,
         lambda b: b.tamper("delete from unreadable_events"),
-        lambda b: b.tamper("insert into unreadable_events values (2, 'evt_0', 'x', 'no amount')"),
+        lambda b: b.tamper(
+            "insert into unreadable_events values (2, 'evt_0', 'charge.succeeded',"
+            " 'Expected `int`, got `str` - at `$.amount`')"
+        ),
     ),
 }
