@@ -70,6 +70,7 @@ STATUSES: Final[dict[type[LedgerError], int]] = {
     errors.UnknownFigure: 404,
     errors.UnknownExport: 404,
     errors.NotFound: 404,
+    errors.Ambiguous: 409,
     errors.Conflict: 409,
     errors.SameIdOtherContent: 409,
     errors.NotAStripeEvent: 400,

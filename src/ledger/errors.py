@@ -20,6 +20,7 @@
     ├── UnknownFigure           no figure has this id
     ├── UnknownExport           no export has this name
     ├── NotFound                a read model has no such row, or the log no such event
+    ├── Ambiguous               several accounts have an object of this id
     ├── Conflict                another writer was faster, again and again
     ├── SameIdOtherContent      a Stripe event id came twice with different content
     ├── NotAStripeEvent         a body that is no Stripe event
@@ -127,6 +128,10 @@ class UnknownExport(LedgerError):
 
 class NotFound(LedgerError):
     """There is no such thing, or not yet; `?after=<position>` waits for what was just done."""
+
+
+class Ambiguous(LedgerError):
+    """Several accounts have an object of this id; name one with its account, `pi_1@acct_one`."""
 
 
 class Conflict(LedgerError):

@@ -29,6 +29,7 @@ from ledger.domain.order_commands import (
 )
 from ledger.errors import (
     AlreadyExists,
+    Ambiguous,
     Conflict,
     Forbidden,
     IdempotencyMismatch,
@@ -69,7 +70,7 @@ COMMAND: Final[Errors] = (
 
 _PLACE: Final[Errors] = (*COMMAND, AlreadyExists, UnknownProduct, WrongPrice, OutOfStock)
 _CHANGE: Final[Errors] = (*COMMAND, UnknownOrder, WrongState)
-_LINK: Final[Errors] = (*_CHANGE, UnknownPayment, LinkedElsewhere)
+_LINK: Final[Errors] = (*_CHANGE, UnknownPayment, LinkedElsewhere, Ambiguous)
 
 
 def _of_orders(
@@ -184,11 +185,12 @@ def link_payment(request: Request, body: PaymentBody) -> OrderAnswer:
 
     A payment that Stripe is yet to report must be `expected`.
     """
+    known = _desk(request).payment(body.payment_id)
     command = LinkPayment(
         order_id=_order_id(request),
         at=_now(),
-        payment_id=body.payment_id,
-        known=_desk(request).payment(body.payment_id),
+        payment_id=known.payment_id or body.payment_id,
+        known=known,
         expected=body.expected,
     )
     return _order(execute(request, command, body, body.reason))
@@ -210,11 +212,12 @@ def unlink_payment(request: Request, query: ReasonQuery) -> OrderAnswer:
     """
     payment_id: str = request.path_params["payment_id"]
     check_payment_id(payment_id)
+    known = _desk(request).payment(payment_id)
     command = UnlinkPayment(
         order_id=_order_id(request),
         at=_now(),
-        payment_id=payment_id,
-        known=_desk(request).payment(payment_id),
+        payment_id=known.payment_id or payment_id,
+        known=known,
     )
     return _order(execute(request, command, query, query.reason))
 

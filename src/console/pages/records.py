@@ -34,6 +34,7 @@ async def record(visit: Visit, kind: Kind, refusal: Refusal | None = None) -> Re
     """One of a kind, what belongs to it, and every event that touched it."""
     name = _name(visit)
     row = await visit.api.get(f"/{kind.path}/{part(name)}")
+    name = row[kind.key]  # of a connected account's more than the address may say
     cursor = visit.query.get("cursor")
     events, related = await asyncio.gather(
         history(visit, f"/{kind.path}/{part(name)}", limit=PAGE_OF_EVENTS, cursor=cursor),

@@ -61,6 +61,7 @@ def explain(
 def _lines(kind: str, name: str, *, changes: bool) -> list[dict[str, Any]]:
     from projections.engine.explain import with_changes
     from projections.engine.history import AS_OF_EVENTS, history
+    from projections.engine.names import named
     from projections.engine.reads import Reads
     from projections.links import UNLISTED
 
@@ -68,6 +69,8 @@ def _lines(kind: str, name: str, *, changes: bool) -> list[dict[str, Any]]:
         by_kind = _by_kind(opened.registry)
         _check(kind, [*by_kind, *(() if changes else UNLISTED)])
         catch_up(opened)
+        with reads.snapshot() as cursor:
+            name = named(cursor, kind, name)
         lines = page = history(reads, kind, name)
         while len(page) == AS_OF_EVENTS:
             page = history(reads, kind, name, start=lines[-1]["position"])
@@ -114,13 +117,17 @@ def _check(kind: str, kinds: Sequence[str]) -> None:
 
 def _explained(kind: str, name: str) -> dict[str, Any]:
     from projections.engine.explain import explain
+    from projections.engine.names import READS, named
     from projections.engine.reads import Reads
 
     with engine() as opened, closing(Reads(opened)) as reads:
         by_kind = _by_kind(opened.registry)
         _check(kind, list(by_kind))
         head = opened.log.head()
-        return explain(reads, by_kind[kind], name, wait_for=head if catch_up(opened) else 0)
+        wait_for = head if catch_up(opened) else 0
+        with reads.snapshot(READS, wait_for) as cursor:
+            name = named(cursor, kind, name)
+        return explain(reads, by_kind[kind], name, wait_for=wait_for)
 
 
 def _changes(

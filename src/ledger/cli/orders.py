@@ -177,11 +177,12 @@ def link(
     from ledger.domain.order_commands import LinkPayment
 
     with open_desk() as (_, _, desk):
+        known = desk.payment(payment)
         command = LinkPayment(
             order_id=order,
             at=datetime.now(UTC),
-            payment_id=payment,
-            known=desk.payment(payment),
+            payment_id=known.payment_id or payment,
+            known=known,
             expected=expected,
         )
         execute(desk, command, operator(reason), "linked", as_json=as_json)
@@ -198,8 +199,12 @@ def unlink(
     from ledger.domain.order_commands import UnlinkPayment
 
     with open_desk() as (_, _, desk):
+        known = desk.payment(payment)
         command = UnlinkPayment(
-            order_id=order, at=datetime.now(UTC), payment_id=payment, known=desk.payment(payment)
+            order_id=order,
+            at=datetime.now(UTC),
+            payment_id=known.payment_id or payment,
+            known=known,
         )
         execute(desk, command, operator(reason), "unlinked", as_json=as_json)
 

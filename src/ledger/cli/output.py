@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from ledger.domain.text import ascii_json, visible, visible_lines
 from ledger.errors import (
+    Ambiguous,
     InvalidRequest,
     InvalidWindow,
     LedgerError,
@@ -40,6 +41,7 @@ CANNOT_RUN = 3
 EXITS: dict[type[LedgerError], int] = {
     Refused: BAD_ANSWER,
     NotFound: BAD_ANSWER,
+    Ambiguous: WRONG_USAGE,
     InvalidRequest: WRONG_USAGE,
     InvalidWindow: WRONG_USAGE,
     UnknownFigure: WRONG_USAGE,

@@ -120,12 +120,16 @@ def _found(kind: str, name: str, as_of: str | None) -> _Found:
     from ledger.errors import NotFound
     from projections.engine.history import known_at
     from projections.engine.listing import Lister
+    from projections.engine.names import named
     from projections.engine.reads import Reads, rows
     from projections.engine.shapes import position_of
 
     with engine() as opened, closing(Reads(opened)) as reads:
         projection, listing = _listed(opened.registry, kind)
         catch_up(opened)
+        if listing.link is not None:
+            with reads.snapshot() as cursor:
+                name = named(cursor, listing.link, name)
         if as_of is None:
             reading = reads.snapshot()
         elif listing.link is None:

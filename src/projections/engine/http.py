@@ -13,7 +13,7 @@ from ledger.access import Surface, identity_of
 from ledger.errors import NotFound
 from ledger.guard import is_hidden
 from ledger.openapi import Shape, operation
-from projections.engine import explain, history, log_http
+from projections.engine import explain, history, log_http, names
 from projections.engine.declare import Listing, Projection
 from projections.engine.listing import Asked, Lister, refusing_bad_values, sorts, spans
 from projections.engine.log_http import with_payloads
@@ -152,26 +152,36 @@ class ReadModel:
             found = self.lister.page(cursor, asked)
         return Page(items=found.rows, next=found.next)
 
+    def _named(self, request: Request, cursor: AnyCursor) -> str:
+        """The key of the row that a call names; an id alone may be a connected account's."""
+        name: str = request.path_params["id"]
+        if "account" not in self.lister.columns or self.listing.link is None:
+            return name
+        return names.named(cursor, self.listing.link, name)
+
     def _one(self, request: Request, query: One) -> Item:
+        name: str = request.path_params["id"]
         with reads_of(request).snapshot([self.name], query.after) as cursor:
-            return self._show(request, cursor)
+            if self.lister.one(cursor, name) is None:
+                name = self._named(request, cursor)
+            return self._show(request, cursor, name)
 
     def _one_as_of(self, request: Request, query: OneAsOf) -> Item:
-        reads, name = reads_of(request), request.path_params["id"]
+        reads = reads_of(request)
         if query.as_of is None:
             return self._one(request, query)
-        if identity_of(request).customer_id is not None:
-            with reads.snapshot([self.name]) as cursor:
-                self._found(
-                    request, cursor
-                )  # the past of what he may not see is not even looked at
+        with reads.snapshot([self.name]) as cursor:
+            name = self._named(request, cursor)
+            if identity_of(request).customer_id is not None:
+                # the past of what he may not see is not even looked at
+                self._found(request, cursor, name)
         known = history.known_at(reads, self.projection, name, position_of(reads, query.as_of))
         with reads.as_of(self.name, known) as cursor:
-            return self._show(request, cursor)
+            return self._show(request, cursor, name)
 
-    def _found(self, request: Request, cursor: AnyCursor) -> dict[str, Any]:
-        """The row that a call names, if the caller may see it; raises `NotFound`."""
-        name, owner = request.path_params["id"], self.listing.owner
+    def _found(self, request: Request, cursor: AnyCursor, name: str) -> dict[str, Any]:
+        """The row of this name, if the caller may see it; raises `NotFound`."""
+        owner = self.listing.owner
         found = self.lister.one(cursor, name)
         whose = found[owner] if found and owner else None
         there = found is not None
@@ -180,15 +190,17 @@ class ReadModel:
         assert found is not None, "what is not hidden is there"
         return found
 
-    def _show(self, request: Request, cursor: AnyCursor) -> Item:
-        found, name = self._found(request, cursor), request.path_params["id"]
+    def _show(self, request: Request, cursor: AnyCursor, name: str) -> Item:
+        found = self._found(request, cursor, name)
         parts = {each: rows(cursor, p.query, id=name) for each, p in self.listing.parts.items()}
         return Item(found | parts)
 
     def _history(self, request: Request, query: ManyEvents) -> Page:
         assert self.listing.link is not None
-        reads, name = reads_of(request), request.path_params["id"]
+        reads = reads_of(request)
         with refusing_bad_values():
+            with reads.snapshot(history.READS, query.after) as cursor:
+                name = self._named(request, cursor)
             found = history.history(
                 reads,
                 self.listing.link,
@@ -204,9 +216,11 @@ class ReadModel:
         return page_by_position(found, query.limit)
 
     def _explain(self, request: Request, query: OneAsOf) -> Item:
-        reads, name = reads_of(request), request.path_params["id"]
+        reads = reads_of(request)
         as_of = None if query.as_of is None else position_of(reads, query.as_of)
         with refusing_bad_values():
+            with reads.snapshot(history.READS, query.after) as cursor:
+                name = self._named(request, cursor)
             return Item(
                 explain.explain(reads, self.projection, name, as_of=as_of, wait_for=query.after)
             )

@@ -15,7 +15,7 @@ from ledger.domain.order_commands import KnownPayment, OrderMoney
 from ledger.errors import InvalidRequest, NotCaughtUp, ProjectionStopped
 from ledger.postgres.failures import reaching
 from projections import orders, payments
-from projections.engine import tables
+from projections.engine import names, tables
 from projections.engine.as_of import as_of
 from projections.engine.build import Copy, Engine
 from projections.engine.positions import Standing, standings
@@ -101,11 +101,12 @@ class Reads:
         return OrderMoney(**row, position=head)
 
     def payment(self, payment_id: str) -> KnownPayment:
-        """What is known of a payment's id, up to the log's present head."""
+        """What is known of a payment's id, up to the log's present head; raises `Ambiguous`."""
         head = self.engine.log.head()
-        with self.snapshot([payments.projection.name], head) as cursor:
-            (row,) = rows(cursor, payments.KNOWN, id=payment_id)
-        return KnownPayment(**row)
+        with self.snapshot([payments.projection.name, *names.READS], head) as cursor:
+            name = names.named(cursor, "payment", payment_id)
+            (row,) = rows(cursor, payments.KNOWN, id=name)
+        return KnownPayment(**row, payment_id=name)
 
     def standings(self) -> list[Standing]:
         """Where each projection stands."""

@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from ledger.domain.limits import MAX_TEXT, TEXT_PATTERN
 from ledger.errors import (
+    Ambiguous,
     InvalidRequest,
     LedgerError,
     NotCaughtUp,
@@ -29,7 +30,7 @@ MAX_POSITION: Final = 2**62
 T = TypeVar("T")
 Errors = tuple[type[LedgerError], ...]
 READ: Final[Errors] = (NotCaughtUp, ProjectionStopped, StoreUnavailable)
-FIND: Final[Errors] = (NotFound, *READ)
+FIND: Final[Errors] = (NotFound, Ambiguous, *READ)
 
 Limit = Annotated[int, Field(ge=1, le=200, description="How many at most.")]
 Cursor = Annotated[str, Field(max_length=1000, description="The `next` of the page before.")]

@@ -1,12 +1,15 @@
 """list and show: every read model that has a list, in the terminal."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from projections.engine.registry import discover
 from tests.ledger.cli.conftest import Run
+from tests.webhooks.examples import charge, event
 
 RunJson = Callable[..., Any]
 LISTINGS = [p for p in discover() if p.listing]
@@ -61,3 +64,29 @@ def test_what_does_not_exist_is_refused_with_what_does(run: Run) -> None:
     assert "state" in run("list", "order", "--filter", "colour=red", code=2).stderr
     assert "subscription" in run("history", "ordr", "A1", code=2).stderr
     assert "subscription" in run("explain", "charge", "ch_1", code=2).stderr
+
+
+def test_an_id_alone_names_the_only_account_that_has_it(
+    run: Run, run_json: RunJson, tmp_path: Path
+) -> None:
+    """Of several, none is guessed at; a payment is linked by the same rule."""
+    file = tmp_path / "events.jsonl"
+    of = {
+        account: event("charge.succeeded", charge(metadata={}), account=account)
+        for account in ("acct_1", "acct_2")
+    }
+    file.write_text(json.dumps(of["acct_1"]))
+    run("import", str(file))
+    assert run_json("show", "payment", "pi_1")["payment_id"] == "pi_1@acct_1"
+    for verb in ("history", "explain"):
+        assert run_json(verb, "payment", "pi_1") == run_json(verb, "payment", "pi_1@acct_1")
+    run("stock", "define", "MUG", "--name", "Blue mug", "--price", "10.00 gbp")
+    run("stock", "receive", "MUG", "9")
+    run("order", "place", "--id", "A1", "--currency", "gbp", "--line", "MUG:1")
+    run("order", "link", "A1", "pi_1")
+    assert run_json("show", "payment", "pi_1")["order_id"] == "A1"
+    file.write_text(json.dumps(of["acct_2"]))
+    run("import", str(file))
+    for words in (["show"], ["history"], ["explain"]):
+        assert "pi_1@acct_1, pi_1@acct_2" in run(*words, "payment", "pi_1", code=2).stderr
+    assert "pi_1@acct_1, pi_1@acct_2" in run("order", "unlink", "A1", "pi_1", code=2).stderr

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from ledger.domain.events import Entry
 from ledger.errors import (
+    Ambiguous,
     Forbidden,
     InvalidRequest,
     LedgerError,
@@ -40,6 +41,7 @@ from webhooks.translate import Translator
 
 STATUSES: dict[type[LedgerError], int] = {
     NotFound: 404,
+    Ambiguous: 409,
     InvalidRequest: 422,
     Forbidden: 403,
     NotCaughtUp: 503,
