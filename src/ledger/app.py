@@ -90,6 +90,7 @@ STATUSES: Final[dict[type[LedgerError], int]] = {
     errors.UnknownTopic: 500,
     errors.UnknownProjection: 404,
     errors.RebuildRunning: 409,
+    errors.RebuildBlocked: 409,
     errors.ProjectionStopped: 503,
     errors.NotCaughtUp: 503,
     errors.SettingsError: 500,

@@ -41,6 +41,7 @@
     ├── UnknownTopic            the log holds an event that this version cannot read
     ├── UnknownProjection       no read model has this name
     ├── RebuildRunning          a rebuild or a proof is at work already
+    ├── RebuildBlocked          others use the tables whose place a rebuild would take
     ├── ProjectionStopped       a read model stopped at a position, or its code changed
     ├── NotCaughtUp             a read model did not reach a position in time
     └── SettingsError           a setting is missing or wrong
@@ -215,6 +216,10 @@ class UnknownProjection(LedgerError):
 
 class RebuildRunning(LedgerError):
     """Another rebuild or proof is at work; wait for its end and try again."""
+
+
+class RebuildBlocked(LedgerError):
+    """Others use the old read models without a pause; end them, and rebuild again."""
 
 
 class ProjectionStopped(LedgerError):

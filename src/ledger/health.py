@@ -44,7 +44,7 @@ group by severity
 """
 HEAD: Final = "select position from ledger.head"
 WAITING: Final = """
-select extract(epoch from clock_timestamp() - recorded_at)::float8
+select greatest(0, extract(epoch from clock_timestamp() - recorded_at))::float8
 from ledger.stored_events
 where notification_id = %s
 """

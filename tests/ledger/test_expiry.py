@@ -182,3 +182,29 @@ def test_told_to_stop_it_begins_no_further_batch(world: World) -> None:
     stop.set()
     world.expiry.run(stop)
     assert world.expired() == []
+
+
+def test_a_fast_clock_of_the_service_ends_no_reservation(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the service's clock is an hour ahead, the database's has a say."""
+
+    class Fast(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:
+            return datetime.now(UTC) + timedelta(hours=1)
+
+    now = datetime.now(UTC)
+    line = Line(sku="A", name="Tea", quantity=2, unit_minor=500)
+    young = PlaceOrder(
+        order_id="young",
+        at=now,
+        currency="gbp",
+        lines=(line,),
+        expires_at=now + timedelta(minutes=30),
+    )
+    world.desk.execute(young, SHOP)
+    world.follow()
+    monkeypatch.setattr("ledger.expiry.datetime", Fast)
+    world.expiry.run(Event())
+    assert world.expired() == []

@@ -9,7 +9,9 @@ import gc
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from threading import Thread
 from typing import NamedTuple
 
 from ledger.log import Log
@@ -77,6 +79,7 @@ def finish(engine: Engine, schema: str) -> None:
 
 
 def _begin(work: Work) -> None:
+    _end_with_parent()
     gc.disable()  # short-lived, and without cycles: a fifth of the time went into looking for them
     conn = work.database.connect("projector", seconds=UNLIMITED, autocommit=True)
     limits = work.database.limits._replace(read=FOLLOW_SECONDS)
@@ -86,6 +89,18 @@ def _begin(work: Work) -> None:
     copy.build_quickly()
     copy.stage()
     _worker.append((log, copy))
+
+
+def _end_with_parent() -> None:
+    """A rebuild that was killed leaves no worker behind, to write into the tables of the next."""
+    parent = parent_process()
+    assert parent is not None, "a worker was started by a rebuild"
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    Thread(target=watch, daemon=True, name="parent-watch").start()
 
 
 def _take_in(after: int, upto: int) -> int:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from psycopg.errors import LockNotAvailable
+from psycopg.sql import SQL, Identifier
+
 from ledger.domain.events import Recorded
-from ledger.errors import RebuildRunning
+from ledger.errors import RebuildBlocked, RebuildRunning
 from ledger.log import Log
 from ledger.postgres.database import UNLIMITED
 from projections.engine import parallel, positions, tables
@@ -16,6 +20,27 @@ from projections.engine.tables import LIVE, REBUILD, AnyCursor
 
 NEARLY = 2_000
 ALONE = "select pg_try_advisory_lock(hashtext('ledger rebuild'))"
+
+SWAP_SECONDS = 600.0
+FIRST_PAUSE_SECONDS = 0.02
+LONGEST_PAUSE_SECONDS = 0.5
+TAKEN = """
+select relname
+from pg_catalog.pg_class
+where relnamespace = %(schema)s::regnamespace and relkind = 'r' and relname <> 'projections'
+    and (%(chosen)s::text[] is null or relname = any(%(chosen)s))
+order by relname
+"""
+OTHERS = """
+select distinct a.pid, a.application_name
+from pg_catalog.pg_locks as l
+join pg_catalog.pg_stat_activity as a using (pid)
+join pg_catalog.pg_class as c on c.oid = l.relation
+where l.granted and a.pid <> pg_backend_pid()
+    and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
+    and c.relnamespace = %(schema)s::regnamespace and c.relname = any(%(names)s)
+order by a.pid
+"""
 
 Progress = Callable[[int, int], None]
 """Called with the position that was reached and the one to reach."""
@@ -103,12 +128,38 @@ def _reported(
 
 
 def _swap(copy: Copy, log: Log, reached: int, *, whole: bool) -> int:
+    """Put the new tables in place as soon as nobody reads the old ones; answers the position.
+
+    It never queues behind a reader, and so no reader queues behind it: it has all locks at once,
+    or lets go and comes again. Raises `RebuildBlocked` after `SWAP_SECONDS`.
+    """
+    deadline, pause = time.monotonic() + SWAP_SECONDS, FIRST_PAUSE_SECONDS
+    while True:
+        head = log.head()
+        copy.advance(stretches(log, reached, head))
+        reached = head
+        try:
+            return _swap_now(copy, log, reached, whole=whole)
+        except LockNotAvailable:
+            if time.monotonic() > deadline:
+                others = _others(copy, whole=whole)
+                tables.clear(copy.cursor, REBUILD)
+                raise RebuildBlocked(
+                    f"The new tables were ready, but for {SWAP_SECONDS:.0f} s others used the old"
+                    f" ones: {others}. Nothing changed; end them, or rebuild at another time."
+                ) from None
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+def _swap_now(copy: Copy, log: Log, reached: int, *, whole: bool) -> int:
     cursor, chosen = copy.cursor, copy.registry
     with cursor.connection.transaction():
         positions.locked(cursor, chosen.by_name)
         head = log.head()
         copy.flush(copy.fold(event for events in stretches(log, reached, head) for event in events))
         moved = list(chosen.tables.values())
+        _lock_at_once(cursor, _live(copy, whole=whole))
         if whole:
             tables.clear(cursor, LIVE)
         else:
@@ -116,3 +167,23 @@ def _swap(copy: Copy, log: Log, reached: int, *, whole: bool) -> int:
         tables.move(cursor, REBUILD, LIVE, moved)
         positions.built(cursor, chosen, chosen.by_name, copy.reader, position=head)
     return head
+
+
+def _live(copy: Copy, *, whole: bool) -> list[str]:
+    """The live tables whose place is to be taken, by name."""
+    chosen = None if whole else list(copy.registry.tables)
+    return [name for (name,) in copy.cursor.execute(TAKEN, {"schema": LIVE, "chosen": chosen})]
+
+
+def _lock_at_once(cursor: AnyCursor, names: Sequence[str]) -> None:
+    """All of them, or none and `LockNotAvailable`, without a moment of waiting."""
+    if names:
+        taken = SQL(", ").join(Identifier(LIVE, name) for name in names)
+        cursor.execute(SQL("lock table {} in access exclusive mode nowait").format(taken))
+
+
+def _others(copy: Copy, *, whole: bool) -> str:
+    """Who holds a lock on the live tables, as far as a session may know of others."""
+    asked = {"schema": LIVE, "names": _live(copy, whole=whole)}
+    rows = copy.cursor.execute(OTHERS, asked).fetchall()
+    return ", ".join(f"process {pid} ({name or 'unnamed'})" for pid, name in rows) or "gone by now"

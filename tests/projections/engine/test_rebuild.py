@@ -5,7 +5,8 @@ from threading import Event, Thread
 import psycopg
 import pytest
 
-from ledger.errors import RebuildRunning, UnknownProjection
+from ledger.errors import RebuildBlocked, RebuildRunning, UnknownProjection
+from projections.engine import rebuild as rebuilding
 from projections.engine.build import Engine
 from projections.engine.digest import digests
 from projections.engine.follow import Follower
@@ -106,3 +107,61 @@ def test_what_is_left_of_an_interrupted_rebuild_is_removed(engine: Engine):
     rebuild(engine)
     with engine.database.connect("projector") as conn, pytest.raises(psycopg.errors.UndefinedTable):
         conn.execute("select from rebuild.leftover")
+
+
+def test_a_rebuild_waits_for_an_open_read_and_nobody_waits_for_the_rebuild(engine: Engine):
+    """A dump or a slow download holds the old tables; other readers never queue behind the swap."""
+    engine.log.append([delivery("A", n) for n in range(1, 21)])
+    Follower(engine).catch_up()
+    waited, ended = list[str](), Event()
+
+    def read() -> None:
+        with engine.database.connect("reader", autocommit=True) as conn:
+            conn.execute("set lock_timeout = '2s'")
+            while not ended.is_set():
+                try:
+                    conn.execute("select from read_models.sums, read_models.arrivals")
+                except psycopg.errors.LockNotAvailable as error:
+                    waited.append(str(error))
+
+    builder, readers = Thread(target=rebuild, args=[engine]), [Thread(target=read) for _ in "abc"]
+    with engine.database.connect("reader") as dump, engine.database.connect("reader") as watcher:
+        dump.execute("set transaction isolation level repeatable read")
+        dump.execute("select from read_models.arrivals")
+        before = watcher.execute("select 'read_models.arrivals'::regclass::oid").fetchone()
+        for thread in (builder, *readers):
+            thread.start()
+        queued = "select from pg_locks where not granted and mode = 'AccessExclusiveLock'"
+        for _ in range(40):
+            assert not watcher.execute(queued).rowcount, "it stands in no queue"
+            builder.join(0.05)
+        assert builder.is_alive()
+        assert dump.execute("select count(*) from read_models.arrivals").fetchone() == (20,)
+        dump.rollback()
+        builder.join(60)
+        assert not builder.is_alive()
+        ended.set()
+        for thread in readers:
+            thread.join()
+        watcher.rollback()
+        found = watcher.execute("select 'read_models.arrivals'::regclass::oid").fetchone()
+        assert found != before, "the new tables are in place"
+    assert not waited
+
+
+def test_a_rebuild_that_is_never_let_in_says_who_is_in_the_way(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+):
+    engine.log.append([delivery("A", n) for n in range(1, 21)])
+    Follower(engine).catch_up()
+    before = live(engine)
+    monkeypatch.setattr(rebuilding, "SWAP_SECONDS", 0.3)
+    with engine.database.connect("reader") as dump:
+        dump.execute("set application_name = 'a long dump'")
+        dump.execute("select from read_models.arrivals")
+        pid = dump.info.backend_pid
+        with pytest.raises(RebuildBlocked, match=rf"process {pid} \(a long dump\)"):
+            rebuild(engine)
+    assert live(engine) == before
+    rebuild(engine)
+    assert live(engine) == before
