@@ -34,6 +34,7 @@ from ledger.errors import (
     Forbidden,
     IdempotencyMismatch,
     InvalidCommand,
+    InvalidRequest,
     LedgerError,
     LinkedElsewhere,
     OutOfStock,
@@ -97,6 +98,7 @@ def place_order(request: Request, body: OrderBody) -> OrderAnswer:
     now, address = _now(), body.shipping_address
     customer_id = _customer(request, body)
     settings: Settings = request.state.settings
+    _check_units(body, settings.ledger_max_units_per_line)
     command = PlaceOrder(
         order_id=body.id or uuid4().hex,
         at=now,
@@ -269,6 +271,14 @@ def _rules(request: Request) -> Rules:
     if identity_of(request).customer_id is None:
         return settings.rules
     return replace(settings.rules, listed_prices_only=True)
+
+
+def _check_units(body: OrderBody, most: int) -> None:
+    """Refuse at the door what is more than the document served allows, as its other limits are."""
+    for at, line in enumerate(body.lines):
+        if line.quantity > most:
+            said = f"body.lines.{at}.quantity: it is {line.quantity}"
+            raise InvalidRequest(f"{said}; it must be from 1 to {most}.")
 
 
 def _check_owner(request: Request) -> None:

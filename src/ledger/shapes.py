@@ -38,7 +38,7 @@ class LineBody(Shape):
 
     sku: Id
     name: Text
-    # How many at most is a setting: the domain refuses more, and the document served says it.
+    # How many at most is a setting: the endpoint refuses more, and the document served says it.
     quantity: Annotated[int, Field(ge=1, json_schema_extra={"maximum": MAX_LINE_UNITS})]
     unit_minor: AmountMinor
 
