@@ -239,8 +239,9 @@ def test_what_breaks_is_logged_without_what_it_broke_on(
         if operation.body is not None:
             _break(service.client, operation)
     errors = capsys.readouterr().err
-    failed = [json.loads(line) for line in errors.splitlines()]
-    assert {line["event"] for line in failed} == {"request_failed"}
+    said = [json.loads(line) for line in errors.splitlines()]
+    assert {line["event"] for line in said} <= {"request_failed", "webhook_calls_rejected"}
+    failed = [line for line in said if line["event"] == "request_failed"]
     assert len({line["route"] for line in failed}) > 5
     assert MARK not in errors
 
