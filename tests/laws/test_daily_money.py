@@ -157,7 +157,7 @@ BREACHES: dict[str, LiteralString] = {
 SUMS: dict[str, tuple[LiteralString, LiteralString]] = {
     "revenue": (
         "select day, currency, revenue_minor, captures from revenue_daily",
-        "select at, currency, amount_minor, payments from captures",
+        "select at, currency, amount_minor, payment_count from captures",
     ),
     "refunds": (
         "select day, currency, refunded_minor, refunds from refunds_daily",
