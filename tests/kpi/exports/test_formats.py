@@ -63,7 +63,7 @@ def test_csv_is_rfc_4180() -> None:
         "Text,Count,Money,Pennies,Share,At,Day,Currency\r\n"
         "'=1,3,12.50,-5,33.33,2026-03-01T12:00:00Z,2026-03-01,gbp\r\n"
         ",0,-1250,0,0.00,,2026-03-01,jpy\r\n"
-        '"a ""b"",\r\nc",-1,0.000,7,0.00,2026-03-01T12:00:00.000005Z,9999-12-31,kwd\r\n'
+        '"a ""b"",\r\nc",-1,0.000,7,0.00,2026-03-01T12:00:00Z,9999-12-31,kwd\r\n'
     )
 
 
@@ -105,7 +105,7 @@ def test_parquet_has_types() -> None:
     found = table.to_pylist()
     assert found[0]["Text"] == "=1"
     assert [row["Money"] for row in found] == [Decimal("12.50"), Decimal(-1250), None]
-    assert [row["At"] for row in found] == [NOON, None, NOON.replace(microsecond=5)]
+    assert [row["At"] for row in found] == [NOON, None, NOON]
 
 
 @pytest.mark.parametrize("chosen", [Format.CSV, Format.JSONL])
@@ -134,6 +134,6 @@ def test_a_file_without_rows_has_its_columns(chosen: Format) -> None:
 
 def test_without_its_extra_parquet_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(InvalidRequest, match=r"pip install 'ledger\[parquet\]'"):
+    with pytest.raises(InvalidRequest, match=r"pipx install --force '\.\[parquet\]'"):
         writer(EVERY_KIND, Format.PARQUET)
     assert writer(EVERY_KIND, Format.CSV)
