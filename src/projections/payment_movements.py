@@ -20,7 +20,8 @@ PaymentMovementKind = TypeAliasType(
 # two totals counts, at any time. A total that was reported late and is lower than an earlier one
 # says nothing. The first capture was made when the charge was, unless a report says when or the
 # money was held before; a later one when it was first told. A failed charge takes back what it or,
-# if it is the payment's present charge and no later attempt, the payment had reported.
+# if it is the payment's present charge and no later attempt, the payment had reported (`by_word`):
+# that then was this charge's money, and what other charges took is beside it.
 #
 # Refunded: each refund when it was made (`refunds.refunded_at`), and back when it failed. Where a
 # charge's own total is higher than the refunds that were known to Stripe by then, the rest stands
@@ -41,15 +42,19 @@ cross join lateral (
 cross join lateral (
     with own as (
         select charge_id, state, state_known, refunded_minor, created_at, held_at, ended_at,
-            reported_at,
-            case when state = 'failed' then greatest(
-                captured_minor,
-                case
-                    when charge_id = p.charge_id and created_at <= p.succeeded_at
-                    then p.received_minor
-                end
-            ) end as taken_back_minor
+            reported_at, by_word,
+            case
+                when by_word then p.received_minor
+                when state = 'failed' then captured_minor
+            end as taken_back_minor
         from charges
+        cross join lateral (
+            select coalesce(
+                state = 'failed' and charge_id = p.charge_id and created_at <= p.succeeded_at
+                    and p.received_minor > captured_minor,
+                false
+            ) as by_word
+        ) as told
         where coalesce(payment_id, charge_id) = p.payment_id and currency = k.currency
     ),
     captured as ( -- increases, by charge
@@ -64,6 +69,7 @@ cross join lateral (
             end as at
         from own
         join charge_captures as t using (charge_id)
+        where not by_word
         window by_total as (partition by charge_id order by captured_minor)
     ),
     received as ( -- increases, by what tells them
@@ -74,9 +80,14 @@ cross join lateral (
         union all
         select
             min(said_at) over (order by received_minor desc),
-            0, received_minor - lag(received_minor, 1, 0::bigint) over (order by received_minor)
-        from payment_receipts
-        where payment_id = p.payment_id
+            case when exists (select from own where by_word) then more_minor else 0 end, more_minor
+        from (
+            select said_at, received_minor,
+                received_minor - lag(received_minor, 1, 0::bigint) over (order by received_minor)
+                    as more_minor
+            from payment_receipts
+            where payment_id = p.payment_id
+        ) as told
     ),
     totals as (
         select distinct at,

@@ -24,6 +24,8 @@ from ledger.domain.facts import (
     RefundSucceeded,
 )
 from tests.projections.models import NOON, Models, at, charge, refund
+from tests.webhooks.examples import TOLD, event, intent
+from tests.webhooks.examples import charge as told_charge
 
 
 def payment(
@@ -244,3 +246,24 @@ def test_a_payment_failed_when_it_was_canceled_or_its_charge_taken_back(models: 
 def test_what_was_only_named_is_no_payment_yet(models: Models):
     models.take(refund(RefundSucceeded)).take(checkout(order_id="A1")).take(LINKED)
     assert models.rows("select payment_id from payments") == []
+
+
+def test_what_a_failed_charge_had_by_the_payments_word_is_beside_what_others_took(models: Models):
+    """A debit whose own report never came bounces, and a card pays after it."""
+    models.hear(
+        event("payment_intent.succeeded", intent(latest_charge="py_1"), created=TOLD),
+        event(
+            "charge.failed",
+            told_charge(id="py_1", status="failed", paid=False, captured=False, amount_captured=0),
+            id="evt_2",
+            created=TOLD + 86400,
+        ),
+    )
+    assert models.one("payments", "state", "received_minor") == ("failed", 0)
+    models.hear(event("charge.succeeded", told_charge(), id="evt_3", created=TOLD + 2 * 86400))
+    assert models.one("payments", "state", "received_minor") == ("succeeded", 1000)
+    assert models.rows("select amount_minor from payment_movements order by at") == [
+        (1000,),
+        (1000,),
+        (-1000,),
+    ]

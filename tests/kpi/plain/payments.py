@@ -133,15 +133,21 @@ def in_time(amounts: Iterable[Amount]) -> list[Amount]:
 
 
 def received_of(intent: Thing, charges: list[Thing]) -> Iterator[Amount]:
-    """What the intent or its charges say came in, whichever is more, and what banks took back."""
-    told = sorted([*totals_of_charges(charges), *totals_of_intent(intent)])
+    """What the intent or its charges say came in, whichever is more, and what banks took back.
+
+    What the intent said of a charge that failed since is that charge's, beside what others took.
+    """
+    of_word = [charge for charge in charges if taken_back(charge, intent) > captured(charge)]
+    by_themselves = [charge for charge in charges if charge not in of_word]
+    told = sorted([*totals_of_charges(by_themselves), *totals_of_intent(intent)])
     most: dict[str, int] = {}
     so_far = 0
     for at, of_that_time in groupby(told, key=lambda each: each[0]):
         for _, name, total in of_that_time:
             most[name] = max(total, most.get(name, 0))
         by_charges = sum(total for name, total in most.items() if name)
-        received_minor = max(by_charges, most.get("", 0))
+        by_intent = most.get("", 0)
+        received_minor = by_charges + by_intent if of_word else max(by_charges, by_intent)
         yield Amount(at, received_minor - so_far)
         so_far = received_minor
     for charge in charges:
@@ -185,7 +191,12 @@ def taken_back(charge: Thing, intent: Thing) -> int:
     paid_at = intent.since(has_money)
     is_present = intent.reports and intent.newest.charge_id == charge.newest.charge_id
     if is_present and paid_at is not None and charge.made_at() <= paid_at:
-        return max(charge.known("captured_minor"), intent.known("received_minor"))
+        return max(captured(charge), intent.known("received_minor"))
+    return captured(charge)
+
+
+def captured(charge: Thing) -> int:
+    """The most that it is known to have taken."""
     return charge.known("captured_minor")
 
 
