@@ -23,7 +23,7 @@ from ledger.errors import (
 from ledger.openapi import Operation, Problem, code, operations, title_of
 
 _SCHEMAS: Final = "#/components/schemas/"
-_INTEGER: Final = {"type": "integer", "format": "int64"}
+_INTEGER: Final = {"type": "integer", "format": "int64", "minimum": 0}
 SCHEMES: Final = {
     "token": {"type": "http", "scheme": "bearer", "description": "`ledger token issue` makes one."},
     "stripe": {"type": "apiKey", "in": "header", "name": "Stripe-Signature"},
