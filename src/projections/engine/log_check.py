@@ -1,6 +1,6 @@
 """What is wrong with the log itself: every fault that shows without an anchor outside the database.
 
-What does not show: whoever writes as the database's superuser can rewrite an event together with
+What does not show: anyone who writes as the database's superuser can rewrite an event together with
 its hash, cut the tail off together with the head, or renumber all that follows (docs/security.md).
 """
 
@@ -64,7 +64,7 @@ FETCH: Final = 1_000
 SHOWN_VERSIONS: Final = 12
 
 NOT_COVERED: Final = (
-    "hashes are not anchored outside the database: whoever writes as its superuser could rewrite"
+    "hashes are not anchored outside the database: anyone who is its superuser could rewrite"
     " an event with its hash, cut the tail with the head, or renumber what follows"
 )
 """What a proof cannot see, in words that its answer ends with."""
