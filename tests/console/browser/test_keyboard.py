@@ -44,7 +44,7 @@ def test_the_first_stop_skips_the_menu(ops: Visitor) -> None:
         ("/console/orders", ["q", "state", "payment_state", "email"]),
         ("/console/payments", ["state", "order_id", "currency"]),
         ("/console/issues", ["state", "severity", "check", "reference"]),
-        ("/console/events", ["position", "object", "actor", "until"]),
+        ("/console/events", ["position", "object", "actor", "recorded_before"]),
         ("/console/orders/{}", ["step", "Show", "Link a payment …"]),
         ("/console/exports", ["window", "from", "to", "format", "reason"]),
     ],

@@ -37,7 +37,10 @@ def test_axe_finds_what_is_wrong(admin: Visitor) -> None:
 def test_what_a_developer_would_see_in_red_is_noticed(admin: Visitor) -> None:
     """The same for `enter`: a style that the policy forbids, and a file that is not there."""
     page = admin.look("/console/stock")
-    with page.expect_response("**/nothing.svg"):
+    with (
+        page.expect_response("**/nothing.svg"),
+        page.expect_console_message(lambda said: said.text.startswith("CSP: ")),
+    ):
         page.evaluate(
             """() => document.body.insertAdjacentHTML("beforeend",
                 '<p style="color: red">red</p><img src="/console/static/nothing.svg" alt="">')"""
