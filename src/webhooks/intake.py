@@ -1,13 +1,14 @@
 """Take Stripe events into the log, each id once, and say what became of each."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from itertools import repeat
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
 from ledger.domain.accounts import qualified_id
-from ledger.domain.events import Entry, Event, Meta, StripeEventReceived
+from ledger.domain.events import ConflictFound, Entry, Event, Meta, StripeEventReceived
 from ledger.log import APPEND_BYTES, APPEND_EVENTS, Log
 from webhooks.stripe_objects import account_of, same_event
 
@@ -28,17 +29,26 @@ def take_in(log: Log, events: Sequence[StripeEventReceived], meta: Meta) -> list
     """Append the events whose ids are new, in one transaction; one answer for each, in order.
 
     Ids are an account's: two accounts may have the same. Events of one id among `events` are
-    compared with each other as well: the first is stored. Raises `StoreUnavailable`; whether the
-    events were stored is then not known, and trying again is safe.
+    compared with each other as well: the first is stored. A conflict goes on record, each content
+    once. Raises `StoreUnavailable`; whether the events were stored is then not known, and trying
+    again is safe.
     """
     streams = _streams(log, events)
     positions = log.append_new(list(map(_entry, streams, events, repeat(meta))))
     offered = list(zip(streams, events, positions, strict=True))
     stored = _stored(log, [stream for stream, _, position in offered if position is None])
-    return [
+    taken = [
         Taken(position, "appended") if position else _compared(event, *stored[stream])
         for stream, event, position in offered
     ]
+    conflicts = [
+        _conflict(stream, event, *stored[stream], meta)
+        for (stream, event, _), each in zip(offered, taken, strict=True)
+        if each.outcome == "conflict"
+    ]
+    if conflicts:
+        log.append_new(conflicts)
+    return taken
 
 
 class Offer(NamedTuple):
@@ -124,10 +134,10 @@ def _streams(log: Log, events: Sequence[StripeEventReceived]) -> list[str]:
 
 
 def _is_stored(
-    event: StripeEventReceived, account: str | None, before: Mapping[str, tuple[int, bytes]]
+    event: StripeEventReceived, account: str | None, before: Mapping[str, tuple[int, bytes | None]]
 ) -> bool:
     found = before.get(_stream(event, None))
-    return found is not None and account_of(found[1]) == account
+    return found is not None and account_of(found[1] or b"") == account
 
 
 def _stream(event: StripeEventReceived, account: str | None) -> str:
@@ -138,7 +148,7 @@ def _entry(stream: str, event: StripeEventReceived, meta: Meta) -> Entry:
     return Entry(stream, 1, event, event.received_at, meta)
 
 
-def _stored(log: Log, streams: Iterable[str]) -> dict[str, tuple[int, bytes]]:
+def _stored(log: Log, streams: Iterable[str]) -> dict[str, tuple[int, bytes | None]]:
     """Position and body of what the log holds in these streams."""
     after_versions = dict.fromkeys(streams, 0)
     if not after_versions:
@@ -149,10 +159,25 @@ def _stored(log: Log, streams: Iterable[str]) -> dict[str, tuple[int, bytes]]:
     }
 
 
-def _body(event: Event) -> bytes:
-    """What a stored event holds; one that cannot be read any longer is the same as none."""
-    return event.body if isinstance(event, StripeEventReceived) else b""
+def _body(event: Event) -> bytes | None:
+    """What a stored event holds; None if it cannot be read any longer."""
+    return event.body if isinstance(event, StripeEventReceived) else None
 
 
-def _compared(event: StripeEventReceived, position: int, body: bytes) -> Taken:
-    return Taken(position, "duplicate" if same_event(body, event.body) else "conflict")
+def _compared(event: StripeEventReceived, position: int, body: bytes | None) -> Taken:
+    is_same = body is not None and same_event(body, event.body)
+    return Taken(position, "duplicate" if is_same else "conflict")
+
+
+def _conflict(
+    stream: str, event: StripeEventReceived, position: int, body: bytes | None, meta: Meta
+) -> Entry:
+    """What goes on record of a conflict: in a stream of the other content, and so once."""
+    found = ConflictFound(
+        event_id=stream.removeprefix("stripe/"),
+        stored_at=position,
+        stored_sha256=None if body is None else sha256(body).hexdigest(),
+        other_sha256=sha256(event.body).hexdigest(),
+        source=event.source,
+    )
+    return Entry(f"conflict/{found.other_sha256}", 1, found, event.received_at, meta)

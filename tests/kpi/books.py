@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 from kpi.checks.declare import Check, catalogue
 from kpi.checks.run import Outcome, run_checks
 from ledger.domain.events import (
+    ConflictFound,
     Entry,
     Event,
     Line,
@@ -116,4 +117,6 @@ class Books:
 
 
 def _stream(happened: Any) -> str:
+    if isinstance(happened, ConflictFound):
+        return f"conflict/{happened.other_sha256}"
     return f"stock/{happened.sku}" if hasattr(happened, "sku") else f"order/{happened.order_id}"

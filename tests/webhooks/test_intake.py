@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import pytest
 
-from ledger.domain.events import Entry, Meta, StripeEventReceived
+from ledger.domain.events import ConflictFound, Entry, Meta, StripeEventReceived
 from ledger.log import Log
 from ledger.postgres.database import Database
 from tests.webhooks.examples import charge, event
@@ -52,6 +53,35 @@ def test_what_was_stored_before_streams_named_accounts_stays_there(log: Log) -> 
 def test_another_content_of_the_same_account_is_a_conflict(log: Log) -> None:
     changed = received(account="acct_1", type="charge.updated")
     assert take_in(log, [ONE, changed], Meta()) == [Taken(1, "appended"), Taken(1, "conflict")]
+
+
+def test_a_conflict_goes_on_record_once_however_often_it_comes(log: Log) -> None:
+    """By the SHA-256 of both contents, in the name of the account; a third content is another."""
+    changed = received(account="acct_1", type="charge.updated")
+    third = received(account="acct_1", type="charge.failed")
+    take_in(log, [ONE], Meta())
+    for _ in range(2):
+        assert take_in(log, [changed, changed, ONE], Meta(actor="cli"))[0].outcome == "conflict"
+    take_in(log, [third], Meta())
+    _, *records = log.read()
+    assert [(each.stream, each.event) for each in records] == [
+        (f"conflict/{sha(other)}", found(sha(other))) for other in (changed, third)
+    ]
+    assert records[0].meta.actor == "cli"
+
+
+def found(other_sha256: str) -> ConflictFound:
+    return ConflictFound(
+        event_id="evt_1@acct_1",
+        stored_at=1,
+        stored_sha256=sha(ONE),
+        other_sha256=other_sha256,
+        source="import",
+    )
+
+
+def sha(event: StripeEventReceived) -> str:
+    return sha256(event.body).hexdigest()
 
 
 def test_the_longest_id_and_account_fit(log: Log) -> None:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, LiteralString, NamedTuple
 
 from kpi.snapshots import prove, take
 from ledger.domain.events import (
+    ConflictFound,
     OrderCanceled,
     OrderExpired,
     OrderFulfilled,
@@ -207,7 +209,24 @@ def unreadable(books: Books) -> None:
     books.stripe("charge.succeeded", charge(amount="ten"))
 
 
+def conflict(source: str) -> ConflictFound:
+    """Another content of an event that the log holds, by where it came from."""
+    return ConflictFound(
+        event_id="evt_1",
+        stored_at=1,
+        stored_sha256="ab" * 32,
+        other_sha256=sha256(source.encode()).hexdigest(),
+        source=source,
+    )
+
+
 SCENARIOS: dict[str, Scenario] = {
+    "conflicting_events": Scenario(
+        "evt_1",
+        lambda b: b.shop(conflict("webhook")),
+        lambda b: b.tamper("delete from conflicts"),
+        lambda b: b.shop(conflict("backfill")),
+    ),
     "paid_without_proof": Scenario(
         "A1",
         paid_by_word_only,
