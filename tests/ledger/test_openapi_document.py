@@ -33,7 +33,8 @@ def test_the_document_tells_what_the_door_checks() -> None:
         ("path", "id"),
         ("header", "Idempotency-Key"),
     ]
-    assert made["parameters"][0]["schema"] == {"type": "integer", "format": "int64"}
+    schema = made["parameters"][0]["schema"]
+    assert schema == {"type": "integer", "format": "int64", "minimum": 0}
     assert made["requestBody"] == {
         "required": True,
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Thing"}}},
