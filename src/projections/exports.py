@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -17,7 +18,7 @@ class ExportRecord(Row):
 
     export_id: str
     name: str
-    format: str
+    format: Literal["csv", "jsonl", "parquet"]
     filter: dict[str, str]
     """What was asked for: the days, and what columns had to equal."""
     columns: list[str]

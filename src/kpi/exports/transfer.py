@@ -9,6 +9,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from kpi.declare import CONTRACT_VERSION
+from kpi.evaluate import currencies
 from kpi.exports.declare import Blocks, Export, Selection
 from kpi.exports.formats import Format, Writer, writer
 from kpi.standing import Standing, standing_of
@@ -16,8 +17,9 @@ from kpi.windows import Window
 from ledger.domain.events import ExportMade, Meta
 from ledger.errors import InvalidRequest
 from ledger.evidence import Witness
-from projections.engine.listing import refusing_bad_values
+from projections.engine.listing import CURRENCY, Lister, refusing_bad_values, unknown_word
 from projections.engine.reads import Reads
+from projections.engine.tables import AnyCursor
 
 
 class Asked(NamedTuple):
@@ -130,10 +132,27 @@ def begin(reads: Reads, witness: Witness, asked: Asked, meta: Meta, after: int =
         raise InvalidRequest(f"{asked.export.name} has no filter {name[:50]!r}; it has {known}.")
     write = writer(asked.export, asked.format)
     reads.engine.log.head()
-    selection = Selection(asked.window, asked.filters, write.block_rows)
+    filters = {
+        name: value.lower() if name == CURRENCY else value for name, value in asked.filters.items()
+    }
+    asked = asked._replace(filters=filters)
+    selection = Selection(asked.window, filters, write.block_rows)
     with ExitStack() as stack, refusing_bad_values():
         cursor = stack.enter_context(reads.snapshot(asked.export.reads, after))
+        _check_words(reads, cursor, asked)
         standing = standing_of(cursor, asked.export.reads)
         blocks = stack.enter_context(asked.export.rows(cursor, selection))
         opened = _Opened(stack.pop_all(), blocks, write, witness, meta)
     return Transfer(asked, standing, opened)
+
+
+def _check_words(reads: Reads, cursor: AnyCursor, asked: Asked) -> None:
+    """Raise `InvalidRequest` for a filter's value that cannot be, and say which can."""
+    wanted = asked.filters.get(CURRENCY)
+    there = currencies(cursor) if wanted is not None else []
+    if there and wanted is not None and wanted not in there:
+        raise unknown_word(CURRENCY, wanted, there)
+    others = {name: value for name, value in asked.filters.items() if name != CURRENCY}
+    for name in asked.export.reads:
+        if (listing := reads.engine.registry.by_name[name].listing) is not None:
+            Lister(listing).check_words(cursor, others)

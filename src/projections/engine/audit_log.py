@@ -5,13 +5,18 @@ A page goes down from a position, so that it stays as it was while the log grows
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from ledger.domain.events import Recorded
+from psycopg.sql import SQL, Identifier
+
+from ledger.domain.access import Role
+from ledger.domain.events import CATALOGUE, Recorded
 from ledger.log import Log
 from projections.engine.history import BEYOND, Shown
+from projections.engine.listing import unknown_word
 from projections.engine.reads import rows
 from projections.engine.tables import AnyCursor
 from projections.links import RELATED
@@ -74,6 +79,13 @@ FILTERS: Final = {
 }
 """By what lines are found: the condition that a filter adds."""
 
+WORDS: Final = {
+    "role": tuple(Role),
+    "outcome": ("done", "refused", "unreadable"),
+    "kind": tuple(topic.rpartition(".")[0] for topic in CATALOGUE),
+}
+"""Filters that have words of their own, and the words that are known whatever the log has."""
+
 UNREADABLE: Final = """
 select
     u.position, a.recorded_at, a.effective_at, u.event_id, u.type, u.cause
@@ -114,6 +126,7 @@ def search(
 
     `object` is written as `order/A1`; `kind` may hold `*` for anything, as `charge.dispute.*`;
     `text` is looked for in every column that people wrote or may know, A to Z in any case.
+    Raises `InvalidRequest` for a role, outcome or kind that neither we nor the log know.
     """
     asked = span or EVERYTHING
     conditions = "".join(f" and {FILTERS[name]}" for name in filters)
@@ -128,7 +141,29 @@ def search(
         "everything": BEYOND,
         "lines": limit,
     }
-    return rows(cursor, LINES + conditions + _ORDER[asked.latest_first], **given)
+    found = rows(cursor, LINES + conditions + _ORDER[asked.latest_first], **given)
+    if not found:
+        _check_words(cursor, filters)
+    return found
+
+
+def _check_words(cursor: AnyCursor, filters: Mapping[str, str]) -> None:
+    """Stripe's events have kinds that we do not know before the log has one."""
+    for name, known in WORDS.items():
+        if (value := filters.get(name)) is None:
+            continue
+        query = SQL("select distinct {} as word from audit").format(Identifier(name))
+        there = cursor.execute(query).fetchall()
+        words = sorted({*known, *(row["word"] for row in there if row["word"])})
+        fits = value in words if name != "kind" else _fits(value, words)
+        if not fits:
+            raise unknown_word(name, value, words)
+
+
+def _fits(pattern: str, words: Sequence[str]) -> bool:
+    """Whether any word fits a pattern in which only `*` means something else than itself."""
+    parts = map(re.escape, pattern.split("*"))
+    return any(map(re.compile(".*".join(parts)).fullmatch, words))
 
 
 def between(log: Log, since: datetime | None, until: datetime | None) -> Span:

@@ -6,7 +6,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import psycopg
@@ -19,6 +19,10 @@ from projections.engine.tables import AnyCursor, names, trusted
 
 DESCENDING = "-"
 """What stands before the column in a sort that begins with the greatest value."""
+
+
+CURRENCY: Final = "currency"
+"""The column whose words are those that the rows have, in small letters."""
 
 
 class Condition(NamedTuple):
@@ -83,7 +87,7 @@ class Lister:
             conditions.append(Condition(order, "<" if descending else ">", last))
         found = self._select(cursor, conditions, order, asked.limit + 1, descending=descending)
         if not found:
-            self._check_words(cursor, asked.filters)
+            self.check_words(cursor, asked.filters)
         if len(found) <= asked.limit:
             return Page(found, None)
         end = found[asked.limit - 1]
@@ -91,16 +95,29 @@ class Lister:
 
     def _equal(self, name: str, value: str) -> Condition:
         """A currency may be written in capitals, too."""
-        return Condition([name], "=", [value.lower() if name == "currency" else value])
+        return Condition([name], "=", [value.lower() if name == CURRENCY else value])
 
-    def _check_words(self, cursor: AnyCursor, filters: Mapping[str, str]) -> None:
-        """Nothing is an answer to a word that exists; Stripe may have words that we do not know."""
+    def check_words(self, cursor: AnyCursor, filters: Mapping[str, str]) -> None:
+        """Raise `InvalidRequest` for a filter's value that is no word of its column.
+
+        Nothing is an answer to a word that exists; Stripe may have words that we do not know.
+        Filters that the list does not have, and those of free text, may be anything.
+        """
         for name, value in filters.items():
-            words = self.words.get(name, ())
-            if not words or value in words:
+            words = self._words(cursor, name)
+            if not words or self._equal(name, value).values[0] in words:
                 continue
             if not self._select(cursor, [self._equal(name, value)], [self.key], 1):
-                raise InvalidRequest(f"{name}: {value[:50]!r} is none of {', '.join(words)}.")
+                raise unknown_word(name, value, words)
+
+    def _words(self, cursor: AnyCursor, name: str) -> Sequence[str]:
+        """The words of a filter; those of a currency are the ones that there are amounts in."""
+        if name not in self.words or name != CURRENCY:
+            return self.words.get(name, ())
+        query = SQL("select distinct {0} as code from {1} where {0} is not null order by 1").format(
+            Identifier(name), Identifier(self.table)
+        )
+        return [row["code"] for row in cursor.execute(query).fetchall()]
 
     def one(self, cursor: AnyCursor, key: str) -> dict[str, Any] | None:
         """The row with this key."""
@@ -195,6 +212,11 @@ def decoded(start: str) -> list[str]:
     if not values:
         raise bad_cursor()
     return values
+
+
+def unknown_word(name: str, value: str, words: Sequence[str]) -> InvalidRequest:
+    """A value that a filter of these words cannot have."""
+    return InvalidRequest(f"{name}: {value[:50]!r} is none of {', '.join(words)}.")
 
 
 def bad_cursor() -> InvalidRequest:
