@@ -50,6 +50,11 @@ class Api:
         """Say what something is; `key` makes a repeat of it harmless."""
         return await self._send("PUT", path, body, key)
 
+    async def delete(self, path: str, *, key: str | None = None, **query: Any) -> Any:
+        """Take something back; `key` makes a repeat of it harmless."""
+        headers = [(b"idempotency-key", key.encode())] if key else []
+        return await self._call("DELETE", path, _query(query), headers=headers)
+
     async def forward(self, path: str, query: str, receive: Receive, send: Send) -> None:
         """Hand on a whole answer as it comes, such as a download."""
         await self._request.app(self._scope("GET", path, query, []), receive, send)

@@ -228,8 +228,23 @@ def test_what_is_no_free_payment_is_not_linked_and_a_link_can_be_taken_back(worl
     assert linked(name, payment.charge.id) == 422
     assert linked(name, payment_id) == 200
     assert linked(other, payment_id) == 409
-    world.call("DELETE", f"/orders/{name}/payments/{payment_id}")
+    page = world.look(f"{PAGE}/{name}")
+    unlink = f"{PAGE}/{name}/payments/{payment_id}/unlink"
+    assert f'action="{unlink}"' in page.text
+    assert world.client.post(unlink, data={"reason": "wrong one"}).status_code == 403  # no token
+    refused = world.client.post(unlink, data=hidden(page) | {"reason": ""})
+    assert (refused.status_code, "Not done." in refused.text) == (422, True)
+    told = world.send(world.look(f"{PAGE}/{name}"), unlink, reason="wrong one")
+    assert "The payment is unlinked." in told.text
+    assert "order.payment_unlinked by ops here (ops) : “wrong one”" in world.see(f"{PAGE}/{name}")
+    assert unlink not in world.look(f"{PAGE}/{name}").text
     assert linked(other, payment_id) == 200
+
+
+def test_what_the_payment_itself_names_has_no_button_to_unlink(world: House) -> None:
+    page = world.look(f"{PAGE}/A1").text
+    assert "Linked by" in page
+    assert "/unlink" not in page
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
@@ -15,6 +16,7 @@ from console.order_actions import ACTIONS, UNITS, Action, left_to_refund
 from console.visit import Visit, done, view
 
 SHOWN_EVENTS: Final = 200
+UNLINK: Final = "unlink"
 Events = list[dict[str, Any]]
 
 
@@ -118,16 +120,41 @@ def _step(text: str, last: int) -> int:
 async def act(visit: Visit, action: Action) -> Response:
     """Ask the API for what a form says; its refusal is shown at the form."""
     fields, path = await visit.form(), _path(visit)
-    try:
+
+    async def ask() -> Any:
         body = action.body(await visit.api.get(path), fields)
-        answer = await visit.api.post(f"{path}/{action.name}", body, key=fields.get("key"))
+        return await visit.api.post(f"{path}/{action.name}", body, key=fields.get("key"))
+
+    return await _done(visit, action.name, action.told, fields, ask())
+
+
+async def unlink(visit: Visit) -> Response:
+    """Take back that a payment is for the order; a refusal is shown where one of an action is."""
+    fields = await visit.form()
+    payment = f"{_path(visit)}/payments/{part(visit.request.path_params['payment_id'])}"
+
+    async def ask() -> Any:
+        reason = fields.get("reason", "").strip()
+        if not reason:
+            raise Problem(422, {"title": "A reason is needed.", "detail": "Say why; it is kept."})
+        return await visit.api.delete(payment, reason=reason, key=fields.get("key"))
+
+    return await _done(visit, UNLINK, "The payment is unlinked.", fields, ask())
+
+
+async def _done(
+    visit: Visit, name: str, told: str, fields: dict[str, str], asked: Awaitable[Any]
+) -> Response:
+    path = _path(visit)
+    try:
+        answer = await asked
     except Problem as problem:
         if problem.status not in IN_PLACE:
             raise
-        return await _show(visit, Refusal(action.name, problem, fields))
+        return await _show(visit, Refusal(name, problem, fields))
     with suppress(Problem):  # it is done, also where the page cannot show it yet
         await visit.api.get(path, after=answer["position"])
-    return done(visit, f"/console{path}", action.told)
+    return done(visit, f"/console{path}", told)
 
 
 def _order_id(visit: Visit) -> str:
@@ -149,4 +176,5 @@ routes = [
         view(f"{PAGE}/{each.name}", partial(act, action=each), methods=("POST",))
         for each in ACTIONS
     ),
+    view(f"{PAGE}/payments/{{payment_id}}/{UNLINK}", unlink, methods=("POST",)),
 ]
