@@ -8,10 +8,11 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from ledger.domain import issue, order, stock, wishlist
+from ledger.domain import claim, issue, order, stock, wishlist
+from ledger.domain.claim import Claim, ClaimCommand, ClaimEvent
 from ledger.domain.events import CommandAccepted, Entry, Event, Meta, UnreadableEvent
 from ledger.domain.issue import Issue, IssueCommand, IssueEvent, NoIssue, ReopenIssue, ResolveIssue
-from ledger.domain.limits import check_customer_id, check_id, check_text
+from ledger.domain.limits import check_customer_id, check_id, check_payment_id, check_text
 from ledger.domain.order import KnownOrder, NoOrder, Order, OrderEvent
 from ledger.domain.order_commands import OrderCommand, PlaceOrder, ReturnLines
 from ledger.domain.stock import AdjustStock, Item, StockCommand, StockEvent, Unlisted
@@ -19,7 +20,7 @@ from ledger.domain.wishlist import Wishlist, WishlistCommand, WishlistEvent, wis
 from ledger.errors import IdempotencyMismatch, InvalidCommand, UnknownTopic
 
 Command = OrderCommand | StockCommand | IssueCommand | WishlistCommand
-State = Order | Item | Issue | Wishlist | CommandAccepted | None
+State = Order | Item | Issue | Wishlist | Claim | CommandAccepted | None
 
 EXPLAINED = AdjustStock | ReturnLines | ResolveIssue | ReopenIssue
 """Commands that nobody gives without a reason."""
@@ -53,6 +54,7 @@ _INITIAL: dict[str, State] = {
     "stock": Unlisted(),
     "issue": NoIssue(),
     "wishlist": Wishlist(),
+    "payment": Claim(),
     "command": None,
     "customer_command": None,
 }
@@ -70,6 +72,9 @@ def _evolve(state: State, event: Event) -> State:
     if isinstance(event, WishlistEvent):
         assert isinstance(state, Wishlist), "a wishlist's events stand in its stream"
         return wishlist.evolve(state, event)
+    if isinstance(event, ClaimEvent):
+        assert isinstance(state, Claim), "a payment's claims stand in its stream"
+        return claim.evolve(state, event)
     assert isinstance(event, StockEvent), "the streams of commands hold the shop's events only"
     assert isinstance(state, Item), "a product's events stand in its stream"
     return stock.evolve(state, event)
@@ -82,6 +87,8 @@ def _stream_of(event: Event) -> str:
         return f"issue/{event.finding.issue_id}"
     if isinstance(event, WishlistEvent):
         return f"wishlist/{event.customer_id}"
+    if isinstance(event, ClaimEvent):
+        return f"payment/{event.payment_id}"
     assert isinstance(event, StockEvent), "commands make the shop's events only"
     return f"stock/{event.sku}"
 
@@ -107,6 +114,8 @@ class Call(Struct, frozen=True):
             check_text("issue id", self.command.issue_id)
         if isinstance(self.command, WishlistCommand):
             check_customer_id(self.command.customer_id)
+        if isinstance(self.command, ClaimCommand):
+            check_payment_id(self.command.payment_id)
         check_text("reason", self.meta.reason)
         if isinstance(self.command, EXPLAINED) and self.meta.reason is None:
             raise InvalidCommand("A reason is needed: the audit log will be asked why.")
@@ -149,6 +158,8 @@ class Call(Struct, frozen=True):
             needed.add(self.memory)
         if isinstance(self.command, PlaceOrder):
             needed.update(f"stock/{line.sku}" for line in self.command.lines)
+        if isinstance(self.command, ClaimCommand):
+            needed.add(f"payment/{self.command.payment_id}")
         if isinstance(self.command, WishlistCommand):
             needed.add(f"stock/{self.command.sku}")
         return needed
@@ -238,7 +249,12 @@ class Batch:
             assert isinstance(item, Item)
             return wishlist.decide(command, state, item)
         assert isinstance(state, Order)
-        return order.decide(command, state, self._items(call, state))
+        decided = order.decide(command, state, self._items(call, state))
+        if not isinstance(command, ClaimCommand):
+            return decided
+        held = self._streams[f"payment/{command.payment_id}"].state
+        assert isinstance(held, Claim)
+        return [*claim.decide(command, held, decided), *decided]
 
     def _items(self, call: Call, state: Order) -> dict[str, Item]:
         items: dict[str, Item] = {}

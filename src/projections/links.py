@@ -24,7 +24,9 @@ from ledger.domain.events import (
     OrderLinesReturned,
     OrderPlaced,
     OrderReinstated,
+    PaymentClaimed,
     PaymentLinked,
+    PaymentReleased,
     PaymentUnlinked,
     ProductListed,
     RefundRequested,
@@ -236,8 +238,10 @@ def placed(fact: OrderPlaced, at: Moment) -> Iterable[Change]:
     return _named(at, order=fact.order_id, customer=fact.customer_id)
 
 
-@projection.handles(PaymentLinked, PaymentUnlinked)
-def linked(fact: PaymentLinked | PaymentUnlinked, at: Moment) -> Iterable[Change]:
+@projection.handles(PaymentLinked, PaymentUnlinked, PaymentClaimed, PaymentReleased)
+def linked(
+    fact: PaymentLinked | PaymentUnlinked | PaymentClaimed | PaymentReleased, at: Moment
+) -> Iterable[Change]:
     """The shop connects an order and a payment, or takes that back."""
     return _named(at, order=fact.order_id, payment=fact.payment_id)
 

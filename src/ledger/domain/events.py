@@ -233,6 +233,22 @@ class PaymentUnlinked(Event, frozen=True, kw_only=True):
     payment_id: str
 
 
+@stored("payment.claimed.v1")
+class PaymentClaimed(Event, frozen=True, kw_only=True):
+    """A payment is linked to an order by the shop, and to no other before it is released."""
+
+    payment_id: str
+    order_id: str
+
+
+@stored("payment.released.v1")
+class PaymentReleased(Event, frozen=True, kw_only=True):
+    """A payment is not linked any more to the order that claimed it."""
+
+    payment_id: str
+    order_id: str
+
+
 @stored("order.refund_requested.v1")
 class RefundRequested(Event, frozen=True, kw_only=True):
     """A person asked for money to go back; that it did is Stripe's to say. Minor units."""

@@ -278,6 +278,7 @@ STREAM_OF: Final[tuple[tuple[str, Callable[[Any], str]], ...]] = (
     ("stripe.event_received.", lambda e: f"stripe/{e.event_id}"),
     ("stock.", lambda e: f"stock/{e.sku}"),
     ("order.", lambda e: f"order/{e.order_id}"),
+    ("payment.", lambda e: f"payment/{e.payment_id}"),
     ("wishlist.", lambda e: f"wishlist/{e.customer_id}"),
     ("issue.", lambda e: f"issue/{e.finding.issue_id}"),
     ("access.token", lambda _: "access/tokens"),
