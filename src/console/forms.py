@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from console.api import Problem
+from console.wording import in_words
 from ledger.domain.money import parse_money
 from ledger.errors import InvalidCommand
 
@@ -18,6 +19,13 @@ class Refusal(NamedTuple):
     action: str
     problem: Problem
     fields: dict[str, str]
+
+
+def refused(
+    action: str, problem: Problem, fields: dict[str, str], currency: str | None = None
+) -> Refusal:
+    """A refused form, in the words of its page; `currency` is that of the amount it asked for."""
+    return Refusal(action, in_words(problem, currency), fields)
 
 
 def number(text: str) -> int | str:

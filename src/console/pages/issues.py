@@ -10,7 +10,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from console.api import Problem, new_key, part
-from console.forms import IN_PLACE, Refusal
+from console.forms import IN_PLACE, Refusal, refused
 from console.kinds import LINKS
 from console.pages.records import history
 from console.visit import Visit, done, view
@@ -69,7 +69,7 @@ async def decide(visit: Visit, action: str) -> Response:
     except Problem as problem:
         if problem.status not in IN_PLACE:
             raise
-        return await issue(visit, Refusal(action, problem, fields))
+        return await issue(visit, refused(action, problem, fields))
     with suppress(Problem):  # it is done, also where the page cannot show it yet
         await visit.api.get(f"/issues/{name}", after=answer["position"])
     return done(visit, f"{LIST}/{name}", TOLD[action])

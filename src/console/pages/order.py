@@ -11,7 +11,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from console.api import Problem, new_key, part
-from console.forms import IN_PLACE, Refusal
+from console.forms import IN_PLACE, Refusal, refused
 from console.order_actions import ACTIONS, UNITS, Action, left_to_refund
 from console.visit import Visit, done, view
 
@@ -151,7 +151,8 @@ async def _done(
     except Problem as problem:
         if problem.status not in IN_PLACE:
             raise
-        return await _show(visit, Refusal(name, problem, fields))
+        currency = left_to_refund(await visit.api.get(path)).currency
+        return await _show(visit, refused(name, problem, fields, currency))
     with suppress(Problem):  # it is done, also where the page cannot show it yet
         await visit.api.get(path, after=answer["position"])
     return done(visit, f"/console{path}", told)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from starlette.responses import RedirectResponse, Response
 
 from console.api import Problem, part
-from console.forms import IN_PLACE, Refusal
+from console.forms import IN_PLACE, Refusal, refused
 from console.visit import SEE_OTHER, Visit, view
 
 LIST: Final = "/console/projections"
@@ -36,7 +36,7 @@ async def begin(visit: Visit, action: str, path: str) -> Response:
     except Problem as problem:
         if problem.status not in IN_PLACE:
             raise
-        return await projections(visit, Refusal(action, problem, fields))
+        return await projections(visit, refused(action, problem, fields))
     return RedirectResponse(f"{path}/{started['id']}", SEE_OTHER)
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from console.api import Problem, new_key, part
-from console.forms import IN_PLACE, Refusal
+from console.forms import IN_PLACE, Refusal, refused
 from console.kinds import KINDS, LINKS, Kind, Related
 from console.visit import Visit, done, view
 
@@ -65,7 +65,7 @@ async def link(visit: Visit) -> Response:
     except Problem as problem:
         if problem.status not in IN_PLACE:
             raise
-        return await record(visit, PAYMENT, Refusal("link", problem, fields))
+        return await record(visit, PAYMENT, refused("link", problem, fields))
     with suppress(Problem):  # it is done, also where the page cannot show it yet
         await visit.api.get(f"/payments/{part(name)}", after=answer["position"])
     return done(

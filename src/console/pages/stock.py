@@ -10,7 +10,7 @@ from typing import Any, Final
 from starlette.responses import RedirectResponse, Response
 
 from console.api import Problem, new_key, part
-from console.forms import IN_PLACE, Refusal, number, prices
+from console.forms import IN_PLACE, Refusal, number, prices, refused
 from console.visit import SEE_OTHER, Visit, done, view
 from ledger.domain.money import format_money
 
@@ -119,7 +119,7 @@ async def change(visit: Visit, action: str) -> Response:
     except Problem as problem:
         if problem.status not in IN_PLACE:
             raise
-        return await _show(visit, Refusal(action, problem, fields))
+        return await _show(visit, refused(action, problem, fields))
     return await _done(visit, action, answer)
 
 
@@ -132,7 +132,7 @@ async def add(visit: Visit) -> Response:
     except Problem as problem:
         if problem.status not in IN_PLACE:
             raise
-        return await _list(visit, refusal=Refusal("listing", problem, fields))
+        return await _list(visit, refusal=refused("listing", problem, fields))
     return await _done(visit, "listing", answer)
 
 
