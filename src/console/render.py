@@ -49,6 +49,7 @@ _KINDS: Final = {
         "failed",
         "lost",
         "stopped",
+        "ahead",
         "unallocated",
         "unreadable",
         "refuted",

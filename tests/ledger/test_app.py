@@ -216,6 +216,19 @@ def test_it_is_not_ready_while_a_projection_is_stopped(
     assert answer.json()["not_following"] == [stopped]
 
 
+def test_it_is_not_ready_while_read_models_are_ahead_of_the_log(
+    client: TestClient, database: Database
+) -> None:
+    with database.connect("projector") as conn:
+        conn.execute("update read_models.projections set position = 9 where name = 'stock'")
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    (ahead,) = answer.json()["not_following"]
+    assert (ahead["name"], ahead["state"]) == ("stock", "ahead")
+    assert "which ends at 0" in ahead["because"]
+    assert "`ledger rebuild`" in ahead["because"]
+
+
 def test_it_is_not_ready_when_nothing_follows_for_long(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,8 +132,14 @@ class Leader:
         self.copies: dict[tuple[str, ...], Copy] = {}
 
     def step(self) -> int:
-        """Take in the next stretch for those that are furthest behind; how many events it had."""
+        """Take in the next stretch for those that are furthest behind; how many events it had.
+
+        Where some are ahead of the log, all that it does is to stop those: it counts as one.
+        """
         states = positions.standings(self.cursor, self.registry, self.reader)
+        if new := [s for s in states if s.state == "ahead" and s.stopped_at is None]:
+            self._stop_ahead(new)
+            return 1
         following = {s.name: s.position for s in states if s.state == "following"}
         if not following:
             return 0
@@ -168,6 +174,19 @@ class Leader:
             copy.stage()
             self.copies[tuple(names)] = copy
         return copy
+
+    def _stop_ahead(self, ahead: Sequence[Standing]) -> None:
+        """Stop these for good: once the log has grown past them, no position tells it any more."""
+        names = self.registry.readers({standing.name for standing in ahead})
+        before = {standing.name: standing.position for standing in ahead}
+        with self.cursor.connection.transaction():
+            if positions.locked(self.cursor, before) != before:
+                return  # a rebuild was faster
+            head = self.log.head()
+            because = ahead[0].because
+            assert because is not None
+            positions.stop(self.cursor, names, head, because)
+        logger.error("projections_ahead_of_log", projections=sorted(names), head=head)
 
     def _stop(self, failure: ProjectionFailed, position: int) -> None:
         cause = failure.__cause__

@@ -10,12 +10,13 @@ from projections.engine.build import Copy, Reader
 from projections.engine.registry import Registry, version
 from projections.engine.tables import LIVE, AnyCursor
 
-State = Literal["following", "stopped", "changed", "unbuilt"]
+State = Literal["following", "stopped", "changed", "unbuilt", "ahead"]
 
 STANDINGS = """
-select name, version, position, stopped_at, stopped_because
-from read_models.projections
-order by name
+select p.name, p.version, p.position, p.stopped_at, p.stopped_because, head.position
+from read_models.projections as p
+cross join ledger.head
+order by p.name
 """
 LOCKED = """
 select name, position
@@ -47,7 +48,8 @@ set version = excluded.version, position = excluded.position, rebuilt_at = exclu
 class Standing(NamedTuple):
     """Where one projection stands, and the `version` of the code that made it.
 
-    `because` says what to do where it does not follow.
+    `because` says what to do where it does not follow. One that is `ahead` has taken in events that
+    the log does not have: an older log was restored under it, and its rows are of another history.
     """
 
     name: str
@@ -79,12 +81,20 @@ def _standing(name: str, row: Sequence[object] | None, wanted: str) -> Standing:
     match row:
         case None:
             return Standing(name, "unbuilt", 0, None, f"never built; run `ledger rebuild {name}`")
-        case (_, str(made), int(position), None, _):
+        case (_, str(made), int(position), int() | None as stopped_at, _, int(head)) if (
+            position > head
+        ):
+            because = (
+                f"it is ahead of the log, which ends at {head}: was an older log restored?"
+                " Run `ledger rebuild`"
+            )
+            return Standing(name, "ahead", position, stopped_at, because, made)
+        case (_, str(made), int(position), None, _, _):
             if made == wanted:
                 return Standing(name, "following", position, version=made)
             because = f"its code or settings changed; run `ledger rebuild {name}`"
             return Standing(name, "changed", position, None, because, made)
-        case (_, str(made), int(position), int(stopped_at), str(because)):
+        case (_, str(made), int(position), int(stopped_at), str(because), _):
             return Standing(name, "stopped", position, stopped_at, because, made)
         case _:
             raise AssertionError(row)

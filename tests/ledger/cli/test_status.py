@@ -37,6 +37,19 @@ def test_status_says_what_is_stopped_and_why(
     assert "KeyError at stock.py:7" in run("status", code=1).stdout
 
 
+def test_status_and_follow_say_that_read_models_are_ahead_of_the_log(
+    run: Run, run_json: RunJson, database: Database
+) -> None:
+    run("stock", "define", "MUG", "--name", "Mug", "--price", "1.00 gbp")
+    with database.connect("projector") as conn:
+        conn.execute("update read_models.projections set position = 2 where name = 'stock'")
+    (ahead,) = [p for p in run_json("status", code=1)["projections"] if p["state"] == "ahead"]
+    assert (ahead["name"], ahead["position"]) == ("stock", 2)
+    assert "which ends at 1" in ahead["because"]
+    said = " ".join(run("follow", "--once", code=3).output.split())
+    assert "stock: it is ahead of the log" in said
+
+
 def test_follow_once_says_where_it_stopped(run: Run, run_json: RunJson) -> None:
     assert "caught up at 0" in run("follow", "--once").stdout
     assert run_json("follow", "--once") == {"position": 0}

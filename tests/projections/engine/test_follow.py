@@ -16,6 +16,7 @@ from projections.engine.build import Engine
 from projections.engine.follow import Follower
 from projections.engine.rebuild import rebuild
 from tests.projections.engine.toys import POISON, TOYS, PlainReader, correction, delivery
+from tests.support.damage import restore
 
 
 def rows(engine: Engine, query: LiteralString) -> list[Any]:
@@ -168,3 +169,49 @@ def test_where_nothing_was_ever_built_it_begins_at_event_1(database: Database, l
     with database.connect("projector", autocommit=True) as conn:
         positions.prepare(conn.cursor(), changed.registry, changed.reader, log.head())
     assert {state for state, _ in standing(changed).values()} == {"changed"}
+
+
+def test_read_models_ahead_of_a_restored_log_stop_until_they_are_rebuilt(engine: Engine):
+    """An older dump of the log is put under them, and the log then grows past where they were."""
+    engine.log.append([delivery("A", 1, 5), delivery("A", 2, 7), delivery("A", 3, 1)])
+    assert Follower(engine).catch_up() == 3
+    restore(engine.database, 1)
+    assert set(standing(engine).values()) == {("ahead", 3)}
+    with pytest.raises(ProjectionStopped):
+        Follower(engine).catch_up()
+    engine.log.append([delivery("B", version, 2) for version in range(1, 5)])
+    with pytest.raises(ProjectionStopped):
+        Follower(engine).catch_up()
+    assert set(standing(engine).values()) == {("stopped", 3)}
+    rebuild(engine)
+    assert Follower(engine).catch_up() == 5
+    assert rows(engine, "select sku, units from read_models.sums order by 1") == [
+        ("A", 5),
+        ("B", 8),
+    ]
+
+
+def test_what_reads_a_read_model_that_is_ahead_stops_with_it(engine: Engine):
+    """The rest follows on."""
+    engine.log.append([delivery("A", 1)])
+    Follower(engine).catch_up()
+    with engine.database.connect("projector") as conn:
+        conn.execute("update read_models.projections set position = 9 where name = 'deliveries'")
+    for version in (2, 3):
+        engine.log.append([delivery("A", version)])
+        with pytest.raises(ProjectionStopped):
+            Follower(engine).catch_up()
+    with following(engine):
+        eventually(lambda: standing(engine)["counter"] == ("following", 3))
+    assert standing(engine)["deliveries"] == ("ahead", 9)
+    assert standing(engine)["shelves"] == ("stopped", 1)
+
+
+def test_read_models_over_a_log_that_was_emptied_begin_with_it(engine: Engine):
+    engine.log.append([delivery("A", 1)])
+    Follower(engine).catch_up()
+    restore(engine.database, 0)
+    with engine.database.connect("projector", autocommit=True) as conn:
+        positions.prepare(conn.cursor(), engine.registry, engine.reader, engine.log.end())
+    assert set(standing(engine).values()) == {("following", 0)}
+    assert rows(engine, "select from read_models.sums") == []
