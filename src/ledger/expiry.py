@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Final
 
@@ -18,6 +18,7 @@ from ledger.commands import MAX_CALLS, Desk
 from ledger.domain.events import Meta
 from ledger.domain.order_commands import ExpireOrder
 from ledger.errors import Refused
+from ledger.settings import PENDING_PAYMENT
 from projections.engine.reads import Reads
 from projections.orders import projection
 
@@ -28,6 +29,7 @@ OVERDUE: Final = """
 select o.order_id
 from orders as o
 where o.state = 'pending' and o.expires_at <= %(now)s
+    and (o.waiting_at is null or o.waiting_at <= %(since)s)
     and not exists (
         select from payments as p
         where p.order_id = o.order_id and p.received_minor > p.refunded_minor
@@ -35,7 +37,10 @@ where o.state = 'pending' and o.expires_at <= %(now)s
 order by o.expires_at, o.order_id
 limit %(limit)s
 """
-"""Orders whose reservation is over and for which no money is held, in any currency."""
+"""Orders whose reservation is over, no money is held in any currency, and none is under way.
+
+What was last said to be under way before `since` is waited for no longer.
+"""
 
 logger = structlog.get_logger("ledger.expiry")
 
@@ -44,13 +49,22 @@ class Expiry:
     """Looks for orders that are due, and expires them through the desk.
 
     Whoever was faster is right: an order that was paid, canceled or expired in the meantime is
-    left as it is. Several processes may do this at once.
+    left as it is. Several processes may do this at once. A payment that is under way keeps the
+    reservation until it ends, or for `longest_payment` since Stripe last spoke of it.
     """
 
-    def __init__(self, desk: Desk, reads: Reads, meta: Meta = SYSTEM) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        reads: Reads,
+        meta: Meta = SYSTEM,
+        *,
+        longest_payment: timedelta = PENDING_PAYMENT,
+    ) -> None:
         self._desk = desk
         self._reads = reads
         self._meta = meta
+        self._longest_payment = longest_payment
 
     def run(self, stop: Event) -> None:
         """Expire all that are due now, unless told to stop.
@@ -71,7 +85,8 @@ class Expiry:
         """Ids of the orders that are due, as known at the head of the log, longest due first."""
         head = self._reads.engine.log.head()
         with self._reads.snapshot([projection.name], head) as cursor:
-            rows = cursor.execute(OVERDUE, {"now": now, "limit": limit}).fetchall()
+            asked = {"now": now, "since": now - self._longest_payment, "limit": limit}
+            rows = cursor.execute(OVERDUE, asked).fetchall()
         return [row["order_id"] for row in rows]
 
     def expire(self, now: datetime) -> list[str]:
@@ -81,7 +96,12 @@ class Expiry:
         so this needs no follower between one and the next.
         """
         due = [
-            ExpireOrder(order_id=order_id, at=now, money=self._desk.money(order_id))
+            ExpireOrder(
+                order_id=order_id,
+                at=now,
+                money=self._desk.money(order_id),
+                waits_since=now - self._longest_payment,
+            )
             for order_id in self.overdue(now, BATCH)
         ]
         return self._execute(due) if due else []

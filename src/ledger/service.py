@@ -3,9 +3,11 @@
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from threading import Event
 
 from kpi import keeping
+from kpi.checks.ask import Limits
 from kpi.checks.rounds import LOOK_SECONDS, Rounds
 from kpi.keeping import Keeper
 from ledger.commands import Desk
@@ -91,10 +93,15 @@ def follow(settings: Settings, engine: Engine, stop: Event) -> None:
 
 def jobs(settings: Settings, desk: Desk, reads: Reads) -> list[Job]:
     """What the leading one of several processes does by the clock."""
-    rounds = Rounds(reads.engine, settings.ledger_checks_minutes)
+    rounds = Rounds(reads.engine, settings.ledger_checks_minutes, Limits.of(settings))
+    longest = timedelta(days=settings.ledger_pending_payment_days)
     keeper = Keeper(reads.engine, settings.ledger_snapshot_minutes, settings.ledger_proof_hours)
     return [
-        Job("expiry", settings.ledger_expire_seconds, Expiry(desk, reads).run),
+        Job(
+            "expiry",
+            settings.ledger_expire_seconds,
+            Expiry(desk, reads, longest_payment=longest).run,
+        ),
         Job("checks", LOOK_SECONDS, rounds.look),
         Job("snapshots", keeping.LOOK_SECONDS, keeper.take),
         Job("proofs", keeping.LOOK_SECONDS, keeper.prove),

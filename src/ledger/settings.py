@@ -1,5 +1,6 @@
 """The settings: what .env.example lists, read from the environment and `.env`, and checked."""
 
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
@@ -67,6 +68,14 @@ def _api_base(value: str) -> str:
     return value.rstrip("/")
 
 
+PENDING_PAYMENT_DAYS = 21
+"""A card's hold lapses after 7 days; a bank debit's end is told within 14 business days (SEPA).
+https://docs.stripe.com/payments/place-a-hold-on-a-payment-method
+https://docs.stripe.com/payments/sepa-debit
+"""
+PENDING_PAYMENT = timedelta(days=PENDING_PAYMENT_DAYS)
+
+
 class Settings(BaseSettings):
     """What may differ between installations; a variable that is empty has its default."""
 
@@ -103,6 +112,7 @@ class Settings(BaseSettings):
     ledger_reservation_minutes: int = Field(default=30, ge=1, le=365 * 24 * 60)
     ledger_max_units_per_line: int = Field(default=50, ge=1, le=MAX_LINE_UNITS)
     ledger_listed_prices_only: bool = True
+    ledger_pending_payment_days: int = Field(default=PENDING_PAYMENT_DAYS, ge=1, le=365)
     ledger_checks_minutes: int = Field(default=15, ge=1, le=24 * 60)
     ledger_snapshot_minutes: int = Field(default=60, ge=1, le=24 * 60)
     ledger_proof_hours: int = Field(default=24, ge=1, le=31 * 24)

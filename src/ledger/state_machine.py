@@ -6,6 +6,8 @@ from functools import reduce
 from itertools import groupby
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from ledger.domain.events import Line
 from ledger.domain.order import NoOrder, Order, OrderEvent, decide, evolve
 from ledger.domain.order_commands import (
@@ -40,7 +42,11 @@ the log, and, where it needs stock, whether the goods are there.
   nothing is stored.
 
 The read model shows a pending order whose money is there as `paid`, and `paid, unallocated` as
-`expired` with `unallocated`. An order that costs nothing counts as paid in full. Refunds, disputes
+`expired` with `unallocated`. An order that costs nothing counts as paid in full, and so does one
+of which a payment page of Stripe's left nothing due (*nothing due*: a promotion code took all of it
+off, or a trial begins). The timer does not expire an order for which a payment is under way (a bank
+works, money is held, a page was completed) until that ends, or until nothing was heard of it for
+`LEDGER_PENDING_PAYMENT_DAYS`; a person may. Refunds, disputes
 and payments are states of their own ([refund_policy.md](refund_policy.md)).
 
 """
@@ -128,6 +134,7 @@ def _moneys() -> dict[str, OrderMoney]:
         "paid in part": _money(_TOTAL_MINOR // 2),
         "paid": _money(_TOTAL_MINOR),
         "refunded": _money(_TOTAL_MINOR, refunded_minor=_TOTAL_MINOR),
+        "nothing due": replace(_money(0), fully_paid=True, waived_minor=_TOTAL_MINOR),
     }
 
 

@@ -37,6 +37,7 @@ charges = Mirror(
     account=known("text"),
     created_at=least("timestamptz"),
     held_at=least("timestamptz"),
+    waiting_at=greatest("timestamptz"),
     refunded_at=least("timestamptz"),
     ended_at=least("timestamptz"),
     indexes=("(coalesce(payment_id, charge_id))",),
@@ -88,6 +89,7 @@ def reported(fact: ChargeFact, at: Moment) -> Iterator[Change]:
         email=fact.email,
         account=at.account,
         created_at=fact.created_at,
+        waiting_at=at.effective_at if _is_under_way(fact) else None,
         held_at=at.effective_at if fact.state == "authorized" else None,
         refunded_at=at.effective_at if fact.refunded_minor > 0 else None,
         ended_at=at.effective_at if fact.state in ENDED else None,
@@ -107,6 +109,11 @@ def reported(fact: ChargeFact, at: Moment) -> Iterator[Change]:
             told_at=at.effective_at,
             refunded_minor=fact.refunded_minor,
         )
+
+
+def _is_under_way(fact: ChargeFact) -> bool:
+    """A state that this version does not know may be one of these."""
+    return fact.state in ("pending", "authorized") or not fact.state_known
 
 
 @projection.handles(PaymentFact, RefundFact, DisputeFact)

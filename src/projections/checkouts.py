@@ -12,6 +12,7 @@ from projections.engine.declare import (
     Listing,
     Mirror,
     Projection,
+    greatest,
     key,
     known,
     least,
@@ -38,11 +39,22 @@ class Checkout(Row):
     reference: str | None
     """What the shop passed as its own reference."""
     payment_id: str | None
+    mode: str | None
+    """`payment`, `subscription` or `setup`."""
+    invoice_id: str | None
+    """In mode `subscription` its payment is that of this invoice."""
+    subscription_id: str | None
+    discount_minor: int | None
+    """What the page itself took off."""
+    nothing_due: bool | None
+    """Whether the customer had to pay nothing."""
     customer_id: str | None
     email: str | None
     account: str | None
     """The connected account that it belongs to; null for Stripe's own of the shop."""
     created_at: datetime
+    completed_at: datetime | None
+    """When Stripe first said that the customer was done."""
 
 
 checkouts = Mirror(
@@ -55,12 +67,25 @@ checkouts = Mirror(
     order_id=named("text"),
     reference=known("text"),
     payment_id=known("text"),
+    mode=known("text"),
+    invoice_id=known("text"),
+    subscription_id=known("text"),
+    discount_minor=greatest("bigint"),
+    nothing_due=known("boolean"),
     customer_id=known("text"),
     email=known("text"),
     account=known("text"),
     created_at=least("timestamptz"),
-    indexes=("created_at, session_id", "payment_id"),
+    completed_at=least("timestamptz"),
+    indexes=(
+        "created_at, session_id",
+        "payment_id",
+        "invoice_id",
+        "subscription_id",
+        "(coalesce(order_id, reference))",
+    ),
 )
+DONE = ("completed", "paid")
 projection = Projection(
     "checkouts",
     tables=(checkouts,),
@@ -74,6 +99,8 @@ projection = Projection(
             "order_id",
             "reference",
             "payment_id",
+            "invoice_id",
+            "subscription_id",
             "customer_id",
             "email",
             "account",
@@ -97,8 +124,14 @@ def visited(fact: CheckoutFact, at: Moment) -> Iterator[Change]:
         order_id=fact.order_id,
         reference=fact.reference,
         payment_id=fact.payment_id,
+        mode=fact.mode,
+        invoice_id=fact.invoice_id,
+        subscription_id=fact.subscription_id,
+        discount_minor=fact.discount_minor,
+        nothing_due=fact.nothing_due or None,
         customer_id=fact.customer_id,
         email=fact.email,
         account=at.account,
         created_at=fact.created_at,
+        completed_at=at.effective_at if fact.state in DONE else None,
     )

@@ -63,7 +63,8 @@ UNLISTED = ("charge", "coupon", "price")
 # together. Not through customers and products, which connect everything with everything, nor
 # through issues, which are looked at for their own sake. A subscription's invoices belong to it,
 # what became of their payments does not; a coupon's and a price's own events do, what else uses
-# them does not; and so do discounts that its customer has on all of his subscriptions.
+# them does not; and so do discounts that its customer has on all of his subscriptions. A checkout's
+# payment may be that of the invoice that it names (`paid_invoice`).
 RELATED = """
 with recursive related (kind, id) as (
     select kind collate "C", id collate "C"
@@ -85,7 +86,9 @@ with recursive related (kind, id) as (
             when 'subscription' then other.kind in ('discount', 'used_price', 'customer')
             when 'discounts_of_customer' then other.kind = 'used_coupon'
             when 'discount' then other.kind = 'used_coupon'
-            else other.kind in ('payment', 'charge', 'refund', 'dispute', 'checkout')
+            else other.kind in (
+                'payment', 'charge', 'refund', 'dispute', 'checkout', 'paid_invoice'
+            )
         end
 )
 select distinct position
@@ -157,6 +160,7 @@ def checkout(fact: CheckoutFact, at: Moment) -> Iterable[Change]:
         at,
         checkout=fact.session_id,
         payment=fact.payment_id,
+        paid_invoice=fact.invoice_id,
         order=fact.order_id or fact.reference,
         customer=fact.customer_id,
     )
@@ -217,7 +221,13 @@ def invoice(fact: InvoiceFact, at: Moment) -> Iterable[Change]:
 @projection.handles(InvoicePaymentFact)
 def paid_by(fact: InvoicePaymentFact, at: Moment) -> Iterable[Change]:
     """What pays an invoice."""
-    return _named(at, invoice=fact.invoice_id, payment=fact.payment_id, charge=fact.charge_id)
+    return _named(
+        at,
+        invoice=fact.invoice_id,
+        paid_invoice=fact.invoice_id,
+        payment=fact.payment_id,
+        charge=fact.charge_id,
+    )
 
 
 @projection.handles(PayoutFact)

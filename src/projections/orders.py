@@ -89,6 +89,8 @@ class Order(Row):
     disputed_minor: int
     net_minor: int
     """Received − refunded − disputed."""
+    waived_minor: int
+    """What a payment page of Stripe's took off the total: nobody asks for it any more."""
     outstanding_minor: int
     """What is still to be paid."""
     payment_count: int
@@ -102,6 +104,8 @@ class Order(Row):
     """Until when its stock is held unpaid."""
     paid_at: datetime | None
     """When it was first paid in full."""
+    waiting_at: datetime | None
+    """When Stripe last said that a payment for it is under way."""
     fulfilled_at: datetime | None
     canceled_at: datetime | None
     expired_at: datetime | None
@@ -175,19 +179,20 @@ order_returns = Journal(
 )
 
 # Only payments in the order's currency pay it. What was refunded or disputed later does not make
-# it unpaid again; what the bank took back does.
+# it unpaid again; what the bank took back does. What a payment page took off (a promotion code, all
+# of it perhaps) is not due.
 ORDERS = """
 select
     o.order_id, o.customer_id, o.email, o.currency,
     case
         when o.status in ('canceled', 'fulfilled') then o.status
         when o.status in ('expired', 'allocation_failed') then 'expired'
-        when m.received_minor >= o.total_minor then 'paid'
+        when m.received_minor >= w.due_minor then 'paid'
         else 'pending'
     end as state,
     case
         when m.received_minor > o.total_minor then 'overpaid'
-        when m.received_minor = o.total_minor then 'paid'
+        when m.received_minor >= w.due_minor then 'paid'
         when m.received_minor > 0 then 'partially_paid'
         else 'unpaid'
     end as payment_state,
@@ -197,12 +202,16 @@ select
         else 'full'
     end as refund_state,
     coalesce(m.dispute_state, 'none') as dispute_state,
-    o.status in ('expired', 'allocation_failed') and m.received_minor >= o.total_minor
-        and m.received_minor > m.refunded_minor as unallocated,
+    o.status in ('expired', 'allocation_failed') and m.received_minor >= w.due_minor
+        and (
+            m.received_minor > m.refunded_minor
+            or (m.received_minor = 0 and w.due_minor < o.total_minor)
+        ) as unallocated,
     o.total_minor, o.shipping_minor, o.tax_minor, o.discount_minor,
     m.received_minor, m.refunded_minor, m.refund_pending_minor, m.refund_failed_minor,
     m.disputed_minor, m.net_minor,
-    greatest(o.total_minor - m.received_minor, 0) as outstanding_minor,
+    o.total_minor - w.due_minor as waived_minor,
+    greatest(w.due_minor - m.received_minor, 0) as outstanding_minor,
     m.payment_count,
     (
         select count(*)
@@ -213,8 +222,14 @@ select
     o.placed_at, o.expires_at,
     case
         when o.total_minor = 0 then o.placed_at
-        when m.received_minor >= o.total_minor then t.paid_at
+        when w.due_minor = 0 and w.waived_at is not null then w.waived_at
+        when m.received_minor >= w.due_minor then t.paid_at
     end as paid_at,
+    case when m.received_minor < w.due_minor then greatest(v.waiting_at, (
+        select max(waiting_at) -- in any currency
+        from payments
+        where order_id = o.order_id
+    )) end as waiting_at,
     o.fulfilled_at, o.canceled_at, o.expired_at, m.refunded_at,
     o.shipping_address
 from order_actions as o
@@ -234,9 +249,38 @@ cross join lateral (
     from payments
     where order_id = o.order_id and currency = o.currency
 ) as m
+cross join lateral ( -- what its pages said, where a payment did not
+    select
+        max(case
+            when not s.is_paid then 0
+            when s.nothing_due then o.total_minor
+            when s.currency = o.currency and s.total_minor < o.total_minor
+            then least(o.total_minor - s.total_minor, coalesce(s.discount_minor, 0))
+        end) as waived_minor,
+        min(s.completed_at) filter (where s.is_paid and s.nothing_due) as waived_at,
+        max(s.completed_at) filter (where s.waits) as waiting_at
+    from (
+        select c.currency, c.total_minor, c.discount_minor, c.completed_at,
+            coalesce(c.nothing_due, false) as nothing_due,
+            c.state = 'paid' as is_paid,
+            (c.state in ('completed', 'paid') or not c.state_known)
+                and coalesce(c.mode, '') <> 'setup'
+                and not coalesce(c.nothing_due, false)
+                and not exists (
+                    select from payments as p
+                    where p.payment_id = c.payment_id
+                        and (p.received_minor > 0 or p.state in ('failed', 'canceled'))
+                ) as waits
+        from checkouts as c
+        where coalesce(c.order_id, c.reference) = o.order_id
+    ) as s
+) as v
+cross join lateral (
+    select o.total_minor - coalesce(v.waived_minor, 0) as due_minor, v.waived_at
+) as w
 cross join lateral ( -- when what was received last came to reach the total
     select max(at) filter (
-        where received_minor >= o.total_minor and received_minor - amount_minor < o.total_minor
+        where received_minor >= w.due_minor and received_minor - amount_minor < w.due_minor
     ) as paid_at
     from (
         select r.at, r.amount_minor,
@@ -260,6 +304,10 @@ orders = Derived(
         select p.order_id
         from touched_payments
         join payments as p using (payment_id)
+        union all
+        select coalesce(s.order_id, s.reference)
+        from staged_checkouts
+        join checkouts as s using (session_id)
     """,
     indexes=(
         "placed_at, order_id",
@@ -273,7 +321,7 @@ orders = Derived(
 projection = Projection(
     "orders",
     tables=(order_actions, order_lines, order_returns, orders),
-    reads=("payments",),
+    reads=("payments", "checkouts"),
     listing=Listing(
         orders,
         Order,
@@ -334,11 +382,13 @@ select
     coalesce(sum(p.refund_pending_minor), 0)::bigint as pending_refund_minor,
     coalesce(sum(p.refund_failed_minor), 0)::bigint as failed_refund_minor,
     coalesce(p.currency, o.currency) = o.currency
-        and coalesce(sum(p.received_minor), 0) >= o.total_minor as fully_paid
+        and coalesce(sum(p.received_minor), 0) >= o.total_minor - o.waived_minor as fully_paid,
+    o.waived_minor,
+    o.waiting_at
 from orders as o
 left join payments as p using (order_id)
 where o.order_id = %(id)s
-group by o.currency, o.total_minor, p.currency
+group by o.currency, o.total_minor, o.waived_minor, o.waiting_at, p.currency
 order by
     coalesce(sum(p.received_minor - p.refunded_minor), 0) > 0 desc,
     coalesce(p.currency, o.currency) = o.currency desc,

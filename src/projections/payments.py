@@ -38,7 +38,7 @@ from projections.engine.row import Currency, Part, Row, states
 from projections.payment_movements import PaymentMovementKind, payment_movements
 from projections.refunds import counts_as
 
-LinkedBy = TypeAliasType("LinkedBy", Literal["metadata", "reference", "shop"])
+LinkedBy = TypeAliasType("LinkedBy", Literal["metadata", "reference", "invoice", "shop"])
 ChargeState = TypeAliasType("ChargeState", Annotated[str, states(ChargeFact)])
 
 PaymentState = TypeAliasType("PaymentState", Annotated[str, states(PaymentFact)])
@@ -51,7 +51,7 @@ class Payment(Row):
     """A payment intent, or the charge of a payment without one."""
     order_id: str | None
     linked_by: LinkedBy | None
-    """What says so: metadata of Stripe's objects, a checkout's reference, or the shop."""
+    """What says so: metadata, a checkout's reference, its invoice's checkout, or the shop."""
     state: PaymentState | None
     state_known: bool | None
     """Whether this version knows what the state means: it may be a new word of Stripe's."""
@@ -76,6 +76,8 @@ class Payment(Row):
     """The connected account that it belongs to; null for Stripe's own of the shop."""
     created_at: datetime
     succeeded_at: datetime | None
+    waiting_at: datetime | None
+    """When Stripe last said that it is under way: the bank works, or the money is held."""
     failed_at: datetime | None
     """When it was over without money; a refused attempt ends nothing."""
     refunded_at: datetime | None
@@ -128,6 +130,7 @@ payment_reports = Mirror(
     created_at=least("timestamptz"),
     succeeded_at=least("timestamptz"),
     canceled_at=least("timestamptz"),
+    waiting_at=greatest("timestamptz"),
 )
 # Each total of what was received so far, and when it was first told.
 payment_receipts = Mirror(
@@ -143,10 +146,12 @@ payment_receipts = Mirror(
 PAYMENTS = """
 select
     p.payment_id,
-    coalesce(p.order_id, c.order_id, s.order_id, s.reference, p.linked_order_id) as order_id,
+    coalesce(p.order_id, c.order_id, s.order_id, s.reference, i.order_id, p.linked_order_id)
+        as order_id,
     case
         when coalesce(p.order_id, c.order_id, s.order_id) is not null then 'metadata'
         when s.reference is not null then 'reference'
+        when i.order_id is not null then 'invoice'
         when p.linked_order_id is not null then 'shop'
     end as linked_by,
     case
@@ -172,6 +177,12 @@ select
     coalesce(p.account, c.account) as account,
     least(p.created_at, c.created_at) as created_at,
     coalesce(m.succeeded_at, p.succeeded_at) as succeeded_at,
+    case
+        when m.received_minor > 0 or m.reversed_at is not null then null
+        when coalesce(p.state, c.state) in ('processing', 'authorized')
+            or not coalesce(p.state_known, c.state_known)
+        then greatest(p.waiting_at, c.waiting_at)
+    end as waiting_at,
     case
         when m.received_minor > 0 then null
         when m.reversed_at is not null then m.reversed_at
@@ -206,7 +217,8 @@ cross join lateral (
         max(customer_id) as customer_id,
         max(email) as email,
         max(account) as account,
-        min(created_at) as created_at
+        min(created_at) as created_at,
+        max(waiting_at) as waiting_at
     from charges
     where coalesce(payment_id, charge_id) = p.payment_id and currency = k.currency
 ) as c
@@ -220,6 +232,19 @@ cross join lateral (
     from checkouts
     where payment_id = p.payment_id
 ) as s
+cross join lateral ( -- a subscription's checkout names the invoice that the payment pays
+    select coalesce(
+        (array_agg(v.order_id order by v.named_by desc, v.session_id)
+            filter (where v.order_id is not null))[1],
+        max(v.reference)
+    ) as order_id
+    from invoice_payments as ip
+    left join invoice_reports as r using (invoice_id)
+    join checkouts as v on v.invoice_id = ip.invoice_id or (
+        v.invoice_id is null and r.opens_subscription and v.subscription_id = r.subscription_id
+    )
+    where ip.payment_id = p.payment_id
+) as i
 cross join lateral (
     select
         coalesce(sum(amount_minor) filter (where state in ('pending', 'requires_action')), 0)
@@ -304,13 +329,33 @@ payments = Derived(
         select s.payment_id
         from staged_checkouts
         join checkouts as s using (session_id)
+        union all
+        select i.payment_id
+        from touched_invoice_payments
+        join invoice_payments as i using (invoice_payment_id)
+        union all
+        select i.payment_id
+        from staged_checkouts
+        join checkouts as s using (session_id)
+        join invoice_payments as i on i.invoice_id = s.invoice_id
+        union all
+        select i.payment_id
+        from staged_checkouts
+        join checkouts as s using (session_id)
+        join invoices as r on r.subscription_id = s.subscription_id
+        join invoice_payments as i on i.invoice_id = r.invoice_id
+        where s.invoice_id is null
+        union all
+        select i.payment_id
+        from staged_invoice_reports
+        join invoice_payments as i using (invoice_id)
     """,
     indexes=("created_at, payment_id", "amount_minor, payment_id", "order_id"),
 )
 projection = Projection(
     "payments",
     tables=(payment_reports, payment_receipts, payment_movements, payments),
-    reads=("charges", "checkouts", "refunds", "disputes"),
+    reads=("charges", "checkouts", "refunds", "disputes", "invoices", "invoice_payments"),
     listing=Listing(
         payments,
         Payment,
@@ -388,6 +433,7 @@ def reported(fact: PaymentFact, at: Moment) -> Iterator[Change]:
         created_at=fact.created_at,
         succeeded_at=at.effective_at if _has_money(fact) else None,
         canceled_at=at.effective_at if fact.state == "canceled" else None,
+        waiting_at=at.effective_at if _is_under_way(fact) else None,
     )
     if fact.received_minor > 0:
         yield payment_receipts.mention(
@@ -395,6 +441,11 @@ def reported(fact: PaymentFact, at: Moment) -> Iterator[Change]:
             received_minor=fact.received_minor,
             said_at=at.effective_at,
         )
+
+
+def _is_under_way(fact: PaymentFact) -> bool:
+    """A state that this version does not know may be one of these."""
+    return fact.state in ("processing", "authorized") or not fact.state_known
 
 
 def _has_money(fact: PaymentFact) -> bool:

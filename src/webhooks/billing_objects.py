@@ -339,7 +339,7 @@ class Invoice(StripeObject, kw_only=True, gc=False):
     """
 
     # Without its lines a price may not be known, and MRR says so.
-    MAY_BE_LOST = frozenset({"period_start", "period_end", "lines"})
+    MAY_BE_LOST = frozenset({"period_start", "period_end", "lines", "billing_reason"})
 
     id: Id
     currency: Currency
@@ -347,6 +347,7 @@ class Invoice(StripeObject, kw_only=True, gc=False):
     amount_paid: SignedAmount | None = None
     amount_remaining: SignedAmount | None = None
     status: Word | None = None
+    billing_reason: Word | None = None
     paid: bool | None = None
     closed: bool | None = None
     forgiven: bool | None = None

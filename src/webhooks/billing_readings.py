@@ -125,6 +125,7 @@ def invoice_facts(invoice: Invoice, event: Envelope, _metadata_key: str) -> list
         created_at=made_at(invoice.date if invoice.created is None else invoice.created, event),
         customer_id=id_of(invoice.customer),
         subscription_id=_subscription_of(invoice),
+        opens_subscription=invoice.billing_reason == "subscription_create",
         period_start=_first(invoice.period_start),
         period_end=_first(invoice.period_end),
         paid_at=_paid_at(invoice, event) if state is InvoicePaid else None,

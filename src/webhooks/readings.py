@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, cast
 
+from ledger.domain.billing_facts import InvoicePaymentFact
 from ledger.domain.facts import (
     ChargeCaptured,
     ChargeUnknown,
@@ -66,7 +67,7 @@ def payment_facts(intent: PaymentIntent, event: Envelope, metadata_key: str) -> 
         failure_code=intent.last_payment_error.code if intent.last_payment_error else None,
     )
     attempts = [fact for charge in charges for fact in charge_facts(charge, event, metadata_key)]
-    return [payment, *attempts]
+    return [payment, *_of_invoice(intent.invoice, intent.id, payment.charge_id), *attempts]
 
 
 def charge_facts(charge: Charge, event: Envelope, metadata_key: str) -> list[Fact]:
@@ -95,9 +96,20 @@ def charge_facts(charge: Charge, event: Envelope, metadata_key: str) -> list[Fac
         email=charge.receipt_email or _email(charge.billing_details),
         failure_code=charge.failure_code,
     )
+    payment_id = fact.payment_id or charge.id
+    facts: list[Fact] = [fact, *_of_invoice(charge.invoice, payment_id, charge.id)]
     if not is_captured:
-        return [fact]
-    return [fact, *[_refund(refund, event, charge) for refund in _customer_refunds(charge)]]
+        return facts
+    return [*facts, *[_refund(refund, event, charge) for refund in _customer_refunds(charge)]]
+
+
+def _of_invoice(
+    invoice: Reference, payment_id: str, charge_id: str | None
+) -> Iterator[InvoicePaymentFact]:
+    """Until 2025-03-31 what pays an invoice names it."""
+    invoice_id = id_of(invoice)
+    if invoice_id is not None:
+        yield InvoicePaymentFact(invoice_id=invoice_id, payment_id=payment_id, charge_id=charge_id)
 
 
 def refund_facts(refund: Refund, event: Envelope, _metadata_key: str) -> list[Fact]:
@@ -142,6 +154,11 @@ def checkout_facts(session: CheckoutSession, event: Envelope, metadata_key: str)
         reference=_label(session.client_reference_id),
         customer_id=id_of(session.customer),
         email=_email(session.customer_details) or session.customer_email,
+        mode=session.mode,
+        invoice_id=id_of(session.invoice),
+        subscription_id=id_of(session.subscription),
+        discount_minor=session.total_details.amount_discount if session.total_details else None,
+        nothing_due=session.payment_status == "no_payment_required" and session.mode != "setup",
     )
     paying = ("payment_status", session.payment_status, PAYMENT_STATUSES)
     return [fact, *unknown_words("checkout", session.id, paying)]

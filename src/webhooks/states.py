@@ -120,7 +120,7 @@ def charge_state(charge: Charge, event_type: str) -> type[ChargeFact]:
         return ChargePending
     if status not in {"succeeded", "paid"}:  # "paid" until 2014
         return ChargeUnknown
-    if charge.captured is not False:
+    if charge.captured is not False or charge.amount_captured:  # of several captures a first one
         return ChargeCaptured
     is_over = charge.refunded or event_type == "charge.expired"
     return ChargeExpired if is_over else ChargeAuthorized

@@ -94,7 +94,7 @@ class RefundList(Struct, gc=False):
 class Charge(StripeObject, kw_only=True, gc=False):
     """docs.stripe.com/api/charges/object."""
 
-    MAY_BE_LOST = frozenset({"billing_details", "receipt_email", "failure_code"})
+    MAY_BE_LOST = frozenset({"billing_details", "receipt_email", "failure_code", "invoice"})
 
     id: Id
     amount: Amount
@@ -107,6 +107,7 @@ class Charge(StripeObject, kw_only=True, gc=False):
     amount_captured: Amount | None = None
     amount_refunded: Amount | None = None
     payment_intent: Reference = None
+    invoice: Reference = None  # until 2025-03-31
     customer: Reference = None
     balance_transaction: Reference = None
     billing_details: Contact | None = None
@@ -131,7 +132,7 @@ class PaymentError(Struct, gc=False):
 class PaymentIntent(StripeObject, kw_only=True, gc=False):
     """docs.stripe.com/api/payment_intents/object."""
 
-    MAY_BE_LOST = frozenset({"last_payment_error", "receipt_email"})
+    MAY_BE_LOST = frozenset({"last_payment_error", "receipt_email", "invoice"})
 
     id: Id
     amount: Amount
@@ -141,6 +142,7 @@ class PaymentIntent(StripeObject, kw_only=True, gc=False):
     amount_received: Amount | None = None
     customer: Reference = None
     latest_charge: Reference = None
+    invoice: Reference = None  # until 2025-03-31
     charges: ChargeList | None = None
     last_payment_error: PaymentError | None = None
     receipt_email: Text | None = None
@@ -180,10 +182,16 @@ class Dispute(StripeObject, kw_only=True, gc=False):
     balance_transactions: list[BalanceTransaction] | None = None
 
 
+class TotalDetails(Struct, gc=False):
+    """`session.total_details`, of which only what the page took off is used."""
+
+    amount_discount: Amount | None = None
+
+
 class CheckoutSession(StripeObject, kw_only=True, gc=False):
     """docs.stripe.com/api/checkout/sessions/object; without `created` and `status` until 2021."""
 
-    MAY_BE_LOST = frozenset({"customer_details", "customer_email"})
+    MAY_BE_LOST = frozenset({"customer_details", "customer_email", "total_details", "mode"})
 
     id: Id
     created: Seconds | None = None
@@ -192,6 +200,10 @@ class CheckoutSession(StripeObject, kw_only=True, gc=False):
     currency: Currency | None = None
     amount_total: Amount | None = None
     payment_intent: Reference = None
+    invoice: Reference = None
+    subscription: Reference = None
+    mode: Word | None = None
+    total_details: TotalDetails | None = None
     customer: Reference = None
     customer_details: Contact | None = None
     customer_email: Text | None = None

@@ -17,11 +17,12 @@ from ledger.domain.events import (
     StockReleased,
     StripeEventReceived,
 )
-from ledger.domain.order_commands import CancelOrder, PlaceOrder
+from ledger.domain.order_commands import CancelOrder, ExpireOrder, PlaceOrder
 from ledger.domain.stock import ListProduct, ReceiveStock
 from ledger.expiry import REASON, Expiry
 from ledger.log import Log
 from ledger.postgres.database import Database
+from ledger.settings import PENDING_PAYMENT
 from projections.engine import positions
 from projections.engine.build import Engine
 from projections.engine.follow import Follower
@@ -43,13 +44,14 @@ class World:
         self._stack = stack
         self.desk, self.expiry = self.another_process()
         self.stripe = SimulatedStripe(1)
+        self.stripe.advance(max(0, int(NOON.timestamp()) - self.stripe.now))
         self.desk.execute(ListProduct(sku="A", at=NOON, name="Tea", prices={"gbp": 500}), SHOP)
         self.desk.execute(ReceiveStock(sku="A", at=NOON, quantity=1000), SHOP)
 
-    def another_process(self) -> tuple[Desk, Expiry]:
+    def another_process(self, longest_payment: timedelta = PENDING_PAYMENT) -> tuple[Desk, Expiry]:
         reads = self._stack.enter_context(closing(Reads(self.engine)))
         desk = Desk(self.engine.log, reads.money)
-        return desk, Expiry(desk, reads)
+        return desk, Expiry(desk, reads, longest_payment=longest_payment)
 
     def place(self, *order_ids: str) -> None:
         line = Line(sku="A", name="Tea", quantity=2, unit_minor=500)
@@ -140,6 +142,63 @@ def test_an_order_whose_part_payment_went_back_expires(world: World) -> None:
     _, refunds = world.stripe.refund(payment, 400)
     world.append(refunds)
     assert world.expiry.expire(HALF_PAST) == ["A1"]
+
+
+def test_a_payment_that_is_under_way_keeps_the_reservation_until_it_ends(world: World) -> None:
+    """A bank debit on its way, and money that is held: each ends, and then the order is due."""
+    world.place("debited", "held")
+    debit, events = world.stripe.create_payment(1000, "gbp", order_id="debited")
+    world.append([*events, *world.stripe.start_bank_debit(debit)])
+    hold, events = world.stripe.create_payment(1000, "gbp", order_id="held", manual_capture=True)
+    world.append([*events, *world.stripe.authorize(hold)])
+    now = _just_after(world)
+    assert world.expiry.expire(now) == []
+    world.append(world.stripe.bounce(debit))
+    assert world.expiry.expire(now) == ["debited"]
+    world.append(world.stripe.expire_hold(hold))
+    assert world.expiry.expire(now) == ["held"]
+
+
+def test_a_page_that_was_completed_keeps_the_reservation(world: World) -> None:
+    world.place("A1")
+    session, opened = world.stripe.open_checkout(1000, "gbp", order_id="A1")
+    world.append([*opened, *world.stripe.complete_checkout(session, bank_debit=True)])
+    assert world.expiry.expire(_just_after(world)) == []
+
+
+def test_a_payment_of_which_nothing_is_heard_is_not_waited_for_without_end(world: World) -> None:
+    world.place("A1")
+    debit, events = world.stripe.create_payment(1000, "gbp", order_id="A1")
+    world.append([*events, *world.stripe.start_bank_debit(debit)])
+    said_at = datetime.fromtimestamp(world.stripe.now, UTC)
+    longest = timedelta(days=3)
+    _, expiry = world.another_process(longest_payment=longest)
+    assert expiry.expire(said_at + longest - timedelta(minutes=1)) == []
+    assert expiry.expire(said_at + longest) == ["A1"]
+
+
+def test_a_person_may_expire_an_order_whose_payment_is_under_way(world: World) -> None:
+    world.place("A1")
+    debit, events = world.stripe.create_payment(1000, "gbp", order_id="A1")
+    world.append([*events, *world.stripe.start_bank_debit(debit)])
+    expire = ExpireOrder(order_id="A1", at=NOON, money=world.desk.money("A1"))
+    world.desk.execute(expire, SHOP)
+    assert world.expired() == ["A1"]
+
+
+def test_a_payment_that_begins_after_the_look_is_left_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.place("A1")
+    debit, events = world.stripe.create_payment(1000, "gbp", order_id="A1")
+    world.append([*events, *world.stripe.start_bank_debit(debit)])
+    monkeypatch.setattr(world.expiry, "overdue", lambda *_: ["A1"])
+    assert world.expiry.expire(_just_after(world)) == []
+
+
+def _just_after(world: World) -> datetime:
+    """When the reservations are over, and Stripe spoke a minute ago."""
+    return max(HALF_PAST, datetime.fromtimestamp(world.stripe.now, UTC)) + timedelta(minutes=1)
 
 
 def test_who_comes_second_accepts_what_was_decided(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ledger.domain.billing_facts import InvoicePaymentFact
 from ledger.domain.events import Meta, OrderCanceled, Recorded
 from ledger.domain.facts import (
     ChargeCaptured,
@@ -76,6 +77,7 @@ CHARGE = [
     ("succeeded", held(), "ChargeAuthorized"),
     ("pending", charge(status="pending", paid=False, amount_captured=0), "ChargePending"),
     ("captured", charge(), "ChargeCaptured"),
+    ("updated", held(amount_captured=400), "ChargeCaptured"),  # of several captures the first
     ("updated", charge(), "ChargeCaptured"),
     ("refunded", charge(amount_refunded=1000, refunded=True), "ChargeCaptured"),
     ("refunded", held(amount_refunded=1000, refunded=True), "ChargeExpired"),
@@ -226,6 +228,33 @@ def test_an_event_means_a_state(type_: str, obj: Json, state: str) -> None:
             ),
         ),
         (
+            "checkout.session.completed",
+            session(
+                amount_total=0,
+                payment_intent=None,
+                payment_status="no_payment_required",
+                mode="subscription",
+                invoice={"id": "in_1", "object": "invoice"},
+                subscription="sub_1",
+                total_details={"amount_discount": 1000, "amount_tax": 0},
+            ),
+            CheckoutPaid(
+                session_id="cs_1",
+                created_at=MADE_AT,
+                currency="gbp",
+                total_minor=0,
+                order_id="A1",
+                reference="cart-7",
+                customer_id="cus_1",
+                email="ann@example.com",
+                mode="subscription",
+                invoice_id="in_1",
+                subscription_id="sub_1",
+                discount_minor=1000,
+                nothing_due=True,
+            ),
+        ),
+        (
             "customer.created",
             customer(),
             CustomerSeen(
@@ -236,6 +265,26 @@ def test_an_event_means_a_state(type_: str, obj: Json, state: str) -> None:
 )
 def test_everything_that_a_fact_carries(type_: str, obj: Json, fact: object) -> None:
     assert list(facts_of(type_, obj)) == [fact]
+
+
+def test_a_page_that_keeps_a_card_settles_nothing() -> None:
+    page = session(mode="setup", payment_status="no_payment_required", amount_total=None)
+    (fact,) = facts_of("checkout.session.completed", page)
+    assert isinstance(fact, CheckoutPaid)
+    assert (fact.mode, fact.nothing_due) == ("setup", False)
+
+
+@pytest.mark.parametrize(
+    ("type_", "obj", "payment_id"),
+    [
+        ("payment_intent.succeeded", intent(invoice="in_1"), "pi_1"),
+        ("charge.succeeded", charge(invoice={"id": "in_1"}), "pi_1"),
+        ("charge.succeeded", charge(invoice="in_1", payment_intent=None), "ch_1"),
+    ],
+)
+def test_until_2025_what_pays_an_invoice_names_it(type_: str, obj: Json, payment_id: str) -> None:
+    _, pays = facts_of(type_, obj)
+    assert pays == InvoicePaymentFact(invoice_id="in_1", payment_id=payment_id, charge_id="ch_1")
 
 
 @pytest.mark.parametrize(

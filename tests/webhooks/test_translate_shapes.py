@@ -241,7 +241,7 @@ def test_an_object_without_a_time_has_its_events(type_: str, obj: Json) -> None:
         {"account": None},
         {"context": "acct_1", "data": {"object": charge(), "previous_attributes": {"amount": "x"}}},
         {"data": {"object": without(charge(), "object")}},
-        {"data": {"object": charge(dispute={"object": "dispute"}, invoice="in_1", new={"a": []})}},
+        {"data": {"object": charge(dispute={"object": "dispute"}, order="or_1", new={"a": []})}},
     ],
 )
 def test_what_is_not_used_may_be_of_any_shape(fields: Json) -> None:

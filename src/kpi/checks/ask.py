@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -16,6 +16,7 @@ from kpi.checks.declare import Check
 from ledger.domain.events import Finding
 from ledger.domain.money import format_money
 from ledger.log import store_errors
+from ledger.settings import PENDING_PAYMENT, Settings
 from projections.engine import positions, tables
 from projections.engine.build import Engine
 from projections.engine.tables import LIVE, trusted
@@ -36,6 +37,20 @@ where "check" = %(check)s and (state = 'open' or issue_id = any(%(found)s))
 
 
 Row = Mapping[str, Any]
+
+
+class Limits(NamedTuple):
+    """The times after which a wait is an issue; a check's SQL has them by name."""
+
+    pending_payment: timedelta = PENDING_PAYMENT
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """Those of this installation."""
+        return cls(pending_payment=timedelta(days=settings.ledger_pending_payment_days))
+
+
+DEFAULT: Final = Limits()
 
 
 class CheckCrashed(Exception):
@@ -82,7 +97,8 @@ class Answer(NamedTuple):
 class Asking:
     """A connection that may only read, on which checks are asked one after the other."""
 
-    def __init__(self, conn: psycopg.Connection, engine: Engine) -> None:
+    def __init__(self, conn: psycopg.Connection, engine: Engine, limits: Limits) -> None:
+        self._limits = limits
         self._conn = conn
         self._engine = engine
 
@@ -91,7 +107,8 @@ class Asking:
         try:
             with self._conn.transaction(), self._conn.cursor(row_factory=dict_row) as cursor:
                 position = self._position(check)
-                found = cursor.execute(trusted(check.sql), {"now": now}).fetchall()
+                asked = {"now": now, **self._limits._asdict()}
+                found = cursor.execute(trusted(check.sql), asked).fetchall()
                 findings = _by_id(check, found)
                 known = cursor.execute(KNOWN, {"check": check.name, "found": list(findings)})
                 return Answer(position, findings, {row["issue_id"]: Known(**row) for row in known})
@@ -114,7 +131,7 @@ class Asking:
 
 
 @contextmanager
-def asking(engine: Engine) -> Generator[Asking]:
+def asking(engine: Engine, limits: Limits = DEFAULT) -> Generator[Asking]:
     """A connection as role reader, a snapshot a transaction, with a limit on time."""
     with store_errors(), engine.database.connect("reader", seconds=LONGEST_SECONDS) as conn:
         conn.isolation_level = IsolationLevel.REPEATABLE_READ
@@ -122,7 +139,7 @@ def asking(engine: Engine) -> Generator[Asking]:
         with conn.cursor() as cursor:
             tables.use(cursor, LIVE)
         conn.commit()
-        yield Asking(conn, engine)
+        yield Asking(conn, engine, limits)
 
 
 def _by_id(check: Check, rows: Sequence[Row]) -> dict[str, Finding]:

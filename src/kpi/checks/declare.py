@@ -11,7 +11,7 @@ Each row is an issue, one a reference, and all its columns are the evidence: the
 by themselves (no ages), and a column more or less is other evidence. What can be wrong with
 thousands of things for one reason is grouped by the query, with a count; where it is not, more than
 a hundred findings that are alike become one issue (see `ask`), but for those of orders. The query
-runs in a snapshot of the read models, and may use `%(now)s`.
+runs in a snapshot of the read models, and may use `%(now)s` and the times of `ask.Limits`.
 """
 
 import re

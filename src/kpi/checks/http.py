@@ -10,6 +10,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.routing import Route
 
+from kpi.checks.ask import Limits
 from kpi.checks.declare import Check, catalogue
 from kpi.checks.run import Outcome, run_checks
 from ledger.access import Surface, meta_of
@@ -131,7 +132,9 @@ def run_all_checks(request: Request, query: RunQuery) -> RunAnswer:
     """
     engine: Engine = request.state.engine
     _catch_up(reads_of(request), engine)
-    report = run_checks(engine, datetime.now(UTC), meta_of(request))
+    report = run_checks(
+        engine, datetime.now(UTC), meta_of(request), limits=Limits.of(request.state.settings)
+    )
     return RunAnswer(
         position=report.position,
         open=report.open,

@@ -9,6 +9,7 @@ select
 from orders as o
 where o.state = 'pending'
     and o.expires_at < %(now)s - interval '5 minutes' -- the timer comes round now and then
+    and (o.waiting_at is null or o.waiting_at <= %(now)s - %(pending_payment)s)
     and not exists (
         select from payments as p
         where p.order_id = o.order_id and p.received_minor > p.refunded_minor

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Final
 
+from kpi.checks.ask import DEFAULT, Limits
 from kpi.checks.run import RUNS, run_checks
 from projections.engine import positions
 from projections.engine.build import Engine
@@ -35,14 +36,15 @@ from known
 class Rounds:
     """Runs the checks when the last run, whoever ran them, is so many minutes ago."""
 
-    def __init__(self, engine: Engine, every_minutes: int) -> None:
+    def __init__(self, engine: Engine, every_minutes: int, limits: Limits = DEFAULT) -> None:
         self._engine = engine
+        self._limits = limits
         self._every = timedelta(minutes=every_minutes)
 
     def look(self, _stop: Event) -> None:
         """Run the checks if it is time; a job of the service's timer, every `LOOK_SECONDS`."""
         if self.is_due() and self.is_close():
-            run_checks(self._engine, datetime.now(UTC))
+            run_checks(self._engine, datetime.now(UTC), limits=self._limits)
 
     def is_due(self) -> bool:
         """Whether it is time, or the read models were rebuilt since; not in an empty log."""

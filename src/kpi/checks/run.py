@@ -13,7 +13,7 @@ import structlog
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from kpi.checks.ask import Answer, Asking, CheckCrashed, asking
+from kpi.checks.ask import DEFAULT, Answer, Asking, CheckCrashed, Limits, asking
 from kpi.checks.declare import Check, catalogue
 from ledger.batch import Stream
 from ledger.domain import issue
@@ -68,6 +68,7 @@ def run_checks(
     now: datetime,
     meta: Meta = SYSTEM,
     checks: Sequence[Check] = catalogue(),
+    limits: Limits = DEFAULT,
 ) -> Report:
     """Ask checks what they find at `now`, open and resolve issues, and put the run on record.
 
@@ -75,7 +76,7 @@ def run_checks(
     which is no good one. Several runs at a time say nothing twice. `meta` is of who runs them.
     Raises `StoreUnavailable`.
     """
-    with asking(engine) as asked:
+    with asking(engine, limits) as asked:
         outcomes = [_run(asked, engine.log, check, now, meta) for check in checks]
     report = Report(outcomes, 0)
     ran = ChecksRan(

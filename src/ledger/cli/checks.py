@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ledger import settings
 from ledger.cli.desk import operator
 from ledger.cli.output import BAD_ANSWER, Json, complain, show, table
 from ledger.cli.parts import catch_up, engine
@@ -32,11 +33,13 @@ def run(
 
     Exits 1 where a check crashed; the others still run.
     """
+    from kpi.checks.ask import Limits
     from kpi.checks.run import run_checks
 
     with engine() as opened:
         catch_up(opened)
-        report = run_checks(opened, datetime.now(UTC), operator(None))
+        limits = Limits.of(settings.load())
+        report = run_checks(opened, datetime.now(UTC), operator(None), limits=limits)
         catch_up(opened)
     show(_document(report, top), lambda: _view(report, top), as_json=as_json)
     for outcome in report.crashed:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ledger import settings
 from ledger.cli.desk import operator
 from ledger.cli.output import Json, show
 from ledger.cli.parts import catch_up, engine
@@ -51,7 +52,9 @@ def _open_expiry() -> Generator[tuple[Engine, Expiry]]:
 
     with engine() as opened, closing(Reads(opened)) as reads:
         catch_up(opened)
-        yield opened, Expiry(Desk(opened.log, reads.money), reads, operator(REASON))
+        longest = timedelta(days=settings.load().ledger_pending_payment_days)
+        desk = Desk(opened.log, reads.money)
+        yield opened, Expiry(desk, reads, operator(REASON), longest_payment=longest)
 
 
 def _due(expiry: Expiry) -> list[str]:

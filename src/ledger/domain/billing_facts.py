@@ -214,7 +214,7 @@ class InvoiceFact(StatefulFact, frozen=True, kw_only=True):
 
     What pays it, an `InvoicePaymentFact` says; `payments_at_least` is how many of them there are,
     where the report lists them: the list may be cut. `lines` are what whole periods of
-    subscriptions cost.
+    subscriptions cost. `opens_subscription` says that it is the first one of its subscription.
     """
 
     invoice_id: StripeId
@@ -229,6 +229,7 @@ class InvoiceFact(StatefulFact, frozen=True, kw_only=True):
     period_end: datetime | None = None
     paid_at: datetime | None = None
     payments_at_least: int | None = None
+    opens_subscription: bool = False
     lines: tuple[InvoiceLine, ...] = ()
 
 

@@ -368,7 +368,9 @@ class CheckoutFact(StatefulFact, frozen=True, kw_only=True):
     """A visit to the provider's payment page. It moves no money of its own.
 
     `order_id` is what the shop wrote into the metadata, `reference` what it passed as its own
-    reference; the first is the stronger link.
+    reference; the first is the stronger link. `mode` is `payment`, `subscription` (its payment is
+    that of its invoice) or `setup` (it keeps a card and pays nothing). `discount_minor` is what the
+    page itself took off; `nothing_due` says that the customer had to pay nothing.
     """
 
     session_id: StripeId
@@ -380,6 +382,11 @@ class CheckoutFact(StatefulFact, frozen=True, kw_only=True):
     reference: str | None = None
     customer_id: StripeId | None = None
     email: str | None = None
+    mode: str | None = None
+    invoice_id: StripeId | None = None
+    subscription_id: StripeId | None = None
+    discount_minor: int | None = None
+    nothing_due: bool = False
 
 
 class CheckoutOpened(CheckoutFact, frozen=True, kw_only=True):

@@ -213,7 +213,12 @@ def _cancel(command: CancelOrder, order: KnownOrder) -> list[Change]:
 
 
 def _expire(command: ExpireOrder, order: KnownOrder) -> list[Change]:
-    sale = _unpaid(order, command.money)
+    sale, money = _unpaid(order, command.money), command.money
+    if money.covers:
+        raise _wrong_state(order, "nothing is due of it; it is paid")
+    since, waiting_at = command.waits_since, money.waiting_at
+    if since is not None and waiting_at is not None and waiting_at > since:
+        raise _wrong_state(order, "a payment for it is under way")
     return [OrderExpired(order_id=sale.order_id), *_release(sale)]
 
 
@@ -343,7 +348,7 @@ def _reallocate(
     if isinstance(order, Canceled):
         raise _wrong_state(order, "its money can only go back")
     sale, money = order.sale, command.money
-    if not money.fully_paid or money.held_minor <= 0:
+    if not money.covers:
         raise _wrong_state(order, "its money is not there")
     if not (short := missing(sale.units, items)):
         return [OrderReinstated(order_id=sale.order_id), *reserve(sale.order_id, sale.units)]

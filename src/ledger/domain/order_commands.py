@@ -11,8 +11,9 @@ class OrderMoney(Struct, frozen=True, kw_only=True):
     """What Stripe took and gave back for an order, as known up to `position` of the log.
 
     Amounts are in minor units of `currency`, zero for an order without payments. `fully_paid`
-    says that `paid_minor` covers the order's total in the order's currency. A refund counts once:
-    as refunded, as pending, or as failed (canceled ones too).
+    says that `paid_minor` covers what is due of the order's total in the order's currency: all but
+    the `waived_minor` that a payment page took off. A refund counts once: as refunded, as pending,
+    or as failed (canceled ones too). `waiting_at` is when a payment was last said to be under way.
     """
 
     paid_minor: int
@@ -22,6 +23,14 @@ class OrderMoney(Struct, frozen=True, kw_only=True):
     fully_paid: bool
     position: int
     failed_refund_minor: int = 0
+    waived_minor: int = 0
+    waiting_at: datetime | None = None
+
+    @property
+    def covers(self) -> bool:
+        """Whether the order is paid and nothing of that went back in full; nothing may be due."""
+        is_free = self.paid_minor == 0 and self.waived_minor > 0
+        return self.fully_paid and (self.held_minor > 0 or is_free)
 
     @property
     def held_minor(self) -> int:
@@ -79,11 +88,16 @@ class CancelOrder(Struct, frozen=True, kw_only=True):
 
 
 class ExpireOrder(Struct, frozen=True, kw_only=True):
-    """Release an unpaid order's stock: the timer does when it is due, a person may before."""
+    """Release an unpaid order's stock: the timer does when it is due, a person may before.
+
+    The timer waits for payments that were last said to be under way after `waits_since`; a person,
+    who says none, does not.
+    """
 
     order_id: str
     at: datetime
     money: OrderMoney
+    waits_since: datetime | None = None
 
 
 class FulfilOrder(Struct, frozen=True, kw_only=True):

@@ -24,6 +24,6 @@ def react(order: Order, money: OrderMoney, at: datetime) -> ReallocateOrder | No
     Money for an order that was canceled calls for a person, not for a decision of the system.
     Asking twice does no harm: the order's decider has nothing to add.
     """
-    if isinstance(order, Expired) and money.fully_paid and money.held_minor > 0:
+    if isinstance(order, Expired) and money.covers:
         return ReallocateOrder(order_id=order.sale.order_id, at=at, money=money)
     return None

@@ -205,6 +205,28 @@ def back_abroad(books: Books, **fields: Any) -> None:
     books.stripe("charge.dispute.updated", thing)
 
 
+def page(books: Books, name: str = "completed", **fields: Any) -> None:
+    books.stripe(f"checkout.session.{name}", session(**({"payment_intent": None} | fields)))
+
+
+def completed_for_nothing(books: Books) -> None:
+    """A subscription's page is paid, and hours pass without its payment."""
+    books.place()
+    page(books, mode="subscription", invoice="in_1", subscription="sub_1")
+    books.wait(days=1)
+
+
+def pays_the_page(books: Books) -> None:
+    books.stripe("invoice_payment.paid", invoice_payment("pi_1", invoice="in_1"))
+    books.stripe("payment_intent.succeeded", intent(metadata={}))
+
+
+def page_without_end(books: Books) -> None:
+    books.place()
+    books.stripe("payment_intent.processing", intent(status="processing", amount_received=0))
+    books.wait(days=22)
+
+
 def unreadable(books: Books) -> None:
     books.stripe("charge.succeeded", charge(amount="ten"))
 
@@ -319,6 +341,26 @@ SCENARIOS: dict[str, Scenario] = {
         given_back_too_much,
         lambda b: came_back(b, 700, refund_id="re_2"),
         lambda b: refunded(b, 700, refund_id="re_3"),
+    ),
+    "checkout_without_payment": Scenario(
+        "cs_1",
+        completed_for_nothing,
+        pays_the_page,
+        lambda b: b.tamper("delete from payments"),
+    ),
+    "checkout_total_differs": Scenario(
+        "cs_1",
+        lambda b: (b.place(), page(b, amount_total=0, payment_status="no_payment_required")),
+        lambda b: page(b, amount_total=1000),
+        lambda b: page(b, amount_total=900),
+    ),
+    "payment_pending_too_long": Scenario(
+        "A1",
+        page_without_end,
+        lambda b: b.stripe("payment_intent.succeeded", intent()),
+        lambda b: b.tamper(
+            "update orders set state = 'pending', waiting_at = placed_at - interval '30 days'"
+        ),
     ),
     "dispute_share_unknown": Scenario(
         "dp_1",

@@ -48,7 +48,7 @@ def test_a_crash_fails_whatever_is_wanted(
     broken = declare.parse(other.name, other.sql.replace("from orders", "from nowhere"))
     monkeypatch.setattr(
         "kpi.checks.run.run_checks",
-        lambda engine, now, meta: run_checks(engine, now, meta, [paid, broken]),
+        lambda engine, now, meta, limits: run_checks(engine, now, meta, [paid, broken], limits),
     )
     document = run_json("checks", "run", code=1)
     assert (document["crashed"], document["open"]) == ([other.name], 1)

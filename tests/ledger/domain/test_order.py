@@ -99,6 +99,8 @@ def money(
 
 
 UNPAID, PAID, GIVEN_BACK = money(), money(3000), money(3000, refunded=3000)
+FREE = replace(money(due=0), waived_minor=3000)
+UNDER_WAY = replace(UNPAID, waiting_at=NOW - timedelta(days=2))
 
 
 def item(available: int, unit_minor: int, *, preorder: bool = False) -> Item:
@@ -118,8 +120,10 @@ def cancel(known: OrderMoney = UNPAID) -> CancelOrder:
     return CancelOrder(order_id="A1", at=NOW, money=known)
 
 
-def expire(known: OrderMoney = UNPAID) -> ExpireOrder:
-    return ExpireOrder(order_id="A1", at=NOW, money=known)
+def expire(known: OrderMoney = UNPAID, waits: int | None = None) -> ExpireOrder:
+    """By a person, or by the timer, which waits so many days for what is under way."""
+    since = None if waits is None else NOW - timedelta(days=waits)
+    return ExpireOrder(order_id="A1", at=NOW, money=known, waits_since=since)
 
 
 def fulfil(known: OrderMoney = PAID) -> FulfilOrder:
@@ -178,7 +182,11 @@ def asked(amount_minor: int) -> RefundRequested:
         ([PLACED, CANCELED], cancel(), []),
         ([PLACED, CANCELED], cancel(PAID), []),
         ([PLACED], expire(), [EXPIRED, *both(StockReleased)]),
+        ([PLACED], expire(UNDER_WAY), [EXPIRED, *both(StockReleased)]),
+        ([PLACED], expire(UNDER_WAY, waits=2), [EXPIRED, *both(StockReleased)]),
+        ([PLACED], expire(UNPAID, waits=3), [EXPIRED, *both(StockReleased)]),
         ([PLACED], fulfil(), [FULFILLED, *both(StockSold)]),
+        ([PLACED], fulfil(replace(FREE, position=PAID.position)), [FULFILLED, *both(StockSold)]),
         ([PLACED], fulfil(money(3000, refunded=2999)), [FULFILLED, *both(StockSold)]),
         ([PLACED, EXPIRED, REINSTATED], fulfil(), [FULFILLED, *both(StockSold)]),
         ([PLACED, FULFILLED], fulfil(), []),
@@ -217,6 +225,8 @@ def asked(amount_minor: int) -> RefundRequested:
         ([PLACED, asked(1000)], refund(2000, money(3000, pending=1000)), [asked(2000)]),
         ([PLACED, asked(3000)], refund(3000, money(3000, failed=3000)), [asked(3000)]),
         ([PLACED, EXPIRED], reallocate(), [REINSTATED, *both(StockReserved)]),
+        ([PLACED, EXPIRED], reallocate(FREE), [REINSTATED, *both(StockReserved)]),
+        ([PLACED], cancel(FREE), [CANCELED, *both(StockReleased)]),
         ([PLACED, EXPIRED, REINSTATED], reallocate(), []),
         ([PLACED, EXPIRED, REINSTATED, FULFILLED], reallocate(), []),
         ([PLACED, EXPIRED, FAILED], reallocate(), [REINSTATED, *both(StockReserved)]),
@@ -240,6 +250,8 @@ def test_decided(given: list[OrderEvent], when: OrderCommand, then: list[Change]
         ([PLACED, EXPIRED], cancel(), WrongState, "is expired"),
         ([PLACED, EXPIRED, FAILED], cancel(GIVEN_BACK), WrongState, "is paid, unallocated"),
         ([PLACED], expire(money(1)), WrongState, "is partially paid"),
+        ([PLACED], expire(FREE), WrongState, "nothing is due"),
+        ([PLACED], expire(UNDER_WAY, waits=3), WrongState, "under way"),
         ([PLACED, EXPIRED], expire(), WrongState, "is expired"),
         ([PLACED, CANCELED], expire(), WrongState, "is canceled"),
         ([PLACED], fulfil(UNPAID), WrongState, "is pending; 0 of 3000"),

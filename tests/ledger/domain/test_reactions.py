@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from functools import reduce
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.domain.events import (
     Line,
@@ -46,6 +47,7 @@ def money(paid: int, refunded: int = 0) -> OrderMoney:
 
 
 PAID = money(3000)
+FREE = replace(money(0), fully_paid=True, waived_minor=3000)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +55,7 @@ PAID = money(3000)
     [
         ([PLACED, EXPIRED], PAID, True),
         ([PLACED, EXPIRED], money(4000), True),
+        ([PLACED, EXPIRED], FREE, True),
         ([PLACED, EXPIRED], money(2999), False),
         ([PLACED, EXPIRED], money(3000, refunded=3000), False),
         ([PLACED, CANCELED], PAID, False),

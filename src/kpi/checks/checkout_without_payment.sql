@@ -1,0 +1,32 @@
+-- Which payment pages were completed, and no payment came of it?
+-- severity: high
+-- reference: checkout_id
+-- reads: checkouts orders payments invoices invoice_payments
+-- sentence: Checkout {checkout_id} of order {order_id} was completed on {completed_at}, and no payment of it is known.
+select
+    s.session_id as checkout_id,
+    coalesce(s.order_id, s.reference) as order_id,
+    s.mode,
+    s.currency,
+    s.total_minor,
+    s.invoice_id,
+    s.completed_at
+from checkouts as s
+left join orders as o on o.order_id = coalesce(s.order_id, s.reference)
+where s.completed_at < %(now)s - interval '1 hour' -- events come late, and in any order
+    and s.state not in ('failed', 'expired')
+    and not coalesce(s.nothing_due, false)
+    and case
+        -- a card was kept, for a payment that the shop makes itself
+        when s.mode = 'setup' then o.state in ('pending', 'expired')
+        else not exists (select from payments as p where p.payment_id = s.payment_id)
+            and not exists (
+                select from invoice_payments as i
+                join payments as p on p.payment_id = i.payment_id
+                left join invoice_reports as r on r.invoice_id = i.invoice_id
+                where i.invoice_id = s.invoice_id or (
+                    s.invoice_id is null and r.opens_subscription
+                    and r.subscription_id = s.subscription_id
+                )
+            )
+    end

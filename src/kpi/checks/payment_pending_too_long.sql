@@ -1,0 +1,16 @@
+-- For which unpaid orders is a payment under way for so long that nobody waits for it any more?
+-- severity: high
+-- reference: order_id
+-- reads: orders
+-- sentence: A payment for order {order_id} is under way, and nothing was heard of it since {waiting_at}: look at Stripe.
+select
+    order_id,
+    currency,
+    state,
+    total_minor,
+    waiting_at,
+    expires_at
+from orders
+where state in ('pending', 'expired')
+    and waiting_at <= %(now)s - %(pending_payment)s
+    and expires_at <= %(now)s
