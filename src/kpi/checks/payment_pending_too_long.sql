@@ -1,4 +1,4 @@
--- For which unpaid orders is a payment under way for so long that nobody waits for it any more?
+-- Which unpaid orders have a payment under way of which nothing was heard for too long?
 -- severity: high
 -- reference: order_id
 -- reads: orders
