@@ -15,6 +15,9 @@ join payments as p using (order_id)
 # be taken from the other. A link that comes later counts on the day of the capture all the same.
 # What is taken in several captures counts on the day of each; what a bank takes back leaves again
 # on the day on which it does. A payment counts once, while it holds money.
+#
+# `overpaid_minor` is the part of a movement that lies beyond what the order costs: what comes after
+# its total was reached, and all that is in another currency than the order's.
 captures = Derived(
     "captures",
     key=("payment_id", "kind", "source_id", "at"),
@@ -29,20 +32,43 @@ captures = Derived(
             p.order_id,
             p.customer_id,
             m.amount_minor,
+            (
+                greatest(m.order_minor - c.costs_minor, 0)
+                - greatest(m.order_minor - m.amount_minor - c.costs_minor, 0)
+            )::bigint as overpaid_minor,
             ((m.held_minor > 0)::integer - (m.held_minor > m.amount_minor)::integer)::bigint
                 as payment_count
         from payments as p
         join order_actions as o using (order_id)
         cross join lateral (
-            select kind, source_id, at, amount_minor,
-                sum(amount_minor) over (order by at, kind, source_id)::bigint as held_minor
-            from payment_movements
-            where payment_id = p.payment_id and kind in ('captured', 'taken_back')
+            select case when p.currency = o.currency then o.total_minor else 0 end as costs_minor
+        ) as c
+        cross join lateral (
+            select r.payment_id, r.kind, r.source_id, r.at, r.amount_minor,
+                sum(r.amount_minor) over (
+                    partition by r.payment_id order by r.at, r.kind, r.source_id
+                ) as held_minor,
+                sum(r.amount_minor) over (order by r.at, r.payment_id, r.kind, r.source_id)
+                    as order_minor
+            from payments as q
+            join payment_movements as r using (payment_id)
+            where q.order_id = p.order_id and q.currency = p.currency
+                and r.kind in ('captured', 'taken_back')
         ) as m
+        where m.payment_id = p.payment_id
     """,
     touched="""
+        with changed as (changed_payments)
         select payment_id, kind, source_id, at
-        from (changed_payments) as changed
+        from (
+            select payment_id
+            from changed
+            union -- what one payment brings decides what the others of its order are for
+            select q.payment_id
+            from changed
+            join payments as p using (payment_id)
+            join payments as q on q.order_id = p.order_id
+        ) as affected
         join captures_view using (payment_id)
     """.replace("changed_payments", CHANGED_PAYMENTS),
     indexes=("day, currency",),
@@ -50,10 +76,13 @@ captures = Derived(
 revenue_daily = Rollup(
     "revenue_daily",
     key=("day", "currency"),
-    amounts=("revenue_minor", "captures"),
+    amounts=("revenue_minor", "overpaid_minor", "captures"),
     source=captures,
     contribution="""
-        select day, currency, amount_minor as revenue_minor, payment_count as captures from source
+        select
+            day, currency, amount_minor as revenue_minor, overpaid_minor,
+            payment_count as captures
+        from source
     """,
 )
 projection = Projection(

@@ -20,6 +20,7 @@ order_sales = Derived(
             k.sign * o.shipping_minor as shipping_minor,
             k.sign * o.tax_minor as tax_minor,
             k.sign * o.total_minor as total_minor,
+            k.orders * least(o.received_minor, o.total_minor) as brought_minor,
             case when o.refunded_minor > 0 then k.orders else 0 end as refunded,
             k.orders * o.refunded_minor as refunded_minor
         from orders as o
@@ -117,6 +118,7 @@ orders_daily = Rollup(
     key=("day", "currency"),
     amounts=(
         "orders",
+        "brought_minor",
         "refunded_orders_cohort",
         "refunded_minor_cohort",
         "shipping_minor",
@@ -125,7 +127,7 @@ orders_daily = Rollup(
     source=order_sales,
     contribution="""
         select
-            day, currency, orders, refunded as refunded_orders_cohort,
+            day, currency, orders, brought_minor, refunded as refunded_orders_cohort,
             refunded_minor as refunded_minor_cohort, shipping_minor, tax_minor
         from source
     """,

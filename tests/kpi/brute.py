@@ -23,7 +23,7 @@ from ledger.domain.events import (
 )
 from tests.kpi.plain.payments import Payment, read_payments
 from tests.kpi.plain.said import Said, all_of
-from tests.kpi.plain.sales import Sale, orders_of, read_sales
+from tests.kpi.plain.sales import Sale, orders_of, overpaid, read_sales
 from tests.kpi.plain.subscribers import read_changes
 
 Values = dict[str, int | Fraction | None]
@@ -53,6 +53,7 @@ class Brute:
             *(line for payment in self._linked for line in money_lines(payment)),
             *(line for payment in payments for line in outcome_lines(payment)),
             *(line for sale in self._sales for line in sale_lines(sale)),
+            *(Line("overpaid_amount", *each) for each in overpaid_lines(said, payments)),
             *stock_lines(said, {sale.order.order_id: sale.paid_at for sale in self._sales}),
             *subscription_lines(said),
         ]
@@ -115,6 +116,11 @@ def money_lines(payment: Payment) -> Iterator[Line]:
         yield from (Line(figure, payment.currency, a.at, a.value) for a in amounts)
 
 
+def overpaid_lines(said: Said, payments: list[Payment]) -> Iterator[tuple[str, datetime, int]]:
+    for currency, amount in overpaid(said, payments):
+        yield currency, amount.at, amount.value
+
+
 def outcome_lines(payment: Payment) -> Iterator[Line]:
     if payment.received_minor > 0:
         assert payment.succeeded_at is not None
@@ -131,6 +137,7 @@ def sale_lines(sale: Sale) -> Iterator[Line]:
         return Line(figure, order.currency, at, value)
 
     yield line("orders", 1)
+    yield line("paid_orders_amount", sale.brought_minor)
     yield line("refunded_orders_cohort", int(sale.refunded_minor > 0))
     yield line("refunded_amount_cohort", sale.refunded_minor)
     yield line("shipping", order.shipping_minor)
@@ -202,7 +209,9 @@ def money(moved: Counter[str], refunded_orders: int) -> Values:
         "revenue": revenue,
         "captured_payments": moved["captured_payments"],
         "orders": orders,
-        "aov": over(revenue, orders),
+        "paid_orders_amount": moved["paid_orders_amount"],
+        "aov": over(moved["paid_orders_amount"], orders),
+        "overpaid_amount": moved["overpaid_amount"],
         "refunded_amount": refunded,
         "refunded_orders": refunded_orders,
         "refund_rate_orders_pct": over(100 * refunded_orders, orders),

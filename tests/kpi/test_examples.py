@@ -115,8 +115,22 @@ def test_an_order_that_is_paid_in_parts_counts_when_it_is_fully_paid(models: Mod
     captured(models, "A1", on("2026-03-05 10:00"), 400, name="second")
     names = ("revenue", "captured_payments", "orders", "gross_sales", "aov")
     assert asked(figures(models, "2026-03-02", "2026-03-02"), *names) == [600, 1, 0, 0, None]
-    assert asked(figures(models, "2026-03-05", "2026-03-05"), *names) == [400, 1, 1, 1000, 400]
+    assert asked(figures(models, "2026-03-05", "2026-03-05"), *names) == [400, 1, 1, 1000, 1000]
     assert asked(figures(models, "2026-03-02", "2026-03-05"), *names) == [1000, 2, 1, 1000, 1000]
+
+
+def test_what_exceeds_an_orders_total_is_revenue_and_no_order_value(models: Models):
+    """10.00 are ordered, and paid twice, on the 2nd and the 5th.
+
+    Revenue is 20.00, the order's value 10.00, and 10.00 of the 5th are overpaid.
+    """
+    models.take(order(1000), minutes=on("2026-03-01 10:00"))
+    captured(models, "A1", on("2026-03-02 10:00"), 1000, name="first")
+    captured(models, "A1", on("2026-03-05 10:00"), 1000, name="second")
+    names = ("revenue", "aov", "overpaid_amount")
+    assert asked(figures(models, "2026-03-02", "2026-03-02"), *names) == [1000, 1000, 0]
+    assert asked(figures(models, "2026-03-05", "2026-03-05"), *names) == [1000, None, 1000]
+    assert asked(figures(models, "2026-03-02", "2026-03-06"), *names) == [2000, 1000, 1000]
 
 
 # ── Back ────────────────────────────────────────────────────────────────────────────────────────

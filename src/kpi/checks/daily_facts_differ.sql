@@ -6,7 +6,11 @@
 with facts (rollup, day, part, sums) as (
     select
         'revenue_daily', day, currency,
-        jsonb_build_object('revenue_minor', sum(amount_minor), 'captures', sum(payment_count))
+        jsonb_build_object(
+            'revenue_minor', sum(amount_minor),
+            'overpaid_minor', sum(overpaid_minor),
+            'captures', sum(payment_count)
+        )
     from captures
     group by day, currency
     union all
@@ -32,6 +36,7 @@ with facts (rollup, day, part, sums) as (
         'orders_daily', day, currency,
         jsonb_build_object(
             'orders', sum(orders),
+            'brought_minor', sum(brought_minor),
             'refunded_orders_cohort', sum(refunded),
             'refunded_minor_cohort', sum(refunded_minor),
             'shipping_minor', sum(shipping_minor),
@@ -91,7 +96,7 @@ with facts (rollup, day, part, sums) as (
 kept (rollup, day, part, sums) as (
     select
         'revenue_daily', day, currency,
-        jsonb_build_object('revenue_minor', revenue_minor, 'captures', captures)
+        to_jsonb(revenue_daily) - 'day' - 'currency' - 'lines'
     from revenue_daily
     union all
     select

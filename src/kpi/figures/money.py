@@ -40,13 +40,35 @@ family = Family(
             dated_by="first full payment",
         ),
         Figure(
+            "paid_orders_amount",
+            "Brought by paid orders",
+            "what the orders that became fully paid in the window brought to date, each without"
+            " what exceeds its total; 0 where a payment page left nothing due",
+            Unit.MONEY,
+            Kind.ADDITIVE,
+            Sum(ORDERS, "brought_minor", "brought_minor"),
+            dated_by="first full payment",
+            since=2,
+        ),
+        Figure(
             "aov",
             "Average order value",
-            "revenue / orders",
+            "paid_orders_amount / orders",
             Unit.MONEY,
             Kind.RATIO,
-            Ratio(("revenue",), ("orders",), times=1),
-            dated_by="each its own",
+            Ratio(("paid_orders_amount",), ("orders",), times=1),
+            dated_by="first full payment",
+        ),
+        Figure(
+            "overpaid_amount",
+            "Overpaid",
+            "the part of revenue that lies beyond what its orders cost: what came after an order's"
+            " total was reached, and what is in another currency than the order's",
+            Unit.MONEY,
+            Kind.ADDITIVE,
+            Sum(CAPTURES, "overpaid_minor", "overpaid_minor"),
+            dated_by="each capture",
+            since=2,
         ),
         Figure(
             "refunded_amount",

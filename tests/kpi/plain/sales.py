@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from ledger.domain.events import OrderCanceled, OrderLinesReturned, OrderPlaced
 from ledger.domain.facts import Moment
 from tests.kpi.plain.payments import Payment
-from tests.kpi.plain.said import Said, all_of
+from tests.kpi.plain.said import Amount, Said, all_of
 
 OrderEvent = TypeVar("OrderEvent", OrderCanceled, OrderLinesReturned)
 
@@ -39,6 +39,7 @@ class Sale(NamedTuple):
     paid_at: datetime
     canceled_at: datetime | None
     customer: str | None
+    brought_minor: int
     refunded_minor: int
     lines: list[SoldLine]
 
@@ -62,6 +63,7 @@ def read_sales(said: Said, payments: list[Payment]) -> Iterator[Sale]:
             paid_at,
             canceled_at,
             customer_of(order, brought),
+            min(order.total_minor, sum(payment.received_minor for payment in own)),
             sum(payment.refunded_minor for payment in own),
             sold_lines(said, order, paid_at, canceled_at),
         )
@@ -80,6 +82,24 @@ def paid_when(order: OrderPlaced, payments: list[Payment]) -> datetime | None:
             paid_at = at
         so_far += value
     return paid_at if so_far >= order.total_minor else None
+
+
+def overpaid(said: Said, payments: list[Payment]) -> Iterator[tuple[str, Amount]]:
+    """By currency: what is left of each amount when its order costs no more."""
+    for order_id, (_, order) in orders_of(said).items():
+        own = [payment for payment in payments if payment.order_id == order_id]
+        for currency in {payment.currency for payment in own}:
+            costs = order.total_minor if currency == order.currency else 0
+            so_far = 0
+            for at, _, _, value in sorted(
+                (a.at, p.payment_id, a.value < 0, a.value)
+                for p in own
+                if p.currency == currency
+                for a in p.received
+            ):
+                beyond = max(so_far + value - costs, 0) - max(so_far - costs, 0)
+                so_far += value
+                yield currency, Amount(at, beyond)
 
 
 def customer_of(order: OrderPlaced, brought: list[Payment]) -> str | None:
