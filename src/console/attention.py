@@ -31,13 +31,15 @@ class Attention(NamedTuple):
 
 async def attention(visit: Visit) -> Attention:
     """What the role of who looks may know of it."""
-    checks, orders, disputes = await gather(
+    checks, orders, refunds, disputes = await gather(
         _checks(visit),
         _every(visit, "see_order", "/orders", unallocated=True),
+        _every(visit, "see_order", "/orders", to_refund=True),
         _every(visit, "see_records", "/disputes", state="open"),
     )
     lists = [
         ("Orders paid without goods", orders, "/console/orders?unallocated=true"),
+        ("Orders to refund", refunds, "/console/orders?to_refund=true"),
         ("Open disputes", disputes, "/console/disputes?state=open"),
     ]
     found = [Waiting(label, len(rows), address) for label, rows, address in lists if rows]

@@ -74,6 +74,8 @@ https://docs.stripe.com/payments/place-a-hold-on-a-payment-method
 https://docs.stripe.com/payments/sepa-debit
 """
 PENDING_PAYMENT = timedelta(days=PENDING_PAYMENT_DAYS)
+REFUND_REQUEST_DAYS = 3
+REFUND_REQUEST = timedelta(days=REFUND_REQUEST_DAYS)
 
 
 class Settings(BaseSettings):
@@ -113,6 +115,7 @@ class Settings(BaseSettings):
     ledger_max_units_per_line: int = Field(default=50, ge=1, le=MAX_LINE_UNITS)
     ledger_listed_prices_only: bool = True
     ledger_pending_payment_days: int = Field(default=PENDING_PAYMENT_DAYS, ge=1, le=365)
+    ledger_refund_request_days: int = Field(default=REFUND_REQUEST_DAYS, ge=1, le=365)
     ledger_checks_minutes: int = Field(default=15, ge=1, le=24 * 60)
     ledger_snapshot_minutes: int = Field(default=60, ge=1, le=24 * 60)
     ledger_proof_hours: int = Field(default=24, ge=1, le=31 * 24)

@@ -86,6 +86,10 @@ class Order(Row):
     refunded_minor: int
     refund_pending_minor: int
     refund_failed_minor: int
+    refund_requested_minor: int
+    """What the shop asked for to go back, and no refund answered yet."""
+    to_refund: bool
+    """Whether that is anything."""
     disputed_minor: int
     net_minor: int
     """Received − refunded − disputed."""
@@ -209,6 +213,7 @@ select
         ) as unallocated,
     o.total_minor, o.shipping_minor, o.tax_minor, o.discount_minor,
     m.received_minor, m.refunded_minor, m.refund_pending_minor, m.refund_failed_minor,
+    a.refund_requested_minor, a.refund_requested_minor > 0 as to_refund,
     m.disputed_minor, m.net_minor,
     o.total_minor - w.due_minor as waived_minor,
     greatest(w.due_minor - m.received_minor, 0) as outstanding_minor,
@@ -249,6 +254,11 @@ cross join lateral (
     from payments
     where order_id = o.order_id and currency = o.currency
 ) as m
+cross join lateral (
+    select coalesce(sum(open_minor), 0)::bigint as refund_requested_minor
+    from refund_requests
+    where order_id = o.order_id and currency = o.currency
+) as a
 cross join lateral ( -- what its pages said, where a payment did not
     select
         max(case
@@ -305,6 +315,10 @@ orders = Derived(
         from touched_payments
         join payments as p using (payment_id)
         union all
+        select r.order_id
+        from touched_refund_requests
+        join refund_requests as r using (request_id)
+        union all
         select coalesce(s.order_id, s.reference)
         from staged_checkouts
         join checkouts as s using (session_id)
@@ -313,6 +327,7 @@ orders = Derived(
         "placed_at, order_id",
         "total_minor, order_id",
         "unallocated, placed_at, order_id",
+        "to_refund, placed_at, order_id",
         "state, expires_at",
         "customer_id",
         "email",
@@ -321,7 +336,7 @@ orders = Derived(
 projection = Projection(
     "orders",
     tables=(order_actions, order_lines, order_returns, orders),
-    reads=("payments", "checkouts"),
+    reads=("payments", "checkouts", "refund_requests"),
     listing=Listing(
         orders,
         Order,
@@ -333,6 +348,7 @@ projection = Projection(
             "refund_state",
             "dispute_state",
             "unallocated",
+            "to_refund",
             "customer_id",
             "email",
             "currency",
@@ -384,11 +400,17 @@ select
     coalesce(p.currency, o.currency) = o.currency
         and coalesce(sum(p.received_minor), 0) >= o.total_minor - o.waived_minor as fully_paid,
     o.waived_minor,
-    o.waiting_at
+    o.waiting_at,
+    (
+        select coalesce(sum(open_minor), 0)::bigint
+        from refund_requests
+        where order_id = o.order_id and currency = coalesce(p.currency, o.currency)
+    ) as requested_minor,
+    (select count(*) from refund_requests where order_id = o.order_id) as requests
 from orders as o
 left join payments as p using (order_id)
 where o.order_id = %(id)s
-group by o.currency, o.total_minor, o.waived_minor, o.waiting_at, p.currency
+group by o.order_id, o.currency, o.total_minor, o.waived_minor, o.waiting_at, p.currency
 order by
     coalesce(sum(p.received_minor - p.refunded_minor), 0) > 0 desc,
     coalesce(p.currency, o.currency) = o.currency desc,

@@ -62,7 +62,7 @@ class Models:
         moment = Moment(
             position=self.position,
             source=f"test/{self.position}",
-            version=1,
+            version=self.position,
             topic="test.event.v1",
             recorded_at=at(self.position),
             effective_at=NOON + timedelta(seconds=seconds),

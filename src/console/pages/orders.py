@@ -28,6 +28,7 @@ STATES: Final = {
         "inquiry_closed",
     ),
     "unallocated": ("true", "false"),
+    "to_refund": ("true", "false"),
 }
 MAX_DIGITS: Final = 19
 TEXTS: Final = ("currency", "customer_id", "email")

@@ -16,7 +16,7 @@ from kpi.checks.declare import Check
 from ledger.domain.events import Finding
 from ledger.domain.money import format_money
 from ledger.log import store_errors
-from ledger.settings import PENDING_PAYMENT, Settings
+from ledger.settings import PENDING_PAYMENT, REFUND_REQUEST, Settings
 from projections.engine import positions, tables
 from projections.engine.build import Engine
 from projections.engine.tables import LIVE, trusted
@@ -43,11 +43,15 @@ class Limits(NamedTuple):
     """The times after which a wait is an issue; a check's SQL has them by name."""
 
     pending_payment: timedelta = PENDING_PAYMENT
+    refund_request: timedelta = REFUND_REQUEST
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
         """Those of this installation."""
-        return cls(pending_payment=timedelta(days=settings.ledger_pending_payment_days))
+        return cls(
+            pending_payment=timedelta(days=settings.ledger_pending_payment_days),
+            refund_request=timedelta(days=settings.ledger_refund_request_days),
+        )
 
 
 DEFAULT: Final = Limits()

@@ -60,7 +60,7 @@ class Sale(Struct, frozen=True, kw_only=True):
     units: Mapping[str, int]
     customer_id: str | None = None
     payments: frozenset[str] = frozenset()
-    refunds_requested_minor: int = 0
+    refunds_requested: tuple[int, ...] = ()
 
 
 class NoOrder(Struct, frozen=True):
@@ -159,8 +159,7 @@ def _noted(sale: Sale, event: PaymentLinked | PaymentUnlinked | RefundRequested)
         return replace(sale, payments=sale.payments | {event.payment_id})
     if isinstance(event, PaymentUnlinked):
         return replace(sale, payments=sale.payments - {event.payment_id})
-    requested_minor = sale.refunds_requested_minor + event.amount_minor
-    return replace(sale, refunds_requested_minor=requested_minor)
+    return replace(sale, refunds_requested=(*sale.refunds_requested, event.amount_minor))
 
 
 def _sum(some: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
@@ -326,7 +325,7 @@ def _unlink(command: UnlinkPayment, order: KnownOrder) -> list[Change]:
 
 def _request_refund(command: RequestRefund, order: KnownOrder) -> list[Change]:
     money = command.money
-    refundable_minor = money.refundable_minor(order.sale.refunds_requested_minor)
+    refundable_minor = money.refundable_minor(order.sale.refunds_requested)
     if refundable_minor <= 0:
         raise _wrong_state(order, "nothing that was paid is left to refund")
     check_between("amount_minor", command.amount_minor, 1, refundable_minor)

@@ -1,5 +1,6 @@
 """What can be asked of an order. Time, ids and what Stripe says of its money come in with it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -14,6 +15,7 @@ class OrderMoney(Struct, frozen=True, kw_only=True):
     says that `paid_minor` covers what is due of the order's total in the order's currency: all but
     the `waived_minor` that a payment page took off. A refund counts once: as refunded, as pending,
     or as failed (canceled ones too). `waiting_at` is when a payment was last said to be under way.
+    Of the order's first `requests` for refunds, `requested_minor` waits for an answer.
     """
 
     paid_minor: int
@@ -25,6 +27,8 @@ class OrderMoney(Struct, frozen=True, kw_only=True):
     failed_refund_minor: int = 0
     waived_minor: int = 0
     waiting_at: datetime | None = None
+    requested_minor: int = 0
+    requests: int = 0
 
     @property
     def covers(self) -> bool:
@@ -37,13 +41,13 @@ class OrderMoney(Struct, frozen=True, kw_only=True):
         """What was paid and not given back."""
         return self.paid_minor - self.refunded_minor
 
-    def refundable_minor(self, requested_minor: int) -> int:
-        """What can still be asked back after requests for `requested_minor` in all.
+    def refundable_minor(self, asked: Sequence[int]) -> int:
+        """What can still be asked back after an order's requests, in their order.
 
-        A request waits until Stripe knows of refunds for as much; a failed one may be repeated.
+        A request waits until refunds answer it (`projections.refund_requests`); those that were
+        made since this was read wait all the same.
         """
-        seen_minor = self.refunded_minor + self.pending_refund_minor + self.failed_refund_minor
-        waiting_minor = max(0, requested_minor - seen_minor)
+        waiting_minor = self.requested_minor + sum(asked[self.requests :])
         return self.held_minor - self.pending_refund_minor - waiting_minor
 
 

@@ -14,6 +14,7 @@ from ledger.domain.events import (
     OrderReinstated,
     PaymentLinked,
     ProductListed,
+    RefundRequested,
     StockAdjusted,
     StockReceived,
     StockReleased,
@@ -227,6 +228,14 @@ def page_without_end(books: Books) -> None:
     books.wait(days=22)
 
 
+def requested_and_forgotten(books: Books) -> None:
+    ordered_and_charged(books)
+    books.shop(
+        RefundRequested(order_id="A1", amount_minor=400, currency="gbp", based_on_position=1)
+    )
+    books.wait(days=4)
+
+
 def unreadable(books: Books) -> None:
     books.stripe("charge.succeeded", charge(amount="ten"))
 
@@ -361,6 +370,12 @@ SCENARIOS: dict[str, Scenario] = {
         lambda b: b.tamper(
             "update orders set state = 'pending', waiting_at = placed_at - interval '30 days'"
         ),
+    ),
+    "refund_request_waits": Scenario(
+        "A1:2",
+        requested_and_forgotten,
+        lambda b: refunded(b, 400, created=int(b.now.timestamp())),
+        lambda b: b.tamper("update refund_requests set state = 'requested'"),
     ),
     "dispute_share_unknown": Scenario(
         "dp_1",
