@@ -173,6 +173,8 @@ class Fact(Shape):
     total_minor: int | None = None
     return_minor: int | None = None
     revenue_minor: int | None = None
+    brought_minor: int | None = None
+    overpaid_minor: int | None = None
     refunded_minor: int | None = None
     orders: int | None = None
     refunded: int | None = None

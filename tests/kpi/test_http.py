@@ -66,7 +66,7 @@ def test_every_figure_is_answered_by_currency_with_what_it_rests_on(
     }
     figures = answer["currencies"]["gbp"]
     assert figures["revenue"] == {"value": 2000, "previous": 0, "change_pct": None}
-    assert figures["aov"] == {"value": 2000, "previous": None, "change_pct": None}
+    assert figures["aov"] == {"value": 1000, "previous": None, "change_pct": None}
     assert figures["refund_rate_value_pct"]["value"] == 0.0
     assert figures.keys() | answer["shop"].keys() == catalogue().keys()
     assert answer["shop"]["wishlisted_users"]["value"] == 0
@@ -82,10 +82,10 @@ def test_only_the_named_figures_are_answered_with_their_parts(
 ) -> None:
     query = {"figures": "aov,wishlisted_users", "currency": "gbp", **DAYS}
     answer = get(client, books, "/kpi", **query)
-    assert list(answer["currencies"]["gbp"]) == ["revenue", "orders", "aov"]
+    assert list(answer["currencies"]["gbp"]) == ["orders", "paid_orders_amount", "aov"]
     assert list(answer["shop"]) == ["wishlisted_users"]
     day = get(client, books, "/kpi/daily", **query)["by_day"][0]
-    assert day["currencies"] == {"gbp": {"revenue": 2000, "orders": 1, "aov": 2000}}
+    assert day["currencies"] == {"gbp": {"orders": 1, "paid_orders_amount": 1000, "aov": 1000}}
 
 
 OTHER_WINDOWS: tuple[dict[str, str], ...] = (

@@ -209,13 +209,14 @@ def _finding(check: Check, row: Row) -> Finding:
 
 
 def _told(name: str, row: Mapping[str, Any]) -> str:
-    """A value for people."""
+    """A value for people; `x_minor` is in `x_currency` where the row has it, else in `currency`."""
     match row[name]:
         case None:
             return "none"
         case datetime() as time:
             return f"{time.astimezone(UTC):%Y-%m-%d %H:%M}"
         case int(amount_minor) if name.endswith("_minor"):
-            return format_money(amount_minor, row["currency"])
+            own = f"{name.removesuffix('_minor')}_currency"
+            return format_money(amount_minor, row[own if own in row else "currency"])
         case value:
             return str(value)

@@ -2,7 +2,7 @@
 -- severity: medium
 -- reference: checkout_id
 -- reads: checkouts orders
--- sentence: Checkout {checkout_id} came to {asked_minor}, but order {order_id} costs {total} (minor units).
+-- sentence: Checkout {checkout_id} came to {asked_minor}, but order {order_id} costs {total_minor}.
 with done as (
     select
         s.session_id,
@@ -22,7 +22,8 @@ select
     coalesce(d.currency, o.currency) as currency,
     coalesce(d.total_minor, 0) as asked_minor,
     d.discount_minor,
-    concat_ws(' ', o.total_minor, o.currency) as total
+    o.total_minor,
+    o.currency as total_currency
 from done as d
 join orders as o on o.order_id = d.order_id
 where (d.total_minor, d.currency) is distinct from (o.total_minor, o.currency)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ledger import settings
 from ledger.cli.desk import operator
 from ledger.cli.output import BAD_ANSWER, Json, complain, show, table
 from ledger.cli.parts import catch_up, engine
@@ -35,6 +34,7 @@ def run(
     """
     from kpi.checks.ask import Limits
     from kpi.checks.run import run_checks
+    from ledger import settings
 
     with engine() as opened:
         catch_up(opened)

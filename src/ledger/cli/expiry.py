@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger import settings
 from ledger.cli.desk import operator
 from ledger.cli.output import Json, show
 from ledger.cli.parts import catch_up, engine
@@ -46,6 +45,7 @@ def expire(
 
 @contextmanager
 def _open_expiry() -> Generator[tuple[Engine, Expiry]]:
+    from ledger import settings
     from ledger.commands import Desk
     from ledger.expiry import REASON, Expiry
     from projections.engine.reads import Reads
