@@ -136,7 +136,7 @@ cross join lateral (
         ))::bigint as open_minor,
         coalesce(bool_or(has_failed) filter (where is_for_it), false) as any_failed,
         coalesce(
-            array_agg(refund_id order by at, refund_id) filter (where is_for_it), '{}'
+            jsonb_agg(refund_id order by at, refund_id) filter (where is_for_it), '[]'
         ) as refund_ids,
         min(at) filter (where is_for_it and all_answered_minor >= upto_minor) as answered_at
     from own

@@ -95,9 +95,7 @@ def test_a_page_that_is_just_full_is_the_last_one(models: Models):
 
 
 def test_what_is_computed_from_others_names_those(models: Models):
-    with pytest.raises(
-        InvalidRequest, match="from paid_orders_amount, orders; explain"
-    ):
+    with pytest.raises(InvalidRequest, match="from paid_orders_amount, orders; explain"):
         asked(models, "aov")
 
 
