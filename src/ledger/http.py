@@ -37,7 +37,9 @@ from ledger.errors import (
     InvalidRequest,
     LedgerError,
     LinkedElsewhere,
+    NotCaughtUp,
     OutOfStock,
+    ProjectionStopped,
     StoreUnavailable,
     UnknownOrder,
     UnknownPayment,
@@ -70,7 +72,7 @@ COMMAND: Final[Errors] = (
 """What every command may be answered."""
 
 _PLACE: Final[Errors] = (*COMMAND, AlreadyExists, UnknownProduct, WrongPrice, OutOfStock)
-_CHANGE: Final[Errors] = (*COMMAND, UnknownOrder, WrongState)
+_CHANGE: Final[Errors] = (*COMMAND, UnknownOrder, WrongState, NotCaughtUp, ProjectionStopped)
 _LINK: Final[Errors] = (*_CHANGE, UnknownPayment, LinkedElsewhere, Ambiguous)
 
 

@@ -9,7 +9,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import anyio
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
@@ -18,12 +19,20 @@ from starlette.routing import BaseRoute, Route
 
 from ledger import waits
 from ledger.access import Surface
-from ledger.errors import InvalidRequest, LedgerError, PayloadTooLarge, StoreUnavailable
+from ledger.errors import (
+    InvalidRequest,
+    LedgerError,
+    NotCaughtUp,
+    PayloadTooLarge,
+    StoreUnavailable,
+)
 from ledger.guard import authorize
 from ledger.waits import USUAL, Limits
 
 MAX_BODY: Final = 256 * 1024
 LAST_WORD_SECONDS: Final = 1.0
+WAITING_THREADS: Final = 40
+"""For calls that wait for the read models; as many as all others have together."""
 
 
 class Shape(BaseModel):
@@ -122,7 +131,8 @@ def operation(
                 if is_async:
                     answer = await endpoint(request, **given)
                 else:
-                    answer = await in_thread(endpoint, request, **given)
+                    threads = _waiting() if _may_wait(declared, request) else None
+                    answer = await in_thread(endpoint, request, threads=threads, **given)
             return _response(answer, status)
 
         _OPERATIONS[handler] = declared
@@ -144,9 +154,35 @@ def answered_within(seconds: float) -> Generator[None]:
         raise StoreUnavailable("The answer took too long.")
 
 
-async def in_thread(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Run it in a thread, which is left to itself when the caller has no time left."""
-    return await to_thread.run_sync(partial(call, *args, **kwargs), abandon_on_cancel=True)
+async def in_thread(
+    call: Callable[..., Any], *args: Any, threads: CapacityLimiter | None = None, **kwargs: Any
+) -> Any:
+    """Run it in one of `threads`, which is left to itself when the caller has no time left."""
+    work = partial(call, *args, **kwargs)
+    return await to_thread.run_sync(work, abandon_on_cancel=True, limiter=threads)
+
+
+def _may_wait(declared: Operation, request: Request) -> bool:
+    """Whether it may wait for read models: a command that rests on them, a read `after` something.
+
+    Such calls have threads of their own. A follower that is late keeps them waiting, not the
+    others: neither an order that is placed nor a read of what is there.
+    """
+    if NotCaughtUp not in declared.errors:
+        return False
+    return request.method not in {"GET", "HEAD"} or "after" in request.query_params
+
+
+_waiting_threads: Final = RunVar[CapacityLimiter]("threads of calls that wait")
+
+
+def _waiting() -> CapacityLimiter:
+    """Those threads, of the loop that runs; the others are anyio's own."""
+    try:
+        return _waiting_threads.get()
+    except LookupError:
+        _waiting_threads.set(limiter := CapacityLimiter(WAITING_THREADS))
+        return limiter
 
 
 def _longest(request: Request) -> float:
