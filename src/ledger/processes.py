@@ -1,17 +1,19 @@
 """Processes that look after each other: a child kept alive, a PostgreSQL that comes back."""
 
 import os
+import select
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from ledger.errors import LedgerError
+from ledger.postgres.database import FOLLOW_SECONDS
 from ledger.postgres.supervisor import EmbeddedPostgres
 from ledger.settings import Settings
 
@@ -21,6 +23,10 @@ LONGEST_PAUSE_SECONDS: Final = 30.0
 STEADY_SECONDS: Final = 60.0
 END_SECONDS: Final = 20.0
 POLL_SECONDS: Final = 0.1
+SILENT_SECONDS: Final = 3 * FOLLOW_SECONDS
+"""Without a heartbeat; between two of them a few statements may each be as slow as they may."""
+HEARTBEAT: Final = "LEDGER_HEARTBEAT_FD"
+"""The variable that tells a child which open file its heartbeats are written to."""
 
 logger = structlog.get_logger("ledger.processes")
 
@@ -28,6 +34,9 @@ logger = structlog.get_logger("ledger.processes")
 @contextmanager
 def kept_alive(command: Sequence[str]) -> Generator[None]:
     """A child process for the length of the block, started again, ever later, when it ends.
+
+    A child that has written heartbeats, and writes no more for `SILENT_SECONDS`, hangs: it is
+    killed, and so started again.
 
     Its standard input stays open as long as this process lives: a child that calls
     `when_parent_ends` ends with its parent, however that one died.
@@ -46,6 +55,22 @@ def postgres_kept_running(settings: Settings) -> Generator[None]:
     stop = threading.Event()
     with _thread(lambda: _keep_running(settings.ledger_home, stop), stop):
         yield
+
+
+def heartbeat() -> Callable[[], None]:
+    """What a child of `kept_alive` calls whenever its work gets on; of another parent, nothing."""
+    number = os.environ.pop(HEARTBEAT, None)
+    if number is None:
+        return lambda: None
+    pipe = int(number)
+    os.set_blocking(pipe, False)
+    os.set_inheritable(pipe, False)
+
+    def beat() -> None:
+        with suppress(BlockingIOError, BrokenPipeError):  # unread ones tell enough, or nobody reads
+            os.write(pipe, b".")
+
+    return beat
 
 
 def when_parent_ends(call: Callable[[], None]) -> None:
@@ -88,9 +113,21 @@ def _run(command: Sequence[str], stop: threading.Event) -> int:
 
     It has a session of its own: Ctrl-C reaches it through us.
     """
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603 - our own command line
-    while child.poll() is None and not stop.wait(POLL_SECONDS):
-        pass
+    heard, beats = os.pipe()
+    try:
+        child = subprocess.Popen(  # noqa: S603 - our own command line
+            command,
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            pass_fds=(beats,),
+            env={**os.environ, HEARTBEAT: str(beats)},
+        )
+    finally:
+        os.close(beats)
+    try:
+        _watch(child, command[-1], heard, stop)
+    finally:
+        os.close(heard)
     assert child.stdin is not None
     child.stdin.close()
     try:
@@ -98,6 +135,23 @@ def _run(command: Sequence[str], stop: threading.Event) -> int:
     except subprocess.TimeoutExpired:
         child.kill()
         return child.wait()
+
+
+def _watch(child: subprocess.Popen[bytes], name: str, heard: int, stop: threading.Event) -> None:
+    """Until it ends or shall stop; kill it when its heartbeats stop.
+
+    Silence is counted in looks of ours: while this process was stopped itself, it heard nothing.
+    """
+    silent: float | None = None
+    while child.poll() is None and not stop.wait(POLL_SECONDS):
+        if select.select([heard], [], [], 0)[0] and os.read(heard, 65_536):
+            silent = 0.0
+        elif silent is not None:
+            silent += POLL_SECONDS
+            if silent > SILENT_SECONDS:
+                logger.error("child_hangs", command=name, silent_seconds=round(silent))
+                child.kill()
+                return
 
 
 def _keep_running(home: Path, stop: threading.Event) -> None:

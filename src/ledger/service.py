@@ -14,6 +14,7 @@ from ledger.commands import Desk
 from ledger.expiry import Expiry
 from ledger.log import Log, store_errors
 from ledger.postgres.database import Database, open_database
+from ledger.processes import heartbeat
 from ledger.reactor import Reactor
 from ledger.settings import Settings
 from ledger.timers import Job, Timers
@@ -84,7 +85,7 @@ def follow(settings: Settings, engine: Engine, stop: Event) -> None:
         for each in running:
             each.add_done_callback(lambda _: stop.set())
         try:
-            Follower(engine).run(stop)
+            Follower(engine).run(stop, heartbeat())
         finally:
             stop.set()
     for each in running:

@@ -79,6 +79,47 @@ def test_a_child_that_dies_is_started_again(
     assert diary.read_text().splitlines()[2] == "ended well"
 
 
+BEATING = """
+import os, sys, threading
+from ledger.processes import heartbeat, when_parent_ends
+ended = threading.Event()
+when_parent_ends(ended.set)
+beat = heartbeat()
+while not ended.wait(0.02):
+    beat()
+    with open(sys.argv[1]) as file:
+        if str(os.getpid()) not in file.read():
+            with open(sys.argv[1], "a") as file:
+                file.write(f"{os.getpid()}\\n")
+"""
+
+
+def test_a_child_whose_heartbeats_stop_is_killed_and_started_again(
+    diary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(processes, "SILENT_SECONDS", 3.0)
+    child = [sys.executable, "-c", BEATING, str(diary)]
+    with capture_logs() as logs, kept_alive(child):
+        wait_for(diary.read_text)
+        hung = int(diary.read_text())
+        os.kill(hung, signal.SIGSTOP)
+        wait_for(lambda: len(diary.read_text().splitlines()) == 2)
+        assert not is_alive(hung)
+    assert [line["event"] for line in logs] == ["child_hangs", "child_ended"]
+    assert logs[1]["code"] == -signal.SIGKILL
+
+
+def test_a_child_that_writes_no_heartbeats_is_left_alone(
+    diary: Path, child: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "SILENT_SECONDS", 0.2)
+    with kept_alive(child):
+        wait_for(diary.read_text)
+        time.sleep(0.6)
+    assert diary.read_text().splitlines()[1:] == ["ended well"]
+
+
 def test_a_child_ends_when_its_parent_is_killed(diary: Path, child: list[str]) -> None:
     """Not even kill -9 of the service leaves a follower behind."""
     reader, writer = os.pipe()

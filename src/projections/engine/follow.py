@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -39,12 +39,17 @@ class Follower:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def run(self, stop: Event) -> None:
-        """Follow until told to stop; survives the loss of its connections and of leadership."""
+    def run(self, stop: Event, beat: Callable[[], None] = lambda: None) -> None:
+        """Follow until told to stop; survives the loss of its connections and of leadership.
+
+        Calls `beat` between any two things that it does or waits for.
+        """
         while not stop.is_set():
+            beat()
             try:
-                with self._leading(stop) as leader, self._listening() as bell:
+                with self._leading(stop, beat) as leader, self._listening() as bell:
                     while leader and not stop.is_set():
+                        beat()
                         if not leader.step():
                             _wait(bell)
             except (StoreUnavailable, psycopg.OperationalError) as error:
@@ -75,13 +80,14 @@ class Follower:
         raise NotCaughtUp(f"The read models did not reach position {head} in {timeout_seconds} s.")
 
     @contextmanager
-    def _leading(self, stop: Event) -> Generator[Leader | None]:
+    def _leading(self, stop: Event, beat: Callable[[], None]) -> Generator[Leader | None]:
         with (
             self.engine.database.connect("projector", autocommit=True) as conn,
             conn.cursor() as cursor,
         ):
             limit_silence(conn)
             while not _lead(cursor):
+                beat()
                 if stop.wait(POLL_SECONDS):
                     yield None
                     return
