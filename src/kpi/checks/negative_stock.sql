@@ -12,7 +12,7 @@ select
     preorder
 from stock
 where (available < 0 and not preorder)
-    or (on_hand < 0 and not preorder)
+    or on_hand < 0 -- a pre-order was sent before its units were counted in
     or committed < 0
     or reserved < 0
     or fulfilled < returned

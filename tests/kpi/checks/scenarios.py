@@ -83,6 +83,15 @@ def refunded(
     books.stripe("refund.created", thing, minutes)
 
 
+def given_back(**fields: Any) -> dict[str, Any]:
+    return refund(id="re_1", charge="ch_1", payment_intent=None, amount=400, **fields)
+
+
+def disputed(books: Books, **fields: Any) -> None:
+    thing = dispute(charge="ch_1", payment_intent=None, balance_transactions=[], **fields)
+    books.stripe("charge.dispute.updated", thing)
+
+
 def came_back(
     books: Books, amount: int, charge_id: str = "ch_1", refund_id: str = "re_1", **fields: Any
 ) -> None:
@@ -293,6 +302,18 @@ SCENARIOS: dict[str, Scenario] = {
         lambda b: ordered_and_charged(b, currency="usd"),
         lambda b: refunded(b, 1000, currency="usd"),
         lambda b: came_back(b, 1000, currency="usd"),
+    ),
+    "refund_currency_mismatch": Scenario(
+        "re_1",
+        lambda b: (charged(b), refunded(b, 400, currency="usd")),
+        lambda b: b.stripe("refund.updated", given_back()),
+        lambda b: b.stripe("refund.updated", given_back(currency="jpy")),
+    ),
+    "dispute_currency_mismatch": Scenario(
+        "dp_1",
+        lambda b: (charged(b), disputed(b, currency="usd")),
+        disputed,
+        lambda b: disputed(b, currency="jpy"),
     ),
     "paid_after_cancel": Scenario(
         "A1",
