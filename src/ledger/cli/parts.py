@@ -49,6 +49,14 @@ def engine() -> Generator[Engine]:
         yield opened
 
 
+def looked_at() -> str:
+    """Which ledger a verb looked at, for people."""
+    from ledger import settings
+    from ledger.postgres.database import place
+
+    return place(settings.load())
+
+
 def catch_up(engine: Engine) -> bool:
     """Bring the read models up to the head; says on stderr which do not follow, and answers no."""
     from projections.engine.follow import Follower

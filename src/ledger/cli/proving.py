@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ledger.cli.output import BAD_ANSWER, Json, progress, show, table
-from ledger.cli.parts import catch_up, engine
+from ledger.cli.parts import catch_up, engine, looked_at
 
 if TYPE_CHECKING:
     from projections.engine.digest import TableDifference
@@ -60,7 +60,12 @@ def verify(as_json: Json = False) -> None:
     no proof.
     """
     proof, seconds = prove(as_json=as_json)
-    show(_document(proof, seconds), lambda: "\n".join(verdict(proof, seconds)), as_json=as_json)
+    ledger = looked_at()
+    show(
+        {"ledger": ledger, **_document(proof, seconds)},
+        lambda: "\n".join([f"ledger: {ledger}", *verdict(proof, seconds)]),
+        as_json=as_json,
+    )
     if not proof.holds:
         raise typer.Exit(BAD_ANSWER)
 

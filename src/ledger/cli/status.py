@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ledger.cli.output import BAD_ANSWER, Json, show, table
-from ledger.cli.parts import engine, ready
+from ledger.cli.parts import engine, looked_at, ready
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,7 +30,12 @@ def status(as_json: Json = False) -> None:
     with engine() as opened:
         health = look(opened)
         versions = _versions(opened.database)
-    show(_document(health, versions), lambda: _view(health, versions), as_json=as_json)
+    ledger = looked_at()
+    show(
+        {"ledger": ledger, **_document(health, versions)},
+        lambda: _view(ledger, health, versions),
+        as_json=as_json,
+    )
     if health.halted:
         raise typer.Exit(BAD_ANSWER)
 
@@ -94,7 +99,7 @@ def _document(health: Health, versions: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _view(health: Health, versions: dict[str, str]) -> RenderableType:
+def _view(ledger: str, health: Health, versions: dict[str, str]) -> RenderableType:
     from rich.console import Group
 
     made = table(
@@ -104,7 +109,7 @@ def _view(health: Health, versions: dict[str, str]) -> RenderableType:
             for s in sorted(health.projections)
         ),
     )
-    return Group("\n".join(_summary(health, versions)), "", made)
+    return Group(f"ledger    {ledger}", *_summary(health, versions), "", made)
 
 
 def _summary(health: Health, versions: dict[str, str]) -> Iterator[str]:

@@ -163,6 +163,15 @@ class Database:
         return f"-c statement_timeout={statement}ms -c lock_timeout={lock}ms"
 
 
+def place(settings: Settings) -> str:
+    """Which ledger the settings name, for people: its folder or its database, without a user."""
+    if settings.database_url is None:
+        return f"the folder {settings.ledger_home.resolve()}"
+    given = conninfo_to_dict(settings.database_url.get_secret_value())
+    named = f"the database {given.get('dbname') or 'of your PGDATABASE'}"
+    return f"{named} on {given.get('host') or 'your PGHOST'}"
+
+
 def check_ledger(settings: Settings) -> None:
     """Raise `NoLedger`, which says where was looked, where no ledger was ever made.
 
@@ -170,15 +179,16 @@ def check_ledger(settings: Settings) -> None:
     """
     if settings.database_url is None:
         if not (settings.ledger_home / "postgres" / "data" / "PG_VERSION").exists():
-            raise _no_ledger(f"in the folder {settings.ledger_home.resolve()}")
+            raise _no_ledger(settings)
         return
     with _connect(settings.database_url.get_secret_value(), autocommit=True) as conn:
         if conn.execute("select to_regclass('ledger.stored_events')").fetchone() == (None,):
-            raise _no_ledger(f"in the database {conn.info.dbname} on {conn.info.host}")
+            raise _no_ledger(settings)
 
 
-def _no_ledger(where: str) -> NoLedger:
-    return NoLedger(f"There is no ledger {where}; `ledger serve` or `ledger import` makes one.")
+def _no_ledger(settings: Settings) -> NoLedger:
+    where = place(settings)
+    return NoLedger(f"There is no ledger in {where}; `ledger serve` or `ledger import` makes one.")
 
 
 @contextmanager

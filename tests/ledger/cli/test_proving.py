@@ -35,17 +35,18 @@ class TestVerify:
             " the log consistent in itself ("
         )
         assert [each.partition(":")[0] for each in scope] == [
-            "checked", "not checked", "not covered",
+            "ledger", "checked", "not checked", "not covered",
         ]  # fmt: skip
 
     def test_it_names_the_first_difference_and_exits_1(self, run: Run, database: Database) -> None:
         run("verify")
         forge(database)
-        first, *_, last = run("verify", code=1).stdout.splitlines()
+        ledger, first, *_, last = run("verify", code=1).stdout.splitlines()
         assert first == (
             "differs: table orders, key A1, column total_minor: live 1, rebuilt 2500"
             " (rows: 1 changed)"
         )
+        assert ledger.startswith("ledger: the database ")
         assert last.startswith("NOT verified")
 
     def test_the_document_says_the_same(self, run_json: RunJson, database: Database) -> None:
