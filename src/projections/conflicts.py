@@ -15,7 +15,7 @@ class Conflict(Row):
     other_sha256: str
     """SHA-256 of the bytes that came later."""
     event_id: str
-    stored_at: int
+    stored_position: int
     """Position of the content that stays."""
     stored_sha256: str | None
     """SHA-256 of its bytes; none if they cannot be read any longer."""
@@ -28,7 +28,7 @@ conflicts = Mirror(
     "conflicts",
     other_sha256=key(),
     event_id=known("text"),
-    stored_at=known("bigint"),
+    stored_position=known("bigint"),
     stored_sha256=known("text"),
     source=known("text"),
     found_at=known("timestamptz"),
@@ -47,7 +47,7 @@ def found(fact: ConflictFound, at: Moment) -> Iterator[Change]:
     yield conflicts.mention(
         other_sha256=fact.other_sha256,
         event_id=fact.event_id,
-        stored_at=fact.stored_at,
+        stored_position=fact.stored_position,
         stored_sha256=fact.stored_sha256,
         source=fact.source,
         found_at=at.effective_at,

@@ -59,11 +59,11 @@ class Offer(NamedTuple):
 
 
 class Difference(Struct, frozen=True):
-    """An event that was not stored: position `stored_at` holds another content under its id."""
+    """An event that was not stored: `stored_position` holds another content under its id."""
 
     where: str
     event_id: str
-    stored_at: int
+    stored_position: int
 
 
 class Rejection(Struct, frozen=True):
@@ -175,7 +175,7 @@ def _conflict(
     """What goes on record of a conflict: in a stream of the other content, and so once."""
     found = ConflictFound(
         event_id=stream.removeprefix("stripe/"),
-        stored_at=position,
+        stored_position=position,
         stored_sha256=None if body is None else sha256(body).hexdigest(),
         other_sha256=sha256(event.body).hexdigest(),
         source=event.source,

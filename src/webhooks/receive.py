@@ -193,5 +193,5 @@ def _report(events: Sequence[StripeEventReceived], answers: Sequence[Taken]) -> 
         _COUNTED[taken.outcome].inc()
         if taken.outcome == "conflict":
             _logger.error(
-                SameIdOtherContent.__name__, event_id=event.event_id, stored_at=taken.position
+                SameIdOtherContent.__name__, event_id=event.event_id, stored_position=taken.position
             )

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from psycopg.rows import dict_row
 
+from kpi.checks.ask import DEFAULT
 from kpi.checks.declare import catalogue
 from kpi.checks.run import run_checks
 from ledger.domain.events import Entry, Meta, StripeEventReceived
@@ -362,7 +363,7 @@ def _look(cursor: AnyCursor, now: datetime) -> Shown:
 def _named(cursor: AnyCursor, now: datetime) -> Iterator[str]:
     """Every id that a check finds something wrong with; its issue may stand for many."""
     for check in catalogue():
-        for row in cursor.execute(trusted(check.sql), {"now": now}):
+        for row in cursor.execute(trusted(check.sql), {"now": now, **DEFAULT._asdict()}):
             yield from (value for value in row.values() if isinstance(value, str))
 
 

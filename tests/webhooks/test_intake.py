@@ -73,7 +73,7 @@ def test_a_conflict_goes_on_record_once_however_often_it_comes(log: Log) -> None
 def found(other_sha256: str) -> ConflictFound:
     return ConflictFound(
         event_id="evt_1@acct_1",
-        stored_at=1,
+        stored_position=1,
         stored_sha256=sha(ONE),
         other_sha256=other_sha256,
         source="import",

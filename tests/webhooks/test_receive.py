@@ -188,7 +188,12 @@ def test_other_content_under_one_id_is_an_alarm(
         run(log, story)
     assert counted("ledger_webhook_events_total", outcome="conflict") == before + 1
     assert alarms == [
-        {"event": "SameIdOtherContent", "log_level": "error", "event_id": "evt_1", "stored_at": 1}
+        {
+            "event": "SameIdOtherContent",
+            "log_level": "error",
+            "event_id": "evt_1",
+            "stored_position": 1,
+        }
     ]
     assert [e.body for e in stored(log)] == [event(1)]
 

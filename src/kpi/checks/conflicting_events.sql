@@ -2,10 +2,10 @@
 -- severity: high
 -- reference: event_id
 -- reads: conflicts
--- sentence: Event {event_id} stands at position {stored_at} with SHA-256 {stored_sha256}, and came again by {sources} with {others}. The first content stays.
+-- sentence: Event {event_id} stands at position {stored_position} with SHA-256 {stored_sha256}, and came again by {sources} with {others}. The first content stays.
 select
     event_id,
-    min(stored_at) as stored_at,
+    min(stored_position) as stored_position,
     max(stored_sha256) as stored_sha256,
     string_agg(distinct source, ', ') as sources,
     string_agg(other_sha256, ', ' order by found_at, other_sha256) as others

@@ -110,7 +110,7 @@ def _lines(report: IntakeReport, head: str) -> Iterator[str]:
     for conflict in report.conflicts[:SHOWN]:
         yield (
             f"  conflict  {conflict.where}: {conflict.event_id} is at position"
-            f" {conflict.stored_at:,} with other content"
+            f" {conflict.stored_position:,} with other content"
         )
     for rejection in report.rejected[:SHOWN]:
         yield f"  rejected  {rejection.where}: {rejection.cause}"

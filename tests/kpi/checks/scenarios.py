@@ -253,7 +253,7 @@ def conflict(source: str) -> ConflictFound:
     """Another content of an event that the log holds, by where it came from."""
     return ConflictFound(
         event_id="evt_1",
-        stored_at=1,
+        stored_position=1,
         stored_sha256="ab" * 32,
         other_sha256=sha256(source.encode()).hexdigest(),
         source=source,

@@ -47,6 +47,7 @@ FREE: Final = {
     "product_id",
     "reason",
     "reference",
+    "requested_by",
     "sha256",
     "sku",
     "source",
