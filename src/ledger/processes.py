@@ -2,6 +2,7 @@
 
 import os
 import select
+import shlex
 import subprocess
 import threading
 import time
@@ -104,7 +105,9 @@ def _keep_alive(command: Sequence[str], stop: threading.Event) -> None:
             return
         steady = time.monotonic() - started > STEADY_SECONDS
         pause = FIRST_PAUSE_SECONDS if steady else min(2 * pause, LONGEST_PAUSE_SECONDS)
-        logger.error("child_ended", command=command[-1], code=code, again_in_seconds=pause)
+        logger.error(
+            "child_ended", command=shlex.join(command[1:]), code=code, again_in_seconds=pause
+        )
         stop.wait(pause)
 
 
@@ -125,7 +128,7 @@ def _run(command: Sequence[str], stop: threading.Event) -> int:
     finally:
         os.close(beats)
     try:
-        _watch(child, command[-1], heard, stop)
+        _watch(child, shlex.join(command[1:]), heard, stop)
     finally:
         os.close(heard)
     assert child.stdin is not None
