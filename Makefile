@@ -9,7 +9,9 @@ SHELL := bash
 PYTHON ?= python3
 # Parallel test processes; 0 runs all in one, as a debugger needs it.
 WORKERS ?= 2
-# Passed on to pytest or `ledger bench`.
+# Rounds of the crash trial, one fault each.
+ROUNDS ?= 60
+# Passed on to pytest, `ledger bench` or the crash trial.
 ARGS ?=
 
 BIN := .venv/bin
@@ -28,7 +30,7 @@ endif
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  Settings: PYTHON=python3.13 (setup)  ONCE=1 (demo)  ARGS='-k orders' WORKERS=0 (test)"
+	@echo "  Settings: PYTHON=python3.13 (setup)  ONCE=1 (demo)  ARGS='-k orders' WORKERS=0 (test)  ROUNDS=6 (soak)"
 
 .PHONY: setup
 setup: $(STAMP) ## Make .venv and install exactly what requirements.lock says
@@ -92,6 +94,10 @@ screenshots: setup ## Take the pictures of docs/images anew, in the demo's world
 .PHONY: bench
 bench: setup ## Measure speed, as docs/performance.md reports it (ARGS=…)
 	@$(BIN)/ledger bench $(ARGS)
+
+.PHONY: soak
+soak: setup ## Kill, stop and cut services and PostgreSQL under load; nothing may be lost (ROUNDS=…)
+	@$(BIN)/python -m tests.soak --rounds $(ROUNDS) $(ARGS)
 
 .PHONY: lock
 lock: setup ## Write requirements.lock anew (ARGS=--upgrade for newer releases)
