@@ -68,7 +68,7 @@ def heartbeat() -> Callable[[], None]:
     os.set_inheritable(pipe, False)
 
     def beat() -> None:
-        with suppress(BlockingIOError, BrokenPipeError):  # unread ones tell enough, or nobody reads
+        with suppress(BlockingIOError, BrokenPipeError):  # the pipe is full, or the parent is gone
             os.write(pipe, b".")
 
     return beat

@@ -94,7 +94,7 @@ class Order(Row):
     net_minor: int
     """Received − refunded − disputed."""
     waived_minor: int
-    """What a payment page of Stripe's took off the total: nobody asks for it any more."""
+    """What a payment page of Stripe's took off the total; it is not due any more."""
     outstanding_minor: int
     """What is still to be paid."""
     payment_count: int

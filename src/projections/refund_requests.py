@@ -2,7 +2,7 @@
 
 Stripe's refunds say nothing of requests. So refunds of an order answer its requests in the same
 currency, the oldest first, each refund those that were made before it: as far as an order's refunds
-exceed what was open when they were made, nobody had asked for them.
+exceed what was open when they were made, they answer no request.
 """
 
 from collections.abc import Iterator

@@ -54,7 +54,7 @@ def desks(database: Database) -> Iterator[list[Desk]]:
 
 
 def link(order_id: str, payment_id: str) -> LinkPayment:
-    """A link by somebody to whom the payment looked free."""
+    """A link that was decided when the payment was free."""
     return LinkPayment(order_id=order_id, at=NOW, payment_id=payment_id, known=FREE)
 
 

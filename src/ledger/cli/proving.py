@@ -29,7 +29,7 @@ def rebuild(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make read models anew from event 1, and put them in place.
+    """Rebuild read models from event 1, and put them in place.
 
     They are made beside the live ones, whose place they take in one transaction: readers notice
     nothing. Those that read each other's tables are rebuilt together.

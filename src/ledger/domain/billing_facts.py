@@ -246,7 +246,7 @@ class InvoiceOpen(InvoiceFact, frozen=True, kw_only=True):
 
 
 class InvoiceUncollectible(InvoiceFact, frozen=True, kw_only=True):
-    """Nobody expects it to be paid; it still may be."""
+    """It is not expected to be paid any more, and still may be."""
 
     STATE, RANK = "uncollectible", 20
 

@@ -414,7 +414,7 @@ class ConflictFound(Event, frozen=True, kw_only=True):
 
 @stored("evidence.read.v1")
 class EvidenceRead(Event, frozen=True, kw_only=True):
-    """Somebody was shown what the events at these positions hold, personal data perhaps.
+    """A person was shown what the events at these positions hold, personal data perhaps.
 
     `subject` is the object whose history was read (`order/A1`), or the stream of the one event.
     """
@@ -425,7 +425,7 @@ class EvidenceRead(Event, frozen=True, kw_only=True):
 
 @stored("export.made.v1")
 class ExportMade(Event, frozen=True, kw_only=True):
-    """Somebody took data out, as a file in a `format`: `rows` of `columns` that fit the `filter`.
+    """Data was taken out, as a file in a `format`: `rows` of `columns` that fit the `filter`.
 
     `sha256` (hex) is of the bytes that were sent, of the read models as of `position`, by the
     columns of `contract_version`. Not `complete`: the caller hung up before the end.
@@ -447,7 +447,7 @@ class ExportMade(Event, frozen=True, kw_only=True):
 
 @stored("proof.started.v1")
 class ProofStarted(Event, frozen=True, kw_only=True):
-    """Somebody had the service prove the read models."""
+    """A proof of the read models was asked for."""
 
     proof_id: str
 
@@ -489,7 +489,7 @@ class ProofFailed(Event, frozen=True, kw_only=True):
 
 @stored("rebuild.started.v1")
 class RebuildStarted(Event, frozen=True, kw_only=True):
-    """Somebody had the service make these read models anew, with all connected to them.
+    """A rebuild of these read models, and all connected to them, was asked for.
 
     No name stands for all of them.
     """
@@ -500,7 +500,7 @@ class RebuildStarted(Event, frozen=True, kw_only=True):
 
 @stored("rebuild.finished.v1")
 class RebuildFinished(Event, frozen=True, kw_only=True):
-    """These read models were made anew from the events up to `position`, and are in their place."""
+    """These read models were rebuilt from the events up to `position`, and are in their place."""
 
     rebuild_id: str
     names: tuple[str, ...]

@@ -293,7 +293,7 @@ def test_decided(given: list[OrderEvent], when: OrderCommand, then: list[Change]
         ([PLACED], refund(2001, money(3000, refunded=1000)), InvalidCommand, "amount_minor"),
         ([PLACED], refund(2001, money(3000, pending=1000)), InvalidCommand, "amount_minor"),
         ([PLACED, asked(1000)], refund(2001), InvalidCommand, "amount_minor"),
-        # a refund that nobody had asked for, before the request, answers nothing
+        # a refund before the request answers nothing
         (
             [PLACED, asked(1000)],
             refund(1001, replace(money(3000, refunded=1000), requests=1, requested_minor=1000)),
