@@ -40,8 +40,11 @@ class Refund(NamedTuple):
 
 
 def left_to_refund(order: Order) -> Refund:
-    """What was paid and neither went back nor is on its way; the order's own currency first."""
-    lefts = {order["currency"]: 0}
+    """What was paid, and neither went back, is on its way, nor was asked for already.
+
+    The order's own currency comes first.
+    """
+    lefts = {order["currency"]: -order["refund_requested_minor"]}
     for each in order["payments"]:
         back_minor = each["refunded_minor"] + each["refund_pending_minor"]
         left_minor = each["received_minor"] - back_minor

@@ -211,8 +211,8 @@ def link_payment(request: Request, body: PaymentBody) -> OrderAnswer:
 def unlink_payment(request: Request, query: ReasonQuery) -> OrderAnswer:
     """Take back that a payment belongs to this order.
 
-    Only what was linked here can be unlinked: what the payment's own metadata says is changed at
-    Stripe.
+    Only what was linked here can be unlinked: what the payment's own metadata, its checkout or its
+    invoice says is changed at Stripe.
     """
     payment_id: str = request.path_params["payment_id"]
     check_payment_id(payment_id)

@@ -100,7 +100,10 @@ def _keep_alive(command: Sequence[str], stop: threading.Event) -> None:
     pause = FIRST_PAUSE_SECONDS
     while not stop.is_set():
         started = time.monotonic()
-        code = _run(command, stop)
+        try:
+            code = _run(command, stop)
+        except OSError as error:  # no memory or no process is left for a child; perhaps later
+            code = error.errno
         if stop.is_set():
             return
         steady = time.monotonic() - started > STEADY_SECONDS
@@ -125,6 +128,9 @@ def _run(command: Sequence[str], stop: threading.Event) -> int:
             pass_fds=(beats,),
             env={**os.environ, HEARTBEAT: str(beats)},
         )
+    except OSError:
+        os.close(heard)
+        raise
     finally:
         os.close(beats)
     try:

@@ -88,6 +88,7 @@ invoice_reports = Mirror(
     account=known("text"),
     created_at=least("timestamptz"),
     paid_at=least("timestamptz"),
+    indexes=("subscription_id",),
 )
 invoices = Derived(
     "invoices",

@@ -261,12 +261,12 @@ cross join lateral (
 ) as a
 cross join lateral ( -- what its pages said, where a payment did not
     select
-        max(case
+        sum(case
             when not s.is_paid then 0
             when s.nothing_due then o.total_minor
             when s.currency = o.currency and s.total_minor < o.total_minor
             then least(o.total_minor - s.total_minor, coalesce(s.discount_minor, 0))
-        end) as waived_minor,
+        end)::bigint as waived_minor,
         min(s.completed_at) filter (where s.is_paid and s.nothing_due) as waived_at,
         max(s.completed_at) filter (where s.waits) as waiting_at
     from (
@@ -278,15 +278,20 @@ cross join lateral ( -- what its pages said, where a payment did not
                 and not coalesce(c.nothing_due, false)
                 and not exists (
                     select from payments as p
-                    where p.payment_id = c.payment_id
-                        and (p.received_minor > 0 or p.state in ('failed', 'canceled'))
+                    left join invoice_payments as i using (payment_id)
+                    where (p.payment_id = c.payment_id or i.invoice_id = c.invoice_id)
+                        and (
+                            p.received_minor > 0
+                            or p.state in ('failed', 'canceled')
+                            or p.failed_at is not null
+                        )
                 ) as waits
         from checkouts as c
         where coalesce(c.order_id, c.reference) = o.order_id
     ) as s
 ) as v
 cross join lateral (
-    select o.total_minor - coalesce(v.waived_minor, 0) as due_minor, v.waived_at
+    select greatest(o.total_minor - coalesce(v.waived_minor, 0), 0) as due_minor, v.waived_at
 ) as w
 cross join lateral ( -- when what was received last came to reach the total
     select max(at) filter (
@@ -322,6 +327,15 @@ orders = Derived(
         select coalesce(s.order_id, s.reference)
         from staged_checkouts
         join checkouts as s using (session_id)
+        union all
+        select coalesce(s.order_id, s.reference)
+        from touched_payments
+        join checkouts as s using (payment_id)
+        union all
+        select coalesce(s.order_id, s.reference)
+        from touched_payments
+        join invoice_payments as i using (payment_id)
+        join checkouts as s on s.invoice_id = i.invoice_id
     """,
     indexes=(
         "placed_at, order_id",
@@ -336,7 +350,7 @@ orders = Derived(
 projection = Projection(
     "orders",
     tables=(order_actions, order_lines, order_returns, orders),
-    reads=("payments", "checkouts", "refund_requests"),
+    reads=("payments", "checkouts", "refund_requests", "invoice_payments"),
     listing=Listing(
         orders,
         Order,
@@ -397,8 +411,10 @@ select
     coalesce(sum(p.refunded_minor), 0)::bigint as refunded_minor,
     coalesce(sum(p.refund_pending_minor), 0)::bigint as pending_refund_minor,
     coalesce(sum(p.refund_failed_minor), 0)::bigint as failed_refund_minor,
-    coalesce(p.currency, o.currency) = o.currency
-        and coalesce(sum(p.received_minor), 0) >= o.total_minor - o.waived_minor as fully_paid,
+    (
+        coalesce(p.currency, o.currency) = o.currency
+        or sum(p.received_minor) <= sum(p.refunded_minor) -- what holds nothing decides nothing
+    ) and o.received_minor >= o.total_minor - o.waived_minor as fully_paid,
     o.waived_minor,
     o.waiting_at,
     (
@@ -410,7 +426,9 @@ select
 from orders as o
 left join payments as p using (order_id)
 where o.order_id = %(id)s
-group by o.order_id, o.currency, o.total_minor, o.waived_minor, o.waiting_at, p.currency
+group by
+    o.order_id, o.currency, o.total_minor, o.received_minor, o.waived_minor, o.waiting_at,
+    p.currency
 order by
     coalesce(sum(p.received_minor - p.refunded_minor), 0) > 0 desc,
     coalesce(p.currency, o.currency) = o.currency desc,

@@ -29,9 +29,9 @@ def take_in(log: Log, events: Sequence[StripeEventReceived], meta: Meta) -> list
     """Append the events whose ids are new, in one transaction; one answer for each, in order.
 
     Ids are an account's: two accounts may have the same. Events of one id among `events` are
-    compared with each other as well: the first is stored. A conflict goes on record, each content
-    once. Raises `StoreUnavailable`; whether the events were stored is then not known, and trying
-    again is safe.
+    compared with each other as well: the first is stored. A conflict goes on record, once for the
+    same bytes. Raises `StoreUnavailable`; whether the events were stored is then not known, and
+    trying again is safe.
     """
     streams = _streams(log, events)
     positions = log.append_new(list(map(_entry, streams, events, repeat(meta))))

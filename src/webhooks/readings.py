@@ -67,7 +67,8 @@ def payment_facts(intent: PaymentIntent, event: Envelope, metadata_key: str) -> 
         failure_code=intent.last_payment_error.code if intent.last_payment_error else None,
     )
     attempts = [fact for charge in charges for fact in charge_facts(charge, event, metadata_key)]
-    return [payment, *_of_invoice(intent.invoice, intent.id, payment.charge_id), *attempts]
+    paid_by = payment.charge_id if received > 0 else None
+    return [payment, *_of_invoice(intent.invoice, intent.id, paid_by), *attempts]
 
 
 def charge_facts(charge: Charge, event: Envelope, metadata_key: str) -> list[Fact]:
@@ -97,7 +98,8 @@ def charge_facts(charge: Charge, event: Envelope, metadata_key: str) -> list[Fac
         failure_code=charge.failure_code,
     )
     payment_id = fact.payment_id or charge.id
-    facts: list[Fact] = [fact, *_of_invoice(charge.invoice, payment_id, charge.id)]
+    paid_by = charge.id if is_captured or fact.payment_id is None else None
+    facts: list[Fact] = [fact, *_of_invoice(charge.invoice, payment_id, paid_by)]
     if not is_captured:
         return facts
     return [*facts, *[_refund(refund, event, charge) for refund in _customer_refunds(charge)]]
@@ -158,10 +160,18 @@ def checkout_facts(session: CheckoutSession, event: Envelope, metadata_key: str)
         invoice_id=id_of(session.invoice),
         subscription_id=id_of(session.subscription),
         discount_minor=session.total_details.amount_discount if session.total_details else None,
-        nothing_due=session.payment_status == "no_payment_required" and session.mode != "setup",
+        nothing_due=_is_nothing_due(session),
     )
     paying = ("payment_status", session.payment_status, PAYMENT_STATUSES)
     return [fact, *unknown_words("checkout", session.id, paying)]
+
+
+def _is_nothing_due(session: CheckoutSession) -> bool:
+    """What a page of 0 is called differs by its mode: `no_payment_required` or `paid`."""
+    if session.mode == "setup":
+        return False
+    is_for_nothing = session.payment_status == "paid" and session.amount_total == 0
+    return is_for_nothing or session.payment_status == "no_payment_required"
 
 
 def customer_facts(customer: Customer, event: Envelope, _metadata_key: str) -> list[Fact]:

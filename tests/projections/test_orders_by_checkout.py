@@ -37,8 +37,8 @@ EXPIRED = OrderExpired(order_id="A1")
 
 def page(state: type[CheckoutFact] = CheckoutPaid, **fields: Any) -> CheckoutFact:
     """A payment page for order A1 over 10.00."""
-    about = {"order_id": "A1", "currency": "gbp", "total_minor": 1000, "mode": "payment"}
-    return state(session_id="cs_1", created_at=NOON, **(about | fields))
+    about = {"session_id": "cs_1", "order_id": "A1", "currency": "gbp", "total_minor": 1000}
+    return state(created_at=NOON, **(about | {"mode": "payment"} | fields))
 
 
 def intent(state: type[PaymentFact], received_minor: int = 0, **fields: Any) -> PaymentFact:
@@ -89,6 +89,14 @@ CASES: dict[str, tuple[list[AnyFact], tuple[str, str, int, int, int]]] = {
     "one of two pages is paid": (
         [page(total_minor=500), charge(500)],
         ("pending", "partially_paid", 500, 0, 500),
+    ),
+    "each of two pages took something off": (
+        [
+            page(total_minor=450, discount_minor=50),
+            page(total_minor=450, discount_minor=50, session_id="cs_2"),
+            charge(900),
+        ],
+        ("paid", "paid", 900, 100, 0),
     ),
     "free, and paid all the same": ([FREE, charge(1000)], ("paid", "paid", 1000, 1000, 0)),
 }
@@ -203,6 +211,15 @@ UNDER_WAY: dict[str, tuple[list[AnyFact], bool]] = {
         [page(mode="subscription", invoice_id="in_1")],
         True,
     ),
+    "a subscription's page, and the bank took its payment back": (
+        [
+            page(mode="subscription", invoice_id="in_1"),
+            PAYS,
+            intent(PaymentProcessing, order_id=None),
+            intent(PaymentCanceled, order_id=None),
+        ],
+        False,
+    ),
     "a page that keeps a card": ([page(mode="setup", total_minor=None)], False),
 }
 
@@ -215,6 +232,16 @@ def test_an_order_knows_whether_a_payment_is_under_way(
     for minutes, fact in enumerate(facts, 5):
         models.take(fact, minutes=minutes)
     assert (models.one("orders", "waiting_at") is not None) == waits
+
+
+def test_a_page_whose_payment_is_another_orders_waits_no_longer_than_it(models: Models):
+    models.take(order()).take(order(order_id="B2"))
+    models.take(page(CheckoutCompleted, order_id="B2", payment_id="pi_1"))
+    models.take(intent(PaymentProcessing))
+    waits = "select order_id from orders where waiting_at is not null order by 1"
+    assert models.rows(waits) == [("A1",), ("B2",)]
+    models.take(intent(PaymentSucceeded, 1000))
+    assert models.rows(waits) == []
 
 
 def test_a_payment_is_under_way_since_stripe_last_said_so(models: Models):

@@ -9,6 +9,7 @@ from ledger.domain.billing_facts import InvoicePaymentFact
 from ledger.domain.events import Meta, OrderCanceled, Recorded
 from ledger.domain.facts import (
     ChargeCaptured,
+    CheckoutFact,
     CheckoutPaid,
     CustomerSeen,
     DisputeOpened,
@@ -265,6 +266,30 @@ def test_an_event_means_a_state(type_: str, obj: Json, state: str) -> None:
 )
 def test_everything_that_a_fact_carries(type_: str, obj: Json, fact: object) -> None:
     assert list(facts_of(type_, obj)) == [fact]
+
+
+@pytest.mark.parametrize(
+    ("status", "amount", "nothing_due"),
+    [
+        ("paid", 0, True),
+        ("no_payment_required", 1000, True),
+        ("paid", 1000, False),
+        ("unpaid", 0, False),
+    ],
+)
+def test_a_page_of_nothing_is_settled_by_either_word(
+    status: str, amount: int, *, nothing_due: bool
+) -> None:
+    page = session(mode="subscription", payment_status=status, amount_total=amount)
+    (fact,) = facts_of("checkout.session.completed", page)
+    assert isinstance(fact, CheckoutFact)
+    assert fact.nothing_due == nothing_due
+
+
+def test_a_failed_attempt_is_not_what_paid_an_invoice() -> None:
+    attempt = charge(id="ch_9", invoice="in_1", status="failed", paid=False, captured=False)
+    (named,) = [f for f in facts_of("charge.failed", attempt) if isinstance(f, InvoicePaymentFact)]
+    assert (named.payment_id, named.charge_id) == ("pi_1", None)
 
 
 def test_a_page_that_keeps_a_card_settles_nothing() -> None:

@@ -23,10 +23,14 @@ where s.completed_at < %(now)s - interval '1 hour' -- events come late, and in a
             and not exists (
                 select from invoice_payments as i
                 join payments as p on p.payment_id = i.payment_id
-                left join invoice_reports as r on r.invoice_id = i.invoice_id
-                where i.invoice_id = s.invoice_id or (
-                    s.invoice_id is null and r.opens_subscription
+                where i.invoice_id = s.invoice_id
+            )
+            and not exists (
+                select from invoice_reports as r
+                join invoice_payments as i on i.invoice_id = r.invoice_id
+                join payments as p on p.payment_id = i.payment_id
+                where s.invoice_id is null
                     and r.subscription_id = s.subscription_id
-                )
+                    and r.opens_subscription
             )
     end

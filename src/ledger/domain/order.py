@@ -47,6 +47,12 @@ from ledger.errors import (
 )
 
 PAYMENT_INTENT: Final = "pi_"
+AT_STRIPE: Final = {
+    "metadata": "its own metadata",
+    "reference": "the reference of its checkout",
+    "invoice": "the checkout of its invoice",
+}
+"""By what a payment is linked that is not the shop's own word."""
 """How the id of a payment begins that Stripe has not reported yet."""
 
 # ── States ──────────────────────────────────────────────────────────────────────────────────────
@@ -311,10 +317,10 @@ def _check_is_payment(command: LinkPayment) -> None:
 def _unlink(command: UnlinkPayment, order: KnownOrder) -> list[Change]:
     """Only the shop's own word can be taken back."""
     known = command.known
-    if known.order_id == command.order_id and known.linked_by in {"metadata", "reference"}:
+    if known.order_id == command.order_id and known.linked_by in AT_STRIPE:
         raise WrongState(
-            f"Payment {command.payment_id} names order {command.order_id} in its own"
-            f" {known.linked_by} at Stripe, which cannot be unlinked here; change it at Stripe."
+            f"Payment {command.payment_id} belongs to order {command.order_id} by"
+            f" {AT_STRIPE[known.linked_by]}, which cannot be unlinked here; change it at Stripe."
         )
     if command.payment_id not in order.sale.payments:
         raise UnknownPayment(

@@ -123,9 +123,10 @@ class ReturnLines(Struct, frozen=True, kw_only=True):
 class KnownPayment(Struct, frozen=True, kw_only=True):
     """What is known of a payment's id: whether it is one, and which order it belongs to.
 
-    `linked_by` says by whose word: Stripe's `metadata` or `reference`, or the `shop`'s. An id that
-    is a charge's is not a payment; `charge_of` is the payment that it is a charge of. `payment_id`
-    is the id among those of all accounts, where a connected account's was meant by less.
+    `linked_by` says by whose word: Stripe's (`metadata`, `reference`, `invoice`) or the `shop`'s.
+    An id that is a charge's is not a payment; `charge_of` is the payment that it is a charge of.
+    `payment_id` is the id among those of all accounts, where a connected account's was meant by
+    less.
     """
 
     payment_id: str | None = None

@@ -5,10 +5,9 @@ A page goes down from a position, so that it stays as it was while the log grows
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg.sql import SQL, Identifier
 
@@ -86,6 +85,13 @@ WORDS: Final = {
 }
 """Filters that have words of their own, and the words that are known whatever the log has."""
 
+_FITS: Final = """
+select
+    exists (select from unnest(%(known)s::text[]) as a ({name}) where {fits})
+    or exists (select from audit as a where {fits}) as fits
+"""
+"""Whether a filter fits a word that is known, or one that the log has; the first is quick."""
+
 UNREADABLE: Final = """
 select
     u.position, a.recorded_at, a.effective_at, u.event_id, u.type, u.cause
@@ -143,27 +149,23 @@ def search(
     }
     found = rows(cursor, LINES + conditions + _ORDER[asked.latest_first], **given)
     if not found:
-        _check_words(cursor, filters)
+        _check_words(cursor, filters, given)
     return found
 
 
-def _check_words(cursor: AnyCursor, filters: Mapping[str, str]) -> None:
-    """Stripe's events have kinds that we do not know before the log has one."""
-    for name, known in WORDS.items():
-        if (value := filters.get(name)) is None:
-            continue
-        query = SQL("select distinct {} as word from audit").format(Identifier(name))
-        there = cursor.execute(query).fetchall()
-        words = sorted({*known, *(row["word"] for row in there if row["word"])})
-        fits = value in words if name != "kind" else _fits(value, words)
-        if not fits:
-            raise unknown_word(name, value, words)
+def _check_words(cursor: AnyCursor, filters: Mapping[str, str], given: Mapping[str, Any]) -> None:
+    """Stripe's events have kinds that we do not know before the log has one.
 
-
-def _fits(pattern: str, words: Sequence[str]) -> bool:
-    """Whether any word fits a pattern in which only `*` means something else than itself."""
-    parts = map(re.escape, pattern.split("*"))
-    return any(map(re.compile(".*".join(parts)).fullmatch, words))
+    The database compares, as the search does: a statement ends in time, whatever the pattern is.
+    """
+    for name in WORDS.keys() & filters.keys():
+        known = {"known": list(WORDS[name]), **given}
+        (row,) = rows(cursor, _FITS.format(name=name, fits=FILTERS[name]), **known)
+        if not row["fits"]:
+            query = SQL("select distinct {} as word from audit").format(Identifier(name))
+            there = {each["word"] for each in cursor.execute(query).fetchall()}
+            words = sorted({*WORDS[name], *there} - {None})
+            raise unknown_word(name, filters[name], words)
 
 
 def between(log: Log, since: datetime | None, until: datetime | None) -> Span:

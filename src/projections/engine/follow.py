@@ -42,14 +42,13 @@ class Follower:
     def run(self, stop: Event, beat: Callable[[], None] = lambda: None) -> None:
         """Follow until told to stop; survives the loss of its connections and of leadership.
 
-        Calls `beat` between any two things that it does or waits for.
+        Calls `beat` before each stretch of events that it takes in, and each wait.
         """
         while not stop.is_set():
             beat()
             try:
                 with self._leading(stop, beat) as leader, self._listening() as bell:
                     while leader and not stop.is_set():
-                        beat()
                         if not leader.step():
                             _wait(bell)
             except (StoreUnavailable, psycopg.OperationalError) as error:
@@ -91,7 +90,7 @@ class Follower:
                 if stop.wait(POLL_SECONDS):
                     yield None
                     return
-            yield Leader(cursor, self.engine)
+            yield Leader(cursor, self.engine, beat)
 
     @contextmanager
     def _listening(self) -> Generator[psycopg.Connection]:
@@ -130,8 +129,11 @@ def _reached(states: Sequence[Standing], head: int) -> bool:
 class Leader:
     """What the one leading follower does with its connection."""
 
-    def __init__(self, cursor: AnyCursor, engine: Engine) -> None:
+    def __init__(
+        self, cursor: AnyCursor, engine: Engine, beat: Callable[[], None] = lambda: None
+    ) -> None:
         self.cursor = cursor
+        self.beat = beat
         self.log = engine.log
         self.registry = engine.registry
         self.reader = engine.reader
@@ -142,6 +144,7 @@ class Leader:
 
         Where some are ahead of the log, all that it does is to stop those: it counts as one.
         """
+        self.beat()
         states = positions.standings(self.cursor, self.registry, self.reader)
         if new := [s for s in states if s.state == "ahead" and s.stopped_at is None]:
             self._stop_ahead(new)
@@ -157,6 +160,7 @@ class Leader:
         return len(events)
 
     def _take_in(self, names: list[str], last: int, events: list[Recorded]) -> None:
+        self.beat()
         copy = self._copy(names)
         try:
             fold = copy.fold(events)

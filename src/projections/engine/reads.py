@@ -25,9 +25,13 @@ WAIT_SECONDS: Final = 5.0
 POLL_SECONDS: Final = 0.015
 
 REACHED: Final = """
-select min(position), string_agg(name, ', ') filter (where stopped_at is not null)
-from read_models.projections
-where name = any(%s)
+select
+    min(p.position),
+    string_agg(p.name, ', ') filter (where p.stopped_at is not null),
+    string_agg(p.name, ', ') filter (where p.position > h.position or p.stopped_at <= p.position)
+from read_models.projections as p
+cross join ledger.head as h
+where p.name = any(%s)
 """
 
 
@@ -138,7 +142,9 @@ class Reads:
         with self._pool.connection() as conn:
             row = conn.execute(REACHED, [names]).fetchone()
         assert row is not None, "an aggregate has one row"
-        reached, stopped = row
+        reached, stopped, ahead = row
+        if ahead:
+            raise ProjectionStopped(f"Ahead of the log: {ahead}; `ledger status` says why.")
         if reached is not None and reached >= position:
             return True
         if stopped:

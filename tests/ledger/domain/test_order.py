@@ -287,6 +287,7 @@ def test_decided(given: list[OrderEvent], when: OrderCommand, then: list[Change]
         ([PLACED], unlink(), UnknownPayment, "not linked to order A1"),
         ([PLACED, linked(), UNLINKED], unlink(), UnknownPayment, "not linked"),
         ([PLACED, linked()], unlink(order_id="A1", linked_by="metadata"), WrongState, "at Stripe"),
+        ([PLACED, linked()], unlink(order_id="A1", linked_by="invoice"), WrongState, "its invoice"),
         ([PLACED], refund(1, UNPAID), WrongState, "is pending"),
         ([PLACED], refund(0), InvalidCommand, "amount_minor"),
         ([PLACED], refund(3001), InvalidCommand, "amount_minor"),

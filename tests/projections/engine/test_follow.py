@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from threading import Event, Thread
 from typing import Any, LiteralString
 
@@ -14,6 +14,7 @@ from ledger.postgres.database import Database
 from projections.engine import positions
 from projections.engine.build import Engine
 from projections.engine.follow import Follower
+from projections.engine.reads import Reads
 from projections.engine.rebuild import rebuild
 from tests.projections.engine.toys import POISON, TOYS, PlainReader, correction, delivery
 from tests.support.damage import restore
@@ -171,18 +172,31 @@ def test_where_nothing_was_ever_built_it_begins_at_event_1(database: Database, l
     assert {state for state, _ in standing(changed).values()} == {"changed"}
 
 
+def read_after(engine: Engine, position: int) -> None:
+    """Read them as a command does that rests on them."""
+    with (
+        closing(Reads(engine, connections=1)) as reads,
+        reads.snapshot([each.name for each in engine.registry.projections], position),
+    ):
+        pass
+
+
 def test_read_models_ahead_of_a_restored_log_stop_until_they_are_rebuilt(engine: Engine):
     """An older dump of the log is put under them, and the log then grows past where they were."""
     engine.log.append([delivery("A", 1, 5), delivery("A", 2, 7), delivery("A", 3, 1)])
     assert Follower(engine).catch_up() == 3
     restore(engine.database, 1)
     assert set(standing(engine).values()) == {("ahead", 3)}
+    with pytest.raises(ProjectionStopped, match="Ahead of the log"):
+        read_after(engine, 1)
     with pytest.raises(ProjectionStopped):
         Follower(engine).catch_up()
     engine.log.append([delivery("B", version, 2) for version in range(1, 5)])
     with pytest.raises(ProjectionStopped):
         Follower(engine).catch_up()
     assert set(standing(engine).values()) == {("stopped", 3)}
+    with pytest.raises(ProjectionStopped, match="Ahead of the log"):
+        read_after(engine, 2)
     rebuild(engine)
     assert Follower(engine).catch_up() == 5
     assert rows(engine, "select sku, units from read_models.sums order by 1") == [
