@@ -37,8 +37,8 @@ EXPIRED = OrderExpired(order_id="A1")
 
 def page(state: type[CheckoutFact] = CheckoutPaid, **fields: Any) -> CheckoutFact:
     """A payment page for order A1 over 10.00."""
-    about = {"session_id": "cs_1", "order_id": "A1", "currency": "gbp", "total_minor": 1000}
-    return state(created_at=NOON, **(about | {"mode": "payment"} | fields))
+    about: dict[str, Any] = {"session_id": "cs_1", "order_id": "A1", "mode": "payment"}
+    return state(created_at=NOON, **(about | {"currency": "gbp", "total_minor": 1000} | fields))
 
 
 def intent(state: type[PaymentFact], received_minor: int = 0, **fields: Any) -> PaymentFact:
