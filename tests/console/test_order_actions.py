@@ -16,12 +16,15 @@ def payment(received: int, refunded: int = 0, pending: int = 0, currency: str = 
     }
 
 
-def order(state: str, *payments: Any, returned: int = 0, unallocated: bool = False) -> Any:
+def order(
+    state: str, *payments: Any, returned: int = 0, unallocated: bool = False, requested: int = 0
+) -> Any:
     return {
         "state": state,
         "currency": "gbp",
         "total_minor": 2000,
         "unallocated": unallocated,
+        "refund_requested_minor": requested,
         "lines": [{"quantity": 2, "returned": returned}],
         "payments": list(payments),
     }
@@ -31,6 +34,7 @@ PAID, GIVEN_BACK = payment(2000), payment(2000, refunded=2000)
 OFFERED = (
     (order("pending"), "cancel expire payments"),
     (order("pending", payment(500)), "refunds payments"),
+    (order("pending", payment(500), requested=500), "payments"),
     (order("paid", PAID), "fulfil refunds payments"),
     (order("paid", GIVEN_BACK), "cancel expire payments"),
     (order("fulfilled", PAID), "return refunds payments"),
@@ -50,6 +54,7 @@ def test_only_what_the_state_allows_is_offered(given: Any, offered: str) -> None
 LEFT = (
     (order("pending"), Refund(0, "gbp")),
     (order("paid", payment(2000, 500, 300), payment(100)), Refund(1300, "gbp")),
+    (order("paid", PAID, requested=500), Refund(1500, "gbp")),
     (order("paid", payment(700, currency="usd"), payment(2000)), Refund(2000, "gbp")),
     (order("pending", payment(700, currency="usd")), Refund(700, "usd")),
 )

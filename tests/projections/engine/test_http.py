@@ -268,7 +268,7 @@ def test_a_read_of_no_projection_waits_for_none(counter: Counter):
 def test_a_read_does_not_wait_for_what_stopped(counter: Counter):
     last = counter.follow()
     with counter.engine.database.connect("projector", autocommit=True) as conn:
-        positions.stop(conn.cursor(), ["orders"], last, "a test")
+        positions.stop(conn.cursor(), ["orders"], last + 1, "a test")
     assert counter.get("/orders", 503, after=last + 1)["code"] == "projection_stopped"
     assert counter.get("/orders", after=last)["items"] == []
 
