@@ -68,14 +68,8 @@ class Trial:
         return found
 
     def _strike(self, name: str, turn: int) -> float:
-        """Seconds from the fault's end until each service that it struck acknowledged again.
-
-        A process that was killed is struck when it dies, one that was held when it is let go.
-        """
-        struck_at = time.monotonic()
-        struck = FAULTS[name](self.world, turn, self.hold)
-        held = name in {"service stopped", "connections frozen"}
-        since = time.monotonic() if held else struck_at
+        """Strike; seconds until each service that was struck acknowledged again."""
+        struck, since = FAULTS[name](self.world, turn, self.hold)
         deadline = time.monotonic() + RECOVER_SECONDS
         while not all(self.known.last(service) > since for service in struck):
             assert time.monotonic() < deadline, f"no acknowledgement {RECOVER_SECONDS} s after it"
