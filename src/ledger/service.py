@@ -56,13 +56,14 @@ def make_engine(settings: Settings, database: Database, log: Log) -> Engine:
 
 
 @contextmanager
-def open_log(settings: Settings) -> Generator[tuple[Database, Log]]:
+def open_log(settings: Settings, *, migrates: bool = True) -> Generator[tuple[Database, Log]]:
     """The database of the settings and its log, open for the length of the block.
 
-    A loss of the database within the block becomes `StoreUnavailable`.
+    `migrates` is as for `open_database`. A loss of the database within the block becomes
+    `StoreUnavailable`.
     """
     with (
-        open_database(settings) as database,
+        open_database(settings, migrates=migrates) as database,
         store_errors(),
         closing(Log(database.conninfo("app"), limits=database.limits)) as log,
     ):
@@ -70,9 +71,9 @@ def open_log(settings: Settings) -> Generator[tuple[Database, Log]]:
 
 
 @contextmanager
-def open_engine(settings: Settings) -> Generator[Engine]:
+def open_engine(settings: Settings, *, migrates: bool = True) -> Generator[Engine]:
     """The engine of the settings, for the length of the block; raises what `open_log` raises."""
-    with open_log(settings) as (database, log):
+    with open_log(settings, migrates=migrates) as (database, log):
         yield make_engine(settings, database, log)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.cli.output import show
-from ledger.cli.parts import catch_up, ready
+from ledger.cli.parts import catch_up, may_make, ready
 
 if TYPE_CHECKING:
     from ledger.batch import Command
@@ -30,7 +30,7 @@ def open_desk() -> Generator[tuple[Settings, Log, Desk]]:
     from projections.engine.reads import Reads
 
     settings = ready()
-    with open_engine(settings) as engine, closing(Reads(engine)) as reads:
+    with open_engine(settings, migrates=may_make()) as engine, closing(Reads(engine)) as reads:
         catch_up(engine)
         yield settings, engine.log, Desk(engine.log, reads.money, reads.payment)
 

@@ -21,7 +21,13 @@ MAY_MAKE = frozenset(
     ("backfill", "demo", "follow", "import", "migrate", "serve", "stock define", "token issue")
 )
 """The verbs that make a ledger where there is none, because they may be the first thing that is
-done with it. Every other verb works on a ledger that exists, or says that there is none."""
+done with it, and that migrate one of an older version. Every other verb works on a ledger that
+exists and is of this version, or says that it is not."""
+
+
+def may_make() -> bool:
+    """Whether the verb that runs is one of `MAY_MAKE`."""
+    return VERB.get() in MAY_MAKE
 
 
 def ready() -> Settings:
@@ -34,7 +40,7 @@ def ready() -> Settings:
 
     loaded = settings.load()
     telemetry.configure("warning")
-    if VERB.get() not in MAY_MAKE:
+    if not may_make():
         with suppress(StoreUnavailable):  # the verb itself finds out, and says so
             check_ledger(loaded)
     return loaded
@@ -45,7 +51,7 @@ def engine() -> Generator[Engine]:
     """The engine of the settings, and the embedded database as long as nobody else runs it."""
     from ledger.service import open_engine
 
-    with open_engine(ready()) as opened:
+    with open_engine(ready(), migrates=may_make()) as opened:
         yield opened
 
 

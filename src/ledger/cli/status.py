@@ -61,9 +61,9 @@ def doctor(as_json: Json = False) -> None:
 
 @app.command(epilog="Example: DATABASE_URL=postgresql://… ledger migrate")
 def migrate(as_json: Json = False) -> None:
-    """Bring the database's schema up to date.
+    """Bring the database's schema up to date, or make a new one.
 
-    Every other verb does so too.
+    `serve` and `follow` do so too, as they start. A verb that only reads never does.
     """
     from ledger.postgres.database import open_database
 

@@ -9,7 +9,7 @@ import typer
 
 from ledger.cli.desk import Reason, operator
 from ledger.cli.output import Json, complain, show, table
-from ledger.cli.parts import ready
+from ledger.cli.parts import may_make, ready
 from ledger.domain.access import Role
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def issue(
     from ledger import tokens
     from ledger.service import open_log
 
-    with open_log(ready()) as (_, log):
+    with open_log(ready(), migrates=may_make()) as (_, log):
         issued = tokens.issue(
             log,
             role,
@@ -61,7 +61,7 @@ def list_tokens(as_json: Json = False) -> None:
     from ledger.service import open_log
     from ledger.tokens import listing
 
-    with open_log(ready()) as (_, log):
+    with open_log(ready(), migrates=may_make()) as (_, log):
         lines = listing(log)
     heads = ["=id", "role", "name", "customer", "state", "=issued (UTC)", "by", "=expires", "why"]
     show(
@@ -97,7 +97,7 @@ def revoke(
     from ledger import tokens
     from ledger.service import open_log
 
-    with open_log(ready()) as (_, log):
+    with open_log(ready(), migrates=may_make()) as (_, log):
         position = tokens.revoke(log, token, operator(reason))
     show(
         {"token_id": token, "position": position},

@@ -16,7 +16,7 @@ from psycopg_pool import ConnectionPool
 from ledger import waits
 from ledger.errors import NoLedger
 from ledger.postgres.failures import store_errors
-from ledger.postgres.migrate import LOCK_SECONDS, migrate
+from ledger.postgres.migrate import LOCK_SECONDS, check_migrated, migrate
 from ledger.postgres.session import MARGIN_SECONDS, Session
 from ledger.postgres.supervisor import EmbeddedPostgres
 from ledger.waits import USUAL, Limits
@@ -192,11 +192,12 @@ def _no_ledger(settings: Settings) -> NoLedger:
 
 
 @contextmanager
-def open_database(settings: Settings) -> Generator[Database]:
-    """The database of the settings, migrated: `DATABASE_URL`, or the embedded one of `LEDGER_HOME`.
+def open_database(settings: Settings, *, migrates: bool = True) -> Generator[Database]:
+    """The database of the settings: `DATABASE_URL`, or the embedded one of `LEDGER_HOME`.
 
-    The embedded server runs at least as long as the block. Raises `StoreUnavailable`,
-    `PostgresError` or `MigrationError`.
+    It is migrated first; without `migrates`, one that would have to be is refused. The embedded
+    server runs at least as long as the block. Raises `StoreUnavailable`, `PostgresError` or
+    `MigrationError`.
     """
     with ExitStack() as stack:
         if settings.database_url is not None:
@@ -211,7 +212,7 @@ def open_database(settings: Settings) -> Generator[Database]:
         with _connect(
             database.admin_conninfo, autocommit=True, patience=LOCK_SECONDS + MARGIN_SECONDS
         ) as admin:
-            migrate(admin)
+            (migrate if migrates else check_migrated)(admin)
             if embedded:
                 let_roles_log_in(admin)
         yield database

@@ -84,6 +84,16 @@ def _check_server(conn: psycopg.Connection) -> None:
         )
 
 
+def check_migrated(conn: psycopg.Connection) -> None:
+    """Raise `MigrationError` where `migrate` would apply something, or would raise it."""
+    _check_server(conn)
+    if missing := pending(conn):
+        raise MigrationError(
+            f"The database's schema is of an older version: {', '.join(missing)} not applied."
+            " Run `ledger migrate`; `ledger serve` and `ledger follow` do so as they start."
+        )
+
+
 def pending(conn: psycopg.Connection, folder: Traversable = MIGRATIONS) -> list[str]:
     """Names of the migrations that `migrate` would apply; it raises what `migrate` would raise.
 

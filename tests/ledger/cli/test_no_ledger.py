@@ -1,4 +1,4 @@
-"""Only verbs that may be a ledger's first one make it; all others say that there is none."""
+"""Only verbs that may be a ledger's first one make or migrate it; all others refuse to."""
 
 import shlex
 from pathlib import Path
@@ -57,6 +57,24 @@ def test_a_verb_that_may_be_the_first_makes_one(
     monkeypatch.setenv("DATABASE_URL", empty_database.admin_conninfo)
     assert CliRunner().invoke(app, shlex.split(verb)).exit_code == 0
     assert CliRunner().invoke(app, ["status", "--json"]).exit_code == 0
+
+
+def test_no_other_verb_migrates_a_ledger_of_an_older_version(
+    environment: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database.admin_conninfo)
+    with psycopg.connect(database.admin_conninfo, autocommit=True) as conn:
+        conn.execute("delete from ledger.ledger_migrations where name = '0013_sessions.sql'")
+        for verb in sorted({*OTHERS} - {"doctor"}):
+            result = CliRunner().invoke(app, arguments(verb))
+            assert result.exit_code == 3, (verb, result.output, result.exception)
+            words = " ".join(result.stderr.split())
+            assert "0013_sessions.sql not applied. Run `ledger migrate`" in words, verb
+        found = CliRunner().invoke(app, ["doctor", "--json"])
+        assert found.exit_code == 1
+        assert "0013_sessions.sql not applied" in found.stdout
+        applied = conn.execute("select max(name) from ledger.ledger_migrations").fetchone()
+    assert applied == ("0007_long_names.sql",)
 
 
 def test_an_empty_ledger_is_no_proof(
