@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Final
 
 from starlette.requests import Request
@@ -200,7 +199,7 @@ routes = [
 
 def window_of(request: Request, query: WindowQuery) -> Window:
     """The days that a call asks for; today is that of the reporting zone."""
-    today = day_of(datetime.now(UTC), request.state.settings.ledger_time_zone)
+    today = day_of(request.state.log.clocks.earlier(), request.state.settings.ledger_time_zone)
     return parse(today, window=query.window, first=query.first, last=query.last)
 
 

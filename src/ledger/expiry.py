@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from threading import Event
 from typing import Final
 
@@ -72,14 +72,8 @@ class Expiry:
         Due is what both the service's clock and the database's say is due: one that is fast ends
         no reservation early.
         """
-        while not stop.is_set() and self.expire(self._earlier()):
+        while not stop.is_set() and self.expire(self._reads.engine.log.now()):
             pass
-
-    def _earlier(self) -> datetime:
-        with self._reads.snapshot() as cursor:
-            row = cursor.execute("select clock_timestamp() as now").fetchone()
-        assert row is not None, "select answers a row"
-        return min(datetime.now(UTC), row["now"])
 
     def overdue(self, now: datetime, limit: int) -> list[str]:
         """Ids of the orders that are due, as known at the head of the log, longest due first."""

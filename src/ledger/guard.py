@@ -84,7 +84,7 @@ class Guard:
         """
         token = await self._token(request)
         request.state.identity = identity = _holder(token)
-        if cause := token.invalid_because(datetime.now(UTC)):
+        if cause := token.invalid_because(self._log.clocks.earlier()):
             await run_in_threadpool(self.refuse, request, surface, cause)
             raise Unauthorized(f"This access token is {cause}; `ledger token issue` makes another.")
         if not self.permits(identity, surface):

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Final, NamedTuple, get_args
 
 from msgspec import Struct
@@ -14,6 +15,7 @@ from starlette.routing import Route
 
 from ledger import waits
 from ledger.access import Surface
+from ledger.clocks import Lag
 from ledger.domain.events import Severity
 from ledger.errors import StoreUnavailable
 from ledger.openapi import Shape, operation
@@ -32,7 +34,7 @@ MEMORY_SECONDS: Final = 1.0
 STORE_UP = Gauge("ledger_store_up", "1 while the database answers.")
 HEAD_POSITION = Gauge("ledger_head_position", "The last position of the log.")
 LAG_EVENTS = Gauge("ledger_lag_events", "Events that a read model that follows has yet to take in.")
-LAG_SECONDS = Gauge("ledger_lag_seconds", "How long the first of them has waited.")
+LAG_SECONDS = Gauge("ledger_lag_seconds", "How long the first of them was seen to wait.")
 HALTED = Gauge("ledger_projections_halted", "Projections that do not follow.")
 OPEN_ISSUES = Gauge("ledger_open_issues", "Issues that are open, by severity.", ["severity"])
 
@@ -44,7 +46,7 @@ group by severity
 """
 HEAD: Final = "select position from ledger.head"
 WAITING: Final = """
-select greatest(0, extract(epoch from clock_timestamp() - recorded_at))::float8
+select recorded_at
 from ledger.stored_events
 where notification_id = %s
 """
@@ -53,15 +55,18 @@ where notification_id = %s
 class Health(Struct, frozen=True):
     """Where log and read models stand.
 
-    `lag_events` were appended and are not in every read model yet; the first of them has waited
-    for `lag_seconds`. A projection that does not follow counts for neither: it is in `halted`.
-    `append_seconds` is how long the oldest append of this process has waited.
+    `lag_events` were appended and are not in every read model yet; the first of them was recorded
+    at `waiting_since`, by the database's clock. A projection that does not follow does not count:
+    it is in `halted`. `lag_seconds` is how long this process has seen the first of them wait, and
+    `append_seconds` how long its oldest append has waited: neither goes by a clock that may jump,
+    and a first look knows of no lag.
     """
 
     head: int
     lag_events: int
-    lag_seconds: float
+    waiting_since: datetime | None
     projections: list[Standing]
+    lag_seconds: float = 0.0
     append_seconds: float = 0.0
 
     @property
@@ -87,7 +92,7 @@ def survey(cursor: AnyCursor, registry: Registry, reader: Reader) -> Health:
     head: int = row[0]
     slowest = min((s.position for s in states if s.state == "following"), default=head)
     waiting = cursor.execute(WAITING, [slowest + 1]).fetchone()
-    return Health(head, max(0, head - slowest), waiting[0] if waiting else 0.0, states)
+    return Health(head, max(0, head - slowest), waiting[0] if waiting else None, states)
 
 
 # ── Over HTTP ───────────────────────────────────────────────────────────────────────────────────
@@ -110,8 +115,8 @@ class Halted(Shape):
 class Readiness(Shape):
     """What `/readyz` answers; `head` is the log's last position.
 
-    `lag_seconds` is how long an event waits to be read, `append_seconds` how long one waits here to
-    be appended.
+    `lag_seconds` is how long this process has seen an event wait to be read, `append_seconds` how
+    long one waits here to be appended; no clock that is set changes them.
     """
 
     ready: bool
@@ -189,6 +194,7 @@ class Watch:
         self._thread = ThreadPoolExecutor(1, "health")
         self._looking: asyncio.Future[Seen] | None = None
         self._seen: Seen | None = None
+        self._lag = Lag()
         self._at = float("-inf")
 
     def close(self) -> None:
@@ -207,7 +213,9 @@ class Watch:
     def _look(self) -> Seen:
         began = time.monotonic()
         try:
-            found: Health | StoreUnavailable = look(self._engine)
+            health = look(self._engine)
+            seconds = self._lag.seconds(health.head, health.head - health.lag_events)
+            found: Health | StoreUnavailable = replace(health, lag_seconds=seconds)
             _measure(found)
             if "issues" not in {standing.name for standing in found.halted}:
                 _count_issues(self._engine)

@@ -49,6 +49,7 @@ from ledger.errors import (
     WrongState,
 )
 from ledger.guard import is_hidden
+from ledger.log import Log
 from ledger.openapi import Endpoint, Handler, Shape, operation
 from ledger.settings import Settings
 from ledger.shapes import (
@@ -106,7 +107,7 @@ def place_order(request: Request, body: OrderBody) -> OrderAnswer:
         at=now,
         currency=body.currency,
         lines=tuple(line.line() for line in body.lines),
-        expires_at=now + timedelta(minutes=settings.ledger_reservation_minutes),
+        expires_at=_until(request, settings.ledger_reservation_minutes),
         customer_id=customer_id,
         email=body.email,
         shipping_minor=body.shipping_minor,
@@ -327,6 +328,12 @@ def _order_id(request: Request) -> str:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _until(request: Request, minutes: int) -> datetime:
+    """So many minutes from now, by whichever clock is ahead."""
+    log: Log = request.state.log
+    return log.clocks.later() + timedelta(minutes=minutes)
 
 
 def _order(result: Result) -> OrderAnswer:

@@ -26,6 +26,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row, tuple_row
 from psycopg_pool import ConnectionPool
 
+from ledger.clocks import Clocks
 from ledger.domain.events import (
     CATALOGUE,
     Entry,
@@ -195,7 +196,7 @@ select coalesce(
 )
 """
 END = "select coalesce(max(notification_id), 0) from ledger.stored_events"
-STATE = HEAD.rstrip() + ", ledger.epoch()"
+STATE = HEAD.rstrip() + ", ledger.epoch(), clock_timestamp()"
 RECORDED_BY = """
 select least(greatest(recorded_at, '0001-01-02 00:00Z'), '9999-12-30 00:00Z')
 from ledger.stored_events
@@ -248,6 +249,7 @@ class Log(Application[str]):
         self._conninfo = conninfo_to_dict(conninfo)
         self.limits = limits
         self.pending = Pending()
+        self.clocks = Clocks()
         given = {
             "POSTGRES_DBNAME": str(self._conninfo.get("dbname") or "ledger"),
             "POSTGRES_HOST": str(self._conninfo.get("host") or ""),
@@ -340,11 +342,18 @@ class Log(Application[str]):
         return self._value(VERSION, stream) or 0
 
     def state(self) -> LogState:
-        """Where the log ends, and in which epoch of the ledger that was."""
+        """Where the log ends, and in which epoch of the ledger that was; `clocks` hear the time."""
         with within(self.limits.write), self._reaching(), self._cursor() as cursor:
             row = cursor.execute(STATE, prepare=True).fetchone()
         assert row is not None, "the head has one row"
-        return LogState(*row)
+        head, epoch, now = row
+        self.clocks.hear(now)
+        return LogState(head, epoch)
+
+    def now(self) -> datetime:
+        """The earlier of the service's time and the database's, which is asked for it."""
+        self.state()
+        return self.clocks.earlier()
 
     def position_at(self, time: datetime) -> int:
         """The last position recorded at or before a time; recorded times never decrease."""

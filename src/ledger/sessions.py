@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
 
@@ -15,16 +16,19 @@ CONNECTIONS: Final = 4
 
 BEGIN: Final = """
 with over as (
-    delete from ledger.sessions where expires_at <= clock_timestamp()
+    delete from ledger.sessions where expires_at <= least(clock_timestamp(), %(now)s)
 )
 insert into ledger.sessions (secret_sha256, token_id, expires_at)
-values (%s, %s, clock_timestamp() + make_interval(secs => %s))
+values (
+    %(secret)s, %(token)s,
+    greatest(clock_timestamp(), %(now)s) + make_interval(secs => %(seconds)s)
+)
 """
 FIND: Final = """
 select given.place - 1, s.token_id
-from unnest(%s::bytea[]) with ordinality as given (secret_sha256, place)
+from unnest(%(secrets)s::bytea[]) with ordinality as given (secret_sha256, place)
 join ledger.sessions as s using (secret_sha256)
-where s.expires_at > clock_timestamp()
+where s.expires_at > least(clock_timestamp(), %(now)s)
 order by given.place
 limit 1
 """
@@ -34,6 +38,7 @@ END: Final = "delete from ledger.sessions where secret_sha256 = any(%s)"
 class Sessions:
     """The sessions of the console, over a few connections of their own.
 
+    A session is over when both the service's clock and the database's say so.
     The database holds the SHA-256 of a session's secret, which is 32 random bytes. Every method
     raises `StoreUnavailable`.
     """
@@ -49,7 +54,8 @@ class Sessions:
         """Begin a session of twelve hours; answers its secret."""
         secret = secrets.token_urlsafe(32)
         with reaching(self._pool), self._pool.connection() as conn:
-            conn.execute(BEGIN, [_digest(secret), token_id, LIFETIME_SECONDS])
+            given = {"secret": _digest(secret), "token": token_id, "seconds": LIFETIME_SECONDS}
+            conn.execute(BEGIN, given | {"now": datetime.now(UTC)})
         return secret
 
     def find(self, given: Sequence[str]) -> tuple[str, str] | None:
@@ -57,7 +63,8 @@ class Sessions:
         if not given:
             return None
         with reaching(self._pool), self._pool.connection() as conn:
-            row = conn.execute(FIND, [[_digest(secret) for secret in given]]).fetchone()
+            asked = {"secrets": [_digest(secret) for secret in given], "now": datetime.now(UTC)}
+            row = conn.execute(FIND, asked).fetchone()
         return None if row is None else (given[int(row[0])], row[1])
 
     def end(self, given: Sequence[str]) -> None:

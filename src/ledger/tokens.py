@@ -160,7 +160,7 @@ def issue(
     lifetime: timedelta | None = None,
 ) -> NewToken:
     """Issue a token; raises a `Refused` where role, name, customer and lifetime do not fit."""
-    token, command = _new(role, name, customer_id, lifetime)
+    token, command = _new(log, role, name, customer_id, lifetime)
     position = Issued(log).execute(command, meta)
     assert position is not None, "a token's id is new"
     return NewToken(command.token_id, token, command.expires_at, position)
@@ -174,7 +174,7 @@ def issue_first(
     `keep` writes the token down before it is issued: nobody could read it afterwards.
     Raises `StoreUnavailable`.
     """
-    token, command = _new(role, name, None, None)
+    token, command = _new(log, role, name, None, None)
     keep(token)
     entries = [Entry(STREAM, 1, event, command.at, meta) for event in decide(command, None)]
     try:
@@ -184,10 +184,11 @@ def issue_first(
 
 
 def _new(
-    role: Role, name: str, customer_id: str | None, lifetime: timedelta | None
+    log: Log, role: Role, name: str, customer_id: str | None, lifetime: timedelta | None
 ) -> tuple[str, IssueToken]:
-    """A token, and the command that issues it."""
-    token, now = new_token(), datetime.now(UTC)
+    """A token, and the command that issues it; it lasts by whichever clock is ahead."""
+    log.state()
+    token, now = new_token(), log.clocks.later()
     token_sha256 = digest(token)
     assert token_sha256 is not None, "what is made here has the right shape"
     return token, IssueToken(
@@ -231,10 +232,11 @@ class TokenLine(Struct, frozen=True, kw_only=True):
 def listing(log: Log) -> list[TokenLine]:
     """All tokens that were ever issued, the oldest first."""
     lines: dict[str, TokenLine] = {}
+    now = log.now()
     for recorded in log.stream(STREAM):
         match recorded.event:
             case TokenIssued() as issued:
-                lines[issued.token_id] = _issued(issued, recorded)
+                lines[issued.token_id] = _issued(issued, recorded, now)
             case UnreadableEvent():
                 pass  # `ledger verify` names it
             case TokenRevoked(token_id=token_id):
@@ -244,8 +246,8 @@ def listing(log: Log) -> list[TokenLine]:
     return list(lines.values())
 
 
-def _issued(event: TokenIssued, recorded: Recorded) -> TokenLine:
-    expired = event.expires_at is not None and event.expires_at <= datetime.now(UTC)
+def _issued(event: TokenIssued, recorded: Recorded, now: datetime) -> TokenLine:
+    expired = event.expires_at is not None and event.expires_at <= now
     return TokenLine(
         position=recorded.position,
         token_id=event.token_id,

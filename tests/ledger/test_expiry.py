@@ -264,6 +264,6 @@ def test_a_fast_clock_of_the_service_ends_no_reservation(
     )
     world.desk.execute(young, SHOP)
     world.follow()
-    monkeypatch.setattr("ledger.expiry.datetime", Fast)
+    monkeypatch.setattr("ledger.clocks.datetime", Fast)
     world.expiry.run(Event())
     assert world.expired() == []

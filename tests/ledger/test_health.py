@@ -11,7 +11,7 @@ from ledger.errors import StoreUnavailable
 from ledger.health import Health, Watch
 from projections.engine.build import Engine
 
-WELL = Health(head=7, lag_events=0, lag_seconds=0.0, projections=[])
+WELL = Health(head=7, lag_events=0, waiting_since=None, projections=[])
 
 
 class Eyes:

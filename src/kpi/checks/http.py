@@ -133,7 +133,7 @@ def run_all_checks(request: Request, query: RunQuery) -> RunAnswer:
     engine: Engine = request.state.engine
     _catch_up(reads_of(request), engine)
     report = run_checks(
-        engine, datetime.now(UTC), meta_of(request), limits=Limits.of(request.state.settings)
+        engine, engine.log.now(), meta_of(request), limits=Limits.of(request.state.settings)
     )
     return RunAnswer(
         position=report.position,

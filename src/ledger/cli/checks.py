@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -39,7 +38,7 @@ def run(
     with engine() as opened:
         catch_up(opened)
         limits = Limits.of(settings.load())
-        report = run_checks(opened, datetime.now(UTC), operator(None), limits=limits)
+        report = run_checks(opened, opened.log.now(), operator(None), limits=limits)
         catch_up(opened)
     show(_document(report, top), lambda: _view(report, top), as_json=as_json)
     for outcome in report.crashed:

@@ -241,14 +241,17 @@ def _access(database: Database) -> Finding:
 
 
 def _projections(settings: Settings) -> Finding:
-    from ledger.health import look
+    from ledger.health import TOO_LATE_SECONDS, look
 
     with open_engine(settings, migrates=False) as engine:
         health = look(engine)
+        now = engine.log.now()
     if health.halted:
         found = "; ".join(f"{s.name} {s.state}: {s.because}" for s in health.halted)
         return Finding("wrong", "projections", found)
     found = f"{len(health.projections)} follow, {health.lag_events:,} events behind {health.head:,}"
-    if not health.ready:
-        found += f", the first since {health.lag_seconds:,.0f} s: does anybody follow?"
-    return Finding("fine" if health.ready else "wrong", "projections", found)
+    since, longest = health.waiting_since, timedelta(seconds=TOO_LATE_SECONDS)
+    if since is None or now - since < longest:
+        return Finding("fine", "projections", found)
+    found += f", the first since {since:%F %T} UTC: does anybody follow?"
+    return Finding("wrong", "projections", found)

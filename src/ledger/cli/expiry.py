@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,7 +34,7 @@ def expire(
     The service does so by itself, every LEDGER_EXPIRE_SECONDS.
     """
     with _open_expiry() as (opened, expiry):
-        orders = _due(expiry) if dry_run else _expired(opened, expiry)
+        orders = _due(opened, expiry) if dry_run else _expired(opened, expiry)
     verb = "due" if dry_run else "expired"
     show(
         {verb: orders},
@@ -57,14 +57,14 @@ def _open_expiry() -> Generator[tuple[Engine, Expiry]]:
         yield opened, Expiry(desk, reads, operator(REASON), longest_payment=longest)
 
 
-def _due(expiry: Expiry) -> list[str]:
-    return expiry.overdue(datetime.now(UTC), MOST_SHOWN)
+def _due(opened: Engine, expiry: Expiry) -> list[str]:
+    return expiry.overdue(opened.log.now(), MOST_SHOWN)
 
 
 def _expired(opened: Engine, expiry: Expiry) -> list[str]:
     """All that are due, a batch at a time; nobody else may be following meanwhile."""
     orders: list[str] = []
-    while batch := expiry.expire(datetime.now(UTC)):
+    while batch := expiry.expire(opened.log.now()):
         orders += batch
         catch_up(opened)
     return orders

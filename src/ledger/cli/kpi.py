@@ -89,7 +89,7 @@ def snapshot(
 
     with engine() as opened:
         catch_up(opened)
-        taken = take(opened, _today(opened), datetime.now(UTC), days)
+        taken = take(opened, _today(opened), opened.log.now(), days)
     show(taken._asdict(), lambda: _taken(taken), as_json=as_json)
 
 
@@ -107,7 +107,7 @@ def verify(
     from kpi.snapshots import prove
 
     with engine() as opened, progress("proving", as_json=as_json) as report:
-        proven = prove(opened, datetime.now(UTC), position, report)
+        proven = prove(opened, opened.log.now(), position, report)
     show(proven._asdict(), lambda: "\n".join(_verdict(proven)), as_json=as_json)
     if proven.differences:
         raise typer.Exit(BAD_ANSWER)
@@ -125,7 +125,7 @@ def _today(opened: Engine) -> Any:
 
     from kpi.windows import day_of
 
-    return day_of(datetime.now(UTC), ZoneInfo(opened.database.time_zone))
+    return day_of(opened.log.now(), ZoneInfo(opened.database.time_zone))
 
 
 def _report(

@@ -62,12 +62,13 @@ def place(
     if len({sku for sku, _, _ in wanted}) < len(wanted):
         raise typer.BadParameter("each SKU once; add its units up", param_hint="line")
     with open_desk() as (settings, log, desk):
+        log.state()
         command = PlaceOrder(
             order_id=order_id or uuid4().hex,
             at=now,
             currency=currency.lower(),
             lines=tuple(_line(log, *each, currency.lower()) for each in wanted),
-            expires_at=now + timedelta(minutes=settings.ledger_reservation_minutes),
+            expires_at=log.clocks.later() + timedelta(minutes=settings.ledger_reservation_minutes),
             customer_id=customer,
             email=email,
             shipping_minor=shipping,

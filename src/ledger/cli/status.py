@@ -92,7 +92,7 @@ def _document(health: Health, versions: dict[str, str]) -> dict[str, Any]:
     return {
         "head": health.head,
         "lag_events": health.lag_events,
-        "lag_seconds": health.lag_seconds,
+        "waiting_since": health.waiting_since,
         "ready": health.ready,
         "projections": [standing._asdict() for standing in health.projections],
         "versions": versions,
@@ -114,10 +114,8 @@ def _view(ledger: str, health: Health, versions: dict[str, str]) -> RenderableTy
 
 def _summary(health: Health, versions: dict[str, str]) -> Iterator[str]:
     yield f"head      {health.head:,}"
-    lag = (
-        f"{health.lag_events:,} events, {health.lag_seconds:.1f} s" if health.lag_events else "none"
-    )
-    yield f"lag       {lag}"
+    since = f", the first since {health.waiting_since:%F %T} UTC" if health.waiting_since else ""
+    yield f"lag       {f'{health.lag_events:,} events' if health.lag_events else 'none'}{since}"
     yield f"versions  {', '.join(f'{name} {number}' for name, number in versions.items())}"
 
 

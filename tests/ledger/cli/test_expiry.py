@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ledger.cli import expiry
 from ledger.expiry import REASON
+from ledger.log import Log
 from tests.ledger.cli.conftest import Run
 
 RunJson = Callable[..., Any]
@@ -26,12 +26,7 @@ def orders(run: Run) -> list[str]:
 
 @pytest.fixture
 def an_hour_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Clock(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> datetime:
-            return datetime.now(tz or UTC) + timedelta(hours=1)
-
-    monkeypatch.setattr(expiry, "datetime", Clock)
+    monkeypatch.setattr(Log, "now", lambda _: datetime.now(UTC) + timedelta(hours=1))
 
 
 def test_nothing_is_due_while_reservations_last(

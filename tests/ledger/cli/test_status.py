@@ -19,10 +19,11 @@ def test_status_shows_head_lag_and_versions(run: Run, run_json: RunJson) -> None
     run("stock", "define", "MUG", "--name", "Mug", "--price", "1.00 gbp")
     document = run_json("status")
     assert (document["head"], document["lag_events"], document["ready"]) == (1, 1, True)
+    assert document["waiting_since"]
     assert document["versions"].keys() == {"ledger", "python", "postgresql"}
     run("follow", "--once")
     document = run_json("status")
-    assert (document["lag_events"], document["lag_seconds"]) == (0, 0)
+    assert (document["lag_events"], document["waiting_since"]) == (0, None)
     assert {p["position"] for p in document["projections"]} == {1}
 
 
