@@ -94,9 +94,7 @@ with recursive related (kind, id) as (
 select distinct position
 from related
 join links using (kind, id)
-where position > %(after)s
-order by position
-limit %(limit)s
+where position > %(after)s and position < %(before)s
 """
 """Positions of the events that touched some objects or, for an order, its payments and theirs."""
 

@@ -82,7 +82,7 @@ class StockMovement(Row):
     order_id: str | None
     reason: str | None
     actor: str
-    at: datetime
+    moved_at: datetime
     on_hand_after: int
     available_after: int
 
@@ -213,13 +213,12 @@ projection = Projection(
                 StockMovement,
                 """
                 select
-                    position, kind, quantity, on_hand, held, order_id, reason, actor, at,
+                    position, kind, quantity, on_hand, held, order_id, reason, actor,
+                    at as moved_at,
                     sum(on_hand) over (order by position)::bigint as on_hand_after,
                     sum(on_hand - held) over (order by position)::bigint as available_after
                 from stock_movements
-                where sku = %(id)s and position < %(before)s
-                order by position desc
-                limit %(limit)s
+                where sku = %(id)s
                 """,
             )
         },

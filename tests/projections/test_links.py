@@ -4,13 +4,14 @@ from ledger.domain.billing_facts import CouponFact, InvoiceOpen, InvoicePaymentF
 from ledger.domain.events import PaymentLinked, StockReserved
 from ledger.domain.facts import CheckoutPaid, RefundSucceeded, StripeEventRecorded
 from projections.engine.history import positions
+from projections.engine.listing import Positions
 from tests.projections.billing import discount, subscription, terms
 from tests.projections.models import NOON, Models, charge, order, refund
 
 
 def related(models: Models, kind: str, name: str, *, after: int = 0, limit: int = 99) -> list[int]:
     with models.dicts() as cursor:
-        return positions(cursor, kind, name, after, limit=limit)
+        return positions(cursor, kind, name, Positions(after, latest_first=False), limit=limit)
 
 
 def test_what_an_event_names_twice_is_one_link(models: Models):

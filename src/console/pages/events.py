@@ -14,6 +14,7 @@ import msgspec
 from starlette.responses import RedirectResponse, Response
 
 from console.api import Problem, part
+from console.lists import listed
 from console.pages.records import history
 from console.render import PAGES
 from console.visit import SEE_OTHER, Visit, view
@@ -24,7 +25,6 @@ TIMES: Final = ("recorded_after", "recorded_before")
 MOST_CAUSED: Final = 50
 
 Shown = dict[str, Any]
-_NOTHING: Final[Shown] = {"items": [], "next": None}
 
 
 # ── Searching ───────────────────────────────────────────────────────────────────────────────────
@@ -37,24 +37,14 @@ async def events(visit: Visit) -> Response:
         return RedirectResponse(f"{LIST}/{position}", SEE_OTHER)
     asked = {name: visit.query.get(name, "").strip() for name in (*TEXTS, *TIMES)}
     times = {name: _with_zone(asked[name], visit.zone) for name in TIMES}
-    try:
-        found, refusal = await _search(visit, **asked | times), None
-    except Problem as problem:
-        if problem.status != 422:
-            raise
-        found, refusal = _NOTHING, problem
-    status = refusal.status if refusal else 200
-    return visit.page("events.html", status, asked=asked, refusal=refusal, **found)
+    found = await listed(visit, "/audit", asked | times)
+    return visit.page("events.html", found.status, asked=asked, list=found)
 
 
 async def unreadable(visit: Visit) -> Response:
     """Stripe's events that could not be read, and why."""
-    found = await visit.api.get("/events/unreadable", cursor=visit.query.get("cursor"))
-    return visit.page("events_unreadable.html", **found)
-
-
-async def _search(visit: Visit, **asked: str) -> Shown:
-    return await visit.api.get("/audit", **asked, cursor=visit.query.get("cursor"))
+    found = await listed(visit, "/events/unreadable", {})
+    return visit.page("events_unreadable.html", found.status, list=found)
 
 
 def _with_zone(text: str, zone: str) -> str:

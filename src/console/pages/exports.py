@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from asyncio import gather
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
@@ -11,6 +10,7 @@ from starlette.responses import Response
 
 from console.api import Problem, part
 from console.handed import Handed
+from console.lists import Listed, listed
 from console.pages.orders import STATES
 from console.period import LENGTHS, window_of
 from console.visit import Visit, view
@@ -21,7 +21,12 @@ OF_WINDOW: Final = frozenset({"window", "from", "to"})
 
 async def exports(visit: Visit) -> Response:
     """A form for each export, and for those who may see evidence the log of all that were made."""
-    return await _page(visit, 200)
+    return await _page(visit, 200, log=await _log(visit))
+
+
+async def form(visit: Visit) -> Response:
+    """The forms, one of them filled in with the filters of the list that led here."""
+    return await _page(visit, 200, name=visit.request.path_params["name"], given=visit.query)
 
 
 async def download(visit: Visit) -> Response:
@@ -44,7 +49,8 @@ async def _refused(
     visit: Visit, name: str, fields: Mapping[str, str], problem: Problem
 ) -> Response:
     """The form again, as it was filled in, with why it gave nothing."""
-    return await _page(visit, problem.status, refused=problem, name=name, given=fields)
+    log = await _log(visit)
+    return await _page(visit, problem.status, refused=problem, name=name, given=fields, log=log)
 
 
 async def _told(visit: Visit, problem: Problem) -> Response:
@@ -58,11 +64,14 @@ async def _page(
     refused: Problem | None = None,
     name: str | None = None,
     given: Mapping[str, str] | None = None,
+    log: Listed | None = None,
 ) -> Response:
-    catalogue, log = await gather(visit.api.get("/exports"), _log(visit))
+    catalogue = await visit.api.get("/exports")
+    found: list[dict[str, Any]] = catalogue["items"]
+    found.sort(key=lambda export: export["name"] != name)
     return visit.page(
         "exports.html",
-        status,
+        log.status if log and log.refusal else status,
         catalogue=catalogue,
         lengths=LENGTHS,
         choices=STATES,
@@ -73,16 +82,17 @@ async def _page(
     )
 
 
-async def _log(visit: Visit) -> dict[str, Any] | None:
-    """Who exported what, the latest first."""
+async def _log(visit: Visit) -> Listed | None:
+    """Who exported what, the latest first unless sorted otherwise."""
     if not visit.may("see_evidence"):
         return None
     asked = {name: visit.query.get(name, "").strip() for name in LOG_FILTERS}
-    return await visit.api.get("/export_log", cursor=visit.query.get("cursor"), **asked)
+    return await listed(visit, "/export_log", asked)
 
 
 routes = [
     view("/console/exports", exports),
+    view("/console/exports/{name}/form", form),
     view("/console/exports/{name}", download, methods=("POST",)),
     view("/console/exports/{id}/manifest", manifest),
 ]

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from console.api import Problem, new_key, part
 from console.forms import IN_PLACE, Refusal, refused
 from console.kinds import LINKS
+from console.lists import Listed, listed
 from console.pages.records import history
 from console.visit import Visit, done, view
 
@@ -35,6 +36,7 @@ async def issues(visit: Visit) -> Response:
     )
     return visit.page(
         "issues.html",
+        found[0].status,
         asked=asked,
         severities=SEVERITIES,
         states=STATES,
@@ -84,12 +86,11 @@ async def run(visit: Visit) -> Response:
     return done(visit, LIST, _told(report))
 
 
-async def _of(visit: Visit, asked: dict[str, str]) -> dict[str, Any]:
+async def _of(visit: Visit, asked: dict[str, str]) -> Listed:
     """A page of one severity; only where it was asked for alone does it go on."""
-    alone = visit.query.get("severity")
-    paging = {"cursor": visit.query.get("cursor")} if alone else {"limit": FIRST}
-    found = await visit.api.get("/issues", **asked, **paging)
-    return found | {"many": len(found["items"])}
+    if visit.query.get("severity"):
+        return await listed(visit, "/issues", asked)
+    return await listed(visit, "/issues", asked, limit=FIRST, cursor=None)
 
 
 def _told(report: dict[str, Any]) -> str:

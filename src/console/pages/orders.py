@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from console.api import Problem, part
 from console.kinds import KINDS
+from console.lists import listed
 from console.visit import SEE_OTHER, Visit, view
 
 LIST: Final = "/console/orders"
@@ -32,25 +33,21 @@ STATES: Final = {
 }
 MAX_DIGITS: Final = 19
 TEXTS: Final = ("currency", "customer_id", "email")
-_NOTHING: Final[dict[str, Any]] = {"items": [], "next": None}
 
 
 async def orders(visit: Visit) -> Response:
-    """The newest orders that fit the filters, or the page of what a search names."""
+    """The orders that fit the filters, or the page of what a search names."""
     sought = visit.query.get("q", "").strip()
     if found := sought and await _search(visit, sought):
         return RedirectResponse(found, SEE_OTHER)
     asked = {name: visit.query.get(name, "").strip() for name in (*STATES, *TEXTS)}
-    asked["currency"] = asked["currency"].lower()
-    answer = _NOTHING if sought else await _list(visit, asked)
-    return visit.page("orders.html", asked=asked, choices=STATES, sought=sought, **answer)
+    found = await listed(visit, "/orders", asked)
+    return visit.page(
+        "orders.html", found.status, asked=asked, choices=STATES, sought=sought, list=found
+    )
 
 
 routes = [view(LIST, orders)]
-
-
-async def _list(visit: Visit, asked: dict[str, str]) -> dict[str, Any]:
-    return await visit.api.get("/orders", **asked, cursor=visit.query.get("cursor"))
 
 
 # ── Search ──────────────────────────────────────────────────────────────────────────────────────

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from console.api import Problem, new_key, part
 from console.forms import IN_PLACE, Refusal, refused
 from console.kinds import KINDS, LINKS, Kind, Related
+from console.lists import listed
 from console.visit import Visit, done, view
 
 PAGE_OF_EVENTS: Final = 50
@@ -22,11 +23,17 @@ PAYMENT: Final = KINDS["payment"]
 
 
 async def records(visit: Visit, kind: Kind) -> Response:
-    """The newest of a kind that fit the filters."""
+    """Those of a kind that fit the filters, the newest first unless sorted otherwise."""
     asked = {name: visit.query.get(name, "").strip() for name in kind.filters}
-    found = await visit.api.get(f"/{kind.path}", **asked, cursor=visit.query.get("cursor"))
+    found = await listed(visit, f"/{kind.path}", asked)
     return visit.page(
-        "records.html", kind=kind, kinds=KINDS.values(), links=LINKS, asked=asked, **found
+        "records.html",
+        found.status,
+        kind=kind,
+        kinds=KINDS.values(),
+        links=LINKS,
+        asked=asked,
+        list=found,
     )
 
 

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from console.api import Problem, new_key, part
 from console.forms import IN_PLACE, Refusal, number, prices, refused
+from console.lists import listed
 from console.visit import SEE_OTHER, Visit, done, view
 from ledger.domain.money import format_money
 
@@ -51,13 +52,13 @@ async def history(visit: Visit) -> Response:
 
 
 async def _list(visit: Visit, *, sought: str = "", refusal: Refusal | None = None) -> Response:
-    preorder, cursor = visit.query.get("preorder", ""), visit.query.get("cursor")
-    answer = await visit.api.get("/stock", preorder=preorder, cursor=cursor)
+    preorder = visit.query.get("preorder", "")
+    found = await listed(visit, "/stock", {"preorder": preorder})
     return visit.page(
         "stock.html",
-        _status(refusal),
-        items=[row | {"level": _level(row["available"])} for row in answer["items"]],
-        next=answer["next"],
+        refusal.problem.status if refusal else found.status,
+        items=[row | {"level": _level(row["available"])} for row in found.items],
+        list=found,
         preorder=preorder,
         sought=sought,
         low=LOW_UNITS,
@@ -70,16 +71,15 @@ async def _show(visit: Visit, refusal: Refusal | None = None) -> Response:
     path = f"/stock/{part(_sku(visit))}"
     item, moves = await asyncio.gather(
         visit.api.get(path),
-        visit.api.get(f"{path}/movements", cursor=visit.query.get("cursor")),
+        listed(visit, f"{path}/movements", {}, of="/stock/{id}/movements"),
     )
     return visit.page(
         "sku.html",
-        _status(refusal),
+        refusal.problem.status if refusal else moves.status,
         item=item,
         level=_level(item["available"]),
         prices=", ".join(format_money(minor, each) for each, minor in item["prices"].items()),
-        moves=moves["items"],
-        next=moves["next"],
+        moves=moves,
         refusal=refusal,
         key=new_key(),
     )
@@ -92,10 +92,6 @@ def _level(available: int) -> str | None:
     if available == 0:
         return "sold_out"
     return "low" if available <= LOW_UNITS else None
-
-
-def _status(refusal: Refusal | None) -> int:
-    return refusal.problem.status if refusal else 200
 
 
 async def _is_listed(visit: Visit, sku: str) -> bool:

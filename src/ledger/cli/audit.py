@@ -13,7 +13,7 @@ from ledger.cli.output import Json, show, table
 from ledger.cli.parts import a_past_time, a_time, catch_up, engine
 
 if TYPE_CHECKING:
-    from projections.engine.audit_log import Span
+    from projections.engine.listing import Positions
     from projections.engine.reads import Reads
 
 app = typer.Typer()
@@ -71,7 +71,7 @@ def _lines(
     before: int | None,
     limit: int,
 ) -> list[dict[str, Any]]:
-    from projections.engine.audit_log import between
+    from projections.engine.history import between
     from projections.engine.reads import Reads
 
     with engine() as opened, closing(Reads(opened)) as reads:
@@ -82,7 +82,7 @@ def _lines(
 
 
 def _pages(
-    reads: Reads, filters: Mapping[str, str], span: Span, limit: int
+    reads: Reads, filters: Mapping[str, str], span: Positions, limit: int
 ) -> Iterator[list[dict[str, Any]]]:
     from projections.engine.audit_log import search
     from projections.engine.listing import refusing_bad_values

@@ -61,6 +61,7 @@ def explain(
 def _lines(kind: str, name: str, *, changes: bool) -> list[dict[str, Any]]:
     from projections.engine.explain import with_changes
     from projections.engine.history import AS_OF_EVENTS, history
+    from projections.engine.listing import EARLIEST_FIRST
     from projections.engine.names import named
     from projections.engine.reads import Reads
     from projections.links import UNLISTED
@@ -73,7 +74,8 @@ def _lines(kind: str, name: str, *, changes: bool) -> list[dict[str, Any]]:
             name = named(cursor, kind, name)
         lines = page = history(reads, kind, name)
         while len(page) == AS_OF_EVENTS:
-            page = history(reads, kind, name, start=lines[-1]["position"])
+            rest = EARLIEST_FIRST.beyond(lines[-1]["position"], latest_first=False)
+            page = history(reads, kind, name, rest)
             lines += page
         if changes:
             return with_changes(reads, by_kind[kind], name, lines)

@@ -75,9 +75,9 @@ def list_rows(
 
     with engine() as opened, closing(Reads(opened)) as reads:
         listing = _listed(opened.registry, kind).listing
-        lister, ends = Lister(listing), spans(listing)
+        lister, ends = Lister(listing), spans(listing.shown)
         given = filters_of(filters, (*listing.filters, *ends))
-        within = spans_of(reads, listing, given)
+        within = spans_of(reads, listing.shown, given)
         equal = {name: value for name, value in given.items() if name not in ends}
         if sort not in {None, *lister.sorts}:
             known = ", ".join(lister.sorts)

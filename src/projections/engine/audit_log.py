@@ -6,16 +6,15 @@ A page goes down from a position, so that it stays as it was while the log grows
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from psycopg.sql import SQL, Identifier
 
 from ledger.domain.access import Role
 from ledger.domain.events import CATALOGUE, Recorded
 from ledger.log import Log
-from projections.engine.history import BEYOND, Shown
-from projections.engine.listing import unknown_word
+from projections.engine.history import Shown
+from projections.engine.listing import ORDER, Positions, unknown_word
 from projections.engine.reads import rows
 from projections.engine.tables import AnyCursor
 from projections.links import RELATED
@@ -35,19 +34,13 @@ select
 from audit as a
 where a.position > %(after)s and a.position < %(before)s
 """
-_ORDER: Final = {
-    True: " order by position desc limit %(lines)s",
-    False: " order by position limit %(lines)s",
-}
-"""By whether the latest comes first."""
-
 # What touched an object (for an order, its payments too), what stands in a stream of that name,
 # and what was done because of it, such as a read of its evidence.
 _RELATED: Final = RELATED % {
     "kinds": "array[%(object_kind)s]",
     "ids": "array[%(object_id)s]",
     "after": "%(after)s",
-    "limit": "%(everything)s",
+    "before": "%(before)s",
 }
 _OF_OBJECT: Final = """
 a.position in (
@@ -101,30 +94,10 @@ where u.position > %(after)s and u.position < %(before)s
 """
 
 
-class Span(NamedTuple):
-    """The positions between two others, the latest of them first or the earliest."""
-
-    after: int = 0
-    before: int = BEYOND
-    latest_first: bool = True
-
-    def beyond(self, last: int | None, *, latest_first: bool) -> Span:
-        """Those that come after the last one of the page before, where there was one."""
-        after, before = self.after, self.before
-        if last is not None and latest_first:
-            before = min(before, last)
-        elif last is not None:
-            after = max(after, last)
-        return Span(after, before, latest_first)
-
-
-EVERYTHING: Final = Span()
-
-
 def search(
     cursor: AnyCursor,
     filters: Mapping[str, str],
-    span: Span | None = None,
+    span: Positions | None = None,
     *,
     limit: int,
 ) -> list[Shown]:
@@ -134,7 +107,7 @@ def search(
     `text` is looked for in every column that people wrote or may know, A to Z in any case.
     Raises `InvalidRequest` for a role, outcome or kind that neither we nor the log know.
     """
-    asked = span or EVERYTHING
+    asked = span or Positions()
     conditions = "".join(f" and {FILTERS[name]}" for name in filters)
     object_kind, _, object_id = filters.get("object", "").partition("/")
     given = {
@@ -144,10 +117,9 @@ def search(
         "object_id": object_id,
         "after": asked.after,
         "before": asked.before,
-        "everything": BEYOND,
-        "lines": limit,
+        "limit": limit,
     }
-    found = rows(cursor, LINES + conditions + _ORDER[asked.latest_first], **given)
+    found = rows(cursor, LINES + conditions + ORDER[asked.latest_first], **given)
     if not found:
         _check_words(cursor, filters, given)
     return found
@@ -168,31 +140,18 @@ def _check_words(cursor: AnyCursor, filters: Mapping[str, str], given: Mapping[s
             raise unknown_word(name, filters[name], words)
 
 
-def between(log: Log, since: datetime | None, until: datetime | None) -> Span:
-    """What was recorded from one time on and before another."""
-    after = 0 if since is None else _last_before(log, since)
-    return Span(after, BEYOND if until is None else _last_before(log, until) + 1)
-
-
-def _last_before(log: Log, time: datetime) -> int:
-    try:
-        return log.position_at(time - timedelta(microseconds=1))
-    except OverflowError:
-        return 0
-
-
-def unreadable(cursor: AnyCursor, span: Span, *, limit: int) -> list[Shown]:
+def unreadable(cursor: AnyCursor, span: Positions, *, limit: int) -> list[Shown]:
     """Stripe's events that the translator could not read, and why."""
     return rows(
         cursor,
-        UNREADABLE + _ORDER[span.latest_first],
+        UNREADABLE + ORDER[span.latest_first],
         after=span.after,
         before=span.before,
-        lines=limit,
+        limit=limit,
     )
 
 
-def events(log: Log, span: Span, limit: int) -> list[Recorded]:
+def events(log: Log, span: Positions, limit: int) -> list[Recorded]:
     """Events of a span as they stand in the log; positions have no gaps."""
     if not span.latest_first:
         return log.read(span.after, upto=span.before - 1, limit=limit)

@@ -276,8 +276,8 @@ class Listing:
 
     `parts` are queries with the parameter `id`: rows that
     `GET /<projection>/{id}` shows within the one, by the name that they have there. `pages` are
-    queries with `id`, `before` (a position) and `limit`: what `GET /<projection>/{id}/<page>`
-    lists, the latest position first.
+    queries with `id`, whose rows have a `position`: what `GET /<projection>/{id}/<page>` lists, the
+    latest position first, by spans of each time of their rows.
 
     `surface` says who may see its rows, `past` who may see their histories. A customer who may see
     rows sees those where the column `owner` holds his id.

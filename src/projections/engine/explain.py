@@ -67,7 +67,7 @@ def with_changes(reads: Reads, projection: Projection, name: str, page: list[Sho
     """A page of an object's history, each line with what `changed` by its event."""
     if not page:
         return page
-    first, last = page[0]["position"], page[-1]["position"]
+    first, last = sorted((page[0]["position"], page[-1]["position"]))
     found = history.known_at(reads, projection, name, last, since=first)
     shown = bisect_left(found, first)
     walked = steps(reads, projection, name, found[:shown], found[shown:])

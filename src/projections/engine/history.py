@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -15,14 +16,13 @@ from ledger.log import Log
 from projections.audit import LINES
 from projections.engine.build import Reader
 from projections.engine.declare import Listing, Projection
+from projections.engine.listing import BEYOND, EARLIEST_FIRST, ORDER, Positions
 from projections.engine.reads import Reads, rows
 from projections.engine.tables import AnyCursor
 from projections.links import RELATED
 
 AS_OF_EVENTS: Final = 10_000
 READS: Final = ("audit", "links")
-BEYOND: Final = 2**62
-"""After every position."""
 LEAF: Final = """
 select
     encode(leaf_hash, 'hex') as leaf_hash,
@@ -38,11 +38,24 @@ IsSigned = Callable[[bytes, str], bool]
 """Whether Stripe signed a body, by the header that came with it; the roof hands it in."""
 
 
+def between(log: Log, since: datetime | None, until: datetime | None) -> Positions:
+    """What was recorded from one time on and before another."""
+    after = 0 if since is None else _last_before(log, since)
+    return Positions(after, BEYOND if until is None else _last_before(log, until) + 1)
+
+
+def _last_before(log: Log, time: datetime) -> int:
+    try:
+        return log.position_at(time - timedelta(microseconds=1))
+    except OverflowError:
+        return 0
+
+
 def positions(
     cursor: AnyCursor,
     kind: str,
     name: str,
-    after: int = 0,
+    span: Positions = EARLIEST_FIRST,
     *,
     limit: int = AS_OF_EVENTS,
     others: Sequence[tuple[str, str]] = (),
@@ -52,7 +65,15 @@ def positions(
     Those that touched `others` (kinds and names) are among them.
     """
     kinds, names = zip((kind, name), *others, strict=True)
-    found = rows(cursor, RELATED, kinds=list(kinds), ids=list(names), after=after, limit=limit)
+    found = rows(
+        cursor,
+        RELATED + ORDER[span.latest_first],
+        kinds=list(kinds),
+        ids=list(names),
+        after=span.after,
+        before=span.before,
+        limit=limit,
+    )
     return [row["position"] for row in found]
 
 
@@ -60,20 +81,21 @@ def history(
     reads: Reads,
     kind: str,
     name: str,
+    span: Positions = EARLIEST_FIRST,
     *,
-    start: int = 0,
     limit: int = AS_OF_EVENTS,
     wait_for: int = 0,
 ) -> list[Shown]:
-    """The events that touched an object, in order, from those after the position `start`.
+    """The events of a span that touched an object, in the order of the span.
 
-    Raises `NotFound` for an object that none touched.
+    Raises `NotFound` for an object that no event touched, in the span or not.
     """
     with reads.snapshot(READS, wait_for) as cursor:
-        found = positions(cursor, kind, name, start, limit=limit)
-        if not found and start == 0:
+        found = positions(cursor, kind, name, span, limit=limit)
+        if not found and not positions(cursor, kind, name, limit=1):
             raise NotFound(f"No event names the {kind} {name[:100]!r}.")
-        return rows(cursor, LINES, positions=found)
+        lines = rows(cursor, LINES, positions=found)
+    return lines[::-1] if span.latest_first else lines
 
 
 def known_at(

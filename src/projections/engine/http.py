@@ -15,14 +15,13 @@ from ledger.guard import is_hidden
 from ledger.openapi import Shape, operation
 from projections.engine import explain, history, log_http, names
 from projections.engine.declare import Listing, Projection
-from projections.engine.listing import Asked, Lister, refusing_bad_values, sorts, spans
+from projections.engine.listing import Asked, Lister, lines, refusing_bad_values, sorts, spans
 from projections.engine.log_http import with_payloads
 from projections.engine.reads import rows
 from projections.engine.registry import discover
 from projections.engine.row import Part, Row, camel, is_free, value_of, with_parts
 from projections.engine.shapes import (
     FIND,
-    MAX_POSITION,
     READ,
     Bound,
     Errors,
@@ -31,15 +30,17 @@ from projections.engine.shapes import (
     Item,
     Many,
     ManyEvents,
+    ManyLinesOf,
     One,
     OneAsOf,
     Page,
     page_by_position,
     page_of,
     position_of,
+    positions_in,
+    positions_of,
     reads_of,
     spans_of,
-    start_of,
 )
 from projections.engine.tables import AnyCursor
 
@@ -57,7 +58,7 @@ class ReadModel:
         self.name = projection.name
         self.listing = projection.listing
         self.lister = Lister(projection.listing)
-        self.spans = spans(projection.listing)
+        self.spans = spans(projection.listing.shown)
 
     def routes(self) -> list[Route]:
         """List, one, its history and why it is so where links know it, and its pages."""
@@ -73,15 +74,16 @@ class ReadModel:
         for name, part in self.listing.pages.items():
             about = f"Show its {name}, the latest first."
             past, path, answers = self.listing.past, f"/{{id}}/{name}", page_of(part.row)
+            takes = _lines_of(self.name, name, part)
             made.append(
                 self._route(
-                    path, self._paging(part), about, Many, answers, errors=FIND, surface=past
+                    path, self._paging(part), about, takes, answers, errors=FIND, surface=past
                 )
             )
         return made + self._past() if self.listing.link else made
 
     def _past(self) -> list[Route]:
-        history = "Show every event that touched it, in order."
+        history = "Show every event that touched it, the earliest first."
         explain = "Show for each column its value, and every event that changed it."
         return [
             self._route(
@@ -146,7 +148,7 @@ class ReadModel:
                 return Page(items=[], next=None)
         reads = reads_of(request)
         given = {name: getattr(query, name) for name in self.spans}
-        within = spans_of(reads, self.listing, given)
+        within = spans_of(reads, self.listing.shown, given)
         asked = Asked(query.limit, filters, within, query.sort, query.cursor)
         with reads.snapshot([self.name], query.after) as cursor:
             found = self.lister.page(cursor, asked)
@@ -205,7 +207,7 @@ class ReadModel:
                 reads,
                 self.listing.link,
                 name,
-                start=start_of(query, 0),
+                positions_in(reads, query),
                 limit=query.limit,
                 wait_for=query.after,
             )
@@ -225,17 +227,15 @@ class ReadModel:
                 explain.explain(reads, self.projection, name, as_of=as_of, wait_for=query.after)
             )
 
-    def _paging(self, part: Part) -> Callable[[Request, Many], Page]:
-        def page(request: Request, query: Many) -> Page:
-            before = start_of(query, MAX_POSITION)
-            name = request.path_params["id"]
-            with (
-                refusing_bad_values(),
-                reads_of(request).snapshot([self.name], query.after) as cursor,
-            ):
+    def _paging(self, part: Part) -> Callable[[Request, ManyLinesOf], Page]:
+        def page(request: Request, query: ManyLinesOf) -> Page:
+            reads, name = reads_of(request), request.path_params["id"]
+            positions = positions_of(query)
+            within = spans_of(reads, part.row, query.model_dump(exclude_none=True))
+            with refusing_bad_values(), reads.snapshot([self.name], query.after) as cursor:
                 if self.lister.one(cursor, name) is None:
                     raise NotFound(f"{self.name} has no {name[:100]!r}.")
-                found = rows(cursor, part.query, id=name, before=before, limit=query.limit)
+                found = lines(cursor, part, name, positions, within, limit=query.limit)
             return page_by_position(found, query.limit)
 
         return page
@@ -255,6 +255,12 @@ def _comparable(row: type[Row], column: str) -> Any:
     value = Code if column == "currency" else value_of(row, column)
     given: Any = Annotated[value, Field(max_length=MAX_FILTER)] if is_free(row, column) else value
     return Optional[given]  # noqa: UP045 - made of a value that is known when it runs
+
+
+def _lines_of(name: str, page: str, part: Part) -> type[ManyLinesOf]:
+    """What a list of an object's lines takes: spans of each of their times."""
+    ends: dict[str, Any] = dict.fromkeys(spans(part.row), (Bound, None))
+    return create_model(f"Many{camel(name)}{camel(page)}", __base__=ManyLinesOf, **ends)
 
 
 def _sort(listing: Listing) -> Any:

@@ -14,7 +14,7 @@ from psycopg.sql import SQL, Composed, Identifier
 
 from ledger.errors import InvalidRequest
 from projections.engine.declare import Listing
-from projections.engine.row import sql_type, times, words_of
+from projections.engine.row import Part, Row, sql_type, times, words_of
 from projections.engine.tables import AnyCursor, names, trusted
 
 DESCENDING = "-"
@@ -39,6 +39,35 @@ class Span(NamedTuple):
     column: str
     since: datetime | None = None
     until: datetime | None = None
+
+
+BEYOND: Final = 2**62
+"""After every position."""
+ORDER: Final = {
+    True: " order by position desc limit %(limit)s",
+    False: " order by position limit %(limit)s",
+}
+"""How a query of a span ends, by whether the latest comes first."""
+
+
+class Positions(NamedTuple):
+    """The positions between two others, the latest of them first or the earliest."""
+
+    after: int = 0
+    before: int = BEYOND
+    latest_first: bool = True
+
+    def beyond(self, last: int | None, *, latest_first: bool) -> Positions:
+        """Those that come after the last one of the page before, where there was one."""
+        after, before = self.after, self.before
+        if last is not None and latest_first:
+            before = min(before, last)
+        elif last is not None:
+            after = max(after, last)
+        return Positions(after, before, latest_first)
+
+
+EARLIEST_FIRST: Final = Positions(latest_first=False)
 
 
 class Asked(NamedTuple):
@@ -173,14 +202,43 @@ def sorts(listing: Listing) -> list[str]:
     return both if listing.sort else [listing.key, *(each for each in both if each != listing.key)]
 
 
-def spans(listing: Listing) -> dict[str, tuple[str, str]]:
+def spans(row: type[Row]) -> dict[str, tuple[str, str]]:
     """The names of both ends of a span of each time of a row: which column, and which end.
 
     Of `placed_at` they are `placed_after` and `placed_before`.
     """
-    stems = {column: column.removesuffix("_at") for column in times(listing.shown)}
+    stems = {column: column.removesuffix("_at") for column in times(row)}
     ends = {f"{stem}_after": (column, "since") for column, stem in stems.items()}
     return ends | {f"{stem}_before": (column, "until") for column, stem in stems.items()}
+
+
+def lines(
+    cursor: AnyCursor,
+    part: Part,
+    name: str,
+    positions: Positions,
+    within: Sequence[Span],
+    *,
+    limit: int,
+) -> list[dict[str, Any]]:
+    """The rows of a part of `name` that stand at these positions, their times in all spans."""
+    bounds = [each for span in within for each in _within(span)]
+    conditions = [
+        SQL("{} {} %({})s").format(
+            Identifier(*each.columns), trusted(each.operator), trusted(f"bound_{n}")
+        )
+        for n, each in enumerate(bounds)
+    ]
+    query = SQL("select {} from ({}) as lines where {} {}").format(
+        names(part.row.model_fields),
+        trusted(part.query),
+        SQL(" and ").join([SQL("position > %(after)s and position < %(before)s"), *conditions]),
+        trusted(ORDER[positions.latest_first]),
+    )
+    given = {f"bound_{n}": value for n, each in enumerate(bounds) for value in each.values}
+    given |= {"id": name, "after": positions.after, "before": positions.before, "limit": limit}
+    with refusing_bad_values():
+        return cursor.execute(query, given).fetchall()
 
 
 def _within(span: Span) -> list[Condition]:

@@ -15,10 +15,8 @@ from ledger.evidence import Witness
 from ledger.guard import require
 from ledger.openapi import operation
 from projections.engine import audit_log, history
-from projections.engine.audit_log import Span
 from projections.engine.history import Shown
 from projections.engine.listing import refusing_bad_values
-from projections.engine.reads import Reads
 from projections.engine.shapes import (
     READ,
     AuditLine,
@@ -28,15 +26,15 @@ from projections.engine.shapes import (
     Item,
     ManyLines,
     ManyRecorded,
+    ManyRecordedLately,
     Page,
     StandingAnswer,
     StatusAnswer,
     UnreadableEvent,
-    bound_of,
     page_by_position,
     page_of,
+    positions_in,
     reads_of,
-    start_of,
 )
 
 
@@ -53,7 +51,7 @@ def list_events(request: Request, query: ManyRecorded) -> Page:
     A cursor is the position that the page before ended with.
     """
     reads = reads_of(request)
-    span = _span(reads, query, "position")
+    span = positions_in(reads, query)
     with reads.snapshot((), query.after):
         found = audit_log.events(reads.engine.log, span, query.limit)
     return page_by_position(
@@ -84,14 +82,14 @@ def show_event(request: Request, query: Evidence) -> Item:
 @operation(
     surface=Surface.SEE_EVIDENCE,
     tag="events",
-    query=ManyRecorded,
+    query=ManyRecordedLately,
     answers=page_of(UnreadableEvent),
     errors=READ,
 )
-def list_unreadable(request: Request, query: ManyRecorded) -> Page:
+def list_unreadable(request: Request, query: ManyRecordedLately) -> Page:
     """List Stripe's events that could not be read, and why; the latest first."""
     reads = reads_of(request)
-    span = _span(reads, query, "-position")
+    span = positions_in(reads, query)
     with reads.snapshot(["audit"], query.after) as cursor:
         found = audit_log.unreadable(cursor, span, limit=query.limit)
     return page_by_position(found, query.limit)
@@ -110,20 +108,11 @@ def search_audit_log(request: Request, query: ManyLines) -> Page:
     Every event of the log is a line. `source` is its stream, `objects` are those that it names.
     """
     reads = reads_of(request)
-    span = _span(reads, query, "-position")
+    span = positions_in(reads, query)
     filters = query.model_dump(include=set(audit_log.FILTERS), exclude_none=True)
     with refusing_bad_values(), reads.snapshot(audit_log.READS, query.after) as cursor:
         found = audit_log.search(cursor, filters, span, limit=query.limit)
     return page_by_position(found, query.limit)
-
-
-def _span(reads: Reads, query: ManyRecorded, usual: str) -> Span:
-    """The positions that a list is asked for, from where the page before ended."""
-    since = bound_of(reads, "recorded_after", query.recorded_after)
-    until = bound_of(reads, "recorded_before", query.recorded_before)
-    whole = audit_log.between(reads.engine.log, since, until)
-    latest_first = (query.sort or usual).startswith("-")
-    return whole.beyond(start_of(query, None), latest_first=latest_first)
 
 
 @operation(

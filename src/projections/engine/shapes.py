@@ -21,9 +21,10 @@ from ledger.errors import (
 )
 from ledger.log import Log
 from ledger.openapi import Shape
-from projections.engine.declare import Listing
-from projections.engine.listing import Span, bad_cursor, spans
+from projections.engine import history
+from projections.engine.listing import EARLIEST_FIRST, Positions, Span, bad_cursor, spans
 from projections.engine.reads import Reads
+from projections.engine.row import Row
 
 MAX_POSITION: Final = 2**62
 
@@ -46,9 +47,9 @@ Bound = Annotated[
 ]
 """One end of a span of time: what is at `…_after` or later, and before `…_before`."""
 
-Positions = Literal["position", "-position"]
 ByPosition = Annotated[
-    Positions | None, Field(description="The earliest first, or with `-` the latest.")
+    Literal["position", "-position"],
+    Field(description="The earliest first, or with `-` the latest."),
 ]
 Reason = Annotated[
     str | None,
@@ -82,7 +83,27 @@ class Many(One):
     cursor: Cursor | None = None
 
 
-class ManyEvents(Many):
+class ManyLinesOf(Many):
+    """What a list of lines takes that stand at positions of the log."""
+
+    sort: ByPosition = "-position"
+
+
+class ManyRecorded(Many):
+    """What a list of events takes: which of them, by when the ledger recorded them."""
+
+    recorded_after: Bound = None
+    recorded_before: Bound = None
+    sort: ByPosition = "position"
+
+
+class ManyRecordedLately(ManyRecorded):
+    """The same, the latest first unless the other way is asked for."""
+
+    sort: ByPosition = "-position"
+
+
+class ManyEvents(ManyRecorded):
     """What a history takes.
 
     With `payload`, every event shows what it holds, which is a read of evidence: an event itself,
@@ -94,21 +115,13 @@ class ManyEvents(Many):
     reason: Reason = None
 
 
-class ManyRecorded(Many):
-    """What a list of events takes: which of them, by when the ledger recorded them."""
-
-    recorded_after: Bound = None
-    recorded_before: Bound = None
-    sort: ByPosition = None
-
-
 class Evidence(Shape):
     """What a read of evidence takes."""
 
     reason: Reason = None
 
 
-class ManyLines(ManyRecorded):
+class ManyLines(ManyRecordedLately):
     """What a search of the audit log takes; lines fit all that is given.
 
     `object` and `causation` are written as `order/A1`, `kind` may hold `*` for anything, as
@@ -360,11 +373,23 @@ def bound_of(reads: Reads, name: str, text: str | None) -> datetime | None:
     return moment
 
 
-def spans_of(reads: Reads, listing: Listing, given: Mapping[str, str | None]) -> list[Span]:
-    """The spans of time that a list is asked for, by the names of their ends."""
+def positions_in(reads: Reads, query: ManyRecorded) -> Positions:
+    """The positions that a list of events is asked for, from where the page before ended."""
+    since = bound_of(reads, "recorded_after", query.recorded_after)
+    until = bound_of(reads, "recorded_before", query.recorded_before)
+    return positions_of(query, history.between(reads.engine.log, since, until))
+
+
+def positions_of(query: ManyLinesOf | ManyRecorded, whole: Positions = EARLIEST_FIRST) -> Positions:
+    """Those of a span in the order that is asked for, from where the page before ended."""
+    return whole.beyond(start_of(query, None), latest_first=query.sort == "-position")
+
+
+def spans_of(reads: Reads, row: type[Row], given: Mapping[str, str | None]) -> list[Span]:
+    """The spans of time that rows are asked for, by the names of their ends."""
     return [
         Span(column, **{end: at})
-        for name, (column, end) in spans(listing).items()
+        for name, (column, end) in spans(row).items()
         if (at := bound_of(reads, name, given.get(name))) is not None
     ]
 

@@ -170,6 +170,70 @@ def test_events_are_listed_both_ways_and_by_when_they_were_recorded(filled: Fill
         assert until == [*range(1, since[0])]
 
 
+LINKED = pytest.mark.parametrize("name", [n for n, each in LISTINGS.items() if each.link])
+PAGED = [(name, page) for name, each in LISTINGS.items() for page in each.pages]
+
+
+@LINKED
+def test_a_history_goes_both_ways_by_pages_and_by_when_it_was_recorded(
+    filled: Filled, name: str
+) -> None:
+    listing, counter = LISTINGS[name], filled.counter
+    rows = filled.rows(name)
+    if not rows:
+        return
+    path = f"/{name}/{rows[0][listing.key]}/history"
+    whole = counter.get(path, limit=200)["items"]
+    if not whole:
+        return
+    positions = [line["position"] for line in whole]
+    assert positions == sorted(positions)
+    for way, wanted in (("position", positions), ("-position", positions[::-1])):
+        assert [line["position"] for line in paged(counter, path, sort=way)] == wanted
+    middle = whole[len(whole) // 2]["recorded_at"]
+    since = [line["position"] for line in whole if line["recorded_at"] >= middle]
+    before = [line["position"] for line in whole if line["recorded_at"] < middle]
+    for end, wanted in (("after", since), ("before", before)):
+        found = counter.get(path, limit=200, sort="-position", **{f"recorded_{end}": middle})
+        assert [line["position"] for line in found["items"]] == wanted[::-1]
+    assert counter.get(path, recorded_before="2001-01-01")["items"] == []
+    counter.get(f"/{name}/nowhere/history", 404, recorded_before="2001-01-01")
+    changes = counter.get(path, limit=200, changes=True)["items"]
+    backwards = counter.get(path, limit=200, changes=True, sort="-position")["items"]
+    assert backwards == changes[::-1]
+
+
+@pytest.mark.parametrize(("name", "page"), PAGED)
+def test_lines_of_one_thing_go_both_ways_and_by_each_of_their_times(
+    filled: Filled, name: str, page: str
+) -> None:
+    listing, counter = LISTINGS[name], filled.counter
+    key = max(filled.rows(name), key=lambda row: row.get("on_hand", 0))[listing.key]
+    path = f"/{name}/{key}/{page}"
+    whole = counter.get(path, limit=200)["items"]
+    assert len(whole) > SOME
+    assert whole == paged(counter, path)
+    assert whole == paged(counter, path, sort="position")[::-1]
+    for column in times(listing.pages[page].row):
+        stem = column.removesuffix("_at")
+        middle = sorted(line[column] for line in whole)[len(whole) // 2]
+        of = {end: paged(counter, path, **{f"{stem}_{end}": middle}) for end in ENDS}
+        assert of["after"] == [line for line in whole if line[column] >= middle]
+        assert of["before"] == [line for line in whole if line[column] < middle]
+
+
+def paged(counter: Counter, path: str, **asked: Any) -> list[dict[str, Any]]:
+    """All that a list has, page by page."""
+    found: list[dict[str, Any]] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = counter.get(path, limit=SOME, **asked, **cursor)
+        found += page["items"]
+        if page["next"] is None:
+            return found
+        cursor = {"cursor": page["next"]}
+
+
 # ── Indexes ─────────────────────────────────────────────────────────────────────────────────────
 
 MANY = 100_000

@@ -1,0 +1,185 @@
+"""Lists: what the API lets one be asked for, and how the address of a page asks for it.
+
+Which days and which order there are is read from the API's own document, so a list that is given
+another time or another sort has it on its page, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
+
+from console.api import Problem
+from console.visit import Visit
+from console.wording import in_words
+
+FROM, TO, DAYS_OF, SORT = "from", "to", "days_of", "sort"
+PAGING: Final = (FROM, TO, DAYS_OF, SORT)
+"""What the address of every list may say besides its filters and its cursor."""
+
+DESCENDING: Final = "-"
+REFUSED: Final = 422
+NOTHING: Final[Mapping[str, Any]] = {"items": [], "next": None}
+
+
+class Offer(NamedTuple):
+    """What a list of the API can be asked for, besides filters.
+
+    `stems` are its times as spans name them (`placed` of `placed_after` and `placed_before`), the
+    one first by which it is usually sorted; `sorts` are the ways to sort it, `usual` one of them.
+    `exported` are the filters of the export of the same name, where there is one.
+    """
+
+    stems: tuple[str, ...] = ()
+    sorts: tuple[str, ...] = ()
+    usual: str = ""
+    exported: tuple[str, ...] = ()
+
+
+class Head(NamedTuple):
+    """The head of a column by which a list can be sorted: where it leads, and how it is now."""
+
+    address: str
+    sorted: str | None
+
+
+class Listed(NamedTuple):
+    """A page of a list: its rows, how it was asked for, and why it was refused, if it was."""
+
+    items: list[dict[str, Any]]
+    next: str | None
+    offer: Offer
+    query: Mapping[str, str]
+    refusal: Problem | None
+
+    @property
+    def status(self) -> int:
+        """The status of a page that shows it."""
+        return self.refusal.status if self.refusal else 200
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether days were asked for."""
+        return bool(self.query.get(FROM) or self.query.get(TO))
+
+    def head(self, column: str) -> Head | None:
+        """A column's link to sort by it; one that is sorted so already leads to the other way."""
+        ways = [each for each in self.offer.sorts if each.removeprefix(DESCENDING) == column]
+        if not ways:
+            return None
+        now = self.query.get(SORT) or self.offer.usual
+        other = next((each for each in ways if each != now), ways[0]) if now in ways else ways[0]
+        is_now = now in ways and ("descending" if now.startswith(DESCENDING) else "ascending")
+        return Head(self._address({SORT: other}), is_now or None)
+
+    def export(self, path: str) -> str | None:
+        """The form of the list's export, filled in with what of the filters that has."""
+        if not self.offer.exported:
+            return None
+        kept = {n: v for n, v in self.query.items() if v and n in (*self.offer.exported, FROM, TO)}
+        return f"/console/exports{path}/form?{urlencode(kept)}"
+
+    def _address(self, changed: dict[str, str]) -> str:
+        """The same list from its beginning, asked for otherwise."""
+        kept = {n: v for n, v in self.query.items() if v and n not in {"cursor", "told"}}
+        return f"?{urlencode(kept | changed)}"
+
+
+async def listed(
+    visit: Visit,
+    path: str,
+    asked: Mapping[str, str],
+    *,
+    of: str | None = None,
+    **more: Any,
+) -> Listed:
+    """A page of the list at `path`, with these filters and the days and sort of the address.
+
+    `of` is its path in the API's document, where that has a place for an id. What the API refuses
+    about the filters is shown on the page.
+    """
+    offer = await offer_of(visit, of or path)
+    paging = {"cursor": visit.query.get("cursor")} | more
+    try:
+        days = days_asked(offer, visit.query)
+        sort = visit.query.get(SORT, "").strip() if offer.sorts else None
+        found = await visit.api.get(path, **{**asked, **days, **paging, SORT: sort})
+        refusal = None
+    except Problem as problem:
+        if problem.status != REFUSED:
+            raise
+        found, refusal = NOTHING, in_words(problem)
+    return Listed(found["items"], found["next"], offer, visit.query, refusal)
+
+
+def days_asked(offer: Offer, query: Mapping[str, str]) -> dict[str, str]:
+    """The span of time that the days of an address mean; the last day is one of them.
+
+    A day is one of the reporting zone, as the API takes dates.
+    """
+    first, last = query.get(FROM, "").strip(), query.get(TO, "").strip()
+    if not offer.stems or not (first or last):
+        return {}
+    stem = query.get(DAYS_OF, "") or offer.stems[0]
+    if stem not in offer.stems:
+        raise Problem(REFUSED, {"title": f"There are days of {', '.join(offer.stems)}."})
+    begin, end = _day(first), _day(last)
+    if begin and end and begin > end:
+        raise Problem(REFUSED, {"title": "These days end before they begin."})
+    return {f"{stem}_after": first, f"{stem}_before": _after(last, end)}
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _after(text: str, day: date | None) -> str:
+    """The day after; of the calendar's last none, and what is no day is the API's to refuse."""
+    if day is None:
+        return text
+    return "" if day == date.max else f"{day + timedelta(days=1)}"
+
+
+# ── What the API's document says ────────────────────────────────────────────────────────────────
+
+
+async def offer_of(visit: Visit, path: str) -> Offer:
+    """What the list at a path of the document can be asked for."""
+    offers = visit.request.app.state
+    if not hasattr(offers, "console_offers"):
+        offers.console_offers = offers_in(await visit.api.get("/openapi.json"))
+    return offers.console_offers.get(path, Offer())
+
+
+def offers_in(document: Mapping[str, Any]) -> dict[str, Offer]:
+    """What every list of the API can be asked for, by its path in the document."""
+    taken = {path: _taken(methods["get"]) for path, methods in _read(document).items()}
+    return {
+        path: _offer(schemas, tuple(taken.get(f"/exports{path}", ())))
+        for path, schemas in taken.items()
+        if "cursor" in schemas
+    }
+
+
+def _read(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {path: methods for path, methods in document["paths"].items() if "get" in methods}
+
+
+def _taken(operation: Mapping[str, Any]) -> dict[str, Any]:
+    """The schemas of what a read takes in its query, by name."""
+    return {each["name"]: each["schema"] for each in operation["parameters"]}
+
+
+def _offer(taken: Mapping[str, Any], exported: tuple[str, ...]) -> Offer:
+    sort = taken.get(SORT, {})
+    sorts: tuple[str, ...] = tuple(sort.get("enum", ()))
+    usual: str = sort.get("default") or next(iter(sorts), "")
+    ends = [name.removesuffix("_after") for name in taken if name.endswith("_after")]
+    stems = [stem for stem in ends if f"{stem}_before" in taken]
+    first = usual.removeprefix(DESCENDING).removesuffix("_at")
+    return Offer(tuple(sorted(stems, key=lambda stem: stem != first)), sorts, usual, exported)
