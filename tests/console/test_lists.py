@@ -186,6 +186,22 @@ def test_lists_within_pages_are_sorted_too(shop: House, path: str, sort: str) ->
     assert shop.look(f"{path}?sort=colour").status_code == 422
 
 
+@pytest.mark.parametrize("path", ["orders/L1/timeline", "stock/MUG/history", "customers/ada"])
+def test_histories_of_days_and_the_latest_first(shop: House, path: str) -> None:
+    def positions(query: str = "") -> list[int]:
+        page = shop.look(f"/console/{path}?{query}").text
+        return [int(each) for each in re.findall(r'<a href="/console/events/(\d+)">event', page)]
+
+    assert len(positions()) > 1
+    assert positions() == sorted(positions())
+    assert positions("sort=-position")[-1] < positions("sort=-position")[0]
+    assert positions(f"from={TODAY - DAY}&to={TODAY}") == positions()
+    assert positions(f"to={TODAY - 2 * DAY}") == []
+    told = words(shop.look(f"/console/{path}?to={TODAY - 2 * DAY}").text)
+    assert "None of its events was recorded on these days." in told
+    assert "give a date like" in words(shop.look(f"/console/{path}?to=soon").text)
+
+
 def test_movements_of_days_and_the_earliest_first(shop: House) -> None:
     def positions(query: str) -> list[str]:
         page = shop.look(f"/console/stock/MUG?{query}").text

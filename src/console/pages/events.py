@@ -125,15 +125,16 @@ async def _changed(visit: Visit, kind: str, name: str, position: int) -> Shown:
     """What it changed of an object, and in which currency that is."""
     path = f"/{PAGES[kind]}/{part(name)}"
     past, currency = await asyncio.gather(
-        history(visit, path, cursor=position - 1, limit=1), _currency(visit, path)
+        history(visit, f"/{PAGES[kind]}", name, cursor=position - 1, limit=1),
+        _currency(visit, path),
     )
-    found = [each["changed"] for each in past["items"] if each["position"] == position]
+    found = [each["changed"] for each in past.items if each["position"] == position]
     return {
         "kind": kind,
         "name": name,
         "currency": currency,
         "changes": found[0] if found else {},
-        "refused": past["refused"],
+        "refused": past.refusal and past.refusal.detail,
     }
 
 

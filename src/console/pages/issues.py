@@ -47,9 +47,9 @@ async def issues(visit: Visit) -> Response:
 
 async def issue(visit: Visit, refusal: Refusal | None = None) -> Response:
     """One issue with its evidence and history."""
-    path = f"/issues/{part(_name(visit))}"
+    name = _name(visit)
     row, past = await asyncio.gather(
-        visit.api.get(path), history(visit, path, cursor=visit.query.get("cursor"))
+        visit.api.get(f"/issues/{part(name)}"), history(visit, "/issues", name)
     )
     return visit.page(
         "issue.html",

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from console.api import Problem, new_key, part
 from console.forms import IN_PLACE, Refusal, refused
 from console.order_actions import ACTIONS, UNITS, Action, left_to_refund
+from console.pages.records import timeline as events_of
 from console.visit import Visit, done, view
 
 SHOWN_EVENTS: Final = 200
@@ -47,16 +48,16 @@ async def as_of(visit: Visit) -> Response:
 
 async def timeline(visit: Visit) -> Response:
     """Every event of an order, with what it changed."""
-    query = {"changes": True, "limit": SHOWN_EVENTS, "cursor": visit.query.get("cursor")}
     found, now = await asyncio.gather(
-        visit.api.get(f"{_path(visit)}/history", **query), _known(visit, _path(visit))
+        events_of(visit, "/orders", _order_id(visit), limit=SHOWN_EVENTS),
+        _known(visit, _path(visit)),
     )
     return visit.page(
         "order_timeline.html",
+        found.status,
         order_id=_order_id(visit),
         currency=now and now["currency"],
-        events=found["items"],
-        next=found["next"],
+        list=found,
     )
 
 

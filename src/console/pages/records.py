@@ -13,7 +13,7 @@ from starlette.routing import Route
 from console.api import Problem, new_key, part
 from console.forms import IN_PLACE, Refusal, refused
 from console.kinds import KINDS, LINKS, Kind, Related
-from console.lists import listed
+from console.lists import Listed, Offer, listed
 from console.visit import Visit, done, view
 
 PAGE_OF_EVENTS: Final = 50
@@ -42,9 +42,8 @@ async def record(visit: Visit, kind: Kind, refusal: Refusal | None = None) -> Re
     name = _name(visit)
     row = await visit.api.get(f"/{kind.path}/{part(name)}")
     name = row[kind.key]  # of a connected account's more than the address may say
-    cursor = visit.query.get("cursor")
     events, related = await asyncio.gather(
-        history(visit, f"/{kind.path}/{part(name)}", limit=PAGE_OF_EVENTS, cursor=cursor),
+        history(visit, f"/{kind.path}", name, limit=PAGE_OF_EVENTS),
         _belonging(visit, kind, name, row),
     )
     return visit.page(
@@ -80,14 +79,20 @@ async def link(visit: Visit) -> Response:
     )
 
 
-async def history(visit: Visit, path: str, **query: Any) -> dict[str, Any]:
-    """The events of an object and what each changed; where they are too many, why there is none."""
+async def timeline(visit: Visit, path: str, name: str, **more: Any) -> Listed:
+    """The events of one of a list, and what each changed; raises `Problem` where there are none."""
+    asked, of = {"changes": "true"}, f"{path}/{{id}}/history"
+    return await listed(visit, f"{path}/{part(name)}/history", asked, of=of, **more)
+
+
+async def history(visit: Visit, path: str, name: str, **more: Any) -> Listed:
+    """The events of one of a list, or why they are not shown; also where there are none."""
     try:
-        return await visit.api.get(f"{path}/history", changes=True, **query) | {"refused": None}
+        return await timeline(visit, path, name, **more)
     except Problem as problem:
-        if problem.status not in {404, 422}:
+        if problem.status != 404:
             raise
-        return {"items": [], "next": None, "refused": problem.detail}
+        return Listed([], None, Offer(), visit.query, problem)
 
 
 async def _belonging(

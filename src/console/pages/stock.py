@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from console.api import Problem, new_key, part
 from console.forms import IN_PLACE, Refusal, number, prices, refused
 from console.lists import listed
+from console.pages.records import timeline
 from console.visit import SEE_OTHER, Visit, done, view
 from ledger.domain.money import format_money
 
@@ -46,9 +47,8 @@ async def product(visit: Visit) -> Response:
 async def history(visit: Visit) -> Response:
     """Every event of a product, with what it changed."""
     sku = _sku(visit)
-    query = {"changes": True, "limit": PAGE_OF_EVENTS, "cursor": visit.query.get("cursor")}
-    found = await visit.api.get(f"/stock/{part(sku)}/history", **query)
-    return visit.page("sku_history.html", sku=sku, events=found["items"], next=found["next"])
+    found = await timeline(visit, "/stock", sku, limit=PAGE_OF_EVENTS)
+    return visit.page("sku_history.html", found.status, sku=sku, list=found)
 
 
 async def _list(visit: Visit, *, sought: str = "", refusal: Refusal | None = None) -> Response:
