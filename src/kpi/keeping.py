@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from threading import Event
 from typing import Final
@@ -42,10 +43,6 @@ where contract_version = %(contract)s
 """
 
 
-class Stopped(Exception):
-    """The service ends: a proof that is half done says nothing."""
-
-
 class Keeper:
     """Takes a snapshot every so many minutes where something changed, proves one as many hours.
 
@@ -78,21 +75,17 @@ class Keeper:
         if due and 0 < stands.head <= stands.position + CLOSE_EVENTS:
             take(self._engine, today, now)
 
-    def prove(self, stop: Event) -> None:
-        """Prove the latest snapshot if it is time; what differs is kept, and a check tells it."""
+    def prove(self, _stop: Event) -> None:
+        """Prove the latest snapshot if it is time; what differs is kept, and a check tells it.
+
+        A proof that is stopped half done says nothing.
+        """
         with store_errors(), self._engine.database.connect("reader") as conn:
             asked = {"every": self._proofs, "contract": CONTRACT_VERSION}
             due = _is_due(conn.execute(NEEDS_PROOF, asked), self._proofs, self._last_proof)
-
-        def go_on(_reached: int, _upto: int) -> None:
-            if stop.is_set():
-                raise Stopped
-
         if due:
-            try:
-                prove(self._engine, self._engine.log.now(), progress=go_on)
-            except (Stopped, RebuildRunning):  # somebody proves already: it is tried again when due
-                return
+            with suppress(RebuildRunning):  # somebody proves already: it is tried again when due
+                prove(self._engine, self._engine.log.now())
 
 
 def _is_due(found: Cursor, every: timedelta, last: Unchanged) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from functools import partial
+from threading import Event
 from typing import Any, Final
 
 import psycopg
@@ -103,13 +104,13 @@ def status_of(error: type[LedgerError]) -> int:
     return next(STATUSES[base] for base in error.__mro__ if base in STATUSES)
 
 
-def create_app(settings: Settings, database: Database) -> Starlette:
-    """The service on this database, which must outlive it."""
+def create_app(settings: Settings, database: Database, stop: Event | None = None) -> Starlette:
+    """The service on this database, which must outlive it; `stop` ends calls that are waiting."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[dict[str, Any]]:
         async with AsyncExitStack() as stack:
-            yield await _open(settings, database, stack)
+            yield await _open(settings, database, stop or Event(), stack)
 
     return Starlette(
         routes=routes,
@@ -129,13 +130,16 @@ def _hosts(settings: Settings) -> set[str]:
     return {*HOSTS, settings.ledger_host, *settings.ledger_hosts}
 
 
-async def _open(settings: Settings, database: Database, stack: AsyncExitStack) -> dict[str, Any]:
+async def _open(
+    settings: Settings, database: Database, stop: Event, stack: AsyncExitStack
+) -> dict[str, Any]:
     """What endpoints find in `request.state`; the stack closes it, the receiver drained first."""
     log = stack.enter_context(closing(Log(database.conninfo("app"), limits=database.limits)))
     engine = make_engine(settings, database, log)
     reads = stack.enter_context(closing(Reads(engine)))
     return {
         "settings": settings,
+        "stop": stop,
         "limits": database.limits,
         "watch": stack.enter_context(closing(ledger.health.Watch(engine))),
         "sessions": stack.enter_context(closing(Sessions(database))),
@@ -150,7 +154,7 @@ async def _open(settings: Settings, database: Database, stack: AsyncExitStack) -
         "witness": Witness(log),
         "is_signed": partial(is_signed, secrets=signing_secrets(settings)),
         "prover": stack.enter_context(closing(Prover(engine))),
-        "receiver": await stack.enter_async_context(Receiver(log)),
+        "receiver": await stack.enter_async_context(Receiver(log, stop)),
     }
 
 

@@ -9,7 +9,7 @@ from threading import Event, Lock
 from typing import Generic, TypeVar
 
 from ledger import waits
-from ledger.errors import StoreUnavailable
+from ledger.errors import Stopped, StoreUnavailable
 
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
@@ -116,11 +116,11 @@ def sparing(
     """Do jobs together, and where that fails, each alone: a bad one does not take others along.
 
     `work` does the first ones of its jobs, all at once, or raises and has done none. While the
-    database is away each would only wait: that error goes to all of them.
+    database is away, or the work was told to stop, each would only wait: that error goes to all.
     """
     try:
         return work(jobs)
-    except StoreUnavailable as error:
-        return [StoreUnavailable(*error.args) for _ in jobs]  # one for each caller's traceback
+    except (StoreUnavailable, Stopped) as error:
+        return [type(error)(*error.args) for _ in jobs]  # one for each caller's traceback
     except Exception as error:  # noqa: BLE001 - it becomes the answer of the one that caused it
         return [error] if len(jobs) == 1 else [a for job in jobs for a in sparing(work, [job])]

@@ -5,6 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial, wraps
+from threading import Event
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -74,6 +75,7 @@ class Operation(Struct, frozen=True, kw_only=True):
 
 Endpoint = Callable[..., Any]
 Handler = Callable[[Request], Awaitable[Response]]
+_NEVER: Final = Event()
 _OPERATIONS: Final[dict[Callable[..., Any], Operation]] = {}
 
 
@@ -124,10 +126,11 @@ def operation(
         @wraps(endpoint)
         async def handler(request: Request) -> Response:
             longest = _longest(request) if seconds is None else seconds
-            with answered_within(longest):
+            stop: Event = getattr(request.state, "stop", _NEVER)
+            with answered_within(longest), waits.until(stop):
                 await authorize(request, surface)
             given = await _given(declared, request)
-            with answered_within(longest):
+            with answered_within(longest), waits.until(stop):
                 if is_async:
                     answer = await endpoint(request, **given)
                 else:

@@ -22,7 +22,8 @@ LOOK_SECONDS: Final = 0.5
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 30.0
 STEADY_SECONDS: Final = 60.0
-END_SECONDS: Final = 20.0
+END_SECONDS: Final = 4.0
+"""How long a child that shall end has for it; then it is killed, and nothing is lost by that."""
 POLL_SECONDS: Final = 0.1
 SILENT_SECONDS: Final = 3 * FOLLOW_SECONDS
 """Without a heartbeat; between two of them a few statements may each be as slow as they may."""
@@ -33,8 +34,10 @@ logger = structlog.get_logger("ledger.processes")
 
 
 @contextmanager
-def kept_alive(command: Sequence[str]) -> Generator[None]:
+def kept_alive(command: Sequence[str]) -> Generator[Callable[[], None]]:
     """A child process for the length of the block, started again, ever later, when it ends.
+
+    What is yielded lets it end before the block does, without waiting for it.
 
     A child that has written heartbeats, and writes no more for `SILENT_SECONDS`, hangs: it is
     killed, and so started again.
@@ -44,7 +47,7 @@ def kept_alive(command: Sequence[str]) -> Generator[None]:
     """
     stop = threading.Event()
     with _thread(lambda: _keep_alive(command, stop), stop):
-        yield
+        yield stop.set
 
 
 @contextmanager

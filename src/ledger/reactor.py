@@ -12,10 +12,11 @@ from typing import Any, Final
 
 import structlog
 
+from ledger import waits
 from ledger.commands import Desk
 from ledger.domain.events import Meta
 from ledger.domain.reactions import react
-from ledger.errors import LedgerError, Refused
+from ledger.errors import LedgerError, Refused, Stopped
 from projections.engine.reads import Reads
 
 POLL_SECONDS: Final = 0.5
@@ -45,11 +46,17 @@ class Reactor:
 
     def run(self, stop: Event) -> None:
         """React until told to stop; what could not be done now is tried again."""
-        while not stop.wait(POLL_SECONDS):
-            try:
-                self.react()
-            except LedgerError as error:
-                logger.warning("reaction_failed", error=type(error).__name__)
+        with waits.ending_with(stop):
+            while not stop.wait(POLL_SECONDS):
+                self._try_to_react()
+
+    def _try_to_react(self) -> None:
+        try:
+            self.react()
+        except Stopped:
+            raise
+        except LedgerError as error:
+            logger.warning("reaction_failed", error=type(error).__name__)
 
     def react(self) -> int:
         """Issue what is called for now; how many commands that were."""

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from functools import partial
+from threading import Event
 from typing import Final, cast
 
 import uvicorn
@@ -19,7 +20,9 @@ from ledger.postgres.database import Database
 from ledger.processes import when_parent_ends
 from ledger.settings import Settings
 
-DRAIN_SECONDS: Final = 10
+DRAIN_SECONDS: Final = 3
+"""How long calls have to end by themselves when the service stops; what still waits is ended."""
+LAST_SECONDS: Final = 1
 
 
 @contextmanager
@@ -69,9 +72,10 @@ class Service(uvicorn.Server):
     """Uvicorn with our app, which says when it is ready."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
+        self._stop = Event()
         super().__init__(
             uvicorn.Config(
-                create_app(settings, database),
+                create_app(settings, database, self._stop),
                 http=cast("type[asyncio.Protocol]", partial(Connection, Crowd())),
                 ws="none",
                 lifespan="on",
@@ -79,14 +83,23 @@ class Service(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,  # the caller's own word for where it calls from is no evidence
-                timeout_graceful_shutdown=DRAIN_SECONDS,
+                timeout_graceful_shutdown=DRAIN_SECONDS + LAST_SECONDS,
             )
         )
         self._ready: Callable[[], None] = lambda: None
+        self._stopping: Callable[[], None] = lambda: None
 
-    def serve_on(self, listener: socket.socket, ready: Callable[[], None]) -> None:
-        """Serve until a signal comes; raises it again (`KeyboardInterrupt`) in the end."""
-        self._ready = ready
+    def serve_on(
+        self,
+        listener: socket.socket,
+        ready: Callable[[], None],
+        stopping: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Serve until a signal comes; raises it again (`KeyboardInterrupt`) in the end.
+
+        Calls `ready` once it serves, and `stopping` as soon as it shall not any more.
+        """
+        self._ready, self._stopping = ready, stopping
         self.run(sockets=[listener])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -95,6 +108,12 @@ class Service(uvicorn.Server):
         _forget_what_stays()
         if self.started:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Uvicorn's own end; what waits although its time to end is over is told to stop."""
+        self._stopping()
+        asyncio.get_running_loop().call_later(DRAIN_SECONDS, self._stop.set)
+        await super().shutdown(sockets)
 
     def stop_with_parent(self) -> None:
         """End in good order when the process that started us ends."""

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import psycopg
 import structlog
 
+from ledger import waits
 from ledger.errors import LedgerError, StoreUnavailable
 from ledger.postgres.database import Database
 from ledger.postgres.leases import limit_silence
@@ -45,7 +46,14 @@ class Timers:
         self._jobs = jobs
 
     def run(self, stop: Event) -> None:
-        """Run the jobs until told to stop; survives the loss of its connection and of its lead."""
+        """Run the jobs until told to stop; survives the loss of its connection and of its lead.
+
+        A job that runs then ends with its next wait.
+        """
+        with waits.ending_with(stop):
+            self._run(stop)
+
+    def _run(self, stop: Event) -> None:
         while not stop.is_set():
             try:
                 with self._leading(stop) as leader:
@@ -82,6 +90,7 @@ class Timers:
 def _run(job: Job, stop: Event) -> None:
     """Run a job; what the world got in its way is told, and it is tried again when next due."""
     try:
-        job.call(stop)
+        with waits.ending_with(stop):
+            job.call(stop)
     except LedgerError as error:
         logger.warning("job_failed", job=job.name, error=type(error).__name__)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from math import inf
 from threading import Event
@@ -44,15 +44,27 @@ def within(seconds: float) -> Generator[None]:
 @contextmanager
 def for_all(seconds: float) -> Generator[None]:
     """So many seconds, whatever this thread's caller has left: the work is for others as well."""
-    with _until(time.monotonic() + seconds, ()):
+    with _until(time.monotonic() + seconds, _STOPS.get()):
         yield
 
 
 @contextmanager
-def until(stop: Event) -> Generator[None]:
-    """Waits of the block end with `Stopped` when the event is set."""
-    with _until(_END.get(), (*_STOPS.get(), stop)):
+def until(*stops: Event) -> Generator[None]:
+    """Waits of the block end with `Stopped` when one of the events is set."""
+    with _until(_END.get(), (*_STOPS.get(), *stops)):
         yield
+
+
+@contextmanager
+def ending_with(stop: Event) -> Generator[None]:
+    """The same, and then the block ends without an error: what runs it was told to stop."""
+    with suppress(Stopped), until(stop):
+        yield
+
+
+def stops() -> tuple[Event, ...]:
+    """What may stop this thread, for work that goes on in another one."""
+    return _STOPS.get()
 
 
 def left() -> float:

@@ -5,18 +5,19 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from threading import Event
 from types import TracebackType
 from typing import NamedTuple, Self, get_args
 
 import structlog
 from prometheus_client import Counter, Histogram
 
+from ledger import waits
 from ledger.allowance import Allowances
 from ledger.combiner import sparing
 from ledger.domain.events import Meta, StripeEventReceived
-from ledger.errors import SameIdOtherContent, StoreUnavailable
+from ledger.errors import SameIdOtherContent, Stopped, StoreUnavailable
 from ledger.log import APPEND_BYTES, APPEND_EVENTS, Log
-from ledger.waits import within
 from webhooks.intake import Outcome, Taken, take_in
 from webhooks.rejections import Rejections
 from webhooks.stripe_objects import event_id_of
@@ -58,10 +59,12 @@ class Receiver:
     them.
     """
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, stop: Event | None = None) -> None:
+        """`stop` ends an append that waits; whether it was stored, nobody is told."""
         self.rejections = Allowances("1000 per 10 seconds")
         self.turned_away = Rejections()
         self._log = log
+        self._stop = stop or Event()
         self._waiting: deque[_Delivery] = deque()
         self._waiting_bytes = 0
         self._committer: asyncio.Task[None] | None = None
@@ -146,7 +149,7 @@ class Receiver:
                 answers = await loop.run_in_executor(self._thread, sparing, self._commit, events)
                 for delivery, answer in zip(batch, answers, strict=True):
                     _answer(delivery.receipt, answer)
-                if self._stopping and isinstance(answers[0], StoreUnavailable):
+                if self._stopping and isinstance(answers[0], StoreUnavailable | Stopped):
                     self._turn_away()
         finally:
             self._committer = None
@@ -171,7 +174,7 @@ class Receiver:
 
     def _commit(self, events: Sequence[StripeEventReceived]) -> Sequence[Taken]:
         """One transaction."""
-        with COMMIT_SECONDS.time(), within(self._log.limits.write):
+        with COMMIT_SECONDS.time(), waits.within(self._log.limits.write), waits.until(self._stop):
             answers = take_in(self._log, events, _META)
         BATCH_EVENTS.observe(len(events))
         _report(events, answers)

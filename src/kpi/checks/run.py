@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from kpi.checks.ask import DEFAULT, Answer, Asking, CheckCrashed, Limits, asking
 from kpi.checks.declare import Check, catalogue
+from ledger import waits
 from ledger.batch import Stream
 from ledger.domain import issue
 from ledger.domain.events import ChecksRan, Entry, Finding, Meta
@@ -98,6 +99,7 @@ def _on_record(log: Log, ran: ChecksRan, now: datetime, meta: Meta) -> int:
 
 
 def _run(asked: Asking, log: Log, check: Check, now: datetime, meta: Meta) -> Outcome:
+    waits.go_on()
     started = time.monotonic()
     try:
         answer = asked.ask(check, now)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from hashlib import sha256
-from typing import NamedTuple
+from threading import Event
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from kpi.declare import CONTRACT_VERSION
@@ -14,6 +15,7 @@ from kpi.exports.declare import Blocks, Export, Selection
 from kpi.exports.formats import Format, Writer, writer
 from kpi.standing import Standing, standing_of
 from kpi.windows import Window
+from ledger import waits
 from ledger.domain.events import ExportMade, Meta
 from ledger.errors import InvalidRequest
 from ledger.evidence import Witness
@@ -89,11 +91,16 @@ class Transfer:
     def _written(self) -> Iterator[bytes]:
         write = self._opened.writer
         yield write.head()
-        for rows in self._opened.blocks:
+        while (rows := self._next()) is not None:
             chunk = write.block(rows)
             self.rows += len(rows)
             yield chunk
         yield write.tail()
+
+    def _next(self) -> Any:
+        """The next block of rows, from whichever thread; None after the last."""
+        with waits.until(*self._opened.stops):
+            return next(self._opened.blocks, None)
 
     def _event(self, complete: bool) -> ExportMade:
         asked = self.asked
@@ -118,6 +125,7 @@ class _Opened(NamedTuple):
     writer: Writer
     witness: Witness
     meta: Meta
+    stops: tuple[Event, ...]
 
 
 def begin(reads: Reads, witness: Witness, asked: Asked, meta: Meta, after: int = 0) -> Transfer:
@@ -142,7 +150,7 @@ def begin(reads: Reads, witness: Witness, asked: Asked, meta: Meta, after: int =
         _check_words(reads, cursor, asked)
         standing = standing_of(cursor, asked.export.reads)
         blocks = stack.enter_context(asked.export.rows(cursor, selection))
-        opened = _Opened(stack.pop_all(), blocks, write, witness, meta)
+        opened = _Opened(stack.pop_all(), blocks, write, witness, meta, waits.stops())
     return Transfer(asked, standing, opened)
 
 

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -47,13 +48,13 @@ def serve(
         database = stack.enter_context(open_database(settings))
         first = server.first_token(settings, database)
         stack.enter_context(postgres_kept_running(settings))
-        if follow:
-            stack.enter_context(kept_alive(FOLLOW))
+        end_child = stack.enter_context(kept_alive(FOLLOW)) if follow else lambda: None
         service = server.Service(settings, database)
         if with_parent:
             service.stop_with_parent()
         with suppress(KeyboardInterrupt):  # uvicorn has ended in good order, and says why
-            service.serve_on(listener, lambda: _announce(settings, first, as_json=as_json))
+            ready = partial(_announce, settings, first, as_json=as_json)
+            service.serve_on(listener, ready, stopping=end_child)
 
 
 @app.command(epilog="Example: ledger follow --once")

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from psycopg.sql import SQL, Identifier
 
+from ledger import waits
 from ledger.domain.events import Recorded, StripeEventReceived
 from ledger.domain.facts import AnyFact, Moment
 from ledger.domain.signatures import Recheck
@@ -64,6 +65,7 @@ def stretches(
 ) -> Iterator[list[Recorded]]:
     """The log's events after a position and up to another, a list at a time."""
     while after < upto:
+        waits.go_on()
         events = log.read(after, upto=upto, limit=size)
         if not events:
             return

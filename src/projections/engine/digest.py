@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from psycopg.sql import SQL, Composable, Composed, Identifier
 
+from ledger import waits
 from ledger.errors import ProjectionStopped
 from projections.engine.declare import AnyTable, Column, Derived, Journal, Rollup
 from projections.engine.registry import Registry
@@ -70,6 +71,7 @@ def digest(cursor: AnyCursor, schema: str, table: AnyTable, *, world: bool = Fal
 def _lines(cursor: AnyCursor, select: Composed) -> Iterator[bytes]:
     with cursor.copy(SQL("copy ({}) to stdout").format(select)) as copy:
         for data in copy:
+            waits.go_on()
             yield bytes(data)
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Composable, Composed, Identifier
 
+from ledger import waits
+from ledger.errors import Stopped
 from projections.engine.declare import AnyTable, Derived, Journal, Mirror, Rollup
 from projections.engine.merge import Fold, ProjectionFailed
 from projections.engine.tables import AnyCursor, names, trusted
@@ -73,10 +75,11 @@ def flush(cursor: AnyCursor, fold: Fold) -> None:
     steps = (batch.stage, batch.note_before, batch.write, batch.refresh, batch.empty)
     for step in steps:
         for projection in fold.projections:
+            waits.go_on()
             try:
                 for table in projection.tables:
                     step(table)
-            except psycopg.OperationalError:
+            except (psycopg.OperationalError, Stopped):
                 raise
             except Exception as error:
                 raise ProjectionFailed(projection.name) from error

@@ -42,8 +42,13 @@ class Follower:
     def run(self, stop: Event, beat: Callable[[], None] = lambda: None) -> None:
         """Follow until told to stop; survives the loss of its connections and of leadership.
 
-        Calls `beat` before each stretch of events that it takes in, and each wait.
+        Calls `beat` before each stretch of events that it takes in, and each wait. Of a stretch
+        that is being taken in at a stop nothing is stored.
         """
+        with waits.ending_with(stop):
+            self._run(stop, beat)
+
+    def _run(self, stop: Event, beat: Callable[[], None]) -> None:
         while not stop.is_set():
             beat()
             try:

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from msgspec import Struct, field
 from psycopg import Connection
 
+from ledger import waits
 from ledger.domain.accounts import name_of
 from ledger.domain.events import Event, StripeEventReceived
 from ledger.domain.signatures import Recheck, Signature
@@ -143,6 +144,7 @@ def check(
     with conn.cursor("log", binary=True) as cursor:
         cursor.itersize = FETCH
         for row in cursor.execute(ROWS):
+            waits.go_on()
             scan.take(Row(*row))
     scan.end(heads)
     for stream, versions, places in conn.execute(STREAMS).fetchall():

@@ -8,12 +8,15 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for_tasks
 from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from threading import Thread
 from typing import NamedTuple
 
+from ledger import waits
+from ledger.errors import Stopped
 from ledger.log import Log
 from ledger.postgres.database import FOLLOW_SECONDS, UNLIMITED, Database
 from projections.engine.build import Copy, Engine, Reader, stretches
@@ -21,6 +24,7 @@ from projections.engine.registry import Registry, discover
 
 TASK_EVENTS = 20_000
 WORTHWHILE_EVENTS = 50_000
+LOOK_SECONDS = 0.2
 
 
 class Work(NamedTuple):
@@ -30,6 +34,8 @@ class Work(NamedTuple):
     reader: Reader
     projections: tuple[str, ...]
     schema: str
+    may_work: Connection
+    """Ends when the worker shall."""
 
 
 _worker: list[tuple[Log, Copy]] = []
@@ -45,28 +51,42 @@ def is_worthwhile(engine: Engine, upto: int) -> bool:
 
 def load(engine: Engine, schema: str, upto: int) -> Iterator[int]:
     """Load all events up to a position into tables just made; yields how many are in so far."""
-    work = Work(engine.database, engine.reader, tuple(engine.registry.by_name), schema)
-    with ProcessPoolExecutor(
-        os.cpu_count(), mp_context=get_context("spawn"), initializer=_begin, initargs=(work,)
-    ) as pool:
+    context = get_context("spawn")
+    may_work, we_work = context.Pipe(duplex=False)
+    work = Work(engine.database, engine.reader, tuple(engine.registry.by_name), schema, may_work)
+    with (
+        we_work,
+        may_work,
+        ProcessPoolExecutor(
+            os.cpu_count(), mp_context=context, initializer=_begin, initargs=(work,)
+        ) as pool,
+    ):
         tasks = {
-            pool.submit(_take_in, after, min(after + TASK_EVENTS, upto)): after
+            pool.submit(_take_in, after, min(after + TASK_EVENTS, upto))
             for after in range(0, upto, TASK_EVENTS)
         }
         done = 0
         try:
-            for task in as_completed(tasks):
-                done += task.result()
-                yield done
+            while tasks:
+                finished, tasks = wait_for_tasks(tasks, LOOK_SECONDS, FIRST_COMPLETED)
+                waits.go_on()
+                for task in finished:
+                    done += task.result()
+                    yield done
+        except Stopped:
+            we_work.close()
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 
 
 def finish(engine: Engine, schema: str) -> None:
     """Make derived rows, rollups and indexes of what was loaded, on several connections."""
+    stops = waits.stops()
 
     def finish_island(island: Registry) -> None:
         with (
+            waits.until(*stops),
             engine.database.connect("projector", seconds=UNLIMITED, autocommit=True) as conn,
             conn.cursor() as cursor,
         ):
@@ -79,7 +99,7 @@ def finish(engine: Engine, schema: str) -> None:
 
 
 def _begin(work: Work) -> None:
-    _end_with_parent()
+    _end_with_parent(work.may_work)
     gc.disable()  # short-lived, and without cycles: a fifth of the time went into looking for them
     conn = work.database.connect("projector", seconds=UNLIMITED, autocommit=True)
     limits = work.database.limits._replace(read=FOLLOW_SECONDS)
@@ -91,13 +111,16 @@ def _begin(work: Work) -> None:
     _worker.append((log, copy))
 
 
-def _end_with_parent() -> None:
-    """A rebuild that was killed leaves no worker behind, to write into the tables of the next."""
+def _end_with_parent(may_work: Connection) -> None:
+    """A rebuild that was killed leaves no worker behind, to write into the tables of the next.
+
+    One that was told to stop does not wait for what its workers have in hand either.
+    """
     parent = parent_process()
     assert parent is not None, "a worker was started by a rebuild"
 
     def watch() -> None:
-        wait([parent.sentinel])
+        wait([parent.sentinel, may_work])
         os._exit(1)
 
     Thread(target=watch, daemon=True, name="parent-watch").start()

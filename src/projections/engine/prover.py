@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from uuid import uuid4
 import structlog
 from msgspec import to_builtins
 
+from ledger import waits
 from ledger.domain.events import (
     Entry,
     Event,
@@ -81,7 +83,7 @@ class Prover:
         self._engine = engine
         self._thread = ThreadPoolExecutor(1, "prover")
         self._progress: dict[str, Progress] = {}
-        self._closing = False
+        self._stop = threading.Event()
 
     def start(self, meta: Meta) -> Started:
         """Begin a proof, and put on record who wanted it.
@@ -119,8 +121,8 @@ class Prover:
         return self._progress.get(task_id)
 
     def close(self) -> None:
-        """End what is at work, if anything, at its next stretch of the log; wait for that."""
-        self._closing = True
+        """End what is at work, if anything, with its next wait; wait for that."""
+        self._stop.set()
         self._thread.shutdown()
 
     def _begin(self, task: Task) -> Started:
@@ -143,12 +145,10 @@ class Prover:
         """Do it; the event that says what came of it."""
 
         def report(reached: int, upto: int) -> None:
-            if self._closing:
-                raise StoreUnavailable("The service is stopping.")
             self._progress[task.id] = Progress(reached, upto)
 
         try:
-            with stack:
+            with stack, waits.until(self._stop):
                 return task.work(cursor, report)
         except Exception as error:  # noqa: BLE001 - whatever ended it is told and put on record
             cause = type(error).__name__

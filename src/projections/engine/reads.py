@@ -11,6 +11,7 @@ from psycopg import Connection, IsolationLevel
 from psycopg.errors import UndefinedColumn, UndefinedTable
 from psycopg.rows import dict_row
 
+from ledger import waits
 from ledger.domain.order_commands import KnownPayment, OrderMoney
 from ledger.errors import InvalidRequest, NotCaughtUp, ProjectionStopped
 from ledger.postgres.failures import reaching
@@ -136,6 +137,7 @@ class Reads:
                     f"{', '.join(names)} did not reach position {position} within"
                     f" {WAIT_SECONDS:.0f} s; is the follower running?"
                 )
+            waits.go_on()
             time.sleep(POLL_SECONDS)
 
     def _reached(self, names: list[str], position: int) -> bool:

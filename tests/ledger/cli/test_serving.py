@@ -12,16 +12,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psycopg
 import pytest
 
+from ledger.postgres.supervisor import EmbeddedPostgres
 from tests.support.servers import short_lived_home
 from webhooks.simulator import SimulatedStripe, sign
 
 SECRET = "whsec_of_the_service"
+JSON = {"Content-Type": "application/json"}
+TOPICS = "select topic from ledger.stored_events order by notification_id"
 LEDGER = [sys.executable, "-m", "ledger.cli"]
 
 
@@ -137,6 +142,55 @@ def test_sigterm_stops_everything_that_was_started(home: Path) -> None:
     assert follower is not None
     assert not Path(f"/proc/{follower}").exists()
     assert served.postmaster() is None
+
+
+# What follows, what is read and what is proven then never ends by itself.
+HANG = """
+create function ledger.hang() returns trigger language plpgsql as $$
+begin
+    perform pg_sleep(600);
+    return new;
+end
+$$;
+create trigger hang before insert on read_models.audit
+for each row execute function ledger.hang();
+alter table read_models.orders rename to hung_orders;
+create view read_models.orders as
+select h.* from (select pg_sleep(600)) as s cross join read_models.hung_orders as h;
+grant select on read_models.orders to ledger_reader, ledger_projector;
+"""
+HANGING = """
+select count(*), count(distinct usename)
+from pg_stat_activity
+where wait_event = 'PgSleep'
+"""
+
+
+def test_sigterm_ends_what_hangs_in_the_middle_of_a_statement(home: Path) -> None:
+    """Follower, proof and a read each wait for ten minutes; what was answered is in the log."""
+    with serving(home) as served, ThreadPoolExecutor(1) as caller:
+        admin = {"Authorization": f"Bearer {(home / 'admin-token').read_text().strip()}"}
+        wait_for(lambda: served.call("GET", "/readyz")[1]["lag_events"] == 0)
+        (event,) = SimulatedStripe(1).do_something_new()
+        with psycopg.connect(EmbeddedPostgres(home).conninfo(), autocommit=True) as conn:
+            conn.execute(HANG)
+            assert served.deliver(event.body)[0] == 200
+            status, _ = served.call("POST", "/verify", b"{}", **admin, **JSON)
+            assert status == 202
+            reading = caller.submit(served.call, "GET", "/orders", **admin)
+            wait_for(lambda: conn.execute(HANGING).fetchone() == (3, 2))
+        began = time.monotonic()
+        served.process.terminate()
+        served.process.communicate(timeout=30)
+        took = time.monotonic() - began
+        assert served.process.returncode == 0
+        assert reading.result()[0] == 503
+        assert took < 10, "5 s, and as much again for a machine that is busy"
+    with EmbeddedPostgres(home) as server, psycopg.connect(server.conninfo()) as conn:
+        topics = conn.execute(TOPICS).fetchall()
+    ((stripe,), *proof) = [topic for topic in topics if "token" not in topic[0]]
+    assert stripe.startswith("stripe.")
+    assert proof == [("proof.started.v1",), ("proof.failed.v1",)]
 
 
 def test_the_first_token_opens_and_is_written_nowhere_but_into_its_file(home: Path) -> None:

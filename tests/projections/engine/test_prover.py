@@ -126,10 +126,10 @@ def test_a_service_that_ends_ends_its_proof_and_says_so(filled: Engine, gate: Ev
     with closing(Prover(filled)) as prover:
         proof_id, _ = prover.start(ADA)
         wait_for(lambda: prover.progress(proof_id) == (5, 5))
-        prover._closing = True
+        prover._stop.set()
         gate.set()
     _, failed = filled.log.stream(f"proof/{proof_id}")
-    assert failed.event == ProofFailed(proof_id=proof_id, cause="StoreUnavailable")
+    assert failed.event == ProofFailed(proof_id=proof_id, cause="Stopped")
 
 
 def test_a_proof_that_breaks_is_told_and_on_record_and_another_may_begin(
