@@ -177,7 +177,7 @@ def test_sigterm_ends_what_hangs_in_the_middle_of_a_statement(home: Path) -> Non
             assert served.deliver(event.body)[0] == 200
             status, _ = served.call("POST", "/verify", b"{}", **admin, **JSON)
             assert status == 202
-            reading = caller.submit(served.call, "GET", "/orders", **admin)
+            reading = caller.submit(served.call, "GET", "/orders", None, **admin)
             wait_for(lambda: conn.execute(HANGING).fetchone() == (3, 2))
         began = time.monotonic()
         served.process.terminate()
