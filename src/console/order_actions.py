@@ -13,8 +13,8 @@ Order = Mapping[str, Any]
 Fields = Mapping[str, str]
 """What a person wrote in a form."""
 
-UNITS: Final = "units of "
-"""How the fields of a return begin; the rest is the SKU."""
+UNITS: Final = "units of line "
+"""How the fields of a return begin; the rest is the line's id."""
 
 
 class Action(NamedTuple):
@@ -109,8 +109,8 @@ def _reason(_order: Order, fields: Fields) -> dict[str, Any]:
 
 def _returned(order: Order, fields: Fields) -> dict[str, Any]:
     given = {name.removeprefix(UNITS): text for name, text in fields.items() if UNITS in name}
-    quantities = {sku: number(text) for sku, text in given.items() if text not in {"", "0"}}
-    return {"quantities": quantities} | _reason(order, fields)
+    lines = {line_id: number(text) for line_id, text in given.items() if text not in {"", "0"}}
+    return {"line_quantities": lines} | _reason(order, fields)
 
 
 def _refunded(order: Order, fields: Fields) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from ledger.domain.money import format_money
 LABELS: Final = {
     "amount_minor": "Amount",
     "change": "Change",
+    "line_quantities": "Units that came back",
     "name": "Name",
     "order_id": "Order",
     "payment_id": "Payment",

@@ -158,6 +158,7 @@ class Fact(Shape):
     customer_id: str | None = None
     customer: str | None = None
     email: str | None = None
+    line_id: str | None = None
     sku: str | None = None
     name: str | None = None
     position: int | None = None

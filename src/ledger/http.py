@@ -162,9 +162,15 @@ def reallocate_order(request: Request, body: ReasonBody) -> OrderAnswer:
 def return_lines(request: Request, body: ReturnBody) -> OrderAnswer:
     """Take units of a fulfilled order back into stock.
 
-    Never more than were sold and not yet returned. Moves no money: see refunds.
+    Never more than were sold and not yet returned. Moves no money: see refunds. A SKU that is out
+    in several lines is named by them.
     """
-    command = ReturnLines(order_id=_order_id(request), at=_now(), quantities=body.quantities)
+    command = ReturnLines(
+        order_id=_order_id(request),
+        at=_now(),
+        quantities=body.quantities or {},
+        line_quantities=body.line_quantities or {},
+    )
     return _order(execute(request, command, body, body.reason))
 
 

@@ -114,6 +114,7 @@ class Settings(BaseSettings):
     ledger_reservation_minutes: int = Field(default=30, ge=1, le=365 * 24 * 60)
     ledger_max_units_per_line: int = Field(default=50, ge=1, le=MAX_LINE_UNITS)
     ledger_listed_prices_only: bool = True
+    ledger_repeated_skus: bool = False
     ledger_pending_payment_days: int = Field(default=PENDING_PAYMENT_DAYS, ge=1, le=365)
     ledger_refund_request_days: int = Field(default=REFUND_REQUEST_DAYS, ge=1, le=365)
     ledger_checks_minutes: int = Field(default=15, ge=1, le=24 * 60)
@@ -147,6 +148,7 @@ class Settings(BaseSettings):
         return Rules(
             max_units_per_line=self.ledger_max_units_per_line,
             listed_prices_only=self.ledger_listed_prices_only,
+            repeated_skus=self.ledger_repeated_skus,
         )
 
 

@@ -28,12 +28,15 @@ CustomerId = Annotated[str, Field(min_length=1, max_length=MAX_CUSTOMER_ID, patt
 Email = Annotated[str, Field(min_length=1, max_length=MAX_EMAIL, pattern=TEXT_PATTERN)]
 Currency = Annotated[str, Field(pattern=CURRENCY_PATTERN)]
 AmountMinor = Annotated[int, Field(ge=0, le=MAX_MINOR)]
+UnitsByName = Annotated[dict[Id, Annotated[int, Field(ge=1)]], Field(min_length=1)]
 
 
 class LineBody(Shape):
     """One line; `unit_minor` must be what the product is listed for in the order's currency.
 
-    Where the shop's settings allow other prices, its staff may say one.
+    Where the shop's settings allow other prices, its staff may say one. Where they allow a SKU in
+    several lines, `line_id` and `name` tell these apart; a line without an id is called by its
+    place, from 1.
     """
 
     sku: Id
@@ -41,6 +44,7 @@ class LineBody(Shape):
     # How many at most is a setting: the endpoint refuses more, and the document served says it.
     quantity: Annotated[int, Field(ge=1, json_schema_extra={"maximum": MAX_LINE_UNITS})]
     unit_minor: AmountMinor
+    line_id: Id | None = None
 
     def line(self) -> Line:
         """The line as it is stored."""
@@ -94,9 +98,14 @@ class ReasonQuery(Shape):
 
 
 class ReturnBody(Shape):
-    """Units by SKU that came back in good state, and why."""
+    """Units that came back in good state, and why.
 
-    quantities: Annotated[dict[Id, Annotated[int, Field(ge=1)]], Field(min_length=1)]
+    By SKU (`quantities`) where it is out in one line of the order, else by line id
+    (`line_quantities`).
+    """
+
+    quantities: UnitsByName | None = None
+    line_quantities: UnitsByName | None = None
     reason: Text
 
 

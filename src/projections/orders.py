@@ -16,6 +16,8 @@ from ledger.domain.events import (
     OrderLinesReturned,
     OrderPlaced,
     OrderReinstated,
+    ReturnedLine,
+    lines_by_id,
 )
 from ledger.domain.facts import DisputeFact, Moment
 from ledger.domain.money import split
@@ -119,9 +121,12 @@ class Order(Row):
 
 
 class OrderLine(Row):
-    """A line of an order; `returned` units of its SKU came back."""
+    """A line of an order; `returned` units of it came back."""
 
     line: int
+    """Its place, from 1."""
+    line_id: str
+    """What it is called by in its order: as who placed it said, else its place."""
     sku: str
     name: str
     quantity: int
@@ -167,6 +172,7 @@ order_lines = Mirror(
     "order_lines",
     order_id=key(),
     line=key("integer"),
+    line_id=known("text"),
     sku=known("text"),
     name=known("text"),
     quantity=known("bigint"),
@@ -176,6 +182,7 @@ order_lines = Mirror(
 order_returns = Journal(
     "order_returns",
     order_id=Column("text", "key"),
+    line_id=Column("text", "key"),  # empty where an event is older than they are, and says the SKU
     sku=Column("text", "key"),
     quantity=line("bigint"),
     reason=line("text"),
@@ -376,13 +383,13 @@ projection = Projection(
                 OrderLine,
                 """
                 select
-                    line, sku, name, quantity, unit_minor,
+                    line, line_id, sku, name, quantity, unit_minor,
                     (
                         select coalesce(sum(quantity), 0)::bigint
                         from order_returns
-                        where order_id = order_lines.order_id and sku = order_lines.sku
+                        where order_id = l.order_id and sku = l.sku and line_id in ('', l.line_id)
                     ) as returned
-                from order_lines
+                from order_lines as l
                 where order_id = %(id)s
                 order by line
                 """,
@@ -457,11 +464,12 @@ def placed(fact: OrderPlaced, at: Moment) -> Iterator[Change]:
         placed_at=at.effective_at,
         expires_at=fact.expires_at,
     )
-    lines = zip(fact.lines, _discounts(fact), strict=True)
-    for number, (each, discount_minor) in enumerate(lines, 1):
+    lines = zip(lines_by_id(fact.lines).items(), _discounts(fact), strict=True)
+    for number, ((line_id, each), discount_minor) in enumerate(lines, 1):
         yield order_lines.mention(
             order_id=fact.order_id,
             line=number,
+            line_id=line_id,
             sku=each.sku,
             name=each.name,
             quantity=each.quantity,
@@ -514,13 +522,18 @@ def fulfilled(fact: OrderFulfilled, at: Moment) -> Iterator[Change]:
 
 @projection.handles(OrderLinesReturned)
 def returned(fact: OrderLinesReturned, at: Moment) -> Iterator[Change]:
-    """Goods that came back, by SKU."""
-    for sku, quantity in fact.quantities.items():
+    """Goods that came back, by line."""
+    by_sku = (
+        ReturnedLine(line_id="", sku=sku, quantity=quantity)
+        for sku, quantity in fact.quantities.items()
+    )
+    for each in fact.lines or by_sku:
         yield order_returns.line(
             at,
             order_id=fact.order_id,
-            sku=sku,
-            quantity=quantity,
+            line_id=each.line_id,
+            sku=each.sku,
+            quantity=each.quantity,
             reason=at.meta.reason,
             at=at.effective_at,
         )

@@ -47,8 +47,8 @@ order_sales = Derived(
 # sold: an order that is paid after it was called off is sold and reversed on the same day.
 LINE_SALES = """
 select
-    o.order_id, l.sku, k.kind, k.number, ledger.business_day(k.at) as day, o.currency, k.at, l.name,
-    k.units, k.gross_minor, k.discount_minor, k.return_minor,
+    o.order_id, l.line_id, l.sku, k.kind, k.number, ledger.business_day(k.at) as day, o.currency,
+    k.at, l.name, k.units, k.gross_minor, k.discount_minor, k.return_minor,
     k.gross_minor - k.discount_minor - k.return_minor as revenue_minor
 from orders as o
 join order_lines as l using (order_id)
@@ -68,7 +68,7 @@ cross join lateral (
         from (
             select 'returned' as kind, position, quantity, at
             from order_returns
-            where order_id = l.order_id and sku = l.sku
+            where order_id = l.order_id and sku = l.sku and line_id in ('', l.line_id)
             union all
             select 'canceled', null, l.quantity, o.canceled_at
             where o.canceled_at is not null
@@ -92,7 +92,7 @@ where o.paid_at is not null
 
 line_sales = Derived(
     "line_sales",
-    key=("order_id", "sku", "kind", "number"),
+    key=("order_id", "line_id", "kind", "number"),
     view=LINE_SALES,
     touched="""
         with changed as (
@@ -100,16 +100,18 @@ line_sales = Derived(
             union
             select order_id from staged_order_returns
         )
-        select order_id, sku, kind, 0 as number
+        select order_id, line_id, kind, 0 as number
         from changed
         join order_lines using (order_id)
         cross join (values ('sold'), ('canceled')) as k (kind)
         union all
         select
-            order_id, sku, 'returned',
-            row_number() over (partition by order_id, sku order by position)
+            order_id, l.line_id, 'returned',
+            row_number() over (partition by order_id, l.line_id order by r.position)
         from changed
-        join order_returns using (order_id)
+        join order_lines as l using (order_id)
+        join order_returns as r using (order_id, sku)
+        where r.line_id in ('', l.line_id)
     """,
     indexes=("day, currency",),
 )

@@ -198,7 +198,7 @@ def test_goods_that_left_come_back_by_line(world: House) -> None:
         world.send(page, f"{PAGE}/{name}/fulfil", reason="parcel 7").text
     )
     page = world.look(f"{PAGE}/{name}")
-    fields = hidden(page) | {"units of MUG": "1", "reason": "chipped"}
+    fields = hidden(page) | {"units of line 1": "1", "reason": "chipped"}
     answer = world.client.post(f"{PAGE}/{name}/return", data=fields)
     assert "MUG Blue mug 2 1 10.00 20.00" in words(answer.text)
 
@@ -259,7 +259,12 @@ def test_what_the_payment_itself_names_has_no_button_to_unlink(world: House) -> 
         ("refunds", {"amount": "lots", "reason": "late"}, 422, "'lots' is no amount of money"),
         ("refunds", {"amount": "1", "reason": ""}, 422, "Reason: "),
         ("cancel", {"reason": "late"}, 409, "refund its money first"),
-        ("return", {"units of MUG": "1", "reason": "late"}, 409, "only the goods of a fulfilled"),
+        (
+            "return",
+            {"units of line 1": "1", "reason": "late"},
+            409,
+            "only the goods of a fulfilled",
+        ),
         ("payments", {"payment_id": "p i", "reason": "late"}, 422, "Payment: "),
     ],
 )

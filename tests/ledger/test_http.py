@@ -22,6 +22,7 @@ from ledger.domain.events import (
     ProductListed,
     RefundRequested,
     StockAdjusted,
+    StockReturned,
 )
 from ledger.domain.order_commands import KnownPayment, OrderMoney
 from ledger.errors import (
@@ -72,8 +73,9 @@ def refuse(request: Request, error: Exception) -> Response:
 class Shop:
     """The door with a desk behind it; `money` is what Stripe is known to have done."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, *, repeated: bool) -> None:
         self.log = log
+        self.repeated = repeated
         self.money: dict[str, OrderMoney] = {}
         self.payments = {"pi_1": FREE, "pi_2": FREE}
         self.desk = Desk(
@@ -94,7 +96,7 @@ class Shop:
         yield {
             "desk": self.desk,
             "guard": Guard(self.log),
-            "settings": Settings(ledger_reservation_minutes=45),
+            "settings": Settings(ledger_reservation_minutes=45, ledger_repeated_skus=self.repeated),
         }
 
     def ask(self, path: str, body: Any = None, *, method: str = "POST", **headers: str) -> Any:
@@ -113,9 +115,10 @@ class Shop:
 
 
 @pytest.fixture
-def shop(database: Database) -> Iterator[Shop]:
+def shop(database: Database, request: pytest.FixtureRequest) -> Iterator[Shop]:
+    """With a parameter: one that allows a SKU in several lines."""
     log = Log(database.conninfo("app"))
-    shop = Shop(log)
+    shop = Shop(log, repeated=getattr(request, "param", False))
     with shop.client:
         shop.actor = let_in(shop.client)
         yield shop
@@ -205,12 +208,33 @@ def test_an_order_lives_from_payment_to_refund(shop: Shop) -> None:
     assert shop.log.head() == head
     back = shop.ask("/orders/A1/return", {"quantities": {"MUG": 1}, "reason": "chipped"})
     assert back.status_code == 200
+    assert shop.last().event == StockReturned(sku="MUG", order_id="A1", quantity=1)
     asked = shop.ask("/orders/A1/refunds", {"amount_minor": 1200, "reason": "chipped"})
     assert (asked.status_code, asked.json()["id"]) == (201, "A1")
     assert shop.last().event == RefundRequested(
         order_id="A1", amount_minor=1200, currency="eur", based_on_position=3
     )
     assert shop.ask("/orders/A1/refunds", {"amount_minor": 1801}).status_code == 422
+
+
+@pytest.mark.parametrize("shop", [True], indirect=True)
+def test_lines_of_one_sku_come_back_by_their_ids(shop: Shop) -> None:
+    shop.stock_up()
+    lines = [MUGS, MUGS | {"name": "Mug for Ada", "quantity": 1, "line_id": "ada"}]
+    assert shop.ask("/orders", ORDER | {"lines": [*lines, lines[1]]}).status_code == 422
+    assert shop.ask("/orders", ORDER | {"lines": lines}).status_code == 201
+    shop.money["A1"] = replace(PAID, paid_minor=3600)
+    assert shop.ask("/orders/A1/fulfil").status_code == 200
+    by_sku = shop.ask("/orders/A1/return", {"quantities": {"MUG": 1}, "reason": "chipped"})
+    assert by_sku.status_code == 422
+    assert "is out in the lines 1, ada" in by_sku.json()["detail"]
+    both = shop.ask(
+        "/orders/A1/return", {"line_quantities": {"1": 1, "ada": 1}, "reason": "chipped"}
+    )
+    assert both.status_code == 200
+    assert shop.last().event == StockReturned(sku="MUG", order_id="A1", quantity=2)
+    nothing = shop.ask("/orders/A1/return", {"reason": "chipped"})
+    assert (nothing.status_code, nothing.json()["code"]) == (422, "invalid_command")
 
 
 def test_a_link_names_a_payment_that_is_known_and_free_and_can_be_taken_back(shop: Shop) -> None:

@@ -6,7 +6,14 @@ from random import Random
 
 import msgspec
 
-from ledger.domain.events import Line, OrderCanceled, OrderLinesReturned, OrderPlaced
+from ledger.domain.events import (
+    Line,
+    OrderCanceled,
+    OrderLinesReturned,
+    OrderPlaced,
+    ReturnedLine,
+    lines_by_id,
+)
 from ledger.domain.facts import (
     AnyFact,
     ChargeCaptured,
@@ -78,17 +85,15 @@ class Life:
     placed: OrderPlaced
     minutes: int
     payments: tuple[Payment, ...]
-    returns: tuple[tuple[int, dict[str, int]], ...]
+    returns: tuple[tuple[int, OrderLinesReturned], ...]
     canceled: int | None
 
     def actions(self) -> Iterator[Timed]:
         """What the shop did."""
-        order_id = self.placed.order_id
         yield self.minutes, self.placed
-        for minutes, quantities in self.returns:
-            yield minutes, OrderLinesReturned(order_id=order_id, quantities=quantities)
+        yield from self.returns
         if self.canceled is not None:
-            yield self.canceled, OrderCanceled(order_id=order_id)
+            yield self.canceled, OrderCanceled(order_id=self.placed.order_id)
 
     def reports(self) -> Iterator[Timed]:
         """What Stripe said."""
@@ -98,17 +103,20 @@ class Life:
     @property
     def held(self) -> list[Payment]:
         """The payments that count, in the order in which they were made."""
-        good = [p for p in self.payments if not p.taken_back and p.currency == self.placed.currency]
-        return sorted(good, key=lambda p: p.minutes)
+        return sorted((p for p in self.own if not p.taken_back), key=lambda p: p.minutes)
+
+    @property
+    def own(self) -> list[Payment]:
+        """The payments in its currency."""
+        return [p for p in self.payments if p.currency == self.placed.currency]
 
     @property
     def paid(self) -> int | None:
         """When what its payments brought last came to reach its total, if it still does."""
         if self.placed.total_minor == 0:
             return self.minutes
-        own = [p for p in self.payments if p.currency == self.placed.currency]
-        moved = [(p.minutes, p.amount_minor) for p in own]
-        moved += [(p.minutes + 3, -p.amount_minor) for p in own if p.taken_back]
+        moved = [(p.minutes, p.amount_minor) for p in self.own]
+        moved += [(p.minutes + 3, -p.amount_minor) for p in self.own if p.taken_back]
         so_far, paid = 0, None
         for minutes, amount_minor in sorted(moved):
             if so_far < self.placed.total_minor <= so_far + amount_minor:
@@ -118,14 +126,18 @@ class Life:
 
 
 def an_order(random: Random, number: int) -> OrderPlaced:
+    """Some have a SKU in several lines."""
+    skus = random.sample(["CAP", "MUG", "PEN", "TEE"], random.randint(1, 4))
+    skus += random.choices(skus, k=random.choice([0, 0, 1, 2]))
     lines = tuple(
         Line(
             sku=sku,
             name=sku.title(),
             quantity=random.randint(1, 7),
             unit_minor=random.choice([0, 1, 333, random.randint(1, 99_999)]),
+            line_id=random.choice([None, f"line-{place}"]),
         )
-        for sku in random.sample(["CAP", "MUG", "PEN", "TEE"], random.randint(1, 4))
+        for place, sku in enumerate(skus, 1)
     )
     shipping_minor, tax_minor = random.choice([(0, 0), (500, 0), (499, 87)])
     due_minor = sum(each.quantity * each.unit_minor for each in lines) + shipping_minor + tax_minor
@@ -177,14 +189,27 @@ def a_life(random: Random, number: int, times: list[int]) -> Life:
 
 def some_returns(
     random: Random, placed: OrderPlaced, times: list[int]
-) -> Iterator[tuple[int, dict[str, int]]]:
-    """Some lines come back, in one or more steps, some of them in full."""
-    for line in random.sample(placed.lines, random.randint(0, len(placed.lines))):
+) -> Iterator[tuple[int, OrderLinesReturned]]:
+    """Some lines come back, in one or more steps, some of them in full.
+
+    Those of an order without repeated SKUs may be told as they were before lines had ids.
+    """
+    lines = list(lines_by_id(placed.lines).items())
+    older = len({line.sku for _, line in lines}) == len(lines) and random.random() < 0.5
+    for line_id, line in random.sample(lines, random.randint(0, len(lines))):
         out = line.quantity
         while out and random.random() < 0.8:
             quantity = random.randint(1, out)
             out -= quantity
-            yield times.pop(), {line.sku: quantity}
+            came_back = ReturnedLine(line_id=line_id, sku=line.sku, quantity=quantity)
+            yield (
+                times.pop(),
+                OrderLinesReturned(
+                    order_id=placed.order_id,
+                    quantities={line.sku: quantity},
+                    lines=() if older else (came_back,),
+                ),
+            )
 
 
 def some_lives(seed: int) -> list[Life]:

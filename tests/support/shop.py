@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from random import Random
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.domain.events import (
     AddedToWishlist,
@@ -25,6 +26,7 @@ from ledger.domain.events import (
     ProductListed,
     RefundRequested,
     RemovedFromWishlist,
+    ReturnedLine,
     StockAdjusted,
     StockReceived,
     StockReleased,
@@ -32,6 +34,7 @@ from ledger.domain.events import (
     StockReturned,
     StockSold,
     StripeEventReceived,
+    lines_by_id,
 )
 from webhooks.recheck import fingerprint
 from webhooks.simulator import SimulatedEvent, sign
@@ -58,7 +61,10 @@ class Order(Struct, frozen=True):
 
     @property
     def units(self) -> dict[str, int]:
-        return {line.sku: line.quantity for line in self.lines}
+        units = Counter[str]()
+        for line in self.lines:
+            units[line.sku] += line.quantity
+        return units
 
 
 class Shop:
@@ -130,8 +136,10 @@ class Shop:
         currency = self.random.choice(["gbp", "usd", "jpy", "kwd", "bhd"])
         skus = self.random.sample(sorted(PRICES), self.random.randint(1, 3))
         lines = tuple(self._line(sku, currency) for sku in skus)
+        if self._orders % 4 == 0:
+            lines += (self._personal(lines[0]),)
         for line in lines:
-            if self._free[line.sku] < line.quantity:
+            if self._free[line.sku] < line.quantity + 1:
                 self.replenish(line.sku, 50)
         placed = self._placed(order_id or self.next_order_id(), currency, lines)
         order = Order(placed.order_id, currency, lines, placed.total_minor)
@@ -170,10 +178,17 @@ class Shop:
         self._act("ops:olga", (f"order/{order.id}", fulfilled), *sold)
 
     def take_back(self, order: Order) -> None:
-        """The first product of a fulfilled order comes back; at most once for an order."""
-        sku, quantity = next(iter(order.units.items()))
+        """The last line of a fulfilled order comes back; at most once for an order.
+
+        Most are told as they were before lines had ids.
+        """
+        line_id, line = list(lines_by_id(order.lines).items())[-1]
+        sku, quantity = line.sku, line.quantity
         self._free[sku] += quantity
         returned = OrderLinesReturned(order_id=order.id, quantities={sku: quantity})
+        if order.units[sku] > quantity:
+            came_back = ReturnedLine(line_id=line_id, sku=sku, quantity=quantity)
+            returned = replace(returned, lines=(came_back,))
         stock = StockReturned(sku=sku, order_id=order.id, quantity=quantity)
         self._act(
             "ops:omar", (f"order/{order.id}", returned), (f"stock/{sku}", stock), reason="too big"
@@ -211,6 +226,12 @@ class Shop:
         quantity = self.random.randint(1, 5)
         unit_minor = PRICES[sku][currency]
         return Line(sku=sku, name=sku.title(), quantity=quantity, unit_minor=unit_minor)
+
+    def _personal(self, line: Line) -> Line:
+        """One more of a product, made for somebody, at another price."""
+        line_id = None if self._orders % 8 else "ada"
+        name, unit_minor = f"{line.name} for Ada", line.unit_minor + 10
+        return replace(line, line_id=line_id, name=name, quantity=1, unit_minor=unit_minor)
 
     def _placed(self, order_id: str, currency: str, lines: tuple[Line, ...]) -> OrderPlaced:
         shipping_minor, tax_minor = self.random.choice([(0, 0), (500, 0), (500, 130)])

@@ -24,6 +24,12 @@ PaymentId = Annotated[str, typer.Argument(metavar="PAYMENT", help="A payment int
 Units = Annotated[
     list[str], typer.Option("--line", metavar="SKU:UNITS", help="A product and how many of it.")
 ]
+UnitsOfLines = Annotated[
+    list[str],
+    typer.Option(
+        "--line-id", metavar="LINE:UNITS", help="A line of the order by its id, and how many of it."
+    ),
+]
 
 PricedUnits = Annotated[
     list[str],
@@ -54,13 +60,12 @@ def place(
     """Place an order, and reserve its stock.
 
     All lines are reserved or none; the reservation expires when the order is not paid in time.
-    Other prices than the listed ones need LEDGER_LISTED_PRICES_ONLY=false.
+    Other prices than the listed ones need LEDGER_LISTED_PRICES_ONLY=false, several lines of one
+    SKU LEDGER_REPEATED_SKUS=true.
     """
     from ledger.domain.order_commands import PlaceOrder
 
     now, wanted = datetime.now(UTC), [_priced(text) for text in line]
-    if len({sku for sku, _, _ in wanted}) < len(wanted):
-        raise typer.BadParameter("each SKU once; add its units up", param_hint="line")
     with open_desk() as (settings, log, desk):
         log.state()
         command = PlaceOrder(
@@ -126,14 +131,23 @@ def reallocate(order: OrderId, reason: Reason = None, as_json: Json = False) -> 
 @app.command("return", epilog="Example: ledger order return A1 --line MUG:1 --reason 'too small'")
 def return_(
     order: OrderId,
-    line: Units,
     reason: Annotated[str, typer.Option(help="Why, for the audit log.")],
+    line: Units | None = None,
+    line_id: UnitsOfLines | None = None,
     as_json: Json = False,
 ) -> None:
-    """Take units of a fulfilled order back into stock; moves no money."""
+    """Take units of a fulfilled order back into stock; moves no money.
+
+    By SKU, or by line where a SKU is out in several lines of the order.
+    """
     from ledger.domain.order_commands import ReturnLines
 
-    command = ReturnLines(order_id=order, at=datetime.now(UTC), quantities=_units(line))
+    command = ReturnLines(
+        order_id=order,
+        at=datetime.now(UTC),
+        quantities=_units(line or [], "SKU", "line"),
+        line_quantities=_units(line_id or [], "LINE", "line-id"),
+    )
     with open_desk() as (_, _, desk):
         execute(desk, command, operator(reason), "returned", as_json=as_json)
 
@@ -221,16 +235,16 @@ def _with_money(command: Any, order: str, desk: Desk) -> Any:
     return command(order_id=order, at=datetime.now(UTC), money=desk.money(order))
 
 
-def _units(lines: list[str]) -> dict[str, int]:
-    """Units by SKU from `SKU:UNITS`."""
+def _units(texts: list[str], noun: str, option: str) -> dict[str, int]:
+    """Units by SKU, or by line id, from `SKU:UNITS`."""
     units: dict[str, int] = {}
-    for text in lines:
-        sku, _, count = text.rpartition(":")
-        if not (sku and _is_number(count)) or sku in units:
+    for text in texts:
+        name, _, count = text.rpartition(":")
+        if not (name and _is_number(count)) or name in units:
             raise typer.BadParameter(
-                f"{text!r} must be SKU:UNITS, each SKU once", param_hint="line"
+                f"{text!r} must be {noun}:UNITS, each {noun} once", param_hint=option
             )
-        units[sku] = int(count)
+        units[name] = int(count)
     return units
 
 

@@ -4,7 +4,7 @@ A topic never changes and never names a Python path: moving a module must not br
 A changed shape is a new topic, and the old one stays here for as long as a log may hold it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -134,13 +134,22 @@ class StockReturned(Event, frozen=True, kw_only=True):
 # ── Orders ──────────────────────────────────────────────────────────────────────────────────────
 
 
-class Line(Struct, frozen=True, kw_only=True):
-    """One line of an order; `unit_minor` is in minor units of the order's currency."""
+class Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of an order; `unit_minor` is in minor units of the order's currency.
+
+    A line without a `line_id` of its own is called by its place (`lines_by_id`).
+    """
 
     sku: str
     name: str
     quantity: int
     unit_minor: int
+    line_id: str | None = None
+
+
+def lines_by_id(lines: Sequence[Line]) -> dict[str, Line]:
+    """An order's lines by their ids, in their order; a line that has none is its place, from 1."""
+    return {line.line_id or str(place): line for place, line in enumerate(lines, 1)}
 
 
 class Address(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -209,12 +218,25 @@ class OrderFulfilled(Event, frozen=True, kw_only=True):
     based_on_position: int
 
 
+class ReturnedLine(Struct, frozen=True, kw_only=True):
+    """Units of a line that came back."""
+
+    line_id: str
+    sku: str
+    quantity: int
+
+
 @stored("order.lines_returned.v1")
 class OrderLinesReturned(Event, frozen=True, kw_only=True):
-    """A person took goods back into stock; `quantities` are units by SKU, now (not in total)."""
+    """A person took goods back into stock; `quantities` are units by SKU, now (not in total).
+
+    `lines` are the same units by line. It is empty in events that are older than lines' ids: a SKU
+    stood in one line then.
+    """
 
     order_id: str
     quantities: dict[str, int]
+    lines: tuple[ReturnedLine, ...] = ()
 
 
 @stored("order.payment_linked.v1")

@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.domain.events import (
+    Line,
     OrderAllocationFailed,
     OrderCanceled,
     OrderExpired,
@@ -17,9 +18,11 @@ from ledger.domain.events import (
     PaymentLinked,
     PaymentUnlinked,
     RefundRequested,
+    ReturnedLine,
     StockReleased,
     StockReturned,
     StockSold,
+    lines_by_id,
 )
 from ledger.domain.limits import check_between, check_payment_id
 from ledger.domain.order_commands import (
@@ -35,7 +38,7 @@ from ledger.domain.order_commands import (
     ReturnLines,
     UnlinkPayment,
 )
-from ledger.domain.placing import place, reserve
+from ledger.domain.placing import place, reserve, units_of
 from ledger.domain.stock import Item, StockEvent, missing
 from ledger.errors import (
     AlreadyExists,
@@ -59,14 +62,19 @@ AT_STRIPE: Final = {
 
 
 class Sale(Struct, frozen=True, kw_only=True):
-    """What is known of an order whatever its state; `units` are by SKU, amounts in minor units."""
+    """What is known of an order whatever its state; lines by id, amounts in minor units."""
 
     order_id: str
     total_minor: int
-    units: Mapping[str, int]
+    lines: Mapping[str, Line]
     customer_id: str | None = None
     payments: frozenset[str] = frozenset()
     refunds_requested: tuple[int, ...] = ()
+
+    @property
+    def units(self) -> Mapping[str, int]:
+        """How many of each SKU."""
+        return units_of(self.lines.values())
 
 
 class NoOrder(Struct, frozen=True):
@@ -102,11 +110,19 @@ class Unallocated(Struct, frozen=True):
 
 
 class Fulfilled(Struct, frozen=True):
-    """The goods left; `returned` units (by SKU) came back."""
+    """The goods left; `returned` units (by line id) came back."""
 
     sale: Sale
     returned: Mapping[str, int]
     NAME: ClassVar = "fulfilled"
+
+    @property
+    def out(self) -> Mapping[str, int]:
+        """Units by line id that did not come back."""
+        return {
+            line_id: line.quantity - self.returned.get(line_id, 0)
+            for line_id, line in self.sale.lines.items()
+        }
 
 
 KnownOrder = Pending | Canceled | Expired | Unallocated | Fulfilled
@@ -129,12 +145,11 @@ Change = OrderEvent | StockEvent
 def evolve(order: Order, event: OrderEvent) -> Order:
     """The order after an event of its stream."""
     if isinstance(event, OrderPlaced):
-        units = {line.sku: line.quantity for line in event.lines}
         return Pending(
             Sale(
                 order_id=event.order_id,
                 total_minor=event.total_minor,
-                units=units,
+                lines=lines_by_id(event.lines),
                 customer_id=event.customer_id,
             )
         )
@@ -151,9 +166,9 @@ def evolve(order: Order, event: OrderEvent) -> Order:
             return Unallocated(sale)
         case OrderFulfilled():
             return Fulfilled(sale, {})
-        case OrderLinesReturned(quantities=quantities):
+        case OrderLinesReturned():
             assert isinstance(order, Fulfilled), "only what left can come back"
-            return Fulfilled(sale, _sum(order.returned, quantities))
+            return Fulfilled(sale, _sum(order.returned, _came_back(sale, event)))
         case PaymentLinked() | PaymentUnlinked() | RefundRequested():
             return replace(order, sale=_noted(sale, event))
         case _:
@@ -168,8 +183,19 @@ def _noted(sale: Sale, event: PaymentLinked | PaymentUnlinked | RefundRequested)
     return replace(sale, refunds_requested=(*sale.refunds_requested, event.amount_minor))
 
 
+def _came_back(sale: Sale, event: OrderLinesReturned) -> dict[str, int]:
+    """Units by line id, also where the event is older than they are."""
+    if event.lines:
+        return {line.line_id: line.quantity for line in event.lines}
+    return {
+        line_id: event.quantities[line.sku]
+        for line_id, line in sale.lines.items()
+        if line.sku in event.quantities
+    }
+
+
 def _sum(some: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
-    return {sku: some.get(sku, 0) + more.get(sku, 0) for sku in {**some, **more}}
+    return {name: some.get(name, 0) + more.get(name, 0) for name in {**some, **more}}
 
 
 # ── Decisions ───────────────────────────────────────────────────────────────────────────────────
@@ -267,20 +293,49 @@ def _fulfil(command: FulfilOrder, order: KnownOrder) -> list[Change]:
 def _take_back(command: ReturnLines, order: KnownOrder) -> list[Change]:
     if not isinstance(order, Fulfilled):
         raise _wrong_state(order, "only the goods of a fulfilled one can come back")
-    if not command.quantities:
-        raise InvalidCommand("quantities is empty; it must name what came back.")
-    for sku, quantity in command.quantities.items():
-        out = order.sale.units.get(sku, 0) - order.returned.get(sku, 0)
-        if out <= 0:
-            raise InvalidCommand(f"No {sku[:100]!r} of order {command.order_id} is still out.")
-        check_between(f"the quantity of {sku}", quantity, 1, out)
+    if not (command.quantities or command.line_quantities):
+        raise InvalidCommand(
+            "quantities and line_quantities are empty; one must name what came back."
+        )
+    lines = order.sale.lines
+    back = _sum(command.line_quantities, _by_line(command, order))
+    for line_id, quantity in back.items():
+        if not order.out.get(line_id):
+            raise InvalidCommand(_none_out(f"line {line_id[:100]!r}", command))
+        check_between(f"the quantity of {lines[line_id].sku}", quantity, 1, order.out[line_id])
+    returned = tuple(
+        ReturnedLine(line_id=line_id, sku=lines[line_id].sku, quantity=quantity)
+        for line_id, quantity in back.items()
+    )
+    units = units_of(returned)
     return [
-        OrderLinesReturned(order_id=command.order_id, quantities=command.quantities),
+        OrderLinesReturned(order_id=command.order_id, quantities=units, lines=returned),
         *(
             StockReturned(sku=sku, order_id=command.order_id, quantity=quantity)
-            for sku, quantity in command.quantities.items()
+            for sku, quantity in units.items()
         ),
     ]
+
+
+def _by_line(command: ReturnLines, order: Fulfilled) -> dict[str, int]:
+    """What was said by SKU, by the one line of it that is still out."""
+    found: dict[str, int] = {}
+    for sku, quantity in command.quantities.items():
+        out = [name for name, line in order.sale.lines.items() if line.sku == sku]
+        out = [name for name in out if order.out[name] > 0]
+        if not out:
+            raise InvalidCommand(_none_out(repr(sku[:100]), command))
+        if len(out) > 1:
+            raise InvalidCommand(
+                f"{sku} of order {command.order_id} is out in the lines {', '.join(out)}; say by"
+                " line how much of each came back."
+            )
+        found[out[0]] = quantity
+    return found
+
+
+def _none_out(what: str, command: ReturnLines) -> str:
+    return f"No {what} of order {command.order_id} is still out."
 
 
 def _relink(command: LinkPayment | UnlinkPayment, order: KnownOrder) -> list[Change]:

@@ -1,6 +1,6 @@
 """What can be asked of an order. Time, ids and what Stripe says of its money come in with it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -55,10 +55,12 @@ class Rules(Struct, frozen=True, kw_only=True):
     """What a shop allows in an order's lines; the settings say it.
 
     Where `listed_prices_only` is off, a line may cost what it says instead of the listed price.
+    Where `repeated_skus` is on, a SKU may stand in several lines.
     """
 
     max_units_per_line: int = 50
     listed_prices_only: bool = True
+    repeated_skus: bool = False
 
 
 class PlaceOrder(Struct, frozen=True, kw_only=True):
@@ -113,11 +115,16 @@ class FulfilOrder(Struct, frozen=True, kw_only=True):
 
 
 class ReturnLines(Struct, frozen=True, kw_only=True):
-    """Take units (by SKU) of a fulfilled order back into stock; needs a reason in its meta."""
+    """Take units of a fulfilled order back into stock; needs a reason in its meta.
+
+    `line_quantities` are units by line id; `quantities` are units by SKU, for those that are out in
+    one line.
+    """
 
     order_id: str
     at: datetime
-    quantities: dict[str, int]
+    quantities: Mapping[str, int] = {}
+    line_quantities: Mapping[str, int] = {}
 
 
 class KnownPayment(Struct, frozen=True, kw_only=True):

@@ -1,10 +1,10 @@
 """Placing an order: its shape, its prices and total, and the stock that it reserves."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import asdict
 
-from ledger.domain.events import Line, OrderPlaced, StockReserved
+from ledger.domain.events import Line, OrderPlaced, ReturnedLine, StockReserved, lines_by_id
 from ledger.domain.limits import (
     MAX_EMAIL,
     MAX_LINES,
@@ -30,7 +30,7 @@ def place(
         item = check_listed(line.sku, items[line.sku])
         if command.rules.listed_prices_only:
             check_price(line, command.currency, item)
-    units = {line.sku: line.quantity for line in command.lines}
+    units = units_of(command.lines)
     if short := missing(units, items):
         raise OutOfStock("Not enough stock: " + ", ".join(_lack(sku, short) for sku in short) + ".")
     placed = OrderPlaced(
@@ -47,6 +47,14 @@ def place(
         shipping_address=command.shipping_address,
     )
     return placed, reserve(command.order_id, units)
+
+
+def units_of(lines: Iterable[Line | ReturnedLine]) -> dict[str, int]:
+    """Units by SKU, whatever number of lines they stand in."""
+    units: dict[str, int] = {}
+    for line in lines:
+        units[line.sku] = units.get(line.sku, 0) + line.quantity
+    return units
 
 
 def reserve(order_id: str, units: Mapping[str, int]) -> list[StockReserved]:
@@ -73,12 +81,19 @@ def _check_shape(command: PlaceOrder) -> None:
     check_between("the number of lines", len(command.lines), 1, MAX_LINES)
     for line in command.lines:
         _check_line(line, command.rules)
-    if len({line.sku for line in command.lines}) < len(command.lines):
-        raise InvalidCommand("A SKU stands in two lines; add their quantities up in one.")
+    if len(lines_by_id(command.lines)) < len(command.lines):
+        raise InvalidCommand("Two lines have one id; a line without one is called by its place.")
+    if not command.rules.repeated_skus and len(units_of(command.lines)) < len(command.lines):
+        raise InvalidCommand(
+            "A SKU stands in two lines; add their quantities up in one, or allow it with"
+            " LEDGER_REPEATED_SKUS."
+        )
 
 
 def _check_line(line: Line, rules: Rules) -> None:
     check_id("SKU", line.sku)
+    if line.line_id is not None:
+        check_id("line id", line.line_id)
     check_text(f"the name of {line.sku}", line.name)
     check_between(f"the quantity of {line.sku}", line.quantity, 1, rules.max_units_per_line)
     check_between(f"unit_minor of {line.sku}", line.unit_minor, 0, MAX_MINOR)

@@ -43,7 +43,7 @@ def test_cancel(ops: Visitor, world: World) -> None:
 def test_return(ops: Visitor, world: World) -> None:
     order_id = world.sent_order(quantity=2)
     ops.look(f"/console/orders/{order_id}")
-    ops.act("Return lines", "Return lines", **{"units of STAMPS": "1", "reason": "one too many"})
+    ops.act("Return lines", "Return lines", **{"units of line 1": "1", "reason": "one too many"})
     ops.is_told("The units are back in stock.")
     (line,) = world.door.get(f"/orders/{order_id}")["lines"]
     assert line["returned"] == 1

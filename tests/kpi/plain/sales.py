@@ -7,7 +7,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any, NamedTuple, TypeVar
 
-from ledger.domain.events import OrderCanceled, OrderLinesReturned, OrderPlaced
+from ledger.domain.events import Line, OrderCanceled, OrderLinesReturned, OrderPlaced
 from ledger.domain.facts import Moment
 from tests.kpi.plain.payments import Payment
 from tests.kpi.plain.said import Amount, Said, all_of
@@ -114,18 +114,26 @@ def customer_of(order: OrderPlaced, brought: list[Payment]) -> str | None:
 def sold_lines(
     said: Said, order: OrderPlaced, paid_at: datetime, canceled_at: datetime | None
 ) -> list[SoldLine]:
-    returns = [
-        (at.effective_at, fact.quantities) for at, fact in of(said, OrderLinesReturned, order)
-    ]
-    if canceled_at is not None:
-        returns.append((canceled_at, {line.sku: line.quantity for line in order.lines}))
+    returns = of(said, OrderLinesReturned, order)
     lines: list[SoldLine] = []
-    for line, discount_minor in zip(order.lines, discount_shares(order), strict=True):
+    shares = discount_shares(order)
+    for place, (line, discount_minor) in enumerate(zip(order.lines, shares, strict=True), 1):
         gross_minor = line.quantity * line.unit_minor
-        back = [(max(at, paid_at), units[line.sku]) for at, units in returns if line.sku in units]
+        told = [(at.effective_at, came_back(fact, line, place)) for at, fact in returns]
+        back = [(max(at, paid_at), units) for at, units in told if units]
+        if canceled_at is not None:
+            back.append((canceled_at, line.quantity))
         taken = list(taken_back(back, line.quantity, gross_minor - discount_minor))
         lines.append(SoldLine(line.quantity, gross_minor, discount_minor, taken))
     return lines
+
+
+def came_back(fact: OrderLinesReturned, line: Line, place: int) -> int:
+    """Units of a line, told by its id (else its place), or by its SKU in older events."""
+    if not fact.lines:
+        return fact.quantities.get(line.sku, 0)
+    own = line.line_id or str(place)
+    return sum(each.quantity for each in fact.lines if each.line_id == own)
 
 
 def taken_back(

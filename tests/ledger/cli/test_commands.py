@@ -36,7 +36,7 @@ def test_an_order_without_an_id_gets_one(run_json: RunJson) -> None:
         (("--currency", "usd", "--line", "MUG:1"), 1, "no price in usd"),
         (("--currency", "gbp", "--line", "CUP:1"), 1, "'CUP' is listed"),
         (("--currency", "gbp", "--line", "MUG"), 2, "must be SKU:UNITS"),
-        (("--currency", "gbp", "--line", "MUG:1", "--line", "MUG:1"), 2, "each SKU once"),
+        (("--currency", "gbp", "--line", "MUG:1", "--line", "MUG:1"), 1, "stands in two lines"),
         (("--currency", "gbp", "--line", "MUG:51"), 1, "50"),
         (("--currency", "gbp"), 2, "--line"),
     ],
@@ -61,6 +61,26 @@ def test_a_line_has_another_price_and_more_units_where_the_settings_allow_it(
     assert order["total_minor"] == 54_000
     for wrong in ("MUG:1:x", "MUG:1:2:3", "MUG:1:-2", ":1"):
         assert "SKU:UNITS:PRICE" in run(*PLACE[:-1], wrong, code=2).stderr
+
+
+def test_lines_of_one_sku_are_placed_shown_and_returned_by_their_ids(
+    run: Run, run_json: RunJson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDGER_REPEATED_SKUS", "true")
+    monkeypatch.setenv("LEDGER_LISTED_PRICES_ONLY", "false")
+    run(*PLACE, "--line", "MUG:1:0")
+    run("order", "cancel", "A1")
+    run(*PLACE[:3], "A2", *PLACE[4:-1], "MUG:1:0", "--line", "MUG:2:0")
+    run("order", "fulfil", "A2")
+    back = ("order", "return", "A2", "--reason", "chipped")
+    assert "in the lines 1, 2" in run(*back, "--line", "MUG:1", code=1).stderr
+    assert "must be LINE:UNITS" in run(*back, "--line-id", "2", code=2).stderr
+    run(*back, "--line-id", "2:1")
+    lines = run_json("order", "show", "A2")["lines"]
+    assert [(line["line_id"], line["quantity"], line["returned"]) for line in lines] == [
+        ("1", 1, 0),
+        ("2", 2, 1),
+    ]
 
 
 def test_cancel_gives_the_stock_back_and_is_idempotent(run: Run) -> None:

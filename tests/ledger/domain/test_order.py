@@ -25,6 +25,7 @@ from ledger.domain.events import (
     PaymentUnlinked,
     ProductListed,
     RefundRequested,
+    ReturnedLine,
     StockReceived,
     StockReleased,
     StockReserved,
@@ -71,6 +72,8 @@ PLACE = PlaceOrder(order_id="A1", at=NOW, currency="eur", lines=(MUG, TEA), expi
 PLACED = OrderPlaced(
     order_id="A1", currency="eur", lines=(MUG, TEA), total_minor=3000, expires_at=LATER
 )
+FOR_ADA = Line(sku="MUG", name="Mug for Ada", quantity=1, unit_minor=1500, line_id="ada")
+ENGRAVED = replace(PLACED, lines=(MUG, TEA, FOR_ADA), total_minor=4500)
 CANCELED, EXPIRED = OrderCanceled(order_id="A1"), OrderExpired(order_id="A1")
 FULFILLED = OrderFulfilled(order_id="A1", based_on_position=7)
 REINSTATED = OrderReinstated(order_id="A1")
@@ -139,6 +142,10 @@ def take_back(**quantities: int) -> ReturnLines:
     return ReturnLines(order_id="A1", at=NOW, quantities=quantities)
 
 
+def take_back_lines(lines: dict[str, int], **quantities: int) -> ReturnLines:
+    return ReturnLines(order_id="A1", at=NOW, quantities=quantities, line_quantities=lines)
+
+
 def link(
     payment_id: str = "pi_1", *, exists: bool = True, expected: bool = False, **known: str
 ) -> LinkPayment:
@@ -162,6 +169,12 @@ def reallocate(known: OrderMoney = PAID) -> ReallocateOrder:
 
 
 def returned(**quantities: int) -> OrderLinesReturned:
+    ids = {"MUG": "1", "TEA": "2"}
+    lines = (ReturnedLine(line_id=ids[s], sku=s, quantity=n) for s, n in quantities.items())
+    return OrderLinesReturned(order_id="A1", quantities=quantities, lines=tuple(lines))
+
+
+def returned_before_lines_had_ids(**quantities: int) -> OrderLinesReturned:
     return OrderLinesReturned(order_id="A1", quantities=quantities)
 
 
@@ -272,6 +285,16 @@ def test_decided(given: list[OrderEvent], when: OrderCommand, then: list[Change]
         ([PLACED, FULFILLED], take_back(CUP=1), InvalidCommand, "CUP"),
         ([PLACED, FULFILLED, returned(MUG=1)], take_back(MUG=2), InvalidCommand, "MUG"),
         ([PLACED, FULFILLED, returned(MUG=2)], take_back(MUG=1), InvalidCommand, "still out"),
+        (
+            [PLACED, FULFILLED, returned_before_lines_had_ids(MUG=2)],
+            take_back(MUG=1),
+            InvalidCommand,
+            "still out",
+        ),
+        ([PLACED, FULFILLED], take_back_lines({"3": 1}), InvalidCommand, "No line '3'"),
+        ([PLACED, FULFILLED], take_back_lines({"1": 3}), InvalidCommand, "quantity of MUG"),
+        ([PLACED, FULFILLED], take_back_lines({"1": 1}, MUG=2), InvalidCommand, "quantity of MUG"),
+        ([ENGRAVED, FULFILLED], take_back(MUG=1), InvalidCommand, "in the lines 1, ada; say by"),
         ([PLACED], link("pi/1"), InvalidCommand, "payment_id"),
         ([PLACED], link(exists=False), UnknownPayment, "as expected"),
         ([PLACED], link("ch_1", exists=False), InvalidCommand, "no payment"),
@@ -395,6 +418,49 @@ def test_an_order_that_contradicts_itself_or_the_list_is_refused(
         decide(replace(PLACE, **changes), NoOrder(), items)
 
 
+PERSONALISED = Rules(repeated_skus=True, listed_prices_only=False)
+
+
+def test_a_sku_in_several_lines_is_one_reservation_and_several_prices() -> None:
+    given = replace(PLACE, lines=ENGRAVED.lines, rules=PERSONALISED)
+    placed, *held = decide(given, NoOrder(), stock())
+    assert placed == ENGRAVED
+    assert held == [
+        StockReserved(sku="MUG", order_id="A1", quantity=3),
+        StockReserved(sku="TEA", order_id="A1", quantity=1),
+    ]
+    with pytest.raises(OutOfStock, match="1 of MUG missing"):
+        decide(given, NoOrder(), stock(mugs=2))
+
+
+@pytest.mark.parametrize(
+    ("lines", "rules", "says"),
+    [
+        ((MUG, FOR_ADA), replace(PERSONALISED, repeated_skus=False), "LEDGER_REPEATED_SKUS"),
+        ((replace(TEA, line_id="ada"), FOR_ADA), PERSONALISED, "one id"),
+        ((replace(TEA, line_id="2"), MUG), PERSONALISED, "one id; .* called by its place"),
+        ((replace(TEA, line_id="a/b"),), PERSONALISED, "line id"),
+    ],
+)
+def test_what_does_not_tell_lines_apart_is_refused(
+    lines: tuple[Line, ...], rules: Rules, says: str
+) -> None:
+    with pytest.raises(InvalidCommand, match=says):
+        decide(replace(PLACE, lines=lines, rules=rules), NoOrder(), stock())
+
+
+def test_lines_of_one_sku_come_back_each_by_its_id() -> None:
+    """By SKU too, once it is out in one line only; the stock is told the units of both."""
+    both_back, moved = decide(take_back_lines({"ada": 1, "1": 1}), order([ENGRAVED, FULFILLED]), {})
+    assert isinstance(both_back, OrderLinesReturned)
+    assert both_back.quantities == {"MUG": 2}
+    assert [(line.line_id, line.quantity) for line in both_back.lines] == [("ada", 1), ("1", 1)]
+    assert moved == StockReturned(sku="MUG", order_id="A1", quantity=2)
+    rest, _ = decide(take_back(MUG=1), order([ENGRAVED, FULFILLED, both_back]), {})
+    assert isinstance(rest, OrderLinesReturned)
+    assert rest.lines == (ReturnedLine(line_id="1", sku="MUG", quantity=1),)
+
+
 WHOLESALE = Rules(max_units_per_line=5000, listed_prices_only=False)
 
 
@@ -489,9 +555,10 @@ class Shop(RuleBasedStateMachine):
         self.items[sku] = evolve_item(self.items[sku], StockReceived(sku=sku, quantity=quantity))
         self.received[sku] += quantity
 
-    @rule(mugs=st.integers(1, 3))
-    def place(self, mugs: int) -> None:
-        self._do(replace(PLACE, lines=(replace(MUG, quantity=mugs), TEA)))
+    @rule(mugs=st.integers(1, 3), more=st.booleans())
+    def place(self, mugs: int, *, more: bool) -> None:
+        lines = (replace(MUG, quantity=mugs), TEA, *([FOR_ADA] if more else []))
+        self._do(replace(PLACE, lines=lines, rules=PERSONALISED))
 
     @rule(command=st.sampled_from([CancelOrder, ExpireOrder, FulfilOrder, ReallocateOrder]))
     def settle(self, command: type[CancelOrder | ExpireOrder | FulfilOrder]) -> None:
@@ -504,6 +571,10 @@ class Shop(RuleBasedStateMachine):
     @rule(quantities=st.dictionaries(st.sampled_from(["MUG", "TEA"]), st.integers(1, 3)))
     def take_back(self, quantities: dict[str, int]) -> None:
         self._do(take_back(**quantities))
+
+    @rule(lines=st.dictionaries(st.sampled_from(["1", "2", "ada"]), st.integers(1, 3)))
+    def take_back_lines(self, lines: dict[str, int]) -> None:
+        self._do(take_back_lines(lines))
 
     @invariant()
     def the_order_and_its_stock_agree(self) -> None:
@@ -527,7 +598,10 @@ def _held(state: Order) -> Mapping[str, int]:
 def _out(state: Order) -> Mapping[str, int]:
     if not isinstance(state, Fulfilled):
         return {}
-    return {sku: units - state.returned.get(sku, 0) for sku, units in state.sale.units.items()}
+    out = Counter[str]()
+    for line_id, line in state.sale.lines.items():
+        out[line.sku] += line.quantity - state.returned.get(line_id, 0)
+    return out
 
 
 TestShop = Shop.TestCase
