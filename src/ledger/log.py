@@ -216,11 +216,17 @@ READ = (
     + "where notification_id > %s and notification_id <= %s order by notification_id limit %s"
 )
 AT = SELECT + "where notification_id = any(%s) order by 1"
+# One stream after the other, by the index, whatever the planner thinks of the streams' lengths.
 STREAMS = (
-    SELECT
+    """
+select e.*
+from unnest(%s::text[], %s::bigint[]) as s (stream, after_version)
+cross join lateral ("""
+    + SELECT
     + """
-join unnest(%s::text[], %s::bigint[]) as s (stream, after_version)
-    on e.originator_id = s.stream and e.originator_version > s.after_version
+    where originator_id = s.stream and originator_version > s.after_version
+    offset 0
+) as e
 order by 1
 """
 )

@@ -244,20 +244,14 @@ cross join lateral (
 dispute_funds = Derived(
     "dispute_funds",
     key=("dispute_id", "kind", "transaction_id", "at"),
+    by=("dispute_id",),
     view=FUNDS,
     touched="""
-        select dispute_id, kind, transaction_id, at
-        from (
-            select dispute_id
-            from staged_dispute_reports
-            union
-            select dispute_id
-            from staged_dispute_movements
-            union
-            select dispute_id
-            from staged_dispute_turns
-        ) as changed
-        join dispute_funds_view using (dispute_id)
+        select dispute_id from staged_dispute_reports
+        union all
+        select dispute_id from staged_dispute_movements
+        union all
+        select dispute_id from staged_dispute_turns
     """,
 )
 disputes = Derived(

@@ -9,6 +9,7 @@ from projections.revenue_daily import CHANGED_PAYMENTS
 dispute_facts = Derived(
     "dispute_facts",
     key=("payment_id", "dispute_id", "kind", "transaction_id", "at"),
+    by=("payment_id",),
     view="""
         select
             p.payment_id,
@@ -46,11 +47,7 @@ dispute_facts = Derived(
         ) as f
         where p.dispute_state is not null
     """,
-    touched="""
-        select payment_id, dispute_id, kind, transaction_id, at
-        from (changed_payments) as changed
-        join dispute_facts_view using (payment_id)
-    """.replace("changed_payments", CHANGED_PAYMENTS),
+    touched=CHANGED_PAYMENTS,
     indexes=("day, currency",),
 )
 disputes_daily = Rollup(

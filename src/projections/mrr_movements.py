@@ -77,14 +77,9 @@ mrr_movements = Derived(
     touched="""
         select v.subscription_id, v.at
         from (
-            select v.customer_id, v.currency, min(t.at) as at
-            from (
-                select subscription_id, min(at) as at
-                from touched_subscription_versions
-                group by subscription_id
-            ) as t
-            join subscription_versions as v
-                on v.subscription_id = t.subscription_id and v.at >= t.at
+            select v.customer_id, v.currency, min(v.at) as at
+            from (select distinct subscription_id from touched_subscription_versions) as t
+            join subscription_versions as v using (subscription_id)
             group by v.customer_id, v.currency
         ) as since
         join subscription_versions as v

@@ -177,24 +177,20 @@ where k.currency is not null
 payment_movements = Derived(
     "payment_movements",
     key=("payment_id", "kind", "source_id", "at"),
+    by=("payment_id",),
     view=VIEW,
     touched="""
-        with changed (payment_id) as (
-            select payment_id from staged_payment_reports
-            union
-            select payment_id from staged_payment_receipts
-            union
-            select coalesce(c.payment_id, c.charge_id)
-            from staged_charges
-            join charges as c using (charge_id)
-            union
-            select coalesce(c.payment_id, c.charge_id, r.payment_id)
-            from touched_refunds
-            join refunds as r using (refund_id)
-            left join charges as c on c.charge_id = r.charge_id
-        )
-        select payment_id, kind, source_id, at
-        from changed
-        join payment_movements_view using (payment_id)
+        select payment_id from staged_payment_reports
+        union
+        select payment_id from staged_payment_receipts
+        union
+        select coalesce(c.payment_id, c.charge_id)
+        from staged_charges
+        join charges as c using (charge_id)
+        union
+        select coalesce(c.payment_id, c.charge_id, r.payment_id)
+        from touched_refunds
+        join refunds as r using (refund_id)
+        left join charges as c on c.charge_id = r.charge_id
     """,
 )

@@ -10,6 +10,7 @@ from projections.revenue_daily import CHANGED_PAYMENTS
 refund_movements = Derived(
     "refund_movements",
     key=("payment_id", "refund_id", "kind", "at"),
+    by=("payment_id",),
     view="""
         select
             p.payment_id,
@@ -25,11 +26,7 @@ refund_movements = Derived(
         join payment_movements as m using (payment_id)
         where m.kind in ('refund_succeeded', 'refund_failed', 'refund_stand_in')
     """,
-    touched="""
-        select payment_id, refund_id, kind, at
-        from (changed_payments) as changed
-        join refund_movements_view using (payment_id)
-    """.replace("changed_payments", CHANGED_PAYMENTS),
+    touched=CHANGED_PAYMENTS,
     indexes=("day, currency",),
 )
 refunds_daily = Rollup(

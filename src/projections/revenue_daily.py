@@ -21,6 +21,7 @@ join payments as p using (order_id)
 captures = Derived(
     "captures",
     key=("payment_id", "kind", "source_id", "at"),
+    by=("payment_id",),
     view="""
         select
             p.payment_id,
@@ -59,17 +60,13 @@ captures = Derived(
     """,
     touched="""
         with changed as (changed_payments)
-        select payment_id, kind, source_id, at
-        from (
-            select payment_id
-            from changed
-            union -- what one payment brings decides what the others of its order are for
-            select q.payment_id
-            from changed
-            join payments as p using (payment_id)
-            join payments as q on q.order_id = p.order_id
-        ) as affected
-        join captures_view using (payment_id)
+        select payment_id
+        from changed
+        union -- what one payment brings decides what the others of its order are for
+        select q.payment_id
+        from changed
+        join payments as p using (payment_id)
+        join payments as q on q.order_id = p.order_id
     """.replace("changed_payments", CHANGED_PAYMENTS),
     indexes=("day, currency",),
 )

@@ -129,6 +129,7 @@ levels = Rollup(
 commitments = Derived(
     "stock_commitments",
     key=("order_id", "sku", "number"),
+    by=("order_id",),
     view="""
         select o.order_id, m.sku, m.number, greatest(m.at, o.paid_at) as at, m.held as units
         from orders as o
@@ -140,16 +141,9 @@ commitments = Derived(
         where o.paid_at is not null
     """,
     touched="""
-        with changed as (
-            select order_id from touched_orders
-            union
-            select order_id from staged_stock_movements
-        )
-        select order_id, sku, row_number() over (partition by order_id, sku order by position)
-            as number
-        from changed
-        join stock_movements using (order_id)
-        where held <> 0
+        select order_id from touched_orders
+        union all
+        select order_id from staged_stock_movements
     """,
 )
 committed = Rollup(
@@ -182,7 +176,9 @@ stock = Derived(
         union all
         select sku from staged_stock_movements
         union all
-        select sku from touched_stock_commitments
+        select sku
+        from touched_stock_commitments
+        join stock_commitments using (order_id)
     """,
     indexes=("available, sku",),
 )

@@ -209,25 +209,16 @@ where not exists (
 subscription_points = Derived(
     "subscription_points",
     key=("subscription_id", "at"),
+    by=("subscription_id",),
     view=POINTS,
     touched="""
-        select p.subscription_id, p.at
-        from (
-            select subscription_id
-            from staged_subscription_reports
-            union
-            select r.subscription_id
-            from touched_discounts
-            join discounts as d using (discount_id)
-            join subscription_reports as r on r.customer_id = d.customer_id
-            where d.customer_wide
-        ) as s
-        cross join lateral (
-            select subscription_id, at
-            from subscription_points_view
-            where subscription_id = s.subscription_id
-            offset 0 -- for one subscription at a time
-        ) as p
+        select subscription_id from staged_subscription_reports
+        union all
+        select r.subscription_id
+        from touched_discounts
+        join discounts as d using (discount_id)
+        join subscription_reports as r on r.customer_id = d.customer_id
+        where d.customer_wide
     """,
 )
 
@@ -411,6 +402,7 @@ cross join lateral (
 subscription_versions = Derived(
     "subscription_versions",
     key=("subscription_id", "at"),
+    by=("subscription_id",),
     view=VERSIONS.replace("asked_amount", _ASKED)
     .replace(
         "discounts_of_one_item",
@@ -433,22 +425,19 @@ subscription_versions = Derived(
     .replace("of_the_whole", _less_discounts("listed.amount", "whole.ids", "listed.products"))
     .replace("most", str(MAX_MINOR)),
     touched="""
-        select subscription_id, at from touched_subscription_points
+        select subscription_id from touched_subscription_points
         union all
-        select p.subscription_id, p.at
+        select subscription_id
         from touched_discounts
         join subscription_discounts using (discount_id)
-        join subscription_points as p using (subscription_id)
         union all
-        select p.subscription_id, p.at
+        select subscription_id
         from staged_price_amounts
         join subscription_prices using (price_id)
-        join subscription_points as p using (subscription_id)
         union all
-        select p.subscription_id, p.at
+        select subscription_id
         from staged_invoiced_prices
         join subscription_prices using (price_id, subscription_id)
-        join subscription_points as p using (subscription_id)
     """,
     indexes=("customer_id, currency, at, subscription_id",),
 )

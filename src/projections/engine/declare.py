@@ -228,17 +228,28 @@ class Journal(Table):
 class Derived:
     """Rows made by a view, kept materialised.
 
-    `view` is a select over tables of this and of read projections; it must give one row a key and
-    be quick for one key. `touched` selects the keys of the rows that a batch may have changed,
-    from the batch's staged changes (`staged_<table>` has the columns of the mirror or journal) and
-    the keys of other derived rows (`touched_<table>`); it runs before the batch and after it.
+    `view` is a select over tables of this and of read projections; it must give one row a key. Rows
+    are made together for one value of `by`, the first columns of the key (all of it where not
+    given): the view must be quick for one. `touched` selects these columns for the rows that a
+    batch may have changed, from the batch's staged changes (`staged_<table>` has the columns of the
+    mirror or journal) and what it touched of other derived rows (`touched_<table>` has the columns
+    of their `by`); it runs before the batch and after it.
     """
 
     name: str
     key: tuple[str, ...]
     view: str
     touched: str
+    by: tuple[str, ...] = ()
     indexes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        assert self.key[: len(self.by)] == self.by, f"{self.name}.by: not the key's first columns"
+
+    @property
+    def unit(self) -> tuple[str, ...]:
+        """The columns for one value of which rows are made together."""
+        return self.by or self.key
 
 
 @dataclass(frozen=True, eq=False)

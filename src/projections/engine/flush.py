@@ -28,7 +28,7 @@ def stage(cursor: AnyCursor, tables: Iterable[AnyTable]) -> None:
             case Mirror() | Journal():
                 shape = SQL("*")
             case Derived():
-                shape = names(table.key)
+                shape = names(table.unit)
             case Rollup():
                 shape = names((*table.key, *table.amounts))
         cursor.execute(
@@ -193,12 +193,12 @@ def append(table: Journal) -> Composed:
 
 @lru_cache
 def note_touched(table: Derived) -> Composed:
-    """The keys of the derived rows that a batch may change, as far as they can be seen now."""
+    """The derived rows that a batch may change, as far as they can be seen now."""
     return SQL("insert into {} select {} from ({}) as t where ({}) is not null").format(
         Identifier(temporary(table)),
-        names(table.key),
+        names(table.unit),
         trusted(table.touched),
-        names(table.key),
+        names(table.unit),
     )
 
 
@@ -207,8 +207,8 @@ def remove_touched(table: Derived) -> Composed:
     """Derived rows that will be made anew."""
     return SQL("delete from {} where ({}) in (select {} from {})").format(
         Identifier(table.name),
-        names(table.key),
-        names(table.key),
+        names(table.unit),
+        names(table.unit),
         Identifier(temporary(table)),
     )
 
@@ -216,15 +216,22 @@ def remove_touched(table: Derived) -> Composed:
 @lru_cache
 def derive_touched(table: Derived) -> Composed:
     """The touched rows as the view has them now."""
-    return SQL(
-        "insert into {} select v.* from (select distinct {} from {}) as t join {} as v using ({})"
-    ).format(
-        Identifier(table.name),
-        names(table.key),
-        Identifier(temporary(table)),
-        Identifier(f"{table.name}_view"),
-        names(table.key),
+    return SQL("insert into {} {}").format(
+        Identifier(table.name), _touched_of(f"{table.name}_view", table.unit, temporary(table))
     )
+
+
+def _touched_of(relation: str, columns: Sequence[str], touched: str) -> Composed:
+    """The rows of a table or view that are touched, by an index, one value of `columns` at a time.
+
+    `offset 0` keeps it so: the planner knows nothing of temporary tables, and may else read all of
+    what a view reads for a few rows of it.
+    """
+    same = SQL(" and ").join(SQL("r.{0} = t.{0}").format(Identifier(c)) for c in columns)
+    return SQL(
+        "select r.* from (select distinct {} from {}) as t"
+        " cross join lateral (select * from {} as r where {} offset 0) as r"
+    ).format(names(columns), Identifier(touched), Identifier(relation), same)
 
 
 def _contribution(table: Rollup, source: Composable) -> Composed:
@@ -236,9 +243,8 @@ def _changed_rows(table: Rollup) -> Composed:
     source = table.source
     if isinstance(source, Journal):
         return SQL("select * from {}").format(Identifier(temporary(source)))
-    return SQL("select s.* from (select distinct {} from {}) as k join {} as s using ({})").format(
-        names(source.key), Identifier(temporary(source)), Identifier(source.name), names(source.key)
-    )
+    columns = source.unit if isinstance(source, Derived) else source.key
+    return _touched_of(source.name, columns, temporary(source))
 
 
 @lru_cache
