@@ -8,7 +8,9 @@ from threading import Event
 
 from kpi import keeping
 from kpi.checks.ask import Limits
+from kpi.checks.declare import catalogue
 from kpi.checks.rounds import LOOK_SECONDS, Rounds
+from kpi.exports.declare import exports
 from kpi.keeping import Keeper
 from ledger.commands import Desk
 from ledger.expiry import Expiry
@@ -47,9 +49,22 @@ def rechecker(settings: Settings) -> Rechecker:
     )
 
 
+def known_words() -> dict[str, dict[str, list[str]]]:
+    """Words that filters of lists may have before any row has them: checks, and exports."""
+    return {
+        "issues": {
+            "check": sorted(each.name for each in catalogue()),
+            "kind": sorted({each.kind for each in catalogue()}),
+        },
+        "export_log": {"name": [each.name for each in exports()]},
+    }
+
+
 def make_engine(settings: Settings, database: Database, log: Log) -> Engine:
     """What the read models are made of; makes their tables where the log is empty."""
-    engine = Engine(database, log, discover(), translator(settings), rechecker(settings))
+    engine = Engine(
+        database, log, discover(), translator(settings), rechecker(settings), known_words()
+    )
     with database.connect("projector", autocommit=True) as conn, conn.cursor() as cursor:
         positions.prepare(cursor, engine.registry, engine.reader, log.head())
     return engine

@@ -20,7 +20,7 @@ from projections.engine.declare import (
     newest,
     ranked,
 )
-from projections.engine.row import Currency, Row, states
+from projections.engine.row import Currency, Few, Row, states
 
 CheckoutState = TypeAliasType("CheckoutState", Annotated[str, states(CheckoutFact)])
 
@@ -50,7 +50,7 @@ class Checkout(Row):
     """Whether the customer had to pay nothing."""
     customer_id: str | None
     email: str | None
-    account: str | None
+    account: Few | None
     """The connected account that it belongs to; null for Stripe's own of the shop."""
     created_at: datetime
     completed_at: datetime | None

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Annotated
 
-from ledger.domain.events import ConflictFound
+from ledger.domain.events import SOURCES, ConflictFound
 from ledger.domain.facts import Moment
 from projections.engine.declare import Change, Listing, Mirror, Projection, key, known
-from projections.engine.row import Row
+from projections.engine.row import Row, Words
 
 
 class Conflict(Row):
@@ -19,8 +20,8 @@ class Conflict(Row):
     """Position of the content that stays."""
     stored_sha256: str | None
     """SHA-256 of its bytes; none if they cannot be read any longer."""
-    source: str
-    """How the other content came: `webhook`, `import` or `backfill`."""
+    source: Annotated[str, Words(SOURCES)]
+    """How the other content came."""
     found_at: datetime
 
 

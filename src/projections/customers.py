@@ -21,7 +21,7 @@ from projections.engine.declare import (
     newest,
     ranked,
 )
-from projections.engine.row import Row, states
+from projections.engine.row import Few, Row, states
 
 CustomerState = TypeAliasType("CustomerState", Annotated[str, states(CustomerFact)])
 
@@ -34,7 +34,7 @@ class Customer(Row):
     email: str | None
     """What Stripe says, or else the latest order that names one."""
     name: str | None
-    account: str | None
+    account: Few | None
     """The connected account that it belongs to; null for Stripe's own of the shop."""
     created_at: datetime
 

@@ -21,7 +21,7 @@ from projections.engine.declare import (
     named,
     newest,
 )
-from projections.engine.row import Currency, Row, Words
+from projections.engine.row import Currency, Few, Row, Words
 
 Duration = TypeAliasType("Duration", Annotated[str, Words(("forever", "once", "repeating"))])
 
@@ -45,7 +45,7 @@ class Discount(Row):
     customer_id: str | None
     customer_wide: bool
     """Whether it is for all subscriptions of the customer that have none of their own."""
-    account: str | None
+    account: Few | None
     """The connected account that it belongs to; null for Stripe's own of the shop."""
     started_at: datetime | None
     ends_at: datetime | None

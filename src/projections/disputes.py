@@ -29,7 +29,7 @@ from projections.engine.declare import (
     newest,
     ranked,
 )
-from projections.engine.row import Currency, Part, Row, states
+from projections.engine.row import Currency, Few, Part, Row, states
 
 WORST_FIRST = (
     "array['open', 'under_review', 'inquiry', 'lost', 'won', 'closed', 'inquiry_closed']::text[]"
@@ -58,12 +58,12 @@ class Dispute(Row):
     currency: Currency
     disputed_minor: int
     """What of it is out of the shop's hands now."""
-    reason: str | None
+    reason: Few | None
     due_at: datetime | None
     """Until when the shop may answer."""
     charge_id: str | None
     payment_id: str | None
-    account: str | None
+    account: Few | None
     """The connected account that it belongs to; null for Stripe's own of the shop."""
     created_at: datetime
 

@@ -10,14 +10,14 @@ from ledger.access import Surface
 from ledger.domain.events import ExportMade
 from ledger.domain.facts import Moment
 from projections.engine.declare import Change, Listing, Mirror, Projection, key, latest
-from projections.engine.row import Row
+from projections.engine.row import Few, Row
 
 
 class ExportRecord(Row):
     """A file that was taken out of the books, by whom and why."""
 
     export_id: str
-    name: str
+    name: Few
     format: Literal["csv", "jsonl", "parquet"]
     filter: dict[str, str]
     """What was asked for: the days, and what columns had to equal."""

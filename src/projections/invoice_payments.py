@@ -24,7 +24,7 @@ from projections.engine.declare import (
     least,
     named,
 )
-from projections.engine.row import Currency, Row, Words
+from projections.engine.row import Currency, Few, Row, Words
 
 InvoicePaymentState = TypeAliasType(
     "InvoicePaymentState", Annotated[str, Words(("open", "paid", "canceled"))]
@@ -45,7 +45,7 @@ class InvoicePayment(Row):
     """What of the payment went to this invoice."""
     currency: Currency | None
     charge_id: str | None
-    account: str | None
+    account: Few | None
     """The connected account that it belongs to; null for Stripe's own of the shop."""
     created_at: datetime | None
     paid_at: datetime | None

@@ -25,7 +25,7 @@ from projections.engine.declare import (
     newest,
     ranked,
 )
-from projections.engine.row import Currency, Part, Row, states
+from projections.engine.row import Currency, Few, Part, Row, states
 from projections.invoice_payments import InvoicePaymentState
 
 InvoiceState = TypeAliasType("InvoiceState", Annotated[str, states(InvoiceFact)])
@@ -51,7 +51,7 @@ class Invoice(Row):
     """How many payments it has, as far as reports tell."""
     period_start: datetime | None
     period_end: datetime | None
-    account: str | None
+    account: Few | None
     """The connected account that it belongs to; null for Stripe's own of the shop."""
     created_at: datetime
     paid_at: datetime | None

@@ -27,7 +27,7 @@ from projections.engine.declare import (
     latest,
     least,
 )
-from projections.engine.row import Row
+from projections.engine.row import Few, Row
 
 
 class Issue(Row):
@@ -46,8 +46,8 @@ class Issue(Row):
     reason: str | None
     changed_at: datetime
     resolved_at: datetime | None
-    check: str
-    kind: str
+    check: Few
+    kind: Few
     """The kind of object that it is about."""
     reference: str
     """The id of that."""

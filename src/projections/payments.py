@@ -34,7 +34,7 @@ from projections.engine.declare import (
     newest,
     ranked,
 )
-from projections.engine.row import Currency, Part, Row, states
+from projections.engine.row import Currency, Few, Part, Row, states
 from projections.payment_movements import PaymentMovementKind, payment_movements
 from projections.refunds import counts_as
 
@@ -72,7 +72,7 @@ class Payment(Row):
     failure_code: str | None
     customer_id: str | None
     email: str | None
-    account: str | None
+    account: Few | None
     """The connected account that it belongs to; null for Stripe's own of the shop."""
     created_at: datetime
     succeeded_at: datetime | None

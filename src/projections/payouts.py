@@ -19,7 +19,7 @@ from projections.engine.declare import (
     newest,
     ranked,
 )
-from projections.engine.row import Currency, Row, states
+from projections.engine.row import Currency, Few, Row, states
 
 PayoutState = TypeAliasType("PayoutState", Annotated[str, states(PayoutFact)])
 
@@ -37,7 +37,7 @@ class Payout(Row):
     failure_code: str | None
     transaction_id: str | None
     """Stripe's balance transaction."""
-    account: str | None
+    account: Few | None
     """The connected account that it belongs to; null for Stripe's own of the shop."""
     created_at: datetime
 

@@ -19,7 +19,7 @@ from projections.engine.declare import (
     newest,
     ranked,
 )
-from projections.engine.row import Currency, Row, states
+from projections.engine.row import Currency, Few, Row, states
 
 RefundState = TypeAliasType("RefundState", Annotated[str, states(RefundFact)])
 
@@ -33,13 +33,13 @@ class Refund(Row):
     """Whether this version knows what the state means: it may be a new word of Stripe's."""
     amount_minor: int
     currency: Currency
-    reason: str | None
+    reason: Few | None
     failure_code: str | None
     charge_id: str | None
     payment_id: str | None
     transaction_id: str | None
     """Stripe's balance transaction, once there is one."""
-    account: str | None
+    account: Few | None
     """The connected account that it belongs to; null for Stripe's own of the shop."""
     created_at: datetime
     waited_at: datetime | None

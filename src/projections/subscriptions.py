@@ -26,7 +26,7 @@ from projections.engine.declare import (
     key,
     known,
 )
-from projections.engine.row import Currency, Part, Row, states
+from projections.engine.row import Currency, Few, Part, Row, states
 from projections.prices import CHARGED
 
 SubscriptionState = TypeAliasType("SubscriptionState", Annotated[str, states(SubscriptionFact)])
@@ -57,7 +57,7 @@ class Subscription(Row):
     started_at: datetime | None
     canceled_at: datetime | None
     ended_at: datetime | None
-    account: str | None
+    account: Few | None
     """The connected account that it belongs to; null for Stripe's own of the shop."""
     created_at: datetime
 

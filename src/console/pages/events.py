@@ -20,7 +20,7 @@ from console.render import PAGES
 from console.visit import SEE_OTHER, Visit, view
 
 LIST: Final = "/console/events"
-TEXTS: Final = ("object", "actor", "role", "kind", "outcome", "text")
+TEXTS: Final = ("object", "actor", "role", "kind", "topic", "stream", "outcome", "text")
 TIMES: Final = ("recorded_after", "recorded_before")
 MOST_CAUSED: Final = 50
 

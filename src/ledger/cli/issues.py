@@ -102,5 +102,6 @@ def _rows(filters: dict[str, str], limit: int) -> list[dict[str, Any]]:
     assert projection.listing is not None
     with engine() as opened, closing(Reads(opened)) as reads:
         catch_up(opened)
+        known = opened.words.get(projection.name, {})
         with reads.snapshot() as cursor:
-            return Lister(projection.listing).page(cursor, Asked(limit, filters)).rows
+            return Lister(projection.listing).page(cursor, Asked(limit, filters, known=known)).rows

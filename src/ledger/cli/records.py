@@ -76,6 +76,7 @@ def list_rows(
     with engine() as opened, closing(Reads(opened)) as reads:
         listing = _listed(opened.registry, kind).listing
         lister, ends = Lister(listing), spans(listing.shown)
+        words = opened.words.get(listing.table.name, {})
         given = filters_of(filters, (*listing.filters, *ends))
         within = spans_of(reads, listing.shown, given)
         equal = {name: value for name, value in given.items() if name not in ends}
@@ -84,7 +85,7 @@ def list_rows(
             raise typer.BadParameter(f"{sort!r} is none of {known}.", param_hint="--sort")
         catch_up(opened)
         with reads.snapshot() as cursor:
-            found = lister.page(cursor, Asked(limit, equal, within, sort)).rows
+            found = lister.page(cursor, Asked(limit, equal, within, sort, known=words)).rows
     show(
         found, lambda: _rows(found, _columns(listing, found)) if found else "none", as_json=as_json
     )

@@ -6,7 +6,7 @@ A changed shape is a new topic, and the old one stays here for as long as a log 
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Final, Literal, TypeVar
 
 from msgspec import Raw, Struct
 
@@ -31,6 +31,10 @@ def stored(topic: str) -> Callable[[type[AnyEvent]], type[AnyEvent]]:
         return event
 
     return register
+
+
+SOURCES: Final = ("webhook", "import", "backfill")
+"""How an event of Stripe's may reach us."""
 
 
 class Meta(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from psycopg.sql import SQL, Identifier
-
 from ledger.domain.access import Role
 from ledger.domain.events import CATALOGUE, Recorded
 from ledger.log import Log
@@ -67,6 +65,13 @@ FILTERS: Final = {
     "kind": "a.kind like %(kind)s",
     "outcome": "a.outcome = %(outcome)s",
     "causation": "a.causation = %(causation)s",
+    "topic": "a.topic = %(topic)s",
+    "type": "a.object_kind = 'stripe' and a.kind like %(type)s",
+    "stream": """
+        a.position in (
+            select notification_id from ledger.stored_events where originator_id = %(stream)s
+        )
+    """,
     "text": _SAYS,
 }
 """By what lines are found: the condition that a filter adds."""
@@ -75,15 +80,27 @@ WORDS: Final = {
     "role": tuple(Role),
     "outcome": ("done", "refused", "unreadable"),
     "kind": tuple(topic.rpartition(".")[0] for topic in CATALOGUE),
+    "topic": tuple(CATALOGUE),
+    "type": (),
 }
 """Filters that have words of their own, and the words that are known whatever the log has."""
 
-_FITS: Final = """
-select
-    exists (select from unnest(%(known)s::text[]) as a ({name}) where {fits})
-    or exists (select from audit as a where {fits}) as fits
+_SEEN: Final = {
+    "role": "select distinct role as word from audit where role is not null",
+    "outcome": "select distinct outcome as word from audit",
+    "kind": "select distinct kind as word from audit",
+    "topic": "select distinct topic as word from audit",
+    "type": "select distinct kind as word from audit where object_kind = 'stripe'",
+}
+"""The words that the log has."""
+
+_KNOWN: Final = (
+    "select exists (select from unnest(%(known)s::text[]) as a ({name}) where {fits}) as fits"
+)
+_THERE: Final = "select exists (select from audit as a where {fits}) as fits"
+_STREAM: Final = """
+select exists (select from ledger.stored_events where originator_id = %(stream)s) as fits
 """
-"""Whether a filter fits a word that is known, or one that the log has; the first is quick."""
 
 UNREADABLE: Final = """
 select
@@ -103,9 +120,10 @@ def search(
 ) -> list[Shown]:
     """Lines of a span, or of everything, that fit all filters.
 
-    `object` is written as `order/A1`; `kind` may hold `*` for anything, as `charge.dispute.*`;
-    `text` is looked for in every column that people wrote or may know, A to Z in any case.
-    Raises `InvalidRequest` for a role, outcome or kind that neither we nor the log know.
+    `object` and `stream` are written as `order/A1`. `kind`, and `type` of Stripe's events only, may
+    hold `*` for anything, as `charge.dispute.*`. `text` is looked for in every column that
+    people wrote or may know, A to Z in any case. Raises `InvalidRequest` for a role, outcome, kind,
+    topic or type that neither we nor the log know, and for a stream that the log does not have.
     """
     asked = span or Positions()
     conditions = "".join(f" and {FILTERS[name]}" for name in filters)
@@ -113,6 +131,7 @@ def search(
     given = {
         **filters,
         "kind": _pattern(filters.get("kind", "")),
+        "type": _pattern(filters.get("type", "")),
         "object_kind": object_kind,
         "object_id": object_id,
         "after": asked.after,
@@ -132,12 +151,19 @@ def _check_words(cursor: AnyCursor, filters: Mapping[str, str], given: Mapping[s
     """
     for name in WORDS.keys() & filters.keys():
         known = {"known": list(WORDS[name]), **given}
-        (row,) = rows(cursor, _FITS.format(name=name, fits=FILTERS[name]), **known)
-        if not row["fits"]:
-            query = SQL("select distinct {} as word from audit").format(Identifier(name))
-            there = {each["word"] for each in cursor.execute(query).fetchall()}
-            words = sorted({*WORDS[name], *there} - {None})
-            raise unknown_word(name, filters[name], words)
+        if WORDS[name] and _fits(cursor, _KNOWN.format(name=name, fits=FILTERS[name]), known):
+            continue
+        if _fits(cursor, _THERE.format(fits=FILTERS[name]), given):
+            continue
+        there = {each["word"] for each in rows(cursor, _SEEN[name])}
+        raise unknown_word(name, filters[name], sorted({*WORDS[name], *there}))
+    if "stream" in filters and not _fits(cursor, _STREAM, given):
+        raise unknown_word("stream", filters["stream"], ["the log's streams"])
+
+
+def _fits(cursor: AnyCursor, query: str, given: Mapping[str, Any]) -> bool:
+    (row,) = rows(cursor, query, **given)
+    return row["fits"]
 
 
 def unreadable(cursor: AnyCursor, span: Positions, *, limit: int) -> list[Shown]:
@@ -149,6 +175,14 @@ def unreadable(cursor: AnyCursor, span: Positions, *, limit: int) -> list[Shown]
         before=span.before,
         limit=limit,
     )
+
+
+def events_that_fit(
+    cursor: AnyCursor, log: Log, filters: Mapping[str, str], span: Positions, limit: int
+) -> list[Recorded]:
+    """Events of a span that fit filters of the audit log, as they stand in the log."""
+    found = log.at([line["position"] for line in search(cursor, filters, span, limit=limit)])
+    return found[::-1] if span.latest_first else found
 
 
 def events(log: Log, span: Positions, limit: int) -> list[Recorded]:

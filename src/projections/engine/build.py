@@ -6,7 +6,8 @@ differ only in the schema, so they cannot differ in what they contain.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from psycopg.sql import SQL, Identifier
@@ -50,7 +51,8 @@ class Engine(NamedTuple):
     """What read models are made of: the database, its log, their declarations, and the reader.
 
     `recheck` is how Stripe's signatures are checked again; the roof hands in
-    `webhooks.recheck.Rechecker`.
+    `webhooks.recheck.Rechecker`. `words` are those that a filter of a list may have though no row
+    has them, by read model and column: names of what is declared above the read models.
     """
 
     database: Database
@@ -58,6 +60,7 @@ class Engine(NamedTuple):
     registry: Registry
     reader: Reader
     recheck: Callable[[StripeEventReceived], Recheck] = no_secret
+    words: Mapping[str, Mapping[str, Sequence[str]]] = MappingProxyType({})
 
 
 def stretches(

@@ -149,7 +149,8 @@ class ReadModel:
         reads = reads_of(request)
         given = {name: getattr(query, name) for name in self.spans}
         within = spans_of(reads, self.listing.shown, given)
-        asked = Asked(query.limit, filters, within, query.sort, query.cursor)
+        known = reads.engine.words.get(self.name, {})
+        asked = Asked(query.limit, filters, within, query.sort, query.cursor, known)
         with reads.snapshot([self.name], query.after) as cursor:
             found = self.lister.page(cursor, asked)
         return Page(items=found.rows, next=found.next)

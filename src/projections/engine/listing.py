@@ -6,6 +6,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -14,12 +15,15 @@ from psycopg.sql import SQL, Composed, Identifier
 
 from ledger.errors import InvalidRequest
 from projections.engine.declare import Listing
-from projections.engine.row import Part, Row, sql_type, times, words_of
+from projections.engine.row import Part, Row, has_few, sql_type, times, words_of
 from projections.engine.tables import AnyCursor, names, trusted
 
 DESCENDING = "-"
 """What stands before the column in a sort that begins with the greatest value."""
 
+
+MOST_WORDS: Final = 50
+"""How many words of a column a refusal names."""
 
 CURRENCY: Final = "currency"
 """The column whose words are those that the rows have, in small letters."""
@@ -74,7 +78,8 @@ class Asked(NamedTuple):
     """Which rows of a list: their columns equal the filters, their times lie in all spans.
 
     `sort` is a column, with `-` before it from the greatest value down. `start` is the cursor at
-    which the page before ended; it knows how that was sorted.
+    which the page before ended; it knows how that was sorted. `known` are words by column that a
+    filter may have whatever the rows have.
     """
 
     limit: int
@@ -82,6 +87,7 @@ class Asked(NamedTuple):
     spans: Sequence[Span] = ()
     sort: str | None = None
     start: str | None = None
+    known: Mapping[str, Sequence[str]] = {}
 
 
 class Page(NamedTuple):
@@ -100,6 +106,7 @@ class Lister:
         self.columns = tuple(listing.shown.model_fields)
         self.types = {name: sql_type(listing.shown, name) for name in self.columns}
         self.words = {name: words_of(listing.shown, name) for name in listing.filters}
+        self.few = {n for n in listing.filters if n == CURRENCY or has_few(listing.shown, n)}
         self.sorts = sorts(listing)
 
     def page(self, cursor: AnyCursor, asked: Asked) -> Page:
@@ -116,7 +123,7 @@ class Lister:
             conditions.append(Condition(order, "<" if descending else ">", last))
         found = self._select(cursor, conditions, order, asked.limit + 1, descending=descending)
         if not found:
-            self.check_words(cursor, asked.filters)
+            self.check_words(cursor, asked.filters, asked.known)
         if len(found) <= asked.limit:
             return Page(found, None)
         end = found[asked.limit - 1]
@@ -126,27 +133,38 @@ class Lister:
         """A currency may be written in capitals, too."""
         return Condition([name], "=", [value.lower() if name == CURRENCY else value])
 
-    def check_words(self, cursor: AnyCursor, filters: Mapping[str, str]) -> None:
+    def check_words(
+        self,
+        cursor: AnyCursor,
+        filters: Mapping[str, str],
+        known: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> None:
         """Raise `InvalidRequest` for a filter's value that is no word of its column.
 
-        Nothing is an answer to a word that exists; Stripe may have words that we do not know.
-        Filters that the list does not have, and those of free text, may be anything.
+        Nothing is an answer to a word that exists: one of the column's own, one that is `known`, or
+        one that a row has; Stripe may have words that we do not know. Where there is no row at all
+        everything may be. Filters that the list does not have, and those of free text, may be
+        anything.
         """
-        for name, value in filters.items():
-            words = self._words(cursor, name)
-            if not words or self._equal(name, value).values[0] in words:
+        for name in self.words.keys() & filters.keys():
+            words = (*self.words[name], *known.get(name, ()))
+            is_it = self._equal(name, filters[name])
+            if not (words or name in self.few) or is_it.values[0] in words:
                 continue
-            if not self._select(cursor, [self._equal(name, value)], [self.key], 1):
-                raise unknown_word(name, value, words)
+            if self._select(cursor, [is_it], [self.key], 1):
+                continue
+            words = tuple(dict.fromkeys([*words, *self._seen(cursor, name)]))
+            if words or self._select(cursor, [], [self.key], 1):
+                raise unknown_word(name, filters[name], words)
 
-    def _words(self, cursor: AnyCursor, name: str) -> Sequence[str]:
-        """The words of a filter; those of a currency are the ones that there are amounts in."""
-        if name not in self.words or name != CURRENCY:
-            return self.words.get(name, ())
-        query = SQL("select distinct {0} as code from {1} where {0} is not null order by 1").format(
-            Identifier(name), Identifier(self.table)
-        )
-        return [row["code"] for row in cursor.execute(query).fetchall()]
+    def _seen(self, cursor: AnyCursor, name: str) -> list[str]:
+        """Words that the rows have in a column of few; of a currency, those with amounts in it."""
+        if name not in self.few:
+            return []
+        query = SQL(
+            "select distinct {0} as word from {1} where {0} is not null order by 1 limit %s"
+        ).format(Identifier(name), Identifier(self.table))
+        return [row["word"] for row in cursor.execute(query, [MOST_WORDS]).fetchall()]
 
     def one(self, cursor: AnyCursor, key: str) -> dict[str, Any] | None:
         """The row with this key."""
@@ -274,7 +292,8 @@ def decoded(start: str) -> list[str]:
 
 def unknown_word(name: str, value: str, words: Sequence[str]) -> InvalidRequest:
     """A value that a filter of these words cannot have."""
-    return InvalidRequest(f"{name}: {value[:50]!r} is none of {', '.join(words)}.")
+    there = f"is none of {', '.join(words)}" if words else "is not there, and nothing has any"
+    return InvalidRequest(f"{name}: {value[:50]!r} {there}.")
 
 
 def bad_cursor() -> InvalidRequest:

@@ -25,7 +25,7 @@ from projections.engine.shapes import (
     Evidence,
     Item,
     ManyLines,
-    ManyRecorded,
+    ManyOfLog,
     ManyRecordedLately,
     Page,
     StandingAnswer,
@@ -41,19 +41,24 @@ from projections.engine.shapes import (
 @operation(
     surface=Surface.SEE_EVIDENCE,
     tag="events",
-    query=ManyRecorded,
+    query=ManyOfLog,
     answers=page_of(Event),
     errors=READ,
 )
-def list_events(request: Request, query: ManyRecorded) -> Page:
+def list_events(request: Request, query: ManyOfLog) -> Page:
     """List events of the log, without what they hold, the earliest first.
 
     A cursor is the position that the page before ended with.
     """
     reads = reads_of(request)
     span = positions_in(reads, query)
-    with reads.snapshot((), query.after):
-        found = audit_log.events(reads.engine.log, span, query.limit)
+    filters = query.model_dump(include={"topic", "type", "stream"}, exclude_none=True)
+    log, read = reads.engine.log, audit_log.READS if filters else ()
+    with refusing_bad_values(), reads.snapshot(read, query.after) as cursor:
+        if filters:
+            found = audit_log.events_that_fit(cursor, log, filters, span, query.limit)
+        else:
+            found = audit_log.events(log, span, query.limit)
     return page_by_position(
         [history.envelope(event, reads.engine.reader) for event in found], query.limit
     )

@@ -60,6 +60,13 @@ class Words:
         return {"anyOf": [{"type": "string", "enum": list(self.known)}, {"type": "string"}]}
 
 
+class FewWords:
+    """Marks a text of few words that others choose: those that there are, are those of the rows."""
+
+
+Few = Annotated[str, FewWords()]
+
+
 def states(*facts: type[StatefulFact], also: Iterable[str] = ()) -> Words:
     """The states of these objects of Stripe's, in the order of their lives."""
     named = [leaf for fact in facts for leaf in leaves(fact)]
@@ -137,6 +144,12 @@ def words_of(row: type[Row], column: str) -> tuple[str, ...]:
         words = next((each.known for each in get_args(kind)[1:] if isinstance(each, Words)), ())
         kind = inner
     return words or (get_args(kind) if get_origin(kind) is Literal else ())
+
+
+def has_few(row: type[Row], column: str) -> bool:
+    """Whether a column's text is one of a few words, which only its rows know."""
+    metadata = get_args(value_of(row, column))[1:]
+    return any(isinstance(each, FewWords) for each in metadata)
 
 
 def _within(kind: Any) -> Any:

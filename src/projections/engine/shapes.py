@@ -97,6 +97,18 @@ class ManyRecorded(Many):
     sort: ByPosition = "position"
 
 
+class ManyOfLog(ManyRecorded):
+    """What a list of the log's events takes.
+
+    A `type` is one of Stripe's events, and may hold `*` for anything, as `charge.dispute.*`; a
+    `stream` is written as `order/A1`.
+    """
+
+    topic: Filter = None
+    type: Filter = None
+    stream: Filter = None
+
+
 class ManyRecordedLately(ManyRecorded):
     """The same, the latest first unless the other way is asked for."""
 
@@ -124,8 +136,9 @@ class Evidence(Shape):
 class ManyLines(ManyRecordedLately):
     """What a search of the audit log takes; lines fit all that is given.
 
-    `object` and `causation` are written as `order/A1`, `kind` may hold `*` for anything, as
-    `charge.dispute.*`, and `text` is looked for in all of a line.
+    `object`, `stream` and `causation` are written as `order/A1`; `kind`, and `type` for Stripe's
+    events only, may hold `*` for anything, as `charge.dispute.*`; `text` is looked for in all of a
+    line.
     """
 
     object: Annotated[str | None, Field(max_length=512, pattern="^[a-z]+/.+$")] = None
@@ -134,6 +147,9 @@ class ManyLines(ManyRecordedLately):
     kind: Filter = None
     outcome: Filter = None
     causation: Filter = None
+    topic: Filter = None
+    type: Filter = None
+    stream: Filter = None
     text: Annotated[str | None, Field(min_length=1, max_length=200)] = None
 
 

@@ -63,7 +63,7 @@ def prove(engine: Engine, proof: AnyCursor, progress: Progress = silent) -> Proo
 
     Both sides stand at the same positions: those of one snapshot of the live tables.
     """
-    database, log, registry, reader, recheck = engine
+    database, log, registry, reader, recheck, _ = engine
     with database.connect("projector", seconds=UNLIMITED) as live_conn, live_conn.cursor() as live:
         states = positions.standings(proof, registry, reader)
         halted = _halted(registry, states)

@@ -26,6 +26,7 @@ from ledger.guard import Guard
 from ledger.log import Log
 from ledger.openapi import problem
 from ledger.postgres.database import Database
+from ledger.service import known_words
 from projections.engine import positions
 from projections.engine.build import Engine
 from projections.engine.follow import Follower
@@ -54,7 +55,7 @@ class Counter:
 
     def __init__(self, database: Database, log: Log) -> None:
         reader = Translator(mode="test", order_metadata_key="order_id")
-        self.engine = Engine(database, log, discover(), reader)
+        self.engine = Engine(database, log, discover(), reader, words=known_words())
         with database.connect("projector", autocommit=True) as conn:
             positions.prepare(conn.cursor(), self.engine.registry, reader, log.head())
         self.stripe = SimulatedStripe("counter")
