@@ -80,6 +80,12 @@ def _not_to_call_off(order: Order) -> str | None:
     return "Money is held for it; refund that first." if _holds_money(order) else None
 
 
+def _not_to_cancel(order: Order) -> str | None:
+    if order["state"] == "pending" and order["waiting_at"] is not None:
+        return "A payment for it is under way; cancel that first, at Stripe, or expire the order."
+    return _not_to_call_off(order)
+
+
 def _not_to_return(order: Order) -> str | None:
     if order["state"] != "fulfilled":
         return "Only goods that left can come back."
@@ -139,7 +145,7 @@ ACTIONS: Final = (
         "Call the order off for good, and release its stock.",
         "cancel_order",
         "The order is canceled, its stock released.",
-        _not_to_call_off,
+        _not_to_cancel,
         _reason,
     ),
     Action(

@@ -124,7 +124,8 @@ def place_order(request: Request, body: OrderBody) -> OrderAnswer:
 def cancel_order(request: Request, body: ReasonBody) -> OrderAnswer:
     """Call off an order that no money is held for, and release its stock.
 
-    An order that is canceled already stays so, and is answered the same.
+    Refused while a payment for it is under way: cancel that first, or expire the order. An order
+    that is canceled already stays so, and is answered the same.
     """
     _check_owner(request)
     return _settle(request, CancelOrder, body)

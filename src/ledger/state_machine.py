@@ -44,10 +44,15 @@ the log, and, where it needs stock, whether the goods are there.
 The read model shows a pending order whose money is there as `paid`, and `paid, unallocated` as
 `expired` with `unallocated`. An order that costs nothing counts as paid in full, and so does one
 of which a payment page of Stripe's left nothing due (*nothing due*: a promotion code took all of it
-off, or a trial begins). The timer does not expire an order for which a payment is under way (a bank
-works, money is held, a page was completed) until that ends, or until nothing was heard of it for
-`LEDGER_PENDING_PAYMENT_DAYS`; a person may. Refunds, disputes
-and payments are states of their own ([refund_policy.md](refund_policy.md)).
+off, or a trial begins).
+
+While a payment is *under way* (a bank works, money is held, a page was completed) an order cannot
+be canceled: its stock would be sold again, and the money come all the same. Cancel the payment at
+Stripe first. The timer does not expire the order either until the payment ends, or until nothing
+was heard of it for `LEDGER_PENDING_PAYMENT_DAYS`. A person may, who cannot wait: if the money comes
+after that, the order holds its stock again, or is *paid, unallocated* where there is none left.
+
+Refunds, disputes and payments are states of their own ([refund_policy.md](refund_policy.md)).
 
 """
 REFUSED: Final = "–"
@@ -131,6 +136,7 @@ def _moneys() -> dict[str, OrderMoney]:
     """What Stripe may report of an order's money, from nothing to all of it given back."""
     return {
         "unpaid": _money(0),
+        "under way": replace(_money(0), waiting_at=_NOW),
         "paid in part": _money(_TOTAL_MINOR // 2),
         "paid": _money(_TOTAL_MINOR),
         "refunded": _money(_TOTAL_MINOR, refunded_minor=_TOTAL_MINOR),

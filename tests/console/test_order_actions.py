@@ -17,13 +17,19 @@ def payment(received: int, refunded: int = 0, pending: int = 0, currency: str = 
 
 
 def order(
-    state: str, *payments: Any, returned: int = 0, unallocated: bool = False, requested: int = 0
+    state: str,
+    *payments: Any,
+    returned: int = 0,
+    unallocated: bool = False,
+    requested: int = 0,
+    waiting_at: str | None = None,
 ) -> Any:
     return {
         "state": state,
         "currency": "gbp",
         "total_minor": 2000,
         "unallocated": unallocated,
+        "waiting_at": waiting_at,
         "refund_requested_minor": requested,
         "lines": [{"quantity": 2, "returned": returned}],
         "payments": list(payments),
@@ -33,6 +39,7 @@ def order(
 PAID, GIVEN_BACK = payment(2000), payment(2000, refunded=2000)
 OFFERED = (
     (order("pending"), "cancel expire payments"),
+    (order("pending", waiting_at="2026-03-01T12:00:00Z"), "expire payments"),
     (order("pending", payment(500)), "refunds payments"),
     (order("pending", payment(500), requested=500), "payments"),
     (order("paid", PAID), "fulfil refunds payments"),

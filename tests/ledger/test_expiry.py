@@ -8,6 +8,7 @@ from threading import Event
 
 import pytest
 
+from ledger.batch import Result
 from ledger.commands import Desk
 from ledger.domain.events import (
     Entry,
@@ -19,6 +20,7 @@ from ledger.domain.events import (
 )
 from ledger.domain.order_commands import CancelOrder, ExpireOrder, PlaceOrder
 from ledger.domain.stock import ListProduct, ReceiveStock
+from ledger.errors import WrongState
 from ledger.expiry import REASON, Expiry
 from ledger.log import Log
 from ledger.postgres.database import Database
@@ -65,6 +67,10 @@ class World:
     def pay(self, order_id: str, amount_minor: int, currency: str = "gbp") -> None:
         payment, events = self.stripe.create_payment(amount_minor, currency, order_id=order_id)
         self.append([*events, *self.stripe.pay_by_card(payment)])
+
+    def cancel(self, order_id: str) -> Result:
+        money = self.desk.money(order_id)
+        return self.desk.execute(CancelOrder(order_id=order_id, at=NOON, money=money), SHOP)
 
     def append(self, events: list) -> None:
         self.engine.log.append_new([_entry(event.id, event.body) for event in events])
@@ -184,6 +190,28 @@ def test_a_person_may_expire_an_order_whose_payment_is_under_way(world: World) -
     expire = ExpireOrder(order_id="A1", at=NOON, money=world.desk.money("A1"))
     world.desk.execute(expire, SHOP)
     assert world.expired() == ["A1"]
+
+
+def test_an_order_is_not_canceled_while_a_payment_is_under_way(world: World) -> None:
+    """Its stock stays held until the payment ends; a person who cannot wait expires it."""
+    world.place("debited", "held", "paged")
+    debit, events = world.stripe.create_payment(1000, "gbp", order_id="debited")
+    world.append([*events, *world.stripe.start_bank_debit(debit)])
+    hold, events = world.stripe.create_payment(1000, "gbp", order_id="held", manual_capture=True)
+    world.append([*events, *world.stripe.authorize(hold)])
+    page, events = world.stripe.open_checkout(1000, "gbp", order_id="paged")
+    world.append([*events, *world.stripe.complete_checkout(page, bank_debit=True)])
+    head = world.engine.log.head()
+    for order_id in ("debited", "held", "paged"):
+        with pytest.raises(WrongState, match="a payment for it is under way; cancel that first"):
+            world.cancel(order_id)
+    assert world.engine.log.head() == head
+    world.append([*world.stripe.bounce(debit), *world.stripe.expire_hold(hold)])
+    for order_id in ("debited", "held"):
+        assert world.cancel(order_id).position > head
+    world.append(world.stripe.settle(page.payment))
+    with pytest.raises(WrongState, match="is paid; refund its money first"):
+        world.cancel("paged")
 
 
 def test_a_payment_that_begins_after_the_look_is_left_alone(

@@ -98,7 +98,10 @@ def show_(order: OrderId, as_of: AsOf = None, as_json: Json = False) -> None:
 
 @app.command(epilog="Example: ledger order cancel A1 --reason 'changed her mind'")
 def cancel(order: OrderId, reason: Reason = None, as_json: Json = False) -> None:
-    """Call off an order that no money is held for; release its stock."""
+    """Call off an order that no money is held for; release its stock.
+
+    Refused while a payment for it is under way: cancel that first, at Stripe.
+    """
     from ledger.domain.order_commands import CancelOrder
 
     _settle(CancelOrder, order, reason, "canceled", as_json=as_json)

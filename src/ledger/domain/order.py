@@ -240,6 +240,12 @@ def _cancel(command: CancelOrder, order: KnownOrder) -> list[Change]:
     if isinstance(order, Canceled):
         return []
     sale = _unpaid(order, command.money)
+    if command.money.waiting_at is not None:
+        raise _wrong_state(
+            order,
+            "a payment for it is under way; cancel that first, at Stripe, or expire the order: its"
+            " stock is free then, and holds for the money if it comes all the same",
+        )
     return [OrderCanceled(order_id=sale.order_id), *_release(sale)]
 
 

@@ -86,7 +86,7 @@ class PlaceOrder(Struct, frozen=True, kw_only=True):
 
 
 class CancelOrder(Struct, frozen=True, kw_only=True):
-    """Call off an order that no money is held for."""
+    """Call off an order that no money is held for, and that no payment is under way for."""
 
     order_id: str
     at: datetime
