@@ -209,6 +209,7 @@ def test_an_order_is_not_canceled_while_a_payment_is_under_way(world: World) -> 
     world.append([*world.stripe.bounce(debit), *world.stripe.expire_hold(hold)])
     for order_id in ("debited", "held"):
         assert world.cancel(order_id).position > head
+    assert page.payment is not None
     world.append(world.stripe.settle(page.payment))
     with pytest.raises(WrongState, match="is paid; refund its money first"):
         world.cancel("paged")

@@ -95,6 +95,7 @@ class Shop:
     async def _lifespan(self, app: Starlette) -> AsyncIterator[dict[str, Any]]:
         yield {
             "desk": self.desk,
+            "log": self.log,
             "guard": Guard(self.log),
             "settings": Settings(ledger_reservation_minutes=45, ledger_repeated_skus=self.repeated),
         }
