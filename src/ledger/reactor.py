@@ -20,6 +20,7 @@ from ledger.errors import LedgerError, Refused, Stopped
 from projections.engine.reads import Reads
 
 POLL_SECONDS: Final = 0.5
+READS: Final = ("orders", "links")
 CALLING: Final = """
 select o.order_id, (
     select max(position)
@@ -60,7 +61,7 @@ class Reactor:
 
     def react(self) -> int:
         """Issue what is called for now; how many commands that were."""
-        with self._reads.snapshot() as cursor:
+        with self._reads.snapshot(READS) as cursor:
             calling = cursor.execute(CALLING).fetchall()
         return sum(self._decide(**each) for each in calling)
 

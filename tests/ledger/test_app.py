@@ -229,6 +229,25 @@ def test_it_is_not_ready_while_read_models_are_ahead_of_the_log(
     assert "`ledger rebuild`" in ahead["because"]
 
 
+def test_read_models_of_another_history_serve_nothing(
+    client: TestClient, database: Database
+) -> None:
+    """Not to a read that waits, and not to one that does not."""
+    place(client)
+    with database.connect("projector") as conn:
+        conn.execute(
+            "update read_models.projections set position = 2, leaf_hash = sha256('another event')"
+        )
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert {each["state"] for each in answer.json()["not_following"]} == {"diverged"}
+    for path in ("/orders", "/orders/A1", "/orders/A1?after=1", "/orders/A1/history", "/kpi"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (503, "projection_stopped"), path
+        assert "`ledger rebuild`" in answer.json()["detail"]
+        assert answer.headers["retry-after"]
+
+
 def test_it_is_not_ready_when_nothing_follows_for_long(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -147,12 +147,13 @@ class Leader:
     def step(self) -> int:
         """Take in the next stretch for those that are furthest behind; how many events it had.
 
-        Where some are ahead of the log, all that it does is to stop those: it counts as one.
+        Where some are of another history, all that it does is to stop those: it counts as one.
         """
         self.beat()
         states = positions.standings(self.cursor, self.registry, self.reader)
-        if new := [s for s in states if s.state == "ahead" and s.stopped_at is None]:
-            self._stop_ahead(new)
+        elsewhere = [s for s in states if s.state in positions.ELSEWHERE]
+        if new := [s for s in elsewhere if s.stopped_at is None]:
+            self._stop_elsewhere(new)
             return 1
         following = {s.name: s.position for s in states if s.state == "following"}
         if not following:
@@ -172,7 +173,7 @@ class Leader:
             with self.cursor.connection.transaction():
                 if positions.locked(self.cursor, names) == dict.fromkeys(names, last):
                     copy.flush(fold)
-                    positions.move(self.cursor, names, events[-1].position)
+                    positions.move(self.cursor, names, events[-1])
             copy.tidy()
         except ProjectionFailed as failure:
             if len(events) > 1:
@@ -190,18 +191,18 @@ class Leader:
             self.copies[tuple(names)] = copy
         return copy
 
-    def _stop_ahead(self, ahead: Sequence[Standing]) -> None:
-        """Stop these for good: once the log has grown past them, no position tells it any more."""
-        names = self.registry.readers({standing.name for standing in ahead})
-        before = {standing.name: standing.position for standing in ahead}
+    def _stop_elsewhere(self, elsewhere: Sequence[Standing]) -> None:
+        """Stop these with what reads them, until they are rebuilt."""
+        names = self.registry.readers({standing.name for standing in elsewhere})
+        before = {standing.name: standing.position for standing in elsewhere}
         with self.cursor.connection.transaction():
             if positions.locked(self.cursor, before) != before:
                 return  # a rebuild was faster
             head = self.log.head()
-            because = ahead[0].because
+            because = elsewhere[0].because
             assert because is not None
             positions.stop(self.cursor, names, head, because)
-        logger.error("projections_ahead_of_log", projections=sorted(names), head=head)
+        logger.error("projections_of_another_history", projections=sorted(names), head=head)
 
     def _stop(self, failure: ProjectionFailed, position: int) -> None:
         cause = failure.__cause__

@@ -190,7 +190,7 @@ def event_at(reads: Reads, position: int, is_signed: IsSigned) -> Shown:
     found: Sequence[Recorded] = log.at([position])
     if not found:
         raise NotFound(f"The log has no position {position}.")
-    with reads.snapshot() as cursor:
+    with reads.snapshot(()) as cursor:
         (leaf,) = rows(cursor, LEAF, position=position)
     event = found[0].event
     checked = {"signature_check": signature_check(event, is_signed)}

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
+from ledger.domain.events import Recorded
 from projections.engine import tables
 from projections.engine.build import Copy, Reader
 from projections.engine.registry import Registry, version
 from projections.engine.tables import LIVE, AnyCursor
 
-State = Literal["following", "stopped", "changed", "unbuilt", "ahead"]
+State = Literal["following", "stopped", "changed", "unbuilt", "ahead", "diverged"]
+ELSEWHERE: Final = ("ahead", "diverged")
+"""States of read models whose rows are of another history than the log."""
 
 STANDINGS = """
-select p.name, p.version, p.position, p.stopped_at, p.stopped_because, head.position
+select
+    p.name, p.version, p.position, p.stopped_at, p.stopped_because, head.position,
+    p.leaf_hash is not distinct from coalesce(e.leaf_hash, p.leaf_hash) as stands
 from read_models.projections as p
 cross join ledger.head
+left join ledger.stored_events as e on e.notification_id = p.position
 order by p.name
 """
 LOCKED = """
@@ -27,21 +33,31 @@ for update
 """
 MOVE = """
 update read_models.projections
-set position = %s
-where name = any(%s)
+set position = %(position)s, leaf_hash = (
+    select leaf_hash
+    from ledger.stored_events
+    where notification_id = %(position)s
+        and least(greatest(recorded_at, '0001-01-02 00:00Z'), '9999-12-30 00:00Z') = %(recorded_at)s
+)
+where name = any(%(names)s)
 """
+"""Where the event there is no longer the one that was taken in, the hash is none."""
 STOP = """
 update read_models.projections
 set stopped_at = %s, stopped_because = %s
 where name = any(%s) and stopped_at is null
 """
 BUILT = """
-insert into read_models.projections (name, version, position, rebuilt_at)
-select name, version, %s, now()
-from unnest(%s::text[], %s::text[]) as built (name, version)
+insert into read_models.projections (name, version, position, rebuilt_at, leaf_hash)
+select name, version, %(position)s, now(), (
+    select leaf_hash
+    from ledger.stored_events
+    where notification_id = %(position)s
+)
+from unnest(%(names)s::text[], %(versions)s::text[]) as built (name, version)
 on conflict (name) do update
 set version = excluded.version, position = excluded.position, rebuilt_at = excluded.rebuilt_at,
-    stopped_at = null, stopped_because = null
+    leaf_hash = excluded.leaf_hash, stopped_at = null, stopped_because = null
 """
 
 
@@ -49,7 +65,8 @@ class Standing(NamedTuple):
     """Where one projection stands, and the `version` of the code that made it.
 
     `because` says what to do where it does not follow. One that is `ahead` has taken in events that
-    the log does not have: an older log was restored under it, and its rows are of another history.
+    the log does not have, one that `diverged` others than the log has at its position: an older log
+    was restored under it, which may have grown since, and its rows are of another history.
     """
 
     name: str
@@ -81,7 +98,7 @@ def _standing(name: str, row: Sequence[object] | None, wanted: str) -> Standing:
     match row:
         case None:
             return Standing(name, "unbuilt", 0, None, f"never built; run `ledger rebuild {name}`")
-        case (_, str(made), int(position), int() | None as stopped_at, _, int(head)) if (
+        case (_, str(made), int(position), int() | None as stopped_at, _, int(head), _) if (
             position > head
         ):
             because = (
@@ -89,12 +106,18 @@ def _standing(name: str, row: Sequence[object] | None, wanted: str) -> Standing:
                 " Run `ledger rebuild`"
             )
             return Standing(name, "ahead", position, stopped_at, because, made)
-        case (_, str(made), int(position), None, _, _):
+        case (_, str(made), int(position), None, _, _, False):
+            because = (
+                f"at position {position} it took in another event than the log has there: was an"
+                " older log restored? Run `ledger rebuild`"
+            )
+            return Standing(name, "diverged", position, None, because, made)
+        case (_, str(made), int(position), None, _, _, True):
             if made == wanted:
                 return Standing(name, "following", position, version=made)
             because = f"its code or settings changed; run `ledger rebuild {name}`"
             return Standing(name, "changed", position, None, because, made)
-        case (_, str(made), int(position), int(stopped_at), str(because), _):
+        case (_, str(made), int(position), int(stopped_at), str(because), _, _):
             return Standing(name, "stopped", position, stopped_at, because, made)
         case _:
             raise AssertionError(row)
@@ -130,9 +153,10 @@ def locked(cursor: AnyCursor, names: Iterable[str]) -> dict[str, int]:
     return dict(cursor.execute(LOCKED, [list(names)]).fetchall())
 
 
-def move(cursor: AnyCursor, names: Iterable[str], position: int) -> None:
-    """These projections have taken in everything up to a position."""
-    cursor.execute(MOVE, [position, list(names)])
+def move(cursor: AnyCursor, names: Iterable[str], last: Recorded) -> None:
+    """These projections have taken in everything up to an event."""
+    moved = {"position": last.position, "recorded_at": last.recorded_at, "names": list(names)}
+    cursor.execute(MOVE, moved)
 
 
 def stop(cursor: AnyCursor, names: Iterable[str], position: int, because: str) -> None:
@@ -145,4 +169,5 @@ def built(
 ) -> None:
     """These projections were made by the present code from all events up to a position."""
     made = _versions(cursor, registry, names, reader)
-    cursor.execute(BUILT, [position, list(made), list(made.values())])
+    given = {"position": position, "names": list(made), "versions": list(made.values())}
+    cursor.execute(BUILT, given)

@@ -29,11 +29,17 @@ REACHED: Final = """
 select
     min(p.position),
     string_agg(p.name, ', ') filter (where p.stopped_at is not null),
-    string_agg(p.name, ', ') filter (where p.position > h.position or p.stopped_at <= p.position)
+    string_agg(p.name, ', ') filter (
+        where p.position > h.position
+            or p.leaf_hash is distinct from coalesce(e.leaf_hash, p.leaf_hash)
+            or p.stopped_at <= p.position
+    )
 from read_models.projections as p
 cross join ledger.head as h
-where p.name = any(%s)
+left join ledger.stored_events as e on e.notification_id = p.position
+where %(names)s::text[] is null or p.name = any(%(names)s)
 """
+"""How far they are, which ones stopped, and whose rows are of another history than the log."""
 
 
 class Reads:
@@ -53,16 +59,20 @@ class Reads:
         self._pool.close()
 
     @contextmanager
-    def snapshot(self, names: Iterable[str] = (), after: int = 0) -> Generator[AnyCursor]:
+    def snapshot(self, names: Iterable[str] | None = None, after: int = 0) -> Generator[AnyCursor]:
         """A cursor (rows are dicts) on read models that have taken in everything up to `after`.
 
-        `names` are the projections that matter. Raises `NotCaughtUp` where they do not get there
-        in time, `ProjectionStopped` where they never will.
+        `names` are the projections that matter; None: all. Raises `NotCaughtUp` where they do not
+        get there in time, `ProjectionStopped` where they never will, and where they are ahead of
+        the log or of another history: what they say never was so.
         """
+        wanted = None if names is None else list(names)
         with reaching(self._pool), _never_built():
             if after > 0:
-                self._wait(list(names), after)
+                self._wait(wanted, after)
             with self._pool.connection() as conn, conn.cursor(row_factory=dict_row) as cursor:
+                if wanted != []:
+                    _reached(conn, wanted)
                 yield cursor
 
     @contextmanager
@@ -118,7 +128,7 @@ class Reads:
         with reaching(self._pool), self._pool.connection() as conn, conn.cursor() as cursor:
             return standings(cursor, self.engine.registry, self.engine.reader)
 
-    def _wait(self, names: list[str], position: int) -> None:
+    def _wait(self, names: list[str] | None, position: int) -> None:
         """Look again and again, each time in a transaction of its own.
 
         Nobody was told of a position that the log does not have: waiting for it would only let a
@@ -128,30 +138,40 @@ class Reads:
             return
         if position > (head := self.engine.log.head()):
             raise InvalidRequest(f"after: the log ends at {head}, before position {position}.")
-        if not names:
+        if names == []:
             return  # what is read rests on no projection
         deadline = time.monotonic() + WAIT_SECONDS
         while not self._reached(names, position):
             if time.monotonic() > deadline:
+                slow = ", ".join(names or ["Some read models"])
                 raise NotCaughtUp(
-                    f"{', '.join(names)} did not reach position {position} within"
-                    f" {WAIT_SECONDS:.0f} s; is the follower running?"
+                    f"{slow} did not reach position {position} within {WAIT_SECONDS:.0f} s;"
+                    " is the follower running?"
                 )
             waits.go_on()
             time.sleep(POLL_SECONDS)
 
-    def _reached(self, names: list[str], position: int) -> bool:
+    def _reached(self, names: list[str] | None, position: int) -> bool:
         with self._pool.connection() as conn:
-            row = conn.execute(REACHED, [names]).fetchone()
-        assert row is not None, "an aggregate has one row"
-        reached, stopped, ahead = row
-        if ahead:
-            raise ProjectionStopped(f"Ahead of the log: {ahead}; `ledger status` says why.")
+            reached, stopped = _reached(conn, names)
         if reached is not None and reached >= position:
             return True
         if stopped:
             raise ProjectionStopped(f"Not following: {stopped}; `ledger status` says why.")
         return False
+
+
+def _reached(conn: Connection[Any], names: list[str] | None) -> tuple[int | None, str | None]:
+    """The last position that all of these took in, and which of them stopped."""
+    row = conn.execute(REACHED, {"names": names}).fetchone()
+    assert row is not None, "an aggregate has one row"
+    reached, stopped, elsewhere = row
+    if elsewhere:
+        raise ProjectionStopped(
+            f"Ahead of the log, or of another history: {elsewhere}. Was an older log restored?"
+            " `ledger status` says more, and `ledger rebuild` cures it."
+        )
+    return reached, stopped
 
 
 @contextmanager

@@ -229,3 +229,35 @@ def test_read_models_over_a_log_that_was_emptied_begin_with_it(engine: Engine):
         positions.prepare(conn.cursor(), engine.registry, engine.reader, engine.log.end())
     assert set(standing(engine).values()) == {("following", 0)}
     assert rows(engine, "select from read_models.sums") == []
+
+
+def test_read_models_that_a_restored_log_has_grown_past_are_told_without_a_follower(
+    engine: Engine,
+):
+    """Nobody looked while they were ahead: only the hash of their last event says it."""
+    engine.log.append([delivery("A", 1, 5), delivery("A", 2, 7), delivery("A", 3, 1)])
+    assert Follower(engine).catch_up() == 3
+    restore(engine.database, 2)
+    engine.log.append([delivery("B", version, 2) for version in range(1, 5)])
+    assert set(standing(engine).values()) == {("diverged", 3)}
+    for after in (0, 1, 5):
+        with pytest.raises(ProjectionStopped, match=r"another history.*`ledger rebuild`"):
+            read_after(engine, after)
+    with pytest.raises(ProjectionStopped, match="another event than the log has"):
+        Follower(engine).catch_up()
+    assert set(standing(engine).values()) == {("stopped", 3)}
+    with pytest.raises(ProjectionStopped, match="another history"):
+        read_after(engine, 0)
+    rebuild(engine)
+    assert Follower(engine).catch_up() == 6
+    read_after(engine, 6)
+
+
+def test_read_models_of_a_dump_that_goes_as_far_as_they_do_follow_on(engine: Engine):
+    engine.log.append([delivery("A", 1, 5), delivery("A", 2, 7), delivery("A", 3, 1)])
+    Follower(engine).catch_up()
+    engine.log.append([delivery("A", 4, 1)])
+    restore(engine.database, 3)
+    engine.log.append([delivery("B", 1, 2)])
+    assert Follower(engine).catch_up() == 4
+    read_after(engine, 4)
