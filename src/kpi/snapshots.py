@@ -143,6 +143,7 @@ def take(engine: Engine, today: date, now: datetime, days: int = DAYS) -> Taken:
         tables.use(cursor, LIVE)
         cursor.execute(ONE_AT_A_TIME)
         conn.commit()  # what follows sees what the run before stored
+        tables.hold(cursor)
         _check_followed(engine, conn)
         run = _run_now(cursor, ending(today, days))
         cursor.execute(RUN, run._asdict() | {"now": now})

@@ -110,6 +110,7 @@ class Asking:
         """Ask in a snapshot of its own; raises `CheckCrashed`, or `StoreUnavailable`."""
         try:
             with self._conn.transaction(), self._conn.cursor(row_factory=dict_row) as cursor:
+                tables.hold(cursor)
                 position = self._position(check)
                 asked = {"now": now, **self._limits._asdict()}
                 found = cursor.execute(trusted(check.sql), asked).fetchall()

@@ -209,11 +209,12 @@ def _digests(opened: Any, *, world: bool) -> dict[str, dict[str, Any]]:
     from ledger.postgres.database import UNLIMITED
     from projections.engine.digest import digests
     from projections.engine.positions import standings
-    from projections.engine.tables import LIVE
+    from projections.engine.tables import LIVE, hold
 
     registry, reader = opened.registry, opened.reader
     with opened.database.connect("reader", seconds=UNLIMITED) as conn, conn.cursor() as cursor:
         conn.isolation_level = IsolationLevel.REPEATABLE_READ
+        hold(cursor)
         at = {s.name: s.position for s in standings(cursor, registry, reader)}
         found = digests(cursor, LIVE, registry, world=world)
     return {

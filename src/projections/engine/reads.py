@@ -71,6 +71,7 @@ class Reads:
             if after > 0:
                 self._wait(wanted, after)
             with self._pool.connection() as conn, conn.cursor(row_factory=dict_row) as cursor:
+                tables.hold(conn)
                 if wanted != []:
                     _reached(conn, wanted)
                 yield cursor

@@ -27,7 +27,7 @@ LONGEST_PAUSE_SECONDS = 0.5
 TAKEN = """
 select relname
 from pg_catalog.pg_class
-where relnamespace = %(schema)s::regnamespace and relkind = 'r' and relname <> 'projections'
+where relnamespace = %(schema)s::regnamespace and relkind = 'r' and relname <> all(%(ours)s)
     and (%(chosen)s::text[] is null or relname = any(%(chosen)s))
 order by relname
 """
@@ -170,16 +170,16 @@ def _swap_now(copy: Copy, log: Log, reached: int, *, whole: bool) -> int:
 
 
 def _live(copy: Copy, *, whole: bool) -> list[str]:
-    """The live tables whose place is to be taken, by name."""
+    """The live tables whose place is to be taken, by name, and the one that readers hold."""
     chosen = None if whole else list(copy.registry.tables)
-    return [name for (name,) in copy.cursor.execute(TAKEN, {"schema": LIVE, "chosen": chosen})]
+    asked = {"schema": LIVE, "chosen": chosen, "ours": list(tables.OURS)}
+    return ["held", *(name for (name,) in copy.cursor.execute(TAKEN, asked))]
 
 
 def _lock_at_once(cursor: AnyCursor, names: Sequence[str]) -> None:
     """All of them, or none and `LockNotAvailable`, without a moment of waiting."""
-    if names:
-        taken = SQL(", ").join(Identifier(LIVE, name) for name in names)
-        cursor.execute(SQL("lock table {} in access exclusive mode nowait").format(taken))
+    taken = SQL(", ").join(Identifier(LIVE, name) for name in names)
+    cursor.execute(SQL("lock table {} in access exclusive mode nowait").format(taken))
 
 
 def _others(copy: Copy, *, whole: bool) -> str:

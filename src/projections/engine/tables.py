@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, LiteralString, cast
+from typing import Any, Final, LiteralString, cast
 
-from psycopg import Cursor
+from psycopg import Connection, Cursor
 from psycopg.sql import SQL, Composed, Identifier
 
 from projections.engine.declare import AnyTable, Derived, Journal, Mirror, Rollup
 
 LIVE, REBUILD, PROOF, TEMPORARY = "read_models", "rebuild", "proof", "pg_temp"
+
+OURS: Final = ("projections", "held")
+"""What stands in a schema of read models and is none."""
+
+HOLD: Final = f"lock table {LIVE}.held in access share mode"
 
 AnyCursor = Cursor[Any]
 
@@ -28,6 +33,16 @@ def trusted(sql: str) -> SQL:
 def use(cursor: AnyCursor, schema: str) -> None:
     """Let unqualified names mean temporary tables and the tables of this schema, from now on."""
     cursor.execute("select set_config('search_path', %s, false)", [f"{schema}, pg_catalog"])
+
+
+def hold(session: Connection[Any] | AnyCursor) -> None:
+    """Keep the live tables in their places until the transaction ends.
+
+    The first statement of a transaction that reads them as of one moment. Its snapshot is taken
+    after that: one from before a rebuild's swap would see the new tables, but not the rows that
+    came into them last.
+    """
+    session.execute(HOLD)
 
 
 def create(cursor: AnyCursor, tables: Iterable[AnyTable]) -> None:
@@ -131,8 +146,8 @@ def clear(cursor: AnyCursor, schema: str) -> None:
     cursor.execute(
         "select relname, relkind = 'v' from pg_catalog.pg_class "
         "where relnamespace = %s::regnamespace and relkind in ('r', 'v') "
-        "and relname <> 'projections'",
-        [schema],
+        "and relname <> all(%s)",
+        [schema, list(OURS)],
     )
     for name, is_view in cursor.fetchall():
         kind = SQL("view") if is_view else SQL("table")

@@ -1,20 +1,28 @@
 """A rebuild: the same rows, no downtime, nothing missed while it runs."""
 
+import time
+from contextlib import closing
 from threading import Event, Thread
 
 import psycopg
 import pytest
 
 from ledger.errors import RebuildBlocked, RebuildRunning, UnknownProjection
+from ledger.log import Log
+from ledger.postgres.database import Database
+from projections.engine import positions
 from projections.engine import rebuild as rebuilding
 from projections.engine.build import Engine
 from projections.engine.digest import digests
 from projections.engine.follow import Follower
+from projections.engine.reads import Reads
 from projections.engine.rebuild import ALONE, rebuild
+from projections.engine.registry import discover
 from projections.engine.tables import LIVE
 from projections.engine.verify import verify
 from tests.projections.engine.test_follow import following, rows
 from tests.projections.engine.toys import POISON, delivery
+from webhooks.translate import Translator
 
 
 def live(engine: Engine) -> dict[str, str]:
@@ -165,3 +173,50 @@ def test_a_rebuild_that_is_never_let_in_says_who_is_in_the_way(
     assert live(engine) == before
     rebuild(engine)
     assert live(engine) == before
+
+
+def test_a_snapshot_that_has_read_nothing_yet_keeps_the_tables_in_place(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+):
+    """It would see the new tables, but of their rows only those that were there before it."""
+    monkeypatch.setattr(rebuilding, "SWAP_SECONDS", 0.3)
+    engine.log.append([delivery("A", n) for n in range(1, 21)])
+    Follower(engine).catch_up()
+    counted = "select count(*) as lines from arrivals"
+    with closing(Reads(engine, connections=1)) as reads:
+        with reads.snapshot() as cursor:
+            with pytest.raises(RebuildBlocked, match="ledger reader"):
+                rebuild(engine)
+            with pytest.raises(RebuildBlocked):
+                rebuild(engine, ["counter"])
+            assert cursor.execute(counted).fetchall() == [{"lines": 20}]
+        rebuild(engine)
+        with reads.snapshot() as cursor:
+            assert cursor.execute(counted).fetchall() == [{"lines": 20}]
+
+
+def test_no_reader_waits_long_for_a_rebuild_of_all_read_models(database: Database):
+    """Of all that there are, while they are read again and again: the swap itself is short."""
+    with closing(Log(database.conninfo("app"))) as log:
+        engine = Engine(database, log, discover(), Translator("test", "order_id"))
+        with database.connect("projector", autocommit=True) as conn:
+            positions.prepare(conn.cursor(), engine.registry, engine.reader, head=0)
+        longest, ended = [0.0], Event()
+
+        def read() -> None:
+            with closing(Reads(engine, connections=1)) as reads:
+                while not ended.is_set():
+                    began = time.monotonic()
+                    with reads.snapshot() as cursor:
+                        cursor.execute("select from orders, payments").fetchall()
+                    longest.append(time.monotonic() - began)
+                    time.sleep(0.002)
+
+        reader = Thread(target=read)
+        reader.start()
+        for _ in range(3):
+            rebuild(engine)
+        ended.set()
+        reader.join()
+    assert len(longest) > 10
+    assert max(longest) < 1, f"{max(longest) * 1000:.0f} ms"
