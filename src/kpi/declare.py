@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
 import kpi.figures
 from ledger.errors import UnknownFigure
@@ -233,6 +233,25 @@ def figure(name: str) -> Figure:
     if found is None:
         raise UnknownFigure(f"There is no figure {name[:100]!r}; `ledger kpi definitions` has all.")
     return found
+
+
+def definition(figure: Figure) -> dict[str, Any]:
+    """What a figure is, for programs."""
+    return {
+        "id": figure.id,
+        "label": figure.label,
+        "family": next(each.title for each in families() if figure in each.figures),
+        "formula": figure.formula,
+        "unit": figure.unit,
+        "kind": figure.kind,
+        "dated_by": figure.dated_by,
+        "has_currency": figure.has_currency,
+        "facts": list(figure.facts),
+        "parts": list(figure.parts),
+        "since": figure.since,
+        "clauses": [{"says": each.says, "source": each.source} for each in figure.clauses],
+        "uncounted_by": figure.uncounted_by,
+    }
 
 
 def with_parts(figures: Iterable[Figure]) -> list[Figure]:

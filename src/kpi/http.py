@@ -9,10 +9,16 @@ from starlette.routing import Route
 
 import kpi.checks.http
 from kpi import products, snapshots
-from kpi.declare import CONTRACT_VERSION, Figure, catalogue, figure, projections_of
+from kpi.declare import (
+    CONTRACT_VERSION,
+    Figure,
+    catalogue,
+    definition,
+    figure,
+    projections_of,
+)
 from kpi.evaluate import NO_CURRENCY
 from kpi.explain import explain
-from kpi.page import definition
 from kpi.report import daily, report
 from kpi.shapes import (
     BestSellerAnswer,

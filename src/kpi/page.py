@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 
-from kpi.declare import CONTRACT_VERSION, Figure, Rows, catalogue, families
+from kpi.declare import CONTRACT_VERSION, Figure, Rows, catalogue, definition, families
 from kpi.exports.declare import exports
 from kpi.windows import LENGTHS
 
@@ -86,22 +85,3 @@ def contract() -> str:
         },
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
-
-
-def definition(figure: Figure) -> dict[str, Any]:
-    """What a figure is, for programs."""
-    return {
-        "id": figure.id,
-        "label": figure.label,
-        "family": next(each.title for each in families() if figure in each.figures),
-        "formula": figure.formula,
-        "unit": figure.unit,
-        "kind": figure.kind,
-        "dated_by": figure.dated_by,
-        "has_currency": figure.has_currency,
-        "facts": list(figure.facts),
-        "parts": list(figure.parts),
-        "since": figure.since,
-        "clauses": [{"says": each.says, "source": each.source} for each in figure.clauses],
-        "uncounted_by": figure.uncounted_by,
-    }

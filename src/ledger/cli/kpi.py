@@ -62,8 +62,7 @@ def show_figures(
 @app.command(epilog="Example: ledger kpi definitions")
 def definitions(as_json: Json = False) -> None:
     """List the figures: what each is, its unit and its class."""
-    from kpi.declare import catalogue
-    from kpi.page import definition
+    from kpi.declare import catalogue, definition
 
     every = [definition(each) for each in catalogue().values()]
     show(
