@@ -7,7 +7,7 @@ says once how long all of it may take.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from math import inf
@@ -32,6 +32,7 @@ USUAL: Final = Limits()
 
 _END: Final[ContextVar[float]] = ContextVar("end", default=inf)
 _STOPS: Final[ContextVar[tuple[Event, ...]]] = ContextVar("stops", default=())
+_BEAT: Final[ContextVar[Callable[[], None]]] = ContextVar("beat", default=lambda: None)
 
 
 @contextmanager
@@ -82,8 +83,19 @@ def is_stopped() -> bool:
     return any(stop.is_set() for stop in _STOPS.get())
 
 
+@contextmanager
+def telling(beat: Callable[[], None]) -> Generator[None]:
+    """`beat` is called whenever the work of the block gets on (`go_on`)."""
+    told = _BEAT.set(beat)
+    try:
+        yield
+    finally:
+        _BEAT.reset(told)
+
+
 def go_on() -> None:
-    """Raise `Stopped` if somebody said so; for work that does not wait."""
+    """Between two steps of work that is long: say that it gets on, and raise `Stopped` if told."""
+    _BEAT.get()()
     if is_stopped():
         raise Stopped
 

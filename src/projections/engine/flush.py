@@ -75,9 +75,9 @@ def flush(cursor: AnyCursor, fold: Fold) -> None:
     steps = (batch.stage, batch.note_before, batch.write, batch.refresh, batch.empty)
     for step in steps:
         for projection in fold.projections:
-            waits.go_on()
             try:
                 for table in projection.tables:
+                    waits.go_on()
                     step(table)
             except (psycopg.OperationalError, Stopped):
                 raise

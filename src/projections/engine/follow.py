@@ -42,17 +42,18 @@ class Follower:
     def run(self, stop: Event, beat: Callable[[], None] = lambda: None) -> None:
         """Follow until told to stop; survives the loss of its connections and of leadership.
 
-        Calls `beat` before each stretch of events that it takes in, and each wait. Of a stretch
-        that is being taken in at a stop nothing is stored.
+        Calls `beat` before each stretch of events that it takes in, before each table that it
+        writes, and before each wait. Of a stretch that is being taken in at a stop nothing is
+        stored.
         """
-        with waits.ending_with(stop):
-            self._run(stop, beat)
+        with waits.ending_with(stop), waits.telling(beat):
+            self._run(stop)
 
-    def _run(self, stop: Event, beat: Callable[[], None]) -> None:
+    def _run(self, stop: Event) -> None:
         while not stop.is_set():
-            beat()
+            waits.go_on()
             try:
-                with self._leading(stop, beat) as leader, self._listening() as bell:
+                with self._leading(stop) as leader, self._listening() as bell:
                     while leader and not stop.is_set():
                         if not leader.step():
                             _wait(bell)
@@ -84,18 +85,18 @@ class Follower:
         raise NotCaughtUp(f"The read models did not reach position {head} in {timeout_seconds} s.")
 
     @contextmanager
-    def _leading(self, stop: Event, beat: Callable[[], None]) -> Generator[Leader | None]:
+    def _leading(self, stop: Event) -> Generator[Leader | None]:
         with (
             self.engine.database.connect("projector", autocommit=True) as conn,
             conn.cursor() as cursor,
         ):
             limit_silence(conn)
             while not _lead(cursor):
-                beat()
+                waits.go_on()
                 if stop.wait(POLL_SECONDS):
                     yield None
                     return
-            yield Leader(cursor, self.engine, beat)
+            yield Leader(cursor, self.engine)
 
     @contextmanager
     def _listening(self) -> Generator[psycopg.Connection]:
@@ -134,11 +135,8 @@ def _reached(states: Sequence[Standing], head: int) -> bool:
 class Leader:
     """What the one leading follower does with its connection."""
 
-    def __init__(
-        self, cursor: AnyCursor, engine: Engine, beat: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, cursor: AnyCursor, engine: Engine) -> None:
         self.cursor = cursor
-        self.beat = beat
         self.log = engine.log
         self.registry = engine.registry
         self.reader = engine.reader
@@ -149,7 +147,7 @@ class Leader:
 
         Where some are of another history, all that it does is to stop those: it counts as one.
         """
-        self.beat()
+        waits.go_on()
         states = positions.standings(self.cursor, self.registry, self.reader)
         elsewhere = [s for s in states if s.state in positions.ELSEWHERE]
         if new := [s for s in elsewhere if s.stopped_at is None]:
@@ -166,7 +164,7 @@ class Leader:
         return len(events)
 
     def _take_in(self, names: list[str], last: int, events: list[Recorded]) -> None:
-        self.beat()
+        waits.go_on()
         copy = self._copy(names)
         try:
             fold = copy.fold(events)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import pairwise
 from threading import Event, Thread
 from typing import Any, LiteralString
 
@@ -18,6 +19,19 @@ from projections.engine.reads import Reads
 from projections.engine.rebuild import rebuild
 from tests.projections.engine.toys import POISON, TOYS, PlainReader, correction, delivery
 from tests.support.damage import restore
+
+SLOW = """
+create function read_models.slow() returns trigger language plpgsql as $$
+begin
+    perform pg_sleep(0.3);
+    return null;
+end
+$$;
+create trigger slow after insert on read_models.arrivals execute function read_models.slow();
+create trigger slow after insert on read_models.skus execute function read_models.slow();
+create trigger slow after insert on read_models.sums execute function read_models.slow();
+create trigger slow after insert on read_models.shelves execute function read_models.slow();
+"""
 
 
 def rows(engine: Engine, query: LiteralString) -> list[Any]:
@@ -261,3 +275,23 @@ def test_read_models_of_a_dump_that_goes_as_far_as_they_do_follow_on(engine: Eng
     engine.log.append([delivery("B", 1, 2)])
     assert Follower(engine).catch_up() == 4
     read_after(engine, 4)
+
+
+def test_within_one_flush_a_follower_says_that_it_gets_on(engine: Engine):
+    """Each statement of it may be as slow as one may be: together they are no sign of hanging."""
+    engine.log.append([delivery("A", 1)])
+    with engine.database.connect("projector", autocommit=True) as conn:
+        conn.execute(SLOW)
+    beats, stop = list[float](), Event()
+    thread = Thread(
+        target=Follower(engine).run, args=[stop, lambda: beats.append(time.monotonic())]
+    )
+    began = time.monotonic()
+    thread.start()
+    eventually(lambda: standing(engine)["deliveries"] == ("following", 1))
+    took = time.monotonic() - began
+    stop.set()
+    thread.join()
+    gaps = [after - before for before, after in pairwise([began, *beats])]
+    assert took > 4 * 0.3
+    assert max(gaps) < took / 2
