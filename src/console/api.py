@@ -17,13 +17,14 @@ _KEPT: Final = (b"host", b"user-agent", b"x-request-id")
 
 
 class Problem(Exception):
-    """The API refused: an HTTP status and a problem document (RFC 9457)."""
+    """The API refused: an HTTP status and a problem document (RFC 9457), with the wrong fields."""
 
     def __init__(self, status: int, document: Mapping[str, Any]) -> None:
         self.status = status
         self.code: str = document.get("code", "")
         self.title: str = document.get("title", "")
         self.detail: str = document.get("detail", "")
+        self.errors: list[dict[str, Any]] = document.get("errors", [])
         super().__init__(f"{status} {self.code}: {self.detail}")
 
 

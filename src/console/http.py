@@ -15,6 +15,7 @@ from starlette.routing import Route
 from console import pages, render, session, static
 from console.api import Api, Problem
 from console.visit import SEE_OTHER, SIGN_IN
+from console.wording import in_words
 
 HOME: Final = "/console"
 TOO_OLD: Final = Problem(403, {"title": "This page was too old; try again."})
@@ -65,7 +66,8 @@ async def sign_out(request: Request) -> Response:
 
 
 def _sign_in_page(request: Request, wanted: str, problem: Problem | None = None) -> Response:
-    wrong = problem and (problem.detail or problem.title)
+    told = problem and in_words(problem)
+    wrong = told and (told.detail or told.title)
     status = problem.status if problem else 200
     return render.page(request, "sign_in.html", status, me=None, wanted=wanted, wrong=wrong)
 

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from console import render, session
 from console.api import Api, Problem
 from console.notice import notice_of, with_notice
+from console.wording import in_words
 from ledger.settings import Settings
 
 SIGN_IN: Final = "/console/sign-in"
@@ -97,7 +98,13 @@ def _sign_in(request: Request) -> Response:
 def _refused(request: Request, visit: Visit | None, problem: Problem) -> Response:
     me, may = (visit.me, visit.may) if visit else (None, _nothing)
     return render.page(
-        request, "problem.html", problem.status, me=me, may=may, told=None, problem=problem
+        request,
+        "problem.html",
+        problem.status,
+        me=me,
+        may=may,
+        told=None,
+        problem=in_words(problem),
     )
 
 

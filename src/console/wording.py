@@ -1,53 +1,87 @@
-"""Refusals in the words of a page: amounts as its forms take them, fields by their labels."""
+"""Refusals in the words of a page: its fields by their labels, amounts as it writes them."""
 
 from __future__ import annotations
 
-import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from console.api import Problem
-from ledger.domain.money import format_money
+from console.render import count, money, words
 
 LABELS: Final = {
     "amount_minor": "Amount",
-    "change": "Change",
+    "currency": "Currency",
     "line_quantities": "Units that came back",
-    "name": "Name",
     "order_id": "Order",
     "payment_id": "Payment",
-    "prices": "Prices",
     "quantities": "Units that came back",
     "quantity": "Units",
-    "reason": "Reason",
     "sku": "SKU",
 }
-"""What the forms call the fields of the API."""
+"""What the forms call the fields of the API where their names do not say it."""
 
-_FIELD: Final = re.compile(r"\b(?:body\.|query\.)?(" + "|".join(LABELS) + r")(?=:? is\b|:|\.)")
-_BOUNDS: Final = re.compile(
-    r"(?P<name>\bamount_minor|\bthe price in [a-z]{3}) is (?P<is>-?\d+);"
-    r" it must be from (?P<least>-?\d+) to (?P<most>-?\d+)"
-)
+TOO_SHORT: Final = {"missing", "string_too_short", "too_short"}
+TOO_LONG: Final = {"string_too_long", "too_long"}
+NO_NUMBER: Final = {"int_type", "int_parsing", "int_from_float"}
+OUT_OF_RANGE: Final = {"out_of_range", "greater_than_equal", "less_than_equal"}
+
+Wrong = Mapping[str, Any]
+"""What is wrong with one field, as a problem document says it (`FieldProblem`)."""
 
 
 def in_words(problem: Problem, currency: str | None = None) -> Problem:
-    """The refusal as the page says it; `currency` is that of the amounts that it asked for."""
-    detail = _BOUNDS.sub(lambda found: _bounds(found, currency), problem.detail)
-    detail = _FIELD.sub(lambda found: LABELS[found[1]], detail)
+    """The refusal as the page says it; `currency` is that of the amounts that it asked for.
+
+    Where no field is to blame, the API's own sentence is one for people.
+    """
+    if not problem.errors:
+        return problem
+    detail = " ".join(_sentence(each, currency) for each in problem.errors)
     document = {"code": problem.code, "title": problem.title, "detail": detail}
     return Problem(problem.status, document)
 
 
-def _bounds(found: re.Match[str], currency: str | None) -> str:
-    name, given = found["name"], currency
-    if name.startswith("the price in "):
-        given = name.removeprefix("the price in ")
-    if given is None:
-        return found[0]
-    amounts = [_money(int(found[each]), given) for each in ("is", "least", "most")]
-    return "{} is {}; it must be from {} to {}".format(name, *amounts)
+def _sentence(wrong: Wrong, currency: str | None) -> str:
+    label, code, value = label_of(wrong["field"]), wrong["code"], wrong.get("value")
+    if code in OUT_OF_RANGE:
+        unit = wrong.get("currency") or (currency if wrong["field"].endswith("_minor") else None)
+        said = f" is {_number(value, unit)}; it" if value is not None else ":"
+        return f"{label}{said} must be {_bounds(wrong, unit)}."
+    if code in TOO_SHORT:
+        return f"{label}: it is needed."
+    if code in TOO_LONG:
+        return f"{label}: it must have at most {count(wrong['most'])} characters."
+    if code in NO_NUMBER:
+        return f"{label}: write a whole number."
+    if code == "string_pattern_mismatch":
+        return f"{label}: it cannot be written so."
+    return f"{label}: {wrong['detail']}"
 
 
-def _money(amount_minor: int, currency: str) -> str:
-    amount, _, code = format_money(amount_minor, currency).partition(" ")
-    return f"{amount} {code.upper()}"
+def _bounds(wrong: Wrong, currency: str | None) -> str:
+    least, most = wrong.get("least"), wrong.get("most")
+    if least is not None and least == most:
+        return _number(least, currency)
+    if least is None:
+        return f"at most {_number(most, currency)}"
+    if most is None:
+        return f"at least {_number(least, currency)}"
+    return f"from {_number(least, currency)} to {_number(most, currency)}"
+
+
+def _number(value: int | None, currency: str | None) -> str:
+    return money(value, currency) if currency else count(value)
+
+
+def label_of(field: str) -> str:
+    """What the page calls a field of the API, by its path; a price says its currency."""
+    name, _, rest = field.partition(".")
+    if name == "prices" and rest:
+        return f"Price in {rest.upper()}"
+    if name.endswith("_after"):
+        return "From"
+    if name.endswith("_before"):
+        return "To"
+    last = field.rpartition(".")[2]
+    known = LABELS.get(name) or LABELS.get(last)
+    return known or words(last if name == "lines" else name).removesuffix(" id").capitalize()

@@ -19,7 +19,7 @@ from kpi.evaluate import (
 )
 from kpi.standing import DictCursor, Standing, standing
 from kpi.windows import Window
-from ledger.errors import InvalidRequest
+from ledger.errors import FieldError, InvalidRequest
 
 
 class Shown(NamedTuple):
@@ -100,7 +100,8 @@ def _check_currency(
         return
     known = currencies(cursor, figures)
     if known and currency not in known:
-        raise InvalidRequest(f"currency: no amount is in {currency}; there is {', '.join(known)}.")
+        told = f"no amount is in {currency}; there is {', '.join(known)}."
+        raise InvalidRequest(f"currency: {told}", FieldError("currency", "unknown_word", told))
 
 
 def _report(

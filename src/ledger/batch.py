@@ -17,7 +17,7 @@ from ledger.domain.order import KnownOrder, NoOrder, Order, OrderEvent
 from ledger.domain.order_commands import OrderCommand, PlaceOrder, ReturnLines
 from ledger.domain.stock import AdjustStock, Item, StockCommand, StockEvent, Unlisted
 from ledger.domain.wishlist import Wishlist, WishlistCommand, WishlistEvent, wish_id
-from ledger.errors import IdempotencyMismatch, InvalidCommand, UnknownTopic
+from ledger.errors import FieldError, IdempotencyMismatch, InvalidCommand, UnknownTopic
 
 Command = OrderCommand | StockCommand | IssueCommand | WishlistCommand
 State = Order | Item | Issue | Wishlist | Claim | CommandAccepted | None
@@ -118,7 +118,8 @@ class Call(Struct, frozen=True):
             check_payment_id(self.command.payment_id)
         check_text("reason", self.meta.reason)
         if isinstance(self.command, EXPLAINED) and self.meta.reason is None:
-            raise InvalidCommand("A reason is needed: the audit log will be asked why.")
+            needed = "A reason is needed: the audit log will be asked why."
+            raise InvalidCommand(needed, FieldError("reason", "missing", needed))
         if self.key is not None and not (self.key.isprintable() and 1 <= len(self.key) <= MAX_KEY):
             raise InvalidCommand(f"An idempotency key has 1 to {MAX_KEY} printable characters.")
 

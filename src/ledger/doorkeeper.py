@@ -92,7 +92,9 @@ def http_problem(status: int, detail: str) -> JSONResponse:
         detail=detail,
         code=phrase.lower().replace(" ", "_"),
     )
-    return JSONResponse(problem.model_dump(), status, media_type="application/problem+json")
+    return JSONResponse(
+        problem.model_dump(exclude={"errors"}), status, media_type="application/problem+json"
+    )
 
 
 def _read_headers(scope: Scope) -> tuple[bytes, bytes]:

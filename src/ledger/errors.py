@@ -50,9 +50,33 @@ The text of an error is for the person who must act on it: it says what is wrong
 HTTP status codes live in one table at the roof (`ledger.app`).
 """
 
+from typing import NamedTuple
+
+
+class FieldError(NamedTuple):
+    """What is wrong with one field of a call, apart from any sentence, for whom must show it.
+
+    `field` is its path, as `lines.0.quantity`; `code` says of what kind it is (`out_of_range`,
+    `unknown_word`, `invalid`, or pydantic's name of an error of a value). A number that must be
+    from `least` to `most` is its `value`, in minor units of `currency` where that is given; of a
+    text they are how many characters it may have. `detail` is what it must be, in words.
+    """
+
+    field: str
+    code: str
+    detail: str
+    value: int | None = None
+    least: int | None = None
+    most: int | None = None
+    currency: str | None = None
+
 
 class LedgerError(Exception):
-    """The root of the tree."""
+    """The root of the tree; `errors` name the fields that are to blame, where some are."""
+
+    def __init__(self, message: str = "", *errors: FieldError) -> None:
+        super().__init__(*([message] if message else []))
+        self.errors = errors
 
 
 class Refused(LedgerError):

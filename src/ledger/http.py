@@ -31,6 +31,7 @@ from ledger.errors import (
     AlreadyExists,
     Ambiguous,
     Conflict,
+    FieldError,
     Forbidden,
     IdempotencyMismatch,
     InvalidCommand,
@@ -287,8 +288,9 @@ def _check_units(body: OrderBody, most: int) -> None:
     """Refuse at the door what is more than the document served allows, as its other limits are."""
     for at, line in enumerate(body.lines):
         if line.quantity > most:
-            said = f"body.lines.{at}.quantity: it is {line.quantity}"
-            raise InvalidRequest(f"{said}; it must be from 1 to {most}.")
+            field, must = f"lines.{at}.quantity", f"must be from 1 to {most}."
+            wrong = FieldError(field, "out_of_range", must, line.quantity, 1, most)
+            raise InvalidRequest(f"body.{field}: it is {line.quantity}; it {must}", wrong)
 
 
 def _check_owner(request: Request) -> None:

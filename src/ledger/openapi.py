@@ -14,6 +14,7 @@ from anyio import CapacityLimiter, to_thread
 from anyio.lowlevel import RunVar
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -21,6 +22,7 @@ from starlette.routing import BaseRoute, Route
 from ledger import waits
 from ledger.access import Surface
 from ledger.errors import (
+    FieldError,
     InvalidRequest,
     LedgerError,
     NotCaughtUp,
@@ -47,14 +49,41 @@ class Shape(BaseModel):
     )
 
 
+class FieldProblem(Shape):
+    """What is wrong with one field of a call.
+
+    `field` is its path, as `lines.0.quantity`. `code` is `out_of_range` for a number that must be
+    from `least` to `most`: its `value`, in minor units of `currency` where that is said. Other
+    codes are `unknown_word`, `invalid`, and those of a value that is of another type, missing or
+    too long; `least` and `most` are then how many characters there may be. What has no value is
+    left out. `detail` is what it must be, in words.
+    """
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
+    field: str
+    code: str
+    detail: str
+    value: int | None = None
+    least: int | None = None
+    most: int | None = None
+    currency: str | None = None
+
+
 class Problem(Shape):
-    """Problem details (RFC 9457); `code` is the error's name, for programs."""
+    """Problem details (RFC 9457); `code` is the error's name, for programs.
+
+    `errors` is an extension member: which fields are to blame, where some are.
+    """
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
     type: str
     title: str
     status: int
     detail: str
     code: str
+    errors: list[FieldProblem] = []
 
 
 class Operation(Struct, frozen=True, kw_only=True):
@@ -208,14 +237,14 @@ def _read_query(shape: type[Shape], request: Request) -> Shape:
     try:
         return shape.model_validate({n: v[0] if len(v) == 1 else v for n, v in values.items()})
     except ValidationError as error:
-        raise InvalidRequest(_explain(error, "query")) from None
+        raise _invalid(error, "query") from None
 
 
 def _read_body(shape: type[Shape], body: bytes) -> Shape:
     try:
         return shape.model_validate_json(body, strict=True)
     except ValidationError as error:
-        raise InvalidRequest(_explain(error, "body")) from None
+        raise _invalid(error, "body") from None
 
 
 async def _json(request: Request) -> bytes:
@@ -231,10 +260,27 @@ async def _json(request: Request) -> bytes:
     return bytes(body)
 
 
-def _explain(error: ValidationError, place: str) -> str:
+MOST_TOLD: Final = 10
+"""So many wrong fields are named."""
+
+
+def _invalid(error: ValidationError, place: str) -> InvalidRequest:
     """Each wrong field and why, without its value: that could be personal data."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    return "; ".join(f"{'.'.join(map(str, (place, *e['loc'])))}: {e['msg']}" for e in found[:10])
+    found = error.errors(include_url=False, include_input=False)[:MOST_TOLD]
+    wrong = [_wrong(each) for each in found]
+    told = (f"{'.'.join(filter(None, (place, e.field)))}: {e.detail}" for e in wrong)
+    return InvalidRequest("; ".join(told), *wrong)
+
+
+def _wrong(error: ErrorDetails) -> FieldError:
+    """One of pydantic's, with the bounds that it names."""
+    bounds: dict[str, Any] = error.get("ctx", {})
+    least, most = (
+        next((bounds[name] for name in names if isinstance(bounds.get(name), int)), None)
+        for names in (("ge", "gt", "min_length"), ("le", "lt", "max_length"))
+    )
+    field = ".".join(map(str, error["loc"]))
+    return FieldError(field, error["type"], error["msg"], None, least, most)
 
 
 def _response(answer: Any, status: int) -> Response:
@@ -270,8 +316,11 @@ def problem(error: LedgerError, status: int) -> JSONResponse:
         status=status,
         detail=str(error) or title,
         code=code(type(error)),
+        errors=[FieldProblem(**each._asdict()) for each in error.errors],
     )
-    return JSONResponse(details.model_dump(), status, media_type="application/problem+json")
+    left_out = None if details.errors else {"errors"}
+    told = details.model_dump(exclude_none=True, exclude=left_out)
+    return JSONResponse(told, status, media_type="application/problem+json")
 
 
 def code(error: type[LedgerError]) -> str:

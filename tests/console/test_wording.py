@@ -1,36 +1,107 @@
-"""What the API refused, in the words of a page."""
+"""What the API refused, in the words of a page: made from the fields that a problem names."""
+
+from typing import Any
 
 import pytest
 
 from console.api import Problem
-from console.wording import LABELS, in_words
+from console.lists import offers_in
+from console.wording import LABELS, in_words, label_of
+from tests.console.house import House, words
 
 FROM = "it must be from"
 
 
+def problem(field: str, code: str, **more: Any) -> Problem:
+    """A refusal for one field; its sentence is one that no page may show."""
+    wrong = {"field": field, "code": code, "detail": "as the API says it."} | more
+    return Problem(422, {"title": "No.", "detail": f"body.{field}: …", "errors": [wrong]})
+
+
+def between(field: str, value: int | None, least: int, most: int, **more: Any) -> Problem:
+    given = {} if value is None else {"value": value}
+    return problem(field, "out_of_range", least=least, most=most, **given, **more)
+
+
 @pytest.mark.parametrize(
-    ("said", "currency", "shown"),
+    ("refused", "currency", "shown"),
     [
-        (f"amount_minor is 9999; {FROM} 1 to 1500.", "gbp",
+        (between("amount_minor", 9999, 1, 1500), "gbp",
          f"Amount is 99.99 GBP; {FROM} 0.01 GBP to 15.00 GBP."),
-        (f"amount_minor is 9999; {FROM} 1 to 1500.", "jpy",
-         f"Amount is 9999 JPY; {FROM} 1 JPY to 1500 JPY."),
-        (f"amount_minor is 9999; {FROM} 1 to 1500.", "kwd",
+        (between("amount_minor", 9999, 1, 1500), "jpy",
+         f"Amount is 9,999 JPY; {FROM} 1 JPY to 1,500 JPY."),
+        (between("amount_minor", 9999, 1, 1500, currency="kwd"), "gbp",
          f"Amount is 9.999 KWD; {FROM} 0.001 KWD to 1.500 KWD."),
-        (f"the price in kwd is -1; {FROM} 0 to 5000.", None,
-         f"the price in kwd is -0.001 KWD; {FROM} 0.000 KWD to 5.000 KWD."),
-        (f"quantity is 0; {FROM} 1 to 5.", None, f"Units is 0; {FROM} 1 to 5."),
-        ("body.reason: it is too short", None, "Reason: it is too short"),
-        ("Order A1 is paid; the name is right.", "gbp", "Order A1 is paid; the Name is right."),
+        (between("prices.kwd", -1, 0, 5000, currency="kwd"), None,
+         f"Price in KWD is -0.001 KWD; {FROM} 0.000 KWD to 5.000 KWD."),
+        (between("quantity", 0, 1, 5), "gbp", f"Units is 0; {FROM} 1 to 5."),
+        (between("line_quantities.1", 9, 1, 5000), None,
+         f"Units that came back is 9; {FROM} 1 to 5,000."),
+        (between("total_minor", 3, 5, 5, currency="jpy"), None,
+         "Total is 3 JPY; it must be 5 JPY."),
+        (problem("amount_minor", "greater_than_equal", least=1), "gbp",
+         "Amount: must be at least 0.01 GBP."),
+        (problem("quantity", "less_than_equal", most=1000), None, "Units: must be at most 1,000."),
+        (problem("reason", "string_too_short", least=1), None, "Reason: it is needed."),
+        (problem("quantity", "missing"), None, "Units: it is needed."),
+        (problem("reason", "string_too_long", most=500), None,
+         "Reason: it must have at most 500 characters."),
+        (problem("change", "int_parsing"), None, "Change: write a whole number."),
+        (problem("placed_before", "invalid"), None, "To: as the API says it."),
+        (problem("customer_id", "unknown_word"), None, "Customer: as the API says it."),
     ],
 )  # fmt: skip
 def test_amounts_and_fields_are_those_of_the_page(
-    said: str, currency: str | None, shown: str
+    refused: Problem, currency: str | None, shown: str
 ) -> None:
-    assert in_words(Problem(422, {"detail": said}), currency).detail == shown
+    assert in_words(refused, currency).detail == shown
 
 
-@pytest.mark.parametrize("field", LABELS)
+def test_a_sentence_of_no_field_is_left_as_it_is() -> None:
+    said = "Order A1 is paid; the name is right. A Reason is needed, and amount_minor is 3."
+    assert in_words(Problem(409, {"detail": said}), "gbp").detail == said
+
+
+@pytest.mark.parametrize("field", [*LABELS, "reason", "name", "lines.0.unit_minor", "prices"])
 def test_no_field_of_the_api_is_shown(field: str) -> None:
-    shown = in_words(Problem(422, {"detail": f"body.{field}: is missing."}), "gbp").detail
-    assert shown == f"{LABELS[field]}: is missing."
+    shown = in_words(problem(field, "missing"), "gbp").detail
+    assert shown == f"{label_of(field)}: it is needed."
+    assert "_" not in shown
+
+
+def test_the_forms_say_so_to_whoever_fills_them_in(house: House) -> None:
+    """Of a command, a filter, a search and a sign-in."""
+    page = house.look("/console/stock/MUG")
+    for fields, told in (
+        ({"quantity": "0", "reason": "x"}, "Units: must be at least 1."),
+        ({"quantity": "many", "reason": "x"}, "Units: write a whole number."),
+        ({"quantity": "1", "reason": "x" * 501}, "Reason: it must have at most 500 characters."),
+    ):
+        answer = house.send(page, "/console/stock/MUG/receive", **fields)
+        assert answer.status_code == 422
+        assert told in words(answer.text)
+    prices = {"name": "Mug", "prices": "10000000000000 gbp"}
+    answer = house.send(page, "/console/stock/MUG/listing", **prices)
+    assert (answer.status_code, "_minor" in words(answer.text)) == (422, False)
+    for path, told in (
+        ("/console/orders?currency=euro", "Currency: it cannot be written so."),
+        ("/console/orders?from=soon", "From: give a date like 2026-03-01"),
+        ("/console/payments?linked_by=luck", "Linked by: "),
+        ("/console/orders?customer_id=" + "x" * 501, "Customer: it must have at most 500"),
+        ("/console/events?role=king", "No event fits"),
+    ):
+        answer = house.look(path)
+        if answer.status_code == 403:
+            continue
+        assert answer.status_code == 422, path
+        assert told in words(answer.text), path
+        assert "query." not in answer.text
+    assert house.look("/console/orders?q=" + "x" * 600).status_code in {200, 422}
+
+
+def test_every_filter_of_every_list_has_a_label_without_the_apis_spelling(house: House) -> None:
+    document = house.client.get("/openapi.json").json()
+    for path in offers_in(document):
+        for each in document["paths"][path]["get"]["parameters"]:
+            assert "_" not in label_of(each["name"])
+            assert label_of(each["name"])[0].isupper()

@@ -349,8 +349,44 @@ def test_a_refused_call_says_why_and_changes_nothing(
     before = shop.log.read()
     answer = shop.ask(path, body, Idempotency_Key="key-1")
     assert (answer.status_code, answer.json()["code"]) == (status, says)
+    assert ("errors" in answer.json()) == (says not in {"wrong_state", "unknown_order"})
     assert answer.headers["content-type"] == "application/problem+json"
     assert shop.log.read() == before
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "wrong"),
+    [
+        ("/orders", ORDER | {"total_minor": 1}, ("total_minor", "out_of_range", 1)),
+        ("/orders", ORDER | {"discount_minor": 10**6}, ("discount_minor", "out_of_range", 10**6)),
+        (
+            "/orders",
+            ORDER | {"lines": [MUGS | {"unit_minor": 1}]},
+            ("unit_minor", "out_of_range", 1),
+        ),
+        (
+            "/orders",
+            ORDER | {"lines": [MUGS | {"quantity": 51}]},
+            ("lines.0.quantity", "out_of_range", 51),
+        ),
+        (
+            "/orders",
+            ORDER | {"lines": [MUGS | {"quantity": 0}]},
+            ("lines.0.quantity", "greater_than_equal", None),
+        ),
+        ("/stock/MUG/adjust", {"change": 0, "reason": "x"}, ("change", "invalid", None)),
+        ("/stock/MUG/receive", {"quantity": 10**10}, ("quantity", "less_than_equal", None)),
+    ],
+)
+def test_a_refusal_names_the_field_its_bounds_and_the_currency(
+    shop: Shop, path: str, body: dict[str, Any], wrong: tuple[str, str, int | None]
+) -> None:
+    shop.stock_up()
+    (told,) = shop.ask(path, body).json()["errors"]
+    assert (told["field"], told["code"], told.get("value")) == wrong
+    if told["code"] == "out_of_range":
+        assert told["least"] <= told["most"]
+        assert told.get("currency") == ("eur" if told["field"].endswith("_minor") else None)
 
 
 def test_every_route_is_documented() -> None:

@@ -1,5 +1,6 @@
 """Operations: what does not fit stops at the door, and the document says what fits."""
 
+import json
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any
@@ -14,12 +15,14 @@ from starlette.testclient import TestClient
 
 from ledger.access import Surface
 from ledger.errors import (
+    FieldError,
+    InvalidCommand,
     LedgerError,
     OutOfStock,
     PayloadTooLarge,
     StoreUnavailable,
 )
-from ledger.openapi import MAX_BODY, Shape, code, operation, problem
+from ledger.openapi import MAX_BODY, Problem, Shape, code, operation, problem
 
 
 class Order(StrEnum):
@@ -144,11 +147,18 @@ def test_a_body_that_does_not_fit_is_refused_by_the_field(
     assert answer.status_code == 422
     assert answer.json()["code"] == "invalid_request"
     assert answer.json()["detail"].startswith(f"{names}: ")
+    wrong = answer.json()["errors"][0]
+    assert wrong["field"] == names.removeprefix("body").removeprefix(".")
+    assert wrong["code"]
+    assert wrong["detail"]
 
 
 def test_a_refusal_does_not_repeat_what_was_sent(client: TestClient) -> None:
     answer = client.post("/things/7", json={"name": "cup", "size": "ada@example.com"})
     assert "ada" not in answer.text
+    assert answer.json()["errors"] == [
+        {"field": "size", "code": "int_type", "detail": "Input should be a valid integer"}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -196,6 +206,13 @@ def test_a_problem_says_what_and_why(client: TestClient) -> None:
         b'"title":"There is not enough stock for every line.","status":409,'
         b'"detail":"3 of MUG missing.","code":"out_of_stock"}'
     )
+
+
+def test_a_problem_names_the_fields_and_their_bounds() -> None:
+    wrong = FieldError("amount_minor", "out_of_range", "must be from 1 to 5.", 9, 1, 5, "gbp")
+    answer = json.loads(bytes(problem(InvalidCommand("No.", wrong), 422).body))
+    assert answer["errors"] == [wrong._asdict()]
+    Problem.model_validate(answer)
 
 
 def test_an_error_without_a_detail_says_its_title() -> None:

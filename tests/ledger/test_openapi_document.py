@@ -24,7 +24,8 @@ def test_the_document_tells_what_the_door_checks() -> None:
     assert document["openapi"] == "3.1.0"
     assert (document["info"]["title"], document["info"]["version"]) == ("Things", "1.2")
     assert set(document["paths"]) == {"/things/{id}", "/things"}
-    assert set(document["components"]["schemas"]) == {"Thing", "Part", "Made", "Problem", "Order"}
+    schemas = {"Thing", "Part", "Made", "Problem", "FieldProblem", "Order"}
+    assert set(document["components"]["schemas"]) == schemas
 
     made = document["paths"]["/things/{id}"]["post"]
     assert (made["operationId"], made["tags"]) == ("make_thing", ["things"])

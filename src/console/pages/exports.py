@@ -14,6 +14,7 @@ from console.lists import Listed, listed
 from console.pages.orders import STATES
 from console.period import LENGTHS, window_of
 from console.visit import Visit, view
+from console.wording import in_words
 
 LOG_FILTERS: Final = ("name", "actor", "sha256")
 OF_WINDOW: Final = frozenset({"window", "from", "to"})
@@ -50,11 +51,13 @@ async def _refused(
 ) -> Response:
     """The form again, as it was filled in, with why it gave nothing."""
     log = await _log(visit)
-    return await _page(visit, problem.status, refused=problem, name=name, given=fields, log=log)
+    return await _page(
+        visit, problem.status, refused=in_words(problem), name=name, given=fields, log=log
+    )
 
 
 async def _told(visit: Visit, problem: Problem) -> Response:
-    return visit.page("problem.html", problem.status, problem=problem)
+    return visit.page("problem.html", problem.status, problem=in_words(problem))
 
 
 async def _page(

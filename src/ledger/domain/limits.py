@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from ledger.errors import InvalidCommand
+from ledger.errors import FieldError, InvalidCommand
 
 MAX_ID: Final = 100
 MAX_TEXT: Final = 500
@@ -38,33 +38,34 @@ _CURRENCY: Final = re.compile(r"[a-z]{3}")
 _TEXT: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
-def check_id(name: str, value: str, longest: int = MAX_ID) -> None:
-    """Raise InvalidCommand unless `value` is an id."""
+def check_id(name: str, value: str, longest: int = MAX_ID, *, field: str | None = None) -> None:
+    """Raise InvalidCommand unless `value` is an id; `field` is where it stands, if not `name`."""
     if not _ID.fullmatch(value) or len(value) > longest:
-        raise InvalidCommand(
-            f"{name} {value[:longest]!r} must be 1 to {longest} letters, digits, `.`, `_` or `-`,"
-            " and not begin with a dot."
-        )
+        must = f"must be 1 to {longest} letters, digits, `.`, `_` or `-`, and not begin with a dot."
+        raise _invalid(field or name, f"{name} {value[:longest]!r} {must}", must)
 
 
 def check_payment_id(value: str) -> None:
     """Raise InvalidCommand unless `value` could be a payment's id."""
     if not _PAYMENT.fullmatch(value) or len(value) > MAX_PAYMENT_ID:
-        raise InvalidCommand(f"payment_id {value[:MAX_PAYMENT_ID]!r} is no id, as `pi_3QxYz` is.")
+        is_none = f"{value[:MAX_PAYMENT_ID]!r} is no id, as `pi_3QxYz` is."
+        raise _invalid("payment_id", f"payment_id {is_none}", is_none)
 
 
 def check_currency(currency: str) -> None:
     """Raise InvalidCommand unless `currency` is written as Stripe does."""
     if not _CURRENCY.fullmatch(currency):
-        raise InvalidCommand(f"Currency {currency[:20]!r} must be three lower-case letters.")
+        must = f"{currency[:20]!r} must be three lower-case letters."
+        raise _invalid("currency", f"Currency {must}", must)
 
 
-def check_text(name: str, value: str | None, longest: int = MAX_TEXT) -> None:
+def check_text(
+    name: str, value: str | None, longest: int = MAX_TEXT, *, field: str | None = None
+) -> None:
     """Raise InvalidCommand unless `value` is None or a line of text."""
     if value is not None and not (_TEXT.fullmatch(value) and len(value) <= longest):
-        raise InvalidCommand(
-            f"{name} must be 1 to {longest} characters, without control characters."
-        )
+        must = f"must be 1 to {longest} characters, without control characters."
+        raise _invalid(field or name, f"{name} {must}", must)
 
 
 def check_customer_id(value: str | None) -> None:
@@ -72,7 +73,21 @@ def check_customer_id(value: str | None) -> None:
     check_text("customer_id", value, MAX_CUSTOMER_ID)
 
 
-def check_between(name: str, number: int, least: int, most: int) -> None:
-    """Raise InvalidCommand unless `least` ≤ `number` ≤ `most`."""
+def check_between(
+    name: str,
+    number: int,
+    least: int,
+    most: int,
+    *,
+    field: str | None = None,
+    currency: str | None = None,
+) -> None:
+    """Raise InvalidCommand unless `least` ≤ `number` ≤ `most`; of money, say the currency."""
     if not least <= number <= most:
-        raise InvalidCommand(f"{name} is {number}; it must be from {least} to {most}.")
+        must = f"must be from {least} to {most}."
+        wrong = FieldError(field or name, "out_of_range", must, number, least, most, currency)
+        raise InvalidCommand(f"{name} is {number}; it {must}", wrong)
+
+
+def _invalid(field: str, message: str, must: str) -> InvalidCommand:
+    return InvalidCommand(message, FieldError(field, "invalid", must))

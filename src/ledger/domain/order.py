@@ -42,6 +42,7 @@ from ledger.domain.placing import place, reserve, units_of
 from ledger.domain.stock import Item, StockEvent, missing
 from ledger.errors import (
     AlreadyExists,
+    FieldError,
     InvalidCommand,
     LinkedElsewhere,
     UnknownOrder,
@@ -231,7 +232,8 @@ def decide(command: OrderCommand, order: Order, items: Mapping[str, Item]) -> li
 
 def _place(command: PlaceOrder, order: Order, items: Mapping[str, Item]) -> list[Change]:
     if not isinstance(order, NoOrder):
-        raise AlreadyExists(f"Order {command.order_id} exists already; use another id, or none.")
+        told = f"Order {command.order_id} exists already; use another id, or none."
+        raise AlreadyExists(told, FieldError("id", "taken", told))
     placed, reserved = place(command, items)
     return [placed, *reserved]
 
@@ -300,15 +302,19 @@ def _take_back(command: ReturnLines, order: KnownOrder) -> list[Change]:
     if not isinstance(order, Fulfilled):
         raise _wrong_state(order, "only the goods of a fulfilled one can come back")
     if not (command.quantities or command.line_quantities):
+        must = "one must name what came back."
         raise InvalidCommand(
-            "quantities and line_quantities are empty; one must name what came back."
+            f"quantities and line_quantities are empty; {must}",
+            FieldError("quantities", "missing", must),
         )
     lines = order.sale.lines
     back = _sum(command.line_quantities, _by_line(command, order))
     for line_id, quantity in back.items():
         if not order.out.get(line_id):
-            raise InvalidCommand(_none_out(f"line {line_id[:100]!r}", command))
-        check_between(f"the quantity of {lines[line_id].sku}", quantity, 1, order.out[line_id])
+            told = _none_out(f"line {line_id[:100]!r}", command)
+            raise InvalidCommand(told, FieldError("line_quantities", "invalid", told))
+        name, field = f"the quantity of {lines[line_id].sku}", f"line_quantities.{line_id}"
+        check_between(name, quantity, 1, order.out[line_id], field=field)
     returned = tuple(
         ReturnedLine(line_id=line_id, sku=lines[line_id].sku, quantity=quantity)
         for line_id, quantity in back.items()
@@ -330,12 +336,14 @@ def _by_line(command: ReturnLines, order: Fulfilled) -> dict[str, int]:
         out = [name for name, line in order.sale.lines.items() if line.sku == sku]
         out = [name for name in out if order.out[name] > 0]
         if not out:
-            raise InvalidCommand(_none_out(repr(sku[:100]), command))
+            told = _none_out(repr(sku[:100]), command)
+            raise InvalidCommand(told, FieldError("quantities", "invalid", told))
         if len(out) > 1:
-            raise InvalidCommand(
+            told = (
                 f"{sku} of order {command.order_id} is out in the lines {', '.join(out)}; say by"
                 " line how much of each came back."
             )
+            raise InvalidCommand(told, FieldError("quantities", "ambiguous", told))
         found[out[0]] = quantity
     return found
 
@@ -347,7 +355,8 @@ def _none_out(what: str, command: ReturnLines) -> str:
 def _relink(command: LinkPayment | UnlinkPayment, order: KnownOrder) -> list[Change]:
     check_payment_id(command.payment_id)
     if (other := command.known.order_id) not in {None, command.order_id}:
-        raise LinkedElsewhere(f"Payment {command.payment_id} belongs to order {other}.")
+        told = f"Payment {command.payment_id} belongs to order {other}."
+        raise LinkedElsewhere(told, FieldError("payment_id", "linked_elsewhere", told))
     if isinstance(command, LinkPayment):
         return _link(command, order)
     return _unlink(command, order)
@@ -366,9 +375,11 @@ def _check_is_payment(command: LinkPayment) -> None:
     if known.exists:
         return
     if known.charge_of is not None:
-        raise InvalidCommand(f"{payment_id} is a charge of payment {known.charge_of}; link that.")
+        told = f"{payment_id} is a charge of payment {known.charge_of}; link that."
+        raise InvalidCommand(told, FieldError("payment_id", "invalid", told))
     if not payment_id.startswith(PAYMENT_INTENT):
-        raise InvalidCommand(f"{payment_id} is no payment; link one, as `{PAYMENT_INTENT}…`.")
+        told = f"{payment_id} is no payment; link one, as `{PAYMENT_INTENT}…`."
+        raise InvalidCommand(told, FieldError("payment_id", "invalid", told))
     if not command.expected:
         raise UnknownPayment(
             f"No payment {payment_id} is known. If Stripe is yet to report it, link it as expected."
@@ -395,7 +406,9 @@ def _request_refund(command: RequestRefund, order: KnownOrder) -> list[Change]:
     refundable_minor = money.refundable_minor(order.sale.refunds_requested)
     if refundable_minor <= 0:
         raise _wrong_state(order, "nothing that was paid is left to refund")
-    check_between("amount_minor", command.amount_minor, 1, refundable_minor)
+    check_between(
+        "amount_minor", command.amount_minor, 1, refundable_minor, currency=money.currency
+    )
     requested = RefundRequested(
         order_id=command.order_id,
         amount_minor=command.amount_minor,

@@ -15,9 +15,9 @@ from ledger.domain.limits import (
     check_id,
     check_text,
 )
-from ledger.domain.order_commands import PlaceOrder, Rules
+from ledger.domain.order_commands import PlaceOrder
 from ledger.domain.stock import Item, check_listed, check_price, missing
-from ledger.errors import InvalidCommand, OutOfStock
+from ledger.errors import FieldError, InvalidCommand, OutOfStock
 
 
 def place(
@@ -32,7 +32,8 @@ def place(
             check_price(line, command.currency, item)
     units = units_of(command.lines)
     if short := missing(units, items):
-        raise OutOfStock("Not enough stock: " + ", ".join(_lack(sku, short) for sku in short) + ".")
+        told = "Not enough stock: " + ", ".join(_lack(sku, short) for sku in short) + "."
+        raise OutOfStock(told, FieldError("lines", "out_of_stock", told))
     placed = OrderPlaced(
         order_id=command.order_id,
         currency=command.currency,
@@ -70,7 +71,7 @@ def _lack(sku: str, short: Mapping[str, int]) -> str:
 
 
 def _check_shape(command: PlaceOrder) -> None:
-    check_id("order id", command.order_id)
+    check_id("order id", command.order_id, field="id")
     check_currency(command.currency)
     check_customer_id(command.customer_id)
     check_text("email", command.email, MAX_EMAIL)
@@ -78,36 +79,52 @@ def _check_shape(command: PlaceOrder) -> None:
         check_text(f"shipping_address.{name}", value)
     if command.expires_at <= command.at:
         raise InvalidCommand("expires_at must be later than the order itself.")
-    check_between("the number of lines", len(command.lines), 1, MAX_LINES)
-    for line in command.lines:
-        _check_line(line, command.rules)
+    check_between("the number of lines", len(command.lines), 1, MAX_LINES, field="lines")
+    for at, line in enumerate(command.lines):
+        _check_line(f"lines.{at}", line, command)
     if len(lines_by_id(command.lines)) < len(command.lines):
-        raise InvalidCommand("Two lines have one id; a line without one is called by its place.")
+        told = "Two lines have one id; a line without one is called by its place."
+        raise InvalidCommand(told, FieldError("lines", "invalid", told))
     if not command.rules.repeated_skus and len(units_of(command.lines)) < len(command.lines):
-        raise InvalidCommand(
+        told = (
             "A SKU stands in two lines; add their quantities up in one, or allow it with"
             " LEDGER_REPEATED_SKUS."
         )
+        raise InvalidCommand(told, FieldError("lines", "invalid", told))
 
 
-def _check_line(line: Line, rules: Rules) -> None:
-    check_id("SKU", line.sku)
+def _check_line(at: str, line: Line, command: PlaceOrder) -> None:
+    sku, most, currency = line.sku, command.rules.max_units_per_line, command.currency
+    check_id("SKU", sku, field=f"{at}.sku")
     if line.line_id is not None:
-        check_id("line id", line.line_id)
-    check_text(f"the name of {line.sku}", line.name)
-    check_between(f"the quantity of {line.sku}", line.quantity, 1, rules.max_units_per_line)
-    check_between(f"unit_minor of {line.sku}", line.unit_minor, 0, MAX_MINOR)
+        check_id("line id", line.line_id, field=f"{at}.line_id")
+    check_text(f"the name of {sku}", line.name, field=f"{at}.name")
+    check_between(f"the quantity of {sku}", line.quantity, 1, most, field=f"{at}.quantity")
+    unit = f"unit_minor of {sku}", line.unit_minor
+    check_between(*unit, 0, MAX_MINOR, field=f"{at}.unit_minor", currency=currency)
 
 
 def _total(command: PlaceOrder) -> int:
     for name in ("shipping_minor", "tax_minor", "discount_minor"):
-        check_between(name, getattr(command, name), 0, MAX_MINOR)
+        check_between(name, getattr(command, name), 0, MAX_MINOR, currency=command.currency)
     goods_minor = sum(line.quantity * line.unit_minor for line in command.lines)
     due_minor = goods_minor + command.shipping_minor + command.tax_minor
     if command.discount_minor > due_minor:
-        raise InvalidCommand(f"discount_minor is more than the {due_minor} it is taken off.")
+        raise InvalidCommand(
+            f"discount_minor is more than the {due_minor} it is taken off.",
+            _not("discount_minor", command.discount_minor, 0, due_minor, command),
+        )
     total_minor = due_minor - command.discount_minor
-    check_between("the order's total", total_minor, 0, MAX_MINOR)
+    total = "the order's total", total_minor
+    check_between(*total, 0, MAX_MINOR, field="total_minor", currency=command.currency)
     if command.total_minor not in {None, total_minor}:
-        raise InvalidCommand(f"total_minor is {command.total_minor}, but the sum is {total_minor}.")
+        raise InvalidCommand(
+            f"total_minor is {command.total_minor}, but the sum is {total_minor}.",
+            _not("total_minor", command.total_minor, total_minor, total_minor, command),
+        )
     return total_minor
+
+
+def _not(name: str, value: int | None, least: int, most: int, command: PlaceOrder) -> FieldError:
+    must = f"must be from {least} to {most}."
+    return FieldError(name, "out_of_range", must, value, least, most, command.currency)

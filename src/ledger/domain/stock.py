@@ -25,7 +25,7 @@ from ledger.domain.limits import (
     check_id,
     check_text,
 )
-from ledger.errors import InvalidCommand, OutOfStock, UnknownProduct, WrongPrice
+from ledger.errors import FieldError, InvalidCommand, OutOfStock, UnknownProduct, WrongPrice
 
 # ── Commands ────────────────────────────────────────────────────────────────────────────────────
 
@@ -155,13 +155,15 @@ def decide(command: StockCommand, item: Item) -> list[StockEvent]:
 
 
 def _list(command: ListProduct, item: Item) -> list[StockEvent]:
-    check_id("SKU", command.sku)
+    check_id("SKU", command.sku, field="sku")
     check_text("name", command.name)
     if not command.prices:
-        raise InvalidCommand("A listed product has a price in at least one currency.")
+        must = "A listed product has a price in at least one currency."
+        raise InvalidCommand(must, FieldError("prices", "missing", must))
     for currency, amount_minor in command.prices.items():
         check_currency(currency)
-        check_between(f"the price in {currency}", amount_minor, 0, MAX_MINOR)
+        price, field = f"the price in {currency}", f"prices.{currency}"
+        check_between(price, amount_minor, 0, MAX_MINOR, field=field, currency=currency)
     listed = ProductListed(
         sku=command.sku, name=command.name, prices=command.prices, preorder=command.preorder
     )
@@ -173,19 +175,22 @@ def _adjust(command: AdjustStock, item: Item) -> list[StockEvent]:
     listed = check_listed(command.sku, item)
     check_between("change", command.change, -MAX_STOCK_UNITS, MAX_STOCK_UNITS)
     if command.change == 0:
-        raise InvalidCommand("change is 0; it must be the units to add or (negative) to remove.")
+        must = "must be the units to add or (negative) to remove."
+        raise InvalidCommand(f"change is 0; it {must}", FieldError("change", "invalid", must))
     if command.change < 0 and listed.missing(-command.change):
-        raise OutOfStock(
+        told = (
             f"Only {listed.levels.available} of {command.sku} are available, so"
             f" {-command.change} cannot be taken away; cancel orders that hold them first."
         )
+        raise OutOfStock(told, FieldError("change", "out_of_stock", told, command.change))
     return [StockAdjusted(sku=command.sku, change=command.change)]
 
 
 def check_listed(sku: str, item: Item) -> Listed:
     """The product on offer; raises UnknownProduct where there is none."""
     if isinstance(item, Unlisted):
-        raise UnknownProduct(f"No product {sku[:100]!r} is listed; list it first.")
+        told = f"No product {sku[:100]!r} is listed; list it first."
+        raise UnknownProduct(told, FieldError("sku", "unknown", told))
     return item
 
 
@@ -193,11 +198,15 @@ def check_price(line: Line, currency: str, item: Item) -> None:
     """Raise UnknownProduct or WrongPrice unless the line asks what the product is listed for."""
     price_minor = check_listed(line.sku, item).prices.get(currency)
     if price_minor is None:
-        raise WrongPrice(f"{line.sku} has no price in {currency}; list one first.")
+        told = f"{line.sku} has no price in {currency}; list one first."
+        raise WrongPrice(told, FieldError("currency", "unknown", told))
     if price_minor != line.unit_minor:
+        cure = "order it at the listed price, or list the new one first."
+        asked = line.unit_minor, price_minor, price_minor, currency
         raise WrongPrice(
             f"{line.sku} is listed for {price_minor} (minor units of {currency}), not for"
-            f" {line.unit_minor}; order it at the listed price, or list the new one first."
+            f" {line.unit_minor}; {cure}",
+            FieldError("unit_minor", "out_of_range", cure, *asked),
         )
 
 

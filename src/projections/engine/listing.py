@@ -13,7 +13,7 @@ import msgspec
 import psycopg
 from psycopg.sql import SQL, Composed, Identifier
 
-from ledger.errors import InvalidRequest
+from ledger.errors import FieldError, InvalidRequest
 from projections.engine.declare import Listing
 from projections.engine.row import Part, Row, has_few, sql_type, times, words_of
 from projections.engine.tables import AnyCursor, names, trusted
@@ -293,7 +293,8 @@ def decoded(start: str) -> list[str]:
 def unknown_word(name: str, value: str, words: Sequence[str]) -> InvalidRequest:
     """A value that a filter of these words cannot have."""
     there = f"is none of {', '.join(words)}" if words else "is not there, and nothing has any"
-    return InvalidRequest(f"{name}: {value[:50]!r} {there}.")
+    told = f"{value[:50]!r} {there}."
+    return InvalidRequest(f"{name}: {told}", FieldError(name, "unknown_word", told))
 
 
 def bad_cursor() -> InvalidRequest:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from ledger.domain.limits import MAX_TEXT, TEXT_PATTERN
 from ledger.errors import (
     Ambiguous,
+    FieldError,
     InvalidRequest,
     LedgerError,
     NotCaughtUp,
@@ -382,9 +383,9 @@ def bound_of(reads: Reads, name: str, text: str | None) -> datetime | None:
         return None
     moment = _beginning(text, ZoneInfo(reads.engine.database.time_zone)) or _moment(text)
     if moment is None:
+        must = "give a date like 2026-03-01, or a time like 2026-03-01T12:00:00Z"
         raise InvalidRequest(
-            f"query.{name}: give a date like 2026-03-01, or a time like 2026-03-01T12:00:00Z"
-            " (write a `+` as `%2B`)."
+            f"query.{name}: {must} (write a `+` as `%2B`).", FieldError(name, "invalid", f"{must}.")
         )
     return moment
 
