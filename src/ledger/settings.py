@@ -90,6 +90,7 @@ class Settings(BaseSettings):
     )
 
     database_url: Annotated[SecretStr, AfterValidator(_postgres_address)] | None = None
+    ledger_own_logins: bool = False
     ledger_home: Path = Path(".ledger")
     ledger_mode: Literal["test", "live"] = "test"
     stripe_webhook_secrets: Annotated[

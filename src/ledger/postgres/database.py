@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from math import ceil, inf
-from typing import TYPE_CHECKING, Any, Final, Literal, LiteralString
+from typing import TYPE_CHECKING, Any, Final, Literal, LiteralString, get_args
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -14,7 +14,7 @@ from psycopg.errors import DuplicateDatabase, UniqueViolation
 from psycopg_pool import ConnectionPool
 
 from ledger import waits
-from ledger.errors import NoLedger
+from ledger.errors import NoLedger, SettingsError, StoreUnavailable
 from ledger.postgres.failures import store_errors
 from ledger.postgres.migrate import LOCK_SECONDS, check_migrated, migrate
 from ledger.postgres.session import MARGIN_SECONDS, Session
@@ -77,9 +77,11 @@ GONE: Final = " ".join(
 class Database:
     """A database with the log's schema; `admin_conninfo` connects as the user who may migrate it.
 
-    Where `logs_in` (the embedded server), a session of a role logged in as that role: nothing that
-    it could say makes it another one. Elsewhere it logged in as the user of the address, and takes
-    the role as it begins; `reset role` returns to the role, only `set role none` would leave it.
+    Where `logs_in` (the embedded server, or by a setting), a session of a role logged in as that
+    role: nothing that it could say makes it another one. Its password is no part of the address:
+    libpq finds it (PGPASSFILE), or needs none. Elsewhere it logged in as the user of the address,
+    and takes the role as it begins; `reset role` returns to the role, only `set role none` would
+    leave it.
 
     `time_zone` is the reporting zone, in which `ledger.business_day` cuts days. A session of a
     role knows it, but runs in UTC. It finds nothing by an unqualified name but PostgreSQL's own
@@ -99,19 +101,14 @@ class Database:
         lock as long as a write may. What the address already says is kept.
         """
         given = conninfo_to_dict(self.admin_conninfo)
-        become = {"user": f"ledger_{role}"} if self.logs_in else {}
+        if self.logs_in:
+            given = {**given, "user": f"ledger_{role}", "password": None}
         taken = "" if self.logs_in else f"-c role=ledger_{role} "
         limits = f"{GONE} {self._timeouts(role, seconds)}"
         ours = f"{taken}-c ledger.time_zone={self.time_zone} {_SESSION}"
         options = f"{limits} {given.get('options') or ''} {ours}"
         name = given.get("application_name") or f"ledger {role}"
-        return make_conninfo(
-            self.admin_conninfo,
-            **become,
-            **{name: value for name, value in ALIVE.items() if name not in given},
-            options=options,
-            application_name=name,
-        )
+        return make_conninfo("", **{**ALIVE, **given, "options": options, "application_name": name})
 
     def patience(self, role: Role, seconds: float | None = None) -> float:
         """How long a session waits for one answer: the server may say itself that it took long."""
@@ -196,8 +193,8 @@ def open_database(settings: Settings, *, migrates: bool = True) -> Generator[Dat
     """The database of the settings: `DATABASE_URL`, or the embedded one of `LEDGER_HOME`.
 
     It is migrated first; without `migrates`, one that would have to be is refused. The embedded
-    server runs at least as long as the block. Raises `StoreUnavailable`, `PostgresError` or
-    `MigrationError`.
+    server runs at least as long as the block. Raises `StoreUnavailable`, `PostgresError`,
+    `MigrationError`, or `SettingsError` where parts shall log in that cannot.
     """
     with ExitStack() as stack:
         if settings.database_url is not None:
@@ -206,8 +203,9 @@ def open_database(settings: Settings, *, migrates: bool = True) -> Generator[Dat
             server = stack.enter_context(EmbeddedPostgres(settings.ledger_home))
             admin_conninfo = _make_database(server)
         embedded = settings.database_url is None
+        logs_in = embedded or settings.ledger_own_logins
         database = Database(
-            admin_conninfo, settings.ledger_time_zone.key, logs_in=embedded, limits=settings.limits
+            admin_conninfo, settings.ledger_time_zone.key, logs_in=logs_in, limits=settings.limits
         )
         with _connect(
             database.admin_conninfo, autocommit=True, patience=LOCK_SECONDS + MARGIN_SECONDS
@@ -215,12 +213,28 @@ def open_database(settings: Settings, *, migrates: bool = True) -> Generator[Dat
             (migrate if migrates else check_migrated)(admin)
             if embedded:
                 let_roles_log_in(admin)
+            elif logs_in:
+                _check_logins(database)
         yield database
 
 
 def let_roles_log_in(admin: psycopg.Connection) -> None:
     """Make users of the roles, on a server where how they enter is ours to say (pg_hba.conf)."""
     admin.execute(LOG_IN)
+
+
+def _check_logins(database: Database) -> None:
+    """Raise `SettingsError` where a role cannot log in, although the user of the address can."""
+    for role in get_args(Role):
+        try:
+            database.connect(role).close()
+        except StoreUnavailable as error:
+            raise SettingsError(
+                f"LEDGER_OWN_LOGINS: ledger_{role} could not log in, though the user of"
+                " DATABASE_URL could. Let each of the four roles"
+                f" (`alter role ledger_{role} login password '…'`), and put the"
+                " passwords into the file that PGPASSFILE names."
+            ) from error
 
 
 def _check(conn: Session) -> None:

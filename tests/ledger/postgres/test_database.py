@@ -1,6 +1,6 @@
 """A connection is a session of its role, on every server that we support."""
 
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,7 +12,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import InsufficientPrivilege
 from pydantic import SecretStr
 
-from ledger.errors import StoreUnavailable
+from ledger.errors import SettingsError, StoreUnavailable
+from ledger.log import Log
 from ledger.postgres.database import Database, Role, open_database
 from ledger.postgres.supervisor import EmbeddedPostgres
 from ledger.settings import Settings
@@ -62,6 +63,32 @@ def test_no_session_of_the_embedded_server_becomes_another_role(
             " from pg_roles where rolname = current_user"
         ).fetchone()
     assert found == (f"ledger_{role}", f"ledger_{role}", False, False)
+
+
+def test_parts_log_in_as_themselves_where_the_setting_says_so(database: Database) -> None:
+    """With a password of their own, if any: that of the address is not sent in their names."""
+    address = make_conninfo(database.admin_conninfo, password="of-the-migrating-user")
+    settings = Settings(database_url=SecretStr(address), ledger_own_logins=True)
+    with open_database(settings) as opened:
+        for role in get_args(Role):
+            assert "of-the-migrating-user" not in opened.conninfo(role)
+            with opened.connect(role, autocommit=True) as conn:
+                conn.execute("set role none")
+                found = conn.execute("select current_user, session_user").fetchone()
+                assert found == (f"ledger_{role}", f"ledger_{role}")
+        with closing(Log(opened.conninfo("app"))) as log:
+            assert log.head() == 0
+
+
+def test_where_a_part_cannot_log_in_the_setting_says_the_cure() -> None:
+    with short_lived_home() as home, EmbeddedPostgres(home) as server:
+        address = SecretStr(server.conninfo("postgres"))
+        settings = Settings(database_url=address, ledger_own_logins=True)
+        with (
+            pytest.raises(SettingsError, match="ledger_owner could not log in"),
+            open_database(settings),
+        ):
+            pass
 
 
 def test_a_ledger_made_before_its_roles_could_log_in_is_opened_all_the_same() -> None:
