@@ -64,7 +64,8 @@ UNLISTED = ("charge", "coupon", "price")
 # through issues, which are looked at for their own sake. A subscription's invoices belong to it,
 # what became of their payments does not; a coupon's and a price's own events do, what else uses
 # them does not; and so do discounts that its customer has on all of his subscriptions. A checkout's
-# payment may be that of the invoice that it names (`paid_invoice`).
+# payment may be that of the invoice that it names (`paid_invoice`) or, where it names none, of the
+# one that opens its subscription (`opened_subscription`).
 RELATED = """
 with recursive related (kind, id) as (
     select kind collate "C", id collate "C"
@@ -87,7 +88,8 @@ with recursive related (kind, id) as (
             when 'discounts_of_customer' then other.kind = 'used_coupon'
             when 'discount' then other.kind = 'used_coupon'
             else other.kind in (
-                'payment', 'charge', 'refund', 'dispute', 'checkout', 'paid_invoice'
+                'payment', 'charge', 'refund', 'dispute', 'checkout', 'paid_invoice',
+                'opened_subscription'
             )
         end
 )
@@ -153,12 +155,13 @@ def dispute(fact: DisputeFact, at: Moment) -> Iterable[Change]:
 
 @projection.handles(CheckoutFact)
 def checkout(fact: CheckoutFact, at: Moment) -> Iterable[Change]:
-    """A visit to the payment page connects an order and a payment."""
+    """A visit to the payment page connects an order and a payment, or what that pays."""
     return _named(
         at,
         checkout=fact.session_id,
         payment=fact.payment_id,
         paid_invoice=fact.invoice_id,
+        opened_subscription=fact.subscription_id if fact.invoice_id is None else None,
         order=fact.order_id or fact.reference,
         customer=fact.customer_id,
     )
@@ -207,11 +210,14 @@ def coupon(fact: CouponFact, at: Moment) -> Iterable[Change]:
 
 @projection.handles(InvoiceFact)
 def invoice(fact: InvoiceFact, at: Moment) -> Iterable[Change]:
-    """An invoice names what it is for."""
+    """An invoice names what it is for; the first one of a subscription is paid at its checkout."""
+    opens = fact.opens_subscription
     return _named(
         at,
         invoice=fact.invoice_id,
+        paid_invoice=fact.invoice_id if opens else None,
         subscription=fact.subscription_id,
+        opened_subscription=fact.subscription_id if opens else None,
         customer=fact.customer_id,
     )
 

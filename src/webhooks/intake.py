@@ -10,7 +10,7 @@ from msgspec import Struct
 from ledger.domain.accounts import qualified_id
 from ledger.domain.events import ConflictFound, Entry, Event, Meta, StripeEventReceived
 from ledger.log import APPEND_BYTES, APPEND_EVENTS, Log
-from webhooks.stripe_objects import account_of, same_event
+from webhooks.stripe_objects import account_of, content_sha256, same_event
 
 Outcome = Literal["appended", "duplicate", "conflict"]
 
@@ -30,7 +30,7 @@ def take_in(log: Log, events: Sequence[StripeEventReceived], meta: Meta) -> list
 
     Ids are an account's: two accounts may have the same. Events of one id among `events` are
     compared with each other as well: the first is stored. A conflict goes on record, once for the
-    same bytes. Raises `StoreUnavailable`; whether the events were stored is then not known, and
+    same content. Raises `StoreUnavailable`; whether the events were stored is then not known, and
     trying again is safe.
     """
     streams = _streams(log, events)
@@ -172,7 +172,10 @@ def _compared(event: StripeEventReceived, position: int, body: bytes | None) -> 
 def _conflict(
     stream: str, event: StripeEventReceived, position: int, body: bytes | None, meta: Meta
 ) -> Entry:
-    """What goes on record of a conflict: in a stream of the other content, and so once."""
+    """What goes on record of a conflict: in a stream of the other content, and so once.
+
+    What differs only in what Stripe changes from one delivery to the next is the same content.
+    """
     found = ConflictFound(
         event_id=stream.removeprefix("stripe/"),
         stored_position=position,
@@ -180,4 +183,5 @@ def _conflict(
         other_sha256=sha256(event.body).hexdigest(),
         source=event.source,
     )
-    return Entry(f"conflict/{found.other_sha256}", 1, found, event.received_at, meta)
+    content = sha256(f"{stream}\n{content_sha256(event.body)}".encode()).hexdigest()
+    return Entry(f"conflict/{content}", 1, found, event.received_at, meta)

@@ -413,6 +413,25 @@ def same_event(a: bytes, b: bytes) -> bool:
         return False
 
 
+def content_sha256(body: bytes) -> str:
+    """SHA-256 (hex) of what `same_event` compares, and of the bytes of a body that has no twins."""
+    try:
+        compared = json.dumps(_content(body), sort_keys=True, default=_spelled).encode()
+    except (*UNREADABLE, ArithmeticError, AttributeError, LookupError, TypeError):
+        compared = body
+    return sha256(compared).hexdigest()
+
+
+def _spelled(number: Any) -> dict[str, str]:
+    """A number, spelt in one way: 1.50 as 1.5."""
+    assert isinstance(number, Decimal)
+    sign, digits, exponent = number.as_tuple()
+    text = "".join(map(str, digits)).rstrip("0")
+    assert isinstance(exponent, int), "JSON knows no other numbers"
+    shift = exponent + len(digits) - len(text) if text else 0
+    return {"number": f"{'-' if sign and text else ''}{text or 0}e{shift}"}
+
+
 _SAME = ("account", "context", "data", "related_object")
 
 

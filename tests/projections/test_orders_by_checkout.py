@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ledger.domain.billing_facts import InvoiceFact, InvoicePaid, InvoicePaymentFact
-from ledger.domain.events import OrderExpired, OrderReinstated
+from ledger.domain.events import OrderExpired, OrderPlaced, OrderReinstated
 from ledger.domain.facts import (
     AnyFact,
     ChargeAuthorized,
@@ -29,6 +29,7 @@ from ledger.domain.facts import (
     PaymentSucceeded,
     PaymentUnknown,
 )
+from projections.engine.history import positions
 from tests.projections.models import NOON, Models, at, charge, order
 
 MONEY = ("received_minor", "waived_minor", "outstanding_minor")
@@ -168,6 +169,29 @@ def test_a_subscriptions_first_payment_pays_its_order(models: Models, chain: lis
             models.take(fact)
         assert models.one("payments", "order_id", "linked_by") == ("A1", "invoice")
         assert models.one("orders", "state", "payment_id") == ("paid", "pi_1")
+
+
+@pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
+def test_all_that_pays_an_order_is_in_its_past_and_in_its_payments(
+    models: Models, chain: list[AnyFact]
+):
+    """What was known of either at a position is made of the events that touched it."""
+    for arrival in permutations([order(), *chain]):
+        models.forget()
+        for fact in arrival:
+            models.take(fact)
+        placed = 1 + next(n for n, fact in enumerate(arrival) if isinstance(fact, OrderPlaced))
+        with models.dicts() as cursor:
+            assert positions(cursor, "order", "A1") == [*range(1, len(arrival) + 1)]
+            others = {*range(1, len(arrival) + 1)} - {placed}
+            assert others <= {*positions(cursor, "payment", "pi_1")}
+
+
+def test_a_renewal_is_in_no_orders_past(models: Models):
+    models.take(order(), page(mode="subscription", subscription_id="sub_1"))
+    models.take(invoice(), PAYS, UNNAMED)
+    with models.dicts() as cursor:
+        assert positions(cursor, "order", "A1") == [1]
 
 
 def test_a_renewal_pays_no_order(models: Models):

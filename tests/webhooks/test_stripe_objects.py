@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from ledger.errors import NotAStripeEvent
 from tests.webhooks.examples import TOLD, Json, charge, event
-from webhooks.stripe_objects import account_of, event_id_of, parse_event, same_event
+from webhooks.stripe_objects import (
+    account_of,
+    content_sha256,
+    event_id_of,
+    parse_event,
+    same_event,
+)
 
 GOOD = event("charge.succeeded", charge())
 
@@ -256,4 +262,5 @@ TWIN = json.dumps(dict(reversed(GOOD.items())) | {"pending_webhooks": 0}, indent
 def test_twins(a: bytes, b: bytes, same: bool) -> None:
     """Under one id, type, time and data must agree; how they are written does not matter."""
     assert same_event(a, b) is same
+    assert (content_sha256(a) == content_sha256(b)) is same
     assert same_event(b, a) is same
