@@ -423,9 +423,9 @@ class ConflictFound(Event, frozen=True, kw_only=True):
     """A Stripe event came under an id that the log holds with another type, time or data.
 
     The first content stays, at position `stored_position`. Both are named by the SHA-256 (hex) of
-    their bytes, the other one's as it came first; `stored_sha256` is None where what is stored cannot be read any longer. `event_id`
-    names its account, and `source` is how the other content came: `webhook`, `import` or
-    `backfill`.
+    their bytes, the other one as it came first; `stored_sha256` is None where what is stored cannot
+    be read any longer. `event_id` names its account, and `source` is how the other content came:
+    `webhook`, `import` or `backfill`.
     """
 
     event_id: str
