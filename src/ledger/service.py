@@ -3,7 +3,6 @@
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from datetime import timedelta
 from threading import Event
 
 from kpi import keeping
@@ -110,14 +109,14 @@ def follow(settings: Settings, engine: Engine, stop: Event) -> None:
 
 def jobs(settings: Settings, desk: Desk, reads: Reads) -> list[Job]:
     """What the leading one of several processes does by the clock."""
-    rounds = Rounds(reads.engine, settings.ledger_checks_minutes, Limits.of(settings))
-    longest = timedelta(days=settings.ledger_pending_payment_days)
+    limits = Limits.of(settings)
+    rounds = Rounds(reads.engine, settings.ledger_checks_minutes, limits)
     keeper = Keeper(reads.engine, settings.ledger_snapshot_minutes, settings.ledger_proof_hours)
     return [
         Job(
             "expiry",
             settings.ledger_expire_seconds,
-            Expiry(desk, reads, longest_payment=longest).run,
+            Expiry(desk, reads, longest_payment=limits.pending_payment).run,
         ),
         Job("checks", LOOK_SECONDS, rounds.look),
         Job("snapshots", keeping.LOOK_SECONDS, keeper.take),

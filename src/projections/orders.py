@@ -285,8 +285,17 @@ cross join lateral ( -- what its pages said, where a payment did not
                 and not coalesce(c.nothing_due, false)
                 and not exists (
                     select from payments as p
-                    left join invoice_payments as i using (payment_id)
-                    where (p.payment_id = c.payment_id or i.invoice_id = c.invoice_id)
+                    where p.payment_id in (
+                            select c.payment_id
+                            union all
+                            select payment_id from invoice_payments where invoice_id = c.invoice_id
+                            union all
+                            select i.payment_id
+                            from invoice_reports as r
+                            join invoice_payments as i using (invoice_id)
+                            where c.invoice_id is null and r.opens_subscription
+                                and r.subscription_id = c.subscription_id
+                        )
                         and (
                             p.received_minor > 0
                             or p.state in ('failed', 'canceled')
@@ -357,7 +366,7 @@ orders = Derived(
 projection = Projection(
     "orders",
     tables=(order_actions, order_lines, order_returns, orders),
-    reads=("payments", "checkouts", "refund_requests", "invoice_payments"),
+    reads=("payments", "checkouts", "refund_requests", "invoices", "invoice_payments"),
     listing=Listing(
         orders,
         Order,

@@ -10,6 +10,7 @@ from typing import Literal
 from typing_extensions import TypeAliasType
 
 from projections.engine.declare import Derived
+from projections.refunds import refunds_of
 
 PaymentMovementKind = TypeAliasType(
     "PaymentMovementKind",
@@ -96,15 +97,10 @@ cross join lateral (
         from received
     ),
     known as (
-        select x.refund_id, x.state, x.amount_minor, x.created_at, x.waited_at, x.refunded_at,
-            x.failed_at
-        from charges
-        join refunds as x using (charge_id)
-        where coalesce(charges.payment_id, charge_id) = p.payment_id and x.currency = k.currency
-        union all
-        select refund_id, state, amount_minor, created_at, waited_at, refunded_at, failed_at
-        from refunds
-        where payment_id = p.payment_id and charge_id is null and currency = k.currency
+        select refund_id, state, has_failed, amount_minor, created_at, waited_at,
+            refunded_at, failed_at
+        from (refunds_of(p)) as x
+        where currency = k.currency
     ),
     told as ( -- the charges' own totals of what was refunded, as they were told
         select charge_id, t.told_at as at, t.refunded_minor
@@ -140,7 +136,7 @@ cross join lateral (
             from known
             where created_at <= told_at
                 and case
-                    when state not in ('failed', 'canceled') then true
+                    when not has_failed then true
                     when state = 'failed' and waited_at is null and refunded_at is null
                     then failed_at between told_at and refunded.at
                     else failed_at >= told_at
@@ -163,7 +159,7 @@ cross join lateral (
         union all
         select 'refund_failed', refund_id, greatest(failed_at, refunded_at), -amount_minor
         from known
-        where refunded_at is not null and state in ('failed', 'canceled')
+        where refunded_at is not null and has_failed
         union all
         select 'refund_stand_in', charge_id, at,
             total_minor - lag(total_minor, 1, 0) over (order by at)
@@ -172,7 +168,7 @@ cross join lateral (
     where amount_minor <> 0
 ) as m
 where k.currency is not null
-"""
+""".replace("refunds_of(p)", refunds_of("p.payment_id"))
 
 payment_movements = Derived(
     "payment_movements",

@@ -36,7 +36,7 @@ from projections.engine.declare import (
 )
 from projections.engine.row import Currency, Few, Part, Row, states
 from projections.payment_movements import PaymentMovementKind, payment_movements
-from projections.refunds import counts_as
+from projections.refunds import refunds_of
 
 LinkedBy = TypeAliasType("LinkedBy", Literal["metadata", "reference", "invoice", "shop"])
 ChargeState = TypeAliasType("ChargeState", Annotated[str, states(ChargeFact)])
@@ -247,22 +247,11 @@ cross join lateral ( -- a subscription's checkout names the invoice that the pay
 ) as i
 cross join lateral (
     select
-        coalesce(sum(amount_minor) filter (where state in ('pending', 'requires_action')), 0)
+        coalesce(sum(amount_minor) filter (where counts_as in ('pending', 'requires_action')), 0)
             ::bigint as pending_minor,
-        coalesce(sum(amount_minor) filter (where state in ('failed', 'canceled')), 0)::bigint
-            as failed_minor,
-        max(refunded_at) filter (where state = 'succeeded') as refunded_at
-    from (
-        select
-            x.charge_id, counts_as(x) as state, x.amount_minor, x.currency, x.refunded_at
-        from charges
-        join refunds as x using (charge_id)
-        where coalesce(charges.payment_id, charge_id) = p.payment_id
-        union all
-        select charge_id, counts_as(x), amount_minor, currency, refunded_at
-        from refunds as x
-        where payment_id = p.payment_id and charge_id is null
-    ) as of_payment
+        coalesce(sum(amount_minor) filter (where has_failed), 0)::bigint as failed_minor,
+        max(refunded_at) filter (where counts_as = 'succeeded') as refunded_at
+    from (refunds_of(p)) as of_payment
     where currency = k.currency
 ) as r
 cross join lateral (
@@ -301,7 +290,7 @@ cross join lateral (
     ) as of_payment
 ) as m
 where k.currency is not null
-""".replace("worst_state", worst("state")).replace("counts_as(x)", counts_as("x"))
+""".replace("worst_state", worst("state")).replace("refunds_of(p)", refunds_of("p.payment_id"))
 
 payments = Derived(
     "payments",

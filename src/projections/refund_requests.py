@@ -23,6 +23,7 @@ from projections.engine.declare import (
     line,
 )
 from projections.engine.row import Currency, Row
+from projections.refunds import refunds_of
 
 RefundRequestState = TypeAliasType("RefundRequestState", Literal["requested", "answered", "failed"])
 
@@ -78,16 +79,9 @@ select
 from refund_asks as a
 cross join lateral (
     with made as (
-        select x.refund_id, x.created_at as at, x.amount_minor, x.state in ('failed', 'canceled')
-            as has_failed
+        select x.refund_id, x.created_at as at, x.amount_minor, x.has_failed
         from payments as p
-        join charges as c on coalesce(c.payment_id, c.charge_id) = p.payment_id
-        join refunds as x on x.charge_id = c.charge_id
-        where p.order_id = a.order_id and p.currency = a.currency and x.currency = a.currency
-        union all
-        select x.refund_id, x.created_at, x.amount_minor, x.state in ('failed', 'canceled')
-        from payments as p
-        join refunds as x on x.payment_id = p.payment_id and x.charge_id is null
+        cross join lateral (refunds_of(p)) as x
         where p.order_id = a.order_id and p.currency = a.currency and x.currency = a.currency
         union all
         select m.source_id, m.at, m.amount_minor, false
@@ -147,7 +141,7 @@ cross join lateral (
     ) as f
     group by upto_minor
 ) as q
-"""
+""".replace("refunds_of(p)", refunds_of("p.payment_id"))
 refund_requests = Derived(
     "refund_requests",
     key=("request_id",),

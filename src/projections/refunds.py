@@ -91,12 +91,31 @@ WAITING = ("pending", "requires_action")
 FAILED = ("failed", "canceled")
 
 
-def counts_as(refund: str) -> str:
-    """SQL for the state that a row's money counts in: an unknown one leaves it where it was."""
-    return (
-        f"case when {refund}.state_known then {refund}.state"
-        f" when {refund}.refunded_at is null then 'pending' else 'succeeded' end"
-    )
+def refunds_of(payment: str) -> str:
+    """SQL for the refunds of a payment, an expression of its id: by its charges, or by itself.
+
+    `counts_as` is the state that a row's money counts in: an unknown one leaves it where it was.
+    `has_failed` says that it did not go back after all.
+    """
+    columns = f"""
+        x.refund_id, x.charge_id, x.state, x.amount_minor, x.currency, x.created_at, x.waited_at,
+        x.refunded_at, x.failed_at, x.state in {FAILED} as has_failed,
+        case
+            when x.state_known then x.state
+            when x.refunded_at is null then 'pending'
+            else 'succeeded'
+        end as counts_as
+    """
+    return f"""
+        select {columns}
+        from charges
+        join refunds as x using (charge_id)
+        where coalesce(charges.payment_id, charge_id) = {payment}
+        union all
+        select {columns}
+        from refunds as x
+        where x.payment_id = {payment} and x.charge_id is null
+    """  # noqa: S608 - made of our own words
 
 
 projection = Projection(

@@ -235,6 +235,16 @@ UNDER_WAY: dict[str, tuple[list[AnyFact], bool]] = {
         [page(mode="subscription", invoice_id="in_1")],
         True,
     ),
+    "a subscription's page that names no invoice, and the bank took its payment back": (
+        [
+            page(mode="subscription", subscription_id="sub_1"),
+            invoice(opens_subscription=True),
+            PAYS,
+            intent(PaymentProcessing, order_id=None),
+            intent(PaymentCanceled, order_id=None),
+        ],
+        False,
+    ),
     "a subscription's page, and the bank took its payment back": (
         [
             page(mode="subscription", invoice_id="in_1"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import closing, contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -45,6 +44,7 @@ def expire(
 
 @contextmanager
 def _open_expiry() -> Generator[tuple[Engine, Expiry]]:
+    from kpi.checks.ask import Limits
     from ledger import settings
     from ledger.commands import Desk
     from ledger.expiry import REASON, Expiry
@@ -52,7 +52,7 @@ def _open_expiry() -> Generator[tuple[Engine, Expiry]]:
 
     with engine() as opened, closing(Reads(opened)) as reads:
         catch_up(opened)
-        longest = timedelta(days=settings.load().ledger_pending_payment_days)
+        longest = Limits.of(settings.load()).pending_payment
         desk = Desk(opened.log, reads.money)
         yield opened, Expiry(desk, reads, operator(REASON), longest_payment=longest)
 
