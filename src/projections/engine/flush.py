@@ -92,6 +92,7 @@ class _Batch:
         self.cursor = cursor
         self.fold = fold
         self.filled: set[str] = set()
+        """The temporary tables with rows in them."""
         self.rollups = [
             table for p in fold.projections for table in p.tables if isinstance(table, Rollup)
         ]
@@ -106,8 +107,7 @@ class _Batch:
         """Before anything changes: which derived rows are touched, what mirrors put in rollups."""
         match table:
             case Derived() if depends_on(table) & self.filled:
-                self.cursor.execute(note_touched(table))
-                self.filled.add(temporary(table))
+                self._fill(table, note_touched(table))
             case Mirror() if temporary(table) in self.filled:
                 self._note_contributions(table)
             case _:
@@ -116,8 +116,12 @@ class _Batch:
     def _note_contributions(self, source: Mirror | Derived) -> None:
         for rollup in self.rollups:
             if rollup.source is source:
-                self.cursor.execute(note_contribution(rollup))
-                self.filled.add(temporary(rollup))
+                self._fill(rollup, note_contribution(rollup))
+
+    def _fill(self, table: AnyTable, statement: Composed) -> None:
+        """Insert into a table's temporary one; what is found empty is not asked again."""
+        if self.cursor.execute(statement).rowcount:
+            self.filled.add(temporary(table))
 
     def write(self, table: AnyTable) -> None:
         """Merge mirrors, add lines."""
@@ -130,14 +134,16 @@ class _Batch:
         What derived rows put into rollups is noted only now that all touched ones are known.
         """
         match table:
-            case Derived() if temporary(table) in self.filled:
-                self.cursor.execute(note_touched(table))
-                self._note_contributions(table)
-                self.cursor.execute(remove_touched(table))
-                self.cursor.execute(derive_touched(table))
+            case Derived() if depends_on(table) & self.filled:
+                self._fill(table, note_touched(table))
+                if temporary(table) in self.filled:
+                    self._note_contributions(table)
+                    self.cursor.execute(remove_touched(table))
+                    self.cursor.execute(derive_touched(table))
             case Rollup() if temporary(table.source) in self.filled:
                 self.cursor.execute(add_difference(table))
-                self.cursor.execute(remove_empty(table))
+                if temporary(table) in self.filled:
+                    self.cursor.execute(remove_empty(table))
             case _:
                 pass
 
