@@ -41,7 +41,7 @@ from ledger.json_text import is_too_deep
 from ledger.pending import Pending
 from ledger.postgres.database import RECONNECT_SECONDS
 from ledger.postgres.failures import reaching, store_errors, told
-from ledger.postgres.session import MARGIN_SECONDS, Session
+from ledger.postgres.session import CLOSE_SECONDS, MARGIN_SECONDS, Session
 from ledger.recorder import LedgerRecorder
 from ledger.waits import USUAL, Limits, within
 
@@ -285,6 +285,11 @@ class Log(Application[str]):
         pool.timeout = self.limits.write
         pool.reconnect_timeout = RECONNECT_SECONDS
         return factory
+
+    def close(self) -> None:
+        """Close the connections, be the server silent."""
+        self.recorder.datastore.pool.close(CLOSE_SECONDS)
+        super().close()
 
     def append(self, entries: Sequence[Entry]) -> list[int]:
         """Append all or none; answers their positions.

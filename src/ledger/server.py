@@ -20,9 +20,10 @@ from ledger.postgres.database import Database
 from ledger.processes import when_parent_ends
 from ledger.settings import Settings
 
-DRAIN_SECONDS: Final = 3
+DRAIN_SECONDS: Final = 2.5
 """How long calls have to end by themselves when the service stops; what still waits is ended."""
-LAST_SECONDS: Final = 1
+ANSWERED_SECONDS: Final = 4
+"""By when they were answered, however silent the database is; then connections are closed."""
 
 
 @contextmanager
@@ -83,7 +84,7 @@ class Service(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,  # the caller's own word for where it calls from is no evidence
-                timeout_graceful_shutdown=DRAIN_SECONDS + LAST_SECONDS,
+                timeout_graceful_shutdown=ANSWERED_SECONDS,
             )
         )
         self._ready: Callable[[], None] = lambda: None

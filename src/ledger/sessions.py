@@ -10,6 +10,7 @@ from typing import Final
 
 from ledger.postgres.database import Database
 from ledger.postgres.failures import reaching
+from ledger.postgres.session import CLOSE_SECONDS
 
 LIFETIME_SECONDS: Final = 12 * 60 * 60
 CONNECTIONS: Final = 4
@@ -48,7 +49,7 @@ class Sessions:
 
     def close(self) -> None:
         """Close the connections."""
-        self._pool.close()
+        self._pool.close(CLOSE_SECONDS)
 
     def begin(self, token_id: str) -> str:
         """Begin a session of twelve hours; answers its secret."""

@@ -32,7 +32,10 @@ MARGIN_SECONDS: Final = 1.0
 LAST_SECONDS: Final = 0.2
 """What is always waited: a server that is well ends a transaction in it, however late it is."""
 
-STOP_SECONDS: Final = 2.0
+STOP_SECONDS: Final = 0.5
+"""How long a server has to take a cancellation, and again to end the statement."""
+CLOSE_SECONDS: Final = 0.3
+"""How long a pool that closes waits for each of its threads: one may be waiting for the server."""
 _INTERVAL: Final = 0.1
 _STEP: Final = 0.2
 

@@ -15,6 +15,7 @@ from ledger import waits
 from ledger.domain.order_commands import KnownPayment, OrderMoney
 from ledger.errors import InvalidRequest, NotCaughtUp, ProjectionStopped
 from ledger.postgres.failures import reaching
+from ledger.postgres.session import CLOSE_SECONDS
 from projections import orders, payments
 from projections.engine import names, tables
 from projections.engine.as_of import as_of
@@ -56,7 +57,7 @@ class Reads:
 
     def close(self) -> None:
         """Close the connections."""
-        self._pool.close()
+        self._pool.close(CLOSE_SECONDS)
 
     @contextmanager
     def snapshot(self, names: Iterable[str] | None = None, after: int = 0) -> Generator[AnyCursor]:
