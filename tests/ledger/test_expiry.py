@@ -70,7 +70,10 @@ class World:
 
     def cancel(self, order_id: str) -> Result:
         money = self.desk.money(order_id)
-        return self.desk.execute(CancelOrder(order_id=order_id, at=NOON, money=money), SHOP)
+        canceled = CancelOrder(order_id=order_id, at=NOON, money=money)
+        result = self.desk.execute(canceled, SHOP)
+        self.follow()
+        return result
 
     def append(self, events: list) -> None:
         self.engine.log.append_new([_entry(event.id, event.body) for event in events])
