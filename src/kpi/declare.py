@@ -24,7 +24,7 @@ from typing import Any, Final
 import kpi.figures
 from ledger.errors import UnknownFigure
 
-CONTRACT_VERSION: Final = 2
+CONTRACT_VERSION: Final = 3
 """Raised when a figure's meaning changes, so that a snapshot is compared with its own kind."""
 
 

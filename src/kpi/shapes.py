@@ -162,6 +162,7 @@ class Fact(Shape):
     sku: str | None = None
     name: str | None = None
     position: int | None = None
+    period: int | None = None
     number: int | None = None
     actor: str | None = None
     reason: str | None = None

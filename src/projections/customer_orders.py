@@ -1,4 +1,7 @@
-"""Customers' orders: each paid order beside the two that its customer had paid before it.
+"""Customers' orders: each order that was paid, beside the two that its customer paid before it.
+
+An order stands at its first full payment, for good: a customer who bought stays one who did, also
+where a bank takes the money back later.
 
 With these, distinct customers of any window [from, to] are counted row by row, without grouping:
 a customer is counted at the first order in it (`previous_day` is null or before it), a repeated one
@@ -20,27 +23,26 @@ customer_orders = Derived(
             select array(
                 select day
                 from order_sales
-                where customer = s.customer and currency = s.currency and kind = 'paid'
-                    and (at, order_id) < (s.at, s.order_id)
+                where customer = s.customer and currency = s.currency
+                    and kind = 'paid' and period = 1 and (at, order_id) < (s.at, s.order_id)
                 order by at desc, order_id desc
                 limit 2
             ) as days
             offset 0 -- looked up once, not at each use
         ) as earlier
-        where s.kind = 'paid' and s.customer is not null
+        where s.kind = 'paid' and s.period = 1 and s.customer is not null
     """,
     touched="""
         select order_id
         from touched_order_sales
-        where kind = 'paid'
         union all
         select later.order_id
-        from (select distinct order_id, kind from touched_order_sales where kind = 'paid') as t
-        join order_sales as s using (order_id, kind)
+        from (select distinct order_id from touched_order_sales) as t
+        join order_sales as s on s.order_id = t.order_id and s.kind = 'paid' and s.period = 1
         cross join lateral (
             select order_id
             from order_sales
-            where customer = s.customer and currency = s.currency and kind = 'paid'
+            where customer = s.customer and currency = s.currency and kind = 'paid' and period = 1
                 and (at, order_id) > (s.at, s.order_id)
             order by at, order_id
             limit 2

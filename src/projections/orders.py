@@ -109,7 +109,7 @@ class Order(Row):
     expires_at: datetime
     """Until when its stock is held unpaid."""
     paid_at: datetime | None
-    """When it was first paid in full."""
+    """Since when it is paid in full."""
     waiting_at: datetime | None
     """When Stripe last said that a payment for it is under way."""
     fulfilled_at: datetime | None
@@ -188,6 +188,18 @@ order_returns = Journal(
     reason=line("text"),
     at=line("timestamptz"),
 )
+
+RECEIPTS = """
+        select r.at, r.amount_minor, payment_id,
+            row_number() over in_time as number,
+            sum(r.amount_minor) over in_time as received_minor
+        from payments as p
+        join payment_movements as r using (payment_id)
+        where p.order_id = o.order_id and p.currency = o.currency
+            and r.kind in ('captured', 'taken_back')
+        window in_time as (order by r.at, payment_id, r.kind, r.source_id)
+"""
+"""SQL for what the payments of order `o` took in its currency, and how much it was so far."""
 
 # Only payments in the order's currency pay it. What was refunded or disputed later does not make
 # it unpaid again; what the bank took back does. What a payment page took off (a promotion code, all
@@ -313,17 +325,9 @@ cross join lateral ( -- when what was received last came to reach the total
     select max(at) filter (
         where received_minor >= w.due_minor and received_minor - amount_minor < w.due_minor
     ) as paid_at
-    from (
-        select r.at, r.amount_minor,
-            sum(r.amount_minor) over (order by r.at, payment_id, r.kind, r.source_id)
-                as received_minor
-        from payments as p
-        join payment_movements as r using (payment_id)
-        where p.order_id = o.order_id and p.currency = o.currency
-            and r.kind in ('captured', 'taken_back')
-    ) as so_far
+    from (order_receipts) as so_far
 ) as t
-""".replace("worst_state", worst("dispute_state"))
+""".replace("worst_state", worst("dispute_state")).replace("order_receipts", RECEIPTS)
 
 orders = Derived(
     "orders",
@@ -331,6 +335,12 @@ orders = Derived(
     view=ORDERS,
     touched="""
         select order_id from staged_order_actions
+        union all -- the order that a new payment names is known before the payment is: so that what
+        select order_id from staged_payment_reports -- stands beside it, before, is noted too
+        union all
+        select linked_order_id from staged_payment_reports
+        union all
+        select order_id from staged_charges
         union all
         select p.order_id
         from touched_payments
@@ -363,10 +373,54 @@ orders = Derived(
         "email",
     ),
 )
+# An order is paid from when what came in reaches what is due of it, until a bank takes back so much
+# that it does not any more; it may be paid again later. What is told of later times ends a period
+# or adds another one, and changes none that is over. `brought_minor` is what it had brought when
+# the period began, without what exceeds its total; `payment_id` its first payment ever.
+paid_periods = Derived(
+    "paid_periods",
+    key=("order_id", "period"),
+    by=("order_id",),
+    view="""
+        select
+            o.order_id, t.period, t.paid_at, t.unpaid_at,
+            least(t.received_minor, o.total_minor)::bigint as brought_minor, t.payment_id
+        from orders as o
+        cross join lateral (
+            select 1::bigint as period, o.paid_at, null::timestamptz as unpaid_at,
+                0 as received_minor, o.payment_id
+            where o.total_minor <= o.waived_minor and o.paid_at is not null
+            union all
+            select row_number() over (order by number), at, unpaid_at, received_minor, payment_id
+            from (
+                select number, at, received_minor, payment_id, is_paid,
+                    lead(at) over (order by number) as unpaid_at
+                from (
+                    select number, at, received_minor,
+                        first_value(payment_id) over (order by number) as payment_id,
+                        received_minor >= d.due_minor as is_paid,
+                        received_minor - amount_minor >= d.due_minor as was_paid
+                    from (order_receipts) as so_far
+                    cross join lateral (select o.total_minor - o.waived_minor as due_minor) as d
+                ) as told
+                where is_paid <> was_paid and o.total_minor > o.waived_minor
+            ) as turned
+            where is_paid
+        ) as t
+    """.replace("order_receipts", RECEIPTS),
+    touched="select order_id from touched_orders",
+)
 projection = Projection(
     "orders",
-    tables=(order_actions, order_lines, order_returns, orders),
-    reads=("payments", "checkouts", "refund_requests", "invoices", "invoice_payments"),
+    tables=(order_actions, order_lines, order_returns, orders, paid_periods),
+    reads=(
+        "payments",
+        "charges",
+        "checkouts",
+        "refund_requests",
+        "invoices",
+        "invoice_payments",
+    ),
     listing=Listing(
         orders,
         Order,

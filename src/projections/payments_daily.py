@@ -1,24 +1,47 @@
-"""Payments by day: how many succeeded, and how many were over without money."""
+"""Payments by day: how many succeeded, and how many were over without money.
+
+One whose money a bank takes back succeeded on its day, and on the day of that it did not any more.
+"""
 
 from projections.engine.declare import Derived, Projection, Rollup
 
 # One that still waits for money, or whose last attempt was refused, has no outcome yet.
 payment_outcomes = Derived(
     "payment_outcomes",
-    key=("payment_id",),
+    key=("payment_id", "number"),
+    by=("payment_id",),
     view="""
         select
             p.payment_id,
-            ledger.business_day(outcome.at) as day,
+            o.number,
+            ledger.business_day(o.at) as day,
             p.currency,
-            outcome.at,
-            case when p.failed_at is null then 1 else 0 end::bigint as succeeded,
-            case when p.failed_at is null then 0 else 1 end::bigint as failed
+            o.at,
+            o.succeeded,
+            o.failed
         from payments as p
         cross join lateral (
-            select case when p.received_minor > 0 then p.succeeded_at else p.failed_at end as at
-        ) as outcome
-        where outcome.at is not null
+            with turned as (
+                select
+                    row_number() over in_time as number, at,
+                    case when held_minor > 0 then 1 else -1 end::bigint as turn
+                from (
+                    select at, kind, source_id, amount_minor,
+                        sum(amount_minor) over (order by at, kind, source_id) as held_minor
+                    from payment_movements
+                    where payment_id = p.payment_id and kind in ('captured', 'taken_back')
+                ) as so_far
+                where (held_minor > 0) <> (held_minor > amount_minor)
+                window in_time as (order by at, kind, source_id)
+            )
+            select
+                number, at, turn as succeeded,
+                case when number = 1 then 0 else -turn end::bigint as failed
+            from turned
+            union all
+            select 1, p.failed_at, 0, 1
+            where p.failed_at is not null and not exists (select from turned)
+        ) as o
     """,
     touched="select payment_id from touched_payments",
     indexes=("day, currency",),

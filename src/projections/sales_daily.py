@@ -1,17 +1,20 @@
 """Sales: what was sold and what of it came back, by order and by line, and their sums by day.
 
-An order is a sale from its first full payment on. What a line brings is its amount less its share
-of the order's discount; what comes back takes the same away again, on the day it comes back.
+An order is a sale from its full payment on. What a line brings is its amount less its share of the
+order's discount; what comes back takes the same away again, on the day it comes back. Where a bank
+takes the money back, so that the order is not paid any more, all that it sold is taken back on that
+day (decision 34); it is a sale again when it is paid again.
 """
 
 from projections.engine.declare import Derived, Projection, Rollup
 
 order_sales = Derived(
     "order_sales",
-    key=("order_id", "kind"),
+    key=("order_id", "period", "kind"),
+    by=("order_id",),
     view="""
         select
-            o.order_id, k.kind, ledger.business_day(k.at) as day, o.currency, k.at,
+            o.order_id, t.period, k.kind, ledger.business_day(k.at) as day, o.currency, k.at,
             coalesce(o.customer_id, lower(o.email), p.customer_id, lower(p.email)) as customer,
             coalesce(o.email, p.email) as email,
             k.orders,
@@ -20,25 +23,27 @@ order_sales = Derived(
             k.sign * o.shipping_minor as shipping_minor,
             k.sign * o.tax_minor as tax_minor,
             k.sign * o.total_minor as total_minor,
-            k.orders * least(o.received_minor, o.total_minor) as brought_minor,
+            k.orders * t.brought_minor as brought_minor,
             case when o.refunded_minor > 0 then k.orders else 0 end as refunded,
             k.orders * o.refunded_minor as refunded_minor
         from orders as o
-        left join payments as p using (payment_id)
+        join paid_periods as t using (order_id)
+        left join payments as p on p.payment_id = t.payment_id
         cross join lateral (
-            select 'paid' as kind, o.paid_at as at, 1::bigint as orders, 1::bigint as sign
+            select coalesce(o.canceled_at < coalesce(t.unpaid_at, 'infinity'), false) as canceled
+        ) as c
+        cross join lateral (
+            select 'paid' as kind, t.paid_at as at, 1::bigint as orders, 1::bigint as sign
             union all
-            select 'canceled', greatest(o.canceled_at, o.paid_at), 0, -1
-            where o.canceled_at is not null
+            select 'canceled', greatest(o.canceled_at, t.paid_at), 0, -1
+            where c.canceled
+            union all
+            select 'unpaid', t.unpaid_at, -1, case when c.canceled then 0 else -1 end
+            where t.unpaid_at is not null
         ) as k
-        where o.paid_at is not null
     """,
-    touched="""
-        select order_id, kind
-        from touched_orders
-        cross join (values ('paid'), ('canceled')) as k (kind)
-    """,
-    indexes=("customer, currency, kind, at, order_id", "day, currency"),
+    touched="select order_id from touched_orders",
+    indexes=("customer, currency, at, order_id", "day, currency"),
 )
 
 # What went back so far is worth the line's net amount times these units through all units, rounded
@@ -47,18 +52,20 @@ order_sales = Derived(
 # sold: an order that is paid after it was called off is sold and reversed on the same day.
 LINE_SALES = """
 select
-    o.order_id, l.line_id, l.sku, k.kind, k.number, ledger.business_day(k.at) as day, o.currency,
-    k.at, l.name, k.units, k.gross_minor, k.discount_minor, k.return_minor,
+    o.order_id, l.line_id, t.period, l.sku, k.kind, k.number, ledger.business_day(k.at) as day,
+    o.currency, k.at, l.name, k.units, k.gross_minor, k.discount_minor, k.return_minor,
     k.gross_minor - k.discount_minor - k.return_minor as revenue_minor
 from orders as o
+join paid_periods as t using (order_id)
 join order_lines as l using (order_id)
 cross join lateral (
+    with moved as (
     select
-        'sold' as kind, 0::bigint as number, o.paid_at as at, l.quantity as units,
+        'sold' as kind, 0::bigint as number, t.paid_at as at, l.quantity as units,
         l.quantity * l.unit_minor as gross_minor, l.discount_minor, 0::bigint as return_minor
     union all
     select
-        kind, case kind when 'returned' then number else 0 end, greatest(at, o.paid_at),
+        kind, case kind when 'returned' then number else 0 end, greatest(at, t.paid_at),
         lag(units, 1, 0::bigint) over earlier - units,
         0, 0, worth_minor - lag(worth_minor, 1, 0::bigint) over earlier
     from (
@@ -73,6 +80,7 @@ cross join lateral (
             select 'canceled', null, l.quantity, o.canceled_at
             where o.canceled_at is not null
         ) as went_back
+        where at < coalesce(t.unpaid_at, 'infinity')
         window so_far as (order by position)
     ) as back
     cross join lateral (
@@ -86,32 +94,27 @@ cross join lateral (
         end as worth_minor
     ) as w
     window earlier as (order by number)
+    )
+    select kind, number, at, units, gross_minor, discount_minor, return_minor
+    from moved
+    union all
+    select
+        'unpaid', 0, t.unpaid_at, -sum(units)::bigint, -sum(gross_minor)::bigint,
+        -sum(discount_minor)::bigint, -sum(return_minor)::bigint
+    from moved
+    having t.unpaid_at is not null
 ) as k
-where o.paid_at is not null
 """
 
 line_sales = Derived(
     "line_sales",
-    key=("order_id", "line_id", "kind", "number"),
+    key=("order_id", "line_id", "period", "kind", "number"),
+    by=("order_id",),
     view=LINE_SALES,
     touched="""
-        with changed as (
-            select order_id from touched_orders
-            union
-            select order_id from staged_order_returns
-        )
-        select order_id, line_id, kind, 0 as number
-        from changed
-        join order_lines using (order_id)
-        cross join (values ('sold'), ('canceled')) as k (kind)
+        select order_id from touched_orders
         union all
-        select
-            order_id, l.line_id, 'returned',
-            row_number() over (partition by order_id, l.line_id order by r.position)
-        from changed
-        join order_lines as l using (order_id)
-        join order_returns as r using (order_id, sku)
-        where r.line_id in ('', l.line_id)
+        select order_id from staged_order_returns
     """,
     indexes=("day, currency",),
 )

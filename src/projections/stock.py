@@ -124,21 +124,33 @@ levels = Rollup(
         from source
     """,
 )
-# What an order holds is committed from its full payment on: what it held until then moves over at
-# that moment, and whatever it holds or frees later moves when it does.
+# What an order holds is committed while it is paid in full: what it held until then moves over at
+# that moment, whatever it holds or frees later moves when it does, and where a bank takes the money
+# back, what is left moves back.
 commitments = Derived(
     "stock_commitments",
-    key=("order_id", "sku", "number"),
+    key=("order_id", "sku", "period", "number"),
     by=("order_id",),
     view="""
-        select o.order_id, m.sku, m.number, greatest(m.at, o.paid_at) as at, m.held as units
-        from orders as o
+        select t.order_id, m.sku, t.period, m.number, m.at, m.units
+        from paid_periods as t
         cross join lateral (
-            select sku, row_number() over (partition by sku order by position) as number, at, held
-            from stock_movements
-            where order_id = o.order_id and held <> 0
+            with moved as (
+                select
+                    sku, row_number() over (partition by sku order by position) as number,
+                    greatest(at, t.paid_at) as at, held as units
+                from stock_movements
+                where order_id = t.order_id and held <> 0
+                    and at < coalesce(t.unpaid_at, 'infinity')
+            )
+            select sku, number, at, units
+            from moved
+            union all
+            select sku, 0, t.unpaid_at, -sum(units)::bigint
+            from moved
+            group by sku
+            having t.unpaid_at is not null
         ) as m
-        where o.paid_at is not null
     """,
     touched="""
         select order_id from touched_orders

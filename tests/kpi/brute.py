@@ -54,7 +54,7 @@ class Brute:
             *(line for payment in payments for line in outcome_lines(payment)),
             *(line for sale in self._sales for line in sale_lines(sale)),
             *(Line("overpaid_amount", *each) for each in overpaid_lines(said, payments)),
-            *stock_lines(said, {sale.order.order_id: sale.paid_at for sale in self._sales}),
+            *stock_lines(said, self._sales),
             *subscription_lines(said),
         ]
 
@@ -122,15 +122,31 @@ def overpaid_lines(said: Said, payments: list[Payment]) -> Iterator[tuple[str, d
 
 
 def outcome_lines(payment: Payment) -> Iterator[Line]:
-    if payment.received_minor > 0:
-        assert payment.succeeded_at is not None
-        yield Line("payments_succeeded", payment.currency, payment.succeeded_at, 1)
-    elif payment.failed_at is not None:
-        yield Line("payments_failed", payment.currency, payment.failed_at, 1)
+    """One succeeds when it first holds money, and fails when a bank takes back all of that."""
+
+    def line(outcome: str, at: datetime, value: int) -> Line:
+        return Line(f"payments_{outcome}", payment.currency, at, value)
+
+    if not payment.received and payment.failed_at is not None:
+        yield line("failed", payment.failed_at, 1)
+    held, failed = 0, False
+    for at, minor in payment.received:
+        turn = (held + minor > 0) - (held > 0)
+        held += minor
+        yield line("succeeded", at, turn)
+        yield line("failed", at, -turn if failed or turn < 0 else 0)
+        failed |= turn < 0
 
 
 def sale_lines(sale: Sale) -> Iterator[Line]:
-    """What an order sold on the day of its first full payment, and what was taken back later."""
+    """What an order sold when it was paid in full; all of it goes when its money does."""
+    for line in sold_lines(sale):
+        yield line
+        if sale.unpaid_at is not None:
+            yield line._replace(at=sale.unpaid_at, value=-line.value)
+
+
+def sold_lines(sale: Sale) -> Iterator[Line]:
     order, paid_at = sale.order, sale.paid_at
 
     def line(figure: str, value: int, at: datetime = paid_at) -> Line:
@@ -154,8 +170,8 @@ def sale_lines(sale: Sale) -> Iterator[Line]:
             yield line("units", -back.units, back.at)
 
 
-def stock_lines(said: Said, paid_at: dict[str, datetime]) -> Iterator[Line]:
-    """What orders hold is reserved until they are paid in full, and committed from then on."""
+def stock_lines(said: Said, sales: list[Sale]) -> Iterator[Line]:
+    """What orders hold is committed while they are paid in full, and reserved else."""
     kinds = (StockReceived, StockAdjusted, StockReserved, StockReleased, StockSold, StockReturned)
 
     def line(level: str, units: int, at: datetime) -> Line:
@@ -178,9 +194,13 @@ def stock_lines(said: Said, paid_at: dict[str, datetime]) -> Iterator[Line]:
             case StockReturned(quantity=n):
                 yield from (line("on_hand", n, at), line("available", n, at))
         yield from (line("held", held, at), line("reserved", held, at))
-        if order in paid_at:
-            since = max(at, paid_at[order])
+        for sale in sales:
+            if sale.order.order_id != order or (sale.unpaid_at and at >= sale.unpaid_at):
+                continue
+            since = max(at, sale.paid_at)
             yield from (line("committed", held, since), line("reserved", -held, since))
+            if (over := sale.unpaid_at) is not None:
+                yield from (line("committed", -held, over), line("reserved", held, over))
 
 
 def subscription_lines(said: Said) -> Iterator[Line]:
@@ -244,7 +264,7 @@ def goods(moved: Counter[str]) -> Values:
 def customers(sales: Iterable[Sale], within: Callable[[datetime], bool]) -> Values:
     orders, first_order_at = Counter[str](), dict[str, datetime]()
     for sale in sales:
-        if sale.customer is None:
+        if sale.customer is None or not sale.is_first:
             continue
         earlier = first_order_at.get(sale.customer, sale.paid_at)
         first_order_at[sale.customer] = min(earlier, sale.paid_at)
@@ -275,6 +295,7 @@ def wishes(
         sale.customer
         for sale in sales
         if sale.customer in first_wish
+        and sale.is_first
         and within(sale.paid_at)
         and sale.paid_at > first_wish[sale.customer]
     }

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import settings
 
+from ledger.domain.events import Line
 from ledger.domain.money import split
 from tests.projections.models import Models, at
 from tests.support.sales import Life, arrivals, some_lives
@@ -52,52 +53,72 @@ def day(minutes: int) -> date:
 
 
 def line_rows(life: Life) -> Iterator[tuple[Any, ...]]:
-    """Its rows of `line_sales`: key, day, currency, units, gross, discount, return."""
-    placed, paid = life.placed, life.paid
-    if paid is None:
-        return
+    """Its rows of `line_sales`: key, SKU, day, currency, units, gross, discount, return."""
+    placed = life.placed
     amounts = [each.quantity * each.unit_minor for each in placed.lines]
     weights = amounts if any(amounts) else [1] + [0] * (len(amounts) - 1)
     shares = split(placed.discount_minor, weights)
     for place, line in enumerate(placed.lines):
-        gross, discount = amounts[place], shares[place]
         line_id = line.line_id or str(place + 1)
-        key = (placed.order_id, line_id, line.sku)
-        yield *key, "sold", 0, day(paid), placed.currency, line.quantity, gross, discount, 0
-        worth = [round(Fraction((gross - discount) * n, line.quantity)) for n in range(8)]
-        back = number = 0
-        for minutes, fact in life.returns:
-            ids = [each.line_id for each in fact.lines]
-            if (units := fact.quantities.get(line.sku, 0)) and (not ids or ids == [line_id]):
-                number += 1
-                value = worth[back + units] - worth[back]
-                when = day(max(minutes, paid))
-                yield *key, "returned", number, when, placed.currency, -units, 0, 0, value
-                back += units
-        if life.canceled is not None:
-            value, units = worth[line.quantity] - worth[back], line.quantity - back
-            when = day(max(life.canceled, paid))
-            yield *key, "canceled", 0, when, placed.currency, -units, 0, 0, value
+        for period, times in enumerate(life.periods, 1):
+            sold = list(moved(life, line, line_id, shares[place], times))
+            if (unpaid := times[1]) is not None:
+                amounts_back = (
+                    -sum(parts) for parts in zip(*(row[3:] for row in sold), strict=True)
+                )
+                sold.append(("unpaid", 0, day(unpaid), *amounts_back))
+            for kind, number, when, *rest in sold:
+                key = (placed.order_id, line_id, period, kind, number)
+                yield *key, line.sku, when, placed.currency, *rest
+
+
+def moved(
+    life: Life, line: Line, line_id: str, discount: int, period: tuple[int, int | None]
+) -> Iterator[tuple[Any, ...]]:
+    """What a line sold in a period, and what of it came back in that."""
+    paid, unpaid = period
+    until = 10**9 if unpaid is None else unpaid
+    gross = line.quantity * line.unit_minor
+    yield "sold", 0, day(paid), line.quantity, gross, discount, 0
+    worth = [round(Fraction((gross - discount) * n, line.quantity)) for n in range(8)]
+    back = number = 0
+    for minutes, fact in life.returns:
+        ids = [each.line_id for each in fact.lines]
+        units = fact.quantities.get(line.sku, 0)
+        if units and minutes < until and (not ids or ids == [line_id]):
+            number += 1
+            value = worth[back + units] - worth[back]
+            yield "returned", number, day(max(minutes, paid)), -units, 0, 0, value
+            back += units
+    if life.canceled is not None and life.canceled < until:
+        value, units = worth[line.quantity] - worth[back], line.quantity - back
+        yield "canceled", 0, day(max(life.canceled, paid)), -units, 0, 0, value
 
 
 def order_rows(life: Life) -> Iterator[tuple[Any, ...]]:
     """Its rows of `order_sales`, from the key to what was refunded."""
-    placed, paid = life.placed, life.paid
-    if paid is None:
-        return
+    placed = life.placed
     goods = sum(each.quantity * each.unit_minor for each in placed.lines)
     amounts = (goods, placed.shipping_minor, placed.tax_minor, placed.total_minor)
     refunded = sum(p.refunded_minor for p in life.own if not p.refund_fails)
     who = (customer(life), email(life))
-    key = (placed.order_id, "paid", day(paid), placed.currency)
-    yield *key, *who, 1, *amounts, int(refunded > 0), refunded
-    if life.canceled is not None:
-        key = (placed.order_id, "canceled", day(max(life.canceled, paid)), placed.currency)
-        yield *key, *who, 0, *(-amount for amount in amounts), 0, 0
+    for period, (paid, unpaid) in enumerate(life.periods, 1):
+        until = 10**9 if unpaid is None else unpaid
+        brought = placed.total_minor
+        key = (placed.order_id, period, "paid", day(paid), placed.currency)
+        yield *key, *who, 1, *amounts, brought, int(refunded > 0), refunded
+        is_canceled = life.canceled is not None and life.canceled < until
+        if life.canceled is not None and is_canceled:
+            key = (placed.order_id, period, "canceled", day(max(life.canceled, paid)))
+            yield *key, placed.currency, *who, 0, *(-amount for amount in amounts), 0, 0, 0
+        if unpaid is not None:
+            key = (placed.order_id, period, "unpaid", day(unpaid), placed.currency)
+            back = [0 if is_canceled else -amount for amount in amounts]
+            yield *key, *who, -1, *back, -brought, -int(refunded > 0), -refunded
 
 
 def customer(life: Life) -> str | None:
-    first = life.held[0] if life.held else None
+    first = life.own[0] if life.own else None
     names = [life.placed.customer_id, life.placed.email]
     names += [first.customer_id, first.email] if first else []
     known = next((name for name in names if name is not None), None)
@@ -105,7 +126,7 @@ def customer(life: Life) -> str | None:
 
 
 def email(life: Life) -> str | None:
-    return life.placed.email or (life.held[0].email if life.held else None)
+    return life.placed.email or (life.own[0].email if life.own else None)
 
 
 def sums(rows: list[tuple[Any, ...]]) -> dict[tuple[Any, ...], tuple[int, ...]]:
@@ -125,7 +146,7 @@ def test_lines_are_sold_when_paid_and_taken_back_when_they_come_back(
 ):
     """By cumulative half-even rounding, not before they were sold; calling off takes the rest."""
     found = in_berlin.rows("""
-        select order_id, line_id, sku, kind, number, day, currency, units, gross_minor,
+        select order_id, line_id, period, kind, number, sku, day, currency, units, gross_minor,
             discount_minor, return_minor
         from line_sales
     """)
@@ -137,8 +158,8 @@ def test_an_order_is_a_sale_on_the_day_of_its_first_full_payment(
 ):
     """Whatever happens later, but that it is called off; its refunds stay with that day."""
     found = in_berlin.rows("""
-        select order_id, kind, day, currency, customer, email, orders, goods_minor, shipping_minor,
-            tax_minor, total_minor, refunded, refunded_minor
+        select order_id, period, kind, day, currency, customer, email, orders, goods_minor,
+            shipping_minor, tax_minor, total_minor, brought_minor, refunded, refunded_minor
         from order_sales
     """)
     assert sorted(found) == sorted(row for life in lives for row in order_rows(life))
@@ -151,17 +172,17 @@ def test_the_lines_of_an_order_add_up_to_it(in_berlin: Models, lives: list[Life]
         from order_sales as s
         join orders as o using (order_id)
         where s.kind = 'paid'
-        order by s.order_id
+        order by s.order_id, s.period
     """)
     assert sold
     assert sold == in_berlin.rows("""
         select s.order_id, sum(l.gross_minor), sum(l.discount_minor),
             sum(l.revenue_minor) + s.shipping_minor + s.tax_minor
         from order_sales as s
-        join line_sales as l using (order_id)
+        join line_sales as l using (order_id, period)
         where s.kind = 'paid' and l.kind = 'sold'
-        group by s.order_id, s.kind
-        order by s.order_id
+        group by s.order_id, s.period, s.kind
+        order by s.order_id, s.period
     """)
     assert not in_berlin.rows("""
         select from line_sales where revenue_minor <> gross_minor - discount_minor - return_minor
@@ -183,9 +204,9 @@ def test_what_came_back_in_full_brought_nothing(in_berlin: Models, lives: list[L
 def test_days_are_the_sums_of_their_facts(in_berlin: Models, lives: list[Life]):
     lines = [row for life in lives for row in line_rows(life)]
     orders = [row for life in lives for row in order_rows(life)]
-    by_day = sums([((r[5], r[6]), (r[8], r[9], r[10], r[7])) for r in lines])
-    by_sku = sums([((r[5], r[6], r[2]), (r[7], r[8] - r[9] - r[10])) for r in lines])
-    by_order = sums([((r[2], r[3]), (r[6], r[11], r[12], r[8], r[9])) for r in orders])
+    by_day = sums([((r[6], r[7]), (r[9], r[10], r[11], r[8])) for r in lines])
+    by_sku = sums([((r[6], r[7], r[5]), (r[8], r[9] - r[10] - r[11])) for r in lines])
+    by_order = sums([((r[3], r[4]), (r[7], r[12], r[13], r[14], r[9], r[10])) for r in orders])
     assert by_day == sums([((r[0], r[1]), r[2:]) for r in in_berlin.rows("""
         select day, currency, gross_minor, discount_minor, return_minor, units from sales_daily
     """)])  # fmt: skip
@@ -193,8 +214,8 @@ def test_days_are_the_sums_of_their_facts(in_berlin: Models, lives: list[Life]):
         select day, currency, sku, units, revenue_minor from products_daily
     """)])  # fmt: skip
     assert by_order == sums([((r[0], r[1]), r[2:]) for r in in_berlin.rows("""
-        select day, currency, orders, refunded_orders_cohort, refunded_minor_cohort,
-            shipping_minor, tax_minor
+        select day, currency, orders, brought_minor, refunded_orders_cohort,
+            refunded_minor_cohort, shipping_minor, tax_minor
         from orders_daily
     """)])  # fmt: skip
 
@@ -205,8 +226,8 @@ def test_distinct_customers_of_any_window_are_counted_row_by_row(
     """By the days of the two orders before, as grouping the window's orders by customer counts."""
     days: dict[tuple[str, str], list[date]] = defaultdict(list)
     for life in lives:
-        if (paid := life.paid) is not None and (who := customer(life)) is not None:
-            days[who, life.placed.currency].append(day(paid))
+        if life.periods and (who := customer(life)) is not None:
+            days[who, life.placed.currency].append(day(life.periods[0][0]))
     ends = sorted({each for known in days.values() for each in known})
     for first in ends:
         for last in ends:

@@ -75,14 +75,15 @@ def test_a_late_payment_takes_its_place_among_the_others(models: Models):
     ]
 
 
-def test_an_order_that_loses_its_payment_leaves_its_place(models: Models):
-    """The bank takes back the payment of 1 March: Ada's first order is that of the 2nd."""
+def test_an_order_that_loses_its_payment_keeps_its_place(models: Models):
+    """The bank takes back the payment of 1 March, on another day: Ada bought on the 1st."""
     for number in (1, 2, 3):
         bought(models, number, f"2026-03-0{number} 12:00")
     models.take(payment(1, "2026-03-01 12:00", captured_minor=0, state=ChargeFailed))
     assert models.rows(CHAIN) == [
-        ("O2", day("2026-03-02"), None, None),
-        ("O3", day("2026-03-03"), day("2026-03-02"), None),
+        ("O1", day("2026-03-01"), None, None),
+        ("O2", day("2026-03-02"), day("2026-03-01"), None),
+        ("O3", day("2026-03-03"), day("2026-03-02"), day("2026-03-01")),
     ]
 
 

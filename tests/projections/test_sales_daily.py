@@ -169,18 +169,30 @@ def test_currencies_are_never_added(models: Models):
     ]
 
 
-def test_what_the_bank_took_back_was_no_sale(models: Models):
+def test_what_the_bank_took_back_is_no_sale_from_that_day_on(models: Models):
     """Until another payment: then it is one of that day, and what came back before, came back then.
 
+    The days before stay as they were. What came back while it was paid is as if it had not.
     A debit of 2 March fails on the 20th; the mug came back on the 15th. A card pays on the 25th.
     """
     models.take(order()).take(paid("2026-03-02 10:00", 1000))
     back = OrderLinesReturned(order_id="A1", quantities={"MUG": 1})
     models.take(back, minutes=on("2026-03-15 10:00"))
     models.take(charge(0, state=ChargeFailed), minutes=on("2026-03-20 10:00"))
-    assert models.rows(SALES) == models.rows(ORDERS) == []
+    taken_back = [
+        (day("2026-03-02"), "gbp", 1000, 0, 0, 1),
+        (day("2026-03-15"), "gbp", 0, 0, 1000, -1),
+        (day("2026-03-20"), "gbp", -1000, 0, -1000, 0),
+    ]
+    assert models.rows(SALES) == taken_back
     models.take(charge(charge_id="ch_2", payment_id="pi_2", minutes=on("2026-03-25 10:00")))
-    assert models.rows(SALES) == [(day("2026-03-25"), "gbp", 1000, 0, 1000, 0)]
+    assert models.rows(SALES) == [*taken_back, (day("2026-03-25"), "gbp", 1000, 0, 1000, 0)]
+    assert [row[:3] for row in models.rows(ORDERS)] == [
+        (day("2026-03-02"), "gbp", 1),
+        (day("2026-03-20"), "gbp", -1),
+        (day("2026-03-25"), "gbp", 1),
+    ]
+    assert models.one("orders", "paid_at") == at(on("2026-03-25 10:00"))
 
 
 def test_an_order_that_costs_nothing_is_a_sale_when_it_is_placed(models: Models):

@@ -32,7 +32,7 @@ Timed = tuple[int, AnyFact]
 
 @dataclass(frozen=True)
 class Payment:
-    """One charge for an order, and what became of it."""
+    """One charge for an order, and what became of it; a bank may take it back weeks later."""
 
     payment_id: str
     minutes: int
@@ -42,7 +42,7 @@ class Payment:
     email: str | None
     refunded_minor: int
     refund_fails: bool
-    taken_back: bool
+    taken_back: int | None
 
     def reports(self, order_id: str) -> Iterator[Timed]:
         """What Stripe said of it."""
@@ -53,8 +53,8 @@ class Payment:
             yield self.minutes + 1, self._refund(RefundSucceeded)
         if self.refunded_minor and self.refund_fails:
             yield self.minutes + 2, self._refund(RefundFailed)
-        if self.taken_back:
-            yield self.minutes + 3, self._charge(order_id, 0, ChargeFailed)
+        if self.taken_back is not None:
+            yield self.taken_back, self._charge(order_id, 0, ChargeFailed)
 
     def _charge(self, order_id: str, captured_minor: int, state: type[ChargeFact]) -> ChargeFact:
         return charge(
@@ -101,28 +101,27 @@ class Life:
             yield from paid.reports(self.placed.order_id)
 
     @property
-    def held(self) -> list[Payment]:
-        """The payments that count, in the order in which they were made."""
-        return sorted((p for p in self.own if not p.taken_back), key=lambda p: p.minutes)
-
-    @property
     def own(self) -> list[Payment]:
-        """The payments in its currency."""
-        return [p for p in self.payments if p.currency == self.placed.currency]
+        """The payments in its currency, in the order in which they were made."""
+        own = (p for p in self.payments if p.currency == self.placed.currency)
+        return sorted(own, key=lambda p: p.minutes)
 
     @property
-    def paid(self) -> int | None:
-        """When what its payments brought last came to reach its total, if it still does."""
+    def periods(self) -> list[tuple[int, int | None]]:
+        """From when its payments reach its total to when a bank takes back what it needs."""
         if self.placed.total_minor == 0:
-            return self.minutes
+            return [(self.minutes, None)]
         moved = [(p.minutes, p.amount_minor) for p in self.own]
-        moved += [(p.minutes + 3, -p.amount_minor) for p in self.own if p.taken_back]
-        so_far, paid = 0, None
+        moved += [(p.taken_back, -p.amount_minor) for p in self.own if p.taken_back is not None]
+        so_far, found = 0, list[tuple[int, int | None]]()
         for minutes, amount_minor in sorted(moved):
-            if so_far < self.placed.total_minor <= so_far + amount_minor:
-                paid = minutes
+            was_paid = so_far >= self.placed.total_minor
             so_far += amount_minor
-        return paid if so_far >= self.placed.total_minor else None
+            if so_far >= self.placed.total_minor and not was_paid:
+                found.append((minutes, None))
+            elif was_paid and so_far < self.placed.total_minor:
+                found[-1] = (found[-1][0], minutes)
+        return found
 
 
 def an_order(random: Random, number: int) -> OrderPlaced:
@@ -165,14 +164,14 @@ def a_life(random: Random, number: int, times: list[int]) -> Life:
     payments = tuple(
         Payment(
             payment_id=f"pi_{number}_{part}",
-            minutes=times.pop(),
+            minutes=(minutes := times.pop()),
             amount_minor=amount_minor,
             currency=random.choice([*[placed.currency] * 7, "usd"]),
             customer_id=random.choice([None, "bob"]),
             email=random.choice([None, "Ada@Example.com"]),
             refunded_minor=random.choice([0, 0, random.randint(0, amount_minor)]),
             refund_fails=random.random() < 0.3,
-            taken_back=random.random() < 0.15,
+            taken_back=minutes + 3 + 5 * random.randint(0, 4000) if random.random() < 0.2 else None,
         )
         for part, amount_minor in enumerate(filter(None, amounts))
     )

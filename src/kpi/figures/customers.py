@@ -1,4 +1,7 @@
-"""Customers: how many bought, how many of them again, how many for the first time."""
+"""Customers: how many bought, how many of them again, how many for the first time.
+
+Who bought stays one who did, also where a bank takes the money back later: that day is over.
+"""
 
 from kpi.declare import Family, Figure, Kind, Ratio, Rows, Total, Unit
 
@@ -10,7 +13,7 @@ family = Family(
             "unique_customers",
             "Customers",
             "distinct customers (by customer id, else e-mail) with an order in this currency that"
-            " became fully paid",
+            " became fully paid, also where a bank took that back later",
             Unit.COUNT,
             Kind.DISTINCT,
             Rows("unique_customers"),

@@ -33,21 +33,22 @@ family = Family(
         Figure(
             "orders",
             "Orders",
-            "orders that became fully paid",
+            "orders that became fully paid, less those of which banks took back what they needed",
             Unit.COUNT,
             Kind.ADDITIVE,
             Sum(ORDERS, "orders", "orders"),
-            dated_by="first full payment",
+            dated_by="full payment, end of it",
         ),
         Figure(
             "paid_orders_amount",
             "Brought by paid orders",
-            "what the orders that became fully paid in the window brought to date, each without"
-            " what exceeds its total; 0 where a payment page left nothing due",
+            "what orders had brought when they became fully paid, each without what exceeds its"
+            " total, less the same of those of which banks took back what they needed; 0 where a"
+            " payment page left nothing due",
             Unit.MONEY,
             Kind.ADDITIVE,
             Sum(ORDERS, "brought_minor", "brought_minor"),
-            dated_by="first full payment",
+            dated_by="full payment, end of it",
             since=2,
         ),
         Figure(
@@ -57,7 +58,7 @@ family = Family(
             Unit.MONEY,
             Kind.RATIO,
             Ratio(("paid_orders_amount",), ("orders",), times=1),
-            dated_by="first full payment",
+            dated_by="full payment, end of it",
         ),
         Figure(
             "overpaid_amount",
@@ -111,20 +112,20 @@ family = Family(
         Figure(
             "refunded_orders_cohort",
             "Refunded orders, by order",
-            "of the orders that became fully paid in the window, those with a refund to date",
+            "of the orders that the window's `orders` counts, those with a refund to date",
             Unit.COUNT,
             Kind.ADDITIVE,
             Sum(ORDERS, "refunded_orders_cohort", "refunded"),
-            dated_by="first full payment",
+            dated_by="full payment, end of it",
         ),
         Figure(
             "refunded_amount_cohort",
             "Refunded amount, by order",
-            "what was refunded to date of the orders that became fully paid in the window",
+            "what was refunded to date of the orders that the window's `orders` counts",
             Unit.MONEY,
             Kind.ADDITIVE,
             Sum(ORDERS, "refunded_minor_cohort", "refunded_minor"),
-            dated_by="first full payment",
+            dated_by="full payment, end of it",
         ),
         Figure(
             "refund_rate_cohort_pct",
@@ -133,7 +134,7 @@ family = Family(
             Unit.PERCENT,
             Kind.RATIO,
             Ratio(("refunded_orders_cohort",), ("orders",)),
-            dated_by="first full payment",
+            dated_by="full payment, end of it",
         ),
         Figure(
             "disputed_amount",

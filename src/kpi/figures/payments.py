@@ -11,21 +11,22 @@ family = Family(
         Figure(
             "payments_succeeded",
             "Payments succeeded",
-            "payments that brought money, linked to an order or not",
+            "payments that brought money, linked to an order or not, less those of which banks took"
+            " it back",
             Unit.COUNT,
             Kind.ADDITIVE,
             Sum(OUTCOMES, "succeeded", "succeeded"),
-            dated_by="capture",
+            dated_by="capture, end of the payment",
         ),
         Figure(
             "payments_failed",
             "Payments failed",
-            "payments that ended without money: canceled, or taken back by the bank; an attempt"
-            " that was refused ends nothing",
+            "payments that ended without money: canceled, or taken back by the bank, less those of"
+            " them that brought money after that; an attempt that was refused ends nothing",
             Unit.COUNT,
             Kind.ADDITIVE,
             Sum(OUTCOMES, "failed", "failed"),
-            dated_by="end of the payment",
+            dated_by="end of the payment, capture",
         ),
         Figure(
             "payment_success_pct",

@@ -1,9 +1,15 @@
-"""Sales: what was sold and taken back, by the definitions that Shopify's reports made common."""
+"""Sales: what was sold and taken back, by the definitions that Shopify's reports made common.
+
+Where a bank takes back what paid an order, all that it put in is taken off again on that day.
+"""
 
 from kpi.declare import Facts, Family, Figure, Kind, Sum, Total, Unit
 from kpi.figures.money import ORDERS
 
 LINES = Facts("sales_daily", "line_sales", "sales_daily")
+
+UNPAID = "; all of it goes again on the day on which a bank takes back what paid the order"
+PAID = "full payment, end of it"
 
 family = Family(
     20,
@@ -12,29 +18,30 @@ family = Family(
         Figure(
             "gross_sales",
             "Gross sales",
-            "quantity × unit amount of the lines of orders that became fully paid",
+            "quantity × unit amount of the lines of orders that became fully paid" + UNPAID,
             Unit.MONEY,
             Kind.ADDITIVE,
             Sum(LINES, "gross_minor", "gross_minor"),
-            dated_by="first full payment",
+            dated_by=PAID,
         ),
         Figure(
             "discounts",
             "Discounts",
-            "discounts of those orders",
+            "discounts of those orders" + UNPAID,
             Unit.MONEY,
             Kind.ADDITIVE,
             Sum(LINES, "discount_minor", "discount_minor"),
-            dated_by="first full payment",
+            dated_by=PAID,
         ),
         Figure(
             "returns",
             "Returns",
-            "goods that came back or whose paid order was canceled, at their price less discount",
+            "goods that came back or whose paid order was canceled, at their price less discount"
+            + UNPAID,
             Unit.MONEY,
             Kind.ADDITIVE,
             Sum(LINES, "return_minor", "return_minor"),
-            dated_by="return or cancellation",
+            dated_by="return or cancellation, end of payment",
         ),
         Figure(
             "net_sales",
@@ -48,20 +55,21 @@ family = Family(
         Figure(
             "shipping",
             "Shipping",
-            "shipping of orders that became fully paid, less that of those canceled later",
+            "shipping of orders that became fully paid, less that of those canceled later" + UNPAID,
             Unit.MONEY,
             Kind.ADDITIVE,
             Sum(ORDERS, "shipping_minor", "shipping_minor"),
-            dated_by="first full payment, cancellation",
+            dated_by=f"{PAID}, cancellation",
         ),
         Figure(
             "taxes",
             "Taxes",
-            "taxes of orders that became fully paid, less those of the ones canceled later",
+            "taxes of orders that became fully paid, less those of the ones canceled later"
+            + UNPAID,
             Unit.MONEY,
             Kind.ADDITIVE,
             Sum(ORDERS, "tax_minor", "tax_minor"),
-            dated_by="first full payment, cancellation",
+            dated_by=f"{PAID}, cancellation",
         ),
         Figure(
             "total_sales",
@@ -75,11 +83,12 @@ family = Family(
         Figure(
             "units",
             "Units sold",
-            "units of orders that became fully paid, less those that came back or were canceled",
+            "units of orders that became fully paid, less those that came back or were canceled"
+            + UNPAID,
             Unit.UNITS,
             Kind.ADDITIVE,
             Sum(LINES, "units", "units"),
-            dated_by="first full payment, return or cancellation",
+            dated_by=f"{PAID}, return or cancellation",
         ),
         Figure(
             "product_revenue",
@@ -89,7 +98,7 @@ family = Family(
             Unit.MONEY,
             Kind.ADDITIVE,
             Sum(LINES, "gross_minor - discount_minor - return_minor", "revenue_minor"),
-            dated_by="first full payment, return or cancellation",
+            dated_by=f"{PAID}, return or cancellation",
         ),
     ),
 )

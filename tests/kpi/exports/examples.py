@@ -25,8 +25,10 @@ from generate_series(1, %s) as n
 cross join lateral (select timestamptz '2026-03-01' + n * interval '1 s' as t) as times
 """
 MANY_SALES: Final = """
-insert into order_sales (order_id, kind, day, currency, at, customer, email, orders, total_minor)
-select order_id, 'paid', paid_at::date, currency, paid_at, email, email, 1, total_minor
+insert into order_sales (
+    order_id, period, kind, day, currency, at, customer, email, orders, total_minor
+)
+select order_id, 1, 'paid', paid_at::date, currency, paid_at, email, email, 1, total_minor
 from orders
 """
 

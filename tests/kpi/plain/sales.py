@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from fractions import Fraction
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from ledger.domain.events import Line, OrderCanceled, OrderLinesReturned, OrderPlaced
 from ledger.domain.facts import Moment
@@ -32,11 +32,28 @@ class SoldLine(NamedTuple):
     back: list[Back]
 
 
+class Period(NamedTuple):
+    """A time for which an order was fully paid, and what it had brought when that began."""
+
+    paid_at: datetime
+    unpaid_at: datetime | None
+    brought_minor: int
+
+    def holds(self, at: datetime) -> bool:
+        """Whether it was not over by then."""
+        return self.unpaid_at is None or at < self.unpaid_at
+
+
 class Sale(NamedTuple):
-    """An order that became fully paid; nothing of it is called off before that."""
+    """An order while it was fully paid; nothing of it is called off before that.
+
+    `is_first` where it had not been paid before: a bank may take back what paid it.
+    """
 
     order: OrderPlaced
+    is_first: bool
     paid_at: datetime
+    unpaid_at: datetime | None
     canceled_at: datetime | None
     customer: str | None
     brought_minor: int
@@ -51,37 +68,49 @@ def orders_of(said: Said) -> dict[str, tuple[Moment, OrderPlaced]]:
 def read_sales(said: Said, payments: list[Payment]) -> Iterator[Sale]:
     for order_id, (placed, order) in orders_of(said).items():
         own = [p for p in payments if p.order_id == order_id and p.currency == order.currency]
-        brought: list[Any] = [payment for payment in own if payment.received_minor > 0]
-        brought.sort(key=lambda payment: (payment.succeeded_at, payment.payment_id))
-        paid_at = placed.effective_at if order.total_minor == 0 else paid_when(order, own)
-        if paid_at is None:
-            continue
-        over = [max(at.effective_at, paid_at) for at, _ in of(said, OrderCanceled, order)]
-        canceled_at = max(over, default=None)
-        yield Sale(
-            order,
-            paid_at,
-            canceled_at,
-            customer_of(order, brought),
-            min(order.total_minor, sum(payment.received_minor for payment in own)),
-            sum(payment.refunded_minor for payment in own),
-            sold_lines(said, order, paid_at, canceled_at),
-        )
+        brought = [payment for payment in own if payment.received]
+        brought.sort(key=lambda payment: (payment.received[0].at, payment.payment_id))
+        periods = list(periods_of(order, placed.effective_at, own))
+        for period in periods:
+            canceled = [at.effective_at for at, _ in of(said, OrderCanceled, order)]
+            over = [max(at, period.paid_at) for at in canceled if period.holds(at)]
+            canceled_at = max(over, default=None)
+            yield Sale(
+                order,
+                period is periods[0],
+                period.paid_at,
+                period.unpaid_at,
+                canceled_at,
+                customer_of(order, brought),
+                period.brought_minor,
+                sum(payment.refunded_minor for payment in own),
+                sold_lines(said, order, period, canceled_at),
+            )
 
 
 def of(said: Said, kind: type[OrderEvent], order: OrderPlaced) -> list[tuple[Moment, OrderEvent]]:
     return [(at, fact) for at, fact in all_of(said, kind) if fact.order_id == order.order_id]
 
 
-def paid_when(order: OrderPlaced, payments: list[Payment]) -> datetime | None:
-    """When what its payments brought last came to reach its total, if it still does."""
+def periods_of(
+    order: OrderPlaced, placed_at: datetime, payments: list[Payment]
+) -> Iterator[Period]:
+    """From when its payments reach its total to when a bank takes back what it needs."""
+    total_minor = order.total_minor
+    if total_minor == 0:
+        yield Period(placed_at, None, 0)
+        return
     moved = [(a.at, p.payment_id, a.value < 0, a.value) for p in payments for a in p.received]
-    so_far, paid_at = 0, None
+    so_far, begun = 0, None
     for at, _, _, value in sorted(moved):
-        if so_far < order.total_minor <= so_far + value:
-            paid_at = at
         so_far += value
-    return paid_at if so_far >= order.total_minor else None
+        if begun is None and so_far >= total_minor:
+            begun = Period(at, None, total_minor)
+        elif begun is not None and so_far < total_minor:
+            yield begun._replace(unpaid_at=at)
+            begun = None
+    if begun is not None:
+        yield begun
 
 
 def overpaid(said: Said, payments: list[Payment]) -> Iterator[tuple[str, Amount]]:
@@ -112,7 +141,7 @@ def customer_of(order: OrderPlaced, brought: list[Payment]) -> str | None:
 
 
 def sold_lines(
-    said: Said, order: OrderPlaced, paid_at: datetime, canceled_at: datetime | None
+    said: Said, order: OrderPlaced, period: Period, canceled_at: datetime | None
 ) -> list[SoldLine]:
     returns = of(said, OrderLinesReturned, order)
     lines: list[SoldLine] = []
@@ -120,7 +149,9 @@ def sold_lines(
     for place, (line, discount_minor) in enumerate(zip(order.lines, shares, strict=True), 1):
         gross_minor = line.quantity * line.unit_minor
         told = [(at.effective_at, came_back(fact, line, place)) for at, fact in returns]
-        back = [(max(at, paid_at), units) for at, units in told if units]
+        back = [
+            (max(at, period.paid_at), units) for at, units in told if units and period.holds(at)
+        ]
         if canceled_at is not None:
             back.append((canceled_at, line.quantity))
         taken = list(taken_back(back, line.quantity, gross_minor - discount_minor))

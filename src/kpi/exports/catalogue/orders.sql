@@ -9,11 +9,12 @@ select
     o.refunded_minor,
     o.refunded_at,
     o.currency,
-    o.paid_at,
+    s.at as paid_at,
     o.payment_id
 from order_sales as s
 join orders as o using (order_id)
 where s.kind = 'paid'
+    and s.period = 1
     and s.day between %(first)s and %(last)s
     and (%(currency)s::text is null or o.currency = %(currency)s)
     and (%(state)s::text is null or o.state = %(state)s)
