@@ -335,8 +335,8 @@ orders = Derived(
     view=ORDERS,
     touched="""
         select order_id from staged_order_actions
-        union all -- the order that a new payment names is known before the payment is: so that what
-        select order_id from staged_payment_reports -- stands beside it, before, is noted too
+        union all -- what a payment names that is new: there is none to join before the batch
+        select order_id from staged_payment_reports
         union all
         select linked_order_id from staged_payment_reports
         union all

@@ -8,6 +8,7 @@ from ledger.domain.events import (
     StockReturned,
     StockSold,
 )
+from ledger.domain.facts import ChargeFailed
 from tests.projections.days import day, on, reporting_in
 from tests.projections.models import Models, charge, order
 
@@ -49,6 +50,22 @@ def test_what_an_order_holds_is_committed_from_its_payment_until_it_is_sent(mode
     assert models.rows(COMMITTED) == []
     models.take(charge(minutes=on("2026-03-03 09:00")))
     assert models.rows(COMMITTED) == [(day("2026-03-03"), 4), (day("2026-03-05"), -4)]
+
+
+def test_what_an_order_holds_is_committed_until_the_bank_takes_its_money_back(models: Models):
+    """Held on the 1st, paid on the 3rd, taken back on the 5th, paid again on the 8th and sent."""
+    mug = {"sku": "MUG", "order_id": "A1", "quantity": 4}
+    models.take(order(), minutes=on("2026-03-01 09:00"))
+    models.take(StockReserved(**mug), minutes=on("2026-03-01 09:00"))
+    models.take(charge(minutes=on("2026-03-03 09:00")))
+    models.take(charge(0, state=ChargeFailed), minutes=on("2026-03-05 09:00"))
+    committed = [(day("2026-03-03"), 4), (day("2026-03-05"), -4)]
+    assert models.rows(COMMITTED) == committed
+    assert models.one("stock_committed", "committed") == 0
+    models.take(charge(charge_id="ch_2", payment_id="pi_2", minutes=on("2026-03-08 09:00")))
+    assert models.rows(COMMITTED) == [*committed, (day("2026-03-08"), 4)]
+    models.take(StockSold(**mug), minutes=on("2026-03-09 09:00"))
+    assert models.rows(COMMITTED)[-1] == (day("2026-03-09"), -4)
 
 
 def test_a_day_begins_at_midnight_in_the_reporting_zone(models: Models):

@@ -14,5 +14,5 @@ export = from_query(
         Column("FirstOrderAt", Kind.TIME),
     ),
     filters=("currency",),
-    reads=("customer_orders", "sales_daily", "orders"),
+    reads=("customer_orders",),
 )
