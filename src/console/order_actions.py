@@ -44,7 +44,9 @@ def left_to_refund(order: Order) -> Refund:
 
     The order's own currency comes first.
     """
-    lefts = {order["currency"]: -order["refund_requested_minor"]}
+    lefts: dict[str, int] = {order["currency"]: 0}
+    for each in order["refund_requests"]:
+        lefts[each["currency"]] = lefts.get(each["currency"], 0) - each["open_minor"]
     for each in order["payments"]:
         back_minor = each["refunded_minor"] + each["refund_pending_minor"]
         left_minor = each["received_minor"] - back_minor

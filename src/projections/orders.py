@@ -37,6 +37,7 @@ from projections.engine.declare import (
 )
 from projections.engine.row import Currency, Part, Row, states
 from projections.payments import LinkedBy, PaymentState
+from projections.refund_requests import RefundRequestState
 
 OrderState = TypeAliasType(
     "OrderState", Literal["pending", "paid", "fulfilled", "canceled", "expired"]
@@ -89,9 +90,9 @@ class Order(Row):
     refund_pending_minor: int
     refund_failed_minor: int
     refund_requested_minor: int
-    """What the shop asked for to go back, and no refund answered yet."""
+    """What the shop asked for to go back in the order's currency, and no refund answered yet."""
     to_refund: bool
-    """Whether that is anything."""
+    """Whether that is anything, in any currency: see the requests of the one."""
     disputed_minor: int
     net_minor: int
     """Received − refunded − disputed."""
@@ -148,6 +149,18 @@ class OrderPayment(Row):
     net_minor: int
     created_at: datetime
     succeeded_at: datetime | None
+
+
+class OrderRefundRequest(Row):
+    """A request for money of an order to go back, in the currency that it was paid in."""
+
+    request_id: str
+    state: RefundRequestState
+    currency: Currency
+    amount_minor: int
+    open_minor: int
+    """What is still to go back."""
+    requested_at: datetime
 
 
 order_actions = Mirror(
@@ -232,7 +245,7 @@ select
         ) as unallocated,
     o.total_minor, o.shipping_minor, o.tax_minor, o.discount_minor,
     m.received_minor, m.refunded_minor, m.refund_pending_minor, m.refund_failed_minor,
-    a.refund_requested_minor, a.refund_requested_minor > 0 as to_refund,
+    a.refund_requested_minor, a.to_refund,
     m.disputed_minor, m.net_minor,
     o.total_minor - w.due_minor as waived_minor,
     greatest(w.due_minor - m.received_minor, 0) as outstanding_minor,
@@ -274,9 +287,12 @@ cross join lateral (
     where order_id = o.order_id and currency = o.currency
 ) as m
 cross join lateral (
-    select coalesce(sum(open_minor), 0)::bigint as refund_requested_minor
+    select
+        coalesce(sum(open_minor) filter (where currency = o.currency), 0)::bigint
+            as refund_requested_minor,
+        coalesce(bool_or(open_minor > 0), false) as to_refund
     from refund_requests
-    where order_id = o.order_id and currency = o.currency
+    where order_id = o.order_id
 ) as a
 cross join lateral ( -- what its pages said, where a payment did not
     select
@@ -466,6 +482,15 @@ projection = Projection(
                 from payments
                 where order_id = %(id)s
                 order by created_at, payment_id
+                """,
+            ),
+            "refund_requests": Part(
+                OrderRefundRequest,
+                """
+                select request_id, state, currency, amount_minor, open_minor, requested_at
+                from refund_requests
+                where order_id = %(id)s
+                order by requested_at, request_id
                 """,
             ),
         },

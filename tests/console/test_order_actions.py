@@ -22,6 +22,7 @@ def order(
     returned: int = 0,
     unallocated: bool = False,
     requested: int = 0,
+    requested_usd: int = 0,
     waiting_at: str | None = None,
 ) -> Any:
     return {
@@ -30,7 +31,10 @@ def order(
         "total_minor": 2000,
         "unallocated": unallocated,
         "waiting_at": waiting_at,
-        "refund_requested_minor": requested,
+        "refund_requests": [
+            {"currency": "gbp", "open_minor": requested},
+            {"currency": "usd", "open_minor": requested_usd},
+        ],
         "lines": [{"quantity": 2, "returned": returned}],
         "payments": list(payments),
     }
@@ -64,6 +68,7 @@ LEFT = (
     (order("paid", PAID, requested=500), Refund(1500, "gbp")),
     (order("paid", payment(700, currency="usd"), payment(2000)), Refund(2000, "gbp")),
     (order("pending", payment(700, currency="usd")), Refund(700, "usd")),
+    (order("pending", payment(700, currency="usd"), requested_usd=500), Refund(200, "usd")),
 )
 
 

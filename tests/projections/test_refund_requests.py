@@ -109,6 +109,10 @@ def test_an_order_shows_what_is_still_to_go_back(models: Models):
     models.take(refund(RefundSucceeded, 300, minutes=30), minutes=30)
     assert models.one("orders", *columns) == (200, True)
     models.take(refund(RefundSucceeded, 200, refund_id="re_2", minutes=40), minutes=40)
+    assert models.one("orders", *columns) == (0, True), "what is in dollars waits, too"
+    back = {"payment_id": "pi_2", "charge_id": "ch_2", "currency": "usd"}
+    models.take(charge(payment_id="pi_2", charge_id="ch_2", currency="usd"))
+    models.take(refund(RefundSucceeded, 50, refund_id="re_3", minutes=50, **back), minutes=50)
     assert models.one("orders", *columns) == (0, False)
 
 
