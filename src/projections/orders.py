@@ -509,6 +509,7 @@ select
     (
         coalesce(p.currency, o.currency) = o.currency
         or sum(p.received_minor) <= sum(p.refunded_minor) -- what holds nothing decides nothing
+        or (o.waived_minor > 0 and o.waived_minor = o.total_minor) -- nothing is due, of any
     ) and o.received_minor >= o.total_minor - o.waived_minor as fully_paid,
     o.waived_minor,
     o.waiting_at,

@@ -28,9 +28,13 @@ from ledger.domain.facts import (
     PaymentStarted,
     PaymentSucceeded,
     PaymentUnknown,
+    RefundSucceeded,
 )
+from ledger.domain.order_commands import OrderMoney
 from projections.engine.history import positions
-from tests.projections.models import NOON, Models, at, charge, order
+from projections.engine.tables import trusted
+from projections.orders import MONEY as MONEY_OF
+from tests.projections.models import NOON, Models, at, charge, order, refund
 
 MONEY = ("received_minor", "waived_minor", "outstanding_minor")
 EXPIRED = OrderExpired(order_id="A1")
@@ -112,6 +116,34 @@ def test_a_page_reaches_its_order_whatever_comes_first(
         for fact in arrival:
             models.take(fact)
         assert models.one("orders", "state", "payment_state", *MONEY) == expected
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        [],
+        *(facts for facts, _ in CASES.values()),
+        [charge(1000), refund(RefundSucceeded, 1000)],
+        [FREE, charge(500, currency="usd")],
+        [charge(1000), charge(500, payment_id="pi_2", charge_id="ch_2", currency="usd")],
+        [
+            charge(1000),
+            refund(RefundSucceeded, 1000),
+            charge(500, payment_id="pi_2", charge_id="ch_2", currency="usd"),
+        ],
+    ],
+)
+def test_what_waits_for_its_goods_is_what_a_command_takes_as_covered(
+    models: Models, facts: list[AnyFact]
+):
+    """The list of paid orders without goods, and the command that gives them some, agree."""
+    models.take(order()).take(EXPIRED)
+    for fact in facts:
+        models.take(fact)
+    with models.dicts() as cursor:
+        row = cursor.execute(trusted(MONEY_OF), {"id": "A1"}).fetchone()
+    assert row is not None
+    assert models.one("orders", "unallocated") == OrderMoney(**row, position=1).covers
 
 
 def test_a_free_order_is_paid_when_its_page_was_completed(models: Models):
