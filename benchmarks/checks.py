@@ -19,7 +19,7 @@ from projections.engine.build import Engine
 from projections.engine.follow import Follower
 from projections.engine.rebuild import rebuild
 from projections.engine.registry import discover
-from webhooks.translate import Translator
+from webhooks.translate.translator import Translator
 
 EVENTS_AN_ORDER: Final = 20
 

@@ -19,8 +19,8 @@ from kpi.exports.formats import Format
 from kpi.exports.transfer import Asked, begin
 from kpi.snapshots import DAYS, take
 from kpi.windows import ending
+from ledger.disclosures import Witness
 from ledger.domain.events import Meta
-from ledger.evidence import Witness
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine.reads import Reads

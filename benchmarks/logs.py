@@ -23,7 +23,7 @@ from ledger.domain.events import (
 )
 from ledger.log import APPEND_EVENTS, Log
 from ledger.postgres.database import Database
-from webhooks.simulator import SimulatedEvent, sign, some_traffic
+from simulator import SimulatedEvent, sign, some_traffic
 
 PRODUCTS: Final = 200
 RESERVED: Final = timedelta(minutes=30)

@@ -1,7 +1,7 @@
 """The command line with a receiver that commits every event by itself: what group commit saves."""
 
-from ledger.cli import main
-from webhooks import receive
+from app.cli import main
+from webhooks.ingest import receive
 
 if __name__ == "__main__":
     receive.APPEND_EVENTS = 1

@@ -25,7 +25,7 @@ HOST: Final = "127.0.0.1"
 SECRET: Final = "whsec_of_the_benchmarks"
 START_SECONDS: Final = 30
 END_SECONDS: Final = 20
-LEDGER: Final = "ledger.cli"
+LEDGER: Final = "app.cli"
 
 P = ParamSpec("P")
 Answer = TypeVar("Answer")

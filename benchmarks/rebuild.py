@@ -17,7 +17,7 @@ from ledger.postgres.database import Database
 from projections.engine.build import Engine, stretches
 from projections.engine.rebuild import rebuild
 from projections.engine.registry import discover
-from webhooks.translate import Translator
+from webhooks.translate.translator import Translator
 
 STRIPE: Final = "rebuild of a log of Stripe's events"
 SHOP: Final = "rebuild of a log with the shop's orders"

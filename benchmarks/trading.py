@@ -17,7 +17,7 @@ from ledger.domain.events import (
     StockReceived,
     StockReserved,
 )
-from webhooks.simulator import SimulatedStripe
+from simulator import SimulatedStripe
 
 DAYS: Final = 90
 PRODUCTS: Final = 500

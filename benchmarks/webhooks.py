@@ -13,7 +13,7 @@ from benchmarks.measuring import Figure, Goal, Sample, Taken, alternate
 from benchmarks.processes import SECRET, Service, in_child, serving
 from benchmarks.server import Server
 from ledger.log import Log
-from webhooks.simulator import SimulatedEvent, sign, some_traffic
+from simulator import SimulatedEvent, sign, some_traffic
 
 GROUPED: Final = "group commit"
 SINGLE: Final = "one transaction an event"

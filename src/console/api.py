@@ -11,7 +11,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
-from ledger.guard import SESSION
+from api.auth import SESSION
 
 _KEPT: Final = (b"host", b"user-agent", b"x-request-id")
 

@@ -6,7 +6,7 @@ from asyncio import gather
 from collections import Counter
 from typing import Any, Final, NamedTuple
 
-from console.visit import Visit
+from console.page import Visit
 
 MOST: Final = 200
 MAX_PAGES: Final = 5

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from markupsafe import Markup
 
 from console.markup import tag
-from console.scale import Unit, ticks
+from console.units import Unit, ticks
 
 HEIGHT: Final = 220
 TOP, RIGHT, BOTTOM = 26, 8, 24

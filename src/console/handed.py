@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from console.api import Problem
-from console.visit import Visit
+from console.page import Visit
 
 REFUSED_FROM: Final = 400
 

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from console import pages, render, session, static
 from console.api import Api, Problem
-from console.visit import SEE_OTHER, SIGN_IN
+from console.page import SEE_OTHER, SIGN_IN
 from console.wording import in_words
 
 HOME: Final = "/console"

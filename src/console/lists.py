@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 from console.api import Problem
-from console.visit import Visit
+from console.page import Visit
 from console.wording import in_words
 
 FROM, TO, DAYS_OF, SORT = "from", "to", "days_of", "sort"

@@ -11,9 +11,9 @@ from kpi.declare import Balance, Figure, Rows, Sum
 from kpi.evaluate import WINDOWS
 from kpi.windows import Window
 from ledger.errors import InvalidRequest
-from projections.engine.listing import Page, bad_cursor, decoded, encoded, refusing_bad_values
 from projections.engine.registry import discover
 from projections.engine.tables import AnyCursor, names, trusted
+from projections.queries.listing import Page, bad_cursor, decoded, encoded, refusing_bad_values
 
 HIDDEN: Final = ("fact_day", "n", "version")
 """Columns that only put facts into an order."""

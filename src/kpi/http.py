@@ -8,7 +8,9 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 import kpi.checks.http
-from kpi import products, snapshots
+from api.operations import operation
+from api.permissions import Surface
+from kpi import best_sellers, snapshots
 from kpi.declare import (
     CONTRACT_VERSION,
     Figure,
@@ -20,7 +22,7 @@ from kpi.declare import (
 from kpi.evaluate import NO_CURRENCY
 from kpi.explain import explain
 from kpi.report import daily, report
-from kpi.shapes import (
+from kpi.schemas import (
     BestSellerAnswer,
     BestSellersAnswer,
     DailyAnswer,
@@ -43,10 +45,8 @@ from kpi.shapes import (
     window_answer,
 )
 from kpi.windows import LENGTHS, Window, day_of, parse
-from ledger.access import Surface
 from ledger.errors import InvalidRequest, InvalidWindow, LedgerError, UnknownFigure
-from ledger.openapi import operation
-from projections.engine.shapes import READ, Item, position_of, reads_of
+from projections.queries.schemas import READ, Item, position_of, reads_of
 
 _Errors = tuple[type[LedgerError], ...]
 _WINDOW: Final[_Errors] = (InvalidWindow, *READ)
@@ -151,8 +151,10 @@ def explain_figure(request: Request, query: FactsQuery) -> Item:
 def read_products(request: Request, query: ProductsQuery) -> BestSellersAnswer:
     """List the best sellers of a window: units and revenue by product and currency."""
     window = window_of(request, query)
-    with reads_of(request).snapshot(products.READS, query.after) as cursor:
-        found = products.best_sellers(cursor, window, currency=query.currency, limit=query.limit)
+    with reads_of(request).snapshot(best_sellers.READS, query.after) as cursor:
+        found = best_sellers.best_sellers(
+            cursor, window, currency=query.currency, limit=query.limit
+        )
     return BestSellersAnswer(
         window=window_answer(window), items=[BestSellerAnswer(**row) for row in found]
     )

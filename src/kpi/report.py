@@ -7,6 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
+from kpi.as_of import DictCursor, Standing, standing
 from kpi.declare import CONTRACT_VERSION, Figure, catalogue
 from kpi.evaluate import (
     NO_CURRENCY,
@@ -17,7 +18,6 @@ from kpi.evaluate import (
     evaluate,
     shown,
 )
-from kpi.standing import DictCursor, Standing, standing
 from kpi.windows import Window
 from ledger.errors import FieldError, InvalidRequest
 

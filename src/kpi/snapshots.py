@@ -16,9 +16,9 @@ from psycopg import Connection, IsolationLevel
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from kpi.as_of import DictCursor, replayed, standing
 from kpi.declare import CONTRACT_VERSION, catalogue, projections_of
 from kpi.evaluate import Values, evaluate
-from kpi.standing import DictCursor, replayed, standing
 from kpi.windows import LENGTHS, Window, ending
 from ledger.errors import NotFound, ProjectionStopped
 from ledger.log import store_errors

@@ -2,12 +2,12 @@
 
 Five packages, imports go downhill only (`make contract` checks it):
 
-    ledger.app, ledger.cli     the roof: wires everything, may import all
+    app.asgi, app.cli     the roof: wires everything, may import all
     console                    pages, a client of the HTTP API
     kpi                        asks the read models: figures, snapshots, exports, checks
-    projections, webhooks, ledger.http
+    projections, webhooks, api.endpoints.orders
                                facts → read models; Stripe → log; the shop's door
-    ledger.commands            load, evolve, decide, append
+    ledger.command_handler            load, evolve, decide, append
     ledger.log                 the one log: append, read, wait
     ledger.domain              the floor: events, facts, deciders, money: pure
 

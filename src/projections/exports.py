@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from ledger.access import Surface
+from api.permissions import Surface
 from ledger.domain.events import ExportMade
 from ledger.domain.facts import Moment
 from projections.engine.declare import Change, Listing, Mirror, Projection, key, latest

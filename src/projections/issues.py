@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from ledger.access import Surface
+from api.permissions import Surface
 from ledger.domain.events import (
     Finding,
     IssueEvidenceChanged,

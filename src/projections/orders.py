@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from typing_extensions import TypeAliasType
 
-from ledger.access import Surface
+from api.permissions import Surface
 from ledger.domain.events import (
     OrderAllocationFailed,
     OrderCanceled,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from ledger.access import Surface
+from api.permissions import Surface
 from ledger.domain.events import AddedToWishlist, RemovedFromWishlist
 from ledger.domain.facts import Moment
 from ledger.domain.wishlist import wish_id

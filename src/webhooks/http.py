@@ -7,7 +7,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ledger.access import Surface
+from api.operations import Shape, operation
+from api.permissions import Surface
 from ledger.errors import (
     BadSignature,
     EndpointOff,
@@ -17,11 +18,10 @@ from ledger.errors import (
     TooManyRejected,
     Unstorable,
 )
-from ledger.openapi import Shape, operation
 from ledger.settings import Settings
-from webhooks.receive import Receipt, Receiver
+from webhooks.ingest.receive import Receipt, Receiver
+from webhooks.ingest.signature import verify_signature
 from webhooks.recheck import fingerprint
-from webhooks.signature import verify_signature
 
 MAX_BODY_BYTES = 1024 * 1024
 

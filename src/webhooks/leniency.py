@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar, get_type_hints
 from msgspec import Raw
 from msgspec.json import Decoder, Encoder
 
-from webhooks.stripe_objects import UNREADABLE, StripeObject
+from webhooks.translate.objects import UNREADABLE, StripeObject
 
 AnyObject = TypeVar("AnyObject", bound=StripeObject)
 _read_fields: Final = Decoder(dict[str, Raw]).decode

@@ -14,7 +14,7 @@ from msgspec import Struct
 from ledger.domain.events import StripeEventReceived
 from ledger.domain.signatures import Recheck
 from ledger.errors import NotAStripeEvent
-from webhooks.stripe_objects import parse_event
+from webhooks.translate.objects import parse_event
 
 FINGERPRINT_DIGITS: Final = 12
 MAX_HEADER_LENGTH: Final = 4096

@@ -11,8 +11,8 @@ from typing import Final
 
 import structlog
 
+from api.operations import code, title_of
 from ledger.errors import BadSignature, EndpointOff, LedgerError
-from ledger.openapi import code, title_of
 
 EVERY_SECONDS: Final = 60.0
 _SAYS_WHY: Final = (BadSignature, EndpointOff)

@@ -11,18 +11,18 @@ from httpx2 import Response
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from ledger.app import create_app
+from app.asgi import create_app
+from app.wiring import make_engine
 from ledger.errors import RebuildRunning
 from ledger.log import Log
-from ledger.service import make_engine
 from ledger.settings import Settings
 from projections.engine.build import Engine
 from projections.engine.follow import Follower
 from projections.engine.verify import Proof, verify
+from simulator import SimulatedStripe, sign
 from tests.support.callers import let_in
 from tests.support.judged import JudgedClient
 from tests.support.servers import Server
-from webhooks.simulator import SimulatedStripe, sign
 
 SECRET = "whsec_of_the_hostile"
 

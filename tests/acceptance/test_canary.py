@@ -16,18 +16,18 @@ import pytest
 from starlette.testclient import TestClient
 
 from ledger import telemetry
-from ledger.commands import Desk
+from ledger.command_handler import Desk
 from ledger.postgres.supervisor import EmbeddedPostgres
+from simulator import SimulatedStripe, sign
 from tests.acceptance.conftest import Service
 from tests.acceptance.test_hostile import DOCUMENT, OPERATIONS, Operation, name_of
-from tests.ledger.cli.test_serving import free_port
+from tests.app.cli.test_serve import free_port
 from tests.support.servers import short_lived_home
-from webhooks.simulator import SimulatedStripe, sign
 
 MARK = "c4n4ry"
 PERSON = f"{MARK}.person@example.com"
 SECRET = f"whsec_{MARK}_webhook"
-CODE = sys.executable, "-m", "ledger.cli"
+CODE = sys.executable, "-m", "app.cli"
 
 
 class Shop(NamedTuple):

@@ -16,8 +16,8 @@ from threading import Event, Thread
 
 import pytest
 
+from simulator import SimulatedEvent, sign, some_traffic
 from tests.support.servers import short_lived_home
-from webhooks.simulator import SimulatedEvent, sign, some_traffic
 
 SECRET = "whsec_crash_test"
 ROUNDS = ("service", "postgres", "service")
@@ -44,7 +44,7 @@ class Shop:
         }
 
     def start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "ledger.cli", "serve"]
+        command = [sys.executable, "-m", "app.cli", "serve"]
         with (self.home.parent / "serve.log").open("ab") as output:
             service = subprocess.Popen(
                 command,
@@ -71,7 +71,7 @@ class Shop:
 
     def run(self, *arguments: str) -> dict[str, object]:
         done = subprocess.run(
-            [sys.executable, "-m", "ledger.cli", *arguments, "--json"],
+            [sys.executable, "-m", "app.cli", *arguments, "--json"],
             env=self.environment, capture_output=True, check=False, timeout=120,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr.decode()

@@ -20,7 +20,7 @@ import pytest
 from ledger.postgres.supervisor import EmbeddedPostgres
 from tests.support.servers import short_lived_home
 
-DEMO = [sys.executable, "-m", "ledger.cli", "demo", "--once"]
+DEMO = [sys.executable, "-m", "app.cli", "demo", "--once"]
 VERIFIED = r"verified: [\d,]+ events, \d+ tables equal to a rebuild from event 1, the log"
 
 

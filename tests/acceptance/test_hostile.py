@@ -10,9 +10,9 @@ from urllib.parse import quote
 import pytest
 from httpx2 import Response
 
-from ledger.app import STATUSES, routes
-from ledger.openapi import MAX_BODY
-from ledger.openapi_document import describe
+from api.openapi import describe
+from api.operations import MAX_BODY
+from app.asgi import STATUSES, routes
 from projections.engine.follow import Follower
 from tests.acceptance.conftest import Service, verify_alone
 from tests.support.junk import ODD_TEXTS

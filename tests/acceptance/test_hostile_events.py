@@ -12,9 +12,9 @@ from starlette.testclient import TestClient
 
 from projections.engine.follow import Follower
 from projections.engine.verify import verify
+from simulator import STORIES, Purchase, SimulatedStripe, some_traffic
 from tests.acceptance.conftest import Service, deliver
 from tests.support.junk import JUNK
-from webhooks.simulator import STORIES, Purchase, SimulatedStripe, some_traffic
 
 SAMPLES = [json.loads(event.body) for event in some_traffic("hostile events", 150)]
 EXAMPLES = 300

@@ -13,12 +13,12 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from ledger.app import create_app
+from app.asgi import create_app
 from ledger.postgres.database import Database
 from ledger.settings import Settings
+from simulator import SimulatedStripe, sign
 from tests.support.callers import let_in
 from tests.support.servers import Server
-from webhooks.simulator import SimulatedStripe, sign
 
 SECRET = "whsec_of_the_failover"
 

@@ -23,12 +23,12 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from ledger.access import OPEN
-from ledger.app import STATUSES, routes
+from api.openapi import describe
+from api.operations import surfaces
+from api.permissions import OPEN
+from app.asgi import STATUSES, routes
 from ledger.domain.access import Role
 from ledger.domain.events import Meta
-from ledger.openapi import surfaces
-from ledger.openapi_document import describe
 from ledger.tokens import issue
 from projections.engine.follow import Follower
 from tests.acceptance.conftest import Service, verify_alone

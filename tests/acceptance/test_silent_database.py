@@ -22,19 +22,19 @@ import pytest
 import uvicorn
 from pydantic import SecretStr
 
-from ledger.app import create_app
+from app.asgi import create_app
+from app.health import MEMORY_SECONDS
 from ledger.domain.access import Role
 from ledger.domain.events import Meta
-from ledger.health import MEMORY_SECONDS
 from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.postgres.supervisor import EmbeddedPostgres
 from ledger.settings import Settings
 from ledger.tokens import issue
+from simulator import SimulatedStripe, sign
 from tests.support.proxy import Proxy, before
 from tests.support.servers import Server, short_lived_home
 from tests.support.waiting import wait_for
-from webhooks.simulator import SimulatedStripe, sign
 
 SECRET = "whsec_of_the_silence"
 WRITE, READ = 1.0, 2.0
@@ -267,7 +267,7 @@ def test_a_server_whose_processes_are_frozen_is_answered_for_and_thaws() -> None
                     expect_unavailable(name, answer)
                 assert world.service.call("GET", "/healthz").status == 200
                 told = subprocess.run(
-                    [sys.executable, "-m", "ledger.cli", "status"],
+                    [sys.executable, "-m", "app.cli", "status"],
                     env=os.environ | {"DATABASE_URL": database.admin_conninfo},
                     capture_output=True, check=False, timeout=PATIENT, text=True, cwd=home,
                 )  # fmt: skip

@@ -18,16 +18,16 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 
-from ledger.commands import Desk
+from ledger.command_handler import Desk
 from ledger.domain.events import Line, Meta
 from ledger.domain.order_commands import PlaceOrder
 from ledger.log import Log
 from ledger.postgres.database import Database, open_database
 from ledger.postgres.supervisor import EmbeddedPostgres
 from ledger.settings import Settings
-from tests.ledger.cli.test_serving import free_port
+from simulator import SimulatedStripe, sign
+from tests.app.cli.test_serve import free_port
 from tests.support.servers import short_lived_home
-from webhooks.simulator import SimulatedStripe, sign
 
 SECRET = "whsec_of_the_bad_day"
 JSON = {"Content-Type": "application/json"}
@@ -95,7 +95,7 @@ def wait_for(met: Callable[[], object], seconds: float = 30) -> None:
 def serving(folder: Path, database: Database) -> Generator[Service]:
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "ledger.cli", "serve", "--json"],
+        [sys.executable, "-m", "app.cli", "serve", "--json"],
         cwd=folder,
         env={
             "PATH": os.environ["PATH"],

@@ -9,7 +9,7 @@ from httpx2 import Response
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from ledger.app import create_app
+from app.asgi import create_app
 from ledger.domain.access import Role
 from ledger.domain.events import Meta
 from ledger.log import Log

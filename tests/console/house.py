@@ -12,16 +12,16 @@ from httpx2 import Response
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from ledger.app import create_app
+from app.asgi import create_app
+from app.wiring import make_engine
 from ledger.domain.access import Role
 from ledger.domain.events import Meta
 from ledger.log import Log
-from ledger.service import make_engine
 from ledger.settings import Settings
 from ledger.tokens import issue
 from projections.engine.follow import Follower
+from simulator import SimulatedEvent, sign
 from tests.support.servers import Server
-from webhooks.simulator import SimulatedEvent, sign
 
 SECRET = "whsec_of_the_console"
 URL, HERE = "http://127.0.0.1", ("127.0.0.1", 50_000)

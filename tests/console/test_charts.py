@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from console.charts import Chart, Series, bars, funnel, line, sparkline
-from console.scale import MOST_TICKS, PERCENT, Unit, ticks, unit_of, whole
+from console.units import MOST_TICKS, PERCENT, Unit, ticks, unit_of, whole
 
 GOLDEN = Path(__file__).parent / "golden"
 SVG = "{http://www.w3.org/2000/svg}"

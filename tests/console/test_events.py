@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from ledger.domain.access import Role
+from simulator import SimulatedStripe
 from tests.console.house import House, words
-from webhooks.simulator import SimulatedStripe
 
 LIST = "/console/events"
 

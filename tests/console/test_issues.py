@@ -5,8 +5,8 @@ import re
 import pytest
 
 from ledger.domain.access import Role
+from simulator import SimulatedStripe
 from tests.console.house import House, words
-from webhooks.simulator import SimulatedStripe
 
 LIST = "/console/issues"
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
+from api.operations import operations
 from ledger.domain.access import Role
 from ledger.domain.limits import MAX_CUSTOMER_ID, MAX_EMAIL, MAX_ID, MAX_TEXT
-from ledger.openapi import operations
 from tests.console.house import House
 
 Schema = dict[str, Any]

@@ -7,13 +7,13 @@ from html import unescape
 import pytest
 
 from console.api import Problem
-from console.kinds import KINDS
 from console.lists import Offer, days_asked, offers_in
+from console.record_types import KINDS
 from ledger.domain.access import Role
-from projections.engine.listing import sorts, spans
 from projections.engine.registry import discover
+from projections.queries.listing import sorts, spans
+from simulator import STORIES, Purchase, SimulatedStripe
 from tests.console.house import House, words
-from webhooks.simulator import STORIES, Purchase, SimulatedStripe
 
 LISTINGS = {p.name: p.listing for p in discover() if p.listing}
 LISTS = [kind.path for kind in KINDS.values()] + ["orders", "stock", "issues"]

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from ledger.domain.access import Role
+from simulator import SimulatedStripe
 from tests.console.house import House, hidden, words
-from webhooks.simulator import SimulatedStripe
 
 ADA = {"customer_id": "ada", "email": "ada@example.com"}
 BO = {"customer_id": "bo", "email": "bo@example.com"}

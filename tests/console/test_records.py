@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from console.kinds import KINDS, LINKS
+from console.record_types import KINDS, LINKS
 from console.render import PAGES
 from ledger.domain.access import Role
 from ledger.domain.billing_facts import InvoiceFact, PayoutFact, SubscriptionFact
@@ -18,8 +18,8 @@ from ledger.domain.facts import (
     leaves,
 )
 from projections.engine.registry import discover
+from simulator import STORIES, Purchase, SimulatedStripe
 from tests.console.house import House, words
-from webhooks.simulator import STORIES, Purchase, SimulatedStripe
 
 FACTS = {
     "customer": CustomerFact,

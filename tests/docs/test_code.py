@@ -19,15 +19,15 @@ from projections import refunds
 from projections.engine import positions
 from projections.engine.build import Engine
 from projections.engine.declare import Projection
+from projections.engine.fold import Fold
 from projections.engine.follow import Follower
-from projections.engine.merge import Fold
 from projections.engine.rebuild import rebuild
 from projections.engine.registry import discover
 from projections.engine.verify import verify
 from tests.docs.pages import README, ROOT, fences
 from tests.projections.models import Models, refund
 from tests.support.worlds import World, random_world
-from webhooks.translate import Translator
+from webhooks.translate.translator import Translator
 
 NAME = "refund_reasons"
 HOWTO = ROOT / "docs" / "howto" / "add-a-projection.md"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import typer
 
-from ledger.cli import app
+from app.cli import app
 from tests.docs.pages import PAGES, ROOT, code_lines, name, text
 
 EACH = pytest.mark.parametrize("page", PAGES, ids=name)

@@ -26,7 +26,7 @@ from projections.engine.build import Engine
 from projections.engine.follow import Follower
 from projections.engine.registry import discover
 from tests.webhooks.examples import event
-from webhooks.translate import Translator
+from webhooks.translate.translator import Translator
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CHECKS = {check.name: check for check in catalogue()}

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from kpi.products import best_sellers
+from kpi.best_sellers import best_sellers
 from kpi.windows import Window, parse
 from ledger.domain.events import Line, OrderCanceled, PaymentLinked
 from ledger.domain.facts import DisputeOpened, DisputeWon, RefundFailed

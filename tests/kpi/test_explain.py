@@ -6,11 +6,11 @@ import pytest
 
 from kpi.declare import catalogue, figure
 from kpi.explain import HIDDEN, explain
-from kpi.shapes import Fact
+from kpi.schemas import Fact
 from kpi.windows import Window
 from ledger.domain.facts import RefundFailed
 from ledger.errors import InvalidRequest
-from projections.engine.listing import Page
+from projections.queries.listing import Page
 from tests.kpi.examples import bought, refunded
 from tests.projections.days import day
 from tests.projections.models import Models
@@ -106,7 +106,7 @@ def test_a_cursor_that_is_none_of_ours_is_refused(models: Models, start: str):
 
 
 def test_the_document_says_every_column_of_every_fact_and_no_other(models: Models):
-    """A column that a table of facts gains wants a line in `kpi.shapes.Fact`."""
+    """A column that a table of facts gains wants a line in `kpi.schemas.Fact`."""
     found: set[str] = set()
     with models.dicts() as cursor:
         for each in (each for each in catalogue().values() if not each.parts):

@@ -9,9 +9,9 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
+from app.asgi import create_app
 from kpi.declare import CONTRACT_VERSION, catalogue
 from kpi.snapshots import take
-from ledger.app import create_app
 from ledger.settings import Settings
 from projections.engine.follow import Follower
 from tests.kpi.books import NOON, Books

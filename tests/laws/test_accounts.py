@@ -18,8 +18,8 @@ from projections.engine.declare import AnyTable, Journal, Mirror, Rollup
 from projections.engine.registry import discover
 from tests.laws.test_projections import a_copy
 from tests.support.worlds import World, random_world, worlds
-from webhooks.intake import take_in
-from webhooks.stripe_objects import account_of
+from webhooks.ingest.append import take_in
+from webhooks.translate.objects import account_of
 
 Databases = Callable[[], Database]
 Row = dict[str, Any]

@@ -16,13 +16,13 @@ from projections.engine import positions, tables
 from projections.engine.build import Copy, Engine
 from projections.engine.declare import Listing
 from projections.engine.follow import Follower
-from projections.engine.history import known_at
-from projections.engine.listing import Lister
 from projections.engine.reads import Reads
 from projections.engine.registry import discover
 from projections.engine.tables import PROOF, AnyCursor
+from projections.queries.history import known_at
+from projections.queries.listing import Lister
 from tests.support.worlds import World, worlds
-from webhooks.translate import Translator
+from webhooks.translate.translator import Translator
 
 READER = Translator(mode="test", order_metadata_key="order_id")
 LISTED = [p for p in discover() if p.listing is not None and p.listing.link]

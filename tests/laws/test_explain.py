@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from ledger.log import Log
 from ledger.postgres.database import Database
-from projections.engine.explain import explain
-from projections.engine.history import history
-from projections.engine.listing import Lister
 from projections.engine.reads import Reads
+from projections.queries.explain import explain
+from projections.queries.history import history
+from projections.queries.listing import Lister
 from tests.laws.test_as_of import LISTED, live, some_keys
 from tests.support.worlds import World, worlds
 

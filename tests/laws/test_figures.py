@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from psycopg.rows import dict_row
 
+from kpi.as_of import DictCursor
 from kpi.declare import Figure, Kind, Ratio, Rows, Total, catalogue
 from kpi.evaluate import NO_CURRENCY, Values, evaluate
 from kpi.explain import explain
-from kpi.standing import DictCursor
 from kpi.windows import Window
 from ledger.domain.events import Entry, Recorded
 from ledger.domain.facts import AnyFact, Moment
@@ -25,7 +25,7 @@ from tests.kpi.brute import Brute
 from tests.kpi.plain.said import Said
 from tests.laws.test_daily_money import built
 from tests.support.worlds import World, random_world
-from webhooks.translate import Translator
+from webhooks.translate.translator import Translator
 
 Databases = Callable[[], Database]
 

@@ -22,7 +22,7 @@ from projections.engine.tables import PROOF, AnyCursor
 from tests.kpi.plain.said import Said
 from tests.kpi.plain.subscribers import Version, read_changes, read_versions
 from tests.support.worlds import World, random_world, worlds
-from webhooks.translate import Translator
+from webhooks.translate.translator import Translator
 
 REGISTRY = discover().pick(["mrr_movements"])
 READER = Translator(mode="test", order_metadata_key="order_id")

@@ -30,8 +30,8 @@ from projections.engine.follow import Follower
 from projections.engine.registry import discover
 from projections.engine.tables import LIVE, AnyCursor, trusted
 from tests.support.worlds import World, random_world, worlds
-from webhooks.intake import take_in
-from webhooks.translate import Translator
+from webhooks.ingest.append import take_in
+from webhooks.translate.translator import Translator
 
 Databases = Callable[[], Database]
 Json = dict[str, Any]

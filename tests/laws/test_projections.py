@@ -21,7 +21,7 @@ from projections.engine.registry import discover
 from projections.engine.tables import PROOF
 from tests.ledger.test_golden import GOLDEN, stored
 from tests.support.worlds import World, worlds
-from webhooks.translate import Translator
+from webhooks.translate.translator import Translator
 
 REGISTRY = discover()
 READER = Translator(mode="test", order_metadata_key="order_id")

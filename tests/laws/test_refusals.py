@@ -8,8 +8,8 @@ from random import Random
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from ledger.batch import Command
-from ledger.commands import Desk
+from ledger.command_handler import Desk
+from ledger.decisions import Command
 from ledger.domain.events import Line, Meta
 from ledger.domain.order_commands import (
     CancelOrder,

@@ -7,10 +7,10 @@ from random import Random
 from hypothesis import given
 from psycopg.rows import dict_row
 
+from kpi.as_of import replayed
 from kpi.declare import Unit
 from kpi.report import Report, report
 from kpi.snapshots import prove, take
-from kpi.standing import replayed
 from kpi.windows import Window
 from ledger.log import Log
 from ledger.postgres.database import Database

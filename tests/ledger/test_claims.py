@@ -9,7 +9,7 @@ from threading import Barrier
 
 import pytest
 
-from ledger.commands import Desk
+from ledger.command_handler import Desk
 from ledger.domain.events import Line, Meta, PaymentClaimed, PaymentLinked, PaymentReleased
 from ledger.domain.order_commands import (
     KnownPayment,

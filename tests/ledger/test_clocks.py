@@ -11,12 +11,13 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from kpi import keeping
-from kpi.checks.rounds import Rounds
+from api.endpoints import orders
+from app.asgi import create_app
+from kpi import jobs
 from kpi.checks.run import RUNS
-from kpi.keeping import Keeper
-from ledger import clocks, http, log, sessions
-from ledger.app import create_app
+from kpi.jobs import Keeper
+from kpi.rounds import Rounds
+from ledger import clocks, log, sessions
 from ledger.clocks import Clocks, Lag, Unchanged
 from ledger.domain.access import Role
 from ledger.domain.events import Meta
@@ -53,7 +54,7 @@ class Watches:
             def now(cls, tz: Any = None) -> datetime:
                 return datetime.now(tz) + by
 
-        for module in (clocks, http, sessions):
+        for module in (clocks, orders, sessions):
             self._monkeypatch.setattr(module, "datetime", Wrong)
 
     def set_theirs(self, by: timedelta) -> None:
@@ -62,7 +63,7 @@ class Watches:
         for module, names in (
             (log, ("STATE",)),
             (sessions, ("BEGIN", "FIND")),
-            (keeping, ("NEEDS_SNAPSHOT", "NEEDS_PROOF")),
+            (jobs, ("NEEDS_SNAPSHOT", "NEEDS_PROOF")),
         ):
             for name in names:
                 right = getattr(module, name)
@@ -174,7 +175,7 @@ def test_a_database_whose_clock_was_set_leaves_us_ready_until_something_waits(
 
     By one that was put back they are of the future, and nobody would ever have waited.
     """
-    monkeypatch.setattr("ledger.health.MEMORY_SECONDS", 0.0)
+    monkeypatch.setattr("app.health.MEMORY_SECONDS", 0.0)
     with JudgedClient(create_app(settings, database), base_url="http://127.0.0.1") as client:
         let_in(client)
         mug = {"name": "Blue mug", "prices": {"gbp": 1250}}

@@ -11,7 +11,7 @@ from eventsourcing.persistence import StoredEvent
 
 from ledger.domain.events import CATALOGUE, Entry, Recorded
 from ledger.log import LedgerMapper
-from webhooks.translate import Translator
+from webhooks.translate.translator import Translator
 
 LINES = (Path(__file__).parent / "golden" / "stored_events.jsonl").read_bytes().splitlines()
 MAPPER = LedgerMapper(None)  # pyright: ignore[reportArgumentType] - it needs no transcoder

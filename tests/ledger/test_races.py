@@ -12,13 +12,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from ledger import races
-from ledger.combiner import Combiner
-from ledger.commands import Desk
+from ledger.command_handler import Desk
+from ledger.disclosures import Witness
 from ledger.domain.events import Entry, Line, Meta, StripeEventReceived
 from ledger.domain.order_commands import PlaceOrder
 from ledger.domain.stock import ListProduct, ReceiveStock
 from ledger.errors import Conflict, Unstorable
-from ledger.evidence import Witness
+from ledger.group_commit import Combiner
 from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.races import until_fastest
@@ -128,8 +128,8 @@ def test_evidence_that_cannot_be_stored_spares_the_evidence_beside_it(log: Gated
 
 
 def test_a_webhook_that_cannot_be_stored_spares_those_beside_it(log: GatedLog) -> None:
-    from ledger.combiner import sparing
-    from webhooks.intake import Taken, take_in
+    from ledger.group_commit import sparing
+    from webhooks.ingest.append import Taken, take_in
 
     log.open.set()
     events = [

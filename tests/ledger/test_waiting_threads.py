@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from ledger.access import Surface
+from api.operations import WAITING_THREADS, Shape, operation
+from api.permissions import Surface
 from ledger.errors import NotCaughtUp, StoreUnavailable
-from ledger.openapi import WAITING_THREADS, Shape, operation
 
 CALLERS = 100
 until_caught_up = threading.Event()

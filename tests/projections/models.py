@@ -20,10 +20,10 @@ from ledger.domain.facts import (
     order_key,
 )
 from projections.engine.build import Copy
-from projections.engine.merge import Fold
+from projections.engine.fold import Fold
 from projections.engine.registry import discover
 from projections.engine.tables import PROOF
-from webhooks.translate import Translator
+from webhooks.translate.translator import Translator
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -3,8 +3,8 @@
 from ledger.domain.billing_facts import CouponFact, InvoiceOpen, InvoicePaymentFact
 from ledger.domain.events import PaymentLinked, StockReserved
 from ledger.domain.facts import CheckoutPaid, RefundSucceeded, StripeEventRecorded
-from projections.engine.history import positions
-from projections.engine.listing import Positions
+from projections.queries.history import positions
+from projections.queries.listing import Positions
 from tests.projections.billing import discount, subscription, terms
 from tests.projections.models import NOON, Models, charge, order, refund
 

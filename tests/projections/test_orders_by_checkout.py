@@ -31,9 +31,9 @@ from ledger.domain.facts import (
     RefundSucceeded,
 )
 from ledger.domain.order_commands import OrderMoney
-from projections.engine.history import positions
 from projections.engine.tables import trusted
 from projections.orders import MONEY as MONEY_OF
+from projections.queries.history import positions
 from tests.projections.models import NOON, Models, at, charge, order, refund
 
 MONEY = ("received_minor", "waived_minor", "outstanding_minor")

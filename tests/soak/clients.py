@@ -14,9 +14,9 @@ from threading import Event, Lock, Thread
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
+from simulator import SimulatedStripe, sign
+from simulator.traffic import traffic
 from tests.soak.services import SECRET, World
-from webhooks.simulator import SimulatedStripe, sign
-from webhooks.simulator.traffic import traffic
 
 PATIENCE_SECONDS: Final = 20
 """Longer than any deadline of the service; what lasts longer is sent again as well."""

@@ -29,7 +29,7 @@ SECRET = "whsec_soak"
 START_SECONDS = 120
 STOP_SECONDS = 60
 VERIFY_SECONDS = 3600
-CLI = (sys.executable, "-m", "ledger.cli")
+CLI = (sys.executable, "-m", "app.cli")
 
 
 def free_port() -> int:

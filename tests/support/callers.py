@@ -4,8 +4,8 @@ from typing import Final
 
 from starlette.testclient import TestClient
 
+from api.auth import Guard
 from ledger.domain.access import Role, Token
-from ledger.guard import Guard
 from ledger.tokens import ID_LENGTH, digest, new_token
 
 NAME: Final = "Ada"

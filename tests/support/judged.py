@@ -9,9 +9,9 @@ import jsonschema_rs
 from httpx2 import Response
 from starlette.testclient import TestClient
 
-from ledger.app import STATUSES, routes
-from ledger.openapi import operations
-from ledger.openapi_document import describe
+from api.openapi import describe
+from api.operations import operations
+from app.asgi import STATUSES, routes
 
 DOCUMENT = describe(routes, "Ledger", "0", STATUSES)
 EVERYWHERE = {400, 404, 405, 421, 500}

@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from tests.support.shop import PRICES, Order
-from tests.support.town import Town
-from webhooks.simulator import (
+from simulator import (
     CHECKOUT_STORIES,
     STORIES,
     SUBSCRIBER_STORIES,
     Events,
     Purchase,
 )
+from tests.support.shop import PRICES, Order
+from tests.support.town import Town
 
 PAYING = ("paid_by_card", "paid_at_the_third_try", "captured", "paid_by_debit")
 

@@ -17,7 +17,7 @@ from ledger.postgres.migrate import migrate
 from ledger.postgres.supervisor import EmbeddedPostgres
 from projections.engine import positions
 from projections.engine.registry import discover
-from webhooks.translate import Translator
+from webhooks.translate.translator import Translator
 
 _OLDEST_SUPPORTED = 15
 

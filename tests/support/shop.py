@@ -36,8 +36,8 @@ from ledger.domain.events import (
     StripeEventReceived,
     lines_by_id,
 )
+from simulator import SimulatedEvent, sign
 from webhooks.recheck import fingerprint
-from webhooks.simulator import SimulatedEvent, sign
 
 SECRET = "whsec_of_the_worlds"
 RESERVED_SECONDS = 1800

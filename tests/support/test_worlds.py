@@ -28,10 +28,10 @@ from ledger.domain.events import (
     StockSold,
     StripeEventReceived,
 )
+from simulator import API_VERSIONS, CHECKOUT_STORIES, STORIES, SUBSCRIBER_STORIES
 from tests.support.lives import LIVES
 from tests.support.shop import SECRET
 from tests.support.worlds import ALWAYS, World, is_stripes, random_world, worlds
-from webhooks.simulator import API_VERSIONS, CHECKOUT_STORIES, STORIES, SUBSCRIBER_STORIES
 
 SEEDS = range(20)
 

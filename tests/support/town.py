@@ -5,8 +5,7 @@ from random import Random
 
 import msgspec
 
-from tests.support.shop import Shop
-from webhooks.simulator import (
+from simulator import (
     API_VERSIONS,
     CHECKOUT_STORIES,
     STORIES,
@@ -16,6 +15,7 @@ from webhooks.simulator import (
     SimulatedStripe,
     Story,
 )
+from tests.support.shop import Shop
 
 _ALL = STORIES | CHECKOUT_STORIES
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ledger.domain.events import Meta, Recorded, StripeEventReceived
 from ledger.domain.facts import AnyFact, Moment, StripeEventRecorded
-from webhooks.translate import Translator
+from webhooks.translate.translator import Translator
 
 Json = dict[str, Any]
 

@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 from structlog.testing import capture_logs
 
-from ledger.allowance import Allowances
+from api.rate_limit import Allowances
 from ledger.domain.events import StripeEventReceived
 from ledger.domain.facts import StripeEventRecorded
 from ledger.errors import (
@@ -34,13 +34,13 @@ from ledger.errors import (
 )
 from ledger.log import Log
 from ledger.postgres.database import Database
+from simulator import sign
 from tests.support.servers import Server
-from tests.webhooks.test_stripe_objects import THIN
+from tests.webhooks.translate.test_objects import THIN
 from webhooks.http import MAX_BODY_BYTES, routes
-from webhooks.receive import Receiver
-from webhooks.signature import verify_signature
-from webhooks.simulator import sign
-from webhooks.translate import Translator
+from webhooks.ingest.receive import Receiver
+from webhooks.ingest.signature import verify_signature
+from webhooks.translate.translator import Translator
 
 SECRET, OLD_SECRET = "whsec_new", "whsec_old"
 STATUS = {

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from ledger.domain.events import StripeEventReceived
 from ledger.domain.signatures import Recheck
+from simulator import sign
 from webhooks.recheck import Rechecker, fingerprint
-from webhooks.simulator import sign
 
 OLD, NEW, FOREIGN = "whsec_old", "whsec_new", "whsec_foreign"
 BODY = (

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 
 from ledger.errors import BadSignature, EndpointOff, LedgerError, PayloadTooLarge
 from webhooks import rejections
+from webhooks.ingest.signature import verify_signature
 from webhooks.rejections import Rejections
-from webhooks.signature import verify_signature
 
 MINUTE = 0.05
 NOW = datetime.fromtimestamp(1_700_000_000, UTC)

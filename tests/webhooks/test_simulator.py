@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import stripe as stripe_library
 
-from webhooks.simulator import (
+from simulator import (
     API_VERSIONS,
     CHECKOUT_STORIES,
     STORIES,

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from webhooks.simulator import (
+from simulator import (
     API_VERSIONS,
     SUBSCRIBER_STORIES,
     Events,

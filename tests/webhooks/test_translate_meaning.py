@@ -39,7 +39,7 @@ from tests.webhooks.examples import (
     translated,
     waiting,
 )
-from webhooks.translate import Translator
+from webhooks.translate.translator import Translator
 
 MADE_AT = datetime.fromtimestamp(MADE, UTC)
 TOLD_AT = datetime.fromtimestamp(TOLD, UTC)

@@ -36,8 +36,8 @@ from tests.webhooks.examples import (
     transaction,
     translated,
 )
-from webhooks.stripe_objects import StripeObject
-from webhooks.translate import READINGS
+from webhooks.translate.objects import StripeObject
+from webhooks.translate.translator import READINGS
 
 WORD = "levitating"
 

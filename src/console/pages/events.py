@@ -15,9 +15,9 @@ from starlette.responses import RedirectResponse, Response
 
 from console.api import Problem, part
 from console.lists import listed
+from console.page import SEE_OTHER, Visit, view
 from console.pages.records import history
 from console.render import PAGES
-from console.visit import SEE_OTHER, Visit, view
 
 LIST: Final = "/console/events"
 TEXTS: Final = ("object", "actor", "role", "kind", "topic", "stream", "outcome", "text")

@@ -11,9 +11,9 @@ from starlette.responses import Response
 from console.api import Problem, part
 from console.handed import Handed
 from console.lists import Listed, listed
+from console.page import Visit, view
 from console.pages.orders import STATES
-from console.period import LENGTHS, window_of
-from console.visit import Visit, view
+from console.window import LENGTHS, window_of
 from console.wording import in_words
 
 LOG_FILTERS: Final = ("name", "actor", "sha256")

@@ -10,9 +10,9 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from console.api import Problem, part
-from console.course import Days, Definition, chart, uncounted
-from console.period import DECISIVE, currency_of, or_refusal, window_of
-from console.visit import Visit, view
+from console.figure_charts import Days, Definition, chart, uncounted
+from console.page import Visit, view
+from console.window import DECISIVE, currency_of, or_refusal, window_of
 
 WIDE: Final = 960
 LINKED: Final = {

@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from console.attention import attention
 from console.charts import funnel
-from console.course import Days, Definition, chart, spark, uncounted
-from console.period import DECISIVE, currency_of, or_refusal, window_of
-from console.visit import Visit, view
+from console.figure_charts import Days, Definition, chart, spark, uncounted
+from console.page import Visit, view
+from console.window import DECISIVE, currency_of, or_refusal, window_of
 
 TILES: Final = (
     "revenue",

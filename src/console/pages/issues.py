@@ -11,10 +11,10 @@ from starlette.responses import Response
 
 from console.api import Problem, new_key, part
 from console.forms import IN_PLACE, Refusal, refused
-from console.kinds import LINKS
 from console.lists import Listed, listed
+from console.page import Visit, done, view
 from console.pages.records import history
-from console.visit import Visit, done, view
+from console.record_types import LINKS
 
 LIST: Final = "/console/issues"
 SEVERITIES: Final = ("high", "medium", "low")

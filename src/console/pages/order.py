@@ -13,8 +13,8 @@ from starlette.responses import Response
 from console.api import Problem, new_key, part
 from console.forms import IN_PLACE, Refusal, refused
 from console.order_actions import ACTIONS, UNITS, Action, left_to_refund
+from console.page import Visit, done, view
 from console.pages.records import timeline as events_of
-from console.visit import Visit, done, view
 
 SHOWN_EVENTS: Final = 200
 UNLINK: Final = "unlink"

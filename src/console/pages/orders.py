@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 from starlette.responses import RedirectResponse, Response
 
 from console.api import Problem, part
-from console.kinds import KINDS
 from console.lists import listed
-from console.visit import SEE_OTHER, Visit, view
+from console.page import SEE_OTHER, Visit, view
+from console.record_types import KINDS
 
 LIST: Final = "/console/orders"
 STATES: Final = {

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from console.api import Problem, part
 from console.forms import IN_PLACE, Refusal, refused
-from console.visit import SEE_OTHER, Visit, view
+from console.page import SEE_OTHER, Visit, view
 
 LIST: Final = "/console/projections"
 CHOSEN: Final = "only."

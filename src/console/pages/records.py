@@ -12,9 +12,9 @@ from starlette.routing import Route
 
 from console.api import Problem, new_key, part
 from console.forms import IN_PLACE, Refusal, refused
-from console.kinds import KINDS, LINKS, Kind, Related
 from console.lists import Listed, Offer, listed
-from console.visit import Visit, done, view
+from console.page import Visit, done, view
+from console.record_types import KINDS, LINKS, Kind, Related
 
 PAGE_OF_EVENTS: Final = 50
 

@@ -12,8 +12,8 @@ from starlette.responses import RedirectResponse, Response
 from console.api import Problem, new_key, part
 from console.forms import IN_PLACE, Refusal, number, prices, refused
 from console.lists import listed
+from console.page import SEE_OTHER, Visit, done, view
 from console.pages.records import timeline
-from console.visit import SEE_OTHER, Visit, done, view
 from ledger.domain.money import format_money
 
 LIST: Final = "/console/stock"

@@ -10,10 +10,13 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.routing import Route
 
+from api.endpoints.orders import execute
+from api.operations import Shape, operation
+from api.permissions import Surface, meta_of
+from api.schemas import Text
 from kpi.checks.ask import Limits
 from kpi.checks.declare import Check, catalogue
 from kpi.checks.run import Outcome, run_checks
-from ledger.access import Surface, meta_of
 from ledger.domain.events import Severity
 from ledger.domain.issue import ReopenIssue, ResolveIssue
 from ledger.errors import (
@@ -26,13 +29,10 @@ from ledger.errors import (
     StoreUnavailable,
     UnknownIssue,
 )
-from ledger.http import execute
-from ledger.openapi import Shape, operation
-from ledger.shapes import Text
 from projections.engine.build import Engine
 from projections.engine.reads import Reads
-from projections.engine.shapes import READ, One, reads_of
 from projections.issues import projection as issues
+from projections.queries.schemas import READ, One, reads_of
 
 _DECIDE: Final[tuple[type[LedgerError], ...]] = (
     InvalidCommand,

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from kpi.checks.ask import DEFAULT, Answer, Asking, CheckCrashed, Limits, asking
 from kpi.checks.declare import Check, catalogue
 from ledger import waits
-from ledger.batch import Stream
+from ledger.decisions import Stream
 from ledger.domain import issue
 from ledger.domain.events import ChecksRan, Entry, Finding, Meta
 from ledger.domain.issue import ClearIssue, Issue, IssueCommand, ReportIssue

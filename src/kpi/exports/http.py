@@ -14,20 +14,20 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
+from api.operations import Handler, Shape, operation
+from api.permissions import Surface, meta_of
 from kpi.declare import CONTRACT_VERSION
 from kpi.exports.declare import Export, exports
 from kpi.exports.formats import Format
 from kpi.exports.manifest import ColumnAnswer, Manifest, manifest
 from kpi.exports.transfer import Asked, Transfer, begin
 from kpi.http import window_of
-from kpi.shapes import Currency, WindowQuery
-from ledger.access import Surface, meta_of
+from kpi.schemas import Currency, WindowQuery
+from ledger.disclosures import Witness
 from ledger.errors import InvalidWindow, NotFound, StoreUnavailable
-from ledger.evidence import Witness
 from ledger.log import Log
-from ledger.openapi import Handler, Shape, operation
 from projections.engine.reads import Reads
-from projections.engine.shapes import READ, Filter, Reason
+from projections.queries.schemas import READ, Filter, Reason
 
 EXPORT_SECONDS: Final = 90.0
 """How long a caller waits for the first bytes of an export."""

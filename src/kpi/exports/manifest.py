@@ -8,13 +8,13 @@ from typing import Final
 
 from pydantic import Field
 
+from api.operations import Shape
 from kpi.exports.declare import Export, export
 from kpi.exports.formats import Format
 from kpi.exports.transfer import file_name
 from ledger.domain.events import ExportMade, Recorded
 from ledger.errors import NotFound
 from ledger.log import Log
-from ledger.openapi import Shape
 
 ENDING: Final = ".manifest.json"
 _ID: Final = re.compile(r"[0-9a-f]{32}")

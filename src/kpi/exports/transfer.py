@@ -9,19 +9,19 @@ from threading import Event
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from kpi.as_of import Standing, standing_of
 from kpi.declare import CONTRACT_VERSION
 from kpi.evaluate import currencies
 from kpi.exports.declare import Blocks, Export, Selection
 from kpi.exports.formats import Format, Writer, writer
-from kpi.standing import Standing, standing_of
 from kpi.windows import Window
 from ledger import waits
+from ledger.disclosures import Witness
 from ledger.domain.events import ExportMade, Meta
 from ledger.errors import InvalidRequest
-from ledger.evidence import Witness
-from projections.engine.listing import CURRENCY, Lister, refusing_bad_values, unknown_word
 from projections.engine.reads import Reads
 from projections.engine.tables import AnyCursor
+from projections.queries.listing import CURRENCY, Lister, refusing_bad_values, unknown_word
 
 
 class Asked(NamedTuple):

@@ -2,7 +2,7 @@
 
 The shop's own stored events (`ledger.domain.events`) are facts as they are.
 What a payment provider reports becomes one of the facts below, made by a translator
-(`webhooks.translate`) when the log is read; nothing of it is stored.
+(`webhooks.translate.translator`) when the log is read; nothing of it is stored.
 
 A provider's fact is an object and the state it was reported in. Its class says the state
 (`RefundSucceeded`), its base says the object (`RefundFact`); a handler may take either. Those of

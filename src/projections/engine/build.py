@@ -20,7 +20,7 @@ from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import tables
 from projections.engine.flush import flush, load, stage, tidy
-from projections.engine.merge import Fold
+from projections.engine.fold import Fold
 from projections.engine.registry import Registry
 from projections.engine.tables import AnyCursor
 
@@ -30,7 +30,7 @@ TIDY_FLUSHES = 100
 
 
 class Reader(Protocol):
-    """How stored events are read as facts; the roof hands in `webhooks.translate.Translator`."""
+    """How stored events are read as facts: in the application by `webhooks.translate`."""
 
     @property
     def fingerprint(self) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from ledger.access import Surface
+from api.permissions import Surface
 from ledger.domain.facts import AnyFact, Moment, leaves
 from projections.engine.row import Part, inferred
 from projections.engine.row import Row as Shown

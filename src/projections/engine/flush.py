@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Composable, Composed, Identifier
 from ledger import waits
 from ledger.errors import Stopped
 from projections.engine.declare import AnyTable, Derived, Journal, Mirror, Rollup
-from projections.engine.merge import Fold, ProjectionFailed
+from projections.engine.fold import Fold, ProjectionFailed
 from projections.engine.tables import AnyCursor, names, trusted
 
 

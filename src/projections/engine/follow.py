@@ -16,10 +16,10 @@ from ledger import waits
 from ledger.domain.events import Recorded
 from ledger.errors import NotCaughtUp, ProjectionStopped, StoreUnavailable
 from ledger.log import CHANNEL
-from ledger.postgres.leases import limit_silence
+from ledger.postgres.leadership import limit_silence
 from projections.engine import positions
 from projections.engine.build import Copy, Engine
-from projections.engine.merge import ProjectionFailed
+from projections.engine.fold import ProjectionFailed
 from projections.engine.positions import Standing
 from projections.engine.tables import LIVE, AnyCursor
 

@@ -16,8 +16,8 @@ from ledger.postgres.database import UNLIMITED
 from projections.engine import positions, tables
 from projections.engine.build import Copy, Engine, stretches
 from projections.engine.digest import TableDifference, compare, digests
+from projections.engine.fold import ProjectionFailed
 from projections.engine.log_check import LogReport, check
-from projections.engine.merge import ProjectionFailed
 from projections.engine.positions import Standing
 from projections.engine.rebuild import Progress, build, silent, workshop
 from projections.engine.registry import Registry

@@ -12,21 +12,21 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from ledger.demo.door import Door
-from ledger.demo.moving import move_in
-from ledger.demo.past import Past
-from ledger.demo.play import Item, play
-from ledger.demo.script import Script
+from app.demo.client import Door
+from app.demo.history import Past
+from app.demo.history_import import move_in
+from app.demo.runner import Item, play
+from app.demo.script import Script
+from app.wiring import make_engine
 from ledger.domain.access import Role
 from ledger.domain.events import Meta
 from ledger.log import Log
 from ledger.postgres.database import Database
-from ledger.service import make_engine
 from ledger.settings import Settings
 from ledger.tokens import issue
+from simulator import SimulatedStripe
 from tests.support.servers import Server, short_lived_home
 from tests.support.waiting import wait_for
-from webhooks.simulator import SimulatedStripe
 
 HOST: Final = "127.0.0.1"
 SECRET: Final = "whsec_of_the_browser"
@@ -133,7 +133,7 @@ def _serving(database: Database) -> Generator[Door]:
     port = _free_port()
     with short_lived_home() as home:
         child = subprocess.Popen(
-            [sys.executable, "-m", "ledger.cli", "serve", "--with-parent"],
+            [sys.executable, "-m", "app.cli", "serve", "--with-parent"],
             cwd=home,
             env={
                 "PATH": os.environ["PATH"],

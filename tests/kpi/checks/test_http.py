@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from ledger.app import create_app
+from app.asgi import create_app
 from ledger.domain.events import IssueResolved
 from ledger.settings import Settings
 from projections.engine import positions

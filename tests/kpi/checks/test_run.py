@@ -9,7 +9,7 @@ import pytest
 
 from kpi.checks import ask, run
 from kpi.checks.run import RUNS, run_checks
-from ledger.commands import Desk
+from ledger.command_handler import Desk
 from ledger.domain.events import ChecksRan, IssueOpened, Meta
 from ledger.domain.issue import ReopenIssue, ResolveIssue
 from ledger.errors import InvalidCommand, StoreUnavailable

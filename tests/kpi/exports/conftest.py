@@ -6,8 +6,8 @@ from contextlib import closing
 import pytest
 
 from kpi.exports.transfer import Asked, begin
+from ledger.disclosures import Witness
 from ledger.domain.events import ExportMade, Meta, Recorded
-from ledger.evidence import Witness
 from projections.engine.reads import Reads
 from tests.kpi.books import Books
 

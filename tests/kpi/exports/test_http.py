@@ -17,13 +17,13 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 import kpi.exports.http
+from app.asgi import create_app
 from kpi.declare import CONTRACT_VERSION
 from kpi.exports.declare import exports
-from ledger.app import create_app
+from ledger.disclosures import Witness
 from ledger.domain.access import Role
 from ledger.domain.events import ExportMade, Meta, Recorded
 from ledger.errors import StoreUnavailable
-from ledger.evidence import Witness
 from ledger.settings import Settings
 from ledger.tokens import issue
 from tests.kpi.books import Books

@@ -13,9 +13,9 @@ from kpi.declare import CONTRACT_VERSION
 from kpi.exports.formats import Format
 from kpi.exports.manifest import manifest
 from kpi.exports.transfer import Transfer, begin
+from ledger.disclosures import Witness
 from ledger.domain.events import ExportMade, Meta, Recorded
 from ledger.errors import InvalidRequest, NotFound, ProjectionStopped, StoreUnavailable
-from ledger.evidence import Witness
 from projections.engine import positions
 from projections.engine.reads import Reads
 from tests.kpi.books import Books

@@ -4,9 +4,9 @@ from typing import get_args
 
 import pytest
 
+from app.cli.docs.order_states import attempts, name_of, page
 from ledger.domain.order import NoOrder, Order
 from ledger.domain.order_commands import OrderCommand
-from ledger.state_machine import attempts, name_of, page
 
 TRIED = attempts()
 OUTCOMES = {

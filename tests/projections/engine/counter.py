@@ -11,6 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.testclient import TestClient
 
+from api.auth import Guard
+from api.operations import problem
+from app.wiring import known_words
+from ledger.disclosures import Witness
 from ledger.domain.events import Entry
 from ledger.errors import (
     Ambiguous,
@@ -21,24 +25,20 @@ from ledger.errors import (
     NotFound,
     ProjectionStopped,
 )
-from ledger.evidence import Witness
-from ledger.guard import Guard
 from ledger.log import Log
-from ledger.openapi import problem
 from ledger.postgres.database import Database
-from ledger.service import known_words
 from projections.engine import positions
 from projections.engine.build import Engine
 from projections.engine.follow import Follower
-from projections.engine.http import routes
 from projections.engine.reads import Reads
 from projections.engine.registry import discover
+from projections.queries.http import routes
+from simulator import STORIES, Purchase, SimulatedStripe
 from tests.support.callers import let_in
 from tests.support.judged import JudgedClient
 from tests.support.shop import SECRET, Order, Shop
-from webhooks.signature import is_signed
-from webhooks.simulator import STORIES, Purchase, SimulatedStripe
-from webhooks.translate import Translator
+from webhooks.ingest.signature import is_signed
+from webhooks.translate.translator import Translator
 
 STATUSES: dict[type[LedgerError], int] = {
     NotFound: 404,

@@ -12,16 +12,16 @@ from kpi.exports.declare import exports
 from kpi.exports.formats import Format
 from kpi.exports.transfer import Asked, begin
 from kpi.windows import Window
+from ledger.disclosures import Witness
 from ledger.domain.events import Meta, StripeEventReceived
 from ledger.errors import InvalidRequest
-from ledger.evidence import Witness
 from ledger.log import Entry
-from projections.engine.audit_log import FILTERS
 from projections.engine.follow import Follower
 from projections.engine.reads import Reads
 from projections.engine.registry import discover
 from projections.engine.row import words_of
 from projections.exports import ExportRecord
+from projections.queries.audit_search import FILTERS
 from tests.projections.engine.counter import Counter, opened
 from tests.projections.models import NOON
 from tests.support.servers import Server

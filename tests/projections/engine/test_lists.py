@@ -12,9 +12,9 @@ from psycopg.sql import SQL, Identifier
 from ledger.postgres.database import Database
 from projections.engine.declare import Listing
 from projections.engine.follow import Follower
-from projections.engine.listing import DESCENDING, Asked, Lister, Span, sorts
 from projections.engine.registry import discover
 from projections.engine.row import sql_type, times
+from projections.queries.listing import DESCENDING, Asked, Lister, Span, sorts
 from tests.projections.engine.counter import Counter, opened
 from tests.support.servers import Server
 from tests.support.worlds import random_world

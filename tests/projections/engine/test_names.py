@@ -10,7 +10,7 @@ from projections.engine.follow import Follower
 from tests.projections.engine.counter import Counter
 from tests.projections.models import NOON
 from tests.webhooks.examples import charge, event, intent, refund
-from webhooks.intake import take_in
+from webhooks.ingest.append import take_in
 
 PATHS = ("", "/history", "/explain", "/history?changes=true")
 

@@ -19,8 +19,8 @@ from projections.engine.follow import Follower
 from projections.engine.rebuild import rebuild
 from projections.engine.registry import discover
 from projections.engine.verify import verify
-from webhooks.simulator import some_traffic
-from webhooks.translate import Translator
+from simulator import some_traffic
+from webhooks.translate.translator import Translator
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -22,7 +22,7 @@ from projections.engine.tables import LIVE
 from projections.engine.verify import verify
 from tests.projections.engine.test_follow import following, rows
 from tests.projections.engine.toys import POISON, delivery
-from webhooks.translate import Translator
+from webhooks.translate.translator import Translator
 
 
 def live(engine: Engine) -> dict[str, str]:

@@ -24,7 +24,7 @@ from tests.support.servers import Server
 from tests.support.shop import SECRET
 from tests.support.worlds import random_world
 from webhooks.recheck import Rechecker
-from webhooks.translate import Translator
+from webhooks.translate.translator import Translator
 
 EVENTS = 2_000
 EVENT: LiteralString = "update ledger.stored_events set {} where notification_id = %(at)s"

@@ -1,0 +1,216 @@
+"""The guard: finds out who calls, and lets nobody do what is not his to do.
+
+It stands before every operation that is not open to all (`api.operations`).
+"""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from ipaddress import IPv6Address
+from typing import Final, NoReturn
+from uuid import uuid4
+
+from prometheus_client import Counter
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from api.permissions import (
+    MATRIX,
+    OPEN,
+    Identity,
+    Permission,
+    Surface,
+    identity_of,
+    meta_of,
+    permission,
+)
+from api.rate_limit import Allowances
+from ledger.domain.access import Token
+from ledger.domain.events import AccessRefused, Entry
+from ledger.errors import Forbidden, TooManyRejected, Unauthorized
+from ledger.log import Log
+from ledger.tokens import Issued, digest
+from ledger.waits import for_all
+
+REFRESH_SECONDS: Final = 0.5
+"""How old what is known of the tokens may be: a revoked one is refused within a second."""
+
+SESSION: Final = "ledger.session"
+"""Where the console, within this process, says in a call's scope which token signed in.
+
+Nothing that comes over the network can set it. None is a caller who did not sign in.
+"""
+
+UNKNOWN: Final = (
+    "This is no access token that was issued here. `ledger token issue` makes one, in a terminal of"
+    " this ledger."
+)
+MAX_PATH: Final = 200
+CAUSES: Final = (
+    "missing",
+    "malformed",
+    "unknown",
+    "expired",
+    "revoked",
+    "role",
+    "foreign",
+    "absent",
+)
+
+REFUSED = Counter("ledger_access_refused", "Calls without the right to what they asked.", ["cause"])
+for _cause in CAUSES:
+    REFUSED.labels(_cause)
+
+
+class Guard:
+    """Knows the tokens, and how often who was turned away; found at `request.state.guard`.
+
+    Attempts with a known token are told in the log, the first ones of many. `answered` limits, by
+    address and by token, how often a refusal is explained; `told` how often it is put on record.
+    """
+
+    def __init__(self, log: Log, *, analysts_see_orders: bool = False) -> None:
+        self.issued = Issued(log)
+        self.answered = Allowances("100 per 100 seconds")
+        self.told = Allowances("10 per 10 minutes")
+        self._log = log
+        self._analysts_see_orders = analysts_see_orders
+        self._reading: asyncio.Future[None] | None = None
+
+    async def authorize(self, request: Request, surface: Surface) -> None:
+        """Let a call pass, with who calls in `request.state.identity`.
+
+        Raises `Unauthorized`, `Forbidden`, `TooManyRejected` or `StoreUnavailable`.
+        """
+        token = await self._token(request)
+        request.state.identity = identity = _holder(token)
+        if cause := token.invalid_because(self._log.clocks.earlier()):
+            await run_in_threadpool(self.refuse, request, surface, cause)
+            raise Unauthorized(f"This access token is {cause}; `ledger token issue` makes another.")
+        if not self.permits(identity, surface):
+            await run_in_threadpool(self.refuse, request, surface, "role")
+            raise Forbidden(f"The role {identity.role} may not: {MATRIX[surface].about}.")
+
+    def permits(self, identity: Identity, surface: Surface) -> bool:
+        """Whether the caller may do this at all, be it only with what is his own."""
+        given = permission(surface, identity.role, analysts_see_orders=self._analysts_see_orders)
+        return given is not Permission.NO
+
+    def refuse(self, request: Request, surface: Surface, cause: str) -> None:
+        """Count a refused attempt of a known token, and put it on record unless there are many.
+
+        Raises `TooManyRejected` where the token was refused too often to be told why again.
+        """
+        REFUSED.labels(cause).inc()
+        actor = identity_of(request).actor
+        if self.told.take(actor):
+            self._record(request, surface, cause)
+        self._answer(actor)
+
+    def _record(self, request: Request, surface: Surface, cause: str) -> None:
+        meta = meta_of(request)
+        event = AccessRefused(
+            token_id=meta.actor.removeprefix("token/"),
+            surface=surface.value,
+            cause=cause,
+            method=request.method,
+            path="".join(filter(str.isprintable, request.url.path))[:MAX_PATH],
+        )
+        stream = f"access/refused-{uuid4().hex}"
+        self._log.append([Entry(stream, 1, event, datetime.now(UTC), meta)])
+
+    async def _token(self, request: Request) -> Token:
+        """The token of a call, valid or not: where a call comes from gives no right."""
+        await self._read_since(time.monotonic() - REFRESH_SECONDS)
+        if (token_id := request.scope.get(SESSION)) is not None:
+            return self.issued.by_id(token_id) or self._turn_away(request, "unknown")
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            self._turn_away(request, "missing")
+        token_sha256 = digest(given.strip())
+        if token_sha256 is None:
+            self._turn_away(request, "malformed")
+        return self.issued.find(token_sha256) or await self._look_again(request, token_sha256)
+
+    def _turn_away(self, request: Request, cause: str) -> NoReturn:
+        REFUSED.labels(cause).inc()
+        self._answer(_neighbourhood(request))
+        if cause == "missing":
+            raise Unauthorized
+        raise Unauthorized(UNKNOWN)
+
+    def _answer(self, key: str) -> None:
+        if not self.answered.take(key):
+            raise TooManyRejected
+
+    async def _look_again(self, request: Request, token_sha256: str) -> Token:
+        """A token that is not known may have been issued just now; looking has its limit too."""
+        self._answer(_neighbourhood(request))
+        await self._read_since(time.monotonic())
+        token = self.issued.find(token_sha256)
+        if token is None:
+            REFUSED.labels("unknown").inc()
+            raise Unauthorized(UNKNOWN)
+        return token
+
+    async def _read_since(self, moment: float) -> None:
+        """Whoever comes while the log is read waits for it, and is content if it began later.
+
+        A read that fails fails for all who wait: one after the other would wait for an outage.
+        """
+        while not self.issued.read_since(moment):
+            if self._reading is None or self._reading.done():
+                with for_all(self._log.limits.write):
+                    self._reading = asyncio.ensure_future(run_in_threadpool(self.issued.read))
+            await asyncio.shield(self._reading)
+
+
+async def authorize(request: Request, surface: Surface) -> None:
+    """Let a call pass that is open to all, or whom the guard lets pass; raises what it raises."""
+    if surface not in OPEN:
+        guard: Guard = request.state.guard
+        await guard.authorize(request, surface)
+
+
+def require(request: Request, surface: Surface) -> None:
+    """Ask for a surface more, within an endpoint; raises `Forbidden` or `TooManyRejected`."""
+    guard: Guard = request.state.guard
+    identity = identity_of(request)
+    if not guard.permits(identity, surface):
+        guard.refuse(request, surface, "role")
+        raise Forbidden(f"The role {identity.role} may not: {MATRIX[surface].about}.")
+
+
+def is_hidden(
+    request: Request, surface: Surface, *, there: bool, customer_id: str | None = None
+) -> bool:
+    """Whether there is no such object (a customer's, or nobody's) for the one who calls.
+
+    To a customer one of somebody else is not there. His look at it and his look at nothing are put
+    on record and counted alike, so that neither the answer, nor when it becomes a 429, nor how long
+    it takes tells one from the other.
+    """
+    own = identity_of(request).customer_id
+    if own is None:
+        return not there
+    if there and own == customer_id:
+        return False
+    guard: Guard = request.state.guard
+    guard.refuse(request, surface, "foreign" if there else "absent")
+    return True
+
+
+def _holder(token: Token) -> Identity:
+    return Identity(f"token/{token.token_id}", token.name, token.role, token.customer_id)
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def _neighbourhood(request: Request) -> str:
+    """The address, of IPv6 its first 64 bits: who has one address there has all of them."""
+    text = _address(request)
+    if ":" not in text or (address := IPv6Address(text)).ipv4_mapped:
+        return text
+    return address.packed[:8].hex()

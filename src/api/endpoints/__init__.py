@@ -1,0 +1,1 @@
+"""Endpoints that carry out commands: orders, stock, wishlists, tokens."""

@@ -1,0 +1,349 @@
+"""The shop's door: orders over HTTP, each call one command for the desk."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Final
+from uuid import uuid4
+
+from msgspec.structs import replace
+from starlette.requests import Request
+from starlette.routing import Route
+
+from api.auth import is_hidden
+from api.operations import Endpoint, Handler, Shape, operation
+from api.permissions import Surface, identity_of, meta_of
+from api.schemas import (
+    OrderAnswer,
+    OrderBody,
+    PaymentBody,
+    ReasonBody,
+    ReasonQuery,
+    RefundBody,
+    ReturnBody,
+)
+from ledger.command_handler import Desk
+from ledger.decisions import Command, Result
+from ledger.domain.limits import check_id, check_payment_id
+from ledger.domain.order import NoOrder
+from ledger.domain.order_commands import (
+    CancelOrder,
+    ExpireOrder,
+    FulfilOrder,
+    LinkPayment,
+    PlaceOrder,
+    ReallocateOrder,
+    RequestRefund,
+    ReturnLines,
+    Rules,
+    UnlinkPayment,
+)
+from ledger.errors import (
+    AlreadyExists,
+    Ambiguous,
+    Conflict,
+    FieldError,
+    Forbidden,
+    IdempotencyMismatch,
+    InvalidCommand,
+    InvalidRequest,
+    LedgerError,
+    LinkedElsewhere,
+    NotCaughtUp,
+    OutOfStock,
+    ProjectionStopped,
+    StoreUnavailable,
+    UnknownOrder,
+    UnknownPayment,
+    UnknownProduct,
+    Unstorable,
+    WrongPrice,
+    WrongState,
+)
+from ledger.log import Log
+from ledger.settings import Settings
+
+Errors = tuple[type[LedgerError], ...]
+COMMAND: Final[Errors] = (
+    InvalidCommand,
+    Unstorable,
+    IdempotencyMismatch,
+    Conflict,
+    StoreUnavailable,
+)
+"""What every command may be answered."""
+
+_PLACE: Final[Errors] = (*COMMAND, AlreadyExists, UnknownProduct, WrongPrice, OutOfStock)
+_CHANGE: Final[Errors] = (*COMMAND, UnknownOrder, WrongState, NotCaughtUp, ProjectionStopped)
+_LINK: Final[Errors] = (*_CHANGE, UnknownPayment, LinkedElsewhere, Ambiguous)
+
+
+def _of_orders(
+    surface: Surface, body: type[Shape], *, status: int = 200, errors: Errors = _CHANGE
+) -> Callable[[Endpoint], Handler]:
+    """An operation on one order, which an idempotency key makes safe to repeat."""
+    return operation(
+        surface=surface,
+        tag="orders",
+        body=body,
+        answers=OrderAnswer,
+        status=status,
+        errors=errors,
+        idempotent=True,
+    )
+
+
+@_of_orders(Surface.PLACE_ORDER, OrderBody, status=201, errors=_PLACE)
+def place_order(request: Request, body: OrderBody) -> OrderAnswer:
+    """Place an order and reserve the stock of all its lines, or of none.
+
+    The reservation ends when the order is canceled, or is not paid in time.
+    """
+    now, address = _now(), body.shipping_address
+    customer_id = _customer(request, body)
+    settings: Settings = request.state.settings
+    _check_units(body, settings.ledger_max_units_per_line)
+    command = PlaceOrder(
+        order_id=body.id or uuid4().hex,
+        at=now,
+        currency=body.currency,
+        lines=tuple(line.line() for line in body.lines),
+        expires_at=_until(request, settings.ledger_reservation_minutes),
+        customer_id=customer_id,
+        email=body.email,
+        shipping_minor=body.shipping_minor,
+        tax_minor=body.tax_minor,
+        discount_minor=body.discount_minor,
+        total_minor=body.total_minor,
+        shipping_address=address and address.address(),
+        rules=_rules(request),
+    )
+    return _order(execute(request, command, body))
+
+
+@_of_orders(Surface.CANCEL_ORDER, ReasonBody)
+def cancel_order(request: Request, body: ReasonBody) -> OrderAnswer:
+    """Call off an order that no money is held for, and release its stock.
+
+    Refused while a payment for it is under way: cancel that first, or expire the order. An order
+    that is canceled already stays so, and is answered the same.
+    """
+    _check_owner(request)
+    return _settle(request, CancelOrder, body)
+
+
+@_of_orders(Surface.MANAGE_ORDER, ReasonBody)
+def expire_order(request: Request, body: ReasonBody) -> OrderAnswer:
+    """End the reservation of an unpaid order now, and release its stock.
+
+    The service does so by itself when the reservation is over.
+    """
+    return _settle(request, ExpireOrder, body)
+
+
+@_of_orders(Surface.MANAGE_ORDER, ReasonBody)
+def fulfil_order(request: Request, body: ReasonBody) -> OrderAnswer:
+    """Send out the goods of an order that is paid in full and not refunded in full.
+
+    An order that is fulfilled already stays so, and is answered the same.
+    """
+    return _settle(request, FulfilOrder, body)
+
+
+@_of_orders(Surface.MANAGE_ORDER, ReasonBody)
+def reallocate_order(request: Request, body: ReasonBody) -> OrderAnswer:
+    """Reserve stock again for an order that was paid after it had expired.
+
+    The service tries once by itself; a person may again when there is stock. Where there is not
+    enough, the order stays as it is, *paid, unallocated*.
+    """
+    return _settle(request, ReallocateOrder, body)
+
+
+@_of_orders(Surface.MANAGE_ORDER, ReturnBody)
+def return_lines(request: Request, body: ReturnBody) -> OrderAnswer:
+    """Take units of a fulfilled order back into stock.
+
+    Never more than were sold and not yet returned. Moves no money: see refunds. A SKU that is out
+    in several lines is named by them.
+    """
+    command = ReturnLines(
+        order_id=_order_id(request),
+        at=_now(),
+        quantities=body.quantities or {},
+        line_quantities=body.line_quantities or {},
+    )
+    return _order(execute(request, command, body, body.reason))
+
+
+@_of_orders(Surface.MANAGE_ORDER, RefundBody, status=201)
+def request_refund(request: Request, body: RefundBody) -> OrderAnswer:
+    """Ask for money to go back, at most what was paid and is not given back or asked for yet.
+
+    The request is recorded; that the money went back is known when Stripe says so.
+    """
+    order_id = _order_id(request)
+    command = RequestRefund(
+        order_id=order_id,
+        at=_now(),
+        amount_minor=body.amount_minor,
+        money=_desk(request).money(order_id),
+    )
+    return _order(execute(request, command, body, body.reason))
+
+
+@_of_orders(Surface.MANAGE_ORDER, PaymentBody, status=201, errors=_LINK)
+def link_payment(request: Request, body: PaymentBody) -> OrderAnswer:
+    """Say that a payment belongs to this order, where its own metadata does not.
+
+    A payment that Stripe is yet to report must be `expected`.
+    """
+    known = _desk(request).payment(body.payment_id)
+    command = LinkPayment(
+        order_id=_order_id(request),
+        at=_now(),
+        payment_id=known.payment_id or body.payment_id,
+        known=known,
+        expected=body.expected,
+    )
+    return _order(execute(request, command, body, body.reason))
+
+
+@operation(
+    surface=Surface.MANAGE_ORDER,
+    tag="orders",
+    query=ReasonQuery,
+    answers=OrderAnswer,
+    errors=_LINK,
+    idempotent=True,
+)
+def unlink_payment(request: Request, query: ReasonQuery) -> OrderAnswer:
+    """Take back that a payment belongs to this order.
+
+    Only what was linked here can be unlinked: what the payment's own metadata, its checkout or its
+    invoice says is changed at Stripe.
+    """
+    payment_id: str = request.path_params["payment_id"]
+    check_payment_id(payment_id)
+    known = _desk(request).payment(payment_id)
+    command = UnlinkPayment(
+        order_id=_order_id(request),
+        at=_now(),
+        payment_id=known.payment_id or payment_id,
+        known=known,
+    )
+    return _order(execute(request, command, query, query.reason))
+
+
+routes = [
+    Route("/orders", place_order, methods=["POST"]),
+    Route("/orders/{id}/cancel", cancel_order, methods=["POST"]),
+    Route("/orders/{id}/expire", expire_order, methods=["POST"]),
+    Route("/orders/{id}/fulfil", fulfil_order, methods=["POST"]),
+    Route("/orders/{id}/reallocate", reallocate_order, methods=["POST"]),
+    Route("/orders/{id}/return", return_lines, methods=["POST"]),
+    Route("/orders/{id}/refunds", request_refund, methods=["POST"]),
+    Route("/orders/{id}/payments", link_payment, methods=["POST"]),
+    Route("/orders/{id}/payments/{payment_id}", unlink_payment, methods=["DELETE"]),
+]
+
+
+# ── From a request to the desk, and back ────────────────────────────────────────────────────────
+
+
+def _settle(
+    request: Request,
+    command: type[CancelOrder | ExpireOrder | FulfilOrder | ReallocateOrder],
+    body: ReasonBody,
+) -> OrderAnswer:
+    """Execute a command that rests on the order's money and nothing else."""
+    order_id = _order_id(request)
+    decided = command(order_id=order_id, at=_now(), money=_desk(request).money(order_id))
+    return _order(execute(request, decided, body, body.reason))
+
+
+def _customer(request: Request, body: OrderBody) -> str | None:
+    """For whom an order is; a customer orders for himself, at the shop's prices."""
+    own = identity_of(request).customer_id
+    if own is None:
+        return body.customer_id
+    if body.customer_id not in {None, own}:
+        raise Forbidden("A customer orders for himself: leave out customer_id.")
+    if body.id is not None:
+        raise Forbidden("The shop names its orders, not a customer: leave out id.")
+    if body.discount_minor:
+        raise Forbidden("A discount is the shop's to give: leave out discount_minor.")
+    return own
+
+
+def _rules(request: Request) -> Rules:
+    """What the shop allows; a customer pays the listed prices whatever the shop may agree on."""
+    settings: Settings = request.state.settings
+    if identity_of(request).customer_id is None:
+        return settings.rules
+    return replace(settings.rules, listed_prices_only=True)
+
+
+def _check_units(body: OrderBody, most: int) -> None:
+    """Refuse at the door what is more than the document served allows, as its other limits are."""
+    for at, line in enumerate(body.lines):
+        if line.quantity > most:
+            field, must = f"lines.{at}.quantity", f"must be from 1 to {most}."
+            wrong = FieldError(field, "out_of_range", must, line.quantity, 1, most)
+            raise InvalidRequest(f"body.{field}: it is {line.quantity}; it {must}", wrong)
+
+
+def _check_owner(request: Request) -> None:
+    """To a customer, an order of somebody else does not exist."""
+    if identity_of(request).customer_id is None:
+        return
+    order_id = _order_id(request)
+    order = _desk(request).order(order_id)
+    owner = None if isinstance(order, NoOrder) else order.sale.customer_id
+    there = not isinstance(order, NoOrder)
+    if is_hidden(request, Surface.CANCEL_ORDER, there=there, customer_id=owner):
+        raise UnknownOrder(f"There is no order {order_id!r}.")
+
+
+def execute(request: Request, command: Command, body: Shape, reason: str | None = None) -> Result:
+    """Carry out what a call asks for, in the caller's name, with its `Idempotency-Key` if any."""
+    key = request.headers.get("idempotency-key")
+    return _desk(request).execute(
+        command,
+        meta_of(request, reason),
+        key=key,
+        key_owner=identity_of(request).customer_id,
+        request_sha256="" if key is None else _fingerprint(request, body),
+    )
+
+
+def _desk(request: Request) -> Desk:
+    return request.state.desk
+
+
+def _fingerprint(request: Request, body: Shape) -> str:
+    """SHA-256 of what is asked: operation, object, what was sent however spaced, which customer."""
+    asked = f"{request.method} {request.url.path}\n{body.model_dump_json(exclude_unset=True)}"
+    if own := identity_of(request).customer_id:
+        asked += f"\n{own}"
+    return sha256(asked.encode()).hexdigest()
+
+
+def _order_id(request: Request) -> str:
+    order_id: str = request.path_params["id"]
+    check_id("order id", order_id)
+    return order_id
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _until(request: Request, minutes: int) -> datetime:
+    """So many minutes from now, by whichever clock is ahead."""
+    log: Log = request.state.log
+    return log.clocks.later() + timedelta(minutes=minutes)
+
+
+def _order(result: Result) -> OrderAnswer:
+    return OrderAnswer(id=result.value["id"], position=result.position)

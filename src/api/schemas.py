@@ -1,0 +1,164 @@
+"""What the shop's door takes and answers: the bodies of its calls, as JSON."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from api.operations import Shape
+from ledger.domain.events import Address, Line
+from ledger.domain.limits import (
+    CURRENCY_PATTERN,
+    ID_PATTERN,
+    MAX_CUSTOMER_ID,
+    MAX_EMAIL,
+    MAX_ID,
+    MAX_LINE_UNITS,
+    MAX_LINES,
+    MAX_MINOR,
+    MAX_PAYMENT_ID,
+    MAX_STOCK_UNITS,
+    MAX_TEXT,
+    PAYMENT_PATTERN,
+    TEXT_PATTERN,
+)
+
+Id = Annotated[str, Field(min_length=1, max_length=MAX_ID, pattern=ID_PATTERN)]
+Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=TEXT_PATTERN)]
+CustomerId = Annotated[str, Field(min_length=1, max_length=MAX_CUSTOMER_ID, pattern=TEXT_PATTERN)]
+Email = Annotated[str, Field(min_length=1, max_length=MAX_EMAIL, pattern=TEXT_PATTERN)]
+Currency = Annotated[str, Field(pattern=CURRENCY_PATTERN)]
+AmountMinor = Annotated[int, Field(ge=0, le=MAX_MINOR)]
+UnitsByName = Annotated[dict[Id, Annotated[int, Field(ge=1)]], Field(min_length=1)]
+
+
+class LineBody(Shape):
+    """One line; `unit_minor` must be what the product is listed for in the order's currency.
+
+    Where the shop's settings allow other prices, its staff may say one. Where they allow a SKU in
+    several lines, `line_id` and `name` tell these apart; a line without an id is called by its
+    place, from 1.
+    """
+
+    sku: Id
+    name: Text
+    # How many at most is a setting: the endpoint refuses more, and the document served says it.
+    quantity: Annotated[int, Field(ge=1, json_schema_extra={"maximum": MAX_LINE_UNITS})]
+    unit_minor: AmountMinor
+    line_id: Id | None = None
+
+    def line(self) -> Line:
+        """The line as it is stored."""
+        return Line(**self.model_dump())
+
+
+class AddressBody(Shape):
+    """A postal address; `country` is best given as two letters (ISO 3166)."""
+
+    name: Text | None = None
+    line1: Text | None = None
+    line2: Text | None = None
+    city: Text | None = None
+    region: Text | None = None
+    postal_code: Text | None = None
+    country: Text | None = None
+
+    def address(self) -> Address:
+        """The address as it is stored."""
+        return Address(**self.model_dump())
+
+
+class OrderBody(Shape):
+    """An order. Amounts are in minor units; without an `id` we make one.
+
+    The total is computed: goods + shipping + tax − discount. One that is sent along must agree.
+    """
+
+    id: Id | None = None
+    currency: Currency
+    lines: Annotated[list[LineBody], Field(min_length=1, max_length=MAX_LINES)]
+    customer_id: CustomerId | None = None
+    email: Email | None = None
+    shipping_minor: AmountMinor = 0
+    tax_minor: AmountMinor = 0
+    discount_minor: AmountMinor = 0
+    total_minor: AmountMinor | None = None
+    shipping_address: AddressBody | None = None
+
+
+class ReasonBody(Shape):
+    """Why, for the audit log, where one wants to say."""
+
+    reason: Text | None = None
+
+
+class ReasonQuery(Shape):
+    """Why, for the audit log, where one wants to say."""
+
+    reason: Text | None = None
+
+
+class ReturnBody(Shape):
+    """Units that came back in good state, and why.
+
+    By SKU (`quantities`) where it is out in one line of the order, else by line id
+    (`line_quantities`).
+    """
+
+    quantities: UnitsByName | None = None
+    line_quantities: UnitsByName | None = None
+    reason: Text
+
+
+class RefundBody(Shape):
+    """How much shall go back, in minor units of the currency it was paid in."""
+
+    amount_minor: Annotated[int, Field(ge=1, le=MAX_MINOR)]
+    reason: Text | None = None
+
+
+class PaymentBody(Shape):
+    """A payment at the provider (`pi_…`) that is for this order, and how one knows."""
+
+    payment_id: Annotated[
+        str, Field(min_length=1, max_length=MAX_PAYMENT_ID, pattern=PAYMENT_PATTERN)
+    ]
+    expected: Annotated[bool, Field(description="It may be one that Stripe is yet to report.")] = (
+        False
+    )
+    reason: Text | None = None
+
+
+class ProductBody(Shape):
+    """A product on offer: its prices in minor units by currency; `preorder` may go below zero."""
+
+    name: Text
+    prices: Annotated[dict[Currency, AmountMinor], Field(min_length=1)]
+    preorder: bool = False
+
+
+class ReceiveBody(Shape):
+    """Units that arrived."""
+
+    quantity: Annotated[int, Field(ge=1, le=MAX_STOCK_UNITS)]
+    reason: Text | None = None
+
+
+class AdjustBody(Shape):
+    """Units to add or (negative) to take away, and why."""
+
+    change: Annotated[int, Field(ge=-MAX_STOCK_UNITS, le=MAX_STOCK_UNITS)]
+    reason: Text
+
+
+class OrderAnswer(Shape):
+    """The order, and the position from which reads show what was done (`?after=position`)."""
+
+    id: str
+    position: int
+
+
+class ProductAnswer(Shape):
+    """The product, and the position from which reads show what was done (`?after=position`)."""
+
+    sku: str
+    position: int

@@ -1,0 +1,1 @@
+"""The application: the ASGI app, processes and their jobs, the command line, the demo."""

@@ -1,0 +1,88 @@
+"""The command line, `ledger`: one function a verb, one module a group of verbs.
+
+A verb imports what it needs when it runs, so that `ledger --help` is quick. Exit codes: 0 fine,
+1 the answer is bad (refused, not proven, conflicts), 2 wrong usage, 3 it could not run.
+"""
+
+import signal
+from typing import Annotated
+
+import typer
+
+from app.cli import (
+    audit,
+    checks,
+    demo,
+    dev,
+    expiry,
+    export,
+    history,
+    issues,
+    kpi,
+    orders,
+    read_models,
+    records,
+    serve,
+    status,
+    stock,
+    stripe_events,
+    tokens,
+    wishlist,
+)
+from app.cli.output import Verbs
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        from ledger.version import version
+
+        typer.echo(f"ledger {version()}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=Verbs,
+    context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,  # typer would import all of rich for every --help
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for group in (
+    demo,
+    serve,
+    stripe_events,
+    orders,
+    expiry,
+    stock,
+    wishlist,
+    status,
+    tokens,
+    records,
+    history,
+    audit,
+    checks,
+    issues,
+    kpi,
+    export,
+    read_models,
+    dev,
+):
+    app.add_typer(group.app)
+
+
+@app.callback()
+def ledger(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """An event-sourced ledger for shops that sell through Stripe."""
+
+
+def main() -> None:
+    """Run the command line; SIGTERM ends a verb as Ctrl-C does, cleanly."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    app()

@@ -1,0 +1,114 @@
+"""`ledger audit`: the audit log, searched as over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from app.cli.context import a_past_time, a_time, catch_up, engine
+from app.cli.output import Json, show, table
+
+if TYPE_CHECKING:
+    from projections.engine.reads import Reads
+    from projections.queries.listing import Positions
+
+app = typer.Typer()
+
+PAGE_LINES: Final = 1_000
+When = typer.Option(metavar="WHEN", help="An ISO 8601 time (UTC), or days back such as 7d.")
+
+
+@app.command(epilog="Example: ledger audit --object order/A1 --kind 'order.*' --since 7d")
+def audit(
+    *,
+    of: Annotated[
+        str | None, typer.Option("--object", metavar="KIND/ID", help="What it is about: order/A1.")
+    ] = None,
+    actor: Annotated[str | None, typer.Option(help="Who did it: token/4be1c0de9f21.")] = None,
+    role: Annotated[str | None, typer.Option(help="In which role.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="What was done; * is anything: 'issue.*'.")
+    ] = None,
+    outcome: Annotated[str | None, typer.Option(help="What came of it: refused.")] = None,
+    text: Annotated[str | None, typer.Option(help="Words that stand in any column.")] = None,
+    since: Annotated[str | None, When] = None,
+    until: Annotated[str | None, When] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many lines at most.")] = 50,
+    before: Annotated[
+        int | None, typer.Option(min=1, metavar="POSITION", help="Only lines before this one.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Search the audit log; the latest line comes first.
+
+    Times mean when the ledger recorded a line. Whatever is given must fit.
+    """
+    given = {
+        "object": of,
+        "actor": actor,
+        "role": role,
+        "kind": kind,
+        "outcome": outcome,
+        "text": text,
+    }
+    filters = {name: value for name, value in given.items() if value is not None}
+    now = datetime.now(UTC)
+    span = (
+        None if since is None else a_past_time(since, now, "--since"),
+        None if until is None else a_time(until, now),
+    )
+    lines = _lines(filters, span, before, limit)
+    show(lines, lambda: table(*_view(lines)), as_json=as_json)
+
+
+def _lines(
+    filters: Mapping[str, str],
+    span: tuple[datetime | None, ...],
+    before: int | None,
+    limit: int,
+) -> list[dict[str, Any]]:
+    from projections.engine.reads import Reads
+    from projections.queries.history import between
+
+    with engine() as opened, closing(Reads(opened)) as reads:
+        catch_up(opened)
+        asked = between(opened.log, *span).beyond(before, latest_first=True)
+        found = _pages(reads, filters, asked, limit)
+        return [line for page in found for line in page]
+
+
+def _pages(
+    reads: Reads, filters: Mapping[str, str], span: Positions, limit: int
+) -> Iterator[list[dict[str, Any]]]:
+    from projections.queries.audit_search import search
+    from projections.queries.listing import refusing_bad_values
+
+    while limit > 0:
+        lines = min(limit, PAGE_LINES)
+        with refusing_bad_values(), reads.snapshot() as cursor:
+            page = search(cursor, filters, span, limit=lines)
+        yield page
+        if len(page) < lines:
+            return
+        limit, span = limit - lines, span.beyond(page[-1]["position"], latest_first=True)
+
+
+def _view(lines: list[dict[str, Any]]) -> tuple[list[str], Sequence[tuple[object, ...]]]:
+    heads = [">position", "=recorded (UTC)", "=what", "by", "=outcome", "of", "why"]
+    rows = [
+        (
+            line["position"],
+            f"{line['recorded_at']:%F %T}",
+            line["kind"],
+            line["actor_name"] or line["actor"],
+            line["outcome"],
+            line["correlation"] or line["source"],
+            line["reason"],
+        )
+        for line in lines
+    ]
+    return heads, rows

@@ -1,0 +1,96 @@
+"""What verbs are made of: settings, the engine, and read models that are up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import typer
+
+from app.cli.output import VERB, complain
+from ledger.errors import ProjectionStopped, StoreUnavailable
+
+if TYPE_CHECKING:
+    from ledger.settings import Settings
+    from projections.engine.build import Engine
+
+
+MAY_MAKE = frozenset(
+    ("backfill", "demo", "follow", "import", "migrate", "serve", "stock define", "token issue")
+)
+"""The verbs that make a ledger where there is none, because they may be the first thing that is
+done with it, and that migrate one of an older version. Every other verb works on a ledger that
+exists and is of this version, or says that it is not."""
+
+
+def may_make() -> bool:
+    """Whether the verb that runs is one of `MAY_MAKE`."""
+    return VERB.get() in MAY_MAKE
+
+
+def ready() -> Settings:
+    """The settings, checked; warnings of what follows go to stderr.
+
+    Raises `NoLedger` where there is none, unless the verb may make one.
+    """
+    from ledger import settings, telemetry
+    from ledger.postgres.database import check_ledger
+
+    loaded = settings.load()
+    telemetry.configure("warning")
+    if not may_make():
+        with suppress(StoreUnavailable):  # the verb itself finds out, and says so
+            check_ledger(loaded)
+    return loaded
+
+
+@contextmanager
+def engine() -> Generator[Engine]:
+    """The engine of the settings, and the embedded database as long as nobody else runs it."""
+    from app.wiring import open_engine
+
+    with open_engine(ready(), migrates=may_make()) as opened:
+        yield opened
+
+
+def looked_at() -> str:
+    """Which ledger a verb looked at, for people."""
+    from ledger import settings
+    from ledger.postgres.database import place
+
+    return place(settings.load())
+
+
+def catch_up(engine: Engine) -> bool:
+    """Bring the read models up to the head; says on stderr which do not follow, and answers no."""
+    from projections.engine.follow import Follower
+
+    try:
+        Follower(engine).catch_up()
+    except ProjectionStopped as error:
+        complain("[bold yellow]ProjectionStopped[/] ", str(error))
+        return False
+    return True
+
+
+def a_time(text: str, now: datetime) -> datetime:
+    """A time that a person wrote; without a zone it is UTC."""
+    try:
+        if text.endswith("d"):
+            return now - timedelta(days=int(text[:-1]))
+        parsed = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"{text!r} is no time; write 2026-01-31 or 7d.") from None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def a_past_time(text: str, now: datetime, option: str) -> datetime:
+    """A time that a person wrote after which something is looked for: it lies in the past."""
+    moment = a_time(text, now)
+    if moment > now:
+        raise typer.BadParameter(
+            f"{text!r} lies in the future; now it is {now:%FT%TZ}.", param_hint=option
+        )
+    return moment

@@ -1,0 +1,257 @@
+"""What `ledger doctor` examines: one small function a question, findings in, nothing changed."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, Literal, LiteralString, NamedTuple
+
+import psycopg
+
+from app.first_token import FILE
+from app.wiring import open_engine
+from ledger.errors import LedgerError
+from ledger.postgres.database import Database, Role, open_database
+from ledger.settings import Settings
+
+LEAST_FREE_BYTES: Final = 1024**3
+MOST_SKEW: Final = timedelta(seconds=5)
+
+FORBIDDEN: Final[tuple[tuple[Role, LiteralString], ...]] = (
+    ("owner", "update ledger.stored_events set topic = topic"),
+    ("owner", "delete from ledger.stored_events"),
+    ("owner", "truncate ledger.stored_events"),
+    ("owner", "delete from ledger.head"),
+    ("app", "update ledger.stored_events set topic = topic"),
+    ("app", "delete from ledger.stored_events"),
+    ("app", "truncate ledger.stored_events"),
+    ("app", "insert into ledger.stored_events select * from ledger.stored_events limit 0"),
+    ("app", "update ledger.head set position = position"),
+    ("app", "delete from read_models.projections"),
+    ("projector", "select ledger.append('{}', '{}', '{}', '{}', false)"),
+    ("projector", "insert into ledger.stored_events select * from ledger.stored_events limit 0"),
+    ("projector", "update ledger.head set position = position"),
+    ("reader", "select ledger.append('{}', '{}', '{}', '{}', false)"),
+    ("reader", "delete from ledger.stored_events"),
+    ("reader", "delete from read_models.projections"),
+)
+"""What a role must not do, be the tables empty or not: each is tried and rolled back."""
+
+UNFIT_ROLES: Final = r"""
+select coalesce(rolname, wanted),
+    case
+        when rolname is null then 'is missing'
+        when rolsuper then 'is a superuser'
+        when %(logs_in)s and not rolcanlogin then 'cannot log in'
+        when rolcreaterole or rolcreatedb or rolreplication or rolbypassrls then 'may do too much'
+        else 'may act as another one of them'
+    end
+from unnest(array['ledger_owner', 'ledger_app', 'ledger_projector', 'ledger_reader']) as wanted
+left join pg_roles on rolname = wanted
+where rolname is null
+    or rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls
+    or (%(logs_in)s and not rolcanlogin)
+    or exists (
+        select
+        from pg_auth_members as m
+        join pg_roles as granted on granted.oid = m.roleid
+        where m.member = pg_roles.oid and granted.rolname like 'ledger\_%%'
+    )
+order by wanted
+"""
+BEHIND: Final = "select rolsuper from pg_roles where rolname = session_user"
+"""Whether the user who logged in, whom `set role none` returns to, is a superuser."""
+
+LEADING: Final = """
+select
+    count(*) filter (where objid::bigint = hashtext('ledger follower')::bigint & 4294967295),
+    count(*) filter (where objid::bigint = hashtext('ledger timers')::bigint & 4294967295)
+from pg_locks
+where locktype = 'advisory' and granted
+    and database = (select oid from pg_database where datname = current_database())
+"""
+DURABLE: Final = ("fsync", "full_page_writes", "synchronous_commit")
+
+
+class Finding(NamedTuple):
+    """What was found; a `note` is no fault, but good to know."""
+
+    verdict: Literal["fine", "note", "wrong"]
+    what: str
+    found: str
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """All findings; where the database cannot be opened, that is the last one."""
+    yield _mode(settings)
+    yield from _secrets(settings)
+    yield from _secret_files(settings)
+    try:
+        with open_database(settings, migrates=False) as database:
+            yield _disk(settings, database)
+            yield _server(settings, database)
+            yield Finding("fine", "migrations", "none pending")  # or it was refused just now
+            yield _roles(database)
+            yield _privileges(database)
+            yield _durability(database)
+            yield _clock(database)
+            yield _processes(database)
+            yield _access(database)
+        yield _projections(settings)
+    except LedgerError as error:
+        yield Finding("wrong", type(error).__name__, str(error))
+
+
+def _mode(settings: Settings) -> Finding:
+    return Finding("fine", "mode", f"reads Stripe's {settings.ledger_mode} events")
+
+
+def _secrets(settings: Settings) -> Iterator[Finding]:
+    secrets = len(settings.stripe_webhook_secrets)
+    if secrets:
+        yield Finding("fine", "webhook", f"on, with {secrets} signing secret(s)")
+    else:
+        yield Finding("note", "webhook", "off; STRIPE_WEBHOOK_SECRETS turns it on")
+    yield _api_key(settings)
+
+
+def _api_key(settings: Settings) -> Finding:
+    if settings.stripe_api_key is None:
+        return Finding("note", "backfill", "off; STRIPE_API_KEY turns it on")
+    if settings.stripe_api_key.get_secret_value().startswith("sk_"):
+        found = "STRIPE_API_KEY may do everything; a restricted one (events: read) is enough"
+        return Finding("note", "backfill", found)
+    return Finding("fine", "backfill", "on")
+
+
+def _secret_files(settings: Settings) -> Iterator[Finding]:
+    """Where secrets stand in a file, nobody else should read it."""
+    for name, file in ((".env", Path(".env")), (FILE, settings.ledger_home / FILE)):
+        if file.exists():
+            shared = file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)
+            found = f"others may read it, and secrets are in it: chmod 600 {file}"
+            yield Finding("note" if shared else "fine", name, found if shared else "ours alone")
+
+
+def _disk(settings: Settings, database: Database) -> Finding:
+    with database.connect("reader") as conn:
+        row = conn.execute("select pg_database_size(current_database())").fetchone()
+    assert row is not None, "select answers a row"
+    size = f"the database has {row[0] // 1024**2:,} MiB"
+    if settings.database_url is not None:
+        return Finding("note", "disk", f"{size}, on a server of yours: watch its disk there")
+    free = shutil.disk_usage(settings.ledger_home).free
+    verdict = "fine" if free >= LEAST_FREE_BYTES else "wrong"
+    return Finding(verdict, "disk", f"{size}; {free // 1024**2:,} MiB are free beside it")
+
+
+def _server(settings: Settings, database: Database) -> Finding:
+    """One that is too old, or not in UTF-8, was refused when it was opened."""
+    with database.connect("reader") as conn:
+        number = conn.info.server_version
+    kind = "embedded" if settings.database_url is None else "DATABASE_URL"
+    found = f"PostgreSQL {number // 10000}.{number % 10000}, UTF-8, {kind}"
+    return Finding("fine", "database", found)
+
+
+def _roles(database: Database) -> Finding:
+    with database.connect("reader") as conn:
+        unfit = conn.execute(UNFIT_ROLES, {"logs_in": database.logs_in}).fetchall()
+        row = conn.execute(BEHIND).fetchone()
+    assert row is not None, "every session has a user"
+    if unfit:
+        return Finding("wrong", "roles", "; ".join(f"{name} {why}" for name, why in unfit))
+    if row[0]:
+        found = (
+            "four, but DATABASE_URL is of a superuser, whom SQL that somebody smuggled in could"
+            " become: give Ledger a user that may create roles, and no more"
+        )
+        return Finding("note", "roles", found)
+    way = ", each of which logs in by itself" if database.logs_in else ""
+    return Finding("fine", "roles", f"four{way}, none of which can act as another")
+
+
+def _privileges(database: Database) -> Finding:
+    allowed = [f"{role} may: {sql}" for role, sql in FORBIDDEN if _is_allowed(database, role, sql)]
+    if allowed:
+        return Finding("wrong", "privileges", "; ".join(allowed))
+    found = f"the log is append-only: {len(FORBIDDEN)} attempts on it were refused, its owner's too"
+    return Finding("fine", "privileges", found)
+
+
+def _is_allowed(database: Database, role: Role, sql: LiteralString) -> bool:
+    """Whether nothing, or for another role than the owner only a trigger, refuses it."""
+    with database.connect(role) as conn, conn.transaction(force_rollback=True):
+        try:
+            conn.execute(sql)
+        except psycopg.errors.InsufficientPrivilege as error:
+            by_trigger = error.diag.context is not None
+            return by_trigger and role != "owner"
+    return True
+
+
+def _durability(database: Database) -> Finding:
+    with database.connect("reader") as conn:
+        rows = conn.execute(
+            "select name from pg_settings where name = any(%s) and setting = 'off'", [list(DURABLE)]
+        ).fetchall()
+    if rows:
+        off = ", ".join(row[0] for row in rows)
+        return Finding("wrong", "durability", f"{off} off: what was answered may be lost")
+    return Finding("fine", "durability", f"{', '.join(DURABLE)} on")
+
+
+def _clock(database: Database) -> Finding:
+    with database.connect("reader") as conn:
+        before = datetime.now(UTC)
+        row = conn.execute("select clock_timestamp()").fetchone()
+        after = datetime.now(UTC)
+    assert row is not None, "select answers a row"
+    skew = row[0] - (before + (after - before) / 2)
+    found = f"the database's differs from ours by {abs(skew) / timedelta(milliseconds=1):.0f} ms"
+    return Finding("fine" if abs(skew) <= MOST_SKEW else "wrong", "clock", found)
+
+
+def _processes(database: Database) -> Finding:
+    """Who follows and who runs the timers holds a lock; nobody must, but then somebody soon."""
+    with database.connect("reader") as conn:
+        row = conn.execute(LEADING).fetchone()
+    assert row is not None, "an aggregate has one row"
+    if all(row):
+        return Finding("fine", "processes", "one follows, one runs the timers")
+    duties = zip(("follows", "runs the timers"), row, strict=True)
+    idle = " or ".join(duty for duty, leaders in duties if not leaders)
+    return Finding("note", "processes", f"nobody {idle}; `ledger serve` or `ledger follow` does")
+
+
+def _access(database: Database) -> Finding:
+    from ledger.log import Log
+    from ledger.tokens import listing
+
+    with closing(Log(database.conninfo("reader"), connections=1)) as log:
+        tokens = listing(log)
+    valid = sum(token.state == "valid" for token in tokens)
+    if tokens:
+        return Finding("fine" if valid else "note", "access", f"{valid} valid token(s)")
+    return Finding("note", "access", "no token yet: `ledger serve` makes the first one")
+
+
+def _projections(settings: Settings) -> Finding:
+    from app.health import TOO_LATE_SECONDS, look
+
+    with open_engine(settings, migrates=False) as engine:
+        health = look(engine)
+        now = engine.log.now()
+    if health.halted:
+        found = "; ".join(f"{s.name} {s.state}: {s.because}" for s in health.halted)
+        return Finding("wrong", "projections", found)
+    found = f"{len(health.projections)} follow, {health.lag_events:,} events behind {health.head:,}"
+    since, longest = health.waiting_since, timedelta(seconds=TOO_LATE_SECONDS)
+    if since is None or now - since < longest:
+        return Finding("fine", "projections", found)
+    found += f", the first since {since:%F %T} UTC: does anybody follow?"
+    return Finding("wrong", "projections", found)

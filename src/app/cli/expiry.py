@@ -1,0 +1,70 @@
+"""`ledger expire`: end the reservations that are over, as the service's timer does by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.context import catch_up, engine
+from app.cli.desk import operator
+from app.cli.output import Json, show
+
+if TYPE_CHECKING:
+    from app.order_expiry import Expiry
+    from projections.engine.build import Engine
+
+app = typer.Typer()
+
+MOST_SHOWN = 10_000
+
+
+@app.command(epilog="Example: ledger expire --dry-run")
+def expire(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say which orders are due, and change nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Expire the orders that were not paid in time; free their stock.
+
+    The service does so by itself, every LEDGER_EXPIRE_SECONDS.
+    """
+    with _open_expiry() as (opened, expiry):
+        orders = _due(opened, expiry) if dry_run else _expired(opened, expiry)
+    verb = "due" if dry_run else "expired"
+    show(
+        {verb: orders},
+        lambda: "\n  ".join([f"{verb}: {len(orders):,}", *orders]),
+        as_json=as_json,
+    )
+
+
+@contextmanager
+def _open_expiry() -> Generator[tuple[Engine, Expiry]]:
+    from app.order_expiry import REASON, Expiry
+    from kpi.checks.ask import Limits
+    from ledger import settings
+    from ledger.command_handler import Desk
+    from projections.engine.reads import Reads
+
+    with engine() as opened, closing(Reads(opened)) as reads:
+        catch_up(opened)
+        longest = Limits.of(settings.load()).pending_payment
+        desk = Desk(opened.log, reads.money)
+        yield opened, Expiry(desk, reads, operator(REASON), longest_payment=longest)
+
+
+def _due(opened: Engine, expiry: Expiry) -> list[str]:
+    return expiry.overdue(opened.log.now(), MOST_SHOWN)
+
+
+def _expired(opened: Engine, expiry: Expiry) -> list[str]:
+    """All that are due, a batch at a time; nobody else may be following meanwhile."""
+    orders: list[str] = []
+    while batch := expiry.expire(opened.log.now()):
+        orders += batch
+        catch_up(opened)
+    return orders

@@ -1,0 +1,172 @@
+"""`ledger export`: an export as a file, with its manifest beside it, or on standard output."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from errno import EISDIR
+from os import strerror
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO, TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.context import catch_up, engine
+from app.cli.desk import Reason, operator
+from app.cli.kpi import CurrencyOption, From, To, WindowDays, window_of
+from app.cli.output import Json, complain, filters_of, show
+
+if TYPE_CHECKING:
+    from kpi.exports.manifest import Manifest
+    from kpi.exports.transfer import Asked
+    from ledger.domain.events import Meta
+    from projections.engine.build import Engine
+
+app = typer.Typer()
+
+STANDARD_OUTPUT = "-"
+
+
+@app.command(epilog="Example: ledger export orders --window 30 -o orders.csv")
+def export(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="kpi-summary, orders, products or customers.")
+    ],
+    *,
+    window: WindowDays = None,
+    first: From = None,
+    last: To = None,
+    currency: CurrencyOption = None,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter", metavar="COLUMN=VALUE", help="refund_state=full; may be repeated."
+        ),
+    ] = None,
+    chosen: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="csv, jsonl or parquet.")
+    ] = "csv",
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="Standard output without.")
+    ] = STANDARD_OUTPUT,
+    reason: Reason = None,
+    as_json: Json = False,
+) -> None:
+    """Take out an export of a window of days; it goes on record.
+
+    Beside FILE comes FILE.manifest.json: columns, rows, SHA-256 and what the file rests on. A
+    device or a named pipe is written to, and has no manifest beside it.
+    """
+    if as_json and output == STANDARD_OUTPUT:
+        raise typer.BadParameter(
+            "goes with -o: standard output is the file's.", param_hint="--json"
+        )
+    given = filters_of([*(filters or []), *([f"currency={currency.lower()}"] if currency else [])])
+    with engine() as opened:
+        asked = _asked(opened, name, (window, first, last), given, chosen)
+        catch_up(opened)
+        made = _made(opened, asked, output, operator(reason))
+    if output == STANDARD_OUTPUT:
+        complain(_told(made, "standard output"))
+    else:
+        show(made.model_dump(), lambda: _told(made, output), as_json=as_json)
+
+
+def _asked(
+    opened: Engine,
+    name: str,
+    days: tuple[str | None, str | None, str | None],
+    filters: dict[str, str],
+    chosen: str,
+) -> Asked:
+    from kpi.exports import declare
+    from kpi.exports.formats import Format
+    from kpi.exports.transfer import Asked
+
+    if chosen not in list(Format):
+        raise typer.BadParameter(
+            f"{chosen!r} is none of csv, jsonl, parquet", param_hint="--format"
+        )
+    window = window_of(opened, *days)
+    return Asked(declare.export(name), window, Format(chosen), filters, by_length=days[1] is None)
+
+
+def _made(opened: Engine, asked: Asked, output: str, meta: Meta) -> Manifest:
+    from kpi.exports.manifest import ENDING, manifest
+    from kpi.exports.transfer import begin
+    from ledger.disclosures import Witness
+    from projections.engine.reads import Reads
+
+    target = None if output == STANDARD_OUTPUT else _target(output)
+    with closing(Reads(opened, connections=1)) as reads:
+        transfer = begin(reads, Witness(opened.log), asked, meta)
+        with closing(transfer), _opened(target) as file:
+            for chunk in transfer.chunks:
+                file.write(chunk)
+                file.flush()
+    made = manifest(opened.log, transfer.export_id)
+    if target is None or not _is_replaceable(target):
+        return made
+    made = made.model_copy(update={"file": target.name})
+    with _opened(target.with_name(target.name + ENDING)) as beside:
+        beside.write(made.model_dump_json(indent=2).encode() + b"\n")
+    return made
+
+
+def _target(output: str) -> Path:
+    """The file that is meant: what a symbolic link points at, and not the link."""
+    path = Path(output)
+    try:
+        if path.is_dir() or not output:
+            raise IsADirectoryError(EISDIR, strerror(EISDIR))
+        return path.resolve()
+    except (OSError, RuntimeError) as error:  # a link that points at itself is a RuntimeError
+        raise _unusable(path, error) from None
+
+
+def _is_replaceable(path: Path) -> bool:
+    """Whether it is a regular file, or nothing yet; a device or a pipe is written to instead."""
+    return path.is_file() or not path.exists()
+
+
+@contextmanager
+def _opened(path: Path | None) -> Generator[IO[bytes]]:
+    """Standard output, a device or a pipe as it is; or a file that takes its name when it is whole.
+
+    A file that was begun and not finished is nowhere. Only its owner may read it: it may hold what
+    is personal.
+    """
+    if path is None:
+        yield sys.stdout.buffer
+        return
+    try:
+        with _replacing(path) if _is_replaceable(path) else path.open("wb") as file:
+            yield file
+    except OSError as error:
+        raise _unusable(path, error) from None
+
+
+@contextmanager
+def _replacing(path: Path) -> Generator[IO[bytes]]:
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        part = Path(file.name)
+        try:
+            yield file
+            file.flush()
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _unusable(path: Path, error: Exception) -> typer.BadParameter:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return typer.BadParameter(f"{path}: {reason}", param_hint="-o")
+
+
+def _told(made: Manifest, where: str) -> str:
+    return (
+        f"{made.name} to {where}: {made.rows:,} rows, {made.window.first} to {made.window.last}"
+        f" ({made.time_zone}), as of position {made.as_of_position:,}, SHA-256 {made.sha256[:16]}…"
+    )

@@ -1,0 +1,157 @@
+"""`ledger history`, `ledger explain`: every event that touched one object, and what it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli.context import catch_up, engine
+from app.cli.output import Json, show, table
+
+if TYPE_CHECKING:
+    from projections.engine.declare import Projection
+    from projections.engine.registry import Registry
+
+app = typer.Typer()
+
+Kind = Annotated[
+    str, typer.Argument(metavar="KIND", help="order, payment, refund, dispute, customer, …")
+]
+Id = Annotated[str, typer.Argument(metavar="ID")]
+
+
+@app.command(epilog="Example: ledger history order A1")
+def history(
+    kind: Kind,
+    name: Id,
+    changes: Annotated[
+        bool, typer.Option("--changes", help="What each event changed, column by column.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show every event that touched an object, in the log's order.
+
+    For an order, its payments and what hangs on them too. Exits 1 where there is none.
+    """
+    lines = _lines(kind, name, changes=changes)
+    show(lines, lambda: table(*_view(lines, changes=changes)), as_json=as_json)
+
+
+@app.command(epilog="Example: ledger explain order A1")
+def explain(
+    kind: Kind,
+    name: Id,
+    every: Annotated[
+        bool, typer.Option("--every", help="Every change of a column, not only the last.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show which event made each column of an object what it is.
+
+    Exits 1 where there is no such object.
+    """
+    found = _explained(kind, name)
+    show(found, lambda: table(*_changes(found["fields"], every=every)), as_json=as_json)
+
+
+def _lines(kind: str, name: str, *, changes: bool) -> list[dict[str, Any]]:
+    from projections.engine.names import named
+    from projections.engine.reads import Reads
+    from projections.links import UNLISTED
+    from projections.queries.explain import with_changes
+    from projections.queries.history import AS_OF_EVENTS, history
+    from projections.queries.listing import EARLIEST_FIRST
+
+    with engine() as opened, closing(Reads(opened)) as reads:
+        by_kind = _by_kind(opened.registry)
+        _check(kind, [*by_kind, *(() if changes else UNLISTED)])
+        catch_up(opened)
+        with reads.snapshot() as cursor:
+            name = named(cursor, kind, name)
+        lines = page = history(reads, kind, name)
+        while len(page) == AS_OF_EVENTS:
+            rest = EARLIEST_FIRST.beyond(lines[-1]["position"], latest_first=False)
+            page = history(reads, kind, name, rest)
+            lines += page
+        if changes:
+            return with_changes(reads, by_kind[kind], name, lines)
+        return lines
+
+
+def _view(
+    lines: list[dict[str, Any]], *, changes: bool
+) -> tuple[list[str], Sequence[tuple[object, ...]]]:
+    heads = [">position", "=happened (UTC)", "=recorded", "=event", "by"]
+    rows = [
+        (
+            line["position"],
+            f"{line['effective_at']:%F %T}",
+            f"{line['recorded_at']:%T}",
+            line["kind"],
+            line["actor_name"] or line["actor"],
+            _changed(line["changed"]) if changes else line["reason"] or line["source"],
+        )
+        for line in lines
+    ]
+    return [*heads, "changed" if changes else "of"], rows
+
+
+def _changed(changed: dict[str, tuple[Any, Any]]) -> str:
+    """Column by column; of a row that is new, what it begins with would fill the page."""
+    if changed and all(before is None for before, _ in changed.values()):
+        return "(new)"
+    return ", ".join(f"{c} {_text(b)} → {_text(a)}" for c, (b, a) in changed.items())
+
+
+def _by_kind(registry: Registry) -> dict[str, Projection]:
+    """The read models with a row of each object of a kind."""
+    return {p.listing.link: p for p in registry if p.listing and p.listing.link}
+
+
+def _check(kind: str, kinds: Sequence[str]) -> None:
+    if kind not in kinds:
+        raise typer.BadParameter(f"{kind!r} is none of {', '.join(kinds)}.", param_hint="KIND")
+
+
+def _explained(kind: str, name: str) -> dict[str, Any]:
+    from projections.engine.names import READS, named
+    from projections.engine.reads import Reads
+    from projections.queries.explain import explain
+
+    with engine() as opened, closing(Reads(opened)) as reads:
+        by_kind = _by_kind(opened.registry)
+        _check(kind, list(by_kind))
+        head = opened.log.head()
+        wait_for = head if catch_up(opened) else 0
+        with reads.snapshot(READS, wait_for) as cursor:
+            name = named(cursor, kind, name)
+        return explain(reads, by_kind[kind], name, wait_for=wait_for)
+
+
+def _changes(
+    fields: dict[str, dict[str, Any]], *, every: bool
+) -> tuple[list[str], Sequence[tuple[object, ...]]]:
+    heads = ["=column", "value", ">position", "=happened (UTC)", "=event", "by"]
+    rows = [
+        (
+            column,
+            _text(change["after"]),
+            change["position"],
+            f"{change['effective_at']:%F %T}",
+            change["kind"],
+            change["actor_name"] or change["actor"],
+        )
+        for column, field in fields.items()
+        for change in (field["changes"] if every else field["changes"][-1:])
+    ]
+    return heads, rows
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return f"{value:%F %T}"
+    return "–" if value is None else value

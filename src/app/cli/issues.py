@@ -1,0 +1,107 @@
+"""`ledger issues …`: what the checks found, and what a person decides about it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from app.cli.context import catch_up, engine
+from app.cli.desk import execute, open_desk, operator
+from app.cli.output import Json, show, table
+
+if TYPE_CHECKING:
+    from ledger.domain.issue import IssueCommand
+
+app = typer.Typer(name="issues", help="See and decide issues.", no_args_is_help=True)
+
+IssueId = Annotated[str, typer.Argument(metavar="ISSUE", help="As paid_twice:A1.")]
+Why = Annotated[str, typer.Option(help="Why, for the audit log.")]
+
+
+@app.command("list", epilog="Example: ledger issues list --severity high")
+def list_(
+    *,
+    state: Annotated[
+        Literal["open", "resolved", "any"], typer.Option(help="Where they stand.")
+    ] = "open",
+    severity: Annotated[
+        Literal["high", "medium", "low"] | None, typer.Option(help="How bad they are.")
+    ] = None,
+    check: Annotated[str | None, typer.Option(help="Only those of one check.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List issues, the latest first."""
+    if check is not None:
+        _check_exists(check)
+    given = {"state": None if state == "any" else state, "severity": severity, "check": check}
+    rows = _rows({name: value for name, value in given.items() if value is not None}, limit)
+    show(
+        rows,
+        lambda: table(
+            ["=issue", "state", "severity", "opened (UTC)", "says"],
+            (
+                (
+                    row["issue_id"],
+                    row["state"],
+                    row["severity"],
+                    f"{row['opened_at']:%F %T}",
+                    row["sentence"],
+                )
+                for row in rows
+            ),
+        ),
+        as_json=as_json,
+    )
+
+
+@app.command(
+    epilog="Example: ledger issues resolve paid_twice:A1 --reason 'she wants a voucher for it'"
+)
+def resolve(issue: IssueId, *, reason: Why, as_json: Json = False) -> None:
+    """Say that nothing more is to be done about an issue.
+
+    It comes back when its evidence changes.
+    """
+    from ledger.domain.issue import ResolveIssue
+
+    command = ResolveIssue(issue_id=issue, at=datetime.now(UTC))
+    _decide(command, reason, "resolved", as_json=as_json)
+
+
+@app.command(epilog="Example: ledger issues reopen paid_twice:A1 --reason 'she changed her mind'")
+def reopen(issue: IssueId, *, reason: Why, as_json: Json = False) -> None:
+    """Take an issue up again."""
+    from ledger.domain.issue import ReopenIssue
+
+    command = ReopenIssue(issue_id=issue, at=datetime.now(UTC))
+    _decide(command, reason, "reopened", as_json=as_json)
+
+
+def _check_exists(name: str) -> None:
+    from kpi.checks.declare import catalogue
+
+    known = [each.name for each in catalogue()]
+    if name not in known:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(known)}.", param_hint="--check")
+
+
+def _decide(command: IssueCommand, reason: str, done: str, *, as_json: bool) -> None:
+    with open_desk() as (_, _, desk):
+        execute(desk, command, operator(reason), done, as_json=as_json)
+
+
+def _rows(filters: dict[str, str], limit: int) -> list[dict[str, Any]]:
+    from projections.engine.reads import Reads
+    from projections.issues import projection
+    from projections.queries.listing import Asked, Lister
+
+    assert projection.listing is not None
+    with engine() as opened, closing(Reads(opened)) as reads:
+        catch_up(opened)
+        known = opened.words.get(projection.name, {})
+        with reads.snapshot() as cursor:
+            return Lister(projection.listing).page(cursor, Asked(limit, filters, known=known)).rows

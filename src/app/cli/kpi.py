@@ -1,0 +1,262 @@
+"""`ledger kpi …`: figures of a window, what they are, and snapshots of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli.context import a_time, catch_up, engine
+from app.cli.output import BAD_ANSWER, Json, progress, show, table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from kpi.report import Report, Shown
+    from kpi.snapshots import Proven, Taken
+    from kpi.windows import Window
+    from projections.engine.build import Engine
+
+app = typer.Typer(name="kpi", help="Figures, and proofs of them.", no_args_is_help=True)
+
+WindowDays = Annotated[
+    str | None, typer.Option("--window", metavar="DAYS", help="7, 30 (the default) or 90 days.")
+]
+From = Annotated[str | None, typer.Option("--from", metavar="DATE", help="The first day.")]
+To = Annotated[str | None, typer.Option("--to", metavar="DATE", help="The last day, included.")]
+CurrencyOption = Annotated[
+    str | None, typer.Option("--currency", metavar="CODE", help="One currency only: gbp.")
+]
+
+
+@app.command("show", epilog="Example: ledger kpi show --window 7 --compare")
+def show_figures(
+    *,
+    window: WindowDays = None,
+    first: From = None,
+    last: To = None,
+    currency: CurrencyOption = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Beside as many days right before.")
+    ] = False,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="POSITION|TIME",
+            help="As it was known then; replays the log from event 1 up to there.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show every figure of a window of days, by currency."""
+    with engine() as opened:
+        days = window_of(opened, window, first, last)
+        before = days.previous if compare else None
+        made = _report(opened, days, before, currency, as_of, as_json=as_json)
+    show(_document(made), lambda: _view(made), as_json=as_json)
+
+
+@app.command(epilog="Example: ledger kpi definitions")
+def definitions(as_json: Json = False) -> None:
+    """List the figures: what each is, its unit and its class."""
+    from kpi.declare import catalogue, definition
+
+    every = [definition(each) for each in catalogue().values()]
+    show(
+        every,
+        lambda: table(
+            ["=id", "unit", "class", "formula"],
+            ((d["id"], d["unit"], d["kind"], d["formula"]) for d in every),
+        ),
+        as_json=as_json,
+    )
+
+
+@app.command(epilog="Example: ledger kpi snapshot --days 90")
+def snapshot(
+    days: Annotated[int, typer.Option(min=1, max=3660, help="How many days back.")] = 90,
+    as_json: Json = False,
+) -> None:
+    """Take down the figures of the last days.
+
+    Of each day by itself, and of the windows of 7, 30 and 90 days that end with it.
+    """
+    from kpi.snapshots import take
+
+    with engine() as opened:
+        catch_up(opened)
+        taken = take(opened, _today(opened), opened.log.now(), days)
+    show(taken._asdict(), lambda: _taken(taken), as_json=as_json)
+
+
+@app.command(epilog="Example: ledger kpi verify")
+def verify(
+    position: Annotated[
+        int | None, typer.Option(help="The run as of this position; the latest without.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Prove a snapshot: compute it again from event 1.
+
+    As of the position that it was taken at. Exits 1 where a figure differs.
+    """
+    from kpi.snapshots import prove
+
+    with engine() as opened, progress("proving", as_json=as_json) as report:
+        proven = prove(opened, opened.log.now(), position, report)
+    show(proven._asdict(), lambda: "\n".join(_verdict(proven)), as_json=as_json)
+    if proven.differences:
+        raise typer.Exit(BAD_ANSWER)
+
+
+def window_of(opened: Engine, window: str | None, first: str | None, last: str | None) -> Window:
+    """The days that a person asks for; today is that of the reporting zone."""
+    from kpi.windows import parse
+
+    return parse(_today(opened), window=window, first=first, last=last)
+
+
+def _today(opened: Engine) -> Any:
+    from zoneinfo import ZoneInfo
+
+    from kpi.windows import day_of
+
+    return day_of(opened.log.now(), ZoneInfo(opened.database.time_zone))
+
+
+def _report(
+    opened: Engine,
+    days: Window,
+    before: Window | None,
+    currency: str | None,
+    as_of: str | None,
+    *,
+    as_json: bool,
+) -> Report:
+    from contextlib import closing
+
+    from kpi.as_of import replayed
+    from kpi.report import report
+    from projections.engine.reads import Reads
+
+    code = currency.lower() if currency else None
+    if as_of is None:
+        catch_up(opened)
+        with closing(Reads(opened)) as reads, reads.snapshot() as cursor:
+            return report(cursor, days, compare=before, currency=code)
+    position = _position(opened, as_of)
+    with (
+        progress("replaying", as_json=as_json) as told,
+        replayed(opened, position, opened.database.time_zone, told) as cursor,
+    ):
+        return report(cursor, days, compare=before, currency=code, position=position)
+
+
+def _position(opened: Engine, as_of: str) -> int:
+    from projections.queries.schemas import check_known, position_at
+
+    if as_of.isascii() and as_of.isdigit():
+        return check_known(opened.log, int(as_of))
+    return position_at(opened.log, a_time(as_of, datetime.now(UTC)))
+
+
+def _document(made: Report) -> dict[str, Any]:
+    return {
+        "window": _days(made.window),
+        "previous": made.previous and _days(made.previous),
+        "standing": made.standing._asdict() | {"complete": made.standing.complete},
+        "contract_version": made.contract_version,
+        "currencies": {
+            currency: {name: each._asdict() for name, each in figures.items()}
+            for currency, figures in made.currencies.items()
+        },
+        "shop": {name: each._asdict() for name, each in made.shop.items()},
+    }
+
+
+def _days(window: Window) -> dict[str, Any]:
+    return {"days": window.days, "from": window.first, "to": window.last}
+
+
+def _view(made: Report) -> RenderableType:
+    from rich.console import Group
+
+    compared = ["=figure", ">value"] + ([">before", ">change"] if made.previous else [])
+    parts: list[RenderableType] = [_headline(made)]
+    for currency, figures in [*made.currencies.items(), ("", made.shop)]:
+        rows = [_row(name, each, currency, made) for name, each in figures.items()]
+        parts += ["", currency.upper() or "the whole shop", table(compared, rows)]
+        parts += _left_out(figures)
+    return Group(*parts)
+
+
+def _left_out(figures: dict[str, Shown]) -> Iterator[str]:
+    """What the figures leave out, because it is not known."""
+    from kpi.declare import figure
+
+    names = defaultdict[str, list[str]](list)
+    for name in figures:
+        if counter := figure(name).uncounted_by:
+            names[counter].append(name)
+    for counter, those in names.items():
+        if many := figures[counter].value:
+            yield (
+                f"not fully counted: {many:,} (in {', '.join(those)});"
+                " `ledger issues list --check mrr_unknown` says why"
+            )
+
+
+def _headline(made: Report) -> str:
+    stands = made.standing
+    state = "complete" if stands.complete else f"INCOMPLETE: the log is at {stands.head:,}"
+    return (
+        f"{made.window.first} to {made.window.last} ({made.window.days} days, {stands.time_zone})"
+        f" as of position {stands.position:,}, {state}"
+    )
+
+
+def _row(name: str, each: Shown, currency: str, made: Report) -> list[str]:
+    values = [each.value, each.previous] if made.previous else [each.value]
+    cells = [name, *(_cell(name, value, currency) for value in values)]
+    if made.previous:
+        cells.append("–" if each.change_pct is None else f"{each.change_pct:+} %")
+    return cells
+
+
+def _cell(name: str, value: Any, currency: str) -> str:
+    from kpi.declare import Unit, figure
+    from ledger.domain.money import format_money
+
+    match figure(name).unit:
+        case _ if value is None:
+            return "–"
+        case Unit.MONEY:
+            return format_money(value, currency).rpartition(" ")[0]
+        case Unit.PERCENT:
+            return f"{value} %"
+        case _:
+            return f"{value:,}"
+
+
+def _taken(taken: Taken) -> str:
+    state = "complete" if taken.complete else "INCOMPLETE: read models lag behind the log"
+    return (
+        f"{taken.first_day} to {taken.last_day} as of position {taken.position:,}, {state}:"
+        f" {taken.rows:,} rows changed"
+    )
+
+
+def _verdict(proven: Proven) -> Iterator[str]:
+    for d in proven.differences[:20]:
+        yield (
+            f"differs: {d.figure} {d.currency} of {d.window_days} days to {d.day}:"
+            f" stored {d.stored}, recomputed {d.recomputed}"
+        )
+    verdict = "NOT verified" if proven.differences else "verified"
+    yield (
+        f"{verdict}: {proven.rows:,} snapshots as of position {proven.position:,},"
+        f" {len(proven.differences):,} differences"
+    )

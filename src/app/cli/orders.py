@@ -1,0 +1,285 @@
+"""`ledger order …`: order commands from the terminal, through the same desk as over HTTP."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import uuid4
+
+import typer
+
+from app.cli.desk import Reason, execute, open_desk, operator
+from app.cli.output import Json
+from app.cli.records import AsOf, Filters, Limit, list_rows, show_one
+
+if TYPE_CHECKING:
+    from ledger.command_handler import Desk
+    from ledger.domain.events import Line
+    from ledger.log import Log
+
+app = typer.Typer(name="order", help="See, place and change orders.", no_args_is_help=True)
+
+OrderId = Annotated[str, typer.Argument(metavar="ORDER")]
+PaymentId = Annotated[str, typer.Argument(metavar="PAYMENT", help="A payment intent's id.")]
+Units = Annotated[
+    list[str], typer.Option("--line", metavar="SKU:UNITS", help="A product and how many of it.")
+]
+UnitsOfLines = Annotated[
+    list[str],
+    typer.Option(
+        "--line-id", metavar="LINE:UNITS", help="A line of the order by its id, and how many of it."
+    ),
+]
+
+PricedUnits = Annotated[
+    list[str],
+    typer.Option(
+        "--line",
+        metavar="SKU:UNITS[:PRICE]",
+        help="A product, how many of it, and (in minor units) another price than the listed one.",
+    ),
+]
+
+
+@app.command(
+    epilog="Example: ledger order place --currency gbp --line MUG:2 --email ada@example.com"
+)
+def place(
+    currency: Annotated[str, typer.Option(help="Three letters, as gbp.")],
+    *,
+    line: PricedUnits,
+    order_id: Annotated[str | None, typer.Option("--id", help="Your own id of the order.")] = None,
+    customer: Annotated[str | None, typer.Option(help="Id of the customer.")] = None,
+    email: Annotated[str | None, typer.Option(help="E-mail address of the customer.")] = None,
+    shipping: Annotated[int, typer.Option(min=0, help="In minor units.")] = 0,
+    tax: Annotated[int, typer.Option(min=0, help="In minor units.")] = 0,
+    discount: Annotated[int, typer.Option(min=0, help="In minor units.")] = 0,
+    reason: Reason = None,
+    as_json: Json = False,
+) -> None:
+    """Place an order, and reserve its stock.
+
+    All lines are reserved or none; the reservation expires when the order is not paid in time.
+    Other prices than the listed ones need LEDGER_LISTED_PRICES_ONLY=false, several lines of one
+    SKU LEDGER_REPEATED_SKUS=true.
+    """
+    from ledger.domain.order_commands import PlaceOrder
+
+    now, wanted = datetime.now(UTC), [_priced(text) for text in line]
+    with open_desk() as (settings, log, desk):
+        log.state()
+        command = PlaceOrder(
+            order_id=order_id or uuid4().hex,
+            at=now,
+            currency=currency.lower(),
+            lines=tuple(_line(log, *each, currency.lower()) for each in wanted),
+            expires_at=log.clocks.later() + timedelta(minutes=settings.ledger_reservation_minutes),
+            customer_id=customer,
+            email=email,
+            shipping_minor=shipping,
+            tax_minor=tax,
+            discount_minor=discount,
+            rules=settings.rules,
+        )
+        execute(desk, command, operator(reason), "placed", as_json=as_json)
+
+
+@app.command("list", epilog="Example: ledger order list --filter state=paid")
+def list_(filters: Filters = None, limit: Limit = 50, as_json: Json = False) -> None:
+    """List orders, the latest first."""
+    list_rows("order", filters or [], limit, as_json=as_json)
+
+
+@app.command("show", epilog="Example: ledger order show A1 --as-of 2026-03-01T12:00:00Z")
+def show_(order: OrderId, as_of: AsOf = None, as_json: Json = False) -> None:
+    """Show an order with its lines and payments."""
+    show_one("order", order, as_of, as_json=as_json)
+
+
+@app.command(epilog="Example: ledger order cancel A1 --reason 'changed her mind'")
+def cancel(order: OrderId, reason: Reason = None, as_json: Json = False) -> None:
+    """Call off an order that no money is held for; release its stock.
+
+    Refused while a payment for it is under way: cancel that first, at Stripe.
+    """
+    from ledger.domain.order_commands import CancelOrder
+
+    _settle(CancelOrder, order, reason, "canceled", as_json=as_json)
+
+
+@app.command(epilog="Example: ledger order expire A1")
+def expire(order: OrderId, reason: Reason = None, as_json: Json = False) -> None:
+    """End the reservation of an unpaid order now."""
+    from ledger.domain.order_commands import ExpireOrder
+
+    _settle(ExpireOrder, order, reason, "expired", as_json=as_json)
+
+
+@app.command(epilog="Example: ledger order fulfil A1")
+def fulfil(order: OrderId, reason: Reason = None, as_json: Json = False) -> None:
+    """Send out the goods of a paid order."""
+    from ledger.domain.order_commands import FulfilOrder
+
+    _settle(FulfilOrder, order, reason, "fulfilled", as_json=as_json)
+
+
+@app.command(epilog="Example: ledger order reallocate A1")
+def reallocate(order: OrderId, reason: Reason = None, as_json: Json = False) -> None:
+    """Hold stock again for an order that was paid after it had expired."""
+    from ledger.domain.order_commands import ReallocateOrder
+
+    _settle(ReallocateOrder, order, reason, "reallocated", as_json=as_json)
+
+
+@app.command("return", epilog="Example: ledger order return A1 --line MUG:1 --reason 'too small'")
+def return_(
+    order: OrderId,
+    reason: Annotated[str, typer.Option(help="Why, for the audit log.")],
+    line: Units | None = None,
+    line_id: UnitsOfLines | None = None,
+    as_json: Json = False,
+) -> None:
+    """Take units of a fulfilled order back into stock; moves no money.
+
+    By SKU, or by line where a SKU is out in several lines of the order.
+    """
+    from ledger.domain.order_commands import ReturnLines
+
+    command = ReturnLines(
+        order_id=order,
+        at=datetime.now(UTC),
+        quantities=_units(line or [], "SKU", "line"),
+        line_quantities=_units(line_id or [], "LINE", "line-id"),
+    )
+    with open_desk() as (_, _, desk):
+        execute(desk, command, operator(reason), "returned", as_json=as_json)
+
+
+@app.command(epilog="Example: ledger order refund A1 '12.50 gbp' --reason 'arrived late'")
+def refund(
+    order: OrderId,
+    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="As '12.50 gbp'.")],
+    reason: Reason = None,
+    as_json: Json = False,
+) -> None:
+    """Ask for money to go back; that it did is Stripe's to say."""
+    from ledger.domain.money import parse_money
+    from ledger.domain.order_commands import RequestRefund
+    from ledger.errors import InvalidCommand
+
+    amount_minor, currency = parse_money(amount)
+    with open_desk() as (_, _, desk):
+        money = desk.money(order)
+        if money.paid_minor and money.currency != currency:
+            raise InvalidCommand(f"The order was paid in {money.currency}, not in {currency}.")
+        command = RequestRefund(
+            order_id=order, at=datetime.now(UTC), amount_minor=amount_minor, money=money
+        )
+        execute(desk, command, operator(reason), "refund requested", as_json=as_json)
+
+
+@app.command(epilog="Example: ledger order link A1 pi_3QxYz")
+def link(
+    order: OrderId,
+    payment: PaymentId,
+    expected: Annotated[
+        bool, typer.Option("--expected", help="Stripe is yet to report this payment.")
+    ] = False,
+    reason: Reason = None,
+    as_json: Json = False,
+) -> None:
+    """Say that a payment belongs to an order.
+
+    Its own metadata comes first, where it names an order.
+    """
+    from ledger.domain.order_commands import LinkPayment
+
+    with open_desk() as (_, _, desk):
+        known = desk.payment(payment)
+        command = LinkPayment(
+            order_id=order,
+            at=datetime.now(UTC),
+            payment_id=known.payment_id or payment,
+            known=known,
+            expected=expected,
+        )
+        execute(desk, command, operator(reason), "linked", as_json=as_json)
+
+
+@app.command(epilog="Example: ledger order unlink A1 pi_3QxYz --reason 'wrong order'")
+def unlink(
+    order: OrderId, payment: PaymentId, reason: Reason = None, as_json: Json = False
+) -> None:
+    """Take back that a payment belongs to an order.
+
+    What the payment's own metadata says is changed at Stripe.
+    """
+    from ledger.domain.order_commands import UnlinkPayment
+
+    with open_desk() as (_, _, desk):
+        known = desk.payment(payment)
+        command = UnlinkPayment(
+            order_id=order,
+            at=datetime.now(UTC),
+            payment_id=known.payment_id or payment,
+            known=known,
+        )
+        execute(desk, command, operator(reason), "unlinked", as_json=as_json)
+
+
+def _settle(command: Any, order: str, reason: str | None, done: str, *, as_json: bool) -> None:
+    """Execute a command that rests on the order's money and nothing else."""
+    with open_desk() as (_, _, desk):
+        decided = _with_money(command, order, desk)
+        execute(desk, decided, operator(reason), done, as_json=as_json)
+
+
+def _with_money(command: Any, order: str, desk: Desk) -> Any:
+    return command(order_id=order, at=datetime.now(UTC), money=desk.money(order))
+
+
+def _units(texts: list[str], noun: str, option: str) -> dict[str, int]:
+    """Units by SKU, or by line id, from `SKU:UNITS`."""
+    units: dict[str, int] = {}
+    for text in texts:
+        name, _, count = text.rpartition(":")
+        if not (name and _is_number(count)) or name in units:
+            raise typer.BadParameter(
+                f"{text!r} must be {noun}:UNITS, each {noun} once", param_hint=option
+            )
+        units[name] = int(count)
+    return units
+
+
+def _priced(text: str) -> tuple[str, int, int | None]:
+    """SKU, units and price (minor units; None is the listed one) of `SKU:UNITS[:PRICE]`."""
+    sku, *numbers = text.split(":")
+    if not sku or not 1 <= len(numbers) <= 2 or not all(_is_number(n) for n in numbers):
+        raise typer.BadParameter(
+            f"{text!r} must be SKU:UNITS or SKU:UNITS:PRICE", param_hint="line"
+        )
+    count, *price = map(int, numbers)
+    return sku, count, price[0] if price else None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _line(log: Log, sku: str, quantity: int, unit_minor: int | None, currency: str) -> Line:
+    """A line at the price that was said, else at the one that the product is listed for."""
+    from ledger.decisions import Stream
+    from ledger.domain.events import Line
+    from ledger.domain.stock import Listed
+    from ledger.errors import UnknownProduct, WrongPrice
+
+    stream = Stream.new(f"stock/{sku}")
+    for recorded in log.stream(stream.name):
+        stream = stream.then(recorded.event)
+    if not isinstance(stream.state, Listed):
+        raise UnknownProduct(f"No product {sku!r} is listed; list it with `ledger stock define`.")
+    item = stream.state
+    if unit_minor is None and currency not in item.prices:
+        raise WrongPrice(f"{sku} has no price in {currency}; add one with `ledger stock define`.")
+    price_minor = item.prices[currency] if unit_minor is None else unit_minor
+    return Line(sku=sku, name=item.name, quantity=quantity, unit_minor=price_minor)

@@ -1,0 +1,219 @@
+"""`ledger list`, `ledger show`: the rows of every read model that has a list, as over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
+
+import typer
+
+from app.cli.context import catch_up, engine
+from app.cli.output import Json, filters_of, show, table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from projections.engine.declare import Listing, Projection
+    from projections.engine.registry import Registry
+
+app = typer.Typer()
+
+Kind = Annotated[
+    str, typer.Argument(metavar="KIND", help="order, payment, refund, dispute, sku, …")
+]
+Filters = Annotated[
+    list[str] | None,
+    typer.Option("--filter", metavar="COLUMN=VALUE", help="state=paid; may be repeated."),
+]
+Sort = Annotated[
+    str | None,
+    typer.Option(metavar="[-]COLUMN", help="By a column; with - from the greatest down."),
+]
+Limit = Annotated[int, typer.Option(metavar="ROWS", min=1, max=1000, help="How many at most.")]
+AsOf = Annotated[
+    str | None,
+    typer.Option(metavar="POSITION|TIME", help="As it was known then."),
+]
+
+
+@app.command("list", epilog="Example: ledger list refund --filter state=failed")
+def list_(
+    kind: Kind,
+    filters: Filters = None,
+    sort: Sort = None,
+    limit: Limit = 50,
+    as_json: Json = False,
+) -> None:
+    """List the latest orders, payments, refunds, products and others.
+
+    Spans of time are filters too: created_after=2026-03-01 is from the beginning of that day on in
+    the reporting zone, created_before=2026-04-01 is before it.
+    """
+    list_rows(kind, filters or [], limit, sort=sort, as_json=as_json)
+
+
+@app.command("show", epilog="Example: ledger show payment pi_3QxYz")
+def show_(
+    kind: Kind,
+    name: Annotated[str, typer.Argument(metavar="ID")],
+    as_of: AsOf = None,
+    as_json: Json = False,
+) -> None:
+    """Show an order, payment, refund or other object, and its parts."""
+    show_one(kind, name, as_of, as_json=as_json)
+
+
+def list_rows(
+    kind: str, filters: Iterable[str], limit: int, *, sort: str | None = None, as_json: bool
+) -> None:
+    """Print the rows of a list that equal the filters, the latest first unless sorted otherwise."""
+    from projections.engine.reads import Reads
+    from projections.queries.listing import Asked, Lister, spans
+    from projections.queries.schemas import spans_of
+
+    with engine() as opened, closing(Reads(opened)) as reads:
+        listing = _listed(opened.registry, kind).listing
+        lister, ends = Lister(listing), spans(listing.shown)
+        words = opened.words.get(listing.table.name, {})
+        given = filters_of(filters, (*listing.filters, *ends))
+        within = spans_of(reads, listing.shown, given)
+        equal = {name: value for name, value in given.items() if name not in ends}
+        if sort not in {None, *lister.sorts}:
+            known = ", ".join(lister.sorts)
+            raise typer.BadParameter(f"{sort!r} is none of {known}.", param_hint="--sort")
+        catch_up(opened)
+        with reads.snapshot() as cursor:
+            found = lister.page(cursor, Asked(limit, equal, within, sort, known=words)).rows
+    show(
+        found, lambda: _rows(found, _columns(listing, found)) if found else "none", as_json=as_json
+    )
+
+
+def show_one(kind: str, name: str, as_of: str | None, *, as_json: bool) -> None:
+    """Print a row, with the parts that its list declares."""
+    found = _found(kind, name, as_of)
+    show(found.row | found.parts, lambda: _one(found), as_json=as_json)
+
+
+class _Found(NamedTuple):
+    row: dict[str, Any]
+    parts: dict[str, list[dict[str, Any]]]
+
+
+class _Listed(NamedTuple):
+    projection: Projection
+    listing: Listing
+
+
+def _listed(registry: Registry, kind: str) -> _Listed:
+    """The read model of a kind of object, by the kind or by its own name."""
+    known = {p.listing.link or p.name: _Listed(p, p.listing) for p in registry if p.listing}
+    by_name = {each.projection.name: each for each in known.values()}
+    found = known.get(kind) or by_name.get(kind)
+    if found is None:
+        raise typer.BadParameter(f"{kind!r} is none of {', '.join(known)}.", param_hint="KIND")
+    return found
+
+
+def _found(kind: str, name: str, as_of: str | None) -> _Found:
+    from ledger.errors import NotFound
+    from projections.engine.names import named
+    from projections.engine.reads import Reads, rows
+    from projections.queries.history import known_at
+    from projections.queries.listing import Lister
+    from projections.queries.schemas import position_of
+
+    with engine() as opened, closing(Reads(opened)) as reads:
+        projection, listing = _listed(opened.registry, kind)
+        catch_up(opened)
+        if listing.link is not None:
+            with reads.snapshot() as cursor:
+                name = named(cursor, listing.link, name)
+        if as_of is None:
+            reading = reads.snapshot()
+        elif listing.link is None:
+            raise typer.BadParameter(
+                f"nothing is kept of the past of {kind!r}.", param_hint="--as-of"
+            )
+        else:
+            known = known_at(reads, projection, name, position_of(reads, as_of))
+            reading = reads.as_of(projection.name, known)
+        with reading as cursor:
+            row = Lister(listing).one(cursor, name)
+            if row is None:
+                raise NotFound(f"{projection.name} has no {name[:100]!r}.")
+            parts = {each: rows(cursor, p.query, id=name) for each, p in listing.parts.items()}
+            return _Found(row, parts)
+
+
+def _columns(listing: Listing, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What people look for: key, states, amounts that are not 0, the time, other filters."""
+    amounts = [name for name in rows[0] if name.endswith("_minor") and any(r[name] for r in rows)]
+    states = [name for name in listing.filters if name.endswith("state")]
+    wanted = dict.fromkeys(
+        (*listing.table.key, *states, *amounts, listing.sort or "", *listing.filters)
+    )
+    if amounts:
+        wanted.pop("currency", None)  # an amount says its own
+    return [name for name in wanted if any(row.get(name) is not None for row in rows)]
+
+
+def _rows(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> RenderableType:
+    names = list(columns)
+    return table(
+        [f"{_mark(index, name)}{_head(name)}" for index, name in enumerate(names)],
+        ([_cell(row, name) for name in names] for row in rows),
+    )
+
+
+def _mark(index: int, name: str) -> str:
+    if name.endswith("_minor"):
+        return ">"
+    return "=" if index == 0 or name.endswith("_at") else ""
+
+
+def _one(found: _Found) -> RenderableType:
+    """Its columns below each other, then a table a part."""
+    from rich.console import Group
+
+    parts: list[RenderableType] = [
+        table(["", ""], ((_head(name), _cell(found.row, name)) for name in found.row))
+    ]
+    for name, rows in found.parts.items():
+        if rows:
+            parts += ["", f"[bold]{_head(name)}[/]", _rows(rows, _filled(rows))]
+    return Group(*parts)
+
+
+def _filled(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The columns in which any row has something."""
+    return (name for name in rows[0] if any(row[name] is not None for row in rows))
+
+
+def _head(name: str) -> str:
+    """A column's name in words; an amount says its currency itself."""
+    time = name.endswith("_at")
+    words = name.removesuffix("_minor").removesuffix("_at").replace("_", " ")
+    return f"{words} (UTC)" if time else words
+
+
+def _cell(row: Mapping[str, Any], name: str) -> object:
+    from ledger.domain.money import format_money
+
+    value, currency = row[name], row.get("currency")
+    if isinstance(value, datetime):
+        return f"{value:%F %T}"
+    if isinstance(value, int) and name.endswith("_minor") and currency:
+        return format_money(value, currency)
+    if isinstance(value, dict):
+        return ", ".join(_said(name, *item) for item in cast("dict[str, Any]", value).items())
+    return value
+
+
+def _said(name: str, item: str, value: Any) -> str:
+    """A part of a document; of prices, the items are currencies."""
+    from ledger.domain.money import format_money
+
+    return format_money(value, item) if name == "prices" else f"{item} {value}"

@@ -1,0 +1,111 @@
+"""`ledger token …`: who may use the service, in which role, and for how long."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.context import may_make, ready
+from app.cli.desk import Reason, operator
+from app.cli.output import Json, complain, show, table
+from ledger.domain.access import Role
+
+if TYPE_CHECKING:
+    from ledger.tokens import NewToken
+
+app = typer.Typer(name="token", help="Issue and revoke access tokens.", no_args_is_help=True)
+
+
+@app.command(epilog="Example: ledger token issue ops --name 'Warehouse' --expires-in 90")
+def issue(
+    role: Annotated[Role, typer.Argument(metavar="ROLE", help="What its holder may do.")],
+    *,
+    name: Annotated[str, typer.Option(help="Whose it is, as the audit log shall say.")],
+    customer: Annotated[
+        str | None, typer.Option(metavar="ID", help="Of a customer's token: the customer's id.")
+    ] = None,
+    expires_in: Annotated[
+        int | None, typer.Option(metavar="DAYS", min=1, max=3650, help="Until when it is valid.")
+    ] = None,
+    reason: Reason = None,
+    as_json: Json = False,
+) -> None:
+    """Issue an access token, and show it this once.
+
+    From the first one on, every call to the service needs a token. Roles: customer (sees and
+    cancels own orders), analyst (figures, exports), ops (orders, stock, payments, issues), auditor
+    (sees everything), admin (everything, and tokens).
+    """
+    from app.wiring import open_log
+    from ledger import tokens
+
+    with open_log(ready(), migrates=may_make()) as (_, log):
+        issued = tokens.issue(
+            log,
+            role,
+            name,
+            operator(reason),
+            customer_id=customer,
+            lifetime=None if expires_in is None else timedelta(days=expires_in),
+        )
+    show(issued, lambda: issued.token, as_json=as_json)
+    if not as_json:
+        complain(f"[yellow]Keep it now:[/] {_about(issued)}; it is never shown again.")
+
+
+@app.command("list", epilog="Example: ledger token list --json")
+def list_tokens(as_json: Json = False) -> None:
+    """List the tokens that were ever issued, and by whom."""
+    from app.wiring import open_log
+    from ledger.tokens import listing
+
+    with open_log(ready(), migrates=may_make()) as (_, log):
+        lines = listing(log)
+    heads = ["=id", "role", "name", "customer", "state", "=issued (UTC)", "by", "=expires", "why"]
+    show(
+        lines,
+        lambda: table(
+            heads,
+            (
+                (
+                    line.token_id,
+                    line.role,
+                    line.name,
+                    line.customer_id,
+                    line.state,
+                    f"{line.issued_at:%F %R}",
+                    line.issued_by,
+                    line.expires_at and f"{line.expires_at:%F %R}",
+                    line.revoked_because,
+                )
+                for line in lines
+            ),
+        ),
+        as_json=as_json,
+    )
+
+
+@app.command(epilog="Example: ledger token revoke 0f3a6c2b9d1e --reason 'laptop was lost'")
+def revoke(
+    token: Annotated[str, typer.Argument(metavar="ID", help="As `ledger token list` shows it.")],
+    reason: Reason = None,
+    as_json: Json = False,
+) -> None:
+    """Make a token worthless, for good; takes effect in a second."""
+    from app.wiring import open_log
+    from ledger import tokens
+
+    with open_log(ready(), migrates=may_make()) as (_, log):
+        position = tokens.revoke(log, token, operator(reason))
+    show(
+        {"token_id": token, "position": position},
+        lambda: f"revoked: {token}" if position else f"revoked before: {token}",
+        as_json=as_json,
+    )
+
+
+def _about(issued: NewToken) -> str:
+    until = f", valid until {issued.expires_at:%F %R} UTC" if issued.expires_at else ""
+    return f"token {issued.token_id}{until}"

@@ -1,0 +1,84 @@
+"""What came out of the play, as the read endpoints say."""
+
+from collections import Counter
+from typing import Any, Final
+
+from msgspec import Struct
+
+from app.demo.client import Door
+from app.demo.runner import Played
+from app.demo.script import Script
+from kpi.windows import LENGTHS
+
+MONEY: Final = ("received_minor", "refunded_minor", "disputed_minor", "net_minor")
+
+Row = dict[str, Any]
+
+
+class Outcome(Struct, frozen=True):
+    """What was played; counts by state, money by currency in minor units; `notable` orders.
+
+    `figures` are those of `GET /kpi`, by the window's days.
+    """
+
+    played: dict[str, int]
+    orders: dict[str, int]
+    payments: dict[str, int]
+    refunds: dict[str, int]
+    disputes: dict[str, int]
+    subscriptions: dict[str, int]
+    money: dict[str, dict[str, int]]
+    stock: list[Row]
+    notable: dict[str, str]
+    figures: dict[str, Row]
+
+
+def collect(door: Door, script: Script, play: Played, past_orders: int) -> Outcome:
+    """Read it, once the read models show all that was played."""
+    position = play.position
+    played = {
+        "past_orders": past_orders,
+        "orders": len(script.orders),
+        "deliveries": play.deliveries,
+        "duplicates": play.duplicates,
+    }
+    orders = list(door.everything("/orders", after=position))
+    ours = {placed.body["id"] for placed in script.orders}
+    return Outcome(
+        played=played,
+        orders=_count(orders),
+        payments=_count(door.everything("/payments", after=position)),
+        refunds=_count(door.everything("/refunds", after=position)),
+        disputes=_count(door.everything("/disputes", after=position)),
+        subscriptions=_count(door.everything("/subscriptions", after=position)),
+        money=_money(orders),
+        stock=list(door.everything("/stock", after=position)),
+        notable={
+            why: row["order_id"]
+            for row in sorted(orders, key=lambda row: row["order_id"] in ours)
+            for why in _why(row)
+        },
+        figures={str(n): door.get("/kpi", window=n, after=position) for n in LENGTHS},
+    )
+
+
+def _count(rows: Any) -> dict[str, int]:
+    return dict(Counter(str(row["state"]) for row in rows).most_common())
+
+
+def _money(orders: list[Row]) -> dict[str, dict[str, int]]:
+    sums: dict[str, Counter[str]] = {}
+    for row in orders:
+        sums.setdefault(row["currency"], Counter()).update({name: row[name] for name in MONEY})
+    return {currency: {name: sums[currency][name] for name in MONEY} for currency in sorted(sums)}
+
+
+def _why(row: Row) -> list[str]:
+    """What makes an order worth a look."""
+    reasons = {
+        "paid after it expired, sold out meanwhile": row["unallocated"],
+        "paid twice": row["payment_state"] == "overpaid",
+        "refunded in part": row["refund_state"] == "partial",
+        "dispute lost": row["dispute_state"] == "lost",
+    }
+    return [why for why, holds in reasons.items() if holds]

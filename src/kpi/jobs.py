@@ -1,0 +1,96 @@
+"""Keeping: the service takes snapshots of the figures by the clock, and proves them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import timedelta
+from threading import Event
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from psycopg import Cursor
+from psycopg.rows import dict_row
+
+from kpi.as_of import standing
+from kpi.declare import CONTRACT_VERSION
+from kpi.snapshots import prove, take
+from kpi.windows import day_of
+from ledger.clocks import Unchanged
+from ledger.errors import RebuildRunning
+from ledger.log import store_errors
+from projections.engine.build import Engine
+
+LOOK_SECONDS: Final = 10.0
+CLOSE_EVENTS: Final = 1_000
+
+# Of this contract (and zone): whether there is something to do, whether it is time by the
+# database's clock, and what was done last.
+NEEDS_SNAPSHOT: Final = """
+select
+    not coalesce(bool_or(as_of_position = %(position)s and last_day = %(today)s), false),
+    coalesce(bool_and(computed_at + %(every)s < clock_timestamp()), true),
+    concat_ws(' ', count(*), max(computed_at))
+from kpi.snapshot_runs
+where contract_version = %(contract)s and time_zone = current_setting('ledger.time_zone')
+"""
+NEEDS_PROOF: Final = """
+select
+    coalesce(bool_or(proved_at is null), false),
+    coalesce(bool_and(proved_at is null or proved_at + %(every)s < clock_timestamp()), false),
+    concat_ws(' ', count(proved_at), max(proved_at))
+from kpi.snapshot_runs
+where contract_version = %(contract)s
+"""
+
+
+class Keeper:
+    """Takes a snapshot every so many minutes where something changed, proves one as many hours.
+
+    Today is by the earlier of both clocks: no day is taken down before it begins.
+    """
+
+    def __init__(self, engine: Engine, snapshot_minutes: int, proof_hours: int) -> None:
+        self._engine = engine
+        self._snapshots = timedelta(minutes=snapshot_minutes)
+        self._proofs = timedelta(hours=proof_hours)
+        self._last_snapshot, self._last_proof = Unchanged(), Unchanged()
+
+    def take(self, _stop: Event) -> None:
+        """Take down the figures if it is time; not in the middle of an import."""
+        now = self._engine.log.now()
+        today = day_of(now, ZoneInfo(self._engine.database.time_zone))
+        with (
+            store_errors(),
+            self._engine.database.connect("reader") as conn,
+            conn.cursor(row_factory=dict_row) as cursor,
+        ):
+            stands = standing(cursor)
+            asked = {
+                "every": self._snapshots,
+                "position": stands.position,
+                "today": today,
+                "contract": CONTRACT_VERSION,
+            }
+            due = _is_due(conn.execute(NEEDS_SNAPSHOT, asked), self._snapshots, self._last_snapshot)
+        if due and 0 < stands.head <= stands.position + CLOSE_EVENTS:
+            take(self._engine, today, now)
+
+    def prove(self, _stop: Event) -> None:
+        """Prove the latest snapshot if it is time; what differs is kept, and a check tells it.
+
+        A proof that is stopped half done says nothing.
+        """
+        with store_errors(), self._engine.database.connect("reader") as conn:
+            asked = {"every": self._proofs, "contract": CONTRACT_VERSION}
+            due = _is_due(conn.execute(NEEDS_PROOF, asked), self._proofs, self._last_proof)
+        if due:
+            with suppress(RebuildRunning):  # somebody proves already: it is tried again when due
+                prove(self._engine, self._engine.log.now())
+
+
+def _is_due(found: Cursor, every: timedelta, last: Unchanged) -> bool:
+    """By the database's clock, or because that much time went by here since it was done last."""
+    row = found.fetchone()
+    assert row is not None, "an aggregate has one row"
+    worthwhile, by_clock, done = row
+    return worthwhile and (by_clock or last.seconds(done) > every.total_seconds())

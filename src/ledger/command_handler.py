@@ -1,0 +1,152 @@
+"""The desk: load what commands rest on, let the domain decide, and append what it decided."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, NamedTuple
+
+from ledger.decisions import Accepted, Batch, Call, Command, Result, Stream, goods
+from ledger.domain.events import Entry, Meta
+from ledger.domain.order import Order
+from ledger.domain.order_commands import KnownPayment, OrderMoney
+from ledger.errors import LogReplaced, Refused
+from ledger.group_commit import Combiner, sparing
+from ledger.log import APPEND_EVENTS, Log, LogWatch
+from ledger.races import until_fastest
+from ledger.waits import for_all
+
+MAX_CALLS: Final = 64
+MAX_REMEMBERED: Final = 10_000
+
+
+class Desk:
+    """Carries out commands, for any number of threads and beside any number of other processes.
+
+    Calls that come at the same time share one load and one append, decided one after the other:
+    64 buyers of one product cost one transaction, and none waits for a lock of another.
+    `money` answers what Stripe is known to have done for an order id (zeros for one without
+    payments, or unknown); commands that rest on it are made with its answer.
+    `payment` answers what is known of a payment's id; to a desk without it, none is known.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        money: Callable[[str], OrderMoney],
+        payment: Callable[[str], KnownPayment] = lambda _: KnownPayment(),
+    ) -> None:
+        self.money = money
+        self.payment = payment
+        self._log = log
+        self._remembered: OrderedDict[str, Stream] = OrderedDict()
+        self._watch = LogWatch(log)
+        self._combiner = Combiner[Call, Result](self._carry_out, MAX_CALLS)
+
+    def execute(
+        self,
+        command: Command,
+        meta: Meta,
+        *,
+        key: str | None = None,
+        key_owner: str | None = None,
+        request_sha256: str = "",
+    ) -> Result:
+        """Carry out a command, or raise a `Refused`, and then nothing was stored.
+
+        With an idempotency `key`, a second call of the same `key_owner` (a customer's id; None is
+        the shop) with the same `request_sha256` gets the first one's result and changes nothing.
+        Raises `Conflict` when other processes were faster again and again, `Unstorable` where the
+        log cannot hold it, `StoreUnavailable` when it is not known what was stored: use a key, and
+        repeat.
+        """
+        assert (key is None) == (not request_sha256), "a key stands for a request"
+        call = Call(command, meta, key, request_sha256, key_owner)
+        call.check()
+        with self._log.pending.one():
+            return self._combiner.submit(call)
+
+    def order(self, order_id: str) -> Order:
+        """An order's state, for who must choose a command (`ledger.domain.reactions`)."""
+        stream = Stream.new(f"order/{order_id}")
+        for recorded in self._log.stream(stream.name):
+            stream = stream.then(recorded.event)
+        assert isinstance(stream.state, Order)
+        return stream.state
+
+    def _carry_out(self, calls: Sequence[Call]) -> list[Result | BaseException]:
+        answers: list[Result | BaseException] = []
+        with for_all(self._log.limits.write):
+            while len(answers) < len(calls):
+                answers += sparing(self._together, calls[len(answers) :])
+        return answers
+
+    def _together(self, calls: Sequence[Call]) -> Sequence[Result | Refused]:
+        """Decide and append as many of the calls as fit into one append, the first ones."""
+        made = until_fastest(self._attempt, calls)
+        self._remember(made.streams)
+        return made.answers
+
+    def _attempt(self, calls: Sequence[Call]) -> _Made:
+        batch = Batch(self._load(calls), APPEND_EVENTS)
+        outcomes: list[Accepted | Refused] = []
+        for call in calls:
+            outcome = _decide(batch, call)
+            if outcome is None:
+                break
+            outcomes.append(outcome)
+        positions = self._append(batch.entries) if batch.entries else []
+        return _Made(
+            [o if isinstance(o, Refused) else o.result(positions) for o in outcomes],
+            list(batch.streams(positions)),
+        )
+
+    def _append(self, entries: Sequence[Entry]) -> list[int]:
+        """Append; where the streams are not what is remembered of them, forget it for the next."""
+        try:
+            return self._log.append(entries)
+        except LogReplaced:
+            self._remembered.clear()
+            raise
+
+    def _load(self, calls: Sequence[Call]) -> dict[str, Stream]:
+        """Every stream that the calls need; the goods of an order are known when it is.
+
+        What is remembered is dropped where the log is not the one that it was read from.
+        """
+        if self._watch.was_replaced():
+            self._remembered.clear()
+        streams = self._fetch(set[str]().union(*(call.needs() for call in calls)))
+        more = set[str]().union(*(goods(streams[call.home].state) for call in calls))
+        return streams | self._fetch(more - streams.keys())
+
+    def _fetch(self, names: Iterable[str]) -> dict[str, Stream]:
+        streams = {name: self._remembered.get(name) or Stream.new(name) for name in names}
+        if streams:
+            for recorded in self._log.streams({s.name: s.version for s in streams.values()}):
+                stream = streams[recorded.stream]
+                streams[recorded.stream] = stream.then(recorded.event, recorded.position)
+        return streams
+
+    def _remember(self, streams: Iterable[Stream]) -> None:
+        for stream in streams:
+            self._watch.reached(stream.position)
+            if stream.version:
+                self._remembered[stream.name] = stream
+                self._remembered.move_to_end(stream.name)
+        while len(self._remembered) > MAX_REMEMBERED:
+            self._remembered.popitem(last=False)
+
+
+class _Made(NamedTuple):
+    """What an append came to: an answer for each call, and the streams as they stand now."""
+
+    answers: Sequence[Result | Refused]
+    streams: Sequence[Stream]
+
+
+def _decide(batch: Batch, call: Call) -> Accepted | Refused | None:
+    try:
+        return batch.decide(call)
+    except Refused as refusal:
+        return refusal

@@ -1,0 +1,51 @@
+"""Reads of evidence and exports: what people were shown or took out is itself an event.
+
+Only doors for people write them down; what the service reads for itself is no such read, so that
+nothing here can set off another.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from uuid import uuid4
+
+from msgspec.structs import replace
+
+from ledger.domain.events import Entry, EvidenceRead, ExportMade, Meta
+from ledger.group_commit import Combiner, sparing
+from ledger.log import APPEND_EVENTS, Log
+
+
+class Witness:
+    """Writes them down, for any number of threads; those at one time share an append.
+
+    Each is a stream of its own, `evidence/<32 hex digits>` or `export/<32 hex digits>`: nobody
+    waits for a version.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._combiner = Combiner[Entry, int](partial(sparing, log.append), APPEND_EVENTS)
+
+    def saw(self, subject: str, positions: Sequence[int], meta: Meta) -> int:
+        """Store that somebody is about to see what these events hold; answers the position.
+
+        `subject` is what was asked for, as `order/A1`, and the read's correlation. Raises
+        `StoreUnavailable`, and then nothing must be shown.
+        """
+        read = EvidenceRead(subject=subject, positions=tuple(positions))
+        stamped = replace(meta, correlation=subject)
+        return self._combiner.submit(
+            Entry(f"evidence/{uuid4().hex}", 1, read, datetime.now(UTC), stamped)
+        )
+
+    def exported(
+        self, event: ExportMade, meta: Meta, export_id: str | None = None
+    ) -> tuple[str, int]:
+        """Store that somebody took an export out; answers the export's id and the position.
+
+        The id (32 hex digits) may be given, for who had to name it before it was made. Raises
+        `StoreUnavailable`; then it is not known whether the export is on record.
+        """
+        export_id = export_id or uuid4().hex
+        entry = Entry(f"export/{export_id}", 1, event, datetime.now(UTC), meta)
+        return export_id, self._combiner.submit(entry)

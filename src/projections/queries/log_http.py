@@ -1,0 +1,175 @@
+"""The log over HTTP: its events, the audit log that they make up, and where the projections stand.
+
+Whoever sees what events hold is written down first: `ledger.disclosures`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.routing import Route
+
+from api.auth import require
+from api.operations import operation
+from api.permissions import Surface, meta_of
+from ledger.disclosures import Witness
+from ledger.errors import NotFound, StoreUnavailable
+from projections.queries import audit_search, history
+from projections.queries.history import Shown
+from projections.queries.listing import refusing_bad_values
+from projections.queries.schemas import (
+    READ,
+    AuditLine,
+    Event,
+    EventDetails,
+    Evidence,
+    Item,
+    ManyLines,
+    ManyOfLog,
+    ManyRecordedLately,
+    Page,
+    StandingAnswer,
+    StatusAnswer,
+    UnreadableEvent,
+    page_by_position,
+    page_of,
+    positions_in,
+    reads_of,
+)
+
+
+@operation(
+    surface=Surface.SEE_EVIDENCE,
+    tag="events",
+    query=ManyOfLog,
+    answers=page_of(Event),
+    errors=READ,
+)
+def list_events(request: Request, query: ManyOfLog) -> Page:
+    """List events of the log, without what they hold, the earliest first.
+
+    A cursor is the position that the page before ended with.
+    """
+    reads = reads_of(request)
+    span = positions_in(reads, query)
+    filters = query.model_dump(include={"topic", "type", "stream"}, exclude_none=True)
+    log, read = reads.engine.log, audit_search.READS if filters else ()
+    with refusing_bad_values(), reads.snapshot(read, query.after) as cursor:
+        if filters:
+            found = audit_search.events_that_fit(cursor, log, filters, span, query.limit)
+        else:
+            found = audit_search.events(log, span, query.limit)
+    return page_by_position(
+        [history.envelope(event, reads.engine.reader) for event in found], query.limit
+    )
+
+
+@operation(
+    surface=Surface.SEE_EVIDENCE,
+    tag="events",
+    query=Evidence,
+    answers=EventDetails,
+    errors=(NotFound, StoreUnavailable),
+)
+def show_event(request: Request, query: Evidence) -> Item:
+    """Show one event as it stands in the log, with its leaf hash, and whether that still fits.
+
+    The body of a Stripe event is verbatim. `signature_check` is made anew at each call: `valid`,
+    `no_present_secret_fits`, or `not_signed` (imported or pulled). This is a read of evidence, and
+    so an event itself, with the `reason`.
+    """
+    position: int = request.path_params["position"]
+    found = history.event_at(reads_of(request), position, request.state.is_signed)
+    witness(request, found["source"], [found["position"]], query.reason)
+    return Item(found)
+
+
+@operation(
+    surface=Surface.SEE_EVIDENCE,
+    tag="events",
+    query=ManyRecordedLately,
+    answers=page_of(UnreadableEvent),
+    errors=READ,
+)
+def list_unreadable(request: Request, query: ManyRecordedLately) -> Page:
+    """List Stripe's events that could not be read, and why; the latest first."""
+    reads = reads_of(request)
+    span = positions_in(reads, query)
+    with reads.snapshot(["audit"], query.after) as cursor:
+        found = audit_search.unreadable(cursor, span, limit=query.limit)
+    return page_by_position(found, query.limit)
+
+
+@operation(
+    surface=Surface.SEE_EVIDENCE,
+    tag="audit",
+    query=ManyLines,
+    answers=page_of(AuditLine),
+    errors=READ,
+)
+def search_audit_log(request: Request, query: ManyLines) -> Page:
+    """Search the audit log: who did what, to what, when, from where and why; the latest first.
+
+    Every event of the log is a line. `source` is its stream, `objects` are those that it names.
+    """
+    reads = reads_of(request)
+    span = positions_in(reads, query)
+    filters = query.model_dump(include=set(audit_search.FILTERS), exclude_none=True)
+    with refusing_bad_values(), reads.snapshot(audit_search.READS, query.after) as cursor:
+        found = audit_search.search(cursor, filters, span, limit=query.limit)
+    return page_by_position(found, query.limit)
+
+
+@operation(
+    surface=Surface.SEE_STATUS, tag="service", answers=StatusAnswer, errors=(StoreUnavailable,)
+)
+def show_status(request: Request) -> StatusAnswer:
+    """Say how long the log is, and where each projection stands."""
+    reads = reads_of(request)
+    head = reads.engine.log.head()
+    standings = [
+        StandingAnswer(
+            name=standing.name,
+            state=standing.state,
+            fingerprint=standing.version,
+            position=standing.position,
+            lag_events=max(0, head - standing.position),
+            stopped_position=standing.stopped_at,
+            because=standing.because,
+        )
+        for standing in reads.standings()
+    ]
+    return StatusAnswer(head=head, projections=standings)
+
+
+routes = [
+    Route("/events", list_events),
+    Route("/events/unreadable", list_unreadable),
+    Route("/events/{position:int}", show_event),
+    Route("/audit", search_audit_log),
+    Route("/status", show_status),
+]
+
+
+# ── Reads of evidence ───────────────────────────────────────────────────────────────────────────
+
+
+def with_payloads(
+    request: Request, subject: str, page: list[Shown], reason: str | None
+) -> list[Shown]:
+    """A page of a history, each line with what its event holds; a read of evidence.
+
+    Whoever may see the history of his own domain may see this too, and is written down.
+    """
+    require(request, Surface.SEE_PAYLOADS)
+    positions = [line["position"] for line in page]
+    witness(request, subject, positions, reason)
+    held = reads_of(request).engine.log.at(positions)
+    payloads: dict[int, Any] = {e.position: history.contents(e.event) for e in held}
+    return [line | {"payload": payloads[line["position"]]} for line in page]
+
+
+def witness(request: Request, subject: str, positions: Sequence[int], reason: str | None) -> None:
+    """Write down that the caller is about to see what these events hold."""
+    writer: Witness = request.state.witness
+    writer.saw(subject, positions, meta_of(request, reason))

@@ -1,0 +1,159 @@
+"""The proof over HTTP: starting one, and looking how far it is and what it came to."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec.structs import asdict
+from starlette.requests import Request
+from starlette.routing import Route
+
+from api.operations import Shape, operation
+from api.permissions import Surface, meta_of
+from api.schemas import ReasonBody
+from ledger.domain.events import Event, ProofFailed, ProofFinished
+from ledger.errors import NotFound, RebuildRunning, StoreUnavailable
+from projections.engine.background import PROOF
+from projections.engine.log_check import NOT_COVERED
+from projections.queries.maintenance_http import (
+    StartedAnswer,
+    TaskAnswer,
+    TaskRecord,
+    prover_of,
+    task_of,
+)
+
+State = Literal["running", "proven", "refuted", "failed", "lost"]
+
+
+class DifferenceAnswer(Shape):
+    """The first difference between live and rebuilt tables; a missing row has no column."""
+
+    table: str
+    key: list[str]
+    column: str | None
+    live: str | None
+    proof: str | None
+
+
+class TableDifferenceAnswer(Shape):
+    """A table that differs: rows that are missing live, too many, or other ones; and the first.
+
+    `columns` says what is wrong with the table's shape, where something is.
+    """
+
+    table: str
+    missing: int
+    extra: int
+    changed: int
+    first: DifferenceAnswer | None
+    columns: str | None
+
+
+class PlaceAnswer(Shape):
+    """Where the log is damaged: at the positions from `first` to `last`."""
+
+    kind: str
+    first: int
+    last: int
+    detail: str = ""
+
+
+class FaultAnswer(Shape):
+    """How often the log has one kind of damage, and the first places of it."""
+
+    count: int
+    places: list[PlaceAnswer]
+
+
+class ReportAnswer(Shape):
+    """What was proven up to `position`, with the SHA-256 of each table, and what was not.
+
+    `differences` are all tables that differ; `halted` projections of which nothing can be said,
+    and why; `faults` what is wrong with the log, by kind; `signatures` counts what a check of
+    Stripe's said: `right`, `wrong`, `unsigned` (imported or pulled), `unknown_secret`.
+    `not_covered` says what a proof cannot see. `difference` and `log_fault` are what proofs of
+    earlier versions have instead.
+    """
+
+    holds: bool
+    position: int
+    tables: dict[str, str]
+    difference: DifferenceAnswer | None
+    halted: dict[str, str]
+    log_fault: str | None
+    differences: list[TableDifferenceAnswer]
+    faults: dict[str, FaultAnswer]
+    signatures: dict[str, int]
+    not_covered: str = NOT_COVERED
+
+
+class ProofAnswer(TaskAnswer):
+    """A proof: `reached` of `upto` events are in while it is `running`, `report` is what it found.
+
+    It ended as `proven`, `refuted`, or, without an answer, `failed` with a cause. A `lost` one has
+    no end on record: another process is making it, or died over it.
+    """
+
+    state: State
+    report: ReportAnswer | None
+    cause: str | None
+
+
+@operation(
+    surface=Surface.PROVE,
+    tag="proofs",
+    body=ReasonBody,
+    answers=StartedAnswer,
+    status=202,
+    errors=(RebuildRunning, StoreUnavailable),
+)
+def start_proof(request: Request, body: ReasonBody) -> StartedAnswer:
+    """Begin to prove that the read models are what the log says.
+
+    They are rebuilt from event 1 beside the live ones and compared byte by byte. Who asked for it
+    and what it came to are events.
+    """
+    started = prover_of(request).start(meta_of(request, body.reason))
+    return StartedAnswer(id=started.id, position=started.position)
+
+
+@operation(
+    surface=Surface.PROVE,
+    tag="proofs",
+    answers=ProofAnswer,
+    errors=(NotFound, StoreUnavailable),
+)
+def show_proof(request: Request) -> ProofAnswer:
+    """Show how far a proof is, and in the end what it came to."""
+    task = task_of(request, PROOF)
+    return ProofAnswer(
+        **task.told(),
+        state=_state(task),
+        report=_report(task.end),
+        cause=task.end.cause if isinstance(task.end, ProofFailed) else None,
+    )
+
+
+routes = [
+    Route("/verify", start_proof, methods=["POST"]),
+    Route("/verify/{id}", show_proof),
+]
+
+
+def _state(task: TaskRecord) -> State:
+    match task.end:
+        case ProofFinished(holds=holds):
+            return "proven" if holds else "refuted"
+        case ProofFailed():
+            return "failed"
+        case _:
+            return task.unfinished
+
+
+def _report(event: Event | None) -> ReportAnswer | None:
+    if not isinstance(event, ProofFinished):
+        return None
+    return ReportAnswer.model_validate(
+        {name: value for name, value in asdict(event).items() if name != "proof_id"}
+    )

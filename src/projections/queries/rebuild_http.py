@@ -1,0 +1,105 @@
+"""The rebuild over HTTP: starting one, and looking how far it is and how it ended."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.routing import Route
+
+from api.operations import operation
+from api.permissions import Surface, meta_of
+from api.schemas import ReasonBody
+from ledger.domain.events import RebuildFailed, RebuildFinished, RebuildStarted
+from ledger.errors import NotFound, RebuildRunning, StoreUnavailable, UnknownProjection
+from projections.engine.background import REBUILD
+from projections.queries.maintenance_http import (
+    StartedAnswer,
+    TaskAnswer,
+    TaskRecord,
+    prover_of,
+    task_of,
+)
+
+MAX_NAMES: Final = 200
+
+State = Literal["running", "rebuilt", "failed", "lost"]
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class RebuildBody(ReasonBody):
+    """Which read models, by name, with all that is connected to them by reading; none: all."""
+
+    names: Annotated[tuple[Name, ...], Field(max_length=MAX_NAMES)] = ()
+
+
+class RebuildAnswer(TaskAnswer):
+    """A rebuild: `reached` of `upto` events are in while it is `running`.
+
+    `asked` are the names that were given, none for all. It ended as `rebuilt`, with the `names` of
+    what took its place and the `position` it stood at then, or as `failed` with a cause, and
+    changed nothing. A `lost` one has no end on record: another process is making it, or died over
+    it.
+    """
+
+    state: State
+    asked: list[str]
+    names: list[str]
+    position: int | None
+    cause: str | None
+
+
+@operation(
+    surface=Surface.REBUILD,
+    tag="rebuilds",
+    body=RebuildBody,
+    answers=StartedAnswer,
+    status=202,
+    errors=(UnknownProjection, RebuildRunning, StoreUnavailable),
+)
+def start_rebuild(request: Request, body: RebuildBody) -> StartedAnswer:
+    """Begin to make read models anew from event 1.
+
+    They are made beside the live ones, and take their place in one transaction. Who asked for it
+    and how it ended are events.
+    """
+    started = prover_of(request).rebuild(body.names, meta_of(request, body.reason))
+    return StartedAnswer(id=started.id, position=started.position)
+
+
+@operation(
+    surface=Surface.REBUILD,
+    tag="rebuilds",
+    answers=RebuildAnswer,
+    errors=(NotFound, StoreUnavailable),
+)
+def show_rebuild(request: Request) -> RebuildAnswer:
+    """Show how far a rebuild is, and in the end what it came to."""
+    task = task_of(request, REBUILD)
+    began, end = task.started.event, task.end
+    finished = end if isinstance(end, RebuildFinished) else None
+    return RebuildAnswer(
+        **task.told(),
+        state=_state(task),
+        asked=list(began.names) if isinstance(began, RebuildStarted) else [],
+        names=list(finished.names) if finished else [],
+        position=finished and finished.position,
+        cause=end.cause if isinstance(end, RebuildFailed) else None,
+    )
+
+
+routes = [
+    Route("/rebuild", start_rebuild, methods=["POST"]),
+    Route("/rebuild/{id}", show_rebuild),
+]
+
+
+def _state(task: TaskRecord) -> State:
+    match task.end:
+        case RebuildFinished():
+            return "rebuilt"
+        case RebuildFailed():
+            return "failed"
+        case _:
+            return task.unfinished

@@ -1,0 +1,428 @@
+"""What reads over HTTP take and answer, and how a cursor or a time is read."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock
+from typing import Annotated, Any, Final, Literal, TypeVar
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
+from starlette.requests import Request
+
+from api.operations import Shape
+from ledger.domain.limits import MAX_TEXT, TEXT_PATTERN
+from ledger.errors import (
+    Ambiguous,
+    FieldError,
+    InvalidRequest,
+    LedgerError,
+    NotCaughtUp,
+    NotFound,
+    ProjectionStopped,
+    StoreUnavailable,
+)
+from ledger.log import Log
+from projections.engine.reads import Reads
+from projections.engine.row import Row
+from projections.queries import history
+from projections.queries.listing import EARLIEST_FIRST, Positions, Span, bad_cursor, spans
+
+MAX_POSITION: Final = 2**62
+
+T = TypeVar("T")
+Errors = tuple[type[LedgerError], ...]
+READ: Final[Errors] = (NotCaughtUp, ProjectionStopped, StoreUnavailable)
+FIND: Final[Errors] = (NotFound, Ambiguous, *READ)
+
+Limit = Annotated[int, Field(ge=1, le=200, description="How many at most.")]
+Cursor = Annotated[str, Field(max_length=1000, description="The `next` of the page before.")]
+Position = Annotated[int, Field(ge=0, le=MAX_POSITION)]
+After = Annotated[Position, Field(description="Wait until this position of the log is taken in.")]
+Filter = Annotated[str | None, Field(max_length=500)]
+Bound = Annotated[
+    str | None,
+    Field(
+        max_length=40,
+        description="A date, which begins at midnight in the reporting zone, or an RFC 3339 time.",
+    ),
+]
+"""One end of a span of time: what is at `…_after` or later, and before `…_before`."""
+
+ByPosition = Annotated[
+    Literal["position", "-position"],
+    Field(description="The earliest first, or with `-` the latest."),
+]
+Reason = Annotated[
+    str | None,
+    Field(
+        min_length=1,
+        max_length=MAX_TEXT,
+        pattern=TEXT_PATTERN,
+        description="Why, for the audit log.",
+    ),
+]
+
+
+class One(Shape):
+    """What a read of one thing takes."""
+
+    after: After = 0
+
+
+class OneAsOf(One):
+    """What a read of one thing takes whose past is known."""
+
+    as_of: Annotated[
+        str | None, Field(max_length=40, description="A position, or an ISO 8601 time with zone.")
+    ] = None
+
+
+class Many(One):
+    """What a list takes; `cursor` is the `next` of the page before."""
+
+    limit: Limit = 50
+    cursor: Cursor | None = None
+
+
+class ManyLinesOf(Many):
+    """What a list of lines takes that stand at positions of the log."""
+
+    sort: ByPosition = "-position"
+
+
+class ManyRecorded(Many):
+    """What a list of events takes: which of them, by when the ledger recorded them."""
+
+    recorded_after: Bound = None
+    recorded_before: Bound = None
+    sort: ByPosition = "position"
+
+
+class ManyOfLog(ManyRecorded):
+    """What a list of the log's events takes.
+
+    A `type` is one of Stripe's events, and may hold `*` for anything, as `charge.dispute.*`; a
+    `stream` is written as `order/A1`.
+    """
+
+    topic: Filter = None
+    type: Filter = None
+    stream: Filter = None
+
+
+class ManyRecordedLately(ManyRecorded):
+    """The same, the latest first unless the other way is asked for."""
+
+    sort: ByPosition = "-position"
+
+
+class ManyEvents(ManyRecorded):
+    """What a history takes.
+
+    With `payload`, every event shows what it holds, which is a read of evidence: an event itself,
+    with the `reason`. With `changes`, every event shows what it changed, column by column.
+    """
+
+    payload: bool = False
+    changes: bool = False
+    reason: Reason = None
+
+
+class Evidence(Shape):
+    """What a read of evidence takes."""
+
+    reason: Reason = None
+
+
+class ManyLines(ManyRecordedLately):
+    """What a search of the audit log takes; lines fit all that is given.
+
+    `object`, `stream` and `causation` are written as `order/A1`; `kind`, and `type` for Stripe's
+    events only, may hold `*` for anything, as `charge.dispute.*`; `text` is looked for in all of a
+    line.
+    """
+
+    object: Annotated[str | None, Field(max_length=512, pattern="^[a-z]+/.+$")] = None
+    actor: Filter = None
+    role: Filter = None
+    kind: Filter = None
+    outcome: Filter = None
+    causation: Filter = None
+    topic: Filter = None
+    type: Filter = None
+    stream: Filter = None
+    text: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+
+
+class Item(RootModel[dict[str, Any]]):
+    """One thing by its columns, as the schema of its operation describes them."""
+
+
+class Page(Shape):
+    """Some of many things; `next` is the cursor of the page that follows, if there is one."""
+
+    items: list[dict[str, Any]]
+    next: str | None
+
+
+def page_of(row: type[BaseModel]) -> type[Shape]:
+    """What a list of such rows answers."""
+    return create_model(
+        f"{row.__name__}Page",
+        __base__=Shape,
+        __doc__="Some of many; `next` is the cursor of the page that follows, if there is one.",
+        items=(_list_of(row), ...),
+        next=(str | None, ...),
+    )
+
+
+def _list_of(row: type[BaseModel]) -> Any:
+    return list[row]
+
+
+class StandingAnswer(Shape):
+    """Where a projection stands; `lag_events` are those that it has yet to take in.
+
+    `fingerprint` is of the code and settings that made it, null where nothing did.
+    """
+
+    name: str
+    state: str
+    fingerprint: str | None
+    position: int
+    lag_events: int
+    stopped_position: int | None
+    because: str | None
+
+
+class StatusAnswer(Shape):
+    """The log's last position, and where each projection stands."""
+
+    head: int
+    projections: list[StandingAnswer]
+
+
+# ── Events ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class EventMeta(Shape):
+    """Who did it, from where and why, and what it belongs to or was caused by."""
+
+    actor: str
+    reason: str | None
+    correlation: str | None
+    causation: str | None
+    actor_name: str | None
+    role: str | None
+    address: str | None
+    user_agent: str | None
+    request_id: str | None
+
+
+class Event(Shape):
+    """An event of the log, without what it holds: `version` is its number in the stream `source`.
+
+    `effective_at` is when it happened in the world, `recorded_at` when the ledger learnt of it.
+    """
+
+    position: int
+    source: str
+    version: int
+    topic: str
+    recorded_at: datetime
+    effective_at: datetime
+    meta: EventMeta
+
+
+class EventDetails(Event):
+    """An event with what it holds (`data`, by its `topic`), its hash and signature checked now."""
+
+    leaf_hash: str
+    leaf_hash_fits: bool
+    signature_check: Literal["valid", "no_present_secret_fits", "not_signed"] | None
+    data: dict[str, Any]
+
+
+class UnreadableEvent(Shape):
+    """An event of Stripe's that could not be read, and why."""
+
+    position: int
+    recorded_at: datetime
+    effective_at: datetime
+    event_id: str
+    type: str
+    cause: str
+
+
+class AuditLine(Shape):
+    """Who did what, to what, when, from where and why; `objects` are written as `order/A1`."""
+
+    position: int
+    recorded_at: datetime
+    effective_at: datetime
+    kind: str
+    outcome: str
+    actor: str
+    actor_name: str | None
+    role: str | None
+    source: str
+    objects: list[str]
+    reason: str | None
+    address: str | None
+    user_agent: str | None
+    request_id: str | None
+    correlation: str | None
+    causation: str | None
+
+
+class HistoryLine(Shape):
+    """An event that touched an object; `changed` and `payload` are there where they are asked for.
+
+    `changed` holds the value before and the value after it of each column that it changed.
+    """
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
+    position: int
+    recorded_at: datetime
+    effective_at: datetime
+    kind: str
+    actor: str
+    actor_name: str | None
+    role: str | None
+    reason: str | None
+    outcome: str
+    source: str
+    correlation: str | None
+    causation: str | None
+    changed: dict[str, tuple[Any, Any]] = Field(default={})
+    payload: dict[str, Any] = Field(default={})
+
+
+class ColumnChange(Shape):
+    """An event that changed a column, and the value before and after it."""
+
+    position: int
+    kind: str
+    effective_at: datetime
+    recorded_at: datetime
+    source: str
+    actor: str
+    actor_name: str | None
+    reason: str | None
+    before: Any
+    after: Any
+
+
+class ExplainedColumn(Shape):
+    """What stands in a column, and the events that made it so, in order."""
+
+    value: Any
+    changes: list[ColumnChange]
+
+
+class Explanation(Shape):
+    """Why a row is what it is at `position`, the last of its `events`, column by column."""
+
+    id: str
+    position: int
+    events: int
+    fields: dict[str, ExplainedColumn]
+
+
+def reads_of(request: Request) -> Reads:
+    """The read models, as the roof opened them."""
+    return request.state.reads
+
+
+def start_of(query: Many, default: T) -> int | T:
+    """Where a page begins whose cursor is a position; the default for a first page."""
+    if query.cursor is None:
+        return default
+    if not (query.cursor.isascii() and query.cursor.isdigit() and len(query.cursor) < 19):
+        raise bad_cursor()
+    return int(query.cursor)
+
+
+def page_by_position(found: list[dict[str, Any]], limit: int) -> Page:
+    """A full page may have a successor."""
+    return Page(items=found, next=str(found[-1]["position"]) if len(found) == limit else None)
+
+
+FUTURE: Final = timedelta(minutes=1)
+"""What clocks may differ by before a time counts as one that is yet to come."""
+
+
+def position_of(reads: Reads, as_of: str) -> int:
+    """The position that a caller means: a number, or the last one recorded up to a time."""
+    if as_of.isascii() and as_of.isdigit():
+        return check_known(reads.engine.log, int(as_of))
+    moment = _moment(as_of)
+    if moment is None:
+        raise InvalidRequest("query.as_of: give a position, or a time like 2026-03-01T12:00:00Z.")
+    return position_at(reads.engine.log, moment)
+
+
+def check_known(log: Log, position: int) -> int:
+    """The position, if the log got there; raises `InvalidRequest`."""
+    if position > (head := log.head()):
+        raise InvalidRequest(f"as of: the log ends at {head}, before position {position}.")
+    return position
+
+
+def position_at(log: Log, moment: datetime) -> int:
+    """The last position recorded up to a time; what will be known is not known yet."""
+    if moment > datetime.now(UTC) + FUTURE:
+        raise InvalidRequest(f"as of: {moment:%F %T %Z} is yet to come; the log ends at now.")
+    return log.position_at(moment)
+
+
+def bound_of(reads: Reads, name: str, text: str | None) -> datetime | None:
+    """The time that an end of a span means, if there is one; raises `InvalidRequest`."""
+    if text is None:
+        return None
+    moment = _beginning(text, ZoneInfo(reads.engine.database.time_zone)) or _moment(text)
+    if moment is None:
+        must = "give a date like 2026-03-01, or a time like 2026-03-01T12:00:00Z"
+        raise InvalidRequest(
+            f"query.{name}: {must} (write a `+` as `%2B`).", FieldError(name, "invalid", f"{must}.")
+        )
+    return moment
+
+
+def positions_in(reads: Reads, query: ManyRecorded) -> Positions:
+    """The positions that a list of events is asked for, from where the page before ended."""
+    since = bound_of(reads, "recorded_after", query.recorded_after)
+    until = bound_of(reads, "recorded_before", query.recorded_before)
+    return positions_of(query, history.between(reads.engine.log, since, until))
+
+
+def positions_of(query: ManyLinesOf | ManyRecorded, whole: Positions = EARLIEST_FIRST) -> Positions:
+    """Those of a span in the order that is asked for, from where the page before ended."""
+    return whole.beyond(start_of(query, None), latest_first=query.sort == "-position")
+
+
+def spans_of(reads: Reads, row: type[Row], given: Mapping[str, str | None]) -> list[Span]:
+    """The spans of time that rows are asked for, by the names of their ends."""
+    return [
+        Span(column, **{end: at})
+        for name, (column, end) in spans(row).items()
+        if (at := bound_of(reads, name, given.get(name))) is not None
+    ]
+
+
+def _beginning(text: str, zone: ZoneInfo) -> datetime | None:
+    """The beginning of a day; None for what is no date."""
+    try:
+        return datetime.combine(date.fromisoformat(text), clock(), zone)
+    except ValueError:
+        return None
+
+
+def _moment(text: str) -> datetime | None:
+    """A time with its zone."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None

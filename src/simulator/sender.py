@@ -1,0 +1,104 @@
+"""The simulated Stripe's own clock, ids and event envelope."""
+
+from random import Random
+
+import msgspec
+from msgspec import Struct
+
+from simulator.billing_layout import BillingLayout
+from simulator.ids import Ids
+from simulator.layout import Layout
+from simulator.versions import Shape
+
+LATEST = "2026-10-28.endive"
+MONDAY = 1_767_600_000  # 5 January 2026, 08:00 UTC
+
+
+class SimulatedEvent(Struct, frozen=True):
+    """An event as Stripe sends it: `body` is the exact JSON, `created` in seconds since 1970."""
+
+    id: str
+    type: str
+    created: int
+    body: bytes
+
+
+Events = list[SimulatedEvent]
+
+
+class Sender:
+    """Makes events; the same seed and the same calls give the same bytes.
+
+    `now` (seconds since 1970) moves with every action by a few seconds, and with `advance`.
+    `account` is the connected account that every event names; `compact` leaves out the
+    indentation that Stripe's bodies have.
+    """
+
+    def __init__(
+        self,
+        seed: int | str,
+        api_version: str = LATEST,
+        *,
+        livemode: bool = False,
+        start: int = MONDAY,
+        account: str | None = None,
+        compact: bool = False,
+    ) -> None:
+        self.random = Random(f"stripe {seed}")  # noqa: S311 - a play, not a secret
+        self.now = start
+        self.layout = Layout(api_version, livemode=livemode)
+        self.billing = BillingLayout(api_version, livemode=livemode)
+        self._ids = Ids(self.random)
+        self._account = {"account": account} if account else {}
+        self._compact = compact
+
+    def advance(self, seconds: int) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+    def emit(
+        self,
+        kind: str,
+        thing: Shape,
+        *,
+        previous: Shape | None = None,
+        automatic: bool = False,
+    ) -> SimulatedEvent:
+        """An event of any type about any object; `automatic` when no request caused it."""
+        event_id = self._ids.new("evt")
+        envelope = {
+            "id": event_id,
+            "object": "event",
+            **self._account,
+            "api_version": self.layout.api_version,
+            "created": self.now,
+            "data": {"object": thing, "previous_attributes": previous}
+            if previous
+            else {"object": thing},
+            "livemode": self.layout.livemode,
+            "pending_webhooks": 1,
+            "request": self._request(automatic=automatic),
+            "type": kind,
+        }
+        return SimulatedEvent(event_id, kind, self.now, self._written(envelope))
+
+    def twin(self, event: SimulatedEvent) -> SimulatedEvent:
+        """A second event for the same change: Stripe does that at times."""
+        twin_id = self._ids.new("evt")
+        body = event.body.replace(event.id.encode(), twin_id.encode(), 1)
+        return SimulatedEvent(twin_id, event.type, event.created, body)
+
+    def _act(self) -> int:
+        """Something is done: a few seconds later than what was done before."""
+        self.now += self.random.randint(1, 20)
+        return self.now
+
+    def _request(self, *, automatic: bool) -> object:
+        request_id = None if automatic else f"req_{self._ids.chance(14)}"
+        if not self.layout.has_request_object:
+            return request_id
+        return {"id": request_id, "idempotency_key": None}
+
+    def _written(self, envelope: Shape) -> bytes:
+        body = msgspec.json.encode(envelope)
+        return body if self._compact else msgspec.json.format(body, indent=2)

@@ -1,0 +1,1 @@
+"""From Stripe's objects to facts."""

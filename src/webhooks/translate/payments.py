@@ -1,0 +1,297 @@
+"""What each Stripe object says, as facts: the rows of STRIPE.md's "Meaning" table.
+
+Every reading takes an object, the event that carries it, and the key under which the shop's order
+id stands in metadata. A fact is a function of its event alone.
+"""
+
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, cast
+
+from ledger.domain.billing_facts import InvoicePaymentFact
+from ledger.domain.facts import (
+    ChargeCaptured,
+    ChargeUnknown,
+    Fact,
+    FundsMovement,
+    PartNotUnderstood,
+    PaymentSucceeded,
+    RefundFact,
+)
+from webhooks.translate.objects import (
+    BalanceTransaction,
+    Charge,
+    CheckoutSession,
+    Contact,
+    Customer,
+    Dispute,
+    Envelope,
+    PaymentIntent,
+    Reference,
+    Refund,
+    RefundList,
+)
+from webhooks.translate.states import (
+    PAYMENT_STATUSES,
+    charge_state,
+    checkout_state,
+    customer_state,
+    dispute_state,
+    payment_state,
+    refund_state,
+    unknown_word,
+)
+
+_MAX_LABEL = 200  # characters: Stripe's limit for `client_reference_id`
+
+
+def payment_facts(intent: PaymentIntent, event: Envelope, metadata_key: str) -> list[Fact]:
+    """A payment, and the attempts that events until 2022-11-15 listed with it."""
+    charges = intent.charges.data if intent.charges else []
+    state = payment_state(intent, event.type)
+    received = intent.amount_received
+    if received is None:
+        received = intent.amount if state is PaymentSucceeded else 0
+    payment = state(
+        word=unknown_word(state, intent.status),
+        payment_id=intent.id,
+        amount_minor=intent.amount,
+        received_minor=received,
+        currency=intent.currency.lower(),
+        created_at=made_at(intent.created, event),
+        order_id=_order_id(intent.metadata, metadata_key),
+        customer_id=id_of(intent.customer),
+        charge_id=id_of(intent.latest_charge) or (charges[0].id if charges else None),
+        email=intent.receipt_email,
+        failure_code=intent.last_payment_error.code if intent.last_payment_error else None,
+    )
+    attempts = [fact for charge in charges for fact in charge_facts(charge, event, metadata_key)]
+    paid_by = payment.charge_id if received > 0 else None
+    return [payment, *_of_invoice(intent.invoice, intent.id, paid_by), *attempts]
+
+
+def charge_facts(charge: Charge, event: Envelope, metadata_key: str) -> list[Fact]:
+    """A charge, and the refunds that events until 2022-11-15 listed with it.
+
+    Without `amount_captured` (before 2020-08-27) a partial capture looks like a partial refund,
+    and nothing tells them apart: the whole amount counts as captured.
+    """
+    state = charge_state(charge, event.type)
+    is_captured = state is ChargeCaptured or (state is ChargeUnknown and _has_money(charge))
+    captured = charge.amount if charge.amount_captured is None else charge.amount_captured
+    created_at = made_at(charge.created, event)
+    fact = state(
+        word=unknown_word(state, charge.status),
+        charge_id=charge.id,
+        amount_minor=charge.amount,
+        captured_minor=captured if is_captured else 0,
+        refunded_minor=_refunded_minor(charge) if is_captured else 0,
+        currency=charge.currency.lower(),
+        created_at=created_at,
+        captured_at=_captured_at(event, created_at) if is_captured else None,
+        payment_id=id_of(charge.payment_intent),
+        order_id=_order_id(charge.metadata, metadata_key),
+        customer_id=id_of(charge.customer),
+        transaction_id=id_of(charge.balance_transaction),
+        email=charge.receipt_email or _email(charge.billing_details),
+        failure_code=charge.failure_code,
+    )
+    payment_id = fact.payment_id or charge.id
+    paid_by = charge.id if is_captured or fact.payment_id is None else None
+    facts: list[Fact] = [fact, *_of_invoice(charge.invoice, payment_id, paid_by)]
+    if not is_captured:
+        return facts
+    return [*facts, *[_refund(refund, event, charge) for refund in _customer_refunds(charge)]]
+
+
+def _of_invoice(
+    invoice: Reference, payment_id: str, charge_id: str | None
+) -> Iterator[InvoicePaymentFact]:
+    """Until 2025-03-31 what pays an invoice names it."""
+    invoice_id = id_of(invoice)
+    if invoice_id is not None:
+        yield InvoicePaymentFact(invoice_id=invoice_id, payment_id=payment_id, charge_id=charge_id)
+
+
+def refund_facts(refund: Refund, event: Envelope, _metadata_key: str) -> list[Fact]:
+    """A refund, unless it only let a hold lapse: where nothing was taken, nothing goes back."""
+    if refund.reason == "expired_uncaptured_charge":
+        return []
+    return [_refund(refund, event)]
+
+
+def dispute_facts(dispute: Dispute, event: Envelope, _metadata_key: str) -> list[Fact]:
+    """A dispute or an inquiry, with the funds that it moved so far."""
+    due_by = dispute.evidence_details.due_by if dispute.evidence_details else None
+    state = dispute_state(dispute)
+    fact = state(
+        word=unknown_word(state, dispute.status),
+        dispute_id=dispute.id,
+        amount_minor=dispute.amount,
+        currency=dispute.currency.lower(),
+        created_at=made_at(dispute.created, event),
+        charge_id=id_of(dispute.charge),
+        payment_id=id_of(dispute.payment_intent),
+        reason=dispute.reason,
+        due_at=None if due_by is None else at(due_by),
+        movements=tuple(_movement(each, event) for each in dispute.balance_transactions or ()),
+        withdrawn=event.type == "charge.dispute.funds_withdrawn",
+        reinstated=event.type == "charge.dispute.funds_reinstated",
+    )
+    return [fact]
+
+
+def checkout_facts(session: CheckoutSession, event: Envelope, metadata_key: str) -> list[Fact]:
+    """A visit to the payment page."""
+    state = checkout_state(session, event.type)
+    fact = state(
+        word=unknown_word(state, session.status),
+        session_id=session.id,
+        created_at=made_at(session.created, event),
+        currency=session.currency.lower() if session.currency else None,
+        total_minor=session.amount_total,
+        payment_id=id_of(session.payment_intent),
+        order_id=_order_id(session.metadata, metadata_key),
+        reference=_label(session.client_reference_id),
+        customer_id=id_of(session.customer),
+        email=_email(session.customer_details) or session.customer_email,
+        mode=session.mode,
+        invoice_id=id_of(session.invoice),
+        subscription_id=id_of(session.subscription),
+        discount_minor=session.total_details.amount_discount if session.total_details else None,
+        nothing_due=_is_nothing_due(session),
+    )
+    paying = ("payment_status", session.payment_status, PAYMENT_STATUSES)
+    return [fact, *unknown_words("checkout", session.id, paying)]
+
+
+def _is_nothing_due(session: CheckoutSession) -> bool:
+    """What a page of 0 is called differs by its mode: `no_payment_required` or `paid`."""
+    if session.mode == "setup":
+        return False
+    is_for_nothing = session.payment_status == "paid" and session.amount_total == 0
+    return is_for_nothing or session.payment_status == "no_payment_required"
+
+
+def customer_facts(customer: Customer, event: Envelope, _metadata_key: str) -> list[Fact]:
+    """A customer."""
+    fact = customer_state(event.type)(
+        customer_id=customer.id,
+        created_at=None if customer.created is None else at(customer.created),
+        email=customer.email,
+        name=customer.name,
+    )
+    return [fact]
+
+
+def unknown_words(
+    kind: str, subject_id: str, *said: tuple[str, str | None, Collection[str]]
+) -> Iterator[PartNotUnderstood]:
+    """What of an object's parts (name, word, the words that are known) this version does not know.
+
+    States say it themselves.
+    """
+    for part, word, known in said:
+        if word is not None and word not in known:
+            yield PartNotUnderstood(kind=kind, part=part, subject_id=subject_id, word=word)
+
+
+@lru_cache(maxsize=4096)
+def at(seconds: int) -> datetime:
+    """Seconds since 1970 as a time in UTC; cached, because many reports name the same second."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _refund(refund: Refund, event: Envelope, charge: Charge | None = None) -> RefundFact:
+    """One refund, reported by itself or in the list of its charge."""
+    state = refund_state(refund, event.type)
+    return state(
+        word=unknown_word(state, refund.status),
+        refund_id=refund.id,
+        amount_minor=refund.amount,
+        currency=refund.currency.lower(),
+        created_at=made_at(refund.created, event),
+        charge_id=id_of(refund.charge) or (charge.id if charge else None),
+        payment_id=id_of(refund.payment_intent)
+        or (id_of(charge.payment_intent) if charge else None),
+        transaction_id=id_of(refund.balance_transaction),
+        reason=refund.reason,
+        failure_code=refund.failure_reason,
+    )
+
+
+def _movement(transaction: BalanceTransaction, event: Envelope) -> FundsMovement:
+    return FundsMovement(
+        transaction_id=transaction.id,
+        amount_minor=transaction.amount,
+        fee_minor=transaction.fee,
+        currency=transaction.currency.lower(),
+        created_at=made_at(transaction.created, event),
+    )
+
+
+def _has_money(charge: Charge) -> bool:
+    """What a charge says beside a status that we do not know."""
+    return charge.captured is True and charge.paid is True
+
+
+def _released_minor(charge: Charge) -> int:
+    """The part of a hold that a partial capture let go; it also stands in `amount_refunded`."""
+    return 0 if charge.amount_captured is None else max(0, charge.amount - charge.amount_captured)
+
+
+def _refunded_minor(charge: Charge) -> int:
+    """What the customer got back of a captured charge, as the charge itself tells it."""
+    return max(0, (charge.amount_refunded or 0) - _released_minor(charge))
+
+
+def _customer_refunds(charge: Charge) -> list[Refund]:
+    """The refunds in a captured charge's list, without the one that released a part of the hold.
+
+    Stripe lists that release as the first refund. It is known by its amount, and by the list
+    being complete: its live refunds add up to `amount_refunded`, which contains the release.
+    """
+    refunds = charge.refunds.data if isinstance(charge.refunds, RefundList) else charge.refunds
+    if not refunds:
+        return []
+    released = _released_minor(charge)
+    if not released:
+        return refunds
+    live = sum(each.amount for each in refunds if each.status not in {"failed", "canceled"})
+    first = min(refunds, key=lambda each: (each.created or 0, each.id))
+    if live == charge.amount_refunded and first.amount == released:
+        return [each for each in refunds if each is not first]
+    return refunds
+
+
+def _captured_at(event: Envelope, created_at: datetime) -> datetime:
+    """Only `charge.captured` says when a hold was taken; other charges were taken when made."""
+    return at(event.created) if event.type == "charge.captured" else created_at
+
+
+def made_at(seconds: int | None, event: Envelope) -> datetime:
+    """When an object was made; where it does not say, when its event was."""
+    return at(event.created if seconds is None else seconds)
+
+
+def id_of(reference: Reference) -> str | None:
+    """The id behind an expandable field."""
+    return reference if reference is None or isinstance(reference, str) else reference.id
+
+
+def _email(contact: Contact | None) -> str | None:
+    return contact.email if contact else None
+
+
+def _order_id(metadata: Any, key: str) -> str | None:
+    """What the shop wrote under its key; metadata is the shop's own, so of any shape."""
+    return _label(cast("dict[Any, Any]", metadata).get(key)) if isinstance(metadata, dict) else None
+
+
+def _label(value: Any) -> str | None:
+    """A shop's own word, trimmed; one that is no text, or none of a sane length, links nothing."""
+    if not isinstance(value, str):
+        return None
+    word = value.strip()
+    return word if 0 < len(word) <= _MAX_LABEL else None

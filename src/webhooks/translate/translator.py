@@ -1,0 +1,401 @@
+"""From the log to facts: the one place where Stripe's words are understood (DESIGN.md, idea 2)."""
+
+import hashlib
+import importlib
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache, lru_cache
+from typing import Any, Final, Literal, TypeGuard
+
+from msgspec import Raw, Struct
+from msgspec.json import Decoder
+
+from ledger import json_text
+from ledger.domain import accounts, mrr
+from ledger.domain.accounts import may_need_qualifying, qualified
+from ledger.domain.billing_facts import InvoiceUnknown, PayoutUnknown, SubscriptionUnknown
+from ledger.domain.events import Recorded, StripeEventReceived
+from ledger.domain.facts import (
+    AnyFact,
+    ChargeUnknown,
+    CheckoutUnknown,
+    DisputeInquiryUnknown,
+    DisputeUnknown,
+    Fact,
+    Moment,
+    PartNotUnderstood,
+    PaymentUnknown,
+    RefundUnknown,
+    StatefulFact,
+    StripeEventRecorded,
+    StripeEventUnreadable,
+    order_key,
+)
+from webhooks import leniency
+from webhooks.leniency import leniently
+from webhooks.translate import (
+    billing,
+    billing_objects,
+    billing_states,
+    discounts,
+    objects,
+    payments,
+    prices,
+    states,
+)
+from webhooks.translate.billing import (
+    customer_facts,
+    invoice_facts,
+    invoice_payment_facts,
+    payout_facts,
+    subscription_facts,
+)
+from webhooks.translate.billing_objects import (
+    Coupon,
+    Discount,
+    DiscountedCustomer,
+    Invoice,
+    InvoicePayment,
+    Payout,
+    Plan,
+    Price,
+    Subscription,
+)
+from webhooks.translate.discounts import coupon_facts, discount_facts
+from webhooks.translate.objects import (
+    NAMELESS,
+    UNREADABLE,
+    YEAR_3000,
+    Charge,
+    CheckoutSession,
+    Dispute,
+    Envelope,
+    PaymentIntent,
+    Refund,
+    RelatedObject,
+    StripeObject,
+    Subject,
+    ThinEvent,
+    read_envelope,
+    read_thin,
+    remains_of,
+)
+from webhooks.translate.payments import (
+    at,
+    charge_facts,
+    checkout_facts,
+    dispute_facts,
+    payment_facts,
+    refund_facts,
+)
+from webhooks.translate.prices import plan_facts, price_facts
+
+
+class Reading(Struct, frozen=True):
+    """How an event type is understood: the kind of its object, its shape and decoder, its facts."""
+
+    kind: str
+    shape: type[StripeObject]
+    decode: Callable[[Raw], Any]
+    facts: Callable[[Any, Envelope, str], list[Fact]]
+
+
+def _reading(
+    kind: str, shape: type[StripeObject], facts: Callable[[Any, Envelope, str], list[Fact]]
+) -> Reading:
+    return Reading(kind, shape, Decoder(shape).decode, facts)
+
+
+_PAYMENT = _reading("payment_intent", PaymentIntent, payment_facts)
+_CHARGE = _reading("charge", Charge, charge_facts)
+_REFUND = _reading("refund", Refund, refund_facts)
+_DISPUTE = _reading("dispute", Dispute, dispute_facts)
+_CHECKOUT = _reading("checkout.session", CheckoutSession, checkout_facts)
+_CUSTOMER = _reading("customer", DiscountedCustomer, customer_facts)
+_SUBSCRIPTION = _reading("subscription", Subscription, subscription_facts)
+_DISCOUNT = _reading("discount", Discount, discount_facts)
+_COUPON = _reading("coupon", Coupon, coupon_facts)
+_PRICE = _reading("price", Price, price_facts)
+_PLAN = _reading("plan", Plan, plan_facts)
+_INVOICE = _reading("invoice", Invoice, invoice_facts)
+_INVOICE_PAYMENT = _reading("invoice_payment", InvoicePayment, invoice_payment_facts)
+_PAYOUT = _reading("payout", Payout, payout_facts)
+
+READINGS: tuple[tuple[str, Reading | None], ...] = (
+    ("payment_intent.", _PAYMENT),
+    ("charge.dispute.", _DISPUTE),
+    ("charge.refund.", _REFUND),
+    ("charge.", _CHARGE),
+    ("refund.", _REFUND),
+    ("checkout.session.", _CHECKOUT),
+    ("customer.created", _CUSTOMER),
+    ("customer.updated", _CUSTOMER),
+    ("customer.deleted", _CUSTOMER),
+    ("customer.subscription.", _SUBSCRIPTION),
+    ("customer.discount.", _DISCOUNT),
+    ("coupon.", _COUPON),
+    ("price.", _PRICE),
+    ("plan.", _PLAN),
+    ("invoice.upcoming", None),  # a preview of an invoice that does not exist
+    ("invoice.", _INVOICE),
+    ("invoice_payment.", _INVOICE_PAYMENT),
+    ("payout.", _PAYOUT),
+)
+"""Event types by how they begin; the first that fits. Every other type is `unprojected`."""
+
+_decode_subject = Decoder(Subject).decode
+
+
+class Translator(Struct, frozen=True):
+    """Turns stored events into facts; pure, and total: no stored bytes make it raise.
+
+    `mode` is the instance's; `order_metadata_key` is where the shop writes its order id.
+    """
+
+    mode: Literal["test", "live"]
+    order_metadata_key: str
+
+    @property
+    def fingerprint(self) -> str:
+        """The settings and this code: under others the same log says something else."""
+        return f"{self.mode} {self.order_metadata_key} {_code()}"
+
+    def __call__(self, recorded: Recorded) -> tuple[Moment, Sequence[AnyFact]]:
+        """What an event of the log says, and where and when that stands.
+
+        The shop's own events are facts as they are. A Stripe event always says that it was
+        recorded, and also what its object tells if it is of this mode and of a type that is read.
+        """
+        event = recorded.event
+        if not isinstance(event, StripeEventReceived):
+            key = order_key(recorded.version, 1, recorded.stream)
+            return _moment(recorded, recorded.effective_at, key), (event,)
+        if event.event_id.startswith(NAMELESS):
+            return self._remains(recorded, event, "it has no `id`")
+        try:
+            envelope = read_envelope(event.body)
+        except UNREADABLE as error:
+            return self._otherwise(recorded, event, str(error))
+        key = order_key(envelope.created, _step(envelope.type), event.event_id)
+        moment = _moment(recorded, at(envelope.created), key, envelope.account)
+        facts = self._facts(event.event_id, envelope)
+        if may_need_qualifying(envelope.account, event.body):
+            facts = [qualified(fact, envelope.account) for fact in facts]
+        return moment, facts
+
+    def _facts(self, event_id: str, envelope: Envelope) -> Sequence[Fact]:
+        if envelope.livemode != (self.mode == "live"):
+            return (_note(event_id, envelope, "other_mode"),)
+        reading = reading_of(envelope.type)
+        if reading is None:
+            return (_note_with_subject(event_id, envelope, "unprojected"),)
+        try:
+            facts = self._read(reading, envelope)
+        except UNREADABLE as error:
+            return _unreadable(event_id, envelope, reading, str(error))
+        if not facts:
+            return (_note_with_subject(event_id, envelope, "unprojected"),)
+        return (_note(event_id, envelope, "projected"), *facts, *_unknown_states(facts))
+
+    def _read(self, reading: Reading, envelope: Envelope) -> list[Fact]:
+        """What the event's object says; nothing if it is of another kind than the reading's."""
+        lost: dict[str, str] = {}
+        try:
+            stripe_object = reading.decode(envelope.data.object)
+        except UNREADABLE:
+            stripe_object, lost = leniently(envelope.data.object, reading.shape)
+        if stripe_object.object not in (reading.kind, None):
+            return []
+        facts = reading.facts(stripe_object, envelope, self.order_metadata_key)
+        return [*facts, *_unreadable_parts(reading, stripe_object, lost)] if lost else facts
+
+    def _otherwise(
+        self, recorded: Recorded, event: StripeEventReceived, cause: str
+    ) -> tuple[Moment, Sequence[AnyFact]]:
+        """What has no snapshot of an object: a thin event, or bytes that nobody can read."""
+        try:
+            thin = read_thin(event.body)
+        except UNREADABLE:
+            return self._remains(recorded, event, cause)
+        seconds = int(thin.created.timestamp())
+        key = order_key(max(0, seconds), _step(thin.type), event.event_id)
+        moment = _moment(recorded, thin.created.astimezone(UTC), key, thin.account)
+        is_ours = thin.livemode == (self.mode == "live")
+        note = _thin_note(event.event_id, thin, "unprojected" if is_ours else "other_mode")
+        return moment, (qualified(note, thin.account),)
+
+    def _remains(
+        self, recorded: Recorded, event: StripeEventReceived, cause: str
+    ) -> tuple[Moment, Sequence[AnyFact]]:
+        """Bytes that are no event: of them the id is known, and what else can be made out."""
+        remains = remains_of(event.body)
+        event_id, type_ = event.event_id, _name(remains.type) or "unknown"
+        seconds = remains.created if _is_time(remains.created) else None
+        effective_at = recorded.effective_at if seconds is None else at(seconds)
+        note = StripeEventRecorded(
+            event_id=event_id, type=type_, outcome="unreadable", livemode=self.mode == "live"
+        )
+        problem = StripeEventUnreadable(event_id=event_id, type=type_, cause=cause)
+        moment = _moment(recorded, effective_at, order_key(seconds or 0, 1, event_id))
+        return moment, (note, problem)
+
+
+_SOURCES: Final = (
+    accounts,
+    mrr,
+    json_text,
+    objects,
+    leniency,
+    states,
+    payments,
+    billing_objects,
+    billing_states,
+    billing,
+    discounts,
+    prices,
+)
+
+
+@cache
+def _code() -> str:
+    """A hash of the sources that decide what a stored event says."""
+    here = importlib.import_module(__name__)
+    sources = map(inspect.getsource, (here, *_SOURCES))
+    return hashlib.sha256("".join(sources).encode()).hexdigest()[:16]
+
+
+@lru_cache(maxsize=1024)
+def reading_of(event_type: str) -> Reading | None:
+    """How events of this type are read, or None if they are only recorded."""
+    return next((reading for start, reading in READINGS if event_type.startswith(start)), None)
+
+
+def _step(event_type: str) -> int:
+    """Where an event stands among those of one second: what makes an object, 1, or its end.
+
+    https://docs.stripe.com/webhooks#event-ordering: the order of delivery says nothing.
+    """
+    if event_type.endswith(".created"):
+        return 0
+    return 2 if event_type.endswith((".deleted", ".closed")) else 1
+
+
+def _moment(
+    recorded: Recorded, effective_at: datetime, key: str, account: str | None = None
+) -> Moment:
+    return Moment(
+        recorded.position,
+        recorded.stream,
+        recorded.version,
+        recorded.topic,
+        recorded.recorded_at,
+        effective_at,
+        key,
+        recorded.meta,
+        account,
+    )
+
+
+def _note(event_id: str, envelope: Envelope, outcome: str) -> StripeEventRecorded:
+    return StripeEventRecorded(
+        event_id=event_id,
+        type=envelope.type,
+        outcome=outcome,
+        livemode=envelope.livemode,
+        api_version=envelope.api_version,
+    )
+
+
+def _note_with_subject(event_id: str, envelope: Envelope, outcome: str) -> StripeEventRecorded:
+    """The note of an event that became no other fact: it names what it can of its object."""
+    subject = _subject(envelope)
+    kind, own_id = _name(subject.object), _name(subject.id)
+    return StripeEventRecorded(
+        event_id=event_id,
+        type=envelope.type,
+        outcome=outcome,
+        livemode=envelope.livemode,
+        api_version=envelope.api_version,
+        subject_kind=kind,
+        subject_id=own_id,
+        payment_id=own_id if kind == "payment_intent" else _name(subject.payment_intent),
+        charge_id=own_id if kind == "charge" else _name(subject.charge),
+        customer_id=own_id if kind == "customer" else _name(subject.customer),
+    )
+
+
+def _thin_note(event_id: str, thin: ThinEvent, outcome: str) -> StripeEventRecorded:
+    """The note of an event that only names its object."""
+    about = thin.related_object or RelatedObject()
+    kind, own_id = _name(about.type), _name(about.id)
+    return StripeEventRecorded(
+        event_id=event_id,
+        type=thin.type,
+        outcome=outcome,
+        livemode=thin.livemode,
+        subject_kind=kind,
+        subject_id=own_id,
+        payment_id=own_id if kind == "payment_intent" else None,
+        charge_id=own_id if kind == "charge" else None,
+        customer_id=own_id if kind == "customer" else None,
+    )
+
+
+def _is_time(value: Any) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value < YEAR_3000
+
+
+def _unreadable(
+    event_id: str, envelope: Envelope, reading: Reading, cause: str
+) -> tuple[Fact, ...]:
+    """A known field is of a wrong type, unless the object is of another kind altogether."""
+    if _name(_subject(envelope).object) not in {reading.kind, None}:
+        return (_note_with_subject(event_id, envelope, "unprojected"),)
+    note = _note_with_subject(event_id, envelope, "unreadable")
+    return (note, StripeEventUnreadable(event_id=event_id, type=envelope.type, cause=cause))
+
+
+def _unreadable_parts(
+    reading: Reading, stripe_object: Any, lost: Mapping[str, str]
+) -> Iterator[Fact]:
+    kind = _OUR_NAMES.get(reading.kind, reading.kind)
+    for part, cause in lost.items():
+        yield PartNotUnderstood(kind=kind, part=part, subject_id=stripe_object.id, cause=cause)
+
+
+_OUR_NAMES: Final = {"payment_intent": "payment", "checkout.session": "checkout"}
+
+
+def _unknown_states(facts: Sequence[Fact]) -> Iterator[Fact]:
+    """The states that this version does not know."""
+    for fact in facts:
+        if type(fact) in _UNKNOWN_STATES and isinstance(fact, StatefulFact):
+            kind, own_id = _UNKNOWN_STATES[type(fact)]
+            subject_id: str = getattr(fact, own_id)
+            yield PartNotUnderstood(kind=kind, part="status", subject_id=subject_id, word=fact.word)
+
+
+_UNKNOWN_STATES: Final[dict[type[Fact], tuple[str, str]]] = {
+    PaymentUnknown: ("payment", "payment_id"),
+    ChargeUnknown: ("charge", "charge_id"),
+    RefundUnknown: ("refund", "refund_id"),
+    DisputeInquiryUnknown: ("dispute", "dispute_id"),
+    DisputeUnknown: ("dispute", "dispute_id"),
+    CheckoutUnknown: ("checkout", "session_id"),
+    SubscriptionUnknown: ("subscription", "subscription_id"),
+    InvoiceUnknown: ("invoice", "invoice_id"),
+    PayoutUnknown: ("payout", "payout_id"),
+}
+
+
+def _subject(envelope: Envelope) -> Subject:
+    try:
+        return _decode_subject(envelope.data.object)
+    except UNREADABLE:
+        return Subject()
+
+
+def _name(value: Any) -> str | None:
+    """A string that can be an id or a kind, else None."""
+    return value if isinstance(value, str) and 0 < len(value) <= 255 else None

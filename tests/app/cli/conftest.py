@@ -1,0 +1,51 @@
+"""The command line, in this process, on a database of the test's own."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from typer.testing import CliRunner, Result
+
+from app.cli import app
+from ledger.postgres.database import Database
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to stand in, and none of the settings of whoever runs the tests."""
+    from ledger.settings import Settings
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def run(environment: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command and checks its exit code."""
+    monkeypatch.setenv("DATABASE_URL", database.admin_conninfo)
+
+    def invoke(*arguments: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(app, arguments)
+        structlog.reset_defaults()
+        assert result.exit_code == code, (result.output, result.exception)
+        return result
+
+    return invoke
+
+
+@pytest.fixture
+def run_json(run: Run) -> Callable[..., Any]:
+    """Runs a command with --json; answers the one document that it printed."""
+
+    def invoke(*arguments: str, code: int = 0) -> Any:
+        return json.loads(run(*arguments, "--json", code=code).stdout)
+
+    return invoke

@@ -1,0 +1,193 @@
+"""Proofs in the background: one at a time, on record with their answer, and no caller waits."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from threading import Event
+
+import pytest
+from structlog.testing import capture_logs
+
+from ledger.domain.events import (
+    Meta,
+    ProofFailed,
+    ProofFinished,
+    ProofStarted,
+    RebuildFailed,
+    RebuildFinished,
+    RebuildStarted,
+)
+from ledger.errors import RebuildRunning, UnknownProjection
+from projections.engine import background as module
+from projections.engine.background import Prover
+from projections.engine.build import Engine
+from projections.engine.follow import Follower
+from projections.engine.rebuild import ALONE, Progress
+from projections.engine.verify import Proof, prove, verify
+from tests.projections.engine.toys import delivery
+from tests.support.waiting import wait_for
+
+ADA = Meta(actor="token/1", actor_name="Ada", role="auditor", reason="the year's end")
+
+
+@pytest.fixture
+def filled(engine: Engine) -> Engine:
+    engine.log.append([delivery("A", n, n) for n in range(1, 6)])
+    Follower(engine).catch_up()
+    return engine
+
+
+@pytest.fixture
+def prover(filled: Engine) -> Iterator[Prover]:
+    with closing(Prover(filled)) as prover:
+        yield prover
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Event:
+    """Proofs take in everything, say so, and then wait until the gate is open."""
+    gate = Event()
+
+    def slowly(engine: Engine, cursor: object, progress: Progress) -> Proof:
+        def report(reached: int, upto: int) -> None:
+            progress(reached, upto)
+            assert gate.wait(10)
+            progress(reached, upto)
+
+        return prove(engine, cursor, report)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(module, "prove", slowly)
+    return gate
+
+
+def ended(prover: Prover, proof_id: str) -> None:
+    wait_for(lambda: prover.progress(proof_id) is None)
+
+
+def test_a_proof_is_on_record_with_who_wanted_it_and_what_it_came_to(
+    prover: Prover, filled: Engine
+) -> None:
+    expected = verify(filled)
+    proof_id, position = prover.start(ADA)
+    ended(prover, proof_id)
+    started, finished = filled.log.stream(f"proof/{proof_id}")
+    assert (started.position, started.meta) == (position, ADA)
+    assert started.event == ProofStarted(proof_id=proof_id)
+    assert finished.meta == ADA
+    assert finished.event == ProofFinished(
+        proof_id=proof_id, holds=True, position=5, tables=expected.tables
+    )
+
+
+def test_a_wrong_row_is_named_in_the_record(prover: Prover, filled: Engine) -> None:
+    with filled.database.connect("projector", autocommit=True) as conn:
+        conn.execute("update read_models.skus set largest = 7 where sku = 'A'")
+    proof_id, _ = prover.start(ADA)
+    ended(prover, proof_id)
+    found = filled.log.stream(f"proof/{proof_id}")[-1].event
+    assert isinstance(found, ProofFinished)
+    assert not found.holds
+    (difference,) = [each for each in found.differences if each["table"] == "skus"]
+    assert (difference["missing"], difference["extra"], difference["changed"]) == (0, 0, 1)
+    assert difference["first"] == {
+        "table": "skus", "key": ["A"], "column": "largest", "live": "7", "proof": "5",
+    }  # fmt: skip
+
+
+def test_while_it_runs_its_progress_is_told(prover: Prover, gate: Event) -> None:
+    proof_id, _ = prover.start(ADA)
+    wait_for(lambda: prover.progress(proof_id) == (5, 5))
+    gate.set()
+    ended(prover, proof_id)
+
+
+def test_one_at_a_time_and_who_was_refused_is_not_on_record(
+    prover: Prover, filled: Engine, gate: Event
+) -> None:
+    proof_id, _ = prover.start(ADA)
+    head = filled.log.head()
+    with closing(Prover(filled)) as other:
+        for each in (prover, other):
+            with pytest.raises(RebuildRunning):
+                each.start(ADA)
+        assert filled.log.head() == head
+        gate.set()
+        ended(prover, proof_id)
+        ended(other, other.start(ADA).id)
+
+
+def test_a_rebuild_elsewhere_refuses_it(prover: Prover, filled: Engine) -> None:
+    with filled.database.connect("projector", autocommit=True) as conn:
+        conn.execute(ALONE)
+        with pytest.raises(RebuildRunning):
+            prover.start(ADA)
+
+
+def test_a_service_that_ends_ends_its_proof_and_says_so(filled: Engine, gate: Event) -> None:
+    with closing(Prover(filled)) as prover:
+        proof_id, _ = prover.start(ADA)
+        wait_for(lambda: prover.progress(proof_id) == (5, 5))
+        prover._stop.set()
+        gate.set()
+    _, failed = filled.log.stream(f"proof/{proof_id}")
+    assert failed.event == ProofFailed(proof_id=proof_id, cause="Stopped")
+
+
+def test_a_proof_that_breaks_is_told_and_on_record_and_another_may_begin(
+    prover: Prover, filled: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken, capture_logs() as logs:
+        broken.setattr(module, "prove", lambda *_: 1 / 0)
+        proof_id, _ = prover.start(ADA)
+        ended(prover, proof_id)
+    assert [line["error"] for line in logs] == ["ZeroDivisionError"]
+    _, failed = filled.log.stream(f"proof/{proof_id}")
+    assert failed.event == ProofFailed(proof_id=proof_id, cause="ZeroDivisionError")
+    again, _ = prover.start(ADA)
+    ended(prover, again)
+    assert verify(filled).holds
+
+
+def test_a_rebuild_is_on_record_with_who_wanted_it_and_mends_what_was_wrong(
+    prover: Prover, filled: Engine
+) -> None:
+    with filled.database.connect("projector", autocommit=True) as conn:
+        conn.execute("update read_models.skus set largest = 7 where sku = 'A'")
+    assert not verify(filled).holds
+    rebuild_id, position = prover.rebuild((), ADA)
+    ended(prover, rebuild_id)
+    started, finished = filled.log.stream(f"rebuild/{rebuild_id}")
+    assert (started.position, started.meta, finished.meta) == (position, ADA, ADA)
+    assert started.event == RebuildStarted(rebuild_id=rebuild_id)
+    names = tuple(sorted(filled.registry.by_name))
+    assert finished.event == RebuildFinished(rebuild_id=rebuild_id, names=names, position=position)
+    assert verify(filled).holds
+
+
+def test_no_rebuild_begins_of_what_there_is_not(prover: Prover, filled: Engine) -> None:
+    head = filled.log.head()
+    with pytest.raises(UnknownProjection):
+        prover.rebuild(["none"], ADA)
+    assert filled.log.head() == head
+
+
+def test_a_rebuild_that_breaks_changes_nothing_and_is_on_record(
+    prover: Prover, filled: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken, capture_logs() as logs:
+        broken.setattr(module, "remake", lambda *_: 1 / 0)
+        rebuild_id, _ = prover.rebuild((), ADA)
+        ended(prover, rebuild_id)
+    assert [line["error"] for line in logs] == ["ZeroDivisionError"]
+    _, failed = filled.log.stream(f"rebuild/{rebuild_id}")
+    assert failed.event == RebuildFailed(rebuild_id=rebuild_id, cause="ZeroDivisionError")
+    assert verify(filled).holds
+
+
+def test_a_proof_and_a_rebuild_wait_for_nobody_and_are_not_made_together(
+    prover: Prover, gate: Event
+) -> None:
+    proof_id, _ = prover.start(ADA)
+    with pytest.raises(RebuildRunning):
+        prover.rebuild((), ADA)
+    gate.set()
+    ended(prover, proof_id)
