@@ -15,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-import api.endpoints.me
 import api.endpoints.orders
 import api.endpoints.stock
 import api.endpoints.tokens
@@ -217,7 +216,6 @@ routes = [
     *projections.queries.rebuild_http.routes,
     *kpi.http.routes,
     *kpi.exports.http.routes,
-    *api.endpoints.me.routes,
     *api.endpoints.tokens.routes,
     *app.health.routes,
     *console.http.routes,

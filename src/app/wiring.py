@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from threading import Event
 
-import kpi.jobs
 from app.order_expiry import Expiry
 from app.processes import heartbeat
 from app.reactor import Reactor
@@ -13,8 +12,7 @@ from app.scheduler import Job, Timers
 from kpi.checks.ask import Limits
 from kpi.checks.declare import catalogue
 from kpi.exports.declare import exports
-from kpi.jobs import Keeper
-from kpi.rounds import LOOK_SECONDS, Rounds
+from kpi.jobs import LOOK_SECONDS, CheckJob, SnapshotJob
 from ledger.command_handler import Desk
 from ledger.log import Log, store_errors
 from ledger.postgres.database import Database, open_database
@@ -110,15 +108,17 @@ def follow(settings: Settings, engine: Engine, stop: Event) -> None:
 def jobs(settings: Settings, desk: Desk, reads: Reads) -> list[Job]:
     """What the leading one of several processes does by the clock."""
     limits = Limits.of(settings)
-    rounds = Rounds(reads.engine, settings.ledger_checks_minutes, limits)
-    keeper = Keeper(reads.engine, settings.ledger_snapshot_minutes, settings.ledger_proof_hours)
+    checks = CheckJob(reads.engine, settings.ledger_checks_minutes, limits)
+    snapshots = SnapshotJob(
+        reads.engine, settings.ledger_snapshot_minutes, settings.ledger_proof_hours
+    )
     return [
         Job(
             "expiry",
             settings.ledger_expire_seconds,
             Expiry(desk, reads, longest_payment=limits.pending_payment).run,
         ),
-        Job("checks", LOOK_SECONDS, rounds.look),
-        Job("snapshots", kpi.jobs.LOOK_SECONDS, keeper.take),
-        Job("proofs", kpi.jobs.LOOK_SECONDS, keeper.prove),
+        Job("checks", LOOK_SECONDS, checks.look),
+        Job("snapshots", LOOK_SECONDS, snapshots.take),
+        Job("proofs", LOOK_SECONDS, snapshots.prove),
     ]

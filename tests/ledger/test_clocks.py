@@ -15,8 +15,7 @@ from api.endpoints import orders
 from app.asgi import create_app
 from kpi import jobs
 from kpi.checks.run import RUNS
-from kpi.jobs import Keeper
-from kpi.rounds import Rounds
+from kpi.jobs import CheckJob, SnapshotJob
 from ledger import clocks, log, sessions
 from ledger.clocks import Clocks, Lag, Unchanged
 from ledger.domain.access import Role
@@ -271,7 +270,7 @@ def test_no_snapshot_is_taken_of_a_day_that_has_not_begun(
 ) -> None:
     now = datetime.now(UTC)
     watches.set_ours(timedelta(days=1))
-    Keeper(followed.engine, 0, 0).take(Event())
+    SnapshotJob(followed.engine, 0, 0).take(Event())
     ((day, computed_at),) = days_taken(followed)
     zone = followed.engine.database.time_zone
     assert zone == "UTC"
@@ -280,18 +279,18 @@ def test_no_snapshot_is_taken_of_a_day_that_has_not_begun(
 
 
 def test_a_clock_that_is_put_back_makes_no_snapshot_wait(followed: Books, watches: Watches) -> None:
-    keeper = Keeper(followed.engine, 60, 0)
-    keeper.take(Event())
+    snapshots = SnapshotJob(followed.engine, 60, 0)
+    snapshots.take(Event())
     followed.place()
     followed.follow()
     watches.set_theirs(-timedelta(days=365))
-    keeper.take(Event())
+    snapshots.take(Event())
     assert len(days_taken(followed)) == 1
     watches.wait(59 * 60)
-    keeper.take(Event())
+    snapshots.take(Event())
     assert len(days_taken(followed)) == 1
     watches.wait(61 * 60)
-    keeper.take(Event())
+    snapshots.take(Event())
     assert len(days_taken(followed)) == 2
 
 
@@ -299,15 +298,15 @@ def test_a_clock_that_is_put_back_makes_no_round_of_checks_wait(
     followed: Books, watches: Watches
 ) -> None:
     """The last run was recorded in what is the future now."""
-    rounds = Rounds(followed.engine, 60)
-    rounds._every = timedelta(0)
-    rounds.look(Event())
-    rounds._every = HOUR
+    checks = CheckJob(followed.engine, 60)
+    checks._every = timedelta(0)
+    checks.look(Event())
+    checks._every = HOUR
     with psycopg.connect(followed.engine.database.admin_conninfo) as conn:
         conn.execute(MOVE_LOG.format(by="interval '1 year'"))
-    assert not rounds.is_due()
+    assert not checks.is_due()
     watches.wait(61 * 60)
-    assert rounds.is_due()
-    rounds.look(Event())
+    assert checks.is_due()
+    checks.look(Event())
     assert len(followed.engine.log.stream(RUNS)) == 2
-    assert not rounds.is_due()
+    assert not checks.is_due()

@@ -1,8 +1,7 @@
-"""The shop's door: orders over HTTP, each call one command for the desk."""
+"""Orders over HTTP, each call one command."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from typing import Final
 from uuid import uuid4
 
@@ -11,8 +10,9 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from api.auth import is_hidden
+from api.commands import COMMAND, Errors, desk_of, execute
 from api.operations import Endpoint, Handler, Shape, operation
-from api.permissions import Surface, identity_of, meta_of
+from api.permissions import Surface, identity_of
 from api.schemas import (
     OrderAnswer,
     OrderBody,
@@ -22,8 +22,7 @@ from api.schemas import (
     RefundBody,
     ReturnBody,
 )
-from ledger.command_handler import Desk
-from ledger.decisions import Command, Result
+from ledger.decisions import Result
 from ledger.domain.limits import check_id, check_payment_id
 from ledger.domain.order import NoOrder
 from ledger.domain.order_commands import (
@@ -41,37 +40,21 @@ from ledger.domain.order_commands import (
 from ledger.errors import (
     AlreadyExists,
     Ambiguous,
-    Conflict,
     FieldError,
     Forbidden,
-    IdempotencyMismatch,
-    InvalidCommand,
     InvalidRequest,
-    LedgerError,
     LinkedElsewhere,
     NotCaughtUp,
     OutOfStock,
     ProjectionStopped,
-    StoreUnavailable,
     UnknownOrder,
     UnknownPayment,
     UnknownProduct,
-    Unstorable,
     WrongPrice,
     WrongState,
 )
 from ledger.log import Log
 from ledger.settings import Settings
-
-Errors = tuple[type[LedgerError], ...]
-COMMAND: Final[Errors] = (
-    InvalidCommand,
-    Unstorable,
-    IdempotencyMismatch,
-    Conflict,
-    StoreUnavailable,
-)
-"""What every command may be answered."""
 
 _PLACE: Final[Errors] = (*COMMAND, AlreadyExists, UnknownProduct, WrongPrice, OutOfStock)
 _CHANGE: Final[Errors] = (*COMMAND, UnknownOrder, WrongState, NotCaughtUp, ProjectionStopped)
@@ -187,7 +170,7 @@ def request_refund(request: Request, body: RefundBody) -> OrderAnswer:
         order_id=order_id,
         at=_now(),
         amount_minor=body.amount_minor,
-        money=_desk(request).money(order_id),
+        money=desk_of(request).money(order_id),
     )
     return _order(execute(request, command, body, body.reason))
 
@@ -198,7 +181,7 @@ def link_payment(request: Request, body: PaymentBody) -> OrderAnswer:
 
     A payment that Stripe is yet to report must be `expected`.
     """
-    known = _desk(request).payment(body.payment_id)
+    known = desk_of(request).payment(body.payment_id)
     command = LinkPayment(
         order_id=_order_id(request),
         at=_now(),
@@ -225,7 +208,7 @@ def unlink_payment(request: Request, query: ReasonQuery) -> OrderAnswer:
     """
     payment_id: str = request.path_params["payment_id"]
     check_payment_id(payment_id)
-    known = _desk(request).payment(payment_id)
+    known = desk_of(request).payment(payment_id)
     command = UnlinkPayment(
         order_id=_order_id(request),
         at=_now(),
@@ -248,7 +231,7 @@ routes = [
 ]
 
 
-# ── From a request to the desk, and back ────────────────────────────────────────────────────────
+# ── From a request to a command, and back ───────────────────────────────────────────────────────
 
 
 def _settle(
@@ -258,7 +241,7 @@ def _settle(
 ) -> OrderAnswer:
     """Execute a command that rests on the order's money and nothing else."""
     order_id = _order_id(request)
-    decided = command(order_id=order_id, at=_now(), money=_desk(request).money(order_id))
+    decided = command(order_id=order_id, at=_now(), money=desk_of(request).money(order_id))
     return _order(execute(request, decided, body, body.reason))
 
 
@@ -298,35 +281,11 @@ def _check_owner(request: Request) -> None:
     if identity_of(request).customer_id is None:
         return
     order_id = _order_id(request)
-    order = _desk(request).order(order_id)
+    order = desk_of(request).order(order_id)
     owner = None if isinstance(order, NoOrder) else order.sale.customer_id
     there = not isinstance(order, NoOrder)
     if is_hidden(request, Surface.CANCEL_ORDER, there=there, customer_id=owner):
         raise UnknownOrder(f"There is no order {order_id!r}.")
-
-
-def execute(request: Request, command: Command, body: Shape, reason: str | None = None) -> Result:
-    """Carry out what a call asks for, in the caller's name, with its `Idempotency-Key` if any."""
-    key = request.headers.get("idempotency-key")
-    return _desk(request).execute(
-        command,
-        meta_of(request, reason),
-        key=key,
-        key_owner=identity_of(request).customer_id,
-        request_sha256="" if key is None else _fingerprint(request, body),
-    )
-
-
-def _desk(request: Request) -> Desk:
-    return request.state.desk
-
-
-def _fingerprint(request: Request, body: Shape) -> str:
-    """SHA-256 of what is asked: operation, object, what was sent however spaced, which customer."""
-    asked = f"{request.method} {request.url.path}\n{body.model_dump_json(exclude_unset=True)}"
-    if own := identity_of(request).customer_id:
-        asked += f"\n{own}"
-    return sha256(asked.encode()).hexdigest()
 
 
 def _order_id(request: Request) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from starlette.requests import Request
 from starlette.routing import Route
 
-from api.endpoints.orders import COMMAND, Errors, execute
+from api.commands import COMMAND, Errors, execute
 from api.operations import Endpoint, Handler, Shape, operation
 from api.permissions import Surface
 from api.schemas import AdjustBody, ProductAnswer, ProductBody, ReceiveBody

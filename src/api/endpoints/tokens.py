@@ -1,4 +1,6 @@
-"""Access tokens over HTTP: to see and to revoke; the terminal issues them."""
+"""Access tokens over HTTP: who calls, and tokens to see and to revoke; the terminal issues them."""
+
+from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated
@@ -8,11 +10,36 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.routing import Route
 
+from api.auth import Guard
 from api.operations import Shape, operation
-from api.permissions import Surface, meta_of
+from api.permissions import MATRIX, Surface, identity_of, meta_of
 from api.schemas import ReasonBody
 from ledger.errors import Conflict, StoreUnavailable, UnknownToken
 from ledger.tokens import listing, revoke
+
+
+class MeAnswer(Shape):
+    """Who calls, in which role, and the surfaces that are open to it."""
+
+    actor: str
+    name: str
+    role: str
+    customer_id: str | None
+    surfaces: list[str]
+
+
+@operation(surface=Surface.SEE_SELF, tag="tokens", answers=MeAnswer)
+def who_am_i(request: Request) -> MeAnswer:
+    """Say who calls, and what is open to this role."""
+    identity, guard = identity_of(request), request.state.guard
+    assert isinstance(guard, Guard)
+    return MeAnswer(
+        actor=identity.actor,
+        name=identity.name,
+        role=identity.role.value,
+        customer_id=identity.customer_id,
+        surfaces=[surface.value for surface in MATRIX if guard.permits(identity, surface)],
+    )
 
 
 class ManyTokens(Shape):
@@ -85,6 +112,7 @@ def revoke_token(request: Request, body: ReasonBody) -> RevokedAnswer:
 
 
 routes = [
+    Route("/me", who_am_i),
     Route("/tokens", list_tokens),
     Route("/tokens/{id}/revoke", revoke_token, methods=["POST"]),
 ]

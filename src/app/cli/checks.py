@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.context import catch_up, engine
-from app.cli.desk import operator
+from app.cli.context import catch_up, engine, operator
 from app.cli.output import BAD_ANSWER, Json, complain, show, table
 
 if TYPE_CHECKING:

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.context import engine, ready
-from app.cli.desk import operator
+from app.cli.context import engine, operator, ready
 from app.cli.output import (
     BAD_ANSWER,
     CANNOT_RUN,

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.context import catch_up, engine
-from app.cli.desk import operator
+from app.cli.context import catch_up, engine, operator
 from app.cli.output import Json, show
 
 if TYPE_CHECKING:

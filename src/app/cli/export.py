@@ -13,8 +13,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.context import catch_up, engine
-from app.cli.desk import Reason, operator
+from app.cli.context import Reason, catch_up, engine, operator
 from app.cli.kpi import CurrencyOption, From, To, WindowDays, window_of
 from app.cli.output import Json, complain, filters_of, show
 

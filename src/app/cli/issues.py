@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from app.cli.context import catch_up, engine
-from app.cli.desk import execute, open_desk, operator
+from app.cli.context import catch_up, engine, execute, open_desk, operator
 from app.cli.output import Json, show, table
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.desk import Reason, execute, open_desk, operator
+from app.cli.context import Reason, execute, open_desk, operator
 from app.cli.output import Json
 from app.cli.records import AsOf, Filters, Limit, list_rows, show_one
 

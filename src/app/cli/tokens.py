@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.context import may_make, ready
-from app.cli.desk import Reason, operator
+from app.cli.context import Reason, may_make, operator, ready
 from app.cli.output import Json, complain, show, table
 from ledger.domain.access import Role
 

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.context import catch_up, engine
-from app.cli.desk import Reason, execute, open_desk, operator
+from app.cli.context import Reason, catch_up, engine, execute, open_desk, operator
 from app.cli.output import Json, show, table
 
 app = typer.Typer(name="wishlist", help="See and change wishlists.", no_args_is_help=True)

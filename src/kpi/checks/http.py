@@ -10,7 +10,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.routing import Route
 
-from api.endpoints.orders import execute
+from api.commands import execute
 from api.operations import Shape, operation
 from api.permissions import Surface, meta_of
 from api.schemas import Text

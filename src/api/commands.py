@@ -1,0 +1,54 @@
+"""From a call to a command: carried out in the caller's name, and safe to repeat by a key."""
+
+from hashlib import sha256
+from typing import Final
+
+from starlette.requests import Request
+
+from api.operations import Shape
+from api.permissions import identity_of, meta_of
+from ledger.command_handler import Desk
+from ledger.decisions import Command, Result
+from ledger.errors import (
+    Conflict,
+    IdempotencyMismatch,
+    InvalidCommand,
+    LedgerError,
+    StoreUnavailable,
+    Unstorable,
+)
+
+Errors = tuple[type[LedgerError], ...]
+COMMAND: Final[Errors] = (
+    InvalidCommand,
+    Unstorable,
+    IdempotencyMismatch,
+    Conflict,
+    StoreUnavailable,
+)
+"""What every command may be answered."""
+
+
+def execute(request: Request, command: Command, body: Shape, reason: str | None = None) -> Result:
+    """Carry out what a call asks for, in the caller's name, with its `Idempotency-Key` if any."""
+    key = request.headers.get("idempotency-key")
+    return desk_of(request).execute(
+        command,
+        meta_of(request, reason),
+        key=key,
+        key_owner=identity_of(request).customer_id,
+        request_sha256="" if key is None else _fingerprint(request, body),
+    )
+
+
+def desk_of(request: Request) -> Desk:
+    """What carries out commands, as the application opened it."""
+    return request.state.desk
+
+
+def _fingerprint(request: Request, body: Shape) -> str:
+    """SHA-256 of what is asked: operation, object, what was sent however spaced, which customer."""
+    asked = f"{request.method} {request.url.path}\n{body.model_dump_json(exclude_unset=True)}"
+    if own := identity_of(request).customer_id:
+        asked += f"\n{own}"
+    return sha256(asked.encode()).hexdigest()
