@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Literal
 from benchmarks.logs import mean_state_bytes, stripe_log
 from benchmarks.measuring import Figure, Goal, Sample, alternate, timed
 from benchmarks.server import Server, run_sql
-from ledger.domain.events import Entry
+from ledger.domain.events import NewEvent
 from ledger.log import Log
 from ledger.postgres.database import Database
 
@@ -97,7 +97,7 @@ def measure(server: Server, scale: Scale) -> list[Figure]:
     ]
 
 
-def _append(log: Log, entries: list[Entry]) -> Sample:
+def _append(log: Log, entries: list[NewEvent]) -> Sample:
     def work() -> None:
         for batch in _batches(entries):
             log.append_new(batch)
@@ -105,7 +105,7 @@ def _append(log: Log, entries: list[Entry]) -> Sample:
     return timed(len(entries), work)
 
 
-def _put(stock: StockApplication, entries: list[Entry]) -> Sample:
+def _put(stock: StockApplication, entries: list[NewEvent]) -> Sample:
     def work() -> None:
         for entry in entries:
             stock.events.put([entry])
@@ -134,7 +134,7 @@ def _write(admin: psycopg.Connection, rows: bytes) -> None:
         target.write(rows)
 
 
-def _batches(entries: list[Entry]) -> Iterator[list[Entry]]:
+def _batches(entries: list[NewEvent]) -> Iterator[list[NewEvent]]:
     rest = iter(entries)
     while batch := list(islice(rest, BATCH_EVENTS)):
         yield batch

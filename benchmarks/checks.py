@@ -12,10 +12,10 @@ from benchmarks.processes import in_child
 from benchmarks.rebuild import fill
 from benchmarks.server import Server, settle
 from kpi.checks.run import Report, run_checks
-from ledger.domain.events import Entry, OrderPlaced
+from ledger.domain.events import NewEvent, OrderPlaced
 from ledger.log import Log
 from ledger.postgres.database import Database
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 from projections.engine.follow import Follower
 from projections.engine.rebuild import rebuild
 from projections.engine.registry import discover
@@ -96,12 +96,12 @@ def _appended(report: Report) -> int:
     return sum(outcome.events.total() for outcome in report.outcomes)
 
 
-def engine_of(database: Database, log: Log) -> Engine:
+def engine_of(database: Database, log: Log) -> ProjectionContext:
     """The engine of the product's read models."""
-    return Engine(database, log, discover(), Translator("test", "order_id"))
+    return ProjectionContext(database, log, discover(), Translator("test", "order_id"))
 
 
-def _log_of(orders: int) -> Iterator[Entry]:
+def _log_of(orders: int) -> Iterator[NewEvent]:
     """A shop's log up to the order with this number."""
     placed = 0
     for entry in shop_log("checks", EVENTS_AN_ORDER * orders):

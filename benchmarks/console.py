@@ -15,7 +15,7 @@ from benchmarks.processes import HOST, Service, in_child, reading
 from benchmarks.rebuild import fill
 from benchmarks.server import Server, settle
 from benchmarks.trading import trading_log
-from ledger.domain.events import Entry
+from ledger.domain.events import NewEvent
 
 LIMIT_MS: Final = 150
 STRIPE_EVENTS_AN_ORDER: Final = 2
@@ -71,7 +71,7 @@ def measure(server: Server, scale: Scale) -> list[Figure]:
     ]
 
 
-def _log_of(orders: int) -> Iterator[Entry]:
+def _log_of(orders: int) -> Iterator[NewEvent]:
     """A shop's orders, and payments for others: of these are customers, disputes and issues."""
     yield from trading_log(orders)
     yield from stripe_log("console", STRIPE_EVENTS_AN_ORDER * orders)

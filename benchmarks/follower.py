@@ -12,7 +12,7 @@ from benchmarks.logs import stripe_log
 from benchmarks.measuring import RATE, Figure, Goal, Sample, alternate
 from benchmarks.processes import in_child, ledger
 from benchmarks.server import Server
-from ledger.domain.events import Entry
+from ledger.domain.events import NewEvent
 from ledger.log import Log
 from ledger.postgres.database import Database
 
@@ -100,7 +100,7 @@ def append_and_watch(database: Database, seed: str, seconds: int) -> Sample:
     }
 
 
-def _append_steadily(log: Log, entries: Sequence[Entry], started: float) -> list[float]:
+def _append_steadily(log: Log, entries: Sequence[NewEvent], started: float) -> list[float]:
     """When each was committed; one that is late does not delay the plan of the others."""
     committed: list[float] = []
     for number, entry in enumerate(entries):

@@ -19,8 +19,8 @@ from kpi.exports.formats import Format
 from kpi.exports.transfer import Asked, begin
 from kpi.snapshots import DAYS, take
 from kpi.windows import ending
-from ledger.disclosures import Witness
-from ledger.domain.events import Meta
+from ledger.disclosures import DisclosureLog
+from ledger.domain.events import Metadata
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine.reads import Reads
@@ -140,7 +140,7 @@ def export_orders(database: Database, days: int = 90) -> Sample:
         closing(Reads(engine_of(database, log))) as reads,
     ):
         started = time.perf_counter()
-        with closing(begin(reads, Witness(log), asked, Meta(actor="bench"))) as transfer:
+        with closing(begin(reads, DisclosureLog(log), asked, Metadata(actor="bench"))) as transfer:
             for _ in transfer.chunks:
                 pass
         seconds = time.perf_counter() - started

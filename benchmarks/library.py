@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Identifier
 from benchmarks.append import library_settings
 from benchmarks.measuring import RATE, Sample
 from benchmarks.server import run_sql
-from ledger.domain.events import Entry
+from ledger.domain.events import NewEvent
 from ledger.log import Log
 from ledger.postgres.database import Database
 
@@ -40,7 +40,7 @@ class EventLines(PostgresTrackingRecorder):
         self.sql_create_statements.append(SQL(TABLE).format(schema))
         self._insert = SQL(INSERT).format(schema)
 
-    def add(self, entry: Entry, tracking: Tracking) -> None:
+    def add(self, entry: NewEvent, tracking: Tracking) -> None:
         """Write the line of one event."""
         line = (tracking.notification_id, entry.originator_id, entry.event.TOPIC)
         with self.datastore.transaction(commit=True) as cursor:

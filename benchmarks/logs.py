@@ -11,10 +11,10 @@ from msgspec.json import Decoder
 
 from benchmarks.processes import SECRET
 from ledger.domain.events import (
-    Entry,
     Event,
     Line,
-    Meta,
+    Metadata,
+    NewEvent,
     OrderPlaced,
     ProductListed,
     StockReceived,
@@ -27,21 +27,21 @@ from simulator import SimulatedEvent, sign, some_traffic
 
 PRODUCTS: Final = 200
 RESERVED: Final = timedelta(minutes=30)
-_STRIPE: Final = Meta(actor="stripe")
-_SHOP: Final = Meta(actor="shop", address="127.0.0.1", user_agent="ledger-bench")
+_STRIPE: Final = Metadata(actor="stripe")
+_SHOP: Final = Metadata(actor="shop", address="127.0.0.1", user_agent="ledger-bench")
 
 
-def stripe_log(seed: int | str, count: int) -> Iterator[Entry]:
+def stripe_log(seed: int | str, count: int) -> Iterator[NewEvent]:
     """Stripe's events of one shop, as the webhook stores them."""
     return map(received, some_traffic(seed, count))
 
 
-def shop_log(seed: int | str, count: int) -> Iterator[Entry]:
+def shop_log(seed: int | str, count: int) -> Iterator[NewEvent]:
     """The first `count` entries of a shop's log: its orders, then what Stripe says about each."""
     return islice(_Shop().live(some_traffic(seed, count)), count)
 
 
-def filled(log: Log, entries: Iterable[Entry]) -> int:
+def filled(log: Log, entries: Iterable[NewEvent]) -> int:
     """Append all of them in batches; answers how many."""
     stored, rest = 0, iter(entries)
     while batch := list(islice(rest, APPEND_EVENTS)):
@@ -61,7 +61,7 @@ def mean_state_bytes(database: Database) -> float:
     return row[0]
 
 
-def received(event: SimulatedEvent) -> Entry:
+def received(event: SimulatedEvent) -> NewEvent:
     """An event that arrives a second after it was made."""
     received_at = datetime.fromtimestamp(event.created + 1, UTC)
     stored = StripeEventReceived(
@@ -71,7 +71,7 @@ def received(event: SimulatedEvent) -> Entry:
         source="webhook",
         signature=sign(event.body, SECRET, event.created),
     )
-    return Entry(f"stripe/{event.id}", 1, stored, received_at, _STRIPE)
+    return NewEvent(f"stripe/{event.id}", 1, stored, received_at, _STRIPE)
 
 
 class _Thing(Struct):
@@ -101,7 +101,7 @@ class _Shop:
         self._placed: set[str] = set()
         self._versions = Counter[str]()
 
-    def live(self, events: Iterator[SimulatedEvent]) -> Iterator[Entry]:
+    def live(self, events: Iterator[SimulatedEvent]) -> Iterator[NewEvent]:
         """The shop's entries and Stripe's."""
         opened = datetime(2026, 1, 1, tzinfo=UTC)
         for number in range(PRODUCTS):
@@ -113,12 +113,12 @@ class _Shop:
                 yield from self._place(order_id, thing, datetime.fromtimestamp(event.created, UTC))
             yield received(event)
 
-    def _open(self, sku: str, at: datetime) -> Iterator[Entry]:
+    def _open(self, sku: str, at: datetime) -> Iterator[NewEvent]:
         listed = ProductListed(sku=sku, name=f"Product {sku}", prices={"gbp": 1000})
         yield self._entry(f"stock/{sku}", listed, at)
         yield self._entry(f"stock/{sku}", StockReceived(sku=sku, quantity=1_000_000), at)
 
-    def _place(self, order_id: str, thing: _Thing, at: datetime) -> Iterator[Entry]:
+    def _place(self, order_id: str, thing: _Thing, at: datetime) -> Iterator[NewEvent]:
         lines = self._lines(thing.amount or thing.amount_total)
         order = OrderPlaced(
             order_id=order_id,
@@ -139,9 +139,9 @@ class _Shop:
         half = total_minor // 2
         return (_line(first, half), _line(first + 1, total_minor - half))
 
-    def _entry(self, stream: str, event: Event, at: datetime) -> Entry:
+    def _entry(self, stream: str, event: Event, at: datetime) -> NewEvent:
         self._versions[stream] += 1
-        return Entry(stream, self._versions[stream], event, at, _SHOP)
+        return NewEvent(stream, self._versions[stream], event, at, _SHOP)
 
 
 def _line(number: int, unit_minor: int) -> Line:

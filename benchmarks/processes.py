@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, ParamSpec, TypeVar
 
 from benchmarks.server import Server
 from ledger.domain.access import Role
-from ledger.domain.events import Meta
+from ledger.domain.events import Metadata
 from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.tokens import issue
@@ -92,7 +92,7 @@ def _service(
 ) -> Generator[Service]:
     port = _free_port()
     with closing(Log(database.conninfo("app"), connections=1)) as log:
-        token = issue(log, Role.ADMIN, "ledger bench", Meta(actor="bench")).token
+        token = issue(log, Role.ADMIN, "ledger bench", Metadata(actor="bench")).token
     with ledger(server, database, "serve", *options, module=module, port=port) as child:
         _wait_for(port, child)
         yield Service(port, database, token)

@@ -11,10 +11,10 @@ from benchmarks.logs import filled, mean_state_bytes, shop_log, stripe_log
 from benchmarks.measuring import RATE, Figure, Goal, Sample, alternate, timed
 from benchmarks.processes import in_child, peak_megabytes
 from benchmarks.server import Server, settle
-from ledger.domain.events import Entry
+from ledger.domain.events import NewEvent
 from ledger.log import Log
 from ledger.postgres.database import Database
-from projections.engine.build import Engine, stretches
+from projections.engine.build import ProjectionContext, stretches
 from projections.engine.rebuild import rebuild
 from projections.engine.registry import discover
 from webhooks.translate.translator import Translator
@@ -65,7 +65,7 @@ def measure(server: Server, scale: Scale) -> list[Figure]:
     ]
 
 
-def fill(database: Database, entries: Iterable[Entry]) -> int:
+def fill(database: Database, entries: Iterable[NewEvent]) -> int:
     """Put entries into a log, and let PostgreSQL tidy up; answers how many."""
     with closing(Log(database.conninfo("app"), connections=1)) as log:
         count = filled(log, entries)
@@ -99,6 +99,6 @@ def read_all(database: Database) -> Sample:
 
 
 @contextmanager
-def _engine(database: Database) -> Iterator[Engine]:
+def _engine(database: Database) -> Iterator[ProjectionContext]:
     with closing(Log(database.conninfo("app"), connections=1)) as log:
-        yield Engine(database, log, discover(), Translator("test", "order_id"))
+        yield ProjectionContext(database, log, discover(), Translator("test", "order_id"))

@@ -8,10 +8,10 @@ from typing import Final
 
 from benchmarks.logs import received
 from ledger.domain.events import (
-    Entry,
     Event,
     Line,
-    Meta,
+    Metadata,
+    NewEvent,
     OrderPlaced,
     ProductListed,
     StockReceived,
@@ -22,7 +22,7 @@ from simulator import SimulatedStripe
 DAYS: Final = 90
 PRODUCTS: Final = 500
 REFUNDED_OF_100: Final = 6
-_SHOP: Final = Meta(actor="shop", address="127.0.0.1", user_agent="ledger-bench")
+_SHOP: Final = Metadata(actor="shop", address="127.0.0.1", user_agent="ledger-bench")
 
 
 class Trading:
@@ -39,7 +39,7 @@ class Trading:
         self._stripe = SimulatedStripe("trading", start=int(self._began_at.timestamp()))
         self._versions = Counter[str]()
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[NewEvent]:
         """All of it."""
         for number in range(PRODUCTS):
             sku = f"SKU-{number}"
@@ -50,7 +50,7 @@ class Trading:
         for number in range(1, self._orders + 1):
             yield from self._order(number, self._began_at + number * self._step)
 
-    def _order(self, number: int, at: datetime) -> Iterator[Entry]:
+    def _order(self, number: int, at: datetime) -> Iterator[NewEvent]:
         order_id, sku = f"T{number}", f"SKU-{self._random.randrange(PRODUCTS)}"
         customer = f"c{int(self._orders * self._random.random() ** 2)}"
         line = Line(sku=sku, name=f"Product {sku}", quantity=1 + number % 3, unit_minor=1000)
@@ -78,9 +78,9 @@ class Trading:
         )
         yield from map(received, (*started, *paid, *refunded))
 
-    def _entry(self, stream: str, event: Event, at: datetime) -> Entry:
+    def _entry(self, stream: str, event: Event, at: datetime) -> NewEvent:
         self._versions[stream] += 1
-        return Entry(stream, self._versions[stream], event, at, _SHOP)
+        return NewEvent(stream, self._versions[stream], event, at, _SHOP)
 
 
 class PaidLater:
@@ -90,7 +90,7 @@ class PaidLater:
         self._count = count
         self._stripe = SimulatedStripe("paid later", start=int(datetime.now(UTC).timestamp()))
 
-    def each(self) -> Iterator[list[Entry]]:
+    def each(self) -> Iterator[list[NewEvent]]:
         """The entries of one order after the other."""
         for number in range(self._count):
             order_id, now = f"L{number}", datetime.now(UTC)
@@ -106,11 +106,11 @@ class PaidLater:
             payment, started = self._stripe.create_payment(1000, "gbp", order_id=order_id)
             paid = self._stripe.pay_by_card(payment)
             yield [
-                Entry(f"order/{order_id}", 1, placed, now, _SHOP),
+                NewEvent(f"order/{order_id}", 1, placed, now, _SHOP),
                 *map(received, (*started, *paid)),
             ]
 
 
-def trading_log(orders: int, ends_at: datetime | None = None) -> Iterator[Entry]:
+def trading_log(orders: int, ends_at: datetime | None = None) -> Iterator[NewEvent]:
     """The log of so many orders over the ninety days before a time, now if none is said."""
     return Trading(orders, ends_at or datetime.now(UTC)).entries()

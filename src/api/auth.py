@@ -19,14 +19,14 @@ from api.permissions import (
     OPEN,
     Identity,
     Permission,
-    Surface,
+    Scope,
     identity_of,
     meta_of,
     permission,
 )
-from api.rate_limit import Allowances
+from api.rate_limit import RateLimit
 from ledger.domain.access import Token
-from ledger.domain.events import AccessRefused, Entry
+from ledger.domain.events import AccessRefused, NewEvent
 from ledger.errors import Forbidden, TooManyRejected, Unauthorized
 from ledger.log import Log
 from ledger.tokens import Issued, digest
@@ -62,7 +62,7 @@ for _cause in CAUSES:
     REFUSED.labels(_cause)
 
 
-class Guard:
+class Auth:
     """Knows the tokens, and how often who was turned away; found at `request.state.guard`.
 
     Attempts with a known token are told in the log, the first ones of many. `answered` limits, by
@@ -71,13 +71,13 @@ class Guard:
 
     def __init__(self, log: Log, *, analysts_see_orders: bool = False) -> None:
         self.issued = Issued(log)
-        self.answered = Allowances("100 per 100 seconds")
-        self.told = Allowances("10 per 10 minutes")
+        self.answered = RateLimit("100 per 100 seconds")
+        self.told = RateLimit("10 per 10 minutes")
         self._log = log
         self._analysts_see_orders = analysts_see_orders
         self._reading: asyncio.Future[None] | None = None
 
-    async def authorize(self, request: Request, surface: Surface) -> None:
+    async def authorize(self, request: Request, surface: Permission) -> None:
         """Let a call pass, with who calls in `request.state.identity`.
 
         Raises `Unauthorized`, `Forbidden`, `TooManyRejected` or `StoreUnavailable`.
@@ -91,12 +91,12 @@ class Guard:
             await run_in_threadpool(self.refuse, request, surface, "role")
             raise Forbidden(f"The role {identity.role} may not: {MATRIX[surface].about}.")
 
-    def permits(self, identity: Identity, surface: Surface) -> bool:
+    def permits(self, identity: Identity, surface: Permission) -> bool:
         """Whether the caller may do this at all, be it only with what is his own."""
         given = permission(surface, identity.role, analysts_see_orders=self._analysts_see_orders)
-        return given is not Permission.NO
+        return given is not Scope.NO
 
-    def refuse(self, request: Request, surface: Surface, cause: str) -> None:
+    def refuse(self, request: Request, surface: Permission, cause: str) -> None:
         """Count a refused attempt of a known token, and put it on record unless there are many.
 
         Raises `TooManyRejected` where the token was refused too often to be told why again.
@@ -107,7 +107,7 @@ class Guard:
             self._record(request, surface, cause)
         self._answer(actor)
 
-    def _record(self, request: Request, surface: Surface, cause: str) -> None:
+    def _record(self, request: Request, surface: Permission, cause: str) -> None:
         meta = meta_of(request)
         event = AccessRefused(
             token_id=meta.actor.removeprefix("token/"),
@@ -117,7 +117,7 @@ class Guard:
             path="".join(filter(str.isprintable, request.url.path))[:MAX_PATH],
         )
         stream = f"access/refused-{uuid4().hex}"
-        self._log.append([Entry(stream, 1, event, datetime.now(UTC), meta)])
+        self._log.append([NewEvent(stream, 1, event, datetime.now(UTC), meta)])
 
     async def _token(self, request: Request) -> Token:
         """The token of a call, valid or not: where a call comes from gives no right."""
@@ -165,16 +165,16 @@ class Guard:
             await asyncio.shield(self._reading)
 
 
-async def authorize(request: Request, surface: Surface) -> None:
+async def authorize(request: Request, surface: Permission) -> None:
     """Let a call pass that is open to all, or whom the guard lets pass; raises what it raises."""
     if surface not in OPEN:
-        guard: Guard = request.state.guard
+        guard: Auth = request.state.guard
         await guard.authorize(request, surface)
 
 
-def require(request: Request, surface: Surface) -> None:
+def require(request: Request, surface: Permission) -> None:
     """Ask for a surface more, within an endpoint; raises `Forbidden` or `TooManyRejected`."""
-    guard: Guard = request.state.guard
+    guard: Auth = request.state.guard
     identity = identity_of(request)
     if not guard.permits(identity, surface):
         guard.refuse(request, surface, "role")
@@ -182,7 +182,7 @@ def require(request: Request, surface: Surface) -> None:
 
 
 def is_hidden(
-    request: Request, surface: Surface, *, there: bool, customer_id: str | None = None
+    request: Request, surface: Permission, *, there: bool, customer_id: str | None = None
 ) -> bool:
     """Whether there is no such object (a customer's, or nobody's) for the one who calls.
 
@@ -195,7 +195,7 @@ def is_hidden(
         return not there
     if there and own == customer_id:
         return False
-    guard: Guard = request.state.guard
+    guard: Auth = request.state.guard
     guard.refuse(request, surface, "foreign" if there else "absent")
     return True
 

@@ -5,9 +5,9 @@ from typing import Final
 
 from starlette.requests import Request
 
-from api.operations import Shape
+from api.operations import Schema
 from api.permissions import identity_of, meta_of
-from ledger.command_handler import Desk
+from ledger.command_handler import CommandHandler
 from ledger.decisions import Command, Result
 from ledger.errors import (
     Conflict,
@@ -29,7 +29,7 @@ COMMAND: Final[Errors] = (
 """What every command may be answered."""
 
 
-def execute(request: Request, command: Command, body: Shape, reason: str | None = None) -> Result:
+def execute(request: Request, command: Command, body: Schema, reason: str | None = None) -> Result:
     """Carry out what a call asks for, in the caller's name, with its `Idempotency-Key` if any."""
     key = request.headers.get("idempotency-key")
     return desk_of(request).execute(
@@ -41,12 +41,12 @@ def execute(request: Request, command: Command, body: Shape, reason: str | None 
     )
 
 
-def desk_of(request: Request) -> Desk:
+def desk_of(request: Request) -> CommandHandler:
     """What carries out commands, as the application opened it."""
     return request.state.desk
 
 
-def _fingerprint(request: Request, body: Shape) -> str:
+def _fingerprint(request: Request, body: Schema) -> str:
     """SHA-256 of what is asked: operation, object, what was sent however spaced, which customer."""
     asked = f"{request.method} {request.url.path}\n{body.model_dump_json(exclude_unset=True)}"
     if own := identity_of(request).customer_id:

@@ -32,7 +32,7 @@ _PORT: Final = re.compile(rb":\d+$")
 logger = structlog.get_logger("api.endpoints.orders")
 
 
-class Doorkeeper:
+class RequestMiddleware:
     """Refuses foreign hosts, names every request, adds headers, and answers for what broke.
 
     A request keeps the `X-Request-Id` that it brings, or gets one; the endpoint sees it as if the

@@ -10,7 +10,7 @@ from pydantic_core.core_schema import IntSchema
 from starlette.routing import BaseRoute, Route
 
 from api.operations import Operation, Problem, code, operations, title_of
-from api.permissions import MATRIX, OPEN, Permission, Surface
+from api.permissions import MATRIX, OPEN, Permission, Scope
 from ledger.decisions import MAX_KEY
 from ledger.domain.access import Role
 from ledger.errors import (
@@ -41,19 +41,19 @@ taken in a position of the log, such as the one that a command answered.
 
 Refusals are problem documents (RFC 9457); `code` is for programs.
 """.strip()
-Schema = dict[str, Any]
+JsonSchema = dict[str, Any]
 Statuses = Mapping[type[LedgerError], int]
 
 
 def describe(
     routes: Iterable[BaseRoute], title: str, version: str, statuses: Statuses | None = None
-) -> Schema:
+) -> JsonSchema:
     """The OpenAPI 3.1 document of the routes whose endpoints declare an `operation`.
 
     `statuses` is the roof's table; an error has the status of its nearest base class there, and
     one without stands under `default`.
     """
-    paths: Schema = {}
+    paths: JsonSchema = {}
     described = list(operations(routes))
     for route, method, declared in described:
         told = _describe(route, declared, statuses or {})
@@ -81,7 +81,7 @@ class _Generate(GenerateJsonSchema):
         return False
 
 
-def _schemas(declared: Sequence[Operation]) -> Schema:
+def _schemas(declared: Sequence[Operation]) -> JsonSchema:
     """Bodies as they are read, answers as they are written, and the words that queries refer to."""
     read = {each.body for each in declared if each.body}
     written = {Problem, *(each.answers for each in declared if each.answers)}
@@ -96,12 +96,12 @@ def _schemas(declared: Sequence[Operation]) -> Schema:
     return document["$defs"] | _words(each.query for each in declared if each.query)
 
 
-def _describe(route: Route, declared: Operation, statuses: Statuses) -> Schema:
+def _describe(route: Route, declared: Operation, statuses: Statuses) -> JsonSchema:
     summary, _, description = (inspect.getdoc(route.endpoint) or "").partition("\n")
     done = {"description": "Done."} | _content("application/json", declared.answers)
     if declared.sends:
         done["content"] = {kind: {} for kind in declared.sends}
-    described: Schema = {
+    described: JsonSchema = {
         "operationId": route.endpoint.__name__,
         "summary": summary,
         "description": description.strip(),
@@ -118,17 +118,17 @@ def _describe(route: Route, declared: Operation, statuses: Statuses) -> Schema:
     return described
 
 
-def _access(surface: Surface) -> Schema:
+def _access(surface: Permission) -> JsonSchema:
     """What a call needs, and how far each role may go with it."""
     if surface in OPEN:
-        return {"security": [{"stripe": []}] if surface is Surface.WEBHOOK else []}
+        return {"security": [{"stripe": []}] if surface is Permission.WEBHOOK else []}
     rule = MATRIX[surface]
     given = {role.value: rule.of(role) for role in Role}
-    roles = {role: p.value for role, p in given.items() if p is not Permission.NO}
+    roles = {role: p.value for role, p in given.items() if p is not Scope.NO}
     return {"security": [{"token": []}], "x-surface": surface.value, "x-roles": roles}
 
 
-def _path(route: Route) -> list[Schema]:
+def _path(route: Route) -> list[JsonSchema]:
     kinds = {name: type(c).__name__ for name, c in route.param_convertors.items()}
     return [
         {
@@ -141,7 +141,7 @@ def _path(route: Route) -> list[Schema]:
     ]
 
 
-def _query(declared: Operation) -> list[Schema]:
+def _query(declared: Operation) -> list[JsonSchema]:
     if declared.query is None:
         return []
     schema = _query_schema(declared.query)
@@ -152,7 +152,7 @@ def _query(declared: Operation) -> list[Schema]:
     ]
 
 
-def _never_null(field: Schema) -> Schema:
+def _never_null(field: JsonSchema) -> JsonSchema:
     """A parameter that is not given is left out: an address cannot say null."""
     arms = [arm for arm in field.get("anyOf", ()) if arm != {"type": "null"}]
     if not arms:
@@ -161,20 +161,20 @@ def _never_null(field: Schema) -> Schema:
     return (arms[0] if len(arms) == 1 else {"anyOf": arms}) | rest
 
 
-def _words(queries: Iterable[type[BaseModel]]) -> Schema:
+def _words(queries: Iterable[type[BaseModel]]) -> JsonSchema:
     """The enumerations and other words that queries refer to."""
-    words: Schema = {}
+    words: JsonSchema = {}
     for query in queries:
         words |= _query_schema(query).get("$defs", {})
     assert all("properties" not in w for w in words.values()), "a query is flat: it holds no models"
     return words
 
 
-def _query_schema(query: type[BaseModel]) -> Schema:
+def _query_schema(query: type[BaseModel]) -> JsonSchema:
     return query.model_json_schema(ref_template=_SCHEMAS + "{model}", schema_generator=_Generate)
 
 
-def _headers(declared: Operation) -> list[Schema]:
+def _headers(declared: Operation) -> list[JsonSchema]:
     if not declared.idempotent:
         return []
     schema = {"type": "string", "minLength": 1, "maxLength": MAX_KEY}
@@ -182,7 +182,7 @@ def _headers(declared: Operation) -> list[Schema]:
     return [{"name": "Idempotency-Key", "in": "header", "schema": schema, "description": about}]
 
 
-def _problems(declared: Operation, statuses: Statuses) -> Schema:
+def _problems(declared: Operation, statuses: Statuses) -> JsonSchema:
     causes: dict[str, list[str]] = {}
     for error in (*declared.errors, *_at_the_door(declared)):
         found = next((statuses[c] for c in error.__mro__ if c in statuses), "default")
@@ -205,7 +205,7 @@ def _at_the_door(declared: Operation) -> Iterator[type[LedgerError]]:
         yield from (Unauthorized, Forbidden, TooManyRejected)
 
 
-def _content(media_type: str, model: type[BaseModel] | None) -> Schema:
+def _content(media_type: str, model: type[BaseModel] | None) -> JsonSchema:
     if model is None:
         return {}
     return {"content": {media_type: {"schema": {"$ref": _SCHEMAS + model.__name__}}}}

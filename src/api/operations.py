@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from api.auth import authorize
-from api.permissions import Surface
+from api.permissions import Permission
 from ledger import waits
 from ledger.errors import (
     FieldError,
@@ -38,7 +38,7 @@ WAITING_THREADS: Final = 40
 """For calls that wait for the read models; as many as all others have together."""
 
 
-class Shape(BaseModel):
+class Schema(BaseModel):
     """A query, body or answer: no unknown names, and in JSON no value of another type."""
 
     model_config = ConfigDict(
@@ -49,7 +49,7 @@ class Shape(BaseModel):
     )
 
 
-class FieldProblem(Shape):
+class FieldProblem(Schema):
     """What is wrong with one field of a call.
 
     `field` is its path, as `lines.0.quantity`. `code` is `out_of_range` for a number that must be
@@ -70,7 +70,7 @@ class FieldProblem(Shape):
     currency: str | None = None
 
 
-class Problem(Shape):
+class Problem(Schema):
     """Problem details (RFC 9457); `code` is the error's name, for programs.
 
     `errors` is an extension member: which fields are to blame, where some are.
@@ -89,9 +89,9 @@ class Problem(Shape):
 class Operation(Struct, frozen=True, kw_only=True):
     """What an endpoint declares with `operation`."""
 
-    surface: Surface
-    query: type[Shape] | None
-    body: type[Shape] | None
+    surface: Permission
+    query: type[Schema] | None
+    body: type[Schema] | None
     answers: type[BaseModel] | None
     status: int
     errors: tuple[type[LedgerError], ...]
@@ -110,10 +110,10 @@ _OPERATIONS: Final[dict[Callable[..., Any], Operation]] = {}
 
 def operation(
     *,
-    surface: Surface,
+    surface: Permission,
     tag: str,
-    query: type[Shape] | None = None,
-    body: type[Shape] | None = None,
+    query: type[Schema] | None = None,
+    body: type[Schema] | None = None,
     answers: type[BaseModel] | None = None,
     status: int = 200,
     errors: tuple[type[LedgerError], ...] = (),
@@ -222,8 +222,8 @@ def _longest(request: Request) -> float:
     return limits.read
 
 
-async def _given(declared: Operation, request: Request) -> dict[str, Shape]:
-    given: dict[str, Shape] = {}
+async def _given(declared: Operation, request: Request) -> dict[str, Schema]:
+    given: dict[str, Schema] = {}
     if declared.query is not None:
         given["query"] = _read_query(declared.query, request)
     if declared.body is not None:
@@ -231,7 +231,7 @@ async def _given(declared: Operation, request: Request) -> dict[str, Shape]:
     return given
 
 
-def _read_query(shape: type[Shape], request: Request) -> Shape:
+def _read_query(shape: type[Schema], request: Request) -> Schema:
     names = request.query_params.keys()
     values = {name: request.query_params.getlist(name) for name in names}
     try:
@@ -240,7 +240,7 @@ def _read_query(shape: type[Shape], request: Request) -> Shape:
         raise _invalid(error, "query") from None
 
 
-def _read_body(shape: type[Shape], body: bytes) -> Shape:
+def _read_body(shape: type[Schema], body: bytes) -> Schema:
     try:
         return shape.model_validate_json(body, strict=True)
     except ValidationError as error:
@@ -298,7 +298,7 @@ def operations(routes: Iterable[BaseRoute]) -> Iterator[tuple[Route, str, Operat
                 yield route, method, declared
 
 
-def surfaces(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, str, Surface]]:
+def surfaces(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, str, Permission]]:
     """Method, path and surface of each operation."""
     for route, method, declared in operations(routes):
         yield method, route.path_format, declared.surface

@@ -9,12 +9,12 @@ from msgspec import Struct
 from starlette.requests import Request
 
 from ledger.domain.access import Role
-from ledger.domain.events import Meta
+from ledger.domain.events import Metadata
 
 MAX_HEADER: Final = 200
 
 
-class Surface(StrEnum):
+class Permission(StrEnum):
     """What there is to do; every operation names its surface."""
 
     PUBLIC = "public"
@@ -42,7 +42,7 @@ class Surface(StrEnum):
     MANAGE_TOKENS = "manage_tokens"
 
 
-class Permission(StrEnum):
+class Scope(StrEnum):
     """How far a role may go on a surface."""
 
     NO = "no"
@@ -56,80 +56,80 @@ class Rule(NamedTuple):
     """A row of the table: what the surface is, and how far each role may go on it."""
 
     about: str
-    customer: Permission
-    analyst: Permission
-    ops: Permission
-    auditor: Permission
-    admin: Permission
+    customer: Scope
+    analyst: Scope
+    ops: Scope
+    auditor: Scope
+    admin: Scope
 
-    def of(self, role: Role) -> Permission:
+    def of(self, role: Role) -> Scope:
         """How far the role may go."""
         return getattr(self, role)
 
 
-_NO, _OWN, _ANY, _SETTING = Permission
+_NO, _OWN, _ANY, _SETTING = Scope
 
 # fmt: off
-MATRIX: Final[Mapping[Surface, Rule]] = {
+MATRIX: Final[Mapping[Permission, Rule]] = {
     #                               customer analyst  ops   auditor admin
-    Surface.SEE_SELF: Rule(
+    Permission.SEE_SELF: Rule(
         "see whose token this is, and what it opens",
                                       _OWN, _ANY,     _ANY, _ANY,   _ANY),
-    Surface.PLACE_ORDER: Rule(
+    Permission.PLACE_ORDER: Rule(
         "place an order",             _OWN, _NO,      _ANY, _NO,    _ANY),
-    Surface.SEE_ORDER: Rule(
+    Permission.SEE_ORDER: Rule(
         "see an order",               _OWN, _SETTING, _ANY, _ANY,   _ANY),
-    Surface.CANCEL_ORDER: Rule(
+    Permission.CANCEL_ORDER: Rule(
         "cancel an order",            _OWN, _NO,      _ANY, _NO,    _ANY),
-    Surface.SEE_ORDER_HISTORY: Rule(
+    Permission.SEE_ORDER_HISTORY: Rule(
         "see an order's history",     _NO,  _SETTING, _ANY, _ANY,   _ANY),
-    Surface.MANAGE_ORDER: Rule(
+    Permission.MANAGE_ORDER: Rule(
         "expire, fulfil, return, request a refund, link a payment",
                                       _NO,  _NO,      _ANY, _NO,    _ANY),
-    Surface.MANAGE_STOCK: Rule(
+    Permission.MANAGE_STOCK: Rule(
         "list products, receive and adjust stock",
                                       _NO,  _NO,      _ANY, _NO,    _ANY),
-    Surface.MANAGE_WISHLIST: Rule(
+    Permission.MANAGE_WISHLIST: Rule(
         "add to a wishlist, remove from it",
                                       _OWN, _NO,      _ANY, _NO,    _ANY),
-    Surface.SEE_WISHLIST: Rule(
+    Permission.SEE_WISHLIST: Rule(
         "see a wishlist",             _OWN, _NO,      _ANY, _ANY,   _ANY),
-    Surface.SEE_RECORDS: Rule(
+    Permission.SEE_RECORDS: Rule(
         "see payments, charges, refunds, disputes, checkouts, customers, stock",
                                       _NO,  _NO,      _ANY, _ANY,   _ANY),
-    Surface.SEE_FIGURES: Rule(
+    Permission.SEE_FIGURES: Rule(
         "see KPIs and the dashboard", _NO,  _ANY,     _ANY, _ANY,   _ANY),
-    Surface.EXPORT: Rule(
+    Permission.EXPORT: Rule(
         "download the exports",       _NO,  _ANY,     _ANY, _ANY,   _ANY),
-    Surface.SEE_ISSUES: Rule(
+    Permission.SEE_ISSUES: Rule(
         "see checks and issues",      _NO,  _ANY,     _ANY, _ANY,   _ANY),
-    Surface.RUN_CHECKS: Rule(
+    Permission.RUN_CHECKS: Rule(
         "run the checks",             _NO,  _ANY,     _ANY, _NO,    _ANY),
-    Surface.DECIDE_ISSUE: Rule(
+    Permission.DECIDE_ISSUE: Rule(
         "resolve or reopen an issue", _NO,  _NO,      _ANY, _NO,    _ANY),
-    Surface.SEE_PAYLOADS: Rule(
+    Permission.SEE_PAYLOADS: Rule(
         "see what the events of a history hold (`?payload=true`)",
                                       _NO,  _NO,      _ANY, _ANY,   _ANY),
-    Surface.SEE_EVIDENCE: Rule(
+    Permission.SEE_EVIDENCE: Rule(
         "see the log's events, what they hold, the audit log",
                                       _NO,  _NO,      _NO,  _ANY,   _ANY),
-    Surface.PROVE: Rule(
+    Permission.PROVE: Rule(
         "prove the read models, see the proof",
                                       _NO,  _NO,      _NO,  _ANY,   _ANY),
-    Surface.REBUILD: Rule(
+    Permission.REBUILD: Rule(
         "rebuild the read models, see how far it is",
                                       _NO,  _NO,      _NO,  _NO,    _ANY),
-    Surface.SEE_STATUS: Rule(
+    Permission.SEE_STATUS: Rule(
         "see where the projections stand",
                                       _NO,  _ANY,     _ANY, _ANY,   _ANY),
-    Surface.MANAGE_TOKENS: Rule(
+    Permission.MANAGE_TOKENS: Rule(
         "list and revoke tokens",
                                       _NO,  _NO,      _NO,  _NO,    _ANY),
 }
 # fmt: on
 """Every surface but the two that ask for no token."""
 
-OPEN: Final = frozenset({Surface.PUBLIC, Surface.WEBHOOK})
+OPEN: Final = frozenset({Permission.PUBLIC, Permission.WEBHOOK})
 """Surfaces that ask for no token; the webhook asks for Stripe's signature instead."""
 
 
@@ -145,12 +145,12 @@ class Identity(Struct, frozen=True):
     customer_id: str | None = None
 
 
-def permission(surface: Surface, role: Role, *, analysts_see_orders: bool) -> Permission:
+def permission(surface: Permission, role: Role, *, analysts_see_orders: bool) -> Scope:
     """How far a role may go with this setting: `no`, `own` or `any`."""
     given = MATRIX[surface].of(role)
-    if given is not Permission.SETTING:
+    if given is not Scope.SETTING:
         return given
-    return Permission.ANY if analysts_see_orders else Permission.NO
+    return Scope.ANY if analysts_see_orders else Scope.NO
 
 
 def identity_of(request: Request) -> Identity:
@@ -158,10 +158,10 @@ def identity_of(request: Request) -> Identity:
     return request.state.identity
 
 
-def meta_of(request: Request, reason: str | None = None) -> Meta:
+def meta_of(request: Request, reason: str | None = None) -> Metadata:
     """Who does something, from where and why: the meta of every event that a call makes."""
     identity = identity_of(request)
-    return Meta(
+    return Metadata(
         actor=identity.actor,
         actor_name=identity.name,
         role=identity.role.value,

@@ -10,7 +10,7 @@ from limits.strategies import FixedWindowRateLimiter
 MAX_REMEMBERED: Final = 10_000
 
 
-class Allowances:
+class RateLimit:
     """So many calls a window for each key (an address, a token), as in `100 per 100 seconds`.
 
     Only rejected calls take from it: whoever floods a door can use it up, and a call that is as it

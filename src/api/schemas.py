@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api.operations import Shape
+from api.operations import Schema
 from ledger.domain.events import Address, Line
 from ledger.domain.limits import (
     CURRENCY_PATTERN,
@@ -31,7 +31,7 @@ AmountMinor = Annotated[int, Field(ge=0, le=MAX_MINOR)]
 UnitsByName = Annotated[dict[Id, Annotated[int, Field(ge=1)]], Field(min_length=1)]
 
 
-class LineBody(Shape):
+class LineBody(Schema):
     """One line; `unit_minor` must be what the product is listed for in the order's currency.
 
     Where the shop's settings allow other prices, its staff may say one. Where they allow a SKU in
@@ -51,7 +51,7 @@ class LineBody(Shape):
         return Line(**self.model_dump())
 
 
-class AddressBody(Shape):
+class AddressBody(Schema):
     """A postal address; `country` is best given as two letters (ISO 3166)."""
 
     name: Text | None = None
@@ -67,7 +67,7 @@ class AddressBody(Shape):
         return Address(**self.model_dump())
 
 
-class OrderBody(Shape):
+class OrderBody(Schema):
     """An order. Amounts are in minor units; without an `id` we make one.
 
     The total is computed: goods + shipping + tax − discount. One that is sent along must agree.
@@ -85,19 +85,19 @@ class OrderBody(Shape):
     shipping_address: AddressBody | None = None
 
 
-class ReasonBody(Shape):
+class ReasonBody(Schema):
     """Why, for the audit log, where one wants to say."""
 
     reason: Text | None = None
 
 
-class ReasonQuery(Shape):
+class ReasonQuery(Schema):
     """Why, for the audit log, where one wants to say."""
 
     reason: Text | None = None
 
 
-class ReturnBody(Shape):
+class ReturnBody(Schema):
     """Units that came back in good state, and why.
 
     By SKU (`quantities`) where it is out in one line of the order, else by line id
@@ -109,14 +109,14 @@ class ReturnBody(Shape):
     reason: Text
 
 
-class RefundBody(Shape):
+class RefundBody(Schema):
     """How much shall go back, in minor units of the currency it was paid in."""
 
     amount_minor: Annotated[int, Field(ge=1, le=MAX_MINOR)]
     reason: Text | None = None
 
 
-class PaymentBody(Shape):
+class PaymentBody(Schema):
     """A payment at the provider (`pi_…`) that is for this order, and how one knows."""
 
     payment_id: Annotated[
@@ -128,7 +128,7 @@ class PaymentBody(Shape):
     reason: Text | None = None
 
 
-class ProductBody(Shape):
+class ProductBody(Schema):
     """A product on offer: its prices in minor units by currency; `preorder` may go below zero."""
 
     name: Text
@@ -136,28 +136,28 @@ class ProductBody(Shape):
     preorder: bool = False
 
 
-class ReceiveBody(Shape):
+class ReceiveBody(Schema):
     """Units that arrived."""
 
     quantity: Annotated[int, Field(ge=1, le=MAX_STOCK_UNITS)]
     reason: Text | None = None
 
 
-class AdjustBody(Shape):
+class AdjustBody(Schema):
     """Units to add or (negative) to take away, and why."""
 
     change: Annotated[int, Field(ge=-MAX_STOCK_UNITS, le=MAX_STOCK_UNITS)]
     reason: Text
 
 
-class OrderAnswer(Shape):
+class OrderAnswer(Schema):
     """The order, and the position from which reads show what was done (`?after=position`)."""
 
     id: str
     position: int
 
 
-class ProductAnswer(Shape):
+class ProductAnswer(Schema):
     """The product, and the position from which reads show what was done (`?after=position`)."""
 
     sku: str

@@ -27,14 +27,14 @@ import projections.queries.http
 import projections.queries.proof_http
 import projections.queries.rebuild_http
 import webhooks.http
-from api.auth import Guard
-from api.middleware import Doorkeeper, http_problem
+from api.auth import Auth
+from api.middleware import RequestMiddleware, http_problem
 from api.openapi import describe
 from api.operations import problem
 from app.wiring import make_engine, rechecker
 from ledger import errors
-from ledger.command_handler import Desk
-from ledger.disclosures import Witness
+from ledger.command_handler import CommandHandler
+from ledger.disclosures import DisclosureLog
 from ledger.errors import LedgerError, StoreUnavailable
 from ledger.log import Log
 from ledger.postgres.database import Database
@@ -42,7 +42,7 @@ from ledger.postgres.failures import store_errors
 from ledger.sessions import Sessions
 from ledger.settings import Settings
 from ledger.version import version
-from projections.engine.background import Prover
+from projections.engine.background import BackgroundTasks
 from projections.engine.reads import Reads
 from webhooks.ingest.receive import Receiver
 from webhooks.ingest.signature import is_signed
@@ -113,7 +113,7 @@ def create_app(settings: Settings, database: Database, stop: Event | None = None
 
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Doorkeeper, hosts=_hosts(settings))],
+        middleware=[Middleware(RequestMiddleware, hosts=_hosts(settings))],
         exception_handlers={
             LedgerError: _on_ledger_error,
             psycopg.Error: _on_database_error,
@@ -142,17 +142,17 @@ async def _open(
         "limits": database.limits,
         "watch": stack.enter_context(closing(app.health.Watch(engine))),
         "sessions": stack.enter_context(closing(Sessions(database))),
-        "guard": Guard(log, analysts_see_orders=settings.ledger_analysts_see_orders),
+        "guard": Auth(log, analysts_see_orders=settings.ledger_analysts_see_orders),
         "log": log,
         "engine": engine,
         "reads": reads,
         "exports": stack.enter_context(
             closing(Reads(engine, connections=EXPORTS_AT_A_TIME, seconds=EXPORT_SECONDS))
         ),
-        "desk": Desk(log, reads.money, reads.payment),
-        "witness": Witness(log),
+        "desk": CommandHandler(log, reads.money, reads.payment),
+        "witness": DisclosureLog(log),
         "is_signed": partial(is_signed, secrets=signing_secrets(settings)),
-        "prover": stack.enter_context(closing(Prover(engine))),
+        "prover": stack.enter_context(closing(BackgroundTasks(engine))),
         "receiver": await stack.enter_async_context(Receiver(log, stop)),
     }
 

@@ -11,14 +11,14 @@ from tempfile import NamedTemporaryFile
 from typing import Final, NamedTuple
 
 from ledger.domain.access import STREAM, Role
-from ledger.domain.events import Meta
+from ledger.domain.events import Metadata
 from ledger.errors import SettingsError
 from ledger.log import Log
 from ledger.tokens import issue_first
 
 FILE: Final = "admin-token"
 NAME: Final = "first administrator"
-META: Final = Meta(actor="system", reason="first start: no access token was ever issued")
+META: Final = Metadata(actor="system", reason="first start: no access token was ever issued")
 
 
 class FirstToken(NamedTuple):

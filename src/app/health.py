@@ -13,14 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api.operations import Shape, operation
-from api.permissions import Surface
+from api.operations import Schema, operation
+from api.permissions import Permission
 from ledger import waits
 from ledger.clocks import Lag
 from ledger.domain.events import Severity
 from ledger.errors import StoreUnavailable
-from projections.engine.build import Engine, Reader
-from projections.engine.positions import Standing, standings
+from projections.engine.build import ProjectionContext, Reader
+from projections.engine.positions import ProjectionStatus, standings
 from projections.engine.registry import Registry
 from projections.engine.tables import AnyCursor
 
@@ -65,12 +65,12 @@ class Health(Struct, frozen=True):
     head: int
     lag_events: int
     waiting_since: datetime | None
-    projections: list[Standing]
+    projections: list[ProjectionStatus]
     lag_seconds: float = 0.0
     append_seconds: float = 0.0
 
     @property
-    def halted(self) -> list[Standing]:
+    def halted(self) -> list[ProjectionStatus]:
         """The projections that do not follow."""
         return [standing for standing in self.projections if standing.state != "following"]
 
@@ -98,13 +98,13 @@ def survey(cursor: AnyCursor, registry: Registry, reader: Reader) -> Health:
 # ── Over HTTP ───────────────────────────────────────────────────────────────────────────────────
 
 
-class Alive(Shape):
+class Alive(Schema):
     """The process answers."""
 
     alive: bool
 
 
-class Halted(Shape):
+class Halted(Schema):
     """A projection that does not follow, why, and what to do."""
 
     name: str
@@ -112,7 +112,7 @@ class Halted(Shape):
     because: str | None
 
 
-class Readiness(Shape):
+class Readiness(Schema):
     """What `/readyz` answers; `head` is the log's last position.
 
     `lag_seconds` is how long this process has seen an event wait to be read, `append_seconds` how
@@ -127,14 +127,14 @@ class Readiness(Shape):
     not_following: list[Halted]
 
 
-@operation(surface=Surface.PUBLIC, tag="service", answers=Alive)
+@operation(surface=Permission.PUBLIC, tag="service", answers=Alive)
 async def healthz(_: Request) -> Alive:
     """Say that the process is alive; nothing else is asked, not even for a thread."""
     return Alive(alive=True)
 
 
 @operation(
-    surface=Surface.PUBLIC,
+    surface=Permission.PUBLIC,
     tag="service",
     answers=Readiness,
     also={503: Readiness},
@@ -159,7 +159,7 @@ async def readyz(request: Request) -> Response:
     return Response(answer.model_dump_json(), status, media_type="application/json")
 
 
-@operation(surface=Surface.PUBLIC, tag="service", sends=("text/plain",))
+@operation(surface=Permission.PUBLIC, tag="service", sends=("text/plain",))
 async def metrics(request: Request) -> Response:
     """Give the figures of this process and the lag of the read models to Prometheus.
 
@@ -189,7 +189,7 @@ class Watch:
     are all busy can keep the answer back.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: ProjectionContext) -> None:
         self._engine = engine
         self._thread = ThreadPoolExecutor(1, "health")
         self._looking: asyncio.Future[Seen] | None = None
@@ -230,7 +230,7 @@ def _watch(request: Request) -> Watch:
     return request.state.watch
 
 
-def look(engine: Engine) -> Health:
+def look(engine: ProjectionContext) -> Health:
     """Survey over a connection of its own: no pool that is busy can hide the answer.
 
     An append of nothing shows whether appends get through. Raises `StoreUnavailable` where they do
@@ -254,7 +254,7 @@ def _measure(health: Health) -> None:
     HALTED.set(len(health.halted))
 
 
-def _count_issues(engine: Engine) -> None:
+def _count_issues(engine: ProjectionContext) -> None:
     with engine.database.connect("reader") as conn:
         counts: dict[str, int] = dict(conn.execute(OPEN).fetchall())
     for severity in get_args(Severity):

@@ -14,8 +14,8 @@ from typing import Final
 
 import structlog
 
-from ledger.command_handler import MAX_CALLS, Desk
-from ledger.domain.events import Meta
+from ledger.command_handler import MAX_CALLS, CommandHandler
+from ledger.domain.events import Metadata
 from ledger.domain.order_commands import ExpireOrder
 from ledger.errors import Refused
 from ledger.settings import PENDING_PAYMENT
@@ -24,7 +24,7 @@ from projections.orders import projection
 
 BATCH: Final = MAX_CALLS
 REASON: Final = "not paid before its reservation ended"
-SYSTEM: Final = Meta(actor="system", reason=REASON)
+SYSTEM: Final = Metadata(actor="system", reason=REASON)
 OVERDUE: Final = """
 select o.order_id
 from orders as o
@@ -55,9 +55,9 @@ class Expiry:
 
     def __init__(
         self,
-        desk: Desk,
+        desk: CommandHandler,
         reads: Reads,
-        meta: Meta = SYSTEM,
+        meta: Metadata = SYSTEM,
         *,
         longest_payment: timedelta = PENDING_PAYMENT,
     ) -> None:

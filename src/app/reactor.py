@@ -13,8 +13,8 @@ from typing import Any, Final
 import structlog
 
 from ledger import waits
-from ledger.command_handler import Desk
-from ledger.domain.events import Meta
+from ledger.command_handler import CommandHandler
+from ledger.domain.events import Metadata
 from ledger.domain.reactions import react
 from ledger.errors import LedgerError, Refused, Stopped
 from projections.engine.reads import Reads
@@ -41,7 +41,7 @@ logger = structlog.get_logger("app.reactor")
 class Reactor:
     """Looks for orders that call for a decision, again and again."""
 
-    def __init__(self, desk: Desk, reads: Reads) -> None:
+    def __init__(self, desk: CommandHandler, reads: Reads) -> None:
         self._desk = desk
         self._reads = reads
 
@@ -77,9 +77,9 @@ class Reactor:
             return False
         return True
 
-    def _meta(self, position: int | None) -> Meta:
+    def _meta(self, position: int | None) -> Metadata:
         caused: list[Any] = self._reads.engine.log.at([position]) if position else []
-        return Meta(
+        return Metadata(
             actor="system",
             reason="paid after its reservation expired",
             causation=caused[0].stream if caused else None,

@@ -34,7 +34,7 @@ class Job(NamedTuple):
     call: Callable[[Event], object]
 
 
-class Timers:
+class Scheduler:
     """Runs jobs, each in a thread of its own; one process at a time does, the others stand by.
 
     The one that leads holds an advisory lock on a connection of its own. When it dies or hangs, the

@@ -8,17 +8,17 @@ from threading import Event
 from app.order_expiry import Expiry
 from app.processes import heartbeat
 from app.reactor import Reactor
-from app.scheduler import Job, Timers
+from app.scheduler import Job, Scheduler
 from kpi.checks.ask import Limits
 from kpi.checks.declare import catalogue
 from kpi.exports.declare import exports
 from kpi.jobs import LOOK_SECONDS, CheckJob, SnapshotJob
-from ledger.command_handler import Desk
+from ledger.command_handler import CommandHandler
 from ledger.log import Log, store_errors
 from ledger.postgres.database import Database, open_database
 from ledger.settings import Settings
 from projections.engine import positions
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 from projections.engine.follow import Follower
 from projections.engine.reads import Reads
 from projections.engine.registry import discover
@@ -57,9 +57,9 @@ def known_words() -> dict[str, dict[str, list[str]]]:
     }
 
 
-def make_engine(settings: Settings, database: Database, log: Log) -> Engine:
+def make_engine(settings: Settings, database: Database, log: Log) -> ProjectionContext:
     """What the read models are made of; makes their tables where the log is empty."""
-    engine = Engine(
+    engine = ProjectionContext(
         database, log, discover(), translator(settings), rechecker(settings), known_words()
     )
     with database.connect("projector", autocommit=True) as conn, conn.cursor() as cursor:
@@ -83,17 +83,17 @@ def open_log(settings: Settings, *, migrates: bool = True) -> Generator[tuple[Da
 
 
 @contextmanager
-def open_engine(settings: Settings, *, migrates: bool = True) -> Generator[Engine]:
+def open_engine(settings: Settings, *, migrates: bool = True) -> Generator[ProjectionContext]:
     """The engine of the settings, for the length of the block; raises what `open_log` raises."""
     with open_log(settings, migrates=migrates) as (database, log):
         yield make_engine(settings, database, log)
 
 
-def follow(settings: Settings, engine: Engine, stop: Event) -> None:
+def follow(settings: Settings, engine: ProjectionContext, stop: Event) -> None:
     """Keep the read models up to date, react to what they show, and run the timers, until stop."""
     with closing(Reads(engine)) as reads, ThreadPoolExecutor(2, "beside") as beside:
-        desk = Desk(engine.log, reads.money)
-        timers = Timers(engine.database, jobs(settings, desk, reads))
+        desk = CommandHandler(engine.log, reads.money)
+        timers = Scheduler(engine.database, jobs(settings, desk, reads))
         running = [beside.submit(each.run, stop) for each in (Reactor(desk, reads), timers)]
         for each in running:
             each.add_done_callback(lambda _: stop.set())
@@ -105,7 +105,7 @@ def follow(settings: Settings, engine: Engine, stop: Event) -> None:
         each.result()  # raises what ended it
 
 
-def jobs(settings: Settings, desk: Desk, reads: Reads) -> list[Job]:
+def jobs(settings: Settings, desk: CommandHandler, reads: Reads) -> list[Job]:
     """What the leading one of several processes does by the clock."""
     limits = Limits.of(settings)
     checks = CheckJob(reads.engine, settings.ledger_checks_minutes, limits)

@@ -44,7 +44,7 @@ async def sign_in(request: Request) -> Response:
         me = await Api(request, None).whose(token)
         response = RedirectResponse(_ours(wanted), SEE_OTHER)
         await session.begin(request, response, me["actor"].removeprefix("token/"))
-    except session.Forged:
+    except session.CsrfError:
         return _sign_in_page(request, wanted, TOO_OLD)
     except Problem as problem:
         return _sign_in_page(request, wanted, problem)
@@ -58,7 +58,7 @@ async def sign_out(request: Request) -> Response:
         await session.find(request)
         await session.form_of(request)
         await session.end(request, response)
-    except session.Forged:
+    except session.CsrfError:
         return RedirectResponse(HOME, SEE_OTHER)
     except Problem as problem:
         return _sign_in_page(request, HOME, problem)

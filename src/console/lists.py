@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 from console.api import Problem
-from console.page import Visit
+from console.page import PageRequest
 from console.wording import in_words
 
 FROM, TO, DAYS_OF, SORT = "from", "to", "days_of", "sort"
@@ -88,7 +88,7 @@ class Listed(NamedTuple):
 
 
 async def listed(
-    visit: Visit,
+    visit: PageRequest,
     path: str,
     asked: Mapping[str, str],
     *,
@@ -148,7 +148,7 @@ def _after(text: str, day: date | None) -> str:
 # ── What the API's document says ────────────────────────────────────────────────────────────────
 
 
-async def offer_of(visit: Visit, path: str) -> Offer:
+async def offer_of(visit: PageRequest, path: str) -> Offer:
     """What the list at a path of the document can be asked for."""
     offers = visit.request.app.state
     if not hasattr(offers, "console_offers"):

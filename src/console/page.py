@@ -21,7 +21,7 @@ SIGN_IN: Final = "/console/sign-in"
 SEE_OTHER: Final = 303
 
 
-class Visit:
+class PageRequest:
     """Who looks, at what, and what may be asked in his name."""
 
     def __init__(self, request: Request, api: Api, me: dict[str, Any]) -> None:
@@ -51,11 +51,11 @@ class Visit:
         return render.page(self.request, template, status, **shared | context)
 
     async def form(self) -> dict[str, str]:
-        """The fields of the form that was sent; raises `session.Forged` where it is not ours."""
+        """The fields of the form that was sent; raises `session.CsrfError` where it is not ours."""
         return await session.form_of(self.request)
 
 
-View = Callable[[Visit], Awaitable[Response]]
+View = Callable[[PageRequest], Awaitable[Response]]
 
 
 def view(path: str, show: View, *, methods: tuple[str, ...] = ("GET",)) -> Route:
@@ -69,18 +69,18 @@ def view(path: str, show: View, *, methods: tuple[str, ...] = ("GET",)) -> Route
             me = await api.get("/me")
         except Problem as problem:
             return _sign_in(request) if problem.status == 401 else _refused(request, None, problem)
-        visit = Visit(request, api, me)
+        visit = PageRequest(request, api, me)
         try:
             return await show(visit)
         except Problem as problem:
             return _refused(request, visit, problem)
-        except session.Forged:
+        except session.CsrfError:
             return render.page(request, "forged.html", 403, me=me, may=visit.may, told=None)
 
     return Route(path, handler, methods=list(methods))
 
 
-def done(visit: Visit, path: str, told: str) -> Response:
+def done(visit: PageRequest, path: str, told: str) -> Response:
     """Back to a page after something was done, which the page then tells."""
     return RedirectResponse(with_notice(visit.request, path, told), SEE_OTHER)
 
@@ -95,7 +95,7 @@ def _sign_in(request: Request) -> Response:
     return response
 
 
-def _refused(request: Request, visit: Visit | None, problem: Problem) -> Response:
+def _refused(request: Request, visit: PageRequest | None, problem: Problem) -> Response:
     me, may = (visit.me, visit.may) if visit else (None, _nothing)
     return render.page(
         request,

@@ -33,7 +33,7 @@ CSRF_FIELD: Final = "csrf"
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
-class Forged(Exception):
+class CsrfError(Exception):
     """A form that no page of ours made for this session."""
 
 
@@ -105,20 +105,20 @@ def csrf_of(request: Request) -> str:
 
 
 async def form_of(request: Request) -> dict[str, str]:
-    """The fields of a form of ours; raises `Forged` for any other."""
+    """The fields of a form of ours; raises `CsrfError` for any other."""
     if not _comes_from_us(request):
-        raise Forged
+        raise CsrfError
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_FORM_BYTES:
-            raise Forged
+            raise CsrfError
     try:
         fields = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=200))
     except ValueError:
-        raise Forged from None
+        raise CsrfError from None
     if not compare_digest(fields.pop(CSRF_FIELD, "").encode(), csrf_of(request).encode()):
-        raise Forged
+        raise CsrfError
     return fields
 
 

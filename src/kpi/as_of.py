@@ -15,7 +15,7 @@ from ledger.errors import ProjectionStopped
 from ledger.postgres.database import UNLIMITED
 from ledger.postgres.failures import store_errors
 from projections.engine import tables
-from projections.engine.build import Copy, Engine
+from projections.engine.build import ProjectionContext, ReadModelTables
 from projections.engine.rebuild import Progress, alone, build, silent
 from projections.engine.tables import PROOF
 
@@ -33,7 +33,7 @@ where name = any(%(names)s)
 """
 
 
-class Standing(NamedTuple):
+class AsOf(NamedTuple):
     """The last position that all tables took in, the log's, and the zone in which days are cut."""
 
     position: int
@@ -46,7 +46,7 @@ class Standing(NamedTuple):
         return self.position >= self.head
 
 
-def standing(cursor: DictCursor, figures: Sequence[Figure] | None = None) -> Standing:
+def standing(cursor: DictCursor, figures: Sequence[Figure] | None = None) -> AsOf:
     """Where the tables of these figures (all, if none are named) stand in the cursor's snapshot.
 
     Raises `ProjectionStopped` where one of them does not exist or follow.
@@ -56,18 +56,18 @@ def standing(cursor: DictCursor, figures: Sequence[Figure] | None = None) -> Sta
     )
 
 
-def standing_of(cursor: DictCursor, projections: Sequence[str]) -> Standing:
+def standing_of(cursor: DictCursor, projections: Sequence[str]) -> AsOf:
     """The same of the tables of these projections."""
     row = cursor.execute(STANDING, {"names": list(projections)}).fetchone()
     assert row is not None, "an aggregate has one row"
     if row["following"] < len(projections):
         raise ProjectionStopped("Figures need every read model; `ledger status` says why not.")
-    return Standing(row["position"], row["head"], row["time_zone"])
+    return AsOf(row["position"], row["head"], row["time_zone"])
 
 
 @contextmanager
 def replayed(
-    engine: Engine, position: int, time_zone: str, progress: Progress = silent
+    engine: ProjectionContext, position: int, time_zone: str, progress: Progress = silent
 ) -> Generator[DictCursor]:
     """A cursor on the tables of all figures as they were at a position: made from event 1.
 
@@ -84,7 +84,7 @@ def replayed(
     ):
         tables.clear(building, PROOF)
         try:
-            copy = Copy(building, needed, engine.reader, PROOF)
+            copy = ReadModelTables(building, needed, engine.reader, PROOF)
             build(there._replace(registry=needed), copy, position, progress)
             yield cursor
         finally:

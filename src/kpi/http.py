@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 import kpi.checks.http
 from api.operations import operation
-from api.permissions import Surface
+from api.permissions import Permission
 from kpi import best_sellers, snapshots
 from kpi.declare import (
     CONTRACT_VERSION,
@@ -54,7 +54,7 @@ MAX_DAILY: Final = 366
 
 
 @operation(
-    surface=Surface.SEE_FIGURES,
+    surface=Permission.SEE_FIGURES,
     tag="kpi",
     query=FiguresQuery,
     answers=FiguresAnswer,
@@ -76,7 +76,7 @@ def read_figures(request: Request, query: FiguresQuery) -> FiguresAnswer:
 
 
 @operation(
-    surface=Surface.SEE_FIGURES,
+    surface=Permission.SEE_FIGURES,
     tag="kpi",
     query=DailyQuery,
     answers=DailyAnswer,
@@ -107,7 +107,7 @@ def read_daily(request: Request, query: DailyQuery) -> DailyAnswer:
 
 
 @operation(
-    surface=Surface.SEE_FIGURES,
+    surface=Permission.SEE_FIGURES,
     tag="kpi",
     query=FactsQuery,
     answers=FactsAnswer,
@@ -142,7 +142,7 @@ def explain_figure(request: Request, query: FactsQuery) -> Item:
 
 
 @operation(
-    surface=Surface.SEE_FIGURES,
+    surface=Permission.SEE_FIGURES,
     tag="kpi",
     query=ProductsQuery,
     answers=BestSellersAnswer,
@@ -161,7 +161,7 @@ def read_products(request: Request, query: ProductsQuery) -> BestSellersAnswer:
 
 
 @operation(
-    surface=Surface.SEE_FIGURES,
+    surface=Permission.SEE_FIGURES,
     tag="kpi",
     query=SnapshotsQuery,
     answers=SnapshotsAnswer,
@@ -184,7 +184,7 @@ def read_snapshots(request: Request, query: SnapshotsQuery) -> SnapshotsAnswer:
     )
 
 
-@operation(surface=Surface.SEE_FIGURES, tag="kpi", answers=DefinitionsAnswer)
+@operation(surface=Permission.SEE_FIGURES, tag="kpi", answers=DefinitionsAnswer)
 def read_definitions(_request: Request) -> DefinitionsAnswer:
     """Show what every figure is: the contract."""
     return DefinitionsAnswer(

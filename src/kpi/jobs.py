@@ -21,7 +21,7 @@ from ledger.clocks import Unchanged
 from ledger.errors import RebuildRunning
 from ledger.log import store_errors
 from projections.engine import positions
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 
 LOOK_SECONDS: Final = 5.0
 CLOSE_EVENTS: Final = 1_000
@@ -58,7 +58,9 @@ class CheckJob:
     A clock that is set back makes no run wait longer than that.
     """
 
-    def __init__(self, engine: Engine, every_minutes: int, limits: Limits = DEFAULT) -> None:
+    def __init__(
+        self, engine: ProjectionContext, every_minutes: int, limits: Limits = DEFAULT
+    ) -> None:
         self._engine = engine
         self._limits = limits
         self._every = timedelta(minutes=every_minutes)
@@ -114,7 +116,7 @@ class SnapshotJob:
     Today is by the earlier of both clocks: no day is taken down before it begins.
     """
 
-    def __init__(self, engine: Engine, snapshot_minutes: int, proof_hours: int) -> None:
+    def __init__(self, engine: ProjectionContext, snapshot_minutes: int, proof_hours: int) -> None:
         self._engine = engine
         self._snapshots = timedelta(minutes=snapshot_minutes)
         self._proofs = timedelta(hours=proof_hours)

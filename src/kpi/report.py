@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-from kpi.as_of import DictCursor, Standing, standing
+from kpi.as_of import AsOf, DictCursor, standing
 from kpi.declare import CONTRACT_VERSION, Figure, catalogue
 from kpi.evaluate import (
     NO_CURRENCY,
@@ -41,7 +41,7 @@ class Report(NamedTuple):
 
     window: Window
     previous: Window | None
-    standing: Standing
+    standing: AsOf
     contract_version: int
     currencies: dict[str, Figures]
     shop: Figures
@@ -107,7 +107,7 @@ def _check_currency(
 def _report(
     window: Window,
     compare: Window | None,
-    stands: Standing,
+    stands: AsOf,
     made: dict[str, Figures],
     currency: str | None,
 ) -> Report:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer
 
-from api.operations import Shape
+from api.operations import Schema
 from kpi.report import Figures, Report
 from kpi.windows import Window
 from projections.queries.schemas import Cursor, Limit, One
@@ -83,7 +83,7 @@ class SnapshotsQuery(WindowQuery):
     ] = None
 
 
-class WindowAnswer(Shape):
+class WindowAnswer(Schema):
     """The days of a window, both included."""
 
     days: int
@@ -91,7 +91,7 @@ class WindowAnswer(Shape):
     last: Annotated[date, Field(serialization_alias="to")]
 
 
-class RestsOnAnswer(Shape):
+class RestsOnAnswer(Schema):
     """What figures rest on: which position, contract and zone, and whether that is everything."""
 
     position: int
@@ -101,7 +101,7 @@ class RestsOnAnswer(Shape):
     time_zone: str
 
 
-class FigureAnswer(Shape):
+class FigureAnswer(Schema):
     """A value in its unit; `previous` and `change_pct` are null unless windows are compared."""
 
     value: Number
@@ -109,7 +109,7 @@ class FigureAnswer(Shape):
     change_pct: Percent | None
 
 
-class FiguresAnswer(Shape):
+class FiguresAnswer(Schema):
     """Figures by currency, and those of the whole shop."""
 
     window: WindowAnswer
@@ -119,7 +119,7 @@ class FiguresAnswer(Shape):
     shop: dict[str, FigureAnswer]
 
 
-class DayAnswer(Shape):
+class DayAnswer(Schema):
     """The figures of one day by currency, and those of the whole shop."""
 
     day: date
@@ -127,7 +127,7 @@ class DayAnswer(Shape):
     shop: dict[str, Number]
 
 
-class DailyAnswer(Shape):
+class DailyAnswer(Schema):
     """A window day by day, the earliest first."""
 
     window: WindowAnswer
@@ -135,7 +135,7 @@ class DailyAnswer(Shape):
     by_day: list[DayAnswer]
 
 
-class Fact(Shape):
+class Fact(Schema):
     """A fact behind a figure: `counted` is what it put in, the rest what its kind of fact says.
 
     `kind` tells what happened, `day` is the one that it counts on, and `at` its time.
@@ -196,7 +196,7 @@ class Fact(Shape):
     next_order_day: date | None = None
 
 
-class FactsAnswer(Shape):
+class FactsAnswer(Schema):
     """Facts behind a figure, the latest first."""
 
     figure: str
@@ -205,7 +205,7 @@ class FactsAnswer(Shape):
     next: str | None
 
 
-class BestSellerAnswer(Shape):
+class BestSellerAnswer(Schema):
     """What one product sold in one currency."""
 
     sku: str
@@ -215,14 +215,14 @@ class BestSellerAnswer(Shape):
     revenue_minor: int
 
 
-class BestSellersAnswer(Shape):
+class BestSellersAnswer(Schema):
     """The products of a window by what they brought, the most first."""
 
     window: WindowAnswer
     items: list[BestSellerAnswer]
 
 
-class SnapshotAnswer(Shape):
+class SnapshotAnswer(Schema):
     """Figures of a window that ended with a day, as they were taken down."""
 
     day: date
@@ -236,20 +236,20 @@ class SnapshotAnswer(Shape):
     values: dict[str, int]
 
 
-class SnapshotsAnswer(Shape):
+class SnapshotsAnswer(Schema):
     """Snapshots, the latest day first."""
 
     items: list[SnapshotAnswer]
 
 
-class ClauseAnswer(Shape):
+class ClauseAnswer(Schema):
     """A part of a rule that a figure follows, and where that rule is written."""
 
     says: str
     source: str
 
 
-class DefinitionAnswer(Shape):
+class DefinitionAnswer(Schema):
     """What a figure is; a `family` is a title for figures that belong together.
 
     `uncounted_by` is the figure that says of how many things it leaves something out, because that
@@ -271,7 +271,7 @@ class DefinitionAnswer(Shape):
     uncounted_by: str | None
 
 
-class DefinitionsAnswer(Shape):
+class DefinitionsAnswer(Schema):
     """The contract: its version, the lengths of its windows in days, and every figure."""
 
     contract_version: int

@@ -23,7 +23,7 @@ from kpi.windows import LENGTHS, Window, ending
 from ledger.errors import NotFound, ProjectionStopped
 from ledger.log import store_errors
 from projections.engine import positions, tables
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 from projections.engine.rebuild import Progress, silent
 from projections.engine.tables import LIVE
 
@@ -129,7 +129,7 @@ class Proven(NamedTuple):
     differences: list[Difference]
 
 
-def take(engine: Engine, today: date, now: datetime, days: int = DAYS) -> Taken:
+def take(engine: ProjectionContext, today: date, now: datetime, days: int = DAYS) -> Taken:
     """Take down the figures of the last days, each as a day and as the end of each window.
 
     Raises `ProjectionStopped` where a read model that the figures need does not exist or follow.
@@ -151,7 +151,7 @@ def take(engine: Engine, today: date, now: datetime, days: int = DAYS) -> Taken:
     return Taken(run.position, run.first, run.last, run.complete, changed)
 
 
-def _check_followed(engine: Engine, conn: Connection) -> None:
+def _check_followed(engine: ProjectionContext, conn: Connection) -> None:
     needed = engine.registry.with_reads(projections_of(list(catalogue().values())))
     with conn.cursor() as cursor:
         states = positions.standings(cursor, needed, engine.reader)
@@ -226,7 +226,10 @@ def _known(cursor: DictCursor, run: _Run) -> Iterator[_Row]:
 
 
 def prove(
-    engine: Engine, now: datetime, position: int | None = None, progress: Progress = silent
+    engine: ProjectionContext,
+    now: datetime,
+    position: int | None = None,
+    progress: Progress = silent,
 ) -> Proven:
     """Compute the snapshots of a run (the latest, or that of a position) again from event 1.
 
@@ -243,7 +246,7 @@ def prove(
     return Proven(run.position, len(stored), found)
 
 
-def _run_to_prove(engine: Engine, position: int | None) -> _Run:
+def _run_to_prove(engine: ProjectionContext, position: int | None) -> _Run:
     with engine.database.connect("reader") as conn:
         asked = {"position": position, "contract": CONTRACT_VERSION}
         row = conn.execute(TO_PROVE, asked).fetchone()

@@ -6,12 +6,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from ledger.decisions import Accepted, Batch, Call, Command, Result, Stream, goods
-from ledger.domain.events import Entry, Meta
+from ledger.decisions import Accepted, Batch, Command, CommandRequest, Result, StreamState, goods
+from ledger.domain.events import Metadata, NewEvent
 from ledger.domain.order import Order
 from ledger.domain.order_commands import KnownPayment, OrderMoney
 from ledger.errors import LogReplaced, Refused
-from ledger.group_commit import Combiner, sparing
+from ledger.group_commit import GroupCommit, sparing
 from ledger.log import APPEND_EVENTS, Log, LogWatch
 from ledger.races import until_fastest
 from ledger.waits import for_all
@@ -20,7 +20,7 @@ MAX_CALLS: Final = 64
 MAX_REMEMBERED: Final = 10_000
 
 
-class Desk:
+class CommandHandler:
     """Carries out commands, for any number of threads and beside any number of other processes.
 
     Calls that come at the same time share one load and one append, decided one after the other:
@@ -39,14 +39,14 @@ class Desk:
         self.money = money
         self.payment = payment
         self._log = log
-        self._remembered: OrderedDict[str, Stream] = OrderedDict()
+        self._remembered: OrderedDict[str, StreamState] = OrderedDict()
         self._watch = LogWatch(log)
-        self._combiner = Combiner[Call, Result](self._carry_out, MAX_CALLS)
+        self._combiner = GroupCommit[CommandRequest, Result](self._carry_out, MAX_CALLS)
 
     def execute(
         self,
         command: Command,
-        meta: Meta,
+        meta: Metadata,
         *,
         key: str | None = None,
         key_owner: str | None = None,
@@ -61,33 +61,33 @@ class Desk:
         repeat.
         """
         assert (key is None) == (not request_sha256), "a key stands for a request"
-        call = Call(command, meta, key, request_sha256, key_owner)
+        call = CommandRequest(command, meta, key, request_sha256, key_owner)
         call.check()
         with self._log.pending.one():
             return self._combiner.submit(call)
 
     def order(self, order_id: str) -> Order:
         """An order's state, for who must choose a command (`ledger.domain.reactions`)."""
-        stream = Stream.new(f"order/{order_id}")
+        stream = StreamState.new(f"order/{order_id}")
         for recorded in self._log.stream(stream.name):
             stream = stream.then(recorded.event)
         assert isinstance(stream.state, Order)
         return stream.state
 
-    def _carry_out(self, calls: Sequence[Call]) -> list[Result | BaseException]:
+    def _carry_out(self, calls: Sequence[CommandRequest]) -> list[Result | BaseException]:
         answers: list[Result | BaseException] = []
         with for_all(self._log.limits.write):
             while len(answers) < len(calls):
                 answers += sparing(self._together, calls[len(answers) :])
         return answers
 
-    def _together(self, calls: Sequence[Call]) -> Sequence[Result | Refused]:
+    def _together(self, calls: Sequence[CommandRequest]) -> Sequence[Result | Refused]:
         """Decide and append as many of the calls as fit into one append, the first ones."""
         made = until_fastest(self._attempt, calls)
         self._remember(made.streams)
         return made.answers
 
-    def _attempt(self, calls: Sequence[Call]) -> _Made:
+    def _attempt(self, calls: Sequence[CommandRequest]) -> _Made:
         batch = Batch(self._load(calls), APPEND_EVENTS)
         outcomes: list[Accepted | Refused] = []
         for call in calls:
@@ -101,7 +101,7 @@ class Desk:
             list(batch.streams(positions)),
         )
 
-    def _append(self, entries: Sequence[Entry]) -> list[int]:
+    def _append(self, entries: Sequence[NewEvent]) -> list[int]:
         """Append; where the streams are not what is remembered of them, forget it for the next."""
         try:
             return self._log.append(entries)
@@ -109,7 +109,7 @@ class Desk:
             self._remembered.clear()
             raise
 
-    def _load(self, calls: Sequence[Call]) -> dict[str, Stream]:
+    def _load(self, calls: Sequence[CommandRequest]) -> dict[str, StreamState]:
         """Every stream that the calls need; the goods of an order are known when it is.
 
         What is remembered is dropped where the log is not the one that it was read from.
@@ -120,15 +120,15 @@ class Desk:
         more = set[str]().union(*(goods(streams[call.home].state) for call in calls))
         return streams | self._fetch(more - streams.keys())
 
-    def _fetch(self, names: Iterable[str]) -> dict[str, Stream]:
-        streams = {name: self._remembered.get(name) or Stream.new(name) for name in names}
+    def _fetch(self, names: Iterable[str]) -> dict[str, StreamState]:
+        streams = {name: self._remembered.get(name) or StreamState.new(name) for name in names}
         if streams:
             for recorded in self._log.streams({s.name: s.version for s in streams.values()}):
                 stream = streams[recorded.stream]
                 streams[recorded.stream] = stream.then(recorded.event, recorded.position)
         return streams
 
-    def _remember(self, streams: Iterable[Stream]) -> None:
+    def _remember(self, streams: Iterable[StreamState]) -> None:
         for stream in streams:
             self._watch.reached(stream.position)
             if stream.version:
@@ -142,10 +142,10 @@ class _Made(NamedTuple):
     """What an append came to: an answer for each call, and the streams as they stand now."""
 
     answers: Sequence[Result | Refused]
-    streams: Sequence[Stream]
+    streams: Sequence[StreamState]
 
 
-def _decide(batch: Batch, call: Call) -> Accepted | Refused | None:
+def _decide(batch: Batch, call: CommandRequest) -> Accepted | Refused | None:
     try:
         return batch.decide(call)
     except Refused as refusal:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ledger.domain import claim, issue, order, stock, wishlist
 from ledger.domain.claim import Claim, ClaimCommand, ClaimEvent
-from ledger.domain.events import CommandAccepted, Entry, Event, Meta, UnreadableEvent
+from ledger.domain.events import CommandAccepted, Event, Metadata, NewEvent, UnreadableEvent
 from ledger.domain.issue import Issue, IssueCommand, IssueEvent, NoIssue, ReopenIssue, ResolveIssue
 from ledger.domain.limits import check_customer_id, check_id, check_payment_id, check_text
 from ledger.domain.order import KnownOrder, NoOrder, Order, OrderEvent
@@ -28,7 +28,7 @@ EXPLAINED = AdjustStock | ReturnLines | ResolveIssue | ReopenIssue
 MAX_KEY = 255
 
 
-class Stream(Struct, frozen=True):
+class StreamState(Struct, frozen=True):
     """A stream folded up to `version`; its last event stands at `position` (0 while it is new)."""
 
     name: str
@@ -37,16 +37,16 @@ class Stream(Struct, frozen=True):
     position: int = 0
 
     @classmethod
-    def new(cls, name: str) -> "Stream":
+    def new(cls, name: str) -> "StreamState":
         """A stream that nothing was appended to."""
         kind, _, _ = name.partition("/")
         return cls(name, _INITIAL[kind])
 
-    def then(self, event: Event, position: int = 0) -> "Stream":
+    def then(self, event: Event, position: int = 0) -> "StreamState":
         """The stream with one more event; raises `UnknownTopic` for one that cannot be read."""
         if isinstance(event, UnreadableEvent):
             raise UnknownTopic(f"{self.name} has an event that cannot be read: {event.cause}")
-        return Stream(self.name, _evolve(self.state, event), self.version + 1, position)
+        return StreamState(self.name, _evolve(self.state, event), self.version + 1, position)
 
 
 _INITIAL: dict[str, State] = {
@@ -93,7 +93,7 @@ def _stream_of(event: Event) -> str:
     return f"stock/{event.sku}"
 
 
-class Call(Struct, frozen=True):
+class CommandRequest(Struct, frozen=True):
     """A command that somebody waits for, with an idempotency key or without.
 
     A key is its owner's: two customers, or a customer and the shop, may use the same one.
@@ -101,7 +101,7 @@ class Call(Struct, frozen=True):
     """
 
     command: Command
-    meta: Meta
+    meta: Metadata
     key: str | None
     request_sha256: str
     key_owner: str | None = None
@@ -175,7 +175,7 @@ class Call(Struct, frozen=True):
             return {"id": wish_id(self.command.customer_id, self.command.sku)}
         return {"id": self.command.order_id}
 
-    def stamp(self) -> Meta:
+    def stamp(self) -> Metadata:
         """The meta of its events: those of an order and of its stock belong together."""
         alone = not isinstance(self.command, OrderCommand)
         if self.meta.correlation is not None or alone:
@@ -208,13 +208,13 @@ class Batch:
     `entries` is what they append, all at once and never more than `limit`.
     """
 
-    def __init__(self, streams: dict[str, Stream], limit: int) -> None:
+    def __init__(self, streams: dict[str, StreamState], limit: int) -> None:
         self._streams = streams
         self._limit = limit
         self._last_entry: dict[str, int] = {}
-        self.entries: list[Entry] = []
+        self.entries: list[NewEvent] = []
 
-    def decide(self, call: Call) -> Accepted | None:
+    def decide(self, call: CommandRequest) -> Accepted | None:
         """Decide a call; None where its events do not fit in. Raises a `Refused`."""
         if call.memory is not None:
             accepted = self._streams[call.memory].state
@@ -230,13 +230,13 @@ class Batch:
             self._add(name, event, call.command.at, meta)
         return self._answer(call.value(), made[-1][0] if made else call.home)
 
-    def streams(self, positions: Sequence[int]) -> Iterable[Stream]:
+    def streams(self, positions: Sequence[int]) -> Iterable[StreamState]:
         """The streams as they stand once the entries have their positions."""
         for name, stream in self._streams.items():
             entry = self._last_entry.get(name)
             yield stream if entry is None else replace(stream, position=positions[entry])
 
-    def _decided(self, call: Call) -> Sequence[Event]:
+    def _decided(self, call: CommandRequest) -> Sequence[Event]:
         state, command = self._streams[call.home].state, call.command
         if isinstance(command, StockCommand):
             assert isinstance(state, Item)
@@ -257,7 +257,7 @@ class Batch:
         assert isinstance(held, Claim)
         return [*claim.decide(command, held, decided), *decided]
 
-    def _items(self, call: Call, state: Order) -> dict[str, Item]:
+    def _items(self, call: CommandRequest, state: Order) -> dict[str, Item]:
         items: dict[str, Item] = {}
         for name in call.needs() | goods(state):
             item = self._streams[name].state
@@ -265,13 +265,13 @@ class Batch:
                 items[name.removeprefix("stock/")] = item
         return items
 
-    def _add(self, name: str, event: Event, at: datetime, meta: Meta) -> None:
+    def _add(self, name: str, event: Event, at: datetime, meta: Metadata) -> None:
         stream = self._streams[name].then(event)
         self._streams[stream.name] = stream
         self._last_entry[stream.name] = len(self.entries)
-        self.entries.append(Entry(stream.name, stream.version, event, at, meta))
+        self.entries.append(NewEvent(stream.name, stream.version, event, at, meta))
 
-    def _repeat(self, call: Call, accepted: CommandAccepted) -> Accepted:
+    def _repeat(self, call: CommandRequest, accepted: CommandAccepted) -> Accepted:
         if accepted.request_sha256 != call.request_sha256:
             raise IdempotencyMismatch(
                 f"Idempotency key {accepted.key!r} was used with another request; use a new key."
@@ -290,7 +290,7 @@ def goods(state: State) -> set[str]:
     return {f"stock/{sku}" for sku in state.sale.units}
 
 
-def _remembered(call: Call) -> list[tuple[str, Event]]:
+def _remembered(call: CommandRequest) -> list[tuple[str, Event]]:
     """What keeps the answer to a call with a key, and the stream that it stands in."""
     if call.key is None or call.memory is None:
         return []

@@ -11,12 +11,12 @@ from uuid import uuid4
 
 from msgspec.structs import replace
 
-from ledger.domain.events import Entry, EvidenceRead, ExportMade, Meta
-from ledger.group_commit import Combiner, sparing
+from ledger.domain.events import EvidenceRead, ExportMade, Metadata, NewEvent
+from ledger.group_commit import GroupCommit, sparing
 from ledger.log import APPEND_EVENTS, Log
 
 
-class Witness:
+class DisclosureLog:
     """Writes them down, for any number of threads; those at one time share an append.
 
     Each is a stream of its own, `evidence/<32 hex digits>` or `export/<32 hex digits>`: nobody
@@ -24,9 +24,9 @@ class Witness:
     """
 
     def __init__(self, log: Log) -> None:
-        self._combiner = Combiner[Entry, int](partial(sparing, log.append), APPEND_EVENTS)
+        self._combiner = GroupCommit[NewEvent, int](partial(sparing, log.append), APPEND_EVENTS)
 
-    def saw(self, subject: str, positions: Sequence[int], meta: Meta) -> int:
+    def saw(self, subject: str, positions: Sequence[int], meta: Metadata) -> int:
         """Store that somebody is about to see what these events hold; answers the position.
 
         `subject` is what was asked for, as `order/A1`, and the read's correlation. Raises
@@ -35,11 +35,11 @@ class Witness:
         read = EvidenceRead(subject=subject, positions=tuple(positions))
         stamped = replace(meta, correlation=subject)
         return self._combiner.submit(
-            Entry(f"evidence/{uuid4().hex}", 1, read, datetime.now(UTC), stamped)
+            NewEvent(f"evidence/{uuid4().hex}", 1, read, datetime.now(UTC), stamped)
         )
 
     def exported(
-        self, event: ExportMade, meta: Meta, export_id: str | None = None
+        self, event: ExportMade, meta: Metadata, export_id: str | None = None
     ) -> tuple[str, int]:
         """Store that somebody took an export out; answers the export's id and the position.
 
@@ -47,5 +47,5 @@ class Witness:
         `StoreUnavailable`; then it is not known whether the export is on record.
         """
         export_id = export_id or uuid4().hex
-        entry = Entry(f"export/{export_id}", 1, event, datetime.now(UTC), meta)
+        entry = NewEvent(f"export/{export_id}", 1, event, datetime.now(UTC), meta)
         return export_id, self._combiner.submit(entry)

@@ -31,7 +31,7 @@ class _Seat(Generic[Job, Answer]):
         return outcome
 
 
-class Combiner(Generic[Job, Answer]):
+class GroupCommit(Generic[Job, Answer]):
     """Hands jobs of many threads to `work`, up to `limit` at once and never two calls at a time.
 
     `work` answers each job in order, with a result or with the error that its caller shall get.

@@ -29,10 +29,10 @@ from psycopg_pool import ConnectionPool
 from ledger.clocks import Clocks
 from ledger.domain.events import (
     CATALOGUE,
-    Entry,
     Event,
-    Meta,
-    Recorded,
+    Metadata,
+    NewEvent,
+    RecordedEvent,
     StripeEventReceived,
     UnreadableEvent,
 )
@@ -48,7 +48,7 @@ from ledger.waits import USUAL, Limits, within
 APPEND_EVENTS = 256
 APPEND_BYTES = 4 * 1024 * 1024
 CHANNEL = "stored_events"
-UNKNOWN = Meta(actor="unknown")
+UNKNOWN = Metadata(actor="unknown")
 """Of an event that cannot be read."""
 
 Data = TypeVar("Data")
@@ -60,7 +60,7 @@ class Envelope(Struct, Generic[Data], frozen=True, omit_defaults=True):
     v: int
     at: datetime
     data: Data
-    meta: Meta = Meta()
+    meta: Metadata = Metadata()
 
 
 class VerbatimStripeEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -123,8 +123,8 @@ class LedgerMapper(Mapper[str]):
         }
 
     def to_stored_event(self, domain_event: Any) -> StoredEvent:
-        """The stored form of an `Entry`."""
-        entry = cast("Entry", domain_event)
+        """The stored form of a `NewEvent`."""
+        entry = cast("NewEvent", domain_event)
         event = entry.event
         data = VerbatimStripeEvent.of(event) if isinstance(event, StripeEventReceived) else event
         return StoredEvent(
@@ -135,10 +135,10 @@ class LedgerMapper(Mapper[str]):
         )
 
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
-        """The `Entry` of a stored form; raises `UnknownTopic` where this version cannot read it."""
+        """The `NewEvent` of a stored form; raises `UnknownTopic` where it cannot be read here."""
         stored = stored_event
         envelope = self.open(stored.topic, stored.state)
-        return Entry(
+        return NewEvent(
             cast("str", stored.originator_id),
             stored.originator_version,
             envelope.data,
@@ -160,7 +160,7 @@ class LedgerMapper(Mapper[str]):
             return Envelope(1, envelope.at, envelope.data.event(), envelope.meta)
         return cast("Envelope[Event]", envelope)
 
-    def recorded(self, row: tuple[Any, ...]) -> Recorded:
+    def recorded(self, row: tuple[Any, ...]) -> RecordedEvent:
         """The event of a row of `SELECT`; an `UnreadableEvent` where it cannot be read.
 
         Reading never raises for the sake of one event: whoever rests on it finds out.
@@ -170,10 +170,10 @@ class LedgerMapper(Mapper[str]):
             envelope = self.open(topic, state)
         except UnknownTopic as error:
             unreadable = UnreadableEvent(topic=topic, cause=str(error), state=state)
-            return Recorded(
+            return RecordedEvent(
                 position, stream, version, recorded_at, recorded_at, unreadable, UNKNOWN
             )
-        return Recorded(
+        return RecordedEvent(
             position, stream, version, recorded_at, envelope.at, envelope.data, envelope.meta
         )
 
@@ -291,7 +291,7 @@ class Log(Application[str]):
         self.recorder.datastore.pool.close(CLOSE_SECONDS)
         super().close()
 
-    def append(self, entries: Sequence[Entry]) -> list[int]:
+    def append(self, entries: Sequence[NewEvent]) -> list[int]:
         """Append all or none; answers their positions.
 
         Raises `VersionTaken` (`ledger.recorder`) where a version of a stream is taken, `Unstorable`
@@ -301,7 +301,7 @@ class Log(Application[str]):
         with self.pending.one(), within(self.limits.write), self._reaching():
             return [recording.notification.id for recording in self.events.put(entries)]
 
-    def append_new(self, entries: Sequence[Entry]) -> Sequence[int | None]:
+    def append_new(self, entries: Sequence[NewEvent]) -> Sequence[int | None]:
         """Append those whose version of their stream is free; answers None for the others.
 
         Raises `Unstorable` where the database does not take a value, `LogReplaced` where a version
@@ -320,19 +320,21 @@ class Log(Application[str]):
         with within(seconds + MARGIN_SECONDS), self._reaching():
             self.recorder.probe(seconds)
 
-    def read(self, after: int = 0, *, upto: int | None = None, limit: int = 1000) -> list[Recorded]:
+    def read(
+        self, after: int = 0, *, upto: int | None = None, limit: int = 1000
+    ) -> list[RecordedEvent]:
         """At most `limit` events at positions after `after` and up to `upto`, in order."""
         return self._select(READ, (after, 2**62 if upto is None else upto, limit))
 
-    def at(self, positions: Sequence[int]) -> list[Recorded]:
+    def at(self, positions: Sequence[int]) -> list[RecordedEvent]:
         """The events at these positions, in order; a position that does not exist is left out."""
         return self._select(AT, (list(positions),))
 
-    def streams(self, after_versions: Mapping[str, int]) -> list[Recorded]:
+    def streams(self, after_versions: Mapping[str, int]) -> list[RecordedEvent]:
         """The events of several streams beyond a version of each, in the log's order."""
         return self._select(STREAMS, (list(after_versions), list(after_versions.values())))
 
-    def stream(self, stream: str) -> list[Recorded]:
+    def stream(self, stream: str) -> list[RecordedEvent]:
         """All events of one stream, in order."""
         return self.streams({stream: 0})
 
@@ -379,7 +381,7 @@ class Log(Application[str]):
             row = cursor.execute(cast("Any", query), parameters, prepare=True).fetchone()
         return row and row[0]
 
-    def _select(self, query: str, parameters: tuple[Any, ...]) -> list[Recorded]:
+    def _select(self, query: str, parameters: tuple[Any, ...]) -> list[RecordedEvent]:
         with self._reaching(), self._cursor() as cursor:
             cursor.execute(cast("Any", query), parameters, prepare=True)
             return list(map(self.mapper.recorded, cursor.fetchall()))

@@ -24,7 +24,14 @@ from ledger.domain.access import (
     decide,
     evolve,
 )
-from ledger.domain.events import Entry, Meta, Recorded, TokenIssued, TokenRevoked, UnreadableEvent
+from ledger.domain.events import (
+    Metadata,
+    NewEvent,
+    RecordedEvent,
+    TokenIssued,
+    TokenRevoked,
+    UnreadableEvent,
+)
 from ledger.errors import UnknownTopic
 from ledger.log import Log, LogWatch
 from ledger.races import until_fastest
@@ -110,24 +117,24 @@ class Issued:
         """The token with this id; for callers who have proven that they hold it."""
         return self._tokens.get(token_id)
 
-    def execute(self, command: AccessCommand, meta: Meta) -> int | None:
+    def execute(self, command: AccessCommand, meta: Metadata) -> int | None:
         """Carry out a command; answers its position, None where there was nothing to add.
 
         Raises a `Refused`, `Conflict`, or `StoreUnavailable`.
         """
         return until_fastest(self._attempt, command, meta)
 
-    def _attempt(self, command: AccessCommand, meta: Meta) -> int | None:
+    def _attempt(self, command: AccessCommand, meta: Metadata) -> int | None:
         self.read()
         token = self._tokens.get(command.token_id)
         entries = [
-            Entry(STREAM, self._version + number, event, command.at, meta)
+            NewEvent(STREAM, self._version + number, event, command.at, meta)
             for number, event in enumerate(decide(command, token), 1)
         ]
         return self._log.append(entries)[-1] if entries else None
 
 
-def _event(recorded: Recorded) -> AccessEvent:
+def _event(recorded: RecordedEvent) -> AccessEvent:
     """An event of the tokens' stream.
 
     One that cannot be read may have revoked any of them: until it can be, none opens anything.
@@ -154,7 +161,7 @@ def issue(
     log: Log,
     role: Role,
     name: str,
-    meta: Meta,
+    meta: Metadata,
     *,
     customer_id: str | None = None,
     lifetime: timedelta | None = None,
@@ -167,7 +174,7 @@ def issue(
 
 
 def issue_first(
-    log: Log, role: Role, name: str, meta: Meta, *, keep: Callable[[str], None]
+    log: Log, role: Role, name: str, meta: Metadata, *, keep: Callable[[str], None]
 ) -> NewToken | None:
     """Issue a token where none was ever issued; None where one was, be it a moment ago.
 
@@ -176,7 +183,7 @@ def issue_first(
     """
     token, command = _new(log, role, name, None, None)
     keep(token)
-    entries = [Entry(STREAM, 1, event, command.at, meta) for event in decide(command, None)]
+    entries = [NewEvent(STREAM, 1, event, command.at, meta) for event in decide(command, None)]
     try:
         return NewToken(command.token_id, token, None, log.append(entries)[0])
     except VersionTaken:
@@ -202,7 +209,7 @@ def _new(
     )
 
 
-def revoke(log: Log, token_id: str, meta: Meta) -> int | None:
+def revoke(log: Log, token_id: str, meta: Metadata) -> int | None:
     """Revoke a token; answers the position, None where it was revoked before.
 
     Raises `UnknownToken`.
@@ -246,7 +253,7 @@ def listing(log: Log) -> list[TokenLine]:
     return list(lines.values())
 
 
-def _issued(event: TokenIssued, recorded: Recorded, now: datetime) -> TokenLine:
+def _issued(event: TokenIssued, recorded: RecordedEvent, now: datetime) -> TokenLine:
     expired = event.expires_at is not None and event.expires_at <= now
     return TokenLine(
         position=recorded.position,
@@ -261,7 +268,7 @@ def _issued(event: TokenIssued, recorded: Recorded, now: datetime) -> TokenLine:
     )
 
 
-def _revoked(line: TokenLine, recorded: Recorded) -> TokenLine:
+def _revoked(line: TokenLine, recorded: RecordedEvent) -> TokenLine:
     return replace(
         line,
         state="revoked",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ledger.domain.events import AccessRefused, Event, UnreadableEvent
-from ledger.domain.facts import Moment, StripeEventRecorded, StripeEventUnreadable
+from ledger.domain.facts import EventContext, StripeEventRecorded, StripeEventUnreadable
 from projections.engine.declare import Change, Journal, Projection, line
 
 # How a delivery reached us says nothing of the world: another delivery of the same event, come
@@ -44,7 +44,7 @@ order by position
 """The lines of some positions, in the log's order."""
 
 
-def _line(at: Moment, kind: str, actor: str, outcome: str) -> Change:
+def _line(at: EventContext, kind: str, actor: str, outcome: str) -> Change:
     meta = at.meta
     object_kind, _, object_id = at.source.partition("/")
     return audit.line(
@@ -69,7 +69,7 @@ def _line(at: Moment, kind: str, actor: str, outcome: str) -> Change:
 
 
 @projection.handles(Event)
-def acted(fact: Event, at: Moment) -> Iterator[Change]:
+def acted(fact: Event, at: EventContext) -> Iterator[Change]:
     """An action of the shop; its kind is its topic without the version."""
     is_unreadable = isinstance(fact, UnreadableEvent)
     topic = fact.topic if is_unreadable else fact.TOPIC
@@ -89,12 +89,12 @@ def _outcome(fact: Event) -> str:
 
 
 @projection.handles(StripeEventRecorded)
-def reported(fact: StripeEventRecorded, at: Moment) -> Iterator[Change]:
+def reported(fact: StripeEventRecorded, at: EventContext) -> Iterator[Change]:
     """A Stripe event, and what became of it."""
     yield _line(at, fact.type, "stripe", fact.outcome)
 
 
 @projection.handles(StripeEventUnreadable)
-def failed(fact: StripeEventUnreadable, at: Moment) -> Iterator[Change]:
+def failed(fact: StripeEventUnreadable, at: EventContext) -> Iterator[Change]:
     """A Stripe event that the translator could not read."""
     yield unreadable.line(at, event_id=fact.event_id, type=fact.type, cause=fact.cause)

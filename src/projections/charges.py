@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ledger.domain.facts import ChargeFact, DisputeFact, Moment, PaymentFact, RefundFact
+from ledger.domain.facts import ChargeFact, DisputeFact, EventContext, PaymentFact, RefundFact
 from projections.engine.declare import (
     Change,
     Mirror,
@@ -63,7 +63,7 @@ projection = Projection("charges", tables=(charges, charge_captures, charge_refu
 
 
 @projection.handles(ChargeFact)
-def reported(fact: ChargeFact, at: Moment) -> Iterator[Change]:
+def reported(fact: ChargeFact, at: EventContext) -> Iterator[Change]:
     """The charge itself.
 
     `refunded_at` is when Stripe first said that money of it went back, `ended_at` that it failed or
@@ -117,7 +117,7 @@ def _is_under_way(fact: ChargeFact) -> bool:
 
 
 @projection.handles(PaymentFact, RefundFact, DisputeFact)
-def named_by(fact: PaymentFact | RefundFact | DisputeFact, _at: Moment) -> Iterator[Change]:
+def named_by(fact: PaymentFact | RefundFact | DisputeFact, _at: EventContext) -> Iterator[Change]:
     """What names a charge and a payment may be the only one to say that they belong together."""
     if fact.charge_id is not None:
         yield charges.mention(charge_id=fact.charge_id, payment_id=fact.payment_id)

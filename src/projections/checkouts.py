@@ -6,7 +6,7 @@ from typing import Annotated
 
 from typing_extensions import TypeAliasType
 
-from ledger.domain.facts import CheckoutFact, Moment
+from ledger.domain.facts import CheckoutFact, EventContext
 from projections.engine.declare import (
     Change,
     Listing,
@@ -111,7 +111,7 @@ projection = Projection(
 
 
 @projection.handles(CheckoutFact)
-def visited(fact: CheckoutFact, at: Moment) -> Iterator[Change]:
+def visited(fact: CheckoutFact, at: EventContext) -> Iterator[Change]:
     """A session; until it names a payment it waits."""
     yield checkouts.report(
         at,

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated
 
 from ledger.domain.events import SOURCES, ConflictFound
-from ledger.domain.facts import Moment
+from ledger.domain.facts import EventContext
 from projections.engine.declare import Change, Listing, Mirror, Projection, key, known
 from projections.engine.row import Row, Words
 
@@ -43,7 +43,7 @@ projection = Projection(
 
 
 @projection.handles(ConflictFound)
-def found(fact: ConflictFound, at: Moment) -> Iterator[Change]:
+def found(fact: ConflictFound, at: EventContext) -> Iterator[Change]:
     """The content is its own key: what comes again is no other conflict."""
     yield conflicts.mention(
         other_sha256=fact.other_sha256,

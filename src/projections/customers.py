@@ -7,7 +7,7 @@ from typing import Annotated
 from typing_extensions import TypeAliasType
 
 from ledger.domain.events import OrderPlaced
-from ledger.domain.facts import CustomerFact, Moment
+from ledger.domain.facts import CustomerFact, EventContext
 from projections.engine.declare import (
     Change,
     Derived,
@@ -76,7 +76,7 @@ projection = Projection(
 
 
 @projection.handles(CustomerFact)
-def reported(fact: CustomerFact, at: Moment) -> Iterator[Change]:
+def reported(fact: CustomerFact, at: EventContext) -> Iterator[Change]:
     """What Stripe says of its customer."""
     yield customer_reports.report(
         at,
@@ -91,7 +91,7 @@ def reported(fact: CustomerFact, at: Moment) -> Iterator[Change]:
 
 
 @projection.handles(OrderPlaced)
-def ordered(fact: OrderPlaced, at: Moment) -> Iterator[Change]:
+def ordered(fact: OrderPlaced, at: EventContext) -> Iterator[Change]:
     """A customer of the shop's own, known since the first order."""
     if fact.customer_id is None:
         return

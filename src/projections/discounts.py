@@ -8,7 +8,7 @@ import msgspec
 from typing_extensions import TypeAliasType
 
 from ledger.domain.billing_facts import CouponFact, DiscountFact, Terms
-from ledger.domain.facts import Moment
+from ledger.domain.facts import EventContext
 from projections.engine.declare import (
     Change,
     Derived,
@@ -124,7 +124,7 @@ projection = Projection(
 
 
 @projection.handles(CouponFact)
-def made(fact: CouponFact, at: Moment) -> Iterator[Change]:
+def made(fact: CouponFact, at: EventContext) -> Iterator[Change]:
     """A coupon, also one that was deleted: discounts of it go on."""
     yield coupons.report(
         at,
@@ -136,7 +136,7 @@ def made(fact: CouponFact, at: Moment) -> Iterator[Change]:
 
 
 @projection.handles(DiscountFact)
-def given(fact: DiscountFact, at: Moment) -> Iterator[Change]:
+def given(fact: DiscountFact, at: EventContext) -> Iterator[Change]:
     """A discount, with its terms where the report shows its coupon."""
     yield discount_reports.mention(
         discount_id=fact.discount_id,

@@ -14,8 +14,8 @@ from ledger.domain.facts import (
     DisputeInquiryUnknown,
     DisputeLost,
     DisputeWon,
+    EventContext,
     FundsMovement,
-    Moment,
 )
 from projections.engine.declare import (
     Change,
@@ -315,7 +315,7 @@ projection = Projection(
 
 
 @projection.handles(DisputeFact)
-def reported(fact: DisputeFact, at: Moment) -> Iterator[Change]:
+def reported(fact: DisputeFact, at: EventContext) -> Iterator[Change]:
     """Each movement of funds is booked once, by its balance transaction.
 
     A dispute is `contested` once it was more than an inquiry; one that was refunded or prevented

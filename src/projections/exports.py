@@ -6,9 +6,9 @@ from typing import Literal
 
 import msgspec
 
-from api.permissions import Surface
+from api.permissions import Permission
 from ledger.domain.events import ExportMade
-from ledger.domain.facts import Moment
+from ledger.domain.facts import EventContext
 from projections.engine.declare import Change, Listing, Mirror, Projection, key, latest
 from projections.engine.row import Few, Row
 
@@ -61,13 +61,13 @@ projection = Projection(
         ExportRecord,
         sort="exported_at",
         filters=("name", "format", "actor", "complete", "sha256"),
-        surface=Surface.SEE_EVIDENCE,
+        surface=Permission.SEE_EVIDENCE,
     ),
 )
 
 
 @projection.handles(ExportMade)
-def made(fact: ExportMade, at: Moment) -> Iterator[Change]:
+def made(fact: ExportMade, at: EventContext) -> Iterator[Change]:
     """An export is what its one event says; its id is that of its stream."""
     _, _, export_id = at.source.partition("/")
     yield export_log.action(

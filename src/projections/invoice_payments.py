@@ -11,7 +11,7 @@ from typing import Annotated, Final
 from typing_extensions import TypeAliasType
 
 from ledger.domain.billing_facts import InvoicePaymentFact
-from ledger.domain.facts import Moment
+from ledger.domain.facts import EventContext
 from projections.engine.declare import (
     Change,
     Derived,
@@ -102,7 +102,7 @@ _RANKS: Final = {"open": 0, "canceled": 1, "paid": 2}
 
 
 @projection.handles(InvoicePaymentFact)
-def paid_by(fact: InvoicePaymentFact, at: Moment) -> Iterator[Change]:
+def paid_by(fact: InvoicePaymentFact, at: EventContext) -> Iterator[Change]:
     """One payment of it, which may pay other invoices too."""
     yield invoice_payment_reports.report(
         at,

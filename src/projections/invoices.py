@@ -11,7 +11,7 @@ from typing import Annotated
 from typing_extensions import TypeAliasType
 
 from ledger.domain.billing_facts import InvoiceFact
-from ledger.domain.facts import Moment
+from ledger.domain.facts import EventContext
 from projections.engine.declare import (
     Change,
     Derived,
@@ -157,7 +157,7 @@ projection = Projection(
 
 
 @projection.handles(InvoiceFact)
-def reported(fact: InvoiceFact, at: Moment) -> Iterator[Change]:
+def reported(fact: InvoiceFact, at: EventContext) -> Iterator[Change]:
     """The invoice itself."""
     yield invoice_reports.report(
         at,

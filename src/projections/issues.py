@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from api.permissions import Surface
+from api.permissions import Permission
 from ledger.domain.events import (
     Finding,
     IssueEvidenceChanged,
@@ -15,7 +15,7 @@ from ledger.domain.events import (
     IssueResolved,
     Severity,
 )
-from ledger.domain.facts import Moment
+from ledger.domain.facts import EventContext
 from projections.engine.declare import (
     Change,
     Listing,
@@ -87,38 +87,38 @@ projection = Projection(
         sorts=("changed_at",),
         filters=("state", "severity", "check", "kind", "reference"),
         link="issue",
-        surface=Surface.SEE_ISSUES,
-        past=Surface.SEE_ISSUES,
+        surface=Permission.SEE_ISSUES,
+        past=Permission.SEE_ISSUES,
     ),
 )
 
 
 @projection.handles(IssueOpened)
-def opened(fact: IssueOpened, at: Moment) -> Iterator[Change]:
+def opened(fact: IssueOpened, at: EventContext) -> Iterator[Change]:
     """Found for the first time."""
     yield _change(at, fact.finding, "open", by_itself=True)
 
 
 @projection.handles(IssueEvidenceChanged)
-def changed(fact: IssueEvidenceChanged, at: Moment) -> Iterator[Change]:
+def changed(fact: IssueEvidenceChanged, at: EventContext) -> Iterator[Change]:
     """Found still, in another shape."""
     yield _change(at, fact.finding, "open", by_itself=True)
 
 
 @projection.handles(IssueResolved)
-def resolved(fact: IssueResolved, at: Moment) -> Iterator[Change]:
+def resolved(fact: IssueResolved, at: EventContext) -> Iterator[Change]:
     """Gone, or decided."""
     yield _change(at, fact.finding, "resolved", by_itself=fact.by_itself)
 
 
 @projection.handles(IssueReopened)
-def reopened(fact: IssueReopened, at: Moment) -> Iterator[Change]:
+def reopened(fact: IssueReopened, at: EventContext) -> Iterator[Change]:
     """Back, with its history."""
     yield _change(at, fact.finding, "open", by_itself=fact.by_itself, times_reopened=fact.times)
 
 
 def _change(
-    at: Moment, finding: Finding, state: str, *, by_itself: bool, times_reopened: int = 0
+    at: EventContext, finding: Finding, state: str, *, by_itself: bool, times_reopened: int = 0
 ) -> Change:
     return issues.action(
         at,

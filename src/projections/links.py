@@ -43,7 +43,7 @@ from ledger.domain.facts import (
     CheckoutFact,
     CustomerFact,
     DisputeFact,
-    Moment,
+    EventContext,
     PaymentFact,
     RefundFact,
     StripeEventRecorded,
@@ -101,14 +101,14 @@ where position > %(after)s and position < %(before)s
 """Positions of the events that touched some objects or, for an order, its payments and theirs."""
 
 
-def _named(at: Moment, **objects: str | None) -> list[Change]:
+def _named(at: EventContext, **objects: str | None) -> list[Change]:
     """A line for each object; made by hand, because every event of the log makes a few."""
     position = at.position
     return [(links, (name, kind, position)) for kind, name in objects.items() if name is not None]
 
 
 @projection.handles(PaymentFact)
-def payment(fact: PaymentFact, at: Moment) -> Iterable[Change]:
+def payment(fact: PaymentFact, at: EventContext) -> Iterable[Change]:
     """A payment names its order, customer and present charge."""
     return _named(
         at,
@@ -120,7 +120,7 @@ def payment(fact: PaymentFact, at: Moment) -> Iterable[Change]:
 
 
 @projection.handles(ChargeFact)
-def charge(fact: ChargeFact, at: Moment) -> Iterable[Change]:
+def charge(fact: ChargeFact, at: EventContext) -> Iterable[Change]:
     """A charge without a payment is one."""
     return _named(
         at,
@@ -132,7 +132,7 @@ def charge(fact: ChargeFact, at: Moment) -> Iterable[Change]:
 
 
 @projection.handles(RefundFact)
-def refund(fact: RefundFact, at: Moment) -> Iterable[Change]:
+def refund(fact: RefundFact, at: EventContext) -> Iterable[Change]:
     """A refund names what it gives back."""
     return _named(
         at,
@@ -143,7 +143,7 @@ def refund(fact: RefundFact, at: Moment) -> Iterable[Change]:
 
 
 @projection.handles(DisputeFact)
-def dispute(fact: DisputeFact, at: Moment) -> Iterable[Change]:
+def dispute(fact: DisputeFact, at: EventContext) -> Iterable[Change]:
     """A dispute names what it is about."""
     return _named(
         at,
@@ -154,7 +154,7 @@ def dispute(fact: DisputeFact, at: Moment) -> Iterable[Change]:
 
 
 @projection.handles(CheckoutFact)
-def checkout(fact: CheckoutFact, at: Moment) -> Iterable[Change]:
+def checkout(fact: CheckoutFact, at: EventContext) -> Iterable[Change]:
     """A visit to the payment page connects an order and a payment, or what that pays."""
     return _named(
         at,
@@ -168,13 +168,13 @@ def checkout(fact: CheckoutFact, at: Moment) -> Iterable[Change]:
 
 
 @projection.handles(CustomerFact)
-def customer(fact: CustomerFact, at: Moment) -> Iterable[Change]:
+def customer(fact: CustomerFact, at: EventContext) -> Iterable[Change]:
     """A customer stands alone."""
     return _named(at, customer=fact.customer_id)
 
 
 @projection.handles(SubscriptionFact)
-def subscription(fact: SubscriptionFact, at: Moment) -> Iterable[Change]:
+def subscription(fact: SubscriptionFact, at: EventContext) -> Iterable[Change]:
     """A subscription names its customer, its discounts, and prices that say what they cost."""
     discounts = {*fact.discount_ids, *(name for item in fact.items for name in item.discount_ids)}
     prices = {item.price_id for item in fact.items if item.asked is not None}
@@ -184,7 +184,7 @@ def subscription(fact: SubscriptionFact, at: Moment) -> Iterable[Change]:
 
 
 @projection.handles(DiscountFact)
-def discount(fact: DiscountFact, at: Moment) -> Iterable[Change]:
+def discount(fact: DiscountFact, at: EventContext) -> Iterable[Change]:
     """A discount names what it is of, and its coupon where it leaves the terms to that."""
     return _named(
         at,
@@ -197,19 +197,19 @@ def discount(fact: DiscountFact, at: Moment) -> Iterable[Change]:
 
 
 @projection.handles(PriceFact)
-def price(fact: PriceFact, at: Moment) -> Iterable[Change]:
+def price(fact: PriceFact, at: EventContext) -> Iterable[Change]:
     """A price stands alone."""
     return _named(at, price=fact.price_id)
 
 
 @projection.handles(CouponFact)
-def coupon(fact: CouponFact, at: Moment) -> Iterable[Change]:
+def coupon(fact: CouponFact, at: EventContext) -> Iterable[Change]:
     """A coupon stands alone."""
     return _named(at, coupon=fact.coupon_id)
 
 
 @projection.handles(InvoiceFact)
-def invoice(fact: InvoiceFact, at: Moment) -> Iterable[Change]:
+def invoice(fact: InvoiceFact, at: EventContext) -> Iterable[Change]:
     """An invoice names what it is for; the first one of a subscription is paid at its checkout."""
     opens = fact.opens_subscription
     return _named(
@@ -223,7 +223,7 @@ def invoice(fact: InvoiceFact, at: Moment) -> Iterable[Change]:
 
 
 @projection.handles(InvoicePaymentFact)
-def paid_by(fact: InvoicePaymentFact, at: Moment) -> Iterable[Change]:
+def paid_by(fact: InvoicePaymentFact, at: EventContext) -> Iterable[Change]:
     """What pays an invoice."""
     return _named(
         at,
@@ -235,26 +235,26 @@ def paid_by(fact: InvoicePaymentFact, at: Moment) -> Iterable[Change]:
 
 
 @projection.handles(PayoutFact)
-def payout(fact: PayoutFact, at: Moment) -> Iterable[Change]:
+def payout(fact: PayoutFact, at: EventContext) -> Iterable[Change]:
     """A payout stands alone."""
     return _named(at, payout=fact.payout_id)
 
 
 @projection.handles(StripeEventRecorded)
-def other(fact: StripeEventRecorded, at: Moment) -> Iterable[Change]:
+def other(fact: StripeEventRecorded, at: EventContext) -> Iterable[Change]:
     """An event that became no other fact may still name what it is about."""
     return _named(at, payment=fact.payment_id, charge=fact.charge_id, customer=fact.customer_id)
 
 
 @projection.handles(OrderPlaced)
-def placed(fact: OrderPlaced, at: Moment) -> Iterable[Change]:
+def placed(fact: OrderPlaced, at: EventContext) -> Iterable[Change]:
     """An order names its customer."""
     return _named(at, order=fact.order_id, customer=fact.customer_id)
 
 
 @projection.handles(PaymentLinked, PaymentUnlinked, PaymentClaimed, PaymentReleased)
 def linked(
-    fact: PaymentLinked | PaymentUnlinked | PaymentClaimed | PaymentReleased, at: Moment
+    fact: PaymentLinked | PaymentUnlinked | PaymentClaimed | PaymentReleased, at: EventContext
 ) -> Iterable[Change]:
     """The shop connects an order and a payment, or takes that back."""
     return _named(at, order=fact.order_id, payment=fact.payment_id)
@@ -277,35 +277,37 @@ def decided(
     | OrderFulfilled
     | OrderLinesReturned
     | RefundRequested,
-    at: Moment,
+    at: EventContext,
 ) -> Iterable[Change]:
     """What the shop does to an order."""
     return _named(at, order=fact.order_id)
 
 
 @projection.handles(ProductListed, StockReceived, StockAdjusted)
-def counted(fact: ProductListed | StockReceived | StockAdjusted, at: Moment) -> Iterable[Change]:
+def counted(
+    fact: ProductListed | StockReceived | StockAdjusted, at: EventContext
+) -> Iterable[Change]:
     """What the shop does to a product."""
     return _named(at, sku=fact.sku)
 
 
 @projection.handles(StockReserved, StockReleased, StockSold, StockReturned)
 def moved(
-    fact: StockReserved | StockReleased | StockSold | StockReturned, at: Moment
+    fact: StockReserved | StockReleased | StockSold | StockReturned, at: EventContext
 ) -> Iterable[Change]:
     """Units of a product move for an order."""
     return _named(at, sku=fact.sku, order=fact.order_id)
 
 
 @projection.handles(AddedToWishlist, RemovedFromWishlist)
-def wished(fact: AddedToWishlist | RemovedFromWishlist, at: Moment) -> Iterable[Change]:
+def wished(fact: AddedToWishlist | RemovedFromWishlist, at: EventContext) -> Iterable[Change]:
     """A wish names its customer; nothing happens to the product."""
     return _named(at, wish=wish_id(fact.customer_id, fact.sku), customer=fact.customer_id)
 
 
 @projection.handles(IssueOpened, IssueEvidenceChanged, IssueResolved, IssueReopened)
 def found(
-    fact: IssueOpened | IssueEvidenceChanged | IssueResolved | IssueReopened, at: Moment
+    fact: IssueOpened | IssueEvidenceChanged | IssueResolved | IssueReopened, at: EventContext
 ) -> Iterable[Change]:
     """An issue belongs to the history of what it is about."""
     finding = fact.finding

@@ -5,7 +5,7 @@ Whatever stands beside it was read as ever. A version that knows the word has no
 
 from collections.abc import Iterator
 
-from ledger.domain.facts import Moment, PartNotUnderstood
+from ledger.domain.facts import EventContext, PartNotUnderstood
 from projections.engine.declare import Change, Mirror, Projection, key, least
 
 # `word` is empty where the part is no word at all; then `cause` says why it could not be read.
@@ -22,7 +22,7 @@ projection = Projection("not_understood", tables=(not_understood,))
 
 
 @projection.handles(PartNotUnderstood)
-def found(fact: PartNotUnderstood, at: Moment) -> Iterator[Change]:
+def found(fact: PartNotUnderstood, at: EventContext) -> Iterator[Change]:
     """Reports of one object that say the same are one row."""
     yield not_understood.mention(
         kind=fact.kind,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from typing_extensions import TypeAliasType
 
-from api.permissions import Surface
+from api.permissions import Permission
 from ledger.domain.events import (
     OrderAllocationFailed,
     OrderCanceled,
@@ -19,7 +19,7 @@ from ledger.domain.events import (
     ReturnedLine,
     lines_by_id,
 )
-from ledger.domain.facts import DisputeFact, Moment
+from ledger.domain.facts import DisputeFact, EventContext
 from ledger.domain.money import split
 from projections.disputes import worst
 from projections.engine.declare import (
@@ -454,8 +454,8 @@ projection = Projection(
             "currency",
         ),
         link="order",
-        surface=Surface.SEE_ORDER,
-        past=Surface.SEE_ORDER_HISTORY,
+        surface=Permission.SEE_ORDER,
+        past=Permission.SEE_ORDER_HISTORY,
         owner="customer_id",
         parts={
             "lines": Part(
@@ -535,7 +535,7 @@ limit 1
 
 
 @projection.handles(OrderPlaced)
-def placed(fact: OrderPlaced, at: Moment) -> Iterator[Change]:
+def placed(fact: OrderPlaced, at: EventContext) -> Iterator[Change]:
     """The order as it was placed, and its lines, counted from 1."""
     address = fact.shipping_address
     yield order_actions.action(
@@ -574,7 +574,7 @@ def _discounts(fact: OrderPlaced) -> list[int]:
 
 
 @projection.handles(OrderCanceled)
-def canceled(fact: OrderCanceled, at: Moment) -> Iterator[Change]:
+def canceled(fact: OrderCanceled, at: EventContext) -> Iterator[Change]:
     """Called off, and so for good."""
     yield order_actions.action(
         at, order_id=fact.order_id, status="canceled", canceled_at=at.effective_at
@@ -582,7 +582,7 @@ def canceled(fact: OrderCanceled, at: Moment) -> Iterator[Change]:
 
 
 @projection.handles(OrderExpired)
-def expired(fact: OrderExpired, at: Moment) -> Iterator[Change]:
+def expired(fact: OrderExpired, at: EventContext) -> Iterator[Change]:
     """Not paid in time, as far as was known."""
     yield order_actions.action(
         at, order_id=fact.order_id, status="expired", expired_at=at.effective_at
@@ -590,19 +590,19 @@ def expired(fact: OrderExpired, at: Moment) -> Iterator[Change]:
 
 
 @projection.handles(OrderReinstated)
-def reinstated(fact: OrderReinstated, at: Moment) -> Iterator[Change]:
+def reinstated(fact: OrderReinstated, at: EventContext) -> Iterator[Change]:
     """As if it had never expired."""
     yield order_actions.action(at, order_id=fact.order_id, status="reinstated")
 
 
 @projection.handles(OrderAllocationFailed)
-def not_allocated(fact: OrderAllocationFailed, at: Moment) -> Iterator[Change]:
+def not_allocated(fact: OrderAllocationFailed, at: EventContext) -> Iterator[Change]:
     """It stays expired, and a person must decide."""
     yield order_actions.action(at, order_id=fact.order_id, status="allocation_failed")
 
 
 @projection.handles(OrderFulfilled)
-def fulfilled(fact: OrderFulfilled, at: Moment) -> Iterator[Change]:
+def fulfilled(fact: OrderFulfilled, at: EventContext) -> Iterator[Change]:
     """The goods left."""
     yield order_actions.action(
         at, order_id=fact.order_id, status="fulfilled", fulfilled_at=at.effective_at
@@ -610,7 +610,7 @@ def fulfilled(fact: OrderFulfilled, at: Moment) -> Iterator[Change]:
 
 
 @projection.handles(OrderLinesReturned)
-def returned(fact: OrderLinesReturned, at: Moment) -> Iterator[Change]:
+def returned(fact: OrderLinesReturned, at: EventContext) -> Iterator[Change]:
     """Goods that came back, by line."""
     by_sku = (
         ReturnedLine(line_id="", sku=sku, quantity=quantity)

@@ -14,7 +14,7 @@ from ledger.domain.facts import (
     ChargeFact,
     CheckoutFact,
     DisputeFact,
-    Moment,
+    EventContext,
     PaymentFact,
     RefundFact,
 )
@@ -402,7 +402,7 @@ left join charges as c on c.charge_id = asked.id
 
 
 @projection.handles(PaymentFact)
-def reported(fact: PaymentFact, at: Moment) -> Iterator[Change]:
+def reported(fact: PaymentFact, at: EventContext) -> Iterator[Change]:
     """A payment intent."""
     yield payment_reports.report(
         at,
@@ -443,7 +443,7 @@ def _has_money(fact: PaymentFact) -> bool:
 
 
 @projection.handles(ChargeFact, RefundFact, DisputeFact)
-def named_by(fact: ChargeFact | RefundFact | DisputeFact, _at: Moment) -> Iterator[Change]:
+def named_by(fact: ChargeFact | RefundFact | DisputeFact, _at: EventContext) -> Iterator[Change]:
     """The payment of a charge, and of what was claimed back of one."""
     payment_id = fact.payment_id or fact.charge_id
     if payment_id is not None:
@@ -451,19 +451,19 @@ def named_by(fact: ChargeFact | RefundFact | DisputeFact, _at: Moment) -> Iterat
 
 
 @projection.handles(CheckoutFact)
-def visited(fact: CheckoutFact, _at: Moment) -> Iterator[Change]:
+def visited(fact: CheckoutFact, _at: EventContext) -> Iterator[Change]:
     """The payment that was begun on a payment page."""
     if fact.payment_id is not None:
         yield payment_reports.mention(payment_id=fact.payment_id)
 
 
 @projection.handles(PaymentLinked)
-def linked(fact: PaymentLinked, at: Moment) -> Iterator[Change]:
+def linked(fact: PaymentLinked, at: EventContext) -> Iterator[Change]:
     """The shop's word; the last one holds where Stripe's objects name no order."""
     yield payment_reports.action(at, payment_id=fact.payment_id, linked_order_id=fact.order_id)
 
 
 @projection.handles(PaymentUnlinked)
-def unlinked(fact: PaymentUnlinked, at: Moment) -> Iterator[Change]:
+def unlinked(fact: PaymentUnlinked, at: EventContext) -> Iterator[Change]:
     """The shop takes its word back."""
     yield payment_reports.action(at, payment_id=fact.payment_id)

@@ -7,7 +7,7 @@ from typing import Annotated
 from typing_extensions import TypeAliasType
 
 from ledger.domain.billing_facts import PayoutFact
-from ledger.domain.facts import Moment
+from ledger.domain.facts import EventContext
 from projections.engine.declare import (
     Change,
     Listing,
@@ -72,7 +72,7 @@ projection = Projection(
 
 
 @projection.handles(PayoutFact)
-def reported(fact: PayoutFact, at: Moment) -> Iterator[Change]:
+def reported(fact: PayoutFact, at: EventContext) -> Iterator[Change]:
     """The payout itself."""
     yield payouts.report(
         at,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from ledger.domain.billing_facts import InvoiceFact, PriceFact
-from ledger.domain.facts import Moment
+from ledger.domain.facts import EventContext
 from projections.engine.declare import Change, Mirror, Projection, key, least, newest
 
 price_amounts = Mirror(
@@ -59,7 +59,7 @@ projection = Projection("prices", tables=(price_amounts, invoiced_prices))
 
 
 @projection.handles(PriceFact)
-def told(fact: PriceFact, at: Moment) -> Iterator[Change]:
+def told(fact: PriceFact, at: EventContext) -> Iterator[Change]:
     """A price; a report that leaves its tiers out says nothing of them."""
     for amount in fact.amounts:
         yield price_amounts.report(
@@ -74,7 +74,7 @@ def told(fact: PriceFact, at: Moment) -> Iterator[Change]:
 
 
 @projection.handles(InvoiceFact)
-def invoiced(fact: InvoiceFact, at: Moment) -> Iterator[Change]:
+def invoiced(fact: InvoiceFact, at: EventContext) -> Iterator[Change]:
     """What units cost on an invoice."""
     for line in fact.lines:
         yield invoiced_prices.report(

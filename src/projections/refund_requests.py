@@ -12,7 +12,7 @@ from typing import Literal
 from typing_extensions import TypeAliasType
 
 from ledger.domain.events import RefundRequested
-from ledger.domain.facts import Moment
+from ledger.domain.facts import EventContext
 from projections.engine.declare import (
     Change,
     Column,
@@ -174,7 +174,7 @@ projection = Projection(
 
 
 @projection.handles(RefundRequested)
-def requested(fact: RefundRequested, at: Moment) -> Iterator[Change]:
+def requested(fact: RefundRequested, at: EventContext) -> Iterator[Change]:
     """What was asked for, by whom and why."""
     yield refund_asks.line(
         at,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from typing_extensions import TypeAliasType
 
-from ledger.domain.facts import Moment, RefundFact
+from ledger.domain.facts import EventContext, RefundFact
 from projections.engine.declare import (
     Change,
     Derived,
@@ -141,7 +141,7 @@ projection = Projection(
 
 
 @projection.handles(RefundFact)
-def reported(fact: RefundFact, at: Moment) -> Iterator[Change]:
+def reported(fact: RefundFact, at: EventContext) -> Iterator[Change]:
     """When Stripe first said that it waits, succeeded, failed: by Stripe's clock.
 
     A canceled refund has failed too: the money is the shop's again.

@@ -26,7 +26,7 @@ from ledger.domain.events import (
     StockReturned,
     StockSold,
 )
-from ledger.domain.facts import Moment
+from ledger.domain.facts import EventContext
 from projections.engine.declare import (
     Change,
     Derived,
@@ -235,7 +235,7 @@ projection = Projection(
 
 
 @projection.handles(ProductListed)
-def listed(fact: ProductListed, at: Moment) -> Iterator[Change]:
+def listed(fact: ProductListed, at: EventContext) -> Iterator[Change]:
     """A product is what was said of it last."""
     yield products.action(
         at,
@@ -247,33 +247,33 @@ def listed(fact: ProductListed, at: Moment) -> Iterator[Change]:
 
 
 @projection.handles(StockReceived)
-def received(fact: StockReceived, at: Moment) -> Iterator[Change]:
+def received(fact: StockReceived, at: EventContext) -> Iterator[Change]:
     """Units arrived."""
     yield _moved(at, "received", fact.sku, fact.quantity, on_hand=fact.quantity)
 
 
 @projection.handles(StockAdjusted)
-def adjusted(fact: StockAdjusted, at: Moment) -> Iterator[Change]:
+def adjusted(fact: StockAdjusted, at: EventContext) -> Iterator[Change]:
     """A count was corrected."""
     yield _moved(at, "adjusted", fact.sku, fact.change, on_hand=fact.change)
 
 
 @projection.handles(StockReserved)
-def reserved(fact: StockReserved, at: Moment) -> Iterator[Change]:
+def reserved(fact: StockReserved, at: EventContext) -> Iterator[Change]:
     """Units are held."""
     units = fact.quantity
     yield _moved(at, "reserved", fact.sku, units, held=units, order_id=fact.order_id)
 
 
 @projection.handles(StockReleased)
-def released(fact: StockReleased, at: Moment) -> Iterator[Change]:
+def released(fact: StockReleased, at: EventContext) -> Iterator[Change]:
     """Units are free again."""
     units = fact.quantity
     yield _moved(at, "released", fact.sku, units, held=-units, order_id=fact.order_id)
 
 
 @projection.handles(StockSold)
-def fulfilled(fact: StockSold, at: Moment) -> Iterator[Change]:
+def fulfilled(fact: StockSold, at: EventContext) -> Iterator[Change]:
     """Units that were held left the shelf with their order."""
     units = fact.quantity
     yield _moved(
@@ -282,14 +282,14 @@ def fulfilled(fact: StockSold, at: Moment) -> Iterator[Change]:
 
 
 @projection.handles(StockReturned)
-def returned(fact: StockReturned, at: Moment) -> Iterator[Change]:
+def returned(fact: StockReturned, at: EventContext) -> Iterator[Change]:
     """Units are back on the shelf."""
     units = fact.quantity
     yield _moved(at, "returned", fact.sku, units, on_hand=units, order_id=fact.order_id)
 
 
 def _moved(
-    at: Moment,
+    at: EventContext,
     kind: str,
     sku: str,
     quantity: int,

@@ -14,7 +14,7 @@ import msgspec
 from typing_extensions import TypeAliasType
 
 from ledger.domain.billing_facts import SubscriptionFact
-from ledger.domain.facts import Moment
+from ledger.domain.facts import EventContext
 from ledger.domain.money import MAX_MINOR
 from projections.discounts import Duration
 from projections.engine.declare import (
@@ -543,7 +543,7 @@ projection = Projection(
 
 
 @projection.handles(SubscriptionFact)
-def reported(fact: SubscriptionFact, at: Moment) -> Iterator[Change]:
+def reported(fact: SubscriptionFact, at: EventContext) -> Iterator[Change]:
     """A version of the subscription, and which discounts and prices it leaves to others to tell."""
     yield subscription_reports.mention(
         subscription_id=fact.subscription_id,

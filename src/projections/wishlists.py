@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from api.permissions import Surface
+from api.permissions import Permission
 from ledger.domain.events import AddedToWishlist, RemovedFromWishlist
-from ledger.domain.facts import Moment
+from ledger.domain.facts import EventContext
 from ledger.domain.wishlist import wish_id
 from projections.engine.declare import (
     Change,
@@ -81,25 +81,27 @@ projection = Projection(
         sort="added_at",
         filters=("customer_id", "sku"),
         link="wish",
-        surface=Surface.SEE_WISHLIST,
+        surface=Permission.SEE_WISHLIST,
         owner="customer_id",
     ),
 )
 
 
 @projection.handles(AddedToWishlist)
-def added(fact: AddedToWishlist, at: Moment) -> Iterator[Change]:
+def added(fact: AddedToWishlist, at: EventContext) -> Iterator[Change]:
     """A product is wished for, from now on."""
     yield from _said(fact, at, "added")
 
 
 @projection.handles(RemovedFromWishlist)
-def removed(fact: RemovedFromWishlist, at: Moment) -> Iterator[Change]:
+def removed(fact: RemovedFromWishlist, at: EventContext) -> Iterator[Change]:
     """A product is not wished for any more."""
     yield from _said(fact, at, "removed")
 
 
-def _said(fact: AddedToWishlist | RemovedFromWishlist, at: Moment, kind: str) -> Iterator[Change]:
+def _said(
+    fact: AddedToWishlist | RemovedFromWishlist, at: EventContext, kind: str
+) -> Iterator[Change]:
     customer_id, sku, when = fact.customer_id, fact.sku, at.effective_at
     yield wishes.line(at, customer_id=customer_id, sku=sku, kind=kind, at=when)
     yield wish_actions.action(

@@ -7,8 +7,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api.operations import Shape, operation
-from api.permissions import Surface
+from api.operations import Schema, operation
+from api.permissions import Permission
 from ledger.errors import (
     BadSignature,
     EndpointOff,
@@ -28,7 +28,7 @@ MAX_BODY_BYTES = 1024 * 1024
 REJECTED = Counter("ledger_webhook_rejected", "Calls of which nothing was stored.", ["cause"])
 
 
-class Received(Shape):
+class Received(Schema):
     """The event is in the log, at this position."""
 
     received: bool
@@ -36,7 +36,7 @@ class Received(Shape):
 
 
 @operation(
-    surface=Surface.WEBHOOK,
+    surface=Permission.WEBHOOK,
     tag="webhooks",
     takes="application/json",
     answers=Received,

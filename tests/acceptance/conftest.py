@@ -16,7 +16,7 @@ from app.wiring import make_engine
 from ledger.errors import RebuildRunning
 from ledger.log import Log
 from ledger.settings import Settings
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 from projections.engine.follow import Follower
 from projections.engine.verify import Proof, verify
 from simulator import SimulatedStripe, sign
@@ -31,7 +31,7 @@ class Service(NamedTuple):
     """The whole service with its follower, and something in its read models."""
 
     client: TestClient
-    engine: Engine
+    engine: ProjectionContext
     names: list[str]
 
 
@@ -86,7 +86,7 @@ def fill(client: TestClient) -> list[str]:
     return ["A1", "MUG", "1", payment.intent_id]
 
 
-def verify_alone(engine: Engine) -> Proof:
+def verify_alone(engine: ProjectionContext) -> Proof:
     """The proof, once those that callers asked for have ended."""
     while True:
         with suppress(RebuildRunning):

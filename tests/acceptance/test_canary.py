@@ -16,7 +16,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from ledger import telemetry
-from ledger.command_handler import Desk
+from ledger.command_handler import CommandHandler
 from ledger.postgres.supervisor import EmbeddedPostgres
 from simulator import SimulatedStripe, sign
 from tests.acceptance.conftest import Service
@@ -233,7 +233,7 @@ def test_what_breaks_is_logged_without_what_it_broke_on(
     def broken(*_: object, **__: object) -> None:
         raise ValueError(PERSON)
 
-    monkeypatch.setattr(Desk, "execute", broken)
+    monkeypatch.setattr(CommandHandler, "execute", broken)
     telemetry.configure("debug", lines=True)
     for operation in OPERATIONS:
         if operation.body is not None:

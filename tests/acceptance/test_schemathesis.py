@@ -28,7 +28,7 @@ from api.operations import surfaces
 from api.permissions import OPEN
 from app.asgi import STATUSES, routes
 from ledger.domain.access import Role
-from ledger.domain.events import Meta
+from ledger.domain.events import Metadata
 from ledger.tokens import issue
 from projections.engine.follow import Follower
 from tests.acceptance.conftest import Service, verify_alone
@@ -60,7 +60,7 @@ def bounded(examples: int) -> settings:
 
 @pytest.fixture(scope="module")
 def admin(service: Service) -> str:
-    return issue(service.engine.log, Role.ADMIN, "Ada", Meta()).token
+    return issue(service.engine.log, Role.ADMIN, "Ada", Metadata()).token
 
 
 def send(service: Service, case: Case) -> Response:

@@ -25,7 +25,7 @@ from pydantic import SecretStr
 from app.asgi import create_app
 from app.health import MEMORY_SECONDS
 from ledger.domain.access import Role
-from ledger.domain.events import Meta
+from ledger.domain.events import Metadata
 from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.postgres.supervisor import EmbeddedPostgres
@@ -159,7 +159,7 @@ def settings_of(conninfo: str) -> Settings:
 def world_on(database: Database) -> Generator[World]:
     with ExitStack() as stack:
         log = stack.enter_context(closing(Log(database.conninfo("app"))))
-        token = issue(log, Role.ADMIN, "tester", Meta(actor="test")).token
+        token = issue(log, Role.ADMIN, "tester", Metadata(actor="test")).token
         network, conninfo = stack.enter_context(before(database.admin_conninfo))
         settings = settings_of(conninfo)
         through = Database(conninfo, limits=settings.limits)

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 
-from ledger.command_handler import Desk
-from ledger.domain.events import Line, Meta
+from ledger.command_handler import CommandHandler
+from ledger.domain.events import Line, Metadata
 from ledger.domain.order_commands import PlaceOrder
 from ledger.log import Log
 from ledger.postgres.database import Database, open_database
@@ -136,7 +136,9 @@ def place_overdue(database: Database) -> None:
         expires_at=then + timedelta(minutes=30),
     )
     with Log(database.conninfo("app")) as log:
-        Desk(log, lambda _: pytest.fail("placing rests on no money")).execute(order, Meta())
+        CommandHandler(log, lambda _: pytest.fail("placing rests on no money")).execute(
+            order, Metadata()
+        )
 
 
 READS = ("/orders", "/orders/A1", "/events", "/status", "/orders/A1/history", "/readyz")

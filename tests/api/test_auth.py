@@ -12,13 +12,13 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from api import auth
-from api.permissions import Surface
-from api.rate_limit import Allowances
+from api.permissions import Permission
+from api.rate_limit import RateLimit
 from app.asgi import create_app
 from app.wiring import make_engine
 from ledger import telemetry
 from ledger.domain.access import Role
-from ledger.domain.events import AccessRefused, Meta, OrderPlaced
+from ledger.domain.events import AccessRefused, Metadata, OrderPlaced
 from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.settings import Settings
@@ -27,7 +27,7 @@ from projections.engine.follow import Follower
 from tests.support.judged import JudgedClient
 
 URL, HERE, ELSEWHERE = "http://127.0.0.1", ("127.0.0.1", 50_000), ("192.0.2.9", 50_000)
-META = Meta(actor="operator")
+META = Metadata(actor="operator")
 LINE = {"sku": "MUG", "name": "Blue mug", "quantity": 1, "unit_minor": 1250}
 ORDER: dict[str, Any] = {"currency": "gbp", "lines": [LINE]}
 
@@ -67,7 +67,7 @@ class House:
         self.follower.catch_up()
         return answer.json()["id"]
 
-    def refusals(self) -> list[tuple[AccessRefused, Meta]]:
+    def refusals(self) -> list[tuple[AccessRefused, Metadata]]:
         events = self.log.read(limit=1000)
         return [(e.event, e.meta) for e in events if isinstance(e.event, AccessRefused)]
 
@@ -369,9 +369,9 @@ def test_a_customer_who_tries_the_orders_of_others_goes_on_record(house: House) 
     house.call(ann, "GET", "/orders/Z9")
     told = [(event.cause, event.surface) for event, _ in house.refusals()]
     assert told == [
-        ("foreign", Surface.SEE_ORDER),
-        ("foreign", Surface.CANCEL_ORDER),
-        ("absent", Surface.SEE_ORDER),
+        ("foreign", Permission.SEE_ORDER),
+        ("foreign", Permission.CANCEL_ORDER),
+        ("absent", Permission.SEE_ORDER),
     ]
 
 
@@ -388,7 +388,7 @@ def test_orders_of_others_and_no_orders_are_answered_and_counted_alike(
     seen: list[tuple[list[int], set[str], int]] = []
     for name in (order_id, "Z9"):
         auth = house.client.app_state["guard"]
-        auth.told, auth.answered = Allowances("2 per hour"), Allowances("4 per hour")
+        auth.told, auth.answered = RateLimit("2 per hour"), RateLimit("4 per hour")
         ann = house.token(Role.CUSTOMER, customer_id="ann")
         before, body = len(house.refusals()), {} if method == "POST" else None
         answers = [house.call(ann, method, f"/orders/{name}{ending}", body) for _ in range(6)]
@@ -403,7 +403,7 @@ def test_orders_of_others_and_no_orders_are_answered_and_counted_alike(
 def test_refused_attempts_cannot_fill_the_log(house: House) -> None:
     """The first ones are told; then refusals are only counted, and in the end not explained."""
     state = house.client.app_state["guard"]
-    state.told, state.answered = Allowances("3 per hour"), Allowances("5 per hour")
+    state.told, state.answered = RateLimit("3 per hour"), RateLimit("5 per hour")
     token = house.token(Role.ANALYST)
     assert house.get(token) == 200
     before = counted("role")
@@ -419,7 +419,7 @@ def test_a_flood_from_an_address_is_answered_in_short_and_valid_calls_pass(house
     token = house.token()
     assert house.get(token) == 200
     state = house.client.app_state["guard"]
-    state.answered = Allowances("3 per hour")
+    state.answered = RateLimit("3 per hour")
     head = house.log.head()
     assert [house.get(new_token()) for _ in range(5)] == [401] * 3 + [429] * 2
     assert house.get(None) == house.get("lgr_x") == 429
@@ -429,7 +429,7 @@ def test_a_flood_from_an_address_is_answered_in_short_and_valid_calls_pass(house
 
 def test_an_address_of_ipv6_counts_with_all_of_its_network(opened: Open) -> None:
     """Whoever has one of its 2^64 addresses has the others too."""
-    answered, statuses = Allowances("1 per hour"), list[int]()
+    answered, statuses = RateLimit("1 per hour"), list[int]()
     for address in ("2001:db8::1", "2001:db8::2", "2001:db8:1::1", "::ffff:192.0.2.1"):
         house = opened((address, 50_000))
         house.client.app_state["guard"].answered = answered

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
-from api.middleware import HEADERS, Doorkeeper
+from api.middleware import HEADERS, RequestMiddleware
 
 
 def _echo(request: Request) -> PlainTextResponse:
@@ -37,7 +37,9 @@ def client() -> TestClient:
     app = Starlette(
         routes=[Route("/", _echo), Route("/broken/{id}", _break), Route("/late", _break_late)],
         middleware=[
-            Middleware(Doorkeeper, hosts=["127.0.0.1", "localhost", "[::1]", "Shop.example.com"])
+            Middleware(
+                RequestMiddleware, hosts=["127.0.0.1", "localhost", "[::1]", "Shop.example.com"]
+            )
         ],
     )
     return TestClient(app, base_url="http://127.0.0.1:8420")

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from api.openapi import describe
-from api.operations import Shape, operation
-from api.permissions import Surface
+from api.operations import Schema, operation
+from api.permissions import Permission
 from ledger.errors import InvalidRequest, LedgerError, Refused, StoreUnavailable
 from tests.api.test_operations import routes
 
@@ -56,13 +56,13 @@ def test_the_document_tells_what_the_door_checks() -> None:
     assert limit["schema"]["maximum"] == 100
 
 
-class Span(Shape):
+class Span(Schema):
     """From a day to another."""
 
     first: Annotated[str, Field(serialization_alias="from")]
 
 
-@operation(surface=Surface.PUBLIC, tag="things", answers=Span)
+@operation(surface=Permission.PUBLIC, tag="things", answers=Span)
 def show_span(_: Request) -> Span:
     """Show a span."""
     return Span(first="2026-03-01")

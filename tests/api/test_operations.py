@@ -13,8 +13,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from api.operations import MAX_BODY, Problem, Shape, code, operation, problem
-from api.permissions import Surface
+from api.operations import MAX_BODY, Problem, Schema, code, operation, problem
+from api.permissions import Permission
 from ledger.errors import (
     FieldError,
     InvalidCommand,
@@ -32,7 +32,7 @@ class Order(StrEnum):
     DOWN = "down"
 
 
-class Page(Shape):
+class Page(Schema):
     """Which part of a list."""
 
     order: Order = Order.UP
@@ -40,7 +40,7 @@ class Page(Shape):
     name: str | None = None
 
 
-class Thing(Shape):
+class Thing(Schema):
     """A thing."""
 
     name: Annotated[str, Field(min_length=1)]
@@ -48,20 +48,20 @@ class Thing(Shape):
     parts: tuple["Part", ...] = ()
 
 
-class Part(Shape):
+class Part(Schema):
     """A part of a thing."""
 
     number: int
 
 
-class Made(Shape):
+class Made(Schema):
     """What was made of it."""
 
     label: str
 
 
 @operation(
-    surface=Surface.PUBLIC,
+    surface=Permission.PUBLIC,
     tag="things",
     body=Thing,
     answers=Made,
@@ -78,7 +78,7 @@ def make_thing(request: Request, body: Thing) -> Made:
 
 
 @operation(
-    surface=Surface.PUBLIC,
+    surface=Permission.PUBLIC,
     tag="things",
     query=Page,
     errors=(StoreUnavailable, PayloadTooLarge),
@@ -88,7 +88,7 @@ def list_things(request: Request, query: Page) -> Response:
     return PlainTextResponse(f"{query.limit} {query.name}")
 
 
-@operation(surface=Surface.PUBLIC, tag="things", answers=Made)
+@operation(surface=Permission.PUBLIC, tag="things", answers=Made)
 async def look_at_thing(request: Request) -> Made:
     """Look at one thing."""
     return Made(label=(await request.body()).decode() or "nothing")

@@ -9,7 +9,7 @@ import pytest
 from app import health
 from app.health import Health, Watch
 from ledger.errors import StoreUnavailable
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 
 WELL = Health(head=7, lag_events=0, waiting_since=None, projections=[])
 
@@ -25,7 +25,7 @@ class Eyes:
         monkeypatch.setattr(health, "look", self._look)
         monkeypatch.setattr(health, "_count_issues", lambda _: None)
 
-    def _look(self, _: Engine) -> Health:
+    def _look(self, _: ProjectionContext) -> Health:
         self.looks += 1
         assert self.may.wait(20)
         if isinstance(self.found, StoreUnavailable):
@@ -39,7 +39,7 @@ def eyes(monkeypatch: pytest.MonkeyPatch) -> Eyes:
 
 
 def watch() -> Watch:
-    return Watch(cast("Engine", None))
+    return Watch(cast("ProjectionContext", None))
 
 
 def test_a_thousand_questions_are_one_look(eyes: Eyes, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,12 +9,12 @@ from threading import Event
 import pytest
 
 from app.order_expiry import REASON, Expiry
-from ledger.command_handler import Desk
+from ledger.command_handler import CommandHandler
 from ledger.decisions import Result
 from ledger.domain.events import (
-    Entry,
     Line,
-    Meta,
+    Metadata,
+    NewEvent,
     OrderExpired,
     StockReleased,
     StripeEventReceived,
@@ -26,7 +26,7 @@ from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.settings import PENDING_PAYMENT
 from projections.engine import positions
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 from projections.engine.follow import Follower
 from projections.engine.reads import Reads
 from projections.engine.registry import discover
@@ -35,13 +35,13 @@ from webhooks.translate.translator import Translator
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HALF_PAST = NOON + timedelta(minutes=30)
-SHOP = Meta(actor="shop")
+SHOP = Metadata(actor="shop")
 
 
 class World:
     """A shop with enough tea, a follower by hand, and one process that expires orders."""
 
-    def __init__(self, engine: Engine, stack: ExitStack) -> None:
+    def __init__(self, engine: ProjectionContext, stack: ExitStack) -> None:
         self.engine = engine
         self._stack = stack
         self.desk, self.expiry = self.another_process()
@@ -50,9 +50,11 @@ class World:
         self.desk.execute(ListProduct(sku="A", at=NOON, name="Tea", prices={"gbp": 500}), SHOP)
         self.desk.execute(ReceiveStock(sku="A", at=NOON, quantity=1000), SHOP)
 
-    def another_process(self, longest_payment: timedelta = PENDING_PAYMENT) -> tuple[Desk, Expiry]:
+    def another_process(
+        self, longest_payment: timedelta = PENDING_PAYMENT
+    ) -> tuple[CommandHandler, Expiry]:
         reads = self._stack.enter_context(closing(Reads(self.engine)))
-        desk = Desk(self.engine.log, reads.money)
+        desk = CommandHandler(self.engine.log, reads.money)
         return desk, Expiry(desk, reads, longest_payment=longest_payment)
 
     def place(self, *order_ids: str) -> None:
@@ -87,9 +89,9 @@ class World:
         return [event.order_id for event in events if isinstance(event, OrderExpired)]
 
 
-def _entry(event_id: str, body: bytes) -> Entry:
+def _entry(event_id: str, body: bytes) -> NewEvent:
     received = StripeEventReceived(event_id=event_id, body=body, received_at=NOON, source="webhook")
-    return Entry(f"stripe/{event_id}", 1, received, NOON, Meta(actor="stripe"))
+    return NewEvent(f"stripe/{event_id}", 1, received, NOON, Metadata(actor="stripe"))
 
 
 @pytest.fixture
@@ -97,7 +99,7 @@ def world(database: Database) -> Iterator[World]:
     with ExitStack() as stack:
         log = stack.enter_context(Log(database.conninfo("app")))
         reader = Translator(mode="test", order_metadata_key="order_id")
-        engine = Engine(database, log, discover(), reader)
+        engine = ProjectionContext(database, log, discover(), reader)
         with database.connect("projector", autocommit=True) as conn:
             positions.prepare(conn.cursor(), engine.registry, engine.reader, head=0)
         yield World(engine, stack)

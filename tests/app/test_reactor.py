@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.reactor import Reactor
-from ledger.command_handler import Desk
+from ledger.command_handler import CommandHandler
 from ledger.domain.events import (
-    Entry,
     Line,
-    Meta,
+    Metadata,
+    NewEvent,
     OrderAllocationFailed,
     OrderReinstated,
-    Recorded,
+    RecordedEvent,
     StockReserved,
     StripeEventReceived,
 )
@@ -23,7 +23,7 @@ from ledger.domain.stock import ListProduct, ReceiveStock
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import positions
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 from projections.engine.follow import Follower
 from projections.engine.reads import Reads
 from projections.engine.rebuild import rebuild
@@ -32,22 +32,22 @@ from simulator import SimulatedEvent, SimulatedStripe
 from webhooks.translate.translator import Translator
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-SHOP = Meta(actor="shop")
+SHOP = Metadata(actor="shop")
 
 
-def stripe_entry(event: SimulatedEvent) -> Entry:
+def stripe_entry(event: SimulatedEvent) -> NewEvent:
     received = StripeEventReceived(
         event_id=event.id, body=event.body, received_at=NOON, source="webhook"
     )
-    return Entry(f"stripe/{event.id}", 1, received, NOON, Meta(actor="stripe"))
+    return NewEvent(f"stripe/{event.id}", 1, received, NOON, Metadata(actor="stripe"))
 
 
 class World:
     """A desk, a Stripe, a follower by hand, and the reactor."""
 
-    def __init__(self, engine: Engine, reads: Reads) -> None:
+    def __init__(self, engine: ProjectionContext, reads: Reads) -> None:
         self.engine = engine
-        self.desk = Desk(engine.log, reads.money)
+        self.desk = CommandHandler(engine.log, reads.money)
         self.reactor = Reactor(self.desk, reads)
         self.stripe = SimulatedStripe(1)
         self.received = 0
@@ -83,7 +83,7 @@ class World:
     def follow(self) -> None:
         Follower(self.engine).catch_up()
 
-    def events(self, order_id: str) -> list[Recorded]:
+    def events(self, order_id: str) -> list[RecordedEvent]:
         return self.engine.log.stream(f"order/{order_id}")
 
 
@@ -91,7 +91,7 @@ class World:
 def world(database: Database) -> Iterator[World]:
     with Log(database.conninfo("app")) as log:
         reader = Translator(mode="test", order_metadata_key="order_id")
-        engine = Engine(database, log, discover(), reader)
+        engine = ProjectionContext(database, log, discover(), reader)
         with database.connect("projector", autocommit=True) as conn:
             positions.prepare(conn.cursor(), engine.registry, engine.reader, head=0)
         with closing(Reads(engine)) as reads:

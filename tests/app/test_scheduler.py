@@ -18,9 +18,9 @@ from psycopg.conninfo import make_conninfo
 from structlog.testing import capture_logs
 
 from app import scheduler
-from app.scheduler import Job, Timers
-from ledger.command_handler import Desk
-from ledger.domain.events import Line, Meta, OrderExpired
+from app.scheduler import Job, Scheduler
+from ledger.command_handler import CommandHandler
+from ledger.domain.events import Line, Metadata, OrderExpired
 from ledger.domain.order_commands import PlaceOrder
 from ledger.domain.stock import ListProduct, ReceiveStock
 from ledger.errors import StoreUnavailable
@@ -32,7 +32,7 @@ from projections.engine.registry import discover
 from tests.support.waiting import wait_for
 from webhooks.translate.translator import Translator
 
-SHOP = Meta(actor="shop")
+SHOP = Metadata(actor="shop")
 LEADERS = """
 select a.pid, a.application_name
 from pg_locks as l
@@ -49,7 +49,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def running(*each: Timers) -> Generator[Event]:
+def running(*each: Scheduler) -> Generator[Event]:
     stop = Event()
     with ThreadPoolExecutor(len(each)) as threads:
         running = [threads.submit(one.run, stop) for one in each]
@@ -76,7 +76,7 @@ def test_a_job_runs_at_once_and_again_when_it_is_due(database: Database) -> None
         Job("often", 0.1, lambda _: often.append(time.monotonic())),
         Job("seldom", 3600, lambda _: seldom.append(time.monotonic())),
     ]
-    with running(Timers(database, jobs)):
+    with running(Scheduler(database, jobs)):
         wait_for(lambda: len(often) >= 3)
     assert len(seldom) == 1
     assert often[2] - often[0] >= 0.19
@@ -90,7 +90,7 @@ def test_what_the_world_got_in_the_way_of_is_told_and_tried_again(database: Data
         if len(tries) == 1:
             raise StoreUnavailable("gone for a moment")
 
-    with capture_logs() as logs, running(Timers(database, [Job("job", 0.05, job)])):
+    with capture_logs() as logs, running(Scheduler(database, [Job("job", 0.05, job)])):
         wait_for(lambda: len(tries) >= 2)
     (told,) = [line for line in logs if line["event"] == "job_failed"]
     assert (told["job"], told["error"]) == ("job", "StoreUnavailable")
@@ -100,13 +100,13 @@ def test_a_bug_is_not_passed_over(database: Database) -> None:
     def job(_: Event) -> None:
         raise KeyError("no such thing")
 
-    with pytest.raises(KeyError), running(Timers(database, [Job("job", 1, job)])) as stop:
+    with pytest.raises(KeyError), running(Scheduler(database, [Job("job", 1, job)])) as stop:
         stop.wait(0.5)
 
 
 def test_one_of_several_leads(database: Database) -> None:
     ran: list[str] = []
-    several = [Timers(database, [Job("job", 0.03, lambda _, n=n: ran.append(n))]) for n in "abc"]
+    several = [Scheduler(database, [Job("job", 0.03, lambda _, n=n: ran.append(n))]) for n in "abc"]
     with running(*several):
         wait_for(lambda: len(ran) >= 10)
         assert len(leaders(database)) == 1
@@ -117,7 +117,7 @@ def test_who_lost_its_connection_leads_no_more_until_it_has_the_lock_again(
     database: Database,
 ) -> None:
     ran: list[int] = []
-    with running(Timers(database, [Job("job", 3600, lambda _: ran.append(1))])):
+    with running(Scheduler(database, [Job("job", 3600, lambda _: ran.append(1))])):
         wait_for(lambda: ran)
         (leader,) = leaders(database)
         with psycopg.connect(database.admin_conninfo) as admin:
@@ -127,9 +127,9 @@ def test_who_lost_its_connection_leads_no_more_until_it_has_the_lock_again(
 
 
 def test_it_ends_while_it_stands_by(database: Database) -> None:
-    with running(Timers(database, [])):
+    with running(Scheduler(database, [])):
         wait_for(lambda: leaders(database))
-        with running(Timers(database, [])) as stop:
+        with running(Scheduler(database, [])) as stop:
             stop.set()
 
 
@@ -137,13 +137,13 @@ def test_it_ends_while_it_stands_by(database: Database) -> None:
 
 
 @pytest.fixture
-def desk(database: Database) -> Iterator[Desk]:
+def desk(database: Database) -> Iterator[CommandHandler]:
     """A desk in a third process: this one."""
     reader = Translator(mode="test", order_metadata_key="order_id")
     with closing(Log(database.conninfo("app"))) as log:
         with database.connect("projector", autocommit=True) as conn:
             positions.prepare(conn.cursor(), discover(), reader, head=0)
-        made = Desk(log, lambda _: pytest.fail("placing rests on no money"))
+        made = CommandHandler(log, lambda _: pytest.fail("placing rests on no money"))
         now = datetime.now(UTC)
         made.execute(ListProduct(sku="A", at=now, name="Tea", prices={"gbp": 500}), SHOP)
         made.execute(ReceiveStock(sku="A", at=now, quantity=10), SHOP)
@@ -169,7 +169,7 @@ def following(database: Database, folder: Path, name: str) -> Generator[subproce
         process.wait()
 
 
-def place_overdue(desk: Desk, order_id: str) -> None:
+def place_overdue(desk: CommandHandler, order_id: str) -> None:
     """An order that was placed an hour ago, for half an hour."""
     then = datetime.now(UTC) - timedelta(hours=1)
     line = Line(sku="A", name="Tea", quantity=1, unit_minor=500)
@@ -191,7 +191,7 @@ def expired(database: Database) -> list[str]:
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hangs"])
 def test_when_the_leader_is_gone_another_expires_within_5_seconds(
-    database: Database, desk: Desk, tmp_path: Path, end: signal.Signals
+    database: Database, desk: CommandHandler, tmp_path: Path, end: signal.Signals
 ) -> None:
     """`ledger follow` twice; nothing expires twice, also when the one that hung goes on."""
     with (
@@ -224,7 +224,7 @@ def test_a_job_may_take_longer_than_a_leader_may_be_silent(
         time.sleep(1)
         ran.append(1)
 
-    with capture_logs() as logs, running(Timers(database, [Job("long", 3600, long)])):
+    with capture_logs() as logs, running(Scheduler(database, [Job("long", 3600, long)])):
         wait_for(lambda: ran)
         time.sleep(0.5)
     assert not logs

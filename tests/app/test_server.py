@@ -10,7 +10,7 @@ import pytest
 
 from app.server import first_token, listen
 from ledger.domain.access import STREAM, Role
-from ledger.domain.events import Meta
+from ledger.domain.events import Metadata
 from ledger.errors import SettingsError
 from ledger.log import Log
 from ledger.postgres.database import Database
@@ -58,7 +58,7 @@ def test_the_first_start_makes_a_token_and_keeps_it_for_us_alone(
 def test_where_a_token_was_ever_issued_there_is_no_other(
     database: Database, log: Log, tmp_path: Path
 ) -> None:
-    revoke(log, issue(log, Role.OPS, "Omar", Meta()).token_id, Meta())
+    revoke(log, issue(log, Role.OPS, "Omar", Metadata()).token_id, Metadata())
     assert first_token(at(tmp_path / "home"), database) is None
     assert not (tmp_path / "home").exists()
 

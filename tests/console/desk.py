@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from app.asgi import create_app
 from ledger.domain.access import Role
-from ledger.domain.events import Meta
+from ledger.domain.events import Metadata
 from ledger.log import Log
 from ledger.settings import Settings
 from ledger.tokens import issue
@@ -27,7 +27,7 @@ class Desk(NamedTuple):
 
     def sign_in(self, role: Role) -> None:
         """Sign in with a new token of a role."""
-        token = issue(self.books.engine.log, role, "Ada", Meta()).token
+        token = issue(self.books.engine.log, role, "Ada", Metadata()).token
         self.browser.cookies.clear()
         csrf = self.csrf(self.browser.get("/console/sign-in").text)
         answer = self.post("/console/sign-in", csrf=csrf, token=token)

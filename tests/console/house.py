@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from app.asgi import create_app
 from app.wiring import make_engine
 from ledger.domain.access import Role
-from ledger.domain.events import Meta
+from ledger.domain.events import Metadata
 from ledger.log import Log
 from ledger.settings import Settings
 from ledger.tokens import issue
@@ -25,7 +25,7 @@ from tests.support.servers import Server
 
 SECRET = "whsec_of_the_console"
 URL, HERE = "http://127.0.0.1", ("127.0.0.1", 50_000)
-META = Meta(actor="cli")
+META = Metadata(actor="cli")
 
 
 class House:

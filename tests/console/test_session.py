@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from app.asgi import create_app
 from console.session import COOKIE, HOST_COOKIE
 from ledger.domain.access import Role
-from ledger.domain.events import Meta
+from ledger.domain.events import Metadata
 from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.settings import Settings
@@ -30,7 +30,7 @@ Open = Callable[..., TestClient]
 @pytest.fixture
 def token(database: Database) -> str:
     with closing(Log(database.conninfo("app"))) as log:
-        return issue(log, Role.ADMIN, "Ada", Meta()).token
+        return issue(log, Role.ADMIN, "Ada", Metadata()).token
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from typing import Any, LiteralString
 import pytest
 
 import projections
-from ledger.domain.events import Meta
-from ledger.domain.facts import Moment, RefundFailed
+from ledger.domain.events import Metadata
+from ledger.domain.facts import EventContext, RefundFailed
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections import refunds
 from projections.engine import positions
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 from projections.engine.declare import Projection
 from projections.engine.fold import Fold
 from projections.engine.follow import Follower
@@ -62,9 +62,9 @@ def reasons(database: Database) -> list[Any]:
         return conn.execute(ROWS).fetchall()
 
 
-def followed(database: Database, log: Log) -> Engine:
+def followed(database: Database, log: Log) -> ProjectionContext:
     """All read models, the page's among them, ready to follow."""
-    engine = Engine(database, log, discover(), READER)
+    engine = ProjectionContext(database, log, discover(), READER)
     with database.connect("projector", autocommit=True) as conn:
         positions.prepare(conn.cursor(), engine.registry, engine.reader, head=0)
     return engine
@@ -106,7 +106,7 @@ def test_the_readmes_projection_makes_a_row() -> None:
     assert isinstance(shown, Projection)
     assert shown is not refunds.projection
     now = datetime(2026, 3, 1, tzinfo=UTC)
-    moment = Moment(1, "stripe/evt_1", 1, "test", now, now, "000000000001.evt_1", Meta())
+    moment = EventContext(1, "stripe/evt_1", 1, "test", now, now, "000000000001.evt_1", Metadata())
     fold = Fold([shown])
     fold.add(moment, [refund(RefundFailed, 400)])
     ((row,),) = [list(rows.values()) for rows in fold.rows.values()]

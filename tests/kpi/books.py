@@ -11,10 +11,10 @@ from kpi.checks.declare import Check, catalogue
 from kpi.checks.run import Outcome, run_checks
 from ledger.domain.events import (
     ConflictFound,
-    Entry,
     Event,
     Line,
-    Meta,
+    Metadata,
+    NewEvent,
     OrderPlaced,
     StockReserved,
     StripeEventReceived,
@@ -22,7 +22,7 @@ from ledger.domain.events import (
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import positions
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 from projections.engine.follow import Follower
 from projections.engine.registry import discover
 from tests.webhooks.examples import event
@@ -36,7 +36,7 @@ class Books:
     """Log and read models, a minute passing with every event; `now` is a day later."""
 
     def __init__(self, database: Database, log: Log) -> None:
-        self.engine = Engine(database, log, discover(), Translator("test", "order_id"))
+        self.engine = ProjectionContext(database, log, discover(), Translator("test", "order_id"))
         with database.connect("projector", autocommit=True) as conn:
             positions.prepare(conn.cursor(), self.engine.registry, self.engine.reader, head=0)
         self._minutes = 0
@@ -57,7 +57,7 @@ class Books:
         for each in events:
             stream = _stream(each)
             self._versions[stream] += 1
-            self._append(stream, self._versions[stream], each, Meta(actor="shop"))
+            self._append(stream, self._versions[stream], each, Metadata(actor="shop"))
 
     def place(self, order_id: str = "A1", total_minor: int = 1000, sku: str = "MUG") -> None:
         line = Line(sku=sku, name="Mug", quantity=1, unit_minor=total_minor)
@@ -79,7 +79,7 @@ class Books:
         received = StripeEventReceived(
             event_id=event_id, body=json.dumps(body).encode(), received_at=at, source="import"
         )
-        self._append(f"stripe/{event_id}", 1, received, Meta(actor="stripe"))
+        self._append(f"stripe/{event_id}", 1, received, Metadata(actor="stripe"))
 
     def wait(self, days: int) -> None:
         """Let time pass in which nothing happens."""
@@ -111,8 +111,8 @@ class Books:
             query = "select * from read_models.issues order by opened_at, issue_id"
             return cursor.execute(query).fetchall()
 
-    def _append(self, stream: str, version: int, happened: Event, meta: Meta) -> None:
-        self.engine.log.append([Entry(stream, version, happened, self.at, meta)])
+    def _append(self, stream: str, version: int, happened: Event, meta: Metadata) -> None:
+        self.engine.log.append([NewEvent(stream, version, happened, self.at, meta)])
         self._minutes += 1
 
 

@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
 from ledger.domain.accounts import name_of
-from ledger.domain.events import Meta, StripeEventReceived
+from ledger.domain.events import Metadata, StripeEventReceived
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine.declare import AnyTable, Journal, Mirror, Rollup
@@ -64,7 +64,7 @@ def told_to(database: Database, events: Sequence[StripeEventReceived]) -> Told:
     sums = Counter[str]()
     with Log(database.conninfo("app")) as log:
         for start in range(0, len(events), 200):
-            take_in(log, events[start : start + 200], Meta(actor="stripe"))
+            take_in(log, events[start : start + 200], Metadata(actor="stripe"))
         recorded = log.read(limit=len(events))
     told = zip(recorded, events, strict=True)
     accounts = {each.position: account_of(event.body) for each, event in told}

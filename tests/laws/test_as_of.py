@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Identifier
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import positions, tables
-from projections.engine.build import Copy, Engine
+from projections.engine.build import ProjectionContext, ReadModelTables
 from projections.engine.declare import Listing
 from projections.engine.follow import Follower
 from projections.engine.reads import Reads
@@ -28,9 +28,9 @@ READER = Translator(mode="test", order_metadata_key="order_id")
 LISTED = [p for p in discover() if p.listing is not None and p.listing.link]
 
 
-def live(database: Database, log: Log, world: World) -> Engine:
+def live(database: Database, log: Log, world: World) -> ProjectionContext:
     """An engine with the whole world in its log and in the live read models."""
-    engine = Engine(database, log, discover(), READER)
+    engine = ProjectionContext(database, log, discover(), READER)
     with database.connect("projector", autocommit=True) as conn:
         positions.prepare(conn.cursor(), engine.registry, engine.reader, head=0)
     for part in world.split(1 + len(world.entries) // 200):
@@ -40,12 +40,12 @@ def live(database: Database, log: Log, world: World) -> Engine:
 
 
 @contextmanager
-def stopped_at(engine: Engine, position: int) -> Iterator[AnyCursor]:
+def stopped_at(engine: ProjectionContext, position: int) -> Iterator[AnyCursor]:
     """Read models that were rebuilt up to a position and no further."""
     with engine.database.connect("projector", autocommit=True) as conn:
         with conn.cursor() as cursor:
             tables.clear(cursor, PROOF)
-            copy = Copy(cursor, engine.registry, READER, PROOF)
+            copy = ReadModelTables(cursor, engine.registry, READER, PROOF)
             copy.create()
             copy.stage()
             copy.load([engine.log.read(upto=position, limit=position)])

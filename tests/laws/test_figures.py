@@ -18,8 +18,8 @@ from kpi.declare import Figure, Kind, Ratio, Rows, Total, catalogue
 from kpi.evaluate import NO_CURRENCY, Values, evaluate
 from kpi.explain import explain
 from kpi.windows import Window
-from ledger.domain.events import Entry, Recorded
-from ledger.domain.facts import AnyFact, Moment
+from ledger.domain.events import NewEvent, RecordedEvent
+from ledger.domain.facts import AnyFact, EventContext
 from ledger.postgres.database import Database
 from tests.kpi.brute import Brute
 from tests.kpi.plain.said import Said
@@ -57,15 +57,15 @@ seeds = st.integers(0, 2**32 - 1)
 
 def said_in(world: World) -> Said:
     """What the world's events say, one after the other."""
-    said: list[tuple[Moment, AnyFact]] = []
+    said: list[tuple[EventContext, AnyFact]] = []
     for position, entry in enumerate(world.entries, 1):
         moment, facts = READER(as_recorded(entry, position))
         said += [(moment, fact) for fact in facts]
     return said
 
 
-def as_recorded(entry: Entry, position: int) -> Recorded:
-    return Recorded(
+def as_recorded(entry: NewEvent, position: int) -> RecordedEvent:
+    return RecordedEvent(
         position=position,
         stream=entry.originator_id,
         version=entry.originator_version,

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from psycopg.rows import dict_row
 
-from ledger.domain.events import Recorded
+from ledger.domain.events import RecordedEvent
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import tables
-from projections.engine.build import Copy
+from projections.engine.build import ReadModelTables
 from projections.engine.registry import discover
 from projections.engine.tables import PROOF, AnyCursor
 from tests.kpi.plain.said import Said
@@ -36,17 +36,17 @@ Databases = Callable[[], Database]
 Rows = list[dict[str, Any]]
 
 
-def said_by(events: Sequence[Recorded]) -> Said:
+def said_by(events: Sequence[RecordedEvent]) -> Said:
     return [(at, fact) for at, facts in map(READER, events) for fact in facts]
 
 
 @contextmanager
-def built(database: Database, events: list[Recorded]) -> Iterator[AnyCursor]:
+def built(database: Database, events: list[RecordedEvent]) -> Iterator[AnyCursor]:
     """The read models of subscriptions, made from these events."""
     with database.connect("projector", autocommit=True) as conn:
         with conn.cursor() as cursor:
             tables.clear(cursor, PROOF)
-            copy = Copy(cursor, REGISTRY, READER, PROOF)
+            copy = ReadModelTables(cursor, REGISTRY, READER, PROOF)
             copy.create()
             copy.stage()
             copy.load([events])
@@ -55,7 +55,7 @@ def built(database: Database, events: list[Recorded]) -> Iterator[AnyCursor]:
             yield cursor
 
 
-def recorded(database: Database, world: World) -> list[Recorded]:
+def recorded(database: Database, world: World) -> list[RecordedEvent]:
     with Log(database.conninfo("app")) as log:
         for part in world.split(1 + len(world.entries) // 200):
             log.append_new(part.entries)

@@ -21,11 +21,11 @@ from psycopg.rows import dict_row
 from kpi.checks.ask import DEFAULT
 from kpi.checks.declare import catalogue
 from kpi.checks.run import run_checks
-from ledger.domain.events import Entry, Meta, StripeEventReceived
+from ledger.domain.events import Metadata, NewEvent, StripeEventReceived
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import positions, tables
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 from projections.engine.follow import Follower
 from projections.engine.registry import discover
 from projections.engine.tables import LIVE, AnyCursor, trusted
@@ -61,10 +61,10 @@ OPTIONAL = (
 TWIN = "acct_twin"
 
 
-def ugly(world: World, seed: int) -> list[Entry]:
+def ugly(world: World, seed: int) -> list[NewEvent]:
     """The world's entries: Stripe's events spoiled here and there, some told of two accounts."""
     random = Random(f"ugly {seed}")
-    entries: list[Entry] = []
+    entries: list[NewEvent] = []
     for entry in world.entries:
         if not isinstance(entry.event, StripeEventReceived):
             entries.append(entry)
@@ -99,7 +99,7 @@ def _spoil(thing: Json, random: Random) -> None:
                     thing[name] = None
 
 
-def _told(entry: Entry, document: Json) -> Entry:
+def _told(entry: NewEvent, document: Json) -> NewEvent:
     body = json.dumps(document).encode()
     event = msgspec.structs.replace(entry.event, body=body, signature=None)
     return msgspec.structs.replace(entry, event=event)
@@ -300,10 +300,10 @@ class Shown(NamedTuple):
 
 
 @contextmanager
-def shown(database: Database, entries: Sequence[Entry]) -> Iterator[Shown]:
+def shown(database: Database, entries: Sequence[NewEvent]) -> Iterator[Shown]:
     """The ledger after these entries, its checks run a day later."""
     with Log(database.conninfo("app")) as log:
-        engine = Engine(database, log, discover(), READER)
+        engine = ProjectionContext(database, log, discover(), READER)
         with database.connect("projector", autocommit=True) as conn:
             positions.prepare(conn.cursor(), engine.registry, engine.reader, head=0)
         _append(log, entries)
@@ -317,17 +317,17 @@ def shown(database: Database, entries: Sequence[Entry]) -> Iterator[Shown]:
             yield _look(cursor, now)
 
 
-def _append(log: Log, entries: Sequence[Entry]) -> None:
+def _append(log: Log, entries: Sequence[NewEvent]) -> None:
     batch: list[StripeEventReceived] = []
     for entry in entries:
         if isinstance(entry.event, StripeEventReceived):
             batch.append(entry.event)
             if len(batch) == 200:
-                take_in(log, batch, Meta(actor="stripe"))
+                take_in(log, batch, Metadata(actor="stripe"))
                 batch.clear()
         else:
             log.append([entry])
-    take_in(log, batch, Meta(actor="stripe"))
+    take_in(log, batch, Metadata(actor="stripe"))
 
 
 def _look(cursor: AnyCursor, now: datetime) -> Shown:
@@ -411,7 +411,7 @@ def test_the_law_is_about_amounts_of_every_kind_and_misses_none_that_is_lost(
             assert not ledger.has(amount, {amount.minor})
 
 
-def told_in(entries: Sequence[Entry]) -> list[Amount]:
+def told_in(entries: Sequence[NewEvent]) -> list[Amount]:
     """What Stripe tells of amounts in the events of our mode; what nobody can read is left out."""
     events = (entry.event for entry in entries)
     documents = [json.loads(e.body) for e in events if isinstance(e, StripeEventReceived)]

@@ -11,11 +11,11 @@ from eventsourcing.persistence import StoredEvent
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from ledger.domain.events import Recorded
+from ledger.domain.events import RecordedEvent
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import tables
-from projections.engine.build import Copy
+from projections.engine.build import ReadModelTables
 from projections.engine.digest import digests
 from projections.engine.registry import discover
 from projections.engine.tables import PROOF
@@ -34,7 +34,7 @@ law = settings(
 Databases = Callable[[], Database]
 
 
-def recorded(database: Database, world: World) -> list[Recorded]:
+def recorded(database: Database, world: World) -> list[RecordedEvent]:
     """The world as its log holds it."""
     with Log(database.conninfo("app")) as log:
         for part in world.split(1 + len(world.entries) // 200):
@@ -43,18 +43,20 @@ def recorded(database: Database, world: World) -> list[Recorded]:
 
 
 @contextmanager
-def a_copy(database: Database) -> Iterator[Copy]:
+def a_copy(database: Database) -> Iterator[ReadModelTables]:
     """Read models in a scratch schema, not made yet."""
     with database.connect("projector", autocommit=True) as conn, conn.cursor() as cursor:
         tables.clear(cursor, PROOF)
-        yield Copy(cursor, REGISTRY, READER, PROOF)
+        yield ReadModelTables(cursor, REGISTRY, READER, PROOF)
 
 
-def digests_of(copy: Copy, *, world: bool = False) -> dict[str, str]:
+def digests_of(copy: ReadModelTables, *, world: bool = False) -> dict[str, str]:
     return digests(copy.cursor, PROOF, REGISTRY, world=world)
 
 
-def rebuilt(database: Database, events: list[Recorded], *, world: bool = False) -> dict[str, str]:
+def rebuilt(
+    database: Database, events: list[RecordedEvent], *, world: bool = False
+) -> dict[str, str]:
     """Digests after a bulk rebuild."""
     with a_copy(database) as copy:
         copy.create()
@@ -64,14 +66,14 @@ def rebuilt(database: Database, events: list[Recorded], *, world: bool = False) 
         return digests_of(copy, world=world)
 
 
-def followed(database: Database, batches: Iterable[list[Recorded]]) -> dict[str, str]:
+def followed(database: Database, batches: Iterable[list[RecordedEvent]]) -> dict[str, str]:
     """Digests after live batches, each by a process that was just started."""
     with a_copy(database) as copy:
         copy.create()
         copy.finish()
     for batch in batches:
         with database.connect("projector", autocommit=True) as conn, conn.cursor() as cursor:
-            restarted = Copy(cursor, REGISTRY, READER, PROOF)
+            restarted = ReadModelTables(cursor, REGISTRY, READER, PROOF)
             restarted.follow_durably()
             restarted.stage()
             restarted.advance([batch])
@@ -79,7 +81,7 @@ def followed(database: Database, batches: Iterable[list[Recorded]]) -> dict[str,
         return digests(cursor, PROOF, REGISTRY)
 
 
-def cut(events: list[Recorded], seed: int, cuts: int) -> list[list[Recorded]]:
+def cut(events: list[RecordedEvent], seed: int, cuts: int) -> list[list[RecordedEvent]]:
     places = sorted(Random(seed).choices(range(len(events) + 1), k=cuts))
     return [events[a:b] for a, b in zip([0, *places], [*places, len(events)], strict=True)]
 

@@ -8,9 +8,9 @@ from random import Random
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from ledger.command_handler import Desk
+from ledger.command_handler import CommandHandler
 from ledger.decisions import Command
-from ledger.domain.events import Line, Meta
+from ledger.domain.events import Line, Metadata
 from ledger.domain.order_commands import (
     CancelOrder,
     ExpireOrder,
@@ -25,7 +25,7 @@ from ledger.domain.wishlist import AddToWishlist
 from ledger.errors import Refused
 from ledger.log import Log
 from ledger.postgres.database import Database
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 from projections.engine.digest import digests
 from projections.engine.follow import Follower
 from projections.engine.reads import Reads
@@ -34,7 +34,7 @@ from tests.laws.test_as_of import live
 from tests.support.worlds import World, worlds
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
-OPERATOR = Meta(actor="operator", reason="to try it")
+OPERATOR = Metadata(actor="operator", reason="to try it")
 
 
 def commands(order_id: str, sku: str, money: OrderMoney) -> list[Command]:
@@ -58,7 +58,7 @@ def commands(order_id: str, sku: str, money: OrderMoney) -> list[Command]:
     ]  # fmt: skip
 
 
-def state(engine: Engine) -> tuple[int, dict[str, str]]:
+def state(engine: ProjectionContext) -> tuple[int, dict[str, str]]:
     """The log's head, and what the read models hold once they have taken it in."""
     head = Follower(engine).catch_up()
     with engine.database.connect("reader") as conn, conn.cursor() as cursor:
@@ -78,7 +78,7 @@ def test_a_refused_command_changes_nothing(
     with Log(database.conninfo("app")) as log:
         engine = live(database, log, world)
         with closing(Reads(engine)) as reads:
-            desk = Desk(log, reads.money)
+            desk = CommandHandler(log, reads.money)
             with reads.snapshot() as cursor:
                 orders = [row["order_id"] for row in cursor.execute("select order_id from orders")]
                 skus = [row["sku"] for row in cursor.execute("select sku from stock")]

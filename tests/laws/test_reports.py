@@ -15,7 +15,7 @@ from kpi.windows import Window
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import positions, tables
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 from projections.engine.follow import Follower
 from projections.engine.registry import discover
 from projections.engine.tables import LIVE
@@ -35,20 +35,20 @@ from tests.laws.test_figures import (
 from tests.support.worlds import World
 
 
-def engine_of(database: Database, log: Log) -> Engine:
+def engine_of(database: Database, log: Log) -> ProjectionContext:
     """Live read models that took nothing in yet."""
-    engine = Engine(database, log, discover(), READER)
+    engine = ProjectionContext(database, log, discover(), READER)
     with database.connect("projector", autocommit=True) as conn:
         positions.prepare(conn.cursor(), engine.registry, engine.reader, head=0)
     return engine
 
 
-def tell(engine: Engine, world: World) -> None:
+def tell(engine: ProjectionContext, world: World) -> None:
     engine.log.append_new(world.entries)
     Follower(engine).catch_up()
 
 
-def live_report(engine: Engine, days: Window, currency: str | None = None) -> Report:
+def live_report(engine: ProjectionContext, days: Window, currency: str | None = None) -> Report:
     with (
         engine.database.connect("reader") as conn,
         conn.cursor(row_factory=dict_row) as cursor,

@@ -7,7 +7,7 @@ from typing import LiteralString
 
 import psycopg
 
-from ledger.domain.events import Entry
+from ledger.domain.events import NewEvent
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine.follow import Follower
@@ -44,7 +44,7 @@ def test_a_few_events_after_thousands_read_few_rows(database: Database) -> None:
     log = Log(database.conninfo("app"))
     engine = engine_of(database, log)
 
-    def take_in(part: Sequence[Entry], size: int) -> None:
+    def take_in(part: Sequence[NewEvent], size: int) -> None:
         for start in range(0, len(part), size):
             log.append(part[start : start + size])
             Follower(engine).catch_up()

@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from ledger.domain.events import Entry, StripeEventReceived
+from ledger.domain.events import NewEvent, StripeEventReceived
 from ledger.postgres.database import Database
 from tests.laws.test_projections import a_copy, rebuilt, recorded
 from tests.support.worlds import World, random_world, worlds
@@ -34,7 +34,7 @@ def estranged(world: World, seed: int, one_in: int = 4) -> World:
     return World(f"estranged({world.name}, {seed})", entries, world.kinds)
 
 
-def _renamed(entry: Entry, word: str) -> Entry:
+def _renamed(entry: NewEvent, word: str) -> NewEvent:
     if not isinstance(entry.event, StripeEventReceived):
         return entry
     document: Any = json.loads(entry.event.body)

@@ -9,8 +9,8 @@ from threading import Barrier
 
 import pytest
 
-from ledger.command_handler import Desk
-from ledger.domain.events import Line, Meta, PaymentClaimed, PaymentLinked, PaymentReleased
+from ledger.command_handler import CommandHandler
+from ledger.domain.events import Line, Metadata, PaymentClaimed, PaymentLinked, PaymentReleased
 from ledger.domain.order_commands import (
     KnownPayment,
     LinkPayment,
@@ -24,7 +24,7 @@ from ledger.log import Log
 from ledger.postgres.database import Database
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-META = Meta(actor="shop")
+META = Metadata(actor="shop")
 ORDERS = ("A", "B", "C", "D")
 FREE = KnownPayment(exists=True)
 UNPAID = OrderMoney(
@@ -34,11 +34,11 @@ UNPAID = OrderMoney(
 
 
 @pytest.fixture
-def desks(database: Database) -> Iterator[list[Desk]]:
+def desks(database: Database) -> Iterator[list[CommandHandler]]:
     """Two services on one database, and four orders."""
     with ExitStack() as stack:
         logs = [stack.enter_context(Log(database.conninfo("app"))) for _ in range(2)]
-        made = [Desk(log, lambda _: UNPAID) for log in logs]
+        made = [CommandHandler(log, lambda _: UNPAID) for log in logs]
         made[0].execute(ListProduct(sku="MUG", at=NOW, name="Mug", prices={"eur": 500}), META)
         made[0].execute(ReceiveStock(sku="MUG", at=NOW, quantity=9), META)
         for each in ORDERS:
@@ -62,7 +62,9 @@ def unlink(order_id: str, payment_id: str) -> UnlinkPayment:
     return UnlinkPayment(order_id=order_id, at=NOW, payment_id=payment_id, known=FREE)
 
 
-def test_of_links_at_the_same_time_exactly_one_wins(desks: list[Desk], database: Database) -> None:
+def test_of_links_at_the_same_time_exactly_one_wins(
+    desks: list[CommandHandler], database: Database
+) -> None:
     start = Barrier(len(ORDERS))
 
     def race(number: int, payment_id: str) -> str:
@@ -83,7 +85,9 @@ def test_of_links_at_the_same_time_exactly_one_wins(desks: list[Desk], database:
     assert sorted(linked) == sorted(payments)
 
 
-def test_what_is_released_can_be_claimed_again(desks: list[Desk], database: Database) -> None:
+def test_what_is_released_can_be_claimed_again(
+    desks: list[CommandHandler], database: Database
+) -> None:
     one, two = desks
     one.execute(link("A", "pi_1"), META)
     one.execute(link("A", "pi_1"), META)  # is so already
@@ -102,6 +106,6 @@ def test_what_is_released_can_be_claimed_again(desks: list[Desk], database: Data
     ]
 
 
-def test_a_name_that_no_stream_can_have_is_refused(desks: list[Desk]) -> None:
+def test_a_name_that_no_stream_can_have_is_refused(desks: list[CommandHandler]) -> None:
     with pytest.raises(InvalidCommand, match="payment_id"):
         desks[0].execute(link("A", "pi/1"), META)

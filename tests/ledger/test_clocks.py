@@ -19,7 +19,7 @@ from kpi.jobs import CheckJob, SnapshotJob
 from ledger import clocks, log, sessions
 from ledger.clocks import Clocks, Lag, Unchanged
 from ledger.domain.access import Role
-from ledger.domain.events import Meta
+from ledger.domain.events import Metadata
 from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.sessions import Sessions
@@ -199,7 +199,7 @@ def test_no_token_expires_early(database: Database, jump: Jump) -> None:
 
         def make(name: str) -> None:
             lifetime = timedelta(minutes=30)
-            issue(opened, Role.ADMIN, name, Meta(actor="operator"), lifetime=lifetime)
+            issue(opened, Role.ADMIN, name, Metadata(actor="operator"), lifetime=lifetime)
 
         make("before")
         jump()
@@ -213,7 +213,9 @@ def test_no_token_expires_early(database: Database, jump: Jump) -> None:
 
 def test_an_expired_token_is_over_by_either_clock(database: Database, watches: Watches) -> None:
     with closing(Log(database.conninfo("app"))) as opened:
-        issue(opened, Role.ADMIN, "short", Meta(actor="operator"), lifetime=timedelta(minutes=30))
+        issue(
+            opened, Role.ADMIN, "short", Metadata(actor="operator"), lifetime=timedelta(minutes=30)
+        )
         watches.set_ours(HOUR)
         assert listing(opened)[0].state == "valid"
         watches.set_theirs(HOUR)

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ledger.command_handler import Desk, Result
+from ledger.command_handler import CommandHandler, Result
 from ledger.domain.events import (
     CommandAccepted,
     Line,
-    Meta,
+    Metadata,
     OrderCanceled,
     OrderPlaced,
-    Recorded,
+    RecordedEvent,
     StockReleased,
     StockReserved,
 )
@@ -48,7 +48,7 @@ from ledger.postgres.database import Database
 from tests.support.damage import cut, restore
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-META = Meta(actor="shop")
+META = Metadata(actor="shop")
 UNPAID = OrderMoney(
     paid_minor=0,
     refunded_minor=0,
@@ -60,8 +60,8 @@ UNPAID = OrderMoney(
 PAID = replace(UNPAID, paid_minor=10**6, fully_paid=True)
 
 
-def desk_of(log: Log, money: OrderMoney = UNPAID) -> Desk:
-    return Desk(log, lambda order_id: money)
+def desk_of(log: Log, money: OrderMoney = UNPAID) -> CommandHandler:
+    return CommandHandler(log, lambda order_id: money)
 
 
 @pytest.fixture
@@ -83,11 +83,11 @@ def log(make_log: Callable[[], Log]) -> Log:
 
 
 @pytest.fixture
-def desk(log: Log) -> Desk:
+def desk(log: Log) -> CommandHandler:
     return desk_of(log)
 
 
-def stock_up(desk: Desk, **units: int) -> None:
+def stock_up(desk: CommandHandler, **units: int) -> None:
     for sku, quantity in units.items():
         desk.execute(ListProduct(sku=sku, at=NOW, name=sku, prices={"eur": 500}), META)
         desk.execute(ReceiveStock(sku=sku, at=NOW, quantity=quantity), META)
@@ -107,7 +107,7 @@ def cancel(order_id: str) -> CancelOrder:
     return CancelOrder(order_id=order_id, at=NOW, money=UNPAID)
 
 
-def try_all(desks: list[Desk], commands: list[PlaceOrder]) -> Counter[str]:
+def try_all(desks: list[CommandHandler], commands: list[PlaceOrder]) -> Counter[str]:
     """Execute all commands at once, spread over the desks; counts what came of them."""
 
     def attempt(number: int) -> str:
@@ -128,11 +128,11 @@ def reserved(log: Log) -> Counter[str]:
     )
 
 
-def whole(log: Log) -> list[Recorded]:
+def whole(log: Log) -> list[RecordedEvent]:
     return log.read(limit=10_000)
 
 
-def test_an_order_and_its_stock_are_one_append(log: Log, desk: Desk) -> None:
+def test_an_order_and_its_stock_are_one_append(log: Log, desk: CommandHandler) -> None:
     stock_up(desk, MUG=5, TEA=5)
     before = log.head()
     result = desk.execute(place("A1", "MUG", "TEA"), META)
@@ -147,11 +147,11 @@ def test_an_order_and_its_stock_are_one_append(log: Log, desk: Desk) -> None:
     assert all(r.effective_at == NOW for r in added)
 
 
-def test_what_belongs_to_an_order_says_so(log: Log, desk: Desk) -> None:
+def test_what_belongs_to_an_order_says_so(log: Log, desk: CommandHandler) -> None:
     """An order's events and those of its stock correlate; a cause that was given is kept."""
     stock_up(desk, MUG=5)
     start = log.head()
-    meta = Meta(actor="ops", causation="stripe/evt_1")
+    meta = Metadata(actor="ops", causation="stripe/evt_1")
     desk.execute(place("A1", "MUG"), meta, key="key-1", request_sha256="aa")
     assert all(r.meta.correlation is None for r in whole(log)[:start])
     for recorded in log.read(start):
@@ -169,7 +169,7 @@ def test_the_desk_knows_what_other_desks_did(make_log: Callable[[], Log]) -> Non
     assert two.execute(place("A3", "MUG"), META).value == {"id": "A3"}
 
 
-def test_an_order_can_be_asked_for_its_state(desk: Desk) -> None:
+def test_an_order_can_be_asked_for_its_state(desk: CommandHandler) -> None:
     stock_up(desk, MUG=1)
     assert desk.order("A1") == NoOrder()
     desk.execute(place("A1", "MUG"), META)
@@ -196,7 +196,7 @@ def test_an_order_can_be_asked_for_its_state(desk: Desk) -> None:
     ],
 )
 def test_a_refused_command_leaves_the_log_as_it_was(
-    log: Log, desk: Desk, command: Any, refusal: type[Refused]
+    log: Log, desk: CommandHandler, command: Any, refusal: type[Refused]
 ) -> None:
     """Nothing is stored, not even its key; the reasons that two of them lack are asked for."""
     stock_up(desk, MUG=5)
@@ -208,13 +208,15 @@ def test_a_refused_command_leaves_the_log_as_it_was(
     assert whole(log) == before
 
 
-def test_a_reason_is_kept(log: Log, desk: Desk) -> None:
+def test_a_reason_is_kept(log: Log, desk: CommandHandler) -> None:
     stock_up(desk, MUG=5)
-    desk.execute(AdjustStock(sku="MUG", at=NOW, change=-1), Meta(actor="ops", reason="broken"))
-    assert whole(log)[-1].meta == Meta(actor="ops", reason="broken")
+    desk.execute(AdjustStock(sku="MUG", at=NOW, change=-1), Metadata(actor="ops", reason="broken"))
+    assert whole(log)[-1].meta == Metadata(actor="ops", reason="broken")
 
 
-def test_canceling_again_changes_nothing_and_answers_the_same(log: Log, desk: Desk) -> None:
+def test_canceling_again_changes_nothing_and_answers_the_same(
+    log: Log, desk: CommandHandler
+) -> None:
     stock_up(desk, MUG=5)
     desk.execute(place("A1", "MUG"), META)
     first = desk.execute(cancel("A1"), META, key="k", request_sha256="00")
@@ -247,7 +249,7 @@ def test_a_key_answers_the_same_again(make_log: Callable[[], Log], fresh: bool) 
     assert log.head() == head
 
 
-def test_a_key_is_remembered_where_nothing_had_to_be_done(log: Log, desk: Desk) -> None:
+def test_a_key_is_remembered_where_nothing_had_to_be_done(log: Log, desk: CommandHandler) -> None:
     stock_up(desk, MUG=5)
     desk.execute(place("A1", "MUG"), META)
     desk.execute(cancel("A1"), META)
@@ -278,12 +280,12 @@ def test_a_key_that_many_use_at_once_makes_one_order(
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\nb", "a\0b"])
-def test_a_key_is_a_line_of_text(desk: Desk, key: str) -> None:
+def test_a_key_is_a_line_of_text(desk: CommandHandler, key: str) -> None:
     with pytest.raises(InvalidCommand, match="key"):
         desk.execute(cancel("A1"), META, key=key, request_sha256="00")
 
 
-def test_64_buyers_of_20_units_get_20(log: Log, desk: Desk) -> None:
+def test_64_buyers_of_20_units_get_20(log: Log, desk: CommandHandler) -> None:
     """No oversell, and no error but *out of stock*."""
     stock_up(desk, MUG=20)
     outcome = try_all([desk], [place(f"A{n}", "MUG") for n in range(64)])
@@ -304,7 +306,7 @@ def test_opposite_orders_at_two_desks_neither_deadlock_nor_oversell(
     assert positions == list(range(1, len(positions) + 1))
 
 
-def test_large_orders_share_appends_as_far_as_they_fit(log: Log, desk: Desk) -> None:
+def test_large_orders_share_appends_as_far_as_they_fit(log: Log, desk: CommandHandler) -> None:
     skus = [f"S{n}" for n in range(100)]
     stock_up(desk, **dict.fromkeys(skus, 50))
     outcome = try_all([desk], [place(f"A{n}", *skus) for n in range(9)])
@@ -315,7 +317,7 @@ def test_large_orders_share_appends_as_far_as_they_fit(log: Log, desk: Desk) -> 
 
 
 def test_a_desk_that_forgets_decides_the_same(
-    log: Log, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    log: Log, desk: CommandHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ledger.command_handler.MAX_REMEMBERED", 3)
     skus = ["MUG", "TEA", "CUP", "POT"]
@@ -350,7 +352,7 @@ def test_who_always_comes_second_gives_up_with_a_conflict(
 
 
 def test_a_key_finds_out_what_became_of_a_lost_answer(
-    log: Log, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    log: Log, desk: CommandHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The connection breaks after the commit: the repeat gets the answer, and no second order."""
     stock_up(desk, MUG=5)
@@ -378,9 +380,9 @@ def test_an_order_that_is_paid_can_be_sent_and_come_back(log: Log) -> None:
     with pytest.raises(WrongState, match="fulfilled"):
         desk.execute(ExpireOrder(order_id="A1", at=NOW, money=UNPAID), META)
     back = ReturnLines(order_id="A1", at=NOW, quantities={"MUG": 2})
-    desk.execute(back, Meta(actor="ops", reason="did not fit"))
+    desk.execute(back, Metadata(actor="ops", reason="did not fit"))
     with pytest.raises(InvalidCommand):
-        desk.execute(back, Meta(actor="ops", reason="did not fit"))
+        desk.execute(back, Metadata(actor="ops", reason="did not fit"))
 
 
 # ── A log that is not the one that was known ────────────────────────────────────────────────────

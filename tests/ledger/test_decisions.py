@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ledger.decisions import Batch, Call, Command, Result, Stream
-from ledger.domain.events import Line, Meta, ProductListed, StockReceived
+from ledger.decisions import Batch, Command, CommandRequest, Result, StreamState
+from ledger.domain.events import Line, Metadata, ProductListed, StockReceived
 from ledger.domain.order_commands import CancelOrder, OrderMoney, PlaceOrder
 from ledger.domain.wishlist import AddToWishlist, RemoveFromWishlist
 from ledger.errors import AlreadyExists, IdempotencyMismatch, OutOfStock, Refused
@@ -23,13 +23,15 @@ NAMES = ["order/A1", "order/A2", "order/A3", "wishlist/ann", "command/k"]
 
 
 def batch(mugs: int = 5, limit: int = 256) -> Batch:
-    listed = Stream.new("stock/MUG").then(ProductListed(sku="MUG", name="Mug", prices={"eur": 500}))
+    listed = StreamState.new("stock/MUG").then(
+        ProductListed(sku="MUG", name="Mug", prices={"eur": 500})
+    )
     stocked = listed.then(StockReceived(sku="MUG", quantity=mugs), position=2)
-    return Batch({"stock/MUG": stocked, **{name: Stream.new(name) for name in NAMES}}, limit)
+    return Batch({"stock/MUG": stocked, **{name: StreamState.new(name) for name in NAMES}}, limit)
 
 
-def call(command: Command, key: str | None = None, sha: str = "aa") -> Call:
-    return Call(command, Meta(actor="shop"), key, sha)
+def call(command: Command, key: str | None = None, sha: str = "aa") -> CommandRequest:
+    return CommandRequest(command, Metadata(actor="shop"), key, sha)
 
 
 def place(order_id: str) -> PlaceOrder:
@@ -43,7 +45,7 @@ def positions(batch: Batch) -> range:
     return range(101, 101 + len(batch.entries))
 
 
-def result(batch: Batch, call: Call) -> Result:
+def result(batch: Batch, call: CommandRequest) -> Result:
     accepted = batch.decide(call)
     assert accepted is not None
     return accepted.result(positions(batch))

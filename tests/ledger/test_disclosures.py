@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ledger.disclosures import Witness
-from ledger.domain.events import EvidenceRead, ExportMade, Meta
+from ledger.disclosures import DisclosureLog
+from ledger.domain.events import EvidenceRead, ExportMade, Metadata
 from ledger.errors import StoreUnavailable
 from ledger.log import Log
 from ledger.postgres.database import Database
@@ -13,9 +13,9 @@ from ledger.postgres.database import Database
 
 def test_reads_at_one_time_are_events_of_their_own(database: Database) -> None:
     with Log(database.conninfo("app")) as log, ThreadPoolExecutor(16) as readers:
-        witness = Witness(log)
+        witness = DisclosureLog(log)
         told = [
-            readers.submit(witness.saw, f"order/A{n}", [n], Meta(actor=f"token/{n}"))
+            readers.submit(witness.saw, f"order/A{n}", [n], Metadata(actor=f"token/{n}"))
             for n in range(100)
         ]
         positions = [each.result() for each in told]
@@ -41,9 +41,9 @@ def test_an_export_is_an_event_of_its_own(database: Database) -> None:
         columns=("OrderID", "Email"),
         complete=True,
     )
-    meta = Meta(actor="token/9", reason="monthly report")
+    meta = Metadata(actor="token/9", reason="monthly report")
     with Log(database.conninfo("app")) as log:
-        witness = Witness(log)
+        witness = DisclosureLog(log)
         told = [witness.exported(made, meta) for _ in range(2)]
         stored = log.read()
     assert [(e.stream, e.position) for e in stored] == [(f"export/{i}", p) for i, p in told]
@@ -55,7 +55,7 @@ def test_an_export_is_an_event_of_its_own(database: Database) -> None:
 def test_what_cannot_be_written_down_is_not_shown(database: Database) -> None:
     """The caller hears so before anything is answered."""
     with Log(database.conninfo("app")) as log:
-        witness = Witness(log)
+        witness = DisclosureLog(log)
         log.close()
         with pytest.raises(StoreUnavailable):
-            witness.saw("order/A1", [1], Meta())
+            witness.saw("order/A1", [1], Metadata())

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from eventsourcing.persistence import StoredEvent
 
-from ledger.domain.events import CATALOGUE, Entry, Recorded
+from ledger.domain.events import CATALOGUE, NewEvent, RecordedEvent
 from ledger.log import LedgerMapper
 from webhooks.translate.translator import Translator
 
@@ -48,8 +48,8 @@ def test_a_golden_event_reads_and_would_be_stored_the_same(golden: Golden):
 
 @pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: golden.originator_id)
 def test_a_golden_event_is_still_a_fact(golden: Golden):
-    entry: Entry = MAPPER.to_domain_event(stored(golden))
-    recorded = Recorded(
+    entry: NewEvent = MAPPER.to_domain_event(stored(golden))
+    recorded = RecordedEvent(
         1, entry.originator_id, entry.originator_version, entry.effective_at,
         entry.effective_at, entry.event, entry.meta,
     )  # fmt: skip

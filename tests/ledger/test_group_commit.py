@@ -7,7 +7,7 @@ from time import sleep
 
 import pytest
 
-from ledger.group_commit import Combiner
+from ledger.group_commit import GroupCommit
 
 
 class Gate:
@@ -27,13 +27,13 @@ class Gate:
         return [ValueError(job) if job < 0 else job * 2 for job in jobs]
 
 
-def waiting(combiner: Combiner[int, int]) -> int:
+def waiting(combiner: GroupCommit[int, int]) -> int:
     return len(combiner._waiting)
 
 
 def test_jobs_that_wait_are_done_together_up_to_the_limit() -> None:
     gate = Gate()
-    combiner = Combiner[int, int](gate, limit=4)
+    combiner = GroupCommit[int, int](gate, limit=4)
     with ThreadPoolExecutor(11) as pool:
         first = pool.submit(combiner.submit, 0)
         gate.started.wait()
@@ -48,7 +48,7 @@ def test_jobs_that_wait_are_done_together_up_to_the_limit() -> None:
 
 def test_an_error_goes_to_its_own_caller() -> None:
     gate = Gate()
-    combiner = Combiner[int, int](gate, limit=4)
+    combiner = GroupCommit[int, int](gate, limit=4)
     gate.open.set()
     with pytest.raises(ValueError, match="-3"):
         combiner.submit(-3)
@@ -66,7 +66,7 @@ def test_work_that_fails_fails_all_of_its_batch_and_nobody_after_it() -> None:
             raise OSError("the disk is gone")
         return list(jobs)
 
-    combiner = Combiner[int, int](work, limit=2)
+    combiner = GroupCommit[int, int](work, limit=2)
     with ThreadPoolExecutor(4) as pool:
         first = pool.submit(combiner.submit, 0)
         barrier.wait()
@@ -90,7 +90,7 @@ def test_many_threads_lose_no_job() -> None:
         done.extend(jobs)
         return [job + 1 for job in jobs]
 
-    combiner = Combiner[int, int](work, limit=8)
+    combiner = GroupCommit[int, int](work, limit=8)
     with ThreadPoolExecutor(32) as pool:
         assert list(pool.map(combiner.submit, range(2000))) == list(range(1, 2001))
     assert sorted(done) == list(range(2000))

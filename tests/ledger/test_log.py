@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.domain.events import (
-    Entry,
-    Meta,
-    Recorded,
+    Metadata,
+    NewEvent,
+    RecordedEvent,
     StockAdjusted,
     StockReceived,
     StripeEventReceived,
@@ -30,19 +30,19 @@ def log(database: Database) -> Iterator[Log]:
         yield log
 
 
-def received(sku: str, version: int = 1, quantity: int = 5) -> Entry:
-    meta = Meta(actor="shop", reason="delivery")
-    return Entry(f"stock/{sku}", version, StockReceived(sku=sku, quantity=quantity), NOON, meta)
+def received(sku: str, version: int = 1, quantity: int = 5) -> NewEvent:
+    meta = Metadata(actor="shop", reason="delivery")
+    return NewEvent(f"stock/{sku}", version, StockReceived(sku=sku, quantity=quantity), NOON, meta)
 
 
-def stripe(event_id: str, body: bytes, signature: str | None = None) -> Entry:
+def stripe(event_id: str, body: bytes, signature: str | None = None) -> NewEvent:
     event = StripeEventReceived(
         event_id=event_id, body=body, received_at=NOON, source="webhook", signature=signature
     )
-    return Entry(f"stripe/{event_id}", 1, event, NOON, Meta(actor="stripe"))
+    return NewEvent(f"stripe/{event_id}", 1, event, NOON, Metadata(actor="stripe"))
 
 
-def body_of(recorded: Recorded) -> bytes:
+def body_of(recorded: RecordedEvent) -> bytes:
     assert isinstance(recorded.event, StripeEventReceived)
     return recorded.event.body
 
@@ -52,7 +52,7 @@ def test_what_goes_in_comes_out(log: Log):
     entries = [received("A"), stripe("evt_1", b'{"id": "evt_1"}', "t=1,v1=ab"), received("A", 2)]
     assert log.append(entries) == [1, 2, 3]
     out = log.read()
-    assert [Entry(r.stream, r.version, r.event, r.effective_at, r.meta) for r in out] == entries
+    assert [NewEvent(r.stream, r.version, r.event, r.effective_at, r.meta) for r in out] == entries
     assert [r.position for r in out] == [1, 2, 3]
     assert log.head() == 3
 
@@ -134,7 +134,7 @@ def test_any_body_is_kept_byte_for_byte(body: bytes):
 
 
 def test_an_unknown_topic_is_said_clearly(log: Log):
-    entry = Entry("stock/A", 1, StockAdjusted(sku="A", change=1), NOON, Meta())
+    entry = NewEvent("stock/A", 1, StockAdjusted(sku="A", change=1), NOON, Metadata())
     stored = log.mapper.to_stored_event(entry)
     with pytest.raises(UnknownTopic, match=r"stock\.teleported\.v1"):
         log.mapper.open("stock.teleported.v1", stored.state)

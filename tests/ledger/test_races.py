@@ -12,13 +12,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from ledger import races
-from ledger.command_handler import Desk
-from ledger.disclosures import Witness
-from ledger.domain.events import Entry, Line, Meta, StripeEventReceived
+from ledger.command_handler import CommandHandler
+from ledger.disclosures import DisclosureLog
+from ledger.domain.events import Line, Metadata, NewEvent, StripeEventReceived
 from ledger.domain.order_commands import PlaceOrder
 from ledger.domain.stock import ListProduct, ReceiveStock
 from ledger.errors import Conflict, Unstorable
-from ledger.group_commit import Combiner
+from ledger.group_commit import GroupCommit
 from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.races import until_fastest
@@ -26,7 +26,7 @@ from ledger.recorder import VersionTaken
 from tests.support.waiting import wait_for
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-META = Meta(actor="shop")
+META = Metadata(actor="shop")
 POISON = """
 alter table ledger.stored_events
 add constraint no_poison check (position('POISON'::bytea in state) = 0)
@@ -43,7 +43,7 @@ class GatedLog(Log):
         self.started, self.open = Event(), Event()
         self.sizes: list[int] = []
 
-    def append(self, entries: Sequence[Entry]) -> list[int]:
+    def append(self, entries: Sequence[NewEvent]) -> list[int]:
         self.sizes.append(len(entries))
         self.started.set()
         self.open.wait()
@@ -71,7 +71,7 @@ def place(order_id: str, customer_id: str) -> PlaceOrder:
 
 
 def together(
-    log: GatedLog, combiner: Combiner[object, object], calls: Sequence[Callable[[], object]]
+    log: GatedLog, combiner: GroupCommit[object, object], calls: Sequence[Callable[[], object]]
 ) -> list[object]:
     """What each of the calls comes to, all but the first of them in one batch."""
 
@@ -95,7 +95,7 @@ def together(
 
 def test_a_poisoned_command_fails_alone_and_at_once(log: GatedLog) -> None:
     """The database refuses what one of many brings: the others notice nothing of it."""
-    desk = Desk(log, lambda _: pytest.fail("placing rests on no money"))
+    desk = CommandHandler(log, lambda _: pytest.fail("placing rests on no money"))
     log.open.set()
     desk.execute(ListProduct(sku="MUG", at=NOW, name="MUG", prices={"eur": 500}), META)
     desk.execute(ReceiveStock(sku="MUG", at=NOW, quantity=100), META)
@@ -117,7 +117,7 @@ def test_a_poisoned_command_fails_alone_and_at_once(log: GatedLog) -> None:
 
 
 def test_evidence_that_cannot_be_stored_spares_the_evidence_beside_it(log: GatedLog) -> None:
-    witness = Witness(log)
+    witness = DisclosureLog(log)
 
     def call(subject: str) -> Callable[[], object]:
         return lambda: type(witness.saw(subject, [1], META))
@@ -147,12 +147,12 @@ def test_what_no_stream_can_be_called_is_refused_and_no_race(
     """Whatever the edge lets through: a name too long for the log, or one that is no text."""
     received = StripeEventReceived(event_id="e", body=b"{}", received_at=NOW, source="webhook")
     with Log(database.conninfo("app")) as log:
-        entry = Entry(f"wishlist/{customer_id}", 1, received, NOW, META)
+        entry = NewEvent(f"wishlist/{customer_id}", 1, received, NOW, META)
         for offer in (log.append, log.append_new):
             with pytest.raises(Unstorable) as refused:
                 offer([entry])
             assert customer_id not in str(refused.value)
-        assert log.append([Entry("wishlist/ada", 1, received, NOW, META)]) == [1]
+        assert log.append([NewEvent("wishlist/ada", 1, received, NOW, META)]) == [1]
 
 
 def test_only_a_version_that_is_taken_is_a_race(log: GatedLog) -> None:
@@ -175,7 +175,7 @@ def test_a_retry_is_told_by_name_and_place_and_never_by_what_it_was_about(
     """Neither arguments nor PostgreSQL's message with its DETAIL, which quotes the row."""
     log.open.set()
     received = StripeEventReceived(event_id="e", body=b"{}", received_at=NOW, source="webhook")
-    secret = Entry("order/of-ada-example", 1, received, NOW, META)
+    secret = NewEvent("order/of-ada-example", 1, received, NOW, META)
     log.append([secret])
     with capture_logs() as lines, pytest.raises(Conflict):
         until_fastest(log.append, [secret])

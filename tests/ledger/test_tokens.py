@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.domain.access import STREAM, Role
-from ledger.domain.events import Meta
+from ledger.domain.events import Metadata
 from ledger.errors import InvalidCommand, StoreUnavailable, UnknownToken
 from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.tokens import Issued, digest, issue, issue_first, listing, new_token, revoke
 from tests.support.damage import cut, restore
 
-META = Meta(actor="operator", actor_name="ada", reason="a new colleague")
+META = Metadata(actor="operator", actor_name="ada", reason="a new colleague")
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_the_list_says_who_issued_what_and_what_is_over(log: Log) -> None:
     issue(log, Role.ADMIN, "Ada", META)
     gone = issue(log, Role.CUSTOMER, "Ann", META, customer_id="c1", lifetime=timedelta(days=1))
     over = issue(log, Role.OPS, "Omar", META, lifetime=timedelta(microseconds=1))
-    revoke(log, gone.token_id, Meta(actor="operator", reason="phone was lost"))
+    revoke(log, gone.token_id, Metadata(actor="operator", reason="phone was lost"))
     lines = listing(log)
     assert [(line.name, line.state) for line in lines] == [
         ("Ada", "valid"),

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from api.operations import WAITING_THREADS, Shape, operation
-from api.permissions import Surface
+from api.operations import WAITING_THREADS, Schema, operation
+from api.permissions import Permission
 from ledger.errors import NotCaughtUp, StoreUnavailable
 
 CALLERS = 100
@@ -19,7 +19,7 @@ until_caught_up = threading.Event()
 held: list[None] = []
 
 
-class After(Shape):
+class After(Schema):
     """From which position on."""
 
     after: int = 0
@@ -31,19 +31,19 @@ def hold() -> Response:
     return PlainTextResponse("done")
 
 
-@operation(surface=Surface.PUBLIC, tag="orders", errors=(NotCaughtUp, StoreUnavailable))
+@operation(surface=Permission.PUBLIC, tag="orders", errors=(NotCaughtUp, StoreUnavailable))
 def cancel(_: Request) -> Response:
     """Wait for what is known of the order's money."""
     return hold()
 
 
-@operation(surface=Surface.PUBLIC, tag="orders", query=After, errors=(NotCaughtUp,))
+@operation(surface=Permission.PUBLIC, tag="orders", query=After, errors=(NotCaughtUp,))
 def read(_: Request, query: After) -> Response:
     """Wait where there is something to wait for."""
     return hold() if query.after else PlainTextResponse("read")
 
 
-@operation(surface=Surface.PUBLIC, tag="orders", errors=(StoreUnavailable,))
+@operation(surface=Permission.PUBLIC, tag="orders", errors=(StoreUnavailable,))
 def place(_: Request) -> Response:
     """Rest on nothing that is read."""
     return PlainTextResponse("placed")

@@ -10,16 +10,16 @@ from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
 from ledger.domain.accounts import qualified_id
-from ledger.domain.events import Line, Meta, OrderPlaced, Recorded, StripeEventReceived
+from ledger.domain.events import Line, Metadata, OrderPlaced, RecordedEvent, StripeEventReceived
 from ledger.domain.facts import (
     AnyFact,
     ChargeCaptured,
     ChargeFact,
-    Moment,
+    EventContext,
     RefundFact,
     order_key,
 )
-from projections.engine.build import Copy
+from projections.engine.build import ReadModelTables
 from projections.engine.fold import Fold
 from projections.engine.registry import discover
 from projections.engine.tables import PROOF
@@ -38,10 +38,10 @@ class Models:
 
     def __init__(self, conn: Connection) -> None:
         self.position = 0
-        self.said: list[tuple[Moment, AnyFact]] = []
+        self.said: list[tuple[EventContext, AnyFact]] = []
         self.cursor = conn.cursor()
         reader = Translator(mode="test", order_metadata_key="order_id")
-        self.copy = Copy(self.cursor, discover(), reader, PROOF)
+        self.copy = ReadModelTables(self.cursor, discover(), reader, PROOF)
         self.copy.create()
         self.copy.finish()
         self.copy.stage()
@@ -54,12 +54,12 @@ class Models:
             self.cursor.execute(SQL("delete from {}").format(Identifier(table)))
 
     def take(
-        self, *facts: AnyFact, minutes: int | None = None, meta: Meta | None = None
+        self, *facts: AnyFact, minutes: int | None = None, meta: Metadata | None = None
     ) -> "Models":
         """One event that says these facts, by default a minute after the one before."""
         self.position += 1
         seconds = 60 * (self.position if minutes is None else minutes)
-        moment = Moment(
+        moment = EventContext(
             position=self.position,
             source=f"test/{self.position}",
             version=self.position,
@@ -67,7 +67,7 @@ class Models:
             recorded_at=at(self.position),
             effective_at=NOON + timedelta(seconds=seconds),
             order_key=order_key(seconds, 1, f"evt_{self.position}"),
-            meta=meta or Meta(),
+            meta=meta or Metadata(),
             account=None,
         )
         return self._fold(moment, facts)
@@ -84,14 +84,20 @@ class Models:
                 source="webhook",
             )
             moment, facts = self.copy.reader(
-                Recorded(
-                    self.position, stream, 1, at(self.position), event.received_at, event, Meta()
+                RecordedEvent(
+                    self.position,
+                    stream,
+                    1,
+                    at(self.position),
+                    event.received_at,
+                    event,
+                    Metadata(),
                 )
             )
             self._fold(moment, facts)
         return self
 
-    def _fold(self, moment: Moment, facts: Sequence[AnyFact]) -> "Models":
+    def _fold(self, moment: EventContext, facts: Sequence[AnyFact]) -> "Models":
         self.said += [(moment, fact) for fact in facts]
         fold = Fold(self.copy.registry)
         fold.add(moment, facts)

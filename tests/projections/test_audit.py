@@ -1,6 +1,6 @@
 """Audit: one line an event, with who, what, when, from where and why."""
 
-from ledger.domain.events import CATALOGUE, Meta, OrderCanceled, StripeEventReceived
+from ledger.domain.events import CATALOGUE, Metadata, OrderCanceled, StripeEventReceived
 from ledger.domain.facts import StripeEventRecorded, StripeEventUnreadable
 from projections.audit import projection
 from tests.projections.models import Models, at, charge
@@ -11,7 +11,7 @@ NOTE = StripeEventRecorded(
 
 
 def test_an_action_says_who_from_where_and_why(models: Models):
-    meta = Meta(
+    meta = Metadata(
         actor="ops:olga",
         actor_name="Olga",
         address="203.0.113.7",

@@ -1,6 +1,6 @@
 """Exports: who took what out of the books, and the digest of what was sent."""
 
-from ledger.domain.events import ExportMade, Meta
+from ledger.domain.events import ExportMade, Metadata
 from tests.projections.models import Models, at
 
 MADE = ExportMade(
@@ -17,7 +17,7 @@ MADE = ExportMade(
 
 
 def test_an_export_is_what_was_sent_to_whom_and_why(models: Models) -> None:
-    meta = Meta(actor="token/9", actor_name="Ann", reason="monthly report")
+    meta = Metadata(actor="token/9", actor_name="Ann", reason="monthly report")
     models.take(MADE, meta=meta)
     file = ("export_id", "name", "format", "rows", "sha256", "complete")
     assert models.one("export_log", *file) == ("1", "orders", "csv", 50_001, "ab" * 32, True)
@@ -29,6 +29,6 @@ def test_an_export_is_what_was_sent_to_whom_and_why(models: Models) -> None:
 
 
 def test_the_audit_log_has_a_line_of_it(models: Models) -> None:
-    models.take(MADE, meta=Meta(actor="token/9"))
+    models.take(MADE, meta=Metadata(actor="token/9"))
     expected = ("export.made", "token/9", "done")
     assert models.one("audit", "kind", "actor", "outcome") == expected

@@ -6,7 +6,7 @@ from ledger.domain.events import (
     IssueOpened,
     IssueReopened,
     IssueResolved,
-    Meta,
+    Metadata,
 )
 from tests.projections.models import Models, at
 
@@ -26,7 +26,7 @@ def test_an_issue_is_what_happened_to_it_last(models: Models) -> None:
     assert models.one("issues", *where) == (
         "paid_twice:A1", "open", "high", "paid_twice", "order", "A1",
     )  # fmt: skip
-    meta = Meta(actor="token/7", actor_name="Ann", reason="a voucher")
+    meta = Metadata(actor="token/7", actor_name="Ann", reason="a voucher")
     models.take(IssueResolved(finding=FOUND), meta=meta)
     who = ("state", "actor", "actor_name", "reason", "by_itself", "opened_at", "resolved_at")
     assert models.one("issues", *who) == (

@@ -5,7 +5,7 @@ from itertools import permutations
 
 import pytest
 
-from ledger.domain.events import Meta, RefundRequested
+from ledger.domain.events import Metadata, RefundRequested
 from ledger.domain.facts import AnyFact, RefundFailed, RefundPending, RefundSucceeded
 from tests.projections.models import Models, at, charge, order, refund
 
@@ -117,7 +117,7 @@ def test_an_order_shows_what_is_still_to_go_back(models: Models):
 
 
 def test_a_request_says_who_asked_when_and_why(models: Models):
-    meta = Meta(actor="ops:olga", reason="broken in the post")
+    meta = Metadata(actor="ops:olga", reason="broken in the post")
     models.take(order()).take(asked(300), minutes=5, meta=meta)
     columns = ("order_id", "requested_by", "reason", "requested_at", "answered_at")
     expected = ("A1", "ops:olga", "broken in the post", at(5), None)

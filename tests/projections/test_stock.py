@@ -3,7 +3,7 @@
 import pytest
 
 from ledger.domain.events import (
-    Meta,
+    Metadata,
     OrderExpired,
     OrderFulfilled,
     OrderReinstated,
@@ -81,7 +81,7 @@ def test_a_product_is_what_was_said_of_it_last(models: Models):
 
 
 def test_a_movement_says_why_and_by_whom(models: Models):
-    models.take(LISTED).take(FEWER, meta=Meta(actor="ops:olga", reason="counted again"))
+    models.take(LISTED).take(FEWER, meta=Metadata(actor="ops:olga", reason="counted again"))
     columns = ("kind", "quantity", "on_hand", "actor", "reason")
     expected = ("adjusted", -3, -3, "ops:olga", "counted again")
     assert models.one("stock_movements", *columns) == expected

@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 
 from ledger.domain.access import Role
-from ledger.domain.events import Meta
+from ledger.domain.events import Metadata
 from ledger.log import Log
 from ledger.postgres.database import Database, open_database
 from ledger.postgres.supervisor import EmbeddedPostgres
@@ -173,4 +173,4 @@ def world(services: int) -> Generator[World]:
 
 def _administrator(database: Database) -> str:
     with closing(Log(database.conninfo("app"))) as log:
-        return issue(log, Role.ADMIN, "soak", Meta(actor="soak")).token
+        return issue(log, Role.ADMIN, "soak", Metadata(actor="soak")).token

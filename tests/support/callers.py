@@ -4,14 +4,14 @@ from typing import Final
 
 from starlette.testclient import TestClient
 
-from api.auth import Guard
+from api.auth import Auth
 from ledger.domain.access import Role, Token
 from ledger.tokens import ID_LENGTH, digest, new_token
 
 NAME: Final = "Ada"
 
 
-def administrator(guard: Guard) -> tuple[str, str]:
+def administrator(guard: Auth) -> tuple[str, str]:
     """An administrator's token that this guard alone knows; with the actor, as events name it."""
     token = new_token()
     token_sha256 = digest(token)

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from ledger.domain.events import (
     AddedToWishlist,
     Address,
-    Entry,
     Event,
     ExportMade,
     Line,
-    Meta,
+    Metadata,
+    NewEvent,
     OrderAllocationFailed,
     OrderCanceled,
     OrderExpired,
@@ -76,7 +76,7 @@ class Shop:
     def __init__(self, random: Random, start: int) -> None:
         self.random = random
         self.now = start
-        self.entries: list[Entry] = []
+        self.entries: list[NewEvent] = []
         self._versions: Counter[str] = Counter()
         self._free: Counter[str] = Counter()
         self._wishes: set[tuple[str, str]] = set()
@@ -220,7 +220,7 @@ class Shop:
             signature=signature,
             signed_by=fingerprint(SECRET) if signature else None,
         )
-        self._append(f"stripe/{event.id}", received, Meta(actor="stripe"))
+        self._append(f"stripe/{event.id}", received, Metadata(actor="stripe"))
 
     def _line(self, sku: str, currency: str) -> Line:
         quantity = self.random.randint(1, 5)
@@ -273,7 +273,7 @@ class Shop:
         causation: str | None = None,
     ) -> None:
         self.now += self.random.randint(1, 30)
-        meta = Meta(
+        meta = Metadata(
             actor=actor,
             address="203.0.113.7" if actor != "system" else None,
             request_id=f"r{len(self.entries)}",
@@ -284,9 +284,9 @@ class Shop:
         for stream, event in happened:
             self._append(stream, event, meta)
 
-    def _append(self, stream: str, event: Event, meta: Meta) -> None:
+    def _append(self, stream: str, event: Event, meta: Metadata) -> None:
         self._versions[stream] += 1
-        self.entries.append(Entry(stream, self._versions[stream], event, self._time(), meta))
+        self.entries.append(NewEvent(stream, self._versions[stream], event, self._time(), meta))
 
     def _time(self) -> datetime:
         return datetime.fromtimestamp(self.now, UTC)

@@ -13,7 +13,7 @@ from hypothesis import given
 
 from ledger.domain.events import (
     AddedToWishlist,
-    Entry,
+    NewEvent,
     OrderFulfilled,
     OrderPlaced,
     PaymentLinked,
@@ -44,7 +44,7 @@ def bodies(world: World) -> Counter[bytes]:
     return Counter(e.event.body for e in world.entries if isinstance(e.event, StripeEventReceived))
 
 
-def own(world: World) -> list[Entry]:
+def own(world: World) -> list[NewEvent]:
     return [entry for entry in world.entries if not is_stripes(entry)]
 
 

@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from ledger.domain.events import Entry, StripeEventReceived
+from ledger.domain.events import NewEvent, StripeEventReceived
 from tests.support.lives import LIVES
 from tests.support.town import Town
 
@@ -24,7 +24,7 @@ class World(Struct, frozen=True):
     """
 
     name: str
-    entries: tuple[Entry, ...]
+    entries: tuple[NewEvent, ...]
     kinds: frozenset[str]
 
     def __repr__(self) -> str:
@@ -58,7 +58,7 @@ class World(Struct, frozen=True):
             for part in range(parts)
         ]
 
-    def _with(self, step: str, entries: Iterable[Entry]) -> "World":
+    def _with(self, step: str, entries: Iterable[NewEvent]) -> "World":
         return World(f"{self.name}.{step}", tuple(entries), self.kinds)
 
 
@@ -89,7 +89,7 @@ def worlds(at_least: int = 300) -> st.SearchStrategy[World]:
     return st.builds(random_world, seeds, st.integers(at_least, at_least + 100))
 
 
-def is_stripes(entry: Entry) -> bool:
+def is_stripes(entry: NewEvent) -> bool:
     """Whether the entry is an event of Stripe's, not an action of the shop."""
     return isinstance(entry.event, StripeEventReceived)
 
@@ -113,13 +113,15 @@ def _live_on(lives: list[Iterator[object]], random: Random) -> None:
         lives.remove(life)
 
 
-def _actions(entries: tuple[Entry, ...]) -> list[list[Entry]]:
+def _actions(entries: tuple[NewEvent, ...]) -> list[list[NewEvent]]:
     """The shop's own actions, each with all its entries: they share a time."""
     own = (entry for entry in entries if not is_stripes(entry))
     return [list(action) for _, action in groupby(own, key=lambda entry: entry.effective_at)]
 
 
-def _merged(ours: list[list[Entry]], theirs: list[list[Entry]], random: Random) -> Iterator[Entry]:
+def _merged(
+    ours: list[list[NewEvent]], theirs: list[list[NewEvent]], random: Random
+) -> Iterator[NewEvent]:
     turns = [ours] * len(ours) + [theirs] * len(theirs)
     random.shuffle(turns)
     waiting = {id(ours): iter(ours), id(theirs): iter(theirs)}
@@ -127,7 +129,7 @@ def _merged(ours: list[list[Entry]], theirs: list[list[Entry]], random: Random) 
         yield from next(waiting[id(turn)])
 
 
-def _restamped(entries: Iterator[Entry], moment: datetime) -> Iterator[Entry]:
+def _restamped(entries: Iterator[NewEvent], moment: datetime) -> Iterator[NewEvent]:
     """Stripe's events as if received one microsecond after whatever came before."""
     for entry in entries:
         if isinstance(entry.event, StripeEventReceived):
@@ -139,5 +141,5 @@ def _restamped(entries: Iterator[Entry], moment: datetime) -> Iterator[Entry]:
             yield entry
 
 
-def _key(entry: Entry) -> tuple[str, int]:
+def _key(entry: NewEvent) -> tuple[str, int]:
     return entry.originator_id, entry.originator_version

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ledger.domain.events import Meta, Recorded, StripeEventReceived
-from ledger.domain.facts import AnyFact, Moment, StripeEventRecorded
+from ledger.domain.events import Metadata, RecordedEvent, StripeEventReceived
+from ledger.domain.facts import AnyFact, EventContext, StripeEventRecorded
 from webhooks.translate.translator import Translator
 
 Json = dict[str, Any]
@@ -162,17 +162,17 @@ def customer(**fields: Any) -> Json:
     } | fields
 
 
-def stored(body: bytes, event_id: str = "evt_1") -> Recorded:
+def stored(body: bytes, event_id: str = "evt_1") -> RecordedEvent:
     """A body as it stands in the log."""
     received = StripeEventReceived(
         event_id=event_id, body=body, received_at=RECORDED_AT, source="webhook"
     )
-    return Recorded(7, f"stripe/{event_id}", 1, RECORDED_AT, RECORDED_AT, received, Meta())
+    return RecordedEvent(7, f"stripe/{event_id}", 1, RECORDED_AT, RECORDED_AT, received, Metadata())
 
 
 def translated(
     document: Mapping[str, Any] | bytes, translator: Translator = TEST
-) -> tuple[Moment, StripeEventRecorded, Sequence[AnyFact]]:
+) -> tuple[EventContext, StripeEventRecorded, Sequence[AnyFact]]:
     """An event's moment, the note that it was recorded, and what else it says."""
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
     moment, (note, *facts) = translator(stored(body))

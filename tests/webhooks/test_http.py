@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 from structlog.testing import capture_logs
 
-from api.rate_limit import Allowances
+from api.rate_limit import RateLimit
 from ledger.domain.events import StripeEventReceived
 from ledger.domain.facts import StripeEventRecorded
 from ledger.errors import (
@@ -319,7 +319,7 @@ def test_a_flood_is_answered_in_short_and_signed_calls_pass(log: Log) -> None:
 def allowance_of(client: TestClient, size: int) -> Iterator[None]:
     receiver = client.app_state["receiver"]
     assert isinstance(receiver, Receiver)
-    receiver.rejections = Allowances(f"{size} per hour")
+    receiver.rejections = RateLimit(f"{size} per hour")
     yield
 
 

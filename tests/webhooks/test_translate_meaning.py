@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from ledger.domain.billing_facts import InvoicePaymentFact
-from ledger.domain.events import Meta, OrderCanceled, Recorded
+from ledger.domain.events import Metadata, OrderCanceled, RecordedEvent
 from ledger.domain.facts import (
     ChargeCaptured,
     CheckoutFact,
     CheckoutPaid,
     CustomerSeen,
     DisputeOpened,
+    EventContext,
     FundsMovement,
-    Moment,
     PaymentSucceeded,
     RefundSucceeded,
 )
@@ -424,7 +424,7 @@ def test_the_other_mode_touches_nothing(
 
 def test_a_moment_has_stripes_time_and_the_logs_place() -> None:
     moment, note, _ = translated(event("charge.succeeded", charge(), account="acct_1"))
-    assert moment == Moment(
+    assert moment == EventContext(
         position=7,
         source="stripe/evt_1",
         version=1,
@@ -432,7 +432,7 @@ def test_a_moment_has_stripes_time_and_the_logs_place() -> None:
         recorded_at=RECORDED_AT,
         effective_at=TOLD_AT,
         order_key=f"00{TOLD}.1.evt_1",
-        meta=Meta(),
+        meta=Metadata(),
         account="acct_1",
     )
     assert (note.event_id, note.api_version) == ("evt_1@acct_1", "2026-10-28.endive")
@@ -441,10 +441,12 @@ def test_a_moment_has_stripes_time_and_the_logs_place() -> None:
 def test_the_shops_own_events_are_facts_as_they_are() -> None:
     """They are ordered by their version, at the time of their command."""
     canceled = OrderCanceled(order_id="A1")
-    recorded = Recorded(9, "order/A1", 2, RECORDED_AT, TOLD_AT, canceled, Meta(actor="ann"))
+    recorded = RecordedEvent(
+        9, "order/A1", 2, RECORDED_AT, TOLD_AT, canceled, Metadata(actor="ann")
+    )
     moment, facts = TEST(recorded)
     assert list(facts) == [canceled]
-    assert moment == Moment(
+    assert moment == EventContext(
         position=9,
         source="order/A1",
         version=2,
@@ -452,7 +454,7 @@ def test_the_shops_own_events_are_facts_as_they_are() -> None:
         recorded_at=RECORDED_AT,
         effective_at=TOLD_AT,
         order_key="000000000002.1.order/A1",
-        meta=Meta(actor="ann"),
+        meta=Metadata(actor="ann"),
     )
 
 

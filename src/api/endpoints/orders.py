@@ -11,8 +11,8 @@ from starlette.routing import Route
 
 from api.auth import is_hidden
 from api.commands import COMMAND, Errors, desk_of, execute
-from api.operations import Endpoint, Handler, Shape, operation
-from api.permissions import Surface, identity_of
+from api.operations import Endpoint, Handler, Schema, operation
+from api.permissions import Permission, identity_of
 from api.schemas import (
     OrderAnswer,
     OrderBody,
@@ -62,7 +62,7 @@ _LINK: Final[Errors] = (*_CHANGE, UnknownPayment, LinkedElsewhere, Ambiguous)
 
 
 def _of_orders(
-    surface: Surface, body: type[Shape], *, status: int = 200, errors: Errors = _CHANGE
+    surface: Permission, body: type[Schema], *, status: int = 200, errors: Errors = _CHANGE
 ) -> Callable[[Endpoint], Handler]:
     """An operation on one order, which an idempotency key makes safe to repeat."""
     return operation(
@@ -76,7 +76,7 @@ def _of_orders(
     )
 
 
-@_of_orders(Surface.PLACE_ORDER, OrderBody, status=201, errors=_PLACE)
+@_of_orders(Permission.PLACE_ORDER, OrderBody, status=201, errors=_PLACE)
 def place_order(request: Request, body: OrderBody) -> OrderAnswer:
     """Place an order and reserve the stock of all its lines, or of none.
 
@@ -104,7 +104,7 @@ def place_order(request: Request, body: OrderBody) -> OrderAnswer:
     return _order(execute(request, command, body))
 
 
-@_of_orders(Surface.CANCEL_ORDER, ReasonBody)
+@_of_orders(Permission.CANCEL_ORDER, ReasonBody)
 def cancel_order(request: Request, body: ReasonBody) -> OrderAnswer:
     """Call off an order that no money is held for, and release its stock.
 
@@ -115,7 +115,7 @@ def cancel_order(request: Request, body: ReasonBody) -> OrderAnswer:
     return _settle(request, CancelOrder, body)
 
 
-@_of_orders(Surface.MANAGE_ORDER, ReasonBody)
+@_of_orders(Permission.MANAGE_ORDER, ReasonBody)
 def expire_order(request: Request, body: ReasonBody) -> OrderAnswer:
     """End the reservation of an unpaid order now, and release its stock.
 
@@ -124,7 +124,7 @@ def expire_order(request: Request, body: ReasonBody) -> OrderAnswer:
     return _settle(request, ExpireOrder, body)
 
 
-@_of_orders(Surface.MANAGE_ORDER, ReasonBody)
+@_of_orders(Permission.MANAGE_ORDER, ReasonBody)
 def fulfil_order(request: Request, body: ReasonBody) -> OrderAnswer:
     """Send out the goods of an order that is paid in full and not refunded in full.
 
@@ -133,7 +133,7 @@ def fulfil_order(request: Request, body: ReasonBody) -> OrderAnswer:
     return _settle(request, FulfilOrder, body)
 
 
-@_of_orders(Surface.MANAGE_ORDER, ReasonBody)
+@_of_orders(Permission.MANAGE_ORDER, ReasonBody)
 def reallocate_order(request: Request, body: ReasonBody) -> OrderAnswer:
     """Reserve stock again for an order that was paid after it had expired.
 
@@ -143,7 +143,7 @@ def reallocate_order(request: Request, body: ReasonBody) -> OrderAnswer:
     return _settle(request, ReallocateOrder, body)
 
 
-@_of_orders(Surface.MANAGE_ORDER, ReturnBody)
+@_of_orders(Permission.MANAGE_ORDER, ReturnBody)
 def return_lines(request: Request, body: ReturnBody) -> OrderAnswer:
     """Take units of a fulfilled order back into stock.
 
@@ -159,7 +159,7 @@ def return_lines(request: Request, body: ReturnBody) -> OrderAnswer:
     return _order(execute(request, command, body, body.reason))
 
 
-@_of_orders(Surface.MANAGE_ORDER, RefundBody, status=201)
+@_of_orders(Permission.MANAGE_ORDER, RefundBody, status=201)
 def request_refund(request: Request, body: RefundBody) -> OrderAnswer:
     """Ask for money to go back, at most what was paid and is not given back or asked for yet.
 
@@ -175,7 +175,7 @@ def request_refund(request: Request, body: RefundBody) -> OrderAnswer:
     return _order(execute(request, command, body, body.reason))
 
 
-@_of_orders(Surface.MANAGE_ORDER, PaymentBody, status=201, errors=_LINK)
+@_of_orders(Permission.MANAGE_ORDER, PaymentBody, status=201, errors=_LINK)
 def link_payment(request: Request, body: PaymentBody) -> OrderAnswer:
     """Say that a payment belongs to this order, where its own metadata does not.
 
@@ -193,7 +193,7 @@ def link_payment(request: Request, body: PaymentBody) -> OrderAnswer:
 
 
 @operation(
-    surface=Surface.MANAGE_ORDER,
+    surface=Permission.MANAGE_ORDER,
     tag="orders",
     query=ReasonQuery,
     answers=OrderAnswer,
@@ -284,7 +284,7 @@ def _check_owner(request: Request) -> None:
     order = desk_of(request).order(order_id)
     owner = None if isinstance(order, NoOrder) else order.sale.customer_id
     there = not isinstance(order, NoOrder)
-    if is_hidden(request, Surface.CANCEL_ORDER, there=there, customer_id=owner):
+    if is_hidden(request, Permission.CANCEL_ORDER, there=there, customer_id=owner):
         raise UnknownOrder(f"There is no order {order_id!r}.")
 
 

@@ -7,18 +7,18 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from api.commands import COMMAND, Errors, execute
-from api.operations import Endpoint, Handler, Shape, operation
-from api.permissions import Surface
+from api.operations import Endpoint, Handler, Schema, operation
+from api.permissions import Permission
 from api.schemas import AdjustBody, ProductAnswer, ProductBody, ReceiveBody
 from ledger.decisions import Command
 from ledger.domain.stock import AdjustStock, ListProduct, ReceiveStock
 from ledger.errors import OutOfStock, UnknownProduct
 
 
-def _of_stock(body: type[Shape], errors: Errors) -> Callable[[Endpoint], Handler]:
+def _of_stock(body: type[Schema], errors: Errors) -> Callable[[Endpoint], Handler]:
     """An operation on one product, which an idempotency key makes safe to repeat."""
     return operation(
-        surface=Surface.MANAGE_STOCK,
+        surface=Permission.MANAGE_STOCK,
         tag="stock",
         body=body,
         answers=ProductAnswer,
@@ -62,7 +62,7 @@ routes = [
 
 
 def _execute(
-    request: Request, command: Command, body: Shape, reason: str | None = None
+    request: Request, command: Command, body: Schema, reason: str | None = None
 ) -> ProductAnswer:
     result = execute(request, command, body, reason)
     return ProductAnswer(sku=result.value["sku"], position=result.position)

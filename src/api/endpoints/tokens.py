@@ -10,15 +10,15 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.routing import Route
 
-from api.auth import Guard
-from api.operations import Shape, operation
-from api.permissions import MATRIX, Surface, identity_of, meta_of
+from api.auth import Auth
+from api.operations import Schema, operation
+from api.permissions import MATRIX, Permission, identity_of, meta_of
 from api.schemas import ReasonBody
 from ledger.errors import Conflict, StoreUnavailable, UnknownToken
 from ledger.tokens import listing, revoke
 
 
-class MeAnswer(Shape):
+class MeAnswer(Schema):
     """Who calls, in which role, and the surfaces that are open to it."""
 
     actor: str
@@ -28,11 +28,11 @@ class MeAnswer(Shape):
     surfaces: list[str]
 
 
-@operation(surface=Surface.SEE_SELF, tag="tokens", answers=MeAnswer)
+@operation(surface=Permission.SEE_SELF, tag="tokens", answers=MeAnswer)
 def who_am_i(request: Request) -> MeAnswer:
     """Say who calls, and what is open to this role."""
     identity, guard = identity_of(request), request.state.guard
-    assert isinstance(guard, Guard)
+    assert isinstance(guard, Auth)
     return MeAnswer(
         actor=identity.actor,
         name=identity.name,
@@ -42,14 +42,14 @@ def who_am_i(request: Request) -> MeAnswer:
     )
 
 
-class ManyTokens(Shape):
+class ManyTokens(Schema):
     """What the list takes; `cursor` is the `next` of the page before."""
 
     limit: Annotated[int, Field(ge=1, le=200, description="How many at most.")] = 50
     cursor: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] = "0"
 
 
-class TokenAnswer(Shape):
+class TokenAnswer(Schema):
     """A token: whose, by whom issued, and whether and why it is over; never the token itself."""
 
     position: int
@@ -65,14 +65,14 @@ class TokenAnswer(Shape):
     revoked_because: str | None
 
 
-class TokensAnswer(Shape):
+class TokensAnswer(Schema):
     """Some of the tokens, the oldest first; `next` is the cursor of the page that follows."""
 
     items: list[TokenAnswer]
     next: str | None
 
 
-class RevokedAnswer(Shape):
+class RevokedAnswer(Schema):
     """The token, and where its end stands in the log; null where it was over before."""
 
     token_id: str
@@ -80,7 +80,7 @@ class RevokedAnswer(Shape):
 
 
 @operation(
-    surface=Surface.MANAGE_TOKENS,
+    surface=Permission.MANAGE_TOKENS,
     tag="tokens",
     query=ManyTokens,
     answers=TokensAnswer,
@@ -95,7 +95,7 @@ def list_tokens(request: Request, query: ManyTokens) -> TokensAnswer:
 
 
 @operation(
-    surface=Surface.MANAGE_TOKENS,
+    surface=Permission.MANAGE_TOKENS,
     tag="tokens",
     body=ReasonBody,
     answers=RevokedAnswer,

@@ -7,21 +7,21 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from api.commands import COMMAND, Errors, execute
-from api.operations import Endpoint, Handler, Shape, operation
-from api.permissions import Surface, identity_of
+from api.operations import Endpoint, Handler, Schema, operation
+from api.permissions import Permission, identity_of
 from api.schemas import CustomerId, Id
 from ledger.domain.wishlist import AddToWishlist, RemoveFromWishlist
 from ledger.errors import Forbidden, InvalidCommand, UnknownProduct
 
 
-class WishBody(Shape):
+class WishBody(Schema):
     """A product, and whose wishlist is meant: a customer's own, who may leave `customer_id` out."""
 
     sku: Id
     customer_id: CustomerId | None = None
 
 
-class WishAnswer(Shape):
+class WishAnswer(Schema):
     """The wish, and the position from which reads show what was done (`?after=position`)."""
 
     id: str
@@ -31,7 +31,7 @@ class WishAnswer(Shape):
 def _of_wishlists(errors: Errors) -> Callable[[Endpoint], Handler]:
     """An operation on one wishlist, which an idempotency key makes safe to repeat."""
     return operation(
-        surface=Surface.MANAGE_WISHLIST,
+        surface=Permission.MANAGE_WISHLIST,
         tag="wishlists",
         body=WishBody,
         answers=WishAnswer,

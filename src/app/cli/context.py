@@ -14,12 +14,12 @@ from app.cli.output import VERB, complain, show
 from ledger.errors import ProjectionStopped, StoreUnavailable
 
 if TYPE_CHECKING:
-    from ledger.command_handler import Desk
+    from ledger.command_handler import CommandHandler
     from ledger.decisions import Command
-    from ledger.domain.events import Meta
+    from ledger.domain.events import Metadata
     from ledger.log import Log
     from ledger.settings import Settings
-    from projections.engine.build import Engine
+    from projections.engine.build import ProjectionContext
 
 MAY_MAKE = frozenset(
     ("backfill", "demo", "follow", "import", "migrate", "serve", "stock define", "token issue")
@@ -51,7 +51,7 @@ def ready() -> Settings:
 
 
 @contextmanager
-def engine() -> Generator[Engine]:
+def engine() -> Generator[ProjectionContext]:
     """The engine of the settings, and the embedded database as long as nobody else runs it."""
     from app.wiring import open_engine
 
@@ -67,7 +67,7 @@ def looked_at() -> str:
     return place(settings.load())
 
 
-def catch_up(engine: Engine) -> bool:
+def catch_up(engine: ProjectionContext) -> bool:
     """Bring the read models up to the head; says on stderr which do not follow, and answers no."""
     from projections.engine.follow import Follower
 
@@ -104,23 +104,23 @@ Reason = Annotated[str | None, typer.Option(help="Why, for the audit log.")]
 
 
 @contextmanager
-def open_desk() -> Generator[tuple[Settings, Log, Desk]]:
+def open_desk() -> Generator[tuple[Settings, Log, CommandHandler]]:
     """The desk, on read models that are up to date: some commands rest on what Stripe reported."""
     from app.wiring import open_engine
-    from ledger.command_handler import Desk
+    from ledger.command_handler import CommandHandler
     from projections.engine.reads import Reads
 
     settings = ready()
     with open_engine(settings, migrates=may_make()) as engine, closing(Reads(engine)) as reads:
         catch_up(engine)
-        yield settings, engine.log, Desk(engine.log, reads.money, reads.payment)
+        yield settings, engine.log, CommandHandler(engine.log, reads.money, reads.payment)
 
 
-def operator(reason: str | None) -> Meta:
+def operator(reason: str | None) -> Metadata:
     """Who acts from the terminal, and why."""
-    from ledger.domain.events import Meta
+    from ledger.domain.events import Metadata
 
-    return Meta(actor="operator", actor_name=_user(), role="admin", reason=reason)
+    return Metadata(actor="operator", actor_name=_user(), role="admin", reason=reason)
 
 
 def _user() -> str | None:
@@ -131,7 +131,9 @@ def _user() -> str | None:
         return None
 
 
-def execute(desk: Desk, command: Command, meta: Meta, done: str, *, as_json: bool) -> None:
+def execute(
+    desk: CommandHandler, command: Command, meta: Metadata, done: str, *, as_json: bool
+) -> None:
     """Carry out a command and say so."""
     result = desk.execute(command, meta)
     (name,) = result.value.values()

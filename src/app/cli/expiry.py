@@ -13,7 +13,7 @@ from app.cli.output import Json, show
 
 if TYPE_CHECKING:
     from app.order_expiry import Expiry
-    from projections.engine.build import Engine
+    from projections.engine.build import ProjectionContext
 
 app = typer.Typer()
 
@@ -42,25 +42,25 @@ def expire(
 
 
 @contextmanager
-def _open_expiry() -> Generator[tuple[Engine, Expiry]]:
+def _open_expiry() -> Generator[tuple[ProjectionContext, Expiry]]:
     from app.order_expiry import REASON, Expiry
     from kpi.checks.ask import Limits
     from ledger import settings
-    from ledger.command_handler import Desk
+    from ledger.command_handler import CommandHandler
     from projections.engine.reads import Reads
 
     with engine() as opened, closing(Reads(opened)) as reads:
         catch_up(opened)
         longest = Limits.of(settings.load()).pending_payment
-        desk = Desk(opened.log, reads.money)
+        desk = CommandHandler(opened.log, reads.money)
         yield opened, Expiry(desk, reads, operator(REASON), longest_payment=longest)
 
 
-def _due(opened: Engine, expiry: Expiry) -> list[str]:
+def _due(opened: ProjectionContext, expiry: Expiry) -> list[str]:
     return expiry.overdue(opened.log.now(), MOST_SHOWN)
 
 
-def _expired(opened: Engine, expiry: Expiry) -> list[str]:
+def _expired(opened: ProjectionContext, expiry: Expiry) -> list[str]:
     """All that are due, a batch at a time; nobody else may be following meanwhile."""
     orders: list[str] = []
     while batch := expiry.expire(opened.log.now()):

@@ -20,8 +20,8 @@ from app.cli.output import Json, complain, filters_of, show
 if TYPE_CHECKING:
     from kpi.exports.manifest import Manifest
     from kpi.exports.transfer import Asked
-    from ledger.domain.events import Meta
-    from projections.engine.build import Engine
+    from ledger.domain.events import Metadata
+    from projections.engine.build import ProjectionContext
 
 app = typer.Typer()
 
@@ -74,7 +74,7 @@ def export(
 
 
 def _asked(
-    opened: Engine,
+    opened: ProjectionContext,
     name: str,
     days: tuple[str | None, str | None, str | None],
     filters: dict[str, str],
@@ -92,15 +92,15 @@ def _asked(
     return Asked(declare.export(name), window, Format(chosen), filters, by_length=days[1] is None)
 
 
-def _made(opened: Engine, asked: Asked, output: str, meta: Meta) -> Manifest:
+def _made(opened: ProjectionContext, asked: Asked, output: str, meta: Metadata) -> Manifest:
     from kpi.exports.manifest import ENDING, manifest
     from kpi.exports.transfer import begin
-    from ledger.disclosures import Witness
+    from ledger.disclosures import DisclosureLog
     from projections.engine.reads import Reads
 
     target = None if output == STANDARD_OUTPUT else _target(output)
     with closing(Reads(opened, connections=1)) as reads:
-        transfer = begin(reads, Witness(opened.log), asked, meta)
+        transfer = begin(reads, DisclosureLog(opened.log), asked, meta)
         with closing(transfer), _opened(target) as file:
             for chunk in transfer.chunks:
                 file.write(chunk)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kpi.report import Report, Shown
     from kpi.snapshots import Proven, Taken
     from kpi.windows import Window
-    from projections.engine.build import Engine
+    from projections.engine.build import ProjectionContext
 
 app = typer.Typer(name="kpi", help="Figures, and proofs of them.", no_args_is_help=True)
 
@@ -112,14 +112,16 @@ def verify(
         raise typer.Exit(BAD_ANSWER)
 
 
-def window_of(opened: Engine, window: str | None, first: str | None, last: str | None) -> Window:
+def window_of(
+    opened: ProjectionContext, window: str | None, first: str | None, last: str | None
+) -> Window:
     """The days that a person asks for; today is that of the reporting zone."""
     from kpi.windows import parse
 
     return parse(_today(opened), window=window, first=first, last=last)
 
 
-def _today(opened: Engine) -> Any:
+def _today(opened: ProjectionContext) -> Any:
     from zoneinfo import ZoneInfo
 
     from kpi.windows import day_of
@@ -128,7 +130,7 @@ def _today(opened: Engine) -> Any:
 
 
 def _report(
-    opened: Engine,
+    opened: ProjectionContext,
     days: Window,
     before: Window | None,
     currency: str | None,
@@ -155,7 +157,7 @@ def _report(
         return report(cursor, days, compare=before, currency=code, position=position)
 
 
-def _position(opened: Engine, as_of: str) -> int:
+def _position(opened: ProjectionContext, as_of: str) -> int:
     from projections.queries.schemas import check_known, position_at
 
     if as_of.isascii() and as_of.isdigit():

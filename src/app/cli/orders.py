@@ -13,7 +13,7 @@ from app.cli.output import Json
 from app.cli.records import AsOf, Filters, Limit, list_rows, show_one
 
 if TYPE_CHECKING:
-    from ledger.command_handler import Desk
+    from ledger.command_handler import CommandHandler
     from ledger.domain.events import Line
     from ledger.log import Log
 
@@ -234,7 +234,7 @@ def _settle(command: Any, order: str, reason: str | None, done: str, *, as_json:
         execute(desk, decided, operator(reason), done, as_json=as_json)
 
 
-def _with_money(command: Any, order: str, desk: Desk) -> Any:
+def _with_money(command: Any, order: str, desk: CommandHandler) -> Any:
     return command(order_id=order, at=datetime.now(UTC), money=desk.money(order))
 
 
@@ -268,12 +268,12 @@ def _is_number(text: str) -> bool:
 
 def _line(log: Log, sku: str, quantity: int, unit_minor: int | None, currency: str) -> Line:
     """A line at the price that was said, else at the one that the product is listed for."""
-    from ledger.decisions import Stream
+    from ledger.decisions import StreamState
     from ledger.domain.events import Line
     from ledger.domain.stock import Listed
     from ledger.errors import UnknownProduct, WrongPrice
 
-    stream = Stream.new(f"stock/{sku}")
+    stream = StreamState.new(f"stock/{sku}")
     for recorded in log.stream(stream.name):
         stream = stream.then(recorded.event)
     if not isinstance(stream.state, Listed):

@@ -9,9 +9,9 @@ from typing import Final
 from app.demo.history import Past
 from app.demo.runner import Track
 from app.demo.timeline import Week
-from ledger.command_handler import MAX_CALLS, Desk
+from ledger.command_handler import MAX_CALLS, CommandHandler
 from ledger.decisions import Command
-from ledger.domain.events import Meta, StripeEventReceived
+from ledger.domain.events import Metadata, StripeEventReceived
 from ledger.domain.order_commands import (
     CancelOrder,
     ExpireOrder,
@@ -23,13 +23,13 @@ from ledger.domain.order_commands import (
 from ledger.domain.stock import ListProduct, ReceiveStock
 from ledger.domain.wishlist import AddToWishlist, RemoveFromWishlist
 from ledger.log import Log
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 from projections.engine.follow import Leader
 from projections.engine.reads import Reads
 from simulator import Events
 from webhooks.ingest.append import IntakeReport, Offer, take_in_all
 
-MOVER: Final = Meta(actor="demo", reason="history brought along")
+MOVER: Final = Metadata(actor="demo", reason="history brought along")
 WAVES: Final[tuple[type[Command], ...]] = (
     ListProduct,
     ReceiveStock,
@@ -45,7 +45,7 @@ WAVES: Final[tuple[type[Command], ...]] = (
 """Commands of one kind do not rest on each other, only on those of the kinds before it."""
 
 
-def move_in(engine: Engine, past: Past, track: Track) -> None:
+def move_in(engine: ProjectionContext, past: Past, track: Track) -> None:
     """Bring all of it, week by week; the read models still have to take in the last answers.
 
     What happened and when it was recorded are two times: the past keeps its own, and the log says
@@ -58,7 +58,9 @@ def move_in(engine: Engine, past: Past, track: Track) -> None:
         conn.cursor() as cursor,
         ThreadPoolExecutor(MAX_CALLS, "moving") as threads,
     ):
-        mover = _Mover(Desk(engine.log, reads.money), engine, Leader(cursor, engine), threads)
+        mover = _Mover(
+            CommandHandler(engine.log, reads.money), engine, Leader(cursor, engine), threads
+        )
         for week in track("90 days before", list(past.diary.weeks())):
             mover.bring(week)
 
@@ -73,7 +75,11 @@ class _Mover:
     """Carries week after week into the log."""
 
     def __init__(
-        self, desk: Desk, engine: Engine, leader: Leader, threads: ThreadPoolExecutor
+        self,
+        desk: CommandHandler,
+        engine: ProjectionContext,
+        leader: Leader,
+        threads: ThreadPoolExecutor,
     ) -> None:
         self._desk = desk
         self._log = engine.log

@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 from console.api import Problem, part
 from console.lists import listed
-from console.page import SEE_OTHER, Visit, view
+from console.page import SEE_OTHER, PageRequest, view
 from console.pages.records import history
 from console.render import PAGES
 
@@ -30,7 +30,7 @@ Shown = dict[str, Any]
 # ── Searching ───────────────────────────────────────────────────────────────────────────────────
 
 
-async def events(visit: Visit) -> Response:
+async def events(visit: PageRequest) -> Response:
     """The latest lines of the audit log that fit the filters, or the event at a position."""
     position = visit.query.get("position", "").strip()
     if position.isascii() and position.isdigit():
@@ -41,7 +41,7 @@ async def events(visit: Visit) -> Response:
     return visit.page("events.html", found.status, asked=asked, list=found)
 
 
-async def unreadable(visit: Visit) -> Response:
+async def unreadable(visit: PageRequest) -> Response:
     """Stripe's events that could not be read, and why."""
     found = await listed(visit, "/events/unreadable", {})
     return visit.page("events_unreadable.html", found.status, list=found)
@@ -59,19 +59,19 @@ def _with_zone(text: str, zone: str) -> str:
 # ── One event ───────────────────────────────────────────────────────────────────────────────────
 
 
-async def event(visit: Visit) -> Response:
+async def event(visit: PageRequest) -> Response:
     """Where an event stands, who did it and what it caused; not what it holds."""
     return await _show(visit, None)
 
 
-async def held(visit: Visit) -> Response:
+async def held(visit: PageRequest) -> Response:
     """The same, and what it holds, checked anew; this is a read of evidence."""
     fields = await visit.form()
     path = f"/events/{_position(visit)}"
     return await _show(visit, await visit.api.get(path, reason=fields.get("reason", "").strip()))
 
 
-async def changes(visit: Visit) -> Response:
+async def changes(visit: PageRequest) -> Response:
     """What an event changed, object by object; it takes longer than the rest, so it comes apart."""
     position = _position(visit)
     line = await _line(visit, position)
@@ -81,7 +81,7 @@ async def changes(visit: Visit) -> Response:
     return visit.page("event_changes.html", position=position, changed=changed)
 
 
-async def _show(visit: Visit, evidence: Shown | None) -> Response:
+async def _show(visit: PageRequest, evidence: Shown | None) -> Response:
     position = _position(visit)
     envelope, has_next = await _envelope(visit, position)
     line, caused = await asyncio.gather(
@@ -100,7 +100,7 @@ async def _show(visit: Visit, evidence: Shown | None) -> Response:
     )
 
 
-async def _envelope(visit: Visit, position: int) -> tuple[Shown, bool]:
+async def _envelope(visit: PageRequest, position: int) -> tuple[Shown, bool]:
     """Where, when and by whom, without what it holds; and whether another event follows."""
     page = await visit.api.get("/events", cursor=max(position - 1, 0), limit=2)
     found: list[Shown] = page["items"]
@@ -109,7 +109,7 @@ async def _envelope(visit: Visit, position: int) -> tuple[Shown, bool]:
     return found[0], len(found) > 1
 
 
-async def _line(visit: Visit, position: int) -> Shown | None:
+async def _line(visit: PageRequest, position: int) -> Shown | None:
     """Its line in the audit log; None while the read models have not taken it in."""
     page = await visit.api.get("/audit", cursor=position + 1, limit=1)
     return next((each for each in page["items"] if each["position"] == position), None)
@@ -121,7 +121,7 @@ def _objects(line: Shown | None) -> list[tuple[str, str]]:
     return [(kind, name) for kind, _, name in (each.partition("/") for each in names)]
 
 
-async def _changed(visit: Visit, kind: str, name: str, position: int) -> Shown:
+async def _changed(visit: PageRequest, kind: str, name: str, position: int) -> Shown:
     """What it changed of an object, and in which currency that is."""
     path = f"/{PAGES[kind]}/{part(name)}"
     past, currency = await asyncio.gather(
@@ -138,7 +138,7 @@ async def _changed(visit: Visit, kind: str, name: str, position: int) -> Shown:
     }
 
 
-async def _currency(visit: Visit, path: str) -> str | None:
+async def _currency(visit: PageRequest, path: str) -> str | None:
     """That of an object, where it is there and has one."""
     try:
         return (await visit.api.get(path)).get("currency")
@@ -157,7 +157,7 @@ def _body(data: Shown) -> str:
         return text
 
 
-def _position(visit: Visit) -> int:
+def _position(visit: PageRequest) -> int:
     return visit.request.path_params["position"]
 
 

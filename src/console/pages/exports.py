@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from console.api import Problem, part
 from console.lists import Listed, listed
-from console.page import Visit, view
+from console.page import PageRequest, view
 from console.pages.orders import STATES
 from console.window import LENGTHS, window_of
 from console.wording import in_words
@@ -21,12 +21,12 @@ from console.wording import in_words
 REFUSED_FROM: Final = 400
 
 
-class Handed(Response):
+class ForwardedResponse(Response):
     """What the API answers to a GET, chunk by chunk; `refused` makes a page where it refuses."""
 
     def __init__(
         self,
-        visit: Visit,
+        visit: PageRequest,
         path: str,
         query: Mapping[str, str],
         refused: Callable[[Problem], Awaitable[Response]],
@@ -60,34 +60,34 @@ LOG_FILTERS: Final = ("name", "actor", "sha256")
 OF_WINDOW: Final = frozenset({"window", "from", "to"})
 
 
-async def exports(visit: Visit) -> Response:
+async def exports(visit: PageRequest) -> Response:
     """A form for each export, and for those who may see evidence the log of all that were made."""
     return await _page(visit, 200, log=await _log(visit))
 
 
-async def form(visit: Visit) -> Response:
+async def form(visit: PageRequest) -> Response:
     """The forms, one of them filled in with the filters of the list that led here."""
     return await _page(visit, 200, name=visit.request.path_params["name"], given=visit.query)
 
 
-async def download(visit: Visit) -> Response:
+async def download(visit: PageRequest) -> Response:
     """A file as it is made, which is put on record: so only a form of ours may ask for it."""
     name: str = visit.request.path_params["name"]
     fields = await visit.form()
     days = {key.rstrip("_"): value for key, value in window_of(fields).items()}
     chosen = {key: value.strip() for key, value in fields.items() if key not in OF_WINDOW}
     again = partial(_refused, visit, name, fields)
-    return Handed(visit, f"/exports/{part(name)}", chosen | days, again)
+    return ForwardedResponse(visit, f"/exports/{part(name)}", chosen | days, again)
 
 
-async def manifest(visit: Visit) -> Response:
+async def manifest(visit: PageRequest) -> Response:
     """What a file is, for programs."""
     path = f"/exports/{part(visit.request.path_params['id'])}/manifest"
-    return Handed(visit, path, {}, partial(_told, visit))
+    return ForwardedResponse(visit, path, {}, partial(_told, visit))
 
 
 async def _refused(
-    visit: Visit, name: str, fields: Mapping[str, str], problem: Problem
+    visit: PageRequest, name: str, fields: Mapping[str, str], problem: Problem
 ) -> Response:
     """The form again, as it was filled in, with why it gave nothing."""
     log = await _log(visit)
@@ -96,12 +96,12 @@ async def _refused(
     )
 
 
-async def _told(visit: Visit, problem: Problem) -> Response:
+async def _told(visit: PageRequest, problem: Problem) -> Response:
     return visit.page("problem.html", problem.status, problem=in_words(problem))
 
 
 async def _page(
-    visit: Visit,
+    visit: PageRequest,
     status: int,
     *,
     refused: Problem | None = None,
@@ -125,7 +125,7 @@ async def _page(
     )
 
 
-async def _log(visit: Visit) -> Listed | None:
+async def _log(visit: PageRequest) -> Listed | None:
     """Who exported what, the latest first unless sorted otherwise."""
     if not visit.may("see_evidence"):
         return None

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from console.api import Problem, part
 from console.figure_charts import Days, Definition, chart, uncounted
-from console.page import Visit, view
+from console.page import PageRequest, view
 from console.window import DECISIVE, currency_of, or_refusal, window_of
 
 WIDE: Final = 960
@@ -39,7 +39,7 @@ class Shown(NamedTuple):
     uncounted: int
 
 
-async def contract(visit: Visit) -> Response:
+async def contract(visit: PageRequest) -> Response:
     """Every figure by its family, or those in which all words of a search occur."""
     answer = await visit.api.get("/kpi/definitions")
     wanted = visit.query.get("q", "").lower().split()
@@ -48,7 +48,7 @@ async def contract(visit: Visit) -> Response:
     return visit.page("figures.html", contract=answer, families=families, found=len(found))
 
 
-async def figure(visit: Visit) -> Response:
+async def figure(visit: PageRequest) -> Response:
     """What a figure is, what it was in a window, and what it was made of."""
     asked: str = visit.request.path_params["id"]
     answer = await visit.api.get("/kpi/definitions")
@@ -67,7 +67,7 @@ async def figure(visit: Visit) -> Response:
     )
 
 
-async def _shown(visit: Visit, definition: Definition) -> Shown:
+async def _shown(visit: PageRequest, definition: Definition) -> Shown:
     name, window = definition["id"], window_of(visit.query)
     wanted = ",".join({name, *DECISIVE})
     answer, daily = await gather(
@@ -94,7 +94,9 @@ def _chart(days: Days, definition: Definition, currency: str | None) -> Markup:
     return chart(f"{definition['label']} by day", days, [definition], currency, width=WIDE)
 
 
-async def _facts(visit: Visit, definition: Definition, currency: str | None) -> dict[str, Any]:
+async def _facts(
+    visit: PageRequest, definition: Definition, currency: str | None
+) -> dict[str, Any]:
     """A page of what was counted; a figure that is computed from others has none of its own."""
     if definition["parts"] or (definition["has_currency"] and currency is None):
         return {"items": [], "next": None}
@@ -103,7 +105,7 @@ async def _facts(visit: Visit, definition: Definition, currency: str | None) -> 
     return await visit.api.get(path, currency=currency, cursor=cursor, **window)
 
 
-async def _snapshots(visit: Visit, name: str, currency: str | None) -> list[dict[str, Any]]:
+async def _snapshots(visit: PageRequest, name: str, currency: str | None) -> list[dict[str, Any]]:
     """What was taken down of the figure; ratios are computed, not taken down."""
     answer = await visit.api.get(
         "/kpi/snapshots",

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from console.charts import funnel
 from console.figure_charts import Days, Definition, chart, spark, uncounted
-from console.page import Visit, view
+from console.page import PageRequest, view
 from console.window import DECISIVE, currency_of, or_refusal, window_of
 
 MOST: Final = 200
@@ -35,7 +35,7 @@ class Attention(NamedTuple):
     disputes: list[dict[str, Any]]
 
 
-async def attention(visit: Visit) -> Attention:
+async def attention(visit: PageRequest) -> Attention:
     """What the role of who looks may know of it."""
     checks, orders, refunds, disputes = await gather(
         _checks(visit),
@@ -68,11 +68,13 @@ def _issues(checks: list[dict[str, Any]]) -> list[Waiting]:
     return [each for each in (*found, payments) if each.many]
 
 
-async def _checks(visit: Visit) -> list[dict[str, Any]]:
+async def _checks(visit: PageRequest) -> list[dict[str, Any]]:
     return (await visit.api.get("/checks"))["items"] if visit.may("see_issues") else []
 
 
-async def _every(visit: Visit, surface: str, path: str, **filters: Any) -> list[dict[str, Any]]:
+async def _every(
+    visit: PageRequest, surface: str, path: str, **filters: Any
+) -> list[dict[str, Any]]:
     """All rows of a list that should be short; at most a thousand of them."""
     rows: list[dict[str, Any]] = []
     cursor = None
@@ -136,7 +138,7 @@ class Board(NamedTuple):
     products: list[dict[str, Any]]
 
 
-async def home(visit: Visit) -> Response:
+async def home(visit: PageRequest) -> Response:
     """The figures of a window beside those of the one before, and what waits for a person."""
     if not visit.may("see_figures"):
         return visit.page("home.html", board=None, refused=None, needs=None, status=None)
@@ -153,7 +155,7 @@ async def home(visit: Visit) -> Response:
     )
 
 
-async def _board(visit: Visit) -> Board:
+async def _board(visit: PageRequest) -> Board:
     window = window_of(visit.query)
     answer, daily, contract = await gather(
         visit.api.get("/kpi", figures=ASKED, compare="previous", **window),
@@ -204,7 +206,7 @@ def _funnel(figures: dict[str, Definition], answer: dict[str, Any]) -> Markup:
     return funnel("funnel", "From wishlist to purchase", steps)
 
 
-async def _status(visit: Visit) -> dict[str, Any] | None:
+async def _status(visit: PageRequest) -> dict[str, Any] | None:
     """How far the read models are, and which of them do not follow."""
     if not visit.may("see_status"):
         return None

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from console.api import Problem, new_key, part
 from console.forms import IN_PLACE, Refusal, refused
 from console.lists import Listed, listed
-from console.page import Visit, done, view
+from console.page import PageRequest, done, view
 from console.pages.records import history
 from console.record_types import LINKS
 
@@ -26,7 +26,7 @@ FIRST: Final = 20
 TOLD: Final = {"resolve": "The issue is resolved.", "reopen": "The issue is open again."}
 
 
-async def issues(visit: Visit) -> Response:
+async def issues(visit: PageRequest) -> Response:
     """Issues that fit the filters, open ones unless others are asked for, the worst first."""
     asked = {name: visit.query.get(name, "").strip() for name in ("severity", *TEXTS)}
     asked["state"] = visit.query.get("state", "open").strip()
@@ -45,7 +45,7 @@ async def issues(visit: Visit) -> Response:
     )
 
 
-async def issue(visit: Visit, refusal: Refusal | None = None) -> Response:
+async def issue(visit: PageRequest, refusal: Refusal | None = None) -> Response:
     """One issue with its evidence and history."""
     name = _name(visit)
     row, past = await asyncio.gather(
@@ -62,7 +62,7 @@ async def issue(visit: Visit, refusal: Refusal | None = None) -> Response:
     )
 
 
-async def decide(visit: Visit, action: str) -> Response:
+async def decide(visit: PageRequest, action: str) -> Response:
     """Resolve or reopen; the API's refusal is shown at the form."""
     fields, name = await visit.form(), part(_name(visit))
     body = {"reason": fields.get("reason", "").strip()}
@@ -77,7 +77,7 @@ async def decide(visit: Visit, action: str) -> Response:
     return done(visit, f"{LIST}/{name}", TOLD[action])
 
 
-async def run(visit: Visit) -> Response:
+async def run(visit: PageRequest) -> Response:
     """Run all checks now, and tell what came of it."""
     await visit.form()
     report = await visit.api.post("/checks/run", {})
@@ -86,7 +86,7 @@ async def run(visit: Visit) -> Response:
     return done(visit, LIST, _told(report))
 
 
-async def _of(visit: Visit, asked: dict[str, str]) -> Listed:
+async def _of(visit: PageRequest, asked: dict[str, str]) -> Listed:
     """A page of one severity; only where it was asked for alone does it go on."""
     if visit.query.get("severity"):
         return await listed(visit, "/issues", asked)
@@ -106,7 +106,7 @@ def _told(report: dict[str, Any]) -> str:
     )
 
 
-def _name(visit: Visit) -> str:
+def _name(visit: PageRequest) -> str:
     return visit.request.path_params["id"]
 
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from console.api import Problem, new_key, part
 from console.forms import IN_PLACE, Refusal, refused
 from console.order_actions import ACTIONS, UNITS, Action, left_to_refund
-from console.page import Visit, done, view
+from console.page import PageRequest, done, view
 from console.pages.records import timeline as events_of
 
 SHOWN_EVENTS: Final = 200
@@ -24,12 +24,12 @@ Events = list[dict[str, Any]]
 # ── Looking ─────────────────────────────────────────────────────────────────────────────────────
 
 
-async def order(visit: Visit) -> Response:
+async def order(visit: PageRequest) -> Response:
     """An order as it is now."""
     return await _show(visit)
 
 
-async def as_of(visit: Visit) -> Response:
+async def as_of(visit: PageRequest) -> Response:
     """An order as it was known after one of its events, which `step` counts from 1.
 
     There may be none yet: Stripe may tell of a payment before the order is placed.
@@ -46,7 +46,7 @@ async def as_of(visit: Visit) -> Response:
     )
 
 
-async def timeline(visit: Visit) -> Response:
+async def timeline(visit: PageRequest) -> Response:
     """Every event of an order, with what it changed."""
     found, now = await asyncio.gather(
         events_of(visit, "/orders", _order_id(visit), limit=SHOWN_EVENTS),
@@ -61,7 +61,7 @@ async def timeline(visit: Visit) -> Response:
     )
 
 
-async def explain(visit: Visit) -> Response:
+async def explain(visit: PageRequest) -> Response:
     """Each column of an order with the events that made it so."""
     found = await visit.api.get(f"{_path(visit)}/explain")
     currency = found["fields"]["currency"]["value"]
@@ -73,7 +73,7 @@ async def explain(visit: Visit) -> Response:
     )
 
 
-async def _show(visit: Visit, refusal: Refusal | None = None) -> Response:
+async def _show(visit: PageRequest, refusal: Refusal | None = None) -> Response:
     path, past = _path(visit), visit.may("see_order_history")
     found, events = await asyncio.gather(visit.api.get(path), _events(visit) if past else _none())
     return visit.page(
@@ -91,7 +91,7 @@ async def _show(visit: Visit, refusal: Refusal | None = None) -> Response:
     )
 
 
-async def _events(visit: Visit) -> Events:
+async def _events(visit: PageRequest) -> Events:
     return (await visit.api.get(f"{_path(visit)}/history", limit=SHOWN_EVENTS))["items"]
 
 
@@ -99,7 +99,9 @@ async def _none() -> Events:
     return []
 
 
-async def _known(visit: Visit, path: str, position: int | None = None) -> dict[str, Any] | None:
+async def _known(
+    visit: PageRequest, path: str, position: int | None = None
+) -> dict[str, Any] | None:
     """The order now or as of a position, if there was one."""
     try:
         return await visit.api.get(path, as_of=position)
@@ -118,7 +120,7 @@ def _step(text: str, last: int) -> int:
 # ── Doing ───────────────────────────────────────────────────────────────────────────────────────
 
 
-async def act(visit: Visit, action: Action) -> Response:
+async def act(visit: PageRequest, action: Action) -> Response:
     """Ask the API for what a form says; its refusal is shown at the form."""
     fields, path = await visit.form(), _path(visit)
 
@@ -129,7 +131,7 @@ async def act(visit: Visit, action: Action) -> Response:
     return await _done(visit, action.name, action.told, fields, ask())
 
 
-async def unlink(visit: Visit) -> Response:
+async def unlink(visit: PageRequest) -> Response:
     """Take back that a payment is for the order; a refusal is shown where one of an action is."""
     fields = await visit.form()
     payment = f"{_path(visit)}/payments/{part(visit.request.path_params['payment_id'])}"
@@ -144,7 +146,7 @@ async def unlink(visit: Visit) -> Response:
 
 
 async def _done(
-    visit: Visit, name: str, told: str, fields: dict[str, str], asked: Awaitable[Any]
+    visit: PageRequest, name: str, told: str, fields: dict[str, str], asked: Awaitable[Any]
 ) -> Response:
     path = _path(visit)
     try:
@@ -159,11 +161,11 @@ async def _done(
     return done(visit, f"/console{path}", told)
 
 
-def _order_id(visit: Visit) -> str:
+def _order_id(visit: PageRequest) -> str:
     return visit.request.path_params["id"]
 
 
-def _path(visit: Visit) -> str:
+def _path(visit: PageRequest) -> str:
     """Of the API; the console's is the same below `/console`."""
     return f"/orders/{part(_order_id(visit))}"
 

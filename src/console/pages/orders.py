@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from console.api import Problem, part
 from console.lists import listed
-from console.page import SEE_OTHER, Visit, view
+from console.page import SEE_OTHER, PageRequest, view
 from console.record_types import KINDS
 
 LIST: Final = "/console/orders"
@@ -35,7 +35,7 @@ MAX_DIGITS: Final = 19
 TEXTS: Final = ("currency", "customer_id", "email")
 
 
-async def orders(visit: Visit) -> Response:
+async def orders(visit: PageRequest) -> Response:
     """The orders that fit the filters, or the page of what a search names."""
     sought = visit.query.get("q", "").strip()
     if found := sought and await _search(visit, sought):
@@ -53,7 +53,7 @@ routes = [view(LIST, orders)]
 # ── Search ──────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _search(visit: Visit, text: str) -> str | None:
+async def _search(visit: PageRequest, text: str) -> str | None:
     """Where to go for what a person has at hand, in this order.
 
     An order's id, an e-mail address, a payment, a customer who ordered; an object of any other kind
@@ -73,7 +73,7 @@ async def _search(visit: Visit, text: str) -> str | None:
     )
 
 
-async def _record(visit: Visit, text: str) -> str | None:
+async def _record(visit: PageRequest, text: str) -> str | None:
     """The page of a product, an issue, or an object of Stripe's."""
     lists = [("see_records", kind.path) for kind in KINDS.values()]
     lists += [("see_records", "stock"), ("see_issues", "issues")]
@@ -83,7 +83,7 @@ async def _record(visit: Visit, text: str) -> str | None:
     return next((f"/console/{path}/{part(text)}" for path in there), None)
 
 
-async def _event(visit: Visit, text: str) -> str | None:
+async def _event(visit: PageRequest, text: str) -> str | None:
     """The page of an event, by its position or the id that Stripe gave it."""
     if not visit.may("see_evidence"):
         return None
@@ -96,7 +96,7 @@ async def _event(visit: Visit, text: str) -> str | None:
     return f"/console/events/{page['items'][0]['position']}" if page["items"] else None
 
 
-async def _among(visit: Visit, column: str, text: str) -> str | None:
+async def _among(visit: PageRequest, column: str, text: str) -> str | None:
     """The one order that has this in a column, or the list of several."""
     found = (await visit.api.get("/orders", **{column: text}, limit=2))["items"]
     if len(found) == 1:
@@ -104,7 +104,7 @@ async def _among(visit: Visit, column: str, text: str) -> str | None:
     return f"{LIST}?{urlencode({column: text})}" if found else None
 
 
-async def _paid_by(visit: Visit, text: str) -> str | None:
+async def _paid_by(visit: PageRequest, text: str) -> str | None:
     if not visit.may("see_records"):
         return None
     payment = await _one(visit, f"/payments/{part(text)}")
@@ -112,7 +112,7 @@ async def _paid_by(visit: Visit, text: str) -> str | None:
     return f"{LIST}/{part(order_id)}" if order_id else None
 
 
-async def _one(visit: Visit, path: str) -> dict[str, Any] | None:
+async def _one(visit: PageRequest, path: str) -> dict[str, Any] | None:
     """One thing, if there is such a one."""
     try:
         return await visit.api.get(path)

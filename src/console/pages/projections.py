@@ -9,14 +9,14 @@ from starlette.responses import RedirectResponse, Response
 
 from console.api import Problem, part
 from console.forms import IN_PLACE, Refusal, refused
-from console.page import SEE_OTHER, Visit, view
+from console.page import SEE_OTHER, PageRequest, view
 
 LIST: Final = "/console/projections"
 CHOSEN: Final = "only."
 """What the name of a field begins with that chooses a projection: `only.orders`."""
 
 
-async def projections(visit: Visit, refusal: Refusal | None = None) -> Response:
+async def projections(visit: PageRequest, refusal: Refusal | None = None) -> Response:
     """Where each projection stands, and forms to have them proven or rebuilt."""
     status = await visit.api.get("/status")
     return visit.page(
@@ -28,7 +28,7 @@ async def projections(visit: Visit, refusal: Refusal | None = None) -> Response:
     )
 
 
-async def begin(visit: Visit, action: str, path: str) -> Response:
+async def begin(visit: PageRequest, action: str, path: str) -> Response:
     """Begin a proof or a rebuild, and go to where its progress is told."""
     fields = await visit.form()
     try:
@@ -40,7 +40,7 @@ async def begin(visit: Visit, action: str, path: str) -> Response:
     return RedirectResponse(f"{path}/{started['id']}", SEE_OTHER)
 
 
-async def progress(visit: Visit, action: str) -> Response:
+async def progress(visit: PageRequest, action: str) -> Response:
     """How far a proof or rebuild is, and in the end what it came to; asked again while it runs."""
     found = await visit.api.get(f"/{action}/{part(visit.request.path_params['id'])}")
     return visit.page(f"{action}.html", task=found)

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from console.api import Problem, new_key, part
 from console.forms import IN_PLACE, Refusal, refused
 from console.lists import Listed, Offer, listed
-from console.page import Visit, done, view
+from console.page import PageRequest, done, view
 from console.record_types import KINDS, LINKS, Kind, Related
 
 PAGE_OF_EVENTS: Final = 50
@@ -22,7 +22,7 @@ Rows = list[dict[str, Any]]
 PAYMENT: Final = KINDS["payment"]
 
 
-async def records(visit: Visit, kind: Kind) -> Response:
+async def records(visit: PageRequest, kind: Kind) -> Response:
     """Those of a kind that fit the filters, the newest first unless sorted otherwise."""
     asked = {name: visit.query.get(name, "").strip() for name in kind.filters}
     found = await listed(visit, f"/{kind.path}", asked)
@@ -37,7 +37,7 @@ async def records(visit: Visit, kind: Kind) -> Response:
     )
 
 
-async def record(visit: Visit, kind: Kind, refusal: Refusal | None = None) -> Response:
+async def record(visit: PageRequest, kind: Kind, refusal: Refusal | None = None) -> Response:
     """One of a kind, what belongs to it, and every event that touched it."""
     name = _name(visit)
     row = await visit.api.get(f"/{kind.path}/{part(name)}")
@@ -61,7 +61,7 @@ async def record(visit: Visit, kind: Kind, refusal: Refusal | None = None) -> Re
     )
 
 
-async def link(visit: Visit) -> Response:
+async def link(visit: PageRequest) -> Response:
     """Say that a payment belongs to an order; the API's refusal is shown at the form."""
     fields, name = await visit.form(), _name(visit)
     order_id = fields.get("order_id", "").strip()
@@ -79,13 +79,13 @@ async def link(visit: Visit) -> Response:
     )
 
 
-async def timeline(visit: Visit, path: str, name: str, **more: Any) -> Listed:
+async def timeline(visit: PageRequest, path: str, name: str, **more: Any) -> Listed:
     """The events of one of a list, and what each changed; raises `Problem` where there are none."""
     asked, of = {"changes": "true"}, f"{path}/{{id}}/history"
     return await listed(visit, f"{path}/{part(name)}/history", asked, of=of, **more)
 
 
-async def history(visit: Visit, path: str, name: str, **more: Any) -> Listed:
+async def history(visit: PageRequest, path: str, name: str, **more: Any) -> Listed:
     """The events of one of a list, or why they are not shown; also where there are none."""
     try:
         return await timeline(visit, path, name, **more)
@@ -96,7 +96,7 @@ async def history(visit: Visit, path: str, name: str, **more: Any) -> Listed:
 
 
 async def _belonging(
-    visit: Visit, kind: Kind, name: str, row: dict[str, Any]
+    visit: PageRequest, kind: Kind, name: str, row: dict[str, Any]
 ) -> list[tuple[Related, Rows]]:
     """What belongs to one, list by list: those that are open to the role and not empty."""
     lists = [each for each in kind.related if visit.may(each.surface)]
@@ -104,7 +104,7 @@ async def _belonging(
     return [(each, rows) for each, rows in zip(lists, found, strict=True) if rows]
 
 
-async def _rows(visit: Visit, related: Related, name: str, row: dict[str, Any]) -> Rows:
+async def _rows(visit: PageRequest, related: Related, name: str, row: dict[str, Any]) -> Rows:
     """The first rows of another list that name this one, or a charge of it."""
     charges: Rows = row.get("charges", []) if related.by_charge else []
     asked = [{related.column: name}, *({"charge_id": each["charge_id"]} for each in charges)]
@@ -113,7 +113,7 @@ async def _rows(visit: Visit, related: Related, name: str, row: dict[str, Any]) 
     return list(rows.values())
 
 
-def _name(visit: Visit) -> str:
+def _name(visit: PageRequest) -> str:
     return visit.request.path_params["id"]
 
 

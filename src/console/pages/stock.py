@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from console.api import Problem, new_key, part
 from console.forms import IN_PLACE, Refusal, number, prices, refused
 from console.lists import listed
-from console.page import SEE_OTHER, Visit, done, view
+from console.page import SEE_OTHER, PageRequest, done, view
 from console.pages.records import timeline
 from ledger.domain.money import format_money
 
@@ -31,7 +31,7 @@ TOLD: Final = {
 # ── Looking ─────────────────────────────────────────────────────────────────────────────────────
 
 
-async def levels(visit: Visit) -> Response:
+async def levels(visit: PageRequest) -> Response:
     """Products and their levels, or the page of the one that is looked for."""
     sought = visit.query.get("q", "").strip()
     if sought and await _is_listed(visit, sought):
@@ -39,19 +39,21 @@ async def levels(visit: Visit) -> Response:
     return await _list(visit, sought=sought)
 
 
-async def product(visit: Visit) -> Response:
+async def product(visit: PageRequest) -> Response:
     """One product as it is now."""
     return await _show(visit)
 
 
-async def history(visit: Visit) -> Response:
+async def history(visit: PageRequest) -> Response:
     """Every event of a product, with what it changed."""
     sku = _sku(visit)
     found = await timeline(visit, "/stock", sku, limit=PAGE_OF_EVENTS)
     return visit.page("sku_history.html", found.status, sku=sku, list=found)
 
 
-async def _list(visit: Visit, *, sought: str = "", refusal: Refusal | None = None) -> Response:
+async def _list(
+    visit: PageRequest, *, sought: str = "", refusal: Refusal | None = None
+) -> Response:
     preorder = visit.query.get("preorder", "")
     found = await listed(visit, "/stock", {"preorder": preorder})
     return visit.page(
@@ -67,7 +69,7 @@ async def _list(visit: Visit, *, sought: str = "", refusal: Refusal | None = Non
     )
 
 
-async def _show(visit: Visit, refusal: Refusal | None = None) -> Response:
+async def _show(visit: PageRequest, refusal: Refusal | None = None) -> Response:
     path = f"/stock/{part(_sku(visit))}"
     item, moves = await asyncio.gather(
         visit.api.get(path),
@@ -94,7 +96,7 @@ def _level(available: int) -> str | None:
     return "low" if available <= LOW_UNITS else None
 
 
-async def _is_listed(visit: Visit, sku: str) -> bool:
+async def _is_listed(visit: PageRequest, sku: str) -> bool:
     try:
         await visit.api.get(f"/stock/{part(sku)}")
     except Problem as problem:
@@ -107,7 +109,7 @@ async def _is_listed(visit: Visit, sku: str) -> bool:
 # ── Doing ───────────────────────────────────────────────────────────────────────────────────────
 
 
-async def change(visit: Visit, action: str) -> Response:
+async def change(visit: PageRequest, action: str) -> Response:
     """Count in, correct or list a product anew; the API's refusal is shown at the form."""
     fields = await visit.form()
     try:
@@ -119,7 +121,7 @@ async def change(visit: Visit, action: str) -> Response:
     return await _done(visit, action, answer)
 
 
-async def add(visit: Visit) -> Response:
+async def add(visit: PageRequest) -> Response:
     """List a product that was none before."""
     fields = await visit.form()
     try:
@@ -132,7 +134,7 @@ async def add(visit: Visit) -> Response:
     return await _done(visit, "listing", answer)
 
 
-async def _new_sku(visit: Visit, fields: dict[str, str]) -> str:
+async def _new_sku(visit: PageRequest, fields: dict[str, str]) -> str:
     sku = fields.get("sku", "").strip()
     if not sku:
         raise Problem(422, {"title": "A product needs a SKU."})
@@ -141,7 +143,7 @@ async def _new_sku(visit: Visit, fields: dict[str, str]) -> str:
     return sku
 
 
-async def _ask(visit: Visit, action: str, sku: str, fields: dict[str, str]) -> Any:
+async def _ask(visit: PageRequest, action: str, sku: str, fields: dict[str, str]) -> Any:
     key, name = fields.get("key"), part(sku)
     if action == "listing":
         return await visit.api.put(f"/products/{name}", _listing(fields), key=key)
@@ -158,13 +160,13 @@ def _listing(fields: dict[str, str]) -> dict[str, Any]:
     }
 
 
-async def _done(visit: Visit, action: str, answer: dict[str, Any]) -> Response:
+async def _done(visit: PageRequest, action: str, answer: dict[str, Any]) -> Response:
     with suppress(Problem):  # it is done, also where the page cannot show it yet
         await visit.api.get(f"/stock/{part(answer['sku'])}", after=answer["position"])
     return done(visit, _page(answer["sku"]), TOLD[action])
 
 
-def _sku(visit: Visit) -> str:
+def _sku(visit: PageRequest) -> str:
     return visit.request.path_params["sku"]
 
 

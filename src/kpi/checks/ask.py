@@ -18,7 +18,7 @@ from ledger.domain.money import format_money
 from ledger.log import store_errors
 from ledger.settings import PENDING_PAYMENT, REFUND_REQUEST, Settings
 from projections.engine import positions, tables
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 from projections.engine.tables import LIVE, trusted
 from projections.issues import projection as issues
 
@@ -101,7 +101,7 @@ class Answer(NamedTuple):
 class Asking:
     """A connection that may only read, on which checks are asked one after the other."""
 
-    def __init__(self, conn: psycopg.Connection, engine: Engine, limits: Limits) -> None:
+    def __init__(self, conn: psycopg.Connection, engine: ProjectionContext, limits: Limits) -> None:
         self._limits = limits
         self._conn = conn
         self._engine = engine
@@ -136,7 +136,7 @@ class Asking:
 
 
 @contextmanager
-def asking(engine: Engine, limits: Limits = DEFAULT) -> Generator[Asking]:
+def asking(engine: ProjectionContext, limits: Limits = DEFAULT) -> Generator[Asking]:
     """A connection as role reader, a snapshot a transaction, with a limit on time."""
     with store_errors(), engine.database.connect("reader", seconds=LONGEST_SECONDS) as conn:
         conn.isolation_level = IsolationLevel.REPEATABLE_READ

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from api.commands import execute
-from api.operations import Shape, operation
-from api.permissions import Surface, meta_of
+from api.operations import Schema, operation
+from api.permissions import Permission, meta_of
 from api.schemas import Text
 from kpi.checks.ask import Limits
 from kpi.checks.declare import Check, catalogue
@@ -29,7 +29,7 @@ from ledger.errors import (
     StoreUnavailable,
     UnknownIssue,
 )
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 from projections.engine.reads import Reads
 from projections.issues import projection as issues
 from projections.queries.schemas import READ, One, reads_of
@@ -52,7 +52,7 @@ group by "check"
 """
 
 
-class CheckAnswer(Shape):
+class CheckAnswer(Schema):
     """A check: what it asks, and how many of its issues are open."""
 
     name: str
@@ -62,19 +62,19 @@ class CheckAnswer(Shape):
     open: int
 
 
-class ChecksAnswer(Shape):
+class ChecksAnswer(Schema):
     """All checks."""
 
     items: list[CheckAnswer]
 
 
-class RunQuery(Shape):
+class RunQuery(Schema):
     """How many sentences each check may say."""
 
     top: Annotated[int, Field(ge=0, le=100, description="How many sentences a check.")] = 5
 
 
-class OutcomeAnswer(Shape):
+class OutcomeAnswer(Schema):
     """What one check came to; `crashed` says why it has no answer."""
 
     name: str
@@ -87,7 +87,7 @@ class OutcomeAnswer(Shape):
     top: list[str]
 
 
-class RunAnswer(Shape):
+class RunAnswer(Schema):
     """What a run came to, and the position from which `GET /issues?after=position` shows it."""
 
     position: int
@@ -96,20 +96,22 @@ class RunAnswer(Shape):
     checks: list[OutcomeAnswer]
 
 
-class DecisionBody(Shape):
+class DecisionBody(Schema):
     """Why a person decides so."""
 
     reason: Text
 
 
-class IssueAnswer(Shape):
+class IssueAnswer(Schema):
     """The issue, and the position from which reads show what was done (`?after=position`)."""
 
     id: str
     position: int
 
 
-@operation(surface=Surface.SEE_ISSUES, tag="checks", query=One, answers=ChecksAnswer, errors=READ)
+@operation(
+    surface=Permission.SEE_ISSUES, tag="checks", query=One, answers=ChecksAnswer, errors=READ
+)
 def list_checks(request: Request, query: One) -> ChecksAnswer:
     """List the checks, and how many issues of each are open."""
     with reads_of(request).snapshot([issues.name], query.after) as cursor:
@@ -118,7 +120,7 @@ def list_checks(request: Request, query: One) -> ChecksAnswer:
 
 
 @operation(
-    surface=Surface.RUN_CHECKS,
+    surface=Permission.RUN_CHECKS,
     tag="checks",
     query=RunQuery,
     answers=RunAnswer,
@@ -130,7 +132,7 @@ def run_all_checks(request: Request, query: RunQuery) -> RunAnswer:
 
     A check that crashes is listed with the reason; the others still run.
     """
-    engine: Engine = request.state.engine
+    engine: ProjectionContext = request.state.engine
     _catch_up(reads_of(request), engine)
     report = run_checks(
         engine, engine.log.now(), meta_of(request), limits=Limits.of(request.state.settings)
@@ -144,7 +146,7 @@ def run_all_checks(request: Request, query: RunQuery) -> RunAnswer:
 
 
 @operation(
-    surface=Surface.DECIDE_ISSUE,
+    surface=Permission.DECIDE_ISSUE,
     tag="issues",
     body=DecisionBody,
     answers=IssueAnswer,
@@ -161,7 +163,7 @@ def resolve_issue(request: Request, body: DecisionBody) -> IssueAnswer:
 
 
 @operation(
-    surface=Surface.DECIDE_ISSUE,
+    surface=Permission.DECIDE_ISSUE,
     tag="issues",
     body=DecisionBody,
     answers=IssueAnswer,
@@ -185,7 +187,7 @@ routes = [
 ]
 
 
-def _catch_up(reads: Reads, engine: Engine) -> None:
+def _catch_up(reads: Reads, engine: ProjectionContext) -> None:
     """Wait for the log's head; a read model that stopped makes its checks crash, no more."""
     with suppress(ProjectionStopped), reads.snapshot(engine.registry.by_name, engine.log.head()):
         pass

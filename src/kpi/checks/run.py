@@ -16,18 +16,18 @@ from msgspec.structs import replace
 from kpi.checks.ask import DEFAULT, Answer, Asking, CheckCrashed, Limits, asking
 from kpi.checks.declare import Check, catalogue
 from ledger import waits
-from ledger.decisions import Stream
+from ledger.decisions import StreamState
 from ledger.domain import issue
-from ledger.domain.events import ChecksRan, Entry, Finding, Meta
+from ledger.domain.events import ChecksRan, Finding, Metadata, NewEvent
 from ledger.domain.issue import ClearIssue, Issue, IssueCommand, ReportIssue
 from ledger.errors import UnknownTopic
 from ledger.log import Log
 from ledger.races import until_fastest
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 
 BATCH: Final = 100
 RUNS: Final = "checks/runs"
-SYSTEM: Final = Meta(actor="system")
+SYSTEM: Final = Metadata(actor="system")
 
 Item = TypeVar("Item")
 logger = structlog.get_logger("kpi.checks")
@@ -65,9 +65,9 @@ class Report(Struct, frozen=True):
 
 
 def run_checks(
-    engine: Engine,
+    engine: ProjectionContext,
     now: datetime,
-    meta: Meta = SYSTEM,
+    meta: Metadata = SYSTEM,
     checks: Sequence[Check] = catalogue(),
     limits: Limits = DEFAULT,
 ) -> Report:
@@ -88,17 +88,17 @@ def run_checks(
     return replace(report, position=_on_record(engine.log, ran, now, meta))
 
 
-def _on_record(log: Log, ran: ChecksRan, now: datetime, meta: Meta) -> int:
+def _on_record(log: Log, ran: ChecksRan, now: datetime, meta: Metadata) -> int:
     """All runs are one stream, so that the last one is quick to find."""
 
     def append() -> int:
         version = log.version(RUNS) + 1
-        return log.append([Entry(RUNS, version, ran, now, meta)])[0]
+        return log.append([NewEvent(RUNS, version, ran, now, meta)])[0]
 
     return until_fastest(append)
 
 
-def _run(asked: Asking, log: Log, check: Check, now: datetime, meta: Meta) -> Outcome:
+def _run(asked: Asking, log: Log, check: Check, now: datetime, meta: Metadata) -> Outcome:
     waits.go_on()
     started = time.monotonic()
     try:
@@ -132,7 +132,7 @@ def _news(answer: Answer, now: datetime) -> Iterator[IssueCommand]:
         yield ClearIssue(issue_id=issue_id, at=now)
 
 
-def _record(log: Log, commands: Sequence[IssueCommand], upto: int, meta: Meta) -> Counter[str]:
+def _record(log: Log, commands: Sequence[IssueCommand], upto: int, meta: Metadata) -> Counter[str]:
     """Decide and append, a batch at a time; answers how many events of each topic.
 
     An issue that somebody changed after the snapshot, or changes now, is theirs: the next run
@@ -153,20 +153,20 @@ def _record(log: Log, commands: Sequence[IssueCommand], upto: int, meta: Meta) -
     return appended
 
 
-def _fold(log: Log, names: Sequence[str]) -> dict[str, Stream]:
-    streams = {name: Stream.new(name) for name in names}
+def _fold(log: Log, names: Sequence[str]) -> dict[str, StreamState]:
+    streams = {name: StreamState.new(name) for name in names}
     for recorded in log.streams(dict.fromkeys(names, 0)):
         stream = streams[recorded.stream]
         streams[recorded.stream] = stream.then(recorded.event, recorded.position)
     return streams
 
 
-def _decided(command: IssueCommand, stream: Stream, meta: Meta) -> Iterator[Entry]:
+def _decided(command: IssueCommand, stream: StreamState, meta: Metadata) -> Iterator[NewEvent]:
     assert isinstance(stream.state, Issue), "an issue's events stand in its stream"
     for event in issue.decide(command, stream.state):
         about = f"{event.finding.kind}/{event.finding.reference}"
         stamped = replace(meta, correlation=about)
-        yield Entry(stream.name, stream.version + 1, event, command.at, stamped)
+        yield NewEvent(stream.name, stream.version + 1, event, command.at, stamped)
 
 
 def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:

@@ -14,8 +14,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from api.operations import Handler, Shape, operation
-from api.permissions import Surface, meta_of
+from api.operations import Handler, Schema, operation
+from api.permissions import Permission, meta_of
 from kpi.declare import CONTRACT_VERSION
 from kpi.exports.declare import Export, exports
 from kpi.exports.formats import Format
@@ -23,7 +23,7 @@ from kpi.exports.manifest import ColumnAnswer, Manifest, manifest
 from kpi.exports.transfer import Asked, Transfer, begin
 from kpi.http import window_of
 from kpi.schemas import Currency, WindowQuery
-from ledger.disclosures import Witness
+from ledger.disclosures import DisclosureLog
 from ledger.errors import InvalidWindow, NotFound, StoreUnavailable
 from ledger.log import Log
 from projections.engine.reads import Reads
@@ -43,7 +43,7 @@ class DownloadQuery(WindowQuery):
     reason: Reason = None
 
 
-class ExportAnswer(Shape):
+class ExportAnswer(Schema):
     """An export: what it asks, the file that it is, its columns, and what may be filtered by."""
 
     name: str
@@ -54,7 +54,7 @@ class ExportAnswer(Shape):
     filters: list[str]
 
 
-class ExportsAnswer(Shape):
+class ExportsAnswer(Schema):
     """All exports, by which contract, and the formats that each of them has."""
 
     contract_version: int
@@ -99,7 +99,7 @@ def _headers(asked: Asked) -> dict[str, str]:
     }
 
 
-@operation(surface=Surface.EXPORT, tag="exports", answers=ExportsAnswer)
+@operation(surface=Permission.EXPORT, tag="exports", answers=ExportsAnswer)
 def list_exports(_request: Request) -> ExportsAnswer:
     """List the exports: the columns of each file, and what may be filtered by."""
     return ExportsAnswer(
@@ -120,7 +120,7 @@ def list_exports(_request: Request) -> ExportsAnswer:
 
 
 @operation(
-    surface=Surface.EXPORT, tag="exports", answers=Manifest, errors=(NotFound, StoreUnavailable)
+    surface=Permission.EXPORT, tag="exports", answers=Manifest, errors=(NotFound, StoreUnavailable)
 )
 def read_manifest(request: Request) -> Manifest:
     """Show what was taken out: columns, rows, SHA-256, and the position that it rests on.
@@ -139,7 +139,7 @@ def _download(export: Export) -> Handler:
         if request.method == "HEAD":
             return Response(headers=_headers(asked))
         reads: Reads = request.state.exports
-        witness: Witness = request.state.witness
+        witness: DisclosureLog = request.state.witness
         meta = meta_of(request, query.reason)
         return Download(begin(reads, witness, asked, meta, query.after))
 
@@ -150,7 +150,7 @@ def _download(export: Export) -> Handler:
         " before its end is; a body that breaks off is no export."
     )
     return operation(
-        surface=Surface.EXPORT,
+        surface=Permission.EXPORT,
         tag="exports",
         query=_query(export),
         sends=tuple(each.media_type for each in Format),

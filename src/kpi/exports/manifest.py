@@ -8,11 +8,11 @@ from typing import Final
 
 from pydantic import Field
 
-from api.operations import Shape
+from api.operations import Schema
 from kpi.exports.declare import Export, export
 from kpi.exports.formats import Format
 from kpi.exports.transfer import file_name
-from ledger.domain.events import ExportMade, Recorded
+from ledger.domain.events import ExportMade, RecordedEvent
 from ledger.errors import NotFound
 from ledger.log import Log
 
@@ -20,14 +20,14 @@ ENDING: Final = ".manifest.json"
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
-class ColumnAnswer(Shape):
+class ColumnAnswer(Schema):
     """A column of a file: its heading, and what its values are."""
 
     name: str
     kind: str
 
 
-class DaysAnswer(Shape):
+class DaysAnswer(Schema):
     """The days of a window, both included."""
 
     days: int
@@ -35,7 +35,7 @@ class DaysAnswer(Shape):
     last: date
 
 
-class Manifest(Shape):
+class Manifest(Schema):
     """What a file is: whoever has both can tell that it is whole, and make it again.
 
     `sha256` (hex) is of the file's bytes. Not `complete`: the caller hung up, and has only a part.
@@ -65,7 +65,7 @@ def manifest(log: Log, export_id: str) -> Manifest:
     return _manifest(export_id, found[0])
 
 
-def _manifest(export_id: str, recorded: Recorded) -> Manifest:
+def _manifest(export_id: str, recorded: RecordedEvent) -> Manifest:
     made = recorded.event
     assert isinstance(made, ExportMade), "a stream of its own"
     declared = export(made.name)

@@ -9,15 +9,15 @@ from threading import Event
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from kpi.as_of import Standing, standing_of
+from kpi.as_of import AsOf, standing_of
 from kpi.declare import CONTRACT_VERSION
 from kpi.evaluate import currencies
 from kpi.exports.declare import Blocks, Export, Selection
 from kpi.exports.formats import Format, Writer, writer
 from kpi.windows import Window
 from ledger import waits
-from ledger.disclosures import Witness
-from ledger.domain.events import ExportMade, Meta
+from ledger.disclosures import DisclosureLog
+from ledger.domain.events import ExportMade, Metadata
 from ledger.errors import InvalidRequest
 from projections.engine.reads import Reads
 from projections.engine.tables import AnyCursor
@@ -62,7 +62,7 @@ class Transfer:
     too: a transfer that ends well is on record.
     """
 
-    def __init__(self, asked: Asked, standing: Standing, opened: _Opened) -> None:
+    def __init__(self, asked: Asked, standing: AsOf, opened: _Opened) -> None:
         self.export_id = uuid4().hex
         self.asked = asked
         self.standing = standing
@@ -123,12 +123,14 @@ class _Opened(NamedTuple):
     stack: ExitStack
     blocks: Blocks
     writer: Writer
-    witness: Witness
-    meta: Meta
+    witness: DisclosureLog
+    meta: Metadata
     stops: tuple[Event, ...]
 
 
-def begin(reads: Reads, witness: Witness, asked: Asked, meta: Meta, after: int = 0) -> Transfer:
+def begin(
+    reads: Reads, witness: DisclosureLog, asked: Asked, meta: Metadata, after: int = 0
+) -> Transfer:
     """Open an export, from read models that have taken in everything up to `after`.
 
     All of it is of one moment. Raises what `Reads.snapshot` does, `StoreUnavailable` too where the

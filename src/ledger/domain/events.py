@@ -37,7 +37,7 @@ SOURCES: Final = ("webhook", "import", "backfill")
 """How an event of Stripe's may reach us."""
 
 
-class Meta(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Metadata(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who did it, from where, why, and what it belongs to; stored beside every event."""
 
     actor: str = "system"
@@ -553,7 +553,7 @@ class UnreadableEvent(Event, frozen=True, kw_only=True):
     state: bytes
 
 
-class Entry(Struct, frozen=True):
+class NewEvent(Struct, frozen=True):
     """An event on its way into the log: version 1, 2, 3 … of a stream, with its time and meta.
 
     The two field names are the `eventsourcing` library's: its mapper and store expect them.
@@ -564,10 +564,10 @@ class Entry(Struct, frozen=True):
     originator_version: int
     event: Event
     effective_at: datetime
-    meta: Meta
+    meta: Metadata
 
 
-class Recorded(Struct, frozen=True):
+class RecordedEvent(Struct, frozen=True):
     """An event as it stands in the log.
 
     `position` counts 1, 2, 3 … without a gap over the whole log, `version` within `stream`;
@@ -582,7 +582,7 @@ class Recorded(Struct, frozen=True):
     recorded_at: datetime
     effective_at: datetime
     event: Event
-    meta: Meta
+    meta: Metadata
 
     @property
     def topic(self) -> str:

@@ -21,10 +21,10 @@ from typing import ClassVar, Final
 from msgspec import Struct
 
 from ledger.domain.accounts import StripeId
-from ledger.domain.events import CATALOGUE, Event, Meta
+from ledger.domain.events import CATALOGUE, Event, Metadata
 
 
-class Moment(Struct, frozen=True):
+class EventContext(Struct, frozen=True):
     """Where and when a fact stands: the same for all facts of one stored event.
 
     `source` is the stream (`order/A1`, `stripe/evt_…`), `version` its number there.
@@ -41,7 +41,7 @@ class Moment(Struct, frozen=True):
     recorded_at: datetime
     effective_at: datetime
     order_key: str
-    meta: Meta
+    meta: Metadata
     account: str | None = None
 
     def ranked(self, rank: int) -> str:

@@ -7,23 +7,23 @@ from contextlib import contextmanager
 
 from psycopg import Connection
 
-from ledger.domain.events import Recorded
-from projections.engine.build import Copy, Reader
+from ledger.domain.events import RecordedEvent
+from projections.engine.build import Reader, ReadModelTables
 from projections.engine.registry import Registry
 from projections.engine.tables import TEMPORARY
 
 
 @contextmanager
 def as_of(
-    conn: Connection, registry: Registry, reader: Reader, events: Iterable[Recorded]
-) -> Generator[Copy]:
+    conn: Connection, registry: Registry, reader: Reader, events: Iterable[RecordedEvent]
+) -> Generator[ReadModelTables]:
     """A copy of the registry's tables that holds just what these events say.
 
     The tables are temporary and gone with the block; `conn` needs no privilege but to read. Until
     then its cursors see them, and the copy may take in more events.
     """
     with conn.transaction(force_rollback=True), conn.cursor() as cursor:
-        copy = Copy(cursor, registry, reader, TEMPORARY)
+        copy = ReadModelTables(cursor, registry, reader, TEMPORARY)
         copy.create()
         copy.stage()
         copy.load([list(events)])

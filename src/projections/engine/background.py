@@ -17,9 +17,9 @@ from msgspec import to_builtins
 
 from ledger import waits
 from ledger.domain.events import (
-    Entry,
     Event,
-    Meta,
+    Metadata,
+    NewEvent,
     ProofFailed,
     ProofFinished,
     ProofStarted,
@@ -29,7 +29,7 @@ from ledger.domain.events import (
 )
 from ledger.errors import StoreUnavailable
 from ledger.telemetry import where
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 from projections.engine.digest import TableDifference
 from projections.engine.log_check import Fault
 from projections.engine.rebuild import Progress as Report
@@ -70,22 +70,22 @@ class Task(NamedTuple):
     started: Event
     work: Callable[[AnyCursor, Report], Event]
     failed: Callable[..., Event]
-    meta: Meta
+    meta: Metadata
 
 
-class Prover:
+class BackgroundTasks:
     """Makes proofs and rebuilds for callers who do not wait; `close` ends one that is at work.
 
     A database has one rebuild or proof at a time, of all processes.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: ProjectionContext) -> None:
         self._engine = engine
         self._thread = ThreadPoolExecutor(1, "prover")
         self._progress: dict[str, Progress] = {}
         self._stop = threading.Event()
 
-    def start(self, meta: Meta) -> Started:
+    def start(self, meta: Metadata) -> Started:
         """Begin a proof, and put on record who wanted it.
 
         Raises `RebuildRunning`, or `StoreUnavailable`; then nothing began.
@@ -98,7 +98,7 @@ class Prover:
         started, failed = ProofStarted(proof_id=proof_id), partial(ProofFailed, proof_id=proof_id)
         return self._begin(Task(PROOF, proof_id, started, work, failed, meta))
 
-    def rebuild(self, names: Sequence[str], meta: Meta) -> Started:
+    def rebuild(self, names: Sequence[str], meta: Metadata) -> Started:
         """Begin to rebuild these read models with all connected to them; all for no name.
 
         Who wanted it is put on record. Raises `UnknownProjection`, `RebuildRunning`, or
@@ -157,7 +157,7 @@ class Prover:
 
     def _record(self, task: Task, version: int, event: Event) -> int:
         stream = f"{task.kind}/{task.id}"
-        entry = Entry(stream, version, event, datetime.now(UTC), task.meta)
+        entry = NewEvent(stream, version, event, datetime.now(UTC), task.meta)
         return self._engine.log.append([entry])[0]
 
 

@@ -13,8 +13,8 @@ from typing import NamedTuple, Protocol
 from psycopg.sql import SQL, Identifier
 
 from ledger import waits
-from ledger.domain.events import Recorded, StripeEventReceived
-from ledger.domain.facts import AnyFact, Moment
+from ledger.domain.events import RecordedEvent, StripeEventReceived
+from ledger.domain.facts import AnyFact, EventContext
 from ledger.domain.signatures import Recheck
 from ledger.log import Log
 from ledger.postgres.database import Database
@@ -37,7 +37,7 @@ class Reader(Protocol):
         """Changes when the same events would be read as other facts."""
         ...
 
-    def __call__(self, recorded: Recorded, /) -> tuple[Moment, Sequence[AnyFact]]:
+    def __call__(self, recorded: RecordedEvent, /) -> tuple[EventContext, Sequence[AnyFact]]:
         """The facts of one event, and when and where they stand. Never raises."""
         ...
 
@@ -47,7 +47,7 @@ def no_secret(event: StripeEventReceived) -> Recheck:
     return Recheck("unsigned" if event.signature is None else "unknown_secret")
 
 
-class Engine(NamedTuple):
+class ProjectionContext(NamedTuple):
     """What read models are made of: the database, its log, their declarations, and the reader.
 
     `recheck` is how Stripe's signatures are checked again; the roof hands in
@@ -65,7 +65,7 @@ class Engine(NamedTuple):
 
 def stretches(
     log: Log, after: int, upto: int, size: int = STRETCH_EVENTS
-) -> Iterator[list[Recorded]]:
+) -> Iterator[list[RecordedEvent]]:
     """The log's events after a position and up to another, a list at a time."""
     while after < upto:
         waits.go_on()
@@ -76,7 +76,7 @@ def stretches(
         after = events[-1].position
 
 
-class Copy:
+class ReadModelTables:
     """Read models of a registry in the schema that the cursor's connection is set to use."""
 
     def __init__(self, cursor: AnyCursor, registry: Registry, reader: Reader, schema: str) -> None:
@@ -101,14 +101,14 @@ class Copy:
         """Make what `load` and `flush` need in this session, once the tables exist."""
         stage(self.cursor, self.registry.tables.values())
 
-    def fold(self, events: Iterable[Recorded], into: Fold | None = None) -> Fold:
+    def fold(self, events: Iterable[RecordedEvent], into: Fold | None = None) -> Fold:
         """Fold a stretch for the whole registry, or go on with a fold."""
         fold = Fold(self.registry) if into is None else into
         for recorded in events:
             fold.add(*self.reader(recorded))
         return fold
 
-    def load(self, batches: Iterable[list[Recorded]]) -> None:
+    def load(self, batches: Iterable[list[RecordedEvent]]) -> None:
         """Put stretches into tables that were just made, in transactions of a bounded size."""
         fold = Fold(self.registry)
         for events in batches:
@@ -142,7 +142,7 @@ class Copy:
             tidy(self.cursor, self.registry.tables.values())
             self._flushes = 0
 
-    def advance(self, batches: Iterable[list[Recorded]]) -> None:
+    def advance(self, batches: Iterable[list[RecordedEvent]]) -> None:
         """Bring finished tables up to date with stretches, a transaction each."""
         for events in batches:
             fold = self.fold(events)

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from api.permissions import Surface
-from ledger.domain.facts import AnyFact, Moment, leaves
+from api.permissions import Permission
+from ledger.domain.facts import AnyFact, EventContext, leaves
 from projections.engine.row import Part, inferred
 from projections.engine.row import Row as Shown
 
@@ -270,7 +270,7 @@ class Rollup:
 
 AnyTable = Mirror | Journal | Derived | Rollup
 FactType = TypeVar("FactType")
-Handler = Callable[[Any, Moment], Iterable[Change]]
+Handler = Callable[[Any, EventContext], Iterable[Change]]
 
 
 @dataclass(frozen=True)
@@ -303,8 +303,8 @@ class Listing:
     rests_on: str | None = None
     parts: dict[str, Part] = field(default_factory=dict[str, Part])
     pages: dict[str, Part] = field(default_factory=dict[str, Part])
-    surface: Surface = Surface.SEE_RECORDS
-    past: Surface = Surface.SEE_RECORDS
+    surface: Permission = Permission.SEE_RECORDS
+    past: Permission = Permission.SEE_RECORDS
     owner: str | None = None
 
     @cached_property
@@ -354,14 +354,14 @@ class Projection:
     def handles(
         self, *facts: type[FactType]
     ) -> Callable[
-        [Callable[[FactType, Moment], Iterable[Change]]],
-        Callable[[FactType, Moment], Iterable[Change]],
+        [Callable[[FactType, EventContext], Iterable[Change]]],
+        Callable[[FactType, EventContext], Iterable[Change]],
     ]:
         """Register a handler for facts of these classes, or of the classes below them."""
 
         def register(
-            handler: Callable[[FactType, Moment], Iterable[Change]],
-        ) -> Callable[[FactType, Moment], Iterable[Change]]:
+            handler: Callable[[FactType, EventContext], Iterable[Change]],
+        ) -> Callable[[FactType, EventContext], Iterable[Change]]:
             for base in facts:
                 for fact in leaves(base):  # pyright: ignore[reportArgumentType] - facts are AnyFact
                     assert fact not in self.handlers, f"{self.name} handles {fact.__name__} twice"

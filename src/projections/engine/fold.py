@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ledger.domain.facts import AnyFact, Moment
+from ledger.domain.facts import AnyFact, EventContext
 from projections.engine.declare import Change, Handler, Journal, Mirror, Projection
 from projections.engine.registry import bases
 
@@ -36,7 +36,7 @@ class Fold:
     def __len__(self) -> int:
         return sum(map(len, self.rows.values()))
 
-    def add(self, at: Moment, facts: Sequence[AnyFact]) -> None:
+    def add(self, at: EventContext, facts: Sequence[AnyFact]) -> None:
         """Fold the facts of one event; raises `ProjectionFailed` where a handler does."""
         for fact in facts:
             for name, handler in self._handlers.get(type(fact), ()):

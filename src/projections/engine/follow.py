@@ -13,14 +13,14 @@ import psycopg
 import structlog
 
 from ledger import waits
-from ledger.domain.events import Recorded
+from ledger.domain.events import RecordedEvent
 from ledger.errors import NotCaughtUp, ProjectionStopped, StoreUnavailable
 from ledger.log import CHANNEL
 from ledger.postgres.leadership import limit_silence
 from projections.engine import positions
-from projections.engine.build import Copy, Engine
+from projections.engine.build import ProjectionContext, ReadModelTables
 from projections.engine.fold import ProjectionFailed
-from projections.engine.positions import Standing
+from projections.engine.positions import ProjectionStatus
 from projections.engine.tables import LIVE, AnyCursor
 
 BATCH_EVENTS = 1_000
@@ -36,7 +36,7 @@ logger = structlog.get_logger("ledger.follow")
 class Follower:
     """Keeps the live read models up to date; one process at a time does, the others stand by."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: ProjectionContext) -> None:
         self.engine = engine
 
     def run(self, stop: Event, beat: Callable[[], None] = lambda: None) -> None:
@@ -121,7 +121,7 @@ def _wait(bell: psycopg.Connection) -> None:
             bell.execute("")
 
 
-def _reached(states: Sequence[Standing], head: int) -> bool:
+def _reached(states: Sequence[ProjectionStatus], head: int) -> bool:
     halted = [s for s in states if s.state != "following"]
     if len(halted) > FEW:
         names = ", ".join(s.name for s in halted)
@@ -135,12 +135,12 @@ def _reached(states: Sequence[Standing], head: int) -> bool:
 class Leader:
     """What the one leading follower does with its connection."""
 
-    def __init__(self, cursor: AnyCursor, engine: Engine) -> None:
+    def __init__(self, cursor: AnyCursor, engine: ProjectionContext) -> None:
         self.cursor = cursor
         self.log = engine.log
         self.registry = engine.registry
         self.reader = engine.reader
-        self.copies: dict[tuple[str, ...], Copy] = {}
+        self.copies: dict[tuple[str, ...], ReadModelTables] = {}
 
     def step(self) -> int:
         """Take in the next stretch for those that are furthest behind; how many events it had.
@@ -163,7 +163,7 @@ class Leader:
             self._take_in([name for name in following if following[name] == last], last, events)
         return len(events)
 
-    def _take_in(self, names: list[str], last: int, events: list[Recorded]) -> None:
+    def _take_in(self, names: list[str], last: int, events: list[RecordedEvent]) -> None:
         waits.go_on()
         copy = self._copy(names)
         try:
@@ -179,17 +179,17 @@ class Leader:
             else:
                 self._stop(failure, events[0].position)
 
-    def _copy(self, names: list[str]) -> Copy:
+    def _copy(self, names: list[str]) -> ReadModelTables:
         """The live tables of these projections, with what this session needs to write them."""
         copy = self.copies.get(tuple(names))
         if copy is None:
-            copy = Copy(self.cursor, self.registry.only(names), self.reader, LIVE)
+            copy = ReadModelTables(self.cursor, self.registry.only(names), self.reader, LIVE)
             copy.follow_durably()
             copy.stage()
             self.copies[tuple(names)] = copy
         return copy
 
-    def _stop_elsewhere(self, elsewhere: Sequence[Standing]) -> None:
+    def _stop_elsewhere(self, elsewhere: Sequence[ProjectionStatus]) -> None:
         """Stop these with what reads them, until they are rebuilt."""
         names = self.registry.readers({standing.name for standing in elsewhere})
         before = {standing.name: standing.position for standing in elsewhere}

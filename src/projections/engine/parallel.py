@@ -19,7 +19,7 @@ from ledger import waits
 from ledger.errors import Stopped
 from ledger.log import Log
 from ledger.postgres.database import FOLLOW_SECONDS, UNLIMITED, Database
-from projections.engine.build import Copy, Engine, Reader, stretches
+from projections.engine.build import ProjectionContext, Reader, ReadModelTables, stretches
 from projections.engine.registry import Registry, discover
 
 TASK_EVENTS = 20_000
@@ -38,18 +38,18 @@ class Work(NamedTuple):
     """Ends when the worker shall."""
 
 
-_worker: list[tuple[Log, Copy]] = []
+_worker: list[tuple[Log, ReadModelTables]] = []
 """This process's own, once `_begin` ran."""
 
 
-def is_worthwhile(engine: Engine, upto: int) -> bool:
+def is_worthwhile(engine: ProjectionContext, upto: int) -> bool:
     """Whether workers pay, and can: they find their projections by themselves."""
     cores = os.cpu_count() or 1
     found = all(discover().by_name.get(p.name) is p for p in engine.registry)
     return found and cores > 1 and upto >= WORTHWHILE_EVENTS
 
 
-def load(engine: Engine, schema: str, upto: int) -> Iterator[int]:
+def load(engine: ProjectionContext, schema: str, upto: int) -> Iterator[int]:
     """Load all events up to a position into tables just made; yields how many are in so far."""
     context = get_context("spawn")
     may_work, we_work = context.Pipe(duplex=False)
@@ -80,7 +80,7 @@ def load(engine: Engine, schema: str, upto: int) -> Iterator[int]:
             pool.shutdown(cancel_futures=True)
 
 
-def finish(engine: Engine, schema: str) -> None:
+def finish(engine: ProjectionContext, schema: str) -> None:
     """Make derived rows, rollups and indexes of what was loaded, on several connections."""
     stops = waits.stops()
 
@@ -90,7 +90,7 @@ def finish(engine: Engine, schema: str) -> None:
             engine.database.connect("projector", seconds=UNLIMITED, autocommit=True) as conn,
             conn.cursor() as cursor,
         ):
-            copy = Copy(cursor, island, engine.reader, schema)
+            copy = ReadModelTables(cursor, island, engine.reader, schema)
             copy.build_quickly()
             copy.finish()
 
@@ -105,7 +105,7 @@ def _begin(work: Work) -> None:
     limits = work.database.limits._replace(read=FOLLOW_SECONDS)
     log = Log(work.database.conninfo("projector"), connections=1, limits=limits)
     registry = discover().only(work.projections)
-    copy = Copy(conn.cursor(), registry, work.reader, work.schema)
+    copy = ReadModelTables(conn.cursor(), registry, work.reader, work.schema)
     copy.build_quickly()
     copy.stage()
     _worker.append((log, copy))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal, NamedTuple
 
-from ledger.domain.events import Recorded
+from ledger.domain.events import RecordedEvent
 from projections.engine import tables
-from projections.engine.build import Copy, Reader
+from projections.engine.build import Reader, ReadModelTables
 from projections.engine.registry import Registry, version
 from projections.engine.tables import LIVE, AnyCursor
 
@@ -61,7 +61,7 @@ set version = excluded.version, position = excluded.position, rebuilt_at = exclu
 """
 
 
-class Standing(NamedTuple):
+class ProjectionStatus(NamedTuple):
     """Where one projection stands, and the `version` of the code that made it.
 
     `because` says what to do where it does not follow. One that is `ahead` has taken in events that
@@ -77,7 +77,7 @@ class Standing(NamedTuple):
     version: str | None = None
 
 
-def standings(cursor: AnyCursor, registry: Registry, reader: Reader) -> list[Standing]:
+def standings(cursor: AnyCursor, registry: Registry, reader: Reader) -> list[ProjectionStatus]:
     """Where each projection of the registry stands."""
     rows = {row[0]: row for row in cursor.execute(STANDINGS).fetchall()}
     wanted = _versions(cursor, registry, registry.by_name, reader)
@@ -94,10 +94,12 @@ def _versions(
     return {name: version(registry, name, reader.fingerprint, zone) for name in names}
 
 
-def _standing(name: str, row: Sequence[object] | None, wanted: str) -> Standing:
+def _standing(name: str, row: Sequence[object] | None, wanted: str) -> ProjectionStatus:
     match row:
         case None:
-            return Standing(name, "unbuilt", 0, None, f"never built; run `ledger rebuild {name}`")
+            return ProjectionStatus(
+                name, "unbuilt", 0, None, f"never built; run `ledger rebuild {name}`"
+            )
         case (_, str(made), int(position), int() | None as stopped_at, _, int(head), _) if (
             position > head
         ):
@@ -105,20 +107,20 @@ def _standing(name: str, row: Sequence[object] | None, wanted: str) -> Standing:
                 f"it is ahead of the log, which ends at {head}: was an older log restored?"
                 " Run `ledger rebuild`"
             )
-            return Standing(name, "ahead", position, stopped_at, because, made)
+            return ProjectionStatus(name, "ahead", position, stopped_at, because, made)
         case (_, str(made), int(position), None, _, _, False):
             because = (
                 f"at position {position} it took in another event than the log has there: was an"
                 " older log restored? Run `ledger rebuild`"
             )
-            return Standing(name, "diverged", position, None, because, made)
+            return ProjectionStatus(name, "diverged", position, None, because, made)
         case (_, str(made), int(position), None, _, _, True):
             if made == wanted:
-                return Standing(name, "following", position, version=made)
+                return ProjectionStatus(name, "following", position, version=made)
             because = f"its code or settings changed; run `ledger rebuild {name}`"
-            return Standing(name, "changed", position, None, because, made)
+            return ProjectionStatus(name, "changed", position, None, because, made)
         case (_, str(made), int(position), int(stopped_at), str(because), _, _):
-            return Standing(name, "stopped", position, stopped_at, because, made)
+            return ProjectionStatus(name, "stopped", position, stopped_at, because, made)
         case _:
             raise AssertionError(row)
 
@@ -138,7 +140,7 @@ def prepare(cursor: AnyCursor, registry: Registry, reader: Reader, head: int) ->
         states = standings(cursor, registry, reader)
         missing = registry.only(s.name for s in states if s.state != "following")
         tables.drop(cursor, LIVE, list(missing.tables.values()))
-        copy = Copy(cursor, missing, reader, LIVE)
+        copy = ReadModelTables(cursor, missing, reader, LIVE)
         copy.create()
         copy.finish()
         built(cursor, registry, missing.by_name, reader, position=0)
@@ -153,7 +155,7 @@ def locked(cursor: AnyCursor, names: Iterable[str]) -> dict[str, int]:
     return dict(cursor.execute(LOCKED, [list(names)]).fetchall())
 
 
-def move(cursor: AnyCursor, names: Iterable[str], last: Recorded) -> None:
+def move(cursor: AnyCursor, names: Iterable[str], last: RecordedEvent) -> None:
     """These projections have taken in everything up to an event."""
     moved = {"position": last.position, "recorded_at": last.recorded_at, "names": list(names)}
     cursor.execute(MOVE, moved)

@@ -19,8 +19,8 @@ from ledger.postgres.session import CLOSE_SECONDS
 from projections import orders, payments
 from projections.engine import names, tables
 from projections.engine.as_of import as_of
-from projections.engine.build import Copy, Engine
-from projections.engine.positions import Standing, standings
+from projections.engine.build import ProjectionContext, ReadModelTables
+from projections.engine.positions import ProjectionStatus, standings
 from projections.engine.tables import LIVE, AnyCursor, trusted
 
 WAIT_SECONDS: Final = 5.0
@@ -47,7 +47,7 @@ class Reads:
     """Connections that may only read; every block sees one moment of all read models."""
 
     def __init__(
-        self, engine: Engine, *, connections: int = 8, seconds: float | None = None
+        self, engine: ProjectionContext, *, connections: int = 8, seconds: float | None = None
     ) -> None:
         """A statement may take so many `seconds`; None: what is usual for a read."""
         self.engine = engine
@@ -84,7 +84,9 @@ class Reads:
             yield cursor
 
     @contextmanager
-    def replay(self, name: str, positions: Sequence[int]) -> Generator[tuple[AnyCursor, Copy]]:
+    def replay(
+        self, name: str, positions: Sequence[int]
+    ) -> Generator[tuple[AnyCursor, ReadModelTables]]:
         """The same, and the copy that the tables belong to: it may be given the events after."""
         engine = self.engine
         part = engine.registry.with_reads([name])
@@ -125,7 +127,7 @@ class Reads:
             (row,) = rows(cursor, payments.KNOWN, id=name)
         return KnownPayment(**row, payment_id=name)
 
-    def standings(self) -> list[Standing]:
+    def standings(self) -> list[ProjectionStatus]:
         """Where each projection stands."""
         with reaching(self._pool), self._pool.connection() as conn, conn.cursor() as cursor:
             return standings(cursor, self.engine.registry, self.engine.reader)

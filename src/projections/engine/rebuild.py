@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from psycopg.errors import LockNotAvailable
 from psycopg.sql import SQL, Identifier
 
-from ledger.domain.events import Recorded
+from ledger.domain.events import RecordedEvent
 from ledger.errors import RebuildBlocked, RebuildRunning
 from ledger.log import Log
 from ledger.postgres.database import UNLIMITED
 from projections.engine import parallel, positions, tables
-from projections.engine.build import Copy, Engine, stretches
+from projections.engine.build import ProjectionContext, ReadModelTables, stretches
 from projections.engine.registry import Registry
 from projections.engine.tables import LIVE, REBUILD, AnyCursor
 
@@ -51,7 +51,7 @@ def silent(_reached: int, _upto: int) -> None:
 
 
 def rebuild(
-    engine: Engine, names: Sequence[str] = (), progress: Progress = silent
+    engine: ProjectionContext, names: Sequence[str] = (), progress: Progress = silent
 ) -> tuple[Registry, int]:
     """Rebuild these projections with all that reads them or is read by them; all for no name.
 
@@ -63,13 +63,16 @@ def rebuild(
 
 
 def remake(
-    engine: Engine, cursor: AnyCursor, names: Sequence[str] = (), progress: Progress = silent
+    engine: ProjectionContext,
+    cursor: AnyCursor,
+    names: Sequence[str] = (),
+    progress: Progress = silent,
 ) -> tuple[Registry, int]:
     """What `rebuild` does, in a workshop."""
     log, registry = engine.log, engine.registry
     chosen = registry.pick(names)
     tables.clear(cursor, REBUILD)
-    copy = Copy(cursor, chosen, engine.reader, REBUILD)
+    copy = ReadModelTables(cursor, chosen, engine.reader, REBUILD)
     reached = log.head()
     build(engine._replace(registry=chosen), copy, reached, progress)
     while (head := log.head()) - reached > NEARLY:
@@ -79,7 +82,7 @@ def remake(
 
 
 @contextmanager
-def workshop(engine: Engine) -> Generator[AnyCursor]:
+def workshop(engine: ProjectionContext) -> Generator[AnyCursor]:
     """Where read models are made beside the live ones, by one at a time.
 
     Raises `RebuildRunning` where another is at work, or `StoreUnavailable`.
@@ -104,7 +107,9 @@ def alone(cursor: AnyCursor) -> Generator[None]:
             cursor.execute("select pg_advisory_unlock_all()")
 
 
-def build(engine: Engine, copy: Copy, upto: int, progress: Progress = silent) -> None:
+def build(
+    engine: ProjectionContext, copy: ReadModelTables, upto: int, progress: Progress = silent
+) -> None:
     """Make a copy's tables from event 1 up to a position, ready to be advanced."""
     copy.build_quickly()
     copy.create()
@@ -120,14 +125,14 @@ def build(engine: Engine, copy: Copy, upto: int, progress: Progress = silent) ->
 
 
 def _reported(
-    batches: Iterable[list[Recorded]], upto: int, progress: Progress
-) -> Iterator[list[Recorded]]:
+    batches: Iterable[list[RecordedEvent]], upto: int, progress: Progress
+) -> Iterator[list[RecordedEvent]]:
     for events in batches:
         yield events
         progress(events[-1].position, upto)
 
 
-def _swap(copy: Copy, log: Log, reached: int, *, whole: bool) -> int:
+def _swap(copy: ReadModelTables, log: Log, reached: int, *, whole: bool) -> int:
     """Put the new tables in place as soon as nobody reads the old ones; answers the position.
 
     It never queues behind a reader, and so no reader queues behind it: it has all locks at once,
@@ -152,7 +157,7 @@ def _swap(copy: Copy, log: Log, reached: int, *, whole: bool) -> int:
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
 
-def _swap_now(copy: Copy, log: Log, reached: int, *, whole: bool) -> int:
+def _swap_now(copy: ReadModelTables, log: Log, reached: int, *, whole: bool) -> int:
     cursor, chosen = copy.cursor, copy.registry
     with cursor.connection.transaction():
         positions.locked(cursor, chosen.by_name)
@@ -169,7 +174,7 @@ def _swap_now(copy: Copy, log: Log, reached: int, *, whole: bool) -> int:
     return head
 
 
-def _live(copy: Copy, *, whole: bool) -> list[str]:
+def _live(copy: ReadModelTables, *, whole: bool) -> list[str]:
     """The live tables whose place is to be taken, by name, and the one that readers hold."""
     chosen = None if whole else list(copy.registry.tables)
     asked = {"schema": LIVE, "chosen": chosen, "ours": list(tables.OURS)}
@@ -182,7 +187,7 @@ def _lock_at_once(cursor: AnyCursor, names: Sequence[str]) -> None:
     cursor.execute(SQL("lock table {} in access exclusive mode nowait").format(taken))
 
 
-def _others(copy: Copy, *, whole: bool) -> str:
+def _others(copy: ReadModelTables, *, whole: bool) -> str:
     """Who holds a lock on the live tables, as far as a session may know of others."""
     asked = {"schema": LIVE, "names": _live(copy, whole=whole)}
     rows = copy.cursor.execute(OTHERS, asked).fetchall()

@@ -14,11 +14,11 @@ from psycopg import IsolationLevel
 from ledger.log import Log
 from ledger.postgres.database import UNLIMITED
 from projections.engine import positions, tables
-from projections.engine.build import Copy, Engine, stretches
+from projections.engine.build import ProjectionContext, ReadModelTables, stretches
 from projections.engine.digest import TableDifference, compare, digests
 from projections.engine.fold import ProjectionFailed
 from projections.engine.log_check import LogReport, check
-from projections.engine.positions import Standing
+from projections.engine.positions import ProjectionStatus
 from projections.engine.rebuild import Progress, build, silent, workshop
 from projections.engine.registry import Registry
 from projections.engine.tables import LIVE, PROOF, AnyCursor
@@ -35,7 +35,7 @@ class Proof(NamedTuple):
     position: int
     tables: dict[str, str]
     differences: list[TableDifference]
-    halted: list[Standing]
+    halted: list[ProjectionStatus]
     log: LogReport
 
     @property
@@ -49,7 +49,7 @@ class Proof(NamedTuple):
         return not (self.empty or self.differences or self.halted or self.log.faults)
 
 
-def verify(engine: Engine, progress: Progress = silent) -> Proof:
+def verify(engine: ProjectionContext, progress: Progress = silent) -> Proof:
     """Rebuild everything from event 1 beside the live read models and compare table by table.
 
     Raises `RebuildRunning` while a rebuild or another proof is at work.
@@ -58,7 +58,7 @@ def verify(engine: Engine, progress: Progress = silent) -> Proof:
         return prove(engine, cursor, progress)
 
 
-def prove(engine: Engine, proof: AnyCursor, progress: Progress = silent) -> Proof:
+def prove(engine: ProjectionContext, proof: AnyCursor, progress: Progress = silent) -> Proof:
     """What `verify` does, in a workshop.
 
     Both sides stand at the same positions: those of one snapshot of the live tables.
@@ -80,8 +80,8 @@ def prove(engine: Engine, proof: AnyCursor, progress: Progress = silent) -> Proo
 
 
 def _built(
-    engine: Engine, proof: AnyCursor, upto: int, progress: Progress
-) -> tuple[Copy, list[Standing]]:
+    engine: ProjectionContext, proof: AnyCursor, upto: int, progress: Progress
+) -> tuple[ReadModelTables, list[ProjectionStatus]]:
     """A copy up to a position; without the projections that cannot be made from this log.
 
     Where making all at once fails, each group that belongs together is made by itself, and what
@@ -93,7 +93,7 @@ def _built(
         if isinstance(error, psycopg.OperationalError):
             raise
     failed = [
-        Standing(name, "stopped", upto, None, because)
+        ProjectionStatus(name, "stopped", upto, None, because)
         for island in engine.registry.islands()
         if (because := _why_not(engine._replace(registry=island), proof, upto))
         for name in island.by_name
@@ -102,14 +102,16 @@ def _built(
     return _build(engine._replace(registry=rest), proof, upto, progress), failed
 
 
-def _build(engine: Engine, proof: AnyCursor, upto: int, progress: Progress) -> Copy:
+def _build(
+    engine: ProjectionContext, proof: AnyCursor, upto: int, progress: Progress
+) -> ReadModelTables:
     tables.clear(proof, PROOF)
-    copy = Copy(proof, engine.registry, engine.reader, PROOF)
+    copy = ReadModelTables(proof, engine.registry, engine.reader, PROOF)
     build(engine, copy, upto, progress)
     return copy
 
 
-def _why_not(engine: Engine, proof: AnyCursor, upto: int) -> str | None:
+def _why_not(engine: ProjectionContext, proof: AnyCursor, upto: int) -> str | None:
     try:
         _build(engine, proof, upto, silent)
     except (ProjectionFailed, psycopg.Error) as error:
@@ -120,7 +122,7 @@ def _why_not(engine: Engine, proof: AnyCursor, upto: int) -> str | None:
     return None
 
 
-def _halted(registry: Registry, states: Sequence[Standing]) -> list[Standing]:
+def _halted(registry: Registry, states: Sequence[ProjectionStatus]) -> list[ProjectionStatus]:
     """Those of which nothing can be said: they do not follow, or read one that does not."""
     stopped = {s.name for s in states if s.state != "following"}
     readers = registry.readers(stopped) - stopped
@@ -132,12 +134,12 @@ def _halted(registry: Registry, states: Sequence[Standing]) -> list[Standing]:
     ]
 
 
-def _meet(copy: Copy, log: Log, reached: int, live: AnyCursor) -> int:
+def _meet(copy: ReadModelTables, log: Log, reached: int, live: AnyCursor) -> int:
     """Bring the proof to where the live tables stand in `live`'s snapshot; answers the last."""
     standing = {s.name: s.position for s in positions.standings(live, copy.registry, copy.reader)}
     for position in sorted(set(standing.values())):
         group = copy.registry.only(name for name, at in standing.items() if at >= position)
-        part = Copy(copy.cursor, group, copy.reader, PROOF)
+        part = ReadModelTables(copy.cursor, group, copy.reader, PROOF)
         part.advance(stretches(log, reached, position))
         reached = position
     return reached

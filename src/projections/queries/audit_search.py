@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ledger.domain.access import Role
-from ledger.domain.events import CATALOGUE, Recorded
+from ledger.domain.events import CATALOGUE, RecordedEvent
 from ledger.log import Log
 from projections.engine.reads import rows
 from projections.engine.tables import AnyCursor
@@ -179,13 +179,13 @@ def unreadable(cursor: AnyCursor, span: Positions, *, limit: int) -> list[Shown]
 
 def events_that_fit(
     cursor: AnyCursor, log: Log, filters: Mapping[str, str], span: Positions, limit: int
-) -> list[Recorded]:
+) -> list[RecordedEvent]:
     """Events of a span that fit filters of the audit log, as they stand in the log."""
     found = log.at([line["position"] for line in search(cursor, filters, span, limit=limit)])
     return found[::-1] if span.latest_first else found
 
 
-def events(log: Log, span: Positions, limit: int) -> list[Recorded]:
+def events(log: Log, span: Positions, limit: int) -> list[RecordedEvent]:
     """Events of a span as they stand in the log; positions have no gaps."""
     if not span.latest_first:
         return log.read(span.after, upto=span.before - 1, limit=limit)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import asdict
 
-from ledger.domain.events import Event, Recorded, StripeEventReceived
+from ledger.domain.events import Event, RecordedEvent, StripeEventReceived
 from ledger.errors import InvalidRequest, NotFound
 from ledger.log import Log
 from projections.audit import LINES
@@ -136,7 +136,7 @@ def _others(
     return [(row["kind"], row["id"]) for row in found]
 
 
-def envelope(recorded: Recorded, reader: Reader) -> Shown:
+def envelope(recorded: RecordedEvent, reader: Reader) -> Shown:
     """Where, when and by whom: everything but what the event holds.
 
     When it happened is what its facts say, Stripe's `created` for an event of Stripe's: the same
@@ -187,7 +187,7 @@ def signature_check(event: Event, is_signed: IsSigned) -> str | None:
 def event_at(reads: Reads, position: int, is_signed: IsSigned) -> Shown:
     """One event with all it holds, its leaf hash and signature checked anew; raises `NotFound`."""
     log: Log = reads.engine.log
-    found: Sequence[Recorded] = log.at([position])
+    found: Sequence[RecordedEvent] = log.at([position])
     if not found:
         raise NotFound(f"The log has no position {position}.")
     with reads.snapshot(()) as cursor:

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from api.auth import is_hidden
-from api.operations import Shape, operation
-from api.permissions import Surface, identity_of
+from api.operations import Schema, operation
+from api.permissions import Permission, identity_of
 from ledger.errors import NotFound
 from projections.engine import names
 from projections.engine.declare import Listing, Projection
@@ -112,11 +112,11 @@ class ReadModel:
         path: str,
         endpoint: Callable[..., Any],
         about: str,
-        takes: type[Shape],
+        takes: type[Schema],
         answers: type[BaseModel],
         *,
         errors: Errors = READ,
-        surface: Surface | None = None,
+        surface: Permission | None = None,
     ) -> Route:
         def described(request: Request, query: Any) -> Item | Page:
             return endpoint(request, query)

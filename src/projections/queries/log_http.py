@@ -11,8 +11,8 @@ from starlette.routing import Route
 
 from api.auth import require
 from api.operations import operation
-from api.permissions import Surface, meta_of
-from ledger.disclosures import Witness
+from api.permissions import Permission, meta_of
+from ledger.disclosures import DisclosureLog
 from ledger.errors import NotFound, StoreUnavailable
 from projections.queries import audit_search, history
 from projections.queries.history import Shown
@@ -39,7 +39,7 @@ from projections.queries.schemas import (
 
 
 @operation(
-    surface=Surface.SEE_EVIDENCE,
+    surface=Permission.SEE_EVIDENCE,
     tag="events",
     query=ManyOfLog,
     answers=page_of(Event),
@@ -65,7 +65,7 @@ def list_events(request: Request, query: ManyOfLog) -> Page:
 
 
 @operation(
-    surface=Surface.SEE_EVIDENCE,
+    surface=Permission.SEE_EVIDENCE,
     tag="events",
     query=Evidence,
     answers=EventDetails,
@@ -85,7 +85,7 @@ def show_event(request: Request, query: Evidence) -> Item:
 
 
 @operation(
-    surface=Surface.SEE_EVIDENCE,
+    surface=Permission.SEE_EVIDENCE,
     tag="events",
     query=ManyRecordedLately,
     answers=page_of(UnreadableEvent),
@@ -101,7 +101,7 @@ def list_unreadable(request: Request, query: ManyRecordedLately) -> Page:
 
 
 @operation(
-    surface=Surface.SEE_EVIDENCE,
+    surface=Permission.SEE_EVIDENCE,
     tag="audit",
     query=ManyLines,
     answers=page_of(AuditLine),
@@ -121,7 +121,7 @@ def search_audit_log(request: Request, query: ManyLines) -> Page:
 
 
 @operation(
-    surface=Surface.SEE_STATUS, tag="service", answers=StatusAnswer, errors=(StoreUnavailable,)
+    surface=Permission.SEE_STATUS, tag="service", answers=StatusAnswer, errors=(StoreUnavailable,)
 )
 def show_status(request: Request) -> StatusAnswer:
     """Say how long the log is, and where each projection stands."""
@@ -161,7 +161,7 @@ def with_payloads(
 
     Whoever may see the history of his own domain may see this too, and is written down.
     """
-    require(request, Surface.SEE_PAYLOADS)
+    require(request, Permission.SEE_PAYLOADS)
     positions = [line["position"] for line in page]
     witness(request, subject, positions, reason)
     held = reads_of(request).engine.log.at(positions)
@@ -171,5 +171,5 @@ def with_payloads(
 
 def witness(request: Request, subject: str, positions: Sequence[int], reason: str | None) -> None:
     """Write down that the caller is about to see what these events hold."""
-    writer: Witness = request.state.witness
+    writer: DisclosureLog = request.state.witness
     writer.saw(subject, positions, meta_of(request, reason))

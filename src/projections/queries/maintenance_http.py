@@ -7,21 +7,21 @@ from typing import Any, NamedTuple
 
 from starlette.requests import Request
 
-from api.operations import Shape
-from ledger.domain.events import Event, Recorded
+from api.operations import Schema
+from ledger.domain.events import Event, RecordedEvent
 from ledger.errors import NotFound
-from projections.engine.background import TASK_ID, Progress, Prover
+from projections.engine.background import TASK_ID, BackgroundTasks, Progress
 from projections.queries.schemas import reads_of
 
 
-class StartedAnswer(Shape):
+class StartedAnswer(Schema):
     """What was begun, to be looked at under its id, and where its start stands in the log."""
 
     id: str
     position: int
 
 
-class TaskAnswer(Shape):
+class TaskAnswer(Schema):
     """Who began it and when; `reached` of `upto` events are in while it is running."""
 
     id: str
@@ -36,8 +36,8 @@ class TaskRecord(NamedTuple):
     """Its first event and its last one, if it ended; how far it is, if it runs in this process."""
 
     id: str
-    started: Recorded
-    ended: Recorded | None
+    started: RecordedEvent
+    ended: RecordedEvent | None
     running: Progress | None
 
     @property
@@ -62,7 +62,7 @@ class TaskRecord(NamedTuple):
         }
 
 
-def prover_of(request: Request) -> Prover:
+def prover_of(request: Request) -> BackgroundTasks:
     """What makes proofs and rebuilds, as the roof opened it."""
     return request.state.prover
 

@@ -8,8 +8,8 @@ from msgspec.structs import asdict
 from starlette.requests import Request
 from starlette.routing import Route
 
-from api.operations import Shape, operation
-from api.permissions import Surface, meta_of
+from api.operations import Schema, operation
+from api.permissions import Permission, meta_of
 from api.schemas import ReasonBody
 from ledger.domain.events import Event, ProofFailed, ProofFinished
 from ledger.errors import NotFound, RebuildRunning, StoreUnavailable
@@ -26,7 +26,7 @@ from projections.queries.maintenance_http import (
 State = Literal["running", "proven", "refuted", "failed", "lost"]
 
 
-class DifferenceAnswer(Shape):
+class DifferenceAnswer(Schema):
     """The first difference between live and rebuilt tables; a missing row has no column."""
 
     table: str
@@ -36,7 +36,7 @@ class DifferenceAnswer(Shape):
     proof: str | None
 
 
-class TableDifferenceAnswer(Shape):
+class TableDifferenceAnswer(Schema):
     """A table that differs: rows that are missing live, too many, or other ones; and the first.
 
     `columns` says what is wrong with the table's shape, where something is.
@@ -50,7 +50,7 @@ class TableDifferenceAnswer(Shape):
     columns: str | None
 
 
-class PlaceAnswer(Shape):
+class PlaceAnswer(Schema):
     """Where the log is damaged: at the positions from `first` to `last`."""
 
     kind: str
@@ -59,14 +59,14 @@ class PlaceAnswer(Shape):
     detail: str = ""
 
 
-class FaultAnswer(Shape):
+class FaultAnswer(Schema):
     """How often the log has one kind of damage, and the first places of it."""
 
     count: int
     places: list[PlaceAnswer]
 
 
-class ReportAnswer(Shape):
+class ReportAnswer(Schema):
     """What was proven up to `position`, with the SHA-256 of each table, and what was not.
 
     `differences` are all tables that differ; `halted` projections of which nothing can be said,
@@ -101,7 +101,7 @@ class ProofAnswer(TaskAnswer):
 
 
 @operation(
-    surface=Surface.PROVE,
+    surface=Permission.PROVE,
     tag="proofs",
     body=ReasonBody,
     answers=StartedAnswer,
@@ -119,7 +119,7 @@ def start_proof(request: Request, body: ReasonBody) -> StartedAnswer:
 
 
 @operation(
-    surface=Surface.PROVE,
+    surface=Permission.PROVE,
     tag="proofs",
     answers=ProofAnswer,
     errors=(NotFound, StoreUnavailable),

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from api.operations import operation
-from api.permissions import Surface, meta_of
+from api.permissions import Permission, meta_of
 from api.schemas import ReasonBody
 from ledger.domain.events import RebuildFailed, RebuildFinished, RebuildStarted
 from ledger.errors import NotFound, RebuildRunning, StoreUnavailable, UnknownProjection
@@ -51,7 +51,7 @@ class RebuildAnswer(TaskAnswer):
 
 
 @operation(
-    surface=Surface.REBUILD,
+    surface=Permission.REBUILD,
     tag="rebuilds",
     body=RebuildBody,
     answers=StartedAnswer,
@@ -69,7 +69,7 @@ def start_rebuild(request: Request, body: RebuildBody) -> StartedAnswer:
 
 
 @operation(
-    surface=Surface.REBUILD,
+    surface=Permission.REBUILD,
     tag="rebuilds",
     answers=RebuildAnswer,
     errors=(NotFound, StoreUnavailable),

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
 from starlette.requests import Request
 
-from api.operations import Shape
+from api.operations import Schema
 from ledger.domain.limits import MAX_TEXT, TEXT_PATTERN
 from ledger.errors import (
     Ambiguous,
@@ -63,7 +63,7 @@ Reason = Annotated[
 ]
 
 
-class One(Shape):
+class One(Schema):
     """What a read of one thing takes."""
 
     after: After = 0
@@ -128,7 +128,7 @@ class ManyEvents(ManyRecorded):
     reason: Reason = None
 
 
-class Evidence(Shape):
+class Evidence(Schema):
     """What a read of evidence takes."""
 
     reason: Reason = None
@@ -158,18 +158,18 @@ class Item(RootModel[dict[str, Any]]):
     """One thing by its columns, as the schema of its operation describes them."""
 
 
-class Page(Shape):
+class Page(Schema):
     """Some of many things; `next` is the cursor of the page that follows, if there is one."""
 
     items: list[dict[str, Any]]
     next: str | None
 
 
-def page_of(row: type[BaseModel]) -> type[Shape]:
+def page_of(row: type[BaseModel]) -> type[Schema]:
     """What a list of such rows answers."""
     return create_model(
         f"{row.__name__}Page",
-        __base__=Shape,
+        __base__=Schema,
         __doc__="Some of many; `next` is the cursor of the page that follows, if there is one.",
         items=(_list_of(row), ...),
         next=(str | None, ...),
@@ -180,7 +180,7 @@ def _list_of(row: type[BaseModel]) -> Any:
     return list[row]
 
 
-class StandingAnswer(Shape):
+class StandingAnswer(Schema):
     """Where a projection stands; `lag_events` are those that it has yet to take in.
 
     `fingerprint` is of the code and settings that made it, null where nothing did.
@@ -195,7 +195,7 @@ class StandingAnswer(Shape):
     because: str | None
 
 
-class StatusAnswer(Shape):
+class StatusAnswer(Schema):
     """The log's last position, and where each projection stands."""
 
     head: int
@@ -205,7 +205,7 @@ class StatusAnswer(Shape):
 # ── Events ──────────────────────────────────────────────────────────────────────────────────────
 
 
-class EventMeta(Shape):
+class EventMeta(Schema):
     """Who did it, from where and why, and what it belongs to or was caused by."""
 
     actor: str
@@ -219,7 +219,7 @@ class EventMeta(Shape):
     request_id: str | None
 
 
-class Event(Shape):
+class Event(Schema):
     """An event of the log, without what it holds: `version` is its number in the stream `source`.
 
     `effective_at` is when it happened in the world, `recorded_at` when the ledger learnt of it.
@@ -243,7 +243,7 @@ class EventDetails(Event):
     data: dict[str, Any]
 
 
-class UnreadableEvent(Shape):
+class UnreadableEvent(Schema):
     """An event of Stripe's that could not be read, and why."""
 
     position: int
@@ -254,7 +254,7 @@ class UnreadableEvent(Shape):
     cause: str
 
 
-class AuditLine(Shape):
+class AuditLine(Schema):
     """Who did what, to what, when, from where and why; `objects` are written as `order/A1`."""
 
     position: int
@@ -275,7 +275,7 @@ class AuditLine(Shape):
     causation: str | None
 
 
-class HistoryLine(Shape):
+class HistoryLine(Schema):
     """An event that touched an object; `changed` and `payload` are there where they are asked for.
 
     `changed` holds the value before and the value after it of each column that it changed.
@@ -299,7 +299,7 @@ class HistoryLine(Shape):
     payload: dict[str, Any] = Field(default={})
 
 
-class ColumnChange(Shape):
+class ColumnChange(Schema):
     """An event that changed a column, and the value before and after it."""
 
     position: int
@@ -314,14 +314,14 @@ class ColumnChange(Shape):
     after: Any
 
 
-class ExplainedColumn(Shape):
+class ExplainedColumn(Schema):
     """What stands in a column, and the events that made it so, in order."""
 
     value: Any
     changes: list[ColumnChange]
 
 
-class Explanation(Shape):
+class Explanation(Schema):
     """Why a row is what it is at `position`, the last of its `events`, column by column."""
 
     id: str

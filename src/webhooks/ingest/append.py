@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 
 from ledger.domain.accounts import qualified_id
-from ledger.domain.events import ConflictFound, Entry, Event, Meta, StripeEventReceived
+from ledger.domain.events import ConflictFound, Event, Metadata, NewEvent, StripeEventReceived
 from ledger.log import APPEND_BYTES, APPEND_EVENTS, Log
 from webhooks.translate.objects import account_of, content_sha256, same_event
 
@@ -25,7 +25,7 @@ class Taken(NamedTuple):
     outcome: Outcome
 
 
-def take_in(log: Log, events: Sequence[StripeEventReceived], meta: Meta) -> list[Taken]:
+def take_in(log: Log, events: Sequence[StripeEventReceived], meta: Metadata) -> list[Taken]:
     """Append the events whose ids are new, in one transaction; one answer for each, in order.
 
     Ids are an account's: two accounts may have the same. Events of one id among `events` are
@@ -94,7 +94,7 @@ class IntakeReport(Struct, kw_only=True):
 
 
 def take_in_all(
-    log: Log, offers: Iterable[Offer], meta: Meta, report: IntakeReport
+    log: Log, offers: Iterable[Offer], meta: Metadata, report: IntakeReport
 ) -> Iterator[None]:
     """Take in batch after batch, and count into `report`; pauses after each commit."""
     for batch in _batches(offers):
@@ -144,8 +144,8 @@ def _stream(event: StripeEventReceived, account: str | None) -> str:
     return f"stripe/{qualified_id(event.event_id, account)}"
 
 
-def _entry(stream: str, event: StripeEventReceived, meta: Meta) -> Entry:
-    return Entry(stream, 1, event, event.received_at, meta)
+def _entry(stream: str, event: StripeEventReceived, meta: Metadata) -> NewEvent:
+    return NewEvent(stream, 1, event, event.received_at, meta)
 
 
 def _stored(log: Log, streams: Iterable[str]) -> dict[str, tuple[int, bytes | None]]:
@@ -170,8 +170,8 @@ def _compared(event: StripeEventReceived, position: int, body: bytes | None) -> 
 
 
 def _conflict(
-    stream: str, event: StripeEventReceived, position: int, body: bytes | None, meta: Meta
-) -> Entry:
+    stream: str, event: StripeEventReceived, position: int, body: bytes | None, meta: Metadata
+) -> NewEvent:
     """What goes on record of a conflict: in a stream of the other content, and so once.
 
     What differs only in what Stripe changes from one delivery to the next is the same content.
@@ -184,4 +184,4 @@ def _conflict(
         source=event.source,
     )
     content = sha256(f"{stream}\n{content_sha256(event.body)}".encode()).hexdigest()
-    return Entry(f"conflict/{content}", 1, found, event.received_at, meta)
+    return NewEvent(f"conflict/{content}", 1, found, event.received_at, meta)

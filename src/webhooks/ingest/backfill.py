@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
-from ledger.domain.events import Meta, StripeEventReceived
+from ledger.domain.events import Metadata, StripeEventReceived
 from ledger.errors import NotAStripeEvent
 from ledger.log import Log
 from webhooks.ingest.append import IntakeReport, Offer, Rejection, take_in_all
@@ -15,7 +15,7 @@ from webhooks.translate.objects import parse_event
 KEPT_DAYS = 30
 A_MOMENT = timedelta(minutes=1)
 
-_META = Meta(actor="operator")
+_META = Metadata(actor="operator")
 
 
 class Gap(Struct, frozen=True):

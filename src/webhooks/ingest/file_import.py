@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from ledger.domain.events import Meta, StripeEventReceived
+from ledger.domain.events import Metadata, StripeEventReceived
 from ledger.log import Log
 from webhooks.ingest.append import IntakeReport, Offer, Rejection, take_in_all
 from webhooks.ingest.event_files import Unreadable, events_in
 
 SUFFIXES = frozenset({".json", ".jsonl", ".ndjson"})
 
-_META = Meta(actor="operator")
+_META = Metadata(actor="operator")
 
 
 class ImportReport(IntakeReport, kw_only=True):

@@ -12,9 +12,9 @@ from typing import NamedTuple, Self, get_args
 import structlog
 from prometheus_client import Counter, Histogram
 
-from api.rate_limit import Allowances
+from api.rate_limit import RateLimit
 from ledger import waits
-from ledger.domain.events import Meta, StripeEventReceived
+from ledger.domain.events import Metadata, StripeEventReceived
 from ledger.errors import SameIdOtherContent, Stopped, StoreUnavailable
 from ledger.group_commit import sparing
 from ledger.log import APPEND_BYTES, APPEND_EVENTS, Log
@@ -34,7 +34,7 @@ BATCH_EVENTS = Histogram(
 COMMIT_SECONDS = Histogram("ledger_webhook_commit_seconds", "Time of one transaction.")
 
 _COUNTED = {outcome: EVENTS.labels(outcome) for outcome in get_args(Outcome)}
-_META = Meta(actor="stripe")
+_META = Metadata(actor="stripe")
 _logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
@@ -61,7 +61,7 @@ class Receiver:
 
     def __init__(self, log: Log, stop: Event | None = None) -> None:
         """`stop` ends an append that waits; whether it was stored, nobody is told."""
-        self.rejections = Allowances("1000 per 10 seconds")
+        self.rejections = RateLimit("1000 per 10 seconds")
         self.turned_away = Rejections()
         self._log = log
         self._stop = stop or Event()

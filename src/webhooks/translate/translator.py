@@ -15,15 +15,15 @@ from ledger import json_text
 from ledger.domain import accounts, mrr
 from ledger.domain.accounts import may_need_qualifying, qualified
 from ledger.domain.billing_facts import InvoiceUnknown, PayoutUnknown, SubscriptionUnknown
-from ledger.domain.events import Recorded, StripeEventReceived
+from ledger.domain.events import RecordedEvent, StripeEventReceived
 from ledger.domain.facts import (
     AnyFact,
     ChargeUnknown,
     CheckoutUnknown,
     DisputeInquiryUnknown,
     DisputeUnknown,
+    EventContext,
     Fact,
-    Moment,
     PartNotUnderstood,
     PaymentUnknown,
     RefundUnknown,
@@ -161,7 +161,7 @@ class Translator(Struct, frozen=True):
         """The settings and this code: under others the same log says something else."""
         return f"{self.mode} {self.order_metadata_key} {_code()}"
 
-    def __call__(self, recorded: Recorded) -> tuple[Moment, Sequence[AnyFact]]:
+    def __call__(self, recorded: RecordedEvent) -> tuple[EventContext, Sequence[AnyFact]]:
         """What an event of the log says, and where and when that stands.
 
         The shop's own events are facts as they are. A Stripe event always says that it was
@@ -211,8 +211,8 @@ class Translator(Struct, frozen=True):
         return [*facts, *_unreadable_parts(reading, stripe_object, lost)] if lost else facts
 
     def _otherwise(
-        self, recorded: Recorded, event: StripeEventReceived, cause: str
-    ) -> tuple[Moment, Sequence[AnyFact]]:
+        self, recorded: RecordedEvent, event: StripeEventReceived, cause: str
+    ) -> tuple[EventContext, Sequence[AnyFact]]:
         """What has no snapshot of an object: a thin event, or bytes that nobody can read."""
         try:
             thin = read_thin(event.body)
@@ -226,8 +226,8 @@ class Translator(Struct, frozen=True):
         return moment, (qualified(note, thin.account),)
 
     def _remains(
-        self, recorded: Recorded, event: StripeEventReceived, cause: str
-    ) -> tuple[Moment, Sequence[AnyFact]]:
+        self, recorded: RecordedEvent, event: StripeEventReceived, cause: str
+    ) -> tuple[EventContext, Sequence[AnyFact]]:
         """Bytes that are no event: of them the id is known, and what else can be made out."""
         remains = remains_of(event.body)
         event_id, type_ = event.event_id, _name(remains.type) or "unknown"
@@ -282,9 +282,9 @@ def _step(event_type: str) -> int:
 
 
 def _moment(
-    recorded: Recorded, effective_at: datetime, key: str, account: str | None = None
-) -> Moment:
-    return Moment(
+    recorded: RecordedEvent, effective_at: datetime, key: str, account: str | None = None
+) -> EventContext:
+    return EventContext(
         recorded.position,
         recorded.stream,
         recorded.version,

@@ -11,11 +11,11 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.auth import Guard
+from api.auth import Auth
 from api.endpoints import orders, stock
 from api.openapi import describe
 from api.operations import problem
-from ledger.command_handler import Desk
+from ledger.command_handler import CommandHandler
 from ledger.domain.events import (
     Address,
     Line,
@@ -78,7 +78,7 @@ class Shop:
         self.repeated = repeated
         self.money: dict[str, OrderMoney] = {}
         self.payments = {"pi_1": FREE, "pi_2": FREE}
-        self.desk = Desk(
+        self.desk = CommandHandler(
             log,
             lambda order_id: self.money.get(order_id, UNPAID),
             lambda payment_id: self.payments.get(payment_id, KnownPayment()),
@@ -96,7 +96,7 @@ class Shop:
         yield {
             "desk": self.desk,
             "log": self.log,
-            "guard": Guard(self.log),
+            "guard": Auth(self.log),
             "settings": Settings(ledger_reservation_minutes=45, ledger_repeated_skus=self.repeated),
         }
 

@@ -15,7 +15,7 @@ from ledger.domain.events import StripeEventReceived
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import positions
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 from projections.engine.follow import Follower
 from projections.engine.registry import discover
 from projections.engine.verify import verify
@@ -26,15 +26,15 @@ SATURDAY_EVENING = MONDAY_MIDNIGHT + 5 * 86_400 + 86_399
 
 
 @pytest.fixture
-def engine(database: Database) -> Iterator[Engine]:
+def engine(database: Database) -> Iterator[ProjectionContext]:
     with Log(database.conninfo("app")) as log:
-        made = Engine(database, log, discover(), Translator("test", "order_id"))
+        made = ProjectionContext(database, log, discover(), Translator("test", "order_id"))
         with database.connect("projector", autocommit=True) as conn:
             positions.prepare(conn.cursor(), made.registry, made.reader, head=0)
         yield made
 
 
-def count(engine: Engine, table: str, column: str) -> Counter[str]:
+def count(engine: ProjectionContext, table: str, column: str) -> Counter[str]:
     query = SQL("select {} from read_models.{}").format(Identifier(column), Identifier(table))
     with engine.database.connect("reader") as conn:
         rows = conn.execute(query).fetchall()
@@ -42,7 +42,9 @@ def count(engine: Engine, table: str, column: str) -> Counter[str]:
 
 
 @pytest.mark.parametrize("now", [MONDAY_MIDNIGHT, SATURDAY_EVENING])
-def test_a_past_is_taken_in_whole_proven_and_sets_off_no_check(engine: Engine, now: int) -> None:
+def test_a_past_is_taken_in_whole_proven_and_sets_off_no_check(
+    engine: ProjectionContext, now: int
+) -> None:
     """No command is refused, none of the orders waits, and every turn of the story is there."""
     past = Past(now)
     move_in(engine, past, lambda _label, items: items)
@@ -65,7 +67,7 @@ def test_a_past_is_taken_in_whole_proven_and_sets_off_no_check(engine: Engine, n
     assert [f.sentence for outcome in report.outcomes for f in outcome.findings] == []
 
 
-def test_what_moved_in_has_two_times_and_says_who_brought_it(engine: Engine) -> None:
+def test_what_moved_in_has_two_times_and_says_who_brought_it(engine: ProjectionContext) -> None:
     """It happened in the ninety days before; it was recorded now, as an import of the demo."""
     past = Past(SATURDAY_EVENING)
     move_in(engine, past, lambda _label, items: items)

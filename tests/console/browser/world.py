@@ -19,7 +19,7 @@ from app.demo.runner import Item, play
 from app.demo.script import Script
 from app.wiring import make_engine
 from ledger.domain.access import Role
-from ledger.domain.events import Meta
+from ledger.domain.events import Metadata
 from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.settings import Settings
@@ -36,7 +36,7 @@ NAMES: Final = {
     Role.AUDITOR: "Aldo Ricci",
     Role.ADMIN: "Ada Byron",
 }
-META: Final = Meta(actor="cli", reason="to look at the console")
+META: Final = Metadata(actor="cli", reason="to look at the console")
 STAMP_MINOR: Final = 135
 """The demo's price of a book of stamps, of which it has plenty."""
 

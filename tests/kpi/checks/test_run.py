@@ -9,8 +9,8 @@ import pytest
 
 from kpi.checks import ask, run
 from kpi.checks.run import RUNS, run_checks
-from ledger.command_handler import Desk
-from ledger.domain.events import ChecksRan, IssueOpened, Meta
+from ledger.command_handler import CommandHandler
+from ledger.domain.events import ChecksRan, IssueOpened, Metadata
 from ledger.domain.issue import ReopenIssue, ResolveIssue
 from ledger.errors import InvalidCommand, StoreUnavailable
 from projections.engine import positions
@@ -25,13 +25,13 @@ from tests.kpi.checks.scenarios import (
 )
 
 PAID_TWICE = "paid_twice:A1"
-ANN = Meta(actor="token/7", actor_name="Ann", reason="she wants a voucher")
+ANN = Metadata(actor="token/7", actor_name="Ann", reason="she wants a voucher")
 UNPAID = CHECKS["reservation_overdue"]
 
 
-def decide(books: Books, command: ResolveIssue | ReopenIssue, meta: Meta = ANN) -> int:
+def decide(books: Books, command: ResolveIssue | ReopenIssue, meta: Metadata = ANN) -> int:
     with closing(Reads(books.engine)) as reads:
-        return Desk(books.engine.log, reads.money).execute(command, meta).position
+        return CommandHandler(books.engine.log, reads.money).execute(command, meta).position
 
 
 def resolve(books: Books, issue_id: str = PAID_TWICE) -> None:
@@ -158,7 +158,7 @@ def test_a_decision_needs_a_reason(books: Books) -> None:
     paid_twice(books)
     books.run("paid_twice")
     with pytest.raises(InvalidCommand, match="reason"):
-        decide(books, ResolveIssue(issue_id=PAID_TWICE, at=books.now), Meta(actor="token/7"))
+        decide(books, ResolveIssue(issue_id=PAID_TWICE, at=books.now), Metadata(actor="token/7"))
 
 
 # ── Runs beside each other ──────────────────────────────────────────────────────────────────────

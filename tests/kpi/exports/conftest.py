@@ -6,8 +6,8 @@ from contextlib import closing
 import pytest
 
 from kpi.exports.transfer import Asked, begin
-from ledger.disclosures import Witness
-from ledger.domain.events import ExportMade, Meta, Recorded
+from ledger.disclosures import DisclosureLog
+from ledger.domain.events import ExportMade, Metadata, RecordedEvent
 from projections.engine.reads import Reads
 from tests.kpi.books import Books
 
@@ -25,17 +25,19 @@ def take(books: Books, reads: Reads) -> Take:
     """Takes out a whole export; answers the file's bytes."""
 
     def taken(asked: Asked) -> bytes:
-        with closing(begin(reads, Witness(books.engine.log), asked, Meta(actor="ann"))) as transfer:
+        with closing(
+            begin(reads, DisclosureLog(books.engine.log), asked, Metadata(actor="ann"))
+        ) as transfer:
             return b"".join(transfer.chunks)
 
     return taken
 
 
 @pytest.fixture
-def on_record(books: Books) -> Callable[[], list[Recorded]]:
+def on_record(books: Books) -> Callable[[], list[RecordedEvent]]:
     """All exports that the log knows of."""
 
-    def found() -> list[Recorded]:
+    def found() -> list[RecordedEvent]:
         return [each for each in books.engine.log.read() if isinstance(each.event, ExportMade)]
 
     return found

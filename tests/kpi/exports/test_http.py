@@ -20,9 +20,9 @@ import kpi.exports.http
 from app.asgi import create_app
 from kpi.declare import CONTRACT_VERSION
 from kpi.exports.declare import exports
-from ledger.disclosures import Witness
+from ledger.disclosures import DisclosureLog
 from ledger.domain.access import Role
-from ledger.domain.events import ExportMade, Meta, Recorded
+from ledger.domain.events import ExportMade, Metadata, RecordedEvent
 from ledger.errors import StoreUnavailable
 from ledger.settings import Settings
 from ledger.tokens import issue
@@ -32,7 +32,7 @@ from tests.support.callers import NAME, administrator, let_in
 from tests.support.judged import JudgedClient
 from tests.support.waiting import wait_for
 
-OnRecord = Callable[[], list[Recorded]]
+OnRecord = Callable[[], list[RecordedEvent]]
 DAYS = {"from": MARCH.first.isoformat(), "to": MARCH.last.isoformat()}
 
 
@@ -162,7 +162,7 @@ def test_exports_are_for_the_staff(
     client: TestClient, books: Books, on_record: OnRecord, role: Role, status: int
 ) -> None:
     customer_id = "bob" if role is Role.CUSTOMER else None
-    issued = issue(books.engine.log, role, "Ann", Meta(), customer_id=customer_id)
+    issued = issue(books.engine.log, role, "Ann", Metadata(), customer_id=customer_id)
     headers = {"authorization": f"Bearer {issued.token}"}
     assert client.get("/exports/orders", headers=headers).status_code == status
     del client.headers["authorization"]
@@ -196,11 +196,11 @@ def serving(app: Starlette) -> Generator[tuple[uvicorn.Server, int]]:
             running.join()
 
 
-class Away(Witness):
+class Away(DisclosureLog):
     """A log that is lost while an export is on its way."""
 
     def exported(
-        self, event: ExportMade, meta: Meta, export_id: str | None = None
+        self, event: ExportMade, meta: Metadata, export_id: str | None = None
     ) -> tuple[str, int]:
         raise StoreUnavailable
 

@@ -13,8 +13,8 @@ from kpi.declare import CONTRACT_VERSION
 from kpi.exports.formats import Format
 from kpi.exports.manifest import manifest
 from kpi.exports.transfer import Transfer, begin
-from ledger.disclosures import Witness
-from ledger.domain.events import ExportMade, Meta, Recorded
+from ledger.disclosures import DisclosureLog
+from ledger.domain.events import ExportMade, Metadata, RecordedEvent
 from ledger.errors import InvalidRequest, NotFound, ProjectionStopped, StoreUnavailable
 from projections.engine import positions
 from projections.engine.reads import Reads
@@ -22,24 +22,24 @@ from tests.kpi.books import Books
 from tests.kpi.exports.conftest import Take
 from tests.kpi.exports.examples import asked, keep_shop, many_orders, sell
 
-OnRecord = Callable[[], list[Recorded]]
-ANN = Meta(actor="token/9", actor_name="Ann", reason="monthly report")
+OnRecord = Callable[[], list[RecordedEvent]]
+ANN = Metadata(actor="token/9", actor_name="Ann", reason="monthly report")
 
 
 @pytest.fixture
-def witness(books: Books) -> Witness:
-    return Witness(books.engine.log)
+def witness(books: Books) -> DisclosureLog:
+    return DisclosureLog(books.engine.log)
 
 
-class Away(Witness):
+class Away(DisclosureLog):
     """A log that is lost while an export is on its way."""
 
-    def exported(self, event: ExportMade, meta: Meta, export_id: str | None = None) -> NoReturn:
+    def exported(self, event: ExportMade, meta: Metadata, export_id: str | None = None) -> NoReturn:
         raise StoreUnavailable
 
 
 def test_what_was_sent_is_on_record(
-    books: Books, reads: Reads, witness: Witness, on_record: OnRecord
+    books: Books, reads: Reads, witness: DisclosureLog, on_record: OnRecord
 ) -> None:
     keep_shop(books)
     with closing(begin(reads, witness, asked(filters={"currency": "gbp"}), ANN)) as transfer:
@@ -87,7 +87,7 @@ def test_what_was_never_made_has_no_manifest(books: Books, export_id: str) -> No
 
 
 def test_an_export_is_of_one_moment(
-    books: Books, reads: Reads, witness: Witness, on_record: OnRecord
+    books: Books, reads: Reads, witness: DisclosureLog, on_record: OnRecord
 ) -> None:
     """What happens while it is sent is in the next one."""
     sell(books, "A1", 1000)
@@ -105,7 +105,7 @@ def test_an_export_is_of_one_moment(
 
 
 def test_who_hangs_up_is_on_record_with_what_was_sent(
-    books: Books, reads: Reads, witness: Witness, on_record: OnRecord
+    books: Books, reads: Reads, witness: DisclosureLog, on_record: OnRecord
 ) -> None:
     many_orders(books, 5_000)
     transfer = begin(reads, witness, asked(), ANN)
@@ -122,7 +122,7 @@ def test_who_hangs_up_is_on_record_with_what_was_sent(
 
 
 def test_who_takes_nothing_leaves_nothing(
-    books: Books, reads: Reads, witness: Witness, on_record: OnRecord
+    books: Books, reads: Reads, witness: DisclosureLog, on_record: OnRecord
 ) -> None:
     books.follow()
     begin(reads, witness, asked(), ANN).close()
@@ -146,7 +146,7 @@ def test_a_transfer_that_cannot_be_put_on_record_does_not_end_well(
 
 
 def test_a_transfer_whose_database_goes_away_is_not_complete(
-    books: Books, reads: Reads, witness: Witness, on_record: OnRecord
+    books: Books, reads: Reads, witness: DisclosureLog, on_record: OnRecord
 ) -> None:
     many_orders(books, 5_000)
     transfer = begin(reads, witness, asked(), ANN)
@@ -172,7 +172,7 @@ def end_the_readers(books: Books) -> bool:
 
 
 def test_nothing_begins_while_the_log_is_away(
-    books: Books, reads: Reads, witness: Witness, monkeypatch: pytest.MonkeyPatch
+    books: Books, reads: Reads, witness: DisclosureLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away() -> int:
         raise StoreUnavailable
@@ -184,7 +184,7 @@ def test_nothing_begins_while_the_log_is_away(
 
 
 def test_a_read_model_that_stopped_is_not_exported(
-    books: Books, reads: Reads, witness: Witness
+    books: Books, reads: Reads, witness: DisclosureLog
 ) -> None:
     books.follow()
     with books.engine.database.connect("projector", autocommit=True) as conn:
@@ -197,7 +197,7 @@ def test_a_read_model_that_stopped_is_not_exported(
     ("filters", "why"), [({"colour": "red"}, "it has currency, state"), ({"state": "a\0b"}, "NUL")]
 )
 def test_a_filter_that_cannot_be_is_refused(
-    books: Books, reads: Reads, witness: Witness, filters: dict[str, str], why: str
+    books: Books, reads: Reads, witness: DisclosureLog, filters: dict[str, str], why: str
 ) -> None:
     books.follow()
     with pytest.raises(InvalidRequest, match=why):
@@ -208,7 +208,7 @@ def test_a_filter_that_cannot_be_is_refused(
 
 @pytest.mark.parametrize("chosen", [Format.CSV, Format.JSONL])
 def test_memory_does_not_grow_with_the_rows(
-    books: Books, reads: Reads, witness: Witness, chosen: Format
+    books: Books, reads: Reads, witness: DisclosureLog, chosen: Format
 ) -> None:
     many_orders(books, 20_000)
     some = peak(begin(reads, witness, asked(chosen=chosen), ANN), 4_000)

@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import groupby
 from typing import NamedTuple
 
-from ledger.domain.facts import DisputeFact, FundsMovement, Moment, RefundFact
+from ledger.domain.facts import DisputeFact, EventContext, FundsMovement, RefundFact
 from tests.kpi.plain.said import Amount
 from tests.kpi.plain.things import Thing, by_clock
 
@@ -219,7 +219,7 @@ def entries(dispute: Thing) -> list[Step]:
     return sorted(found, key=lambda step: (step.at, place[step.verdict]))
 
 
-def told_at(at: Moment, fact: DisputeFact) -> datetime:
+def told_at(at: EventContext, fact: DisputeFact) -> datetime:
     """A report is not older than what it lists."""
     moves = (move.created_at for move in fact.movements if move.amount_minor)
     return max([at.effective_at, *moves])

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from ledger.domain.billing_facts import CouponFact, DiscountFact, Terms
-from ledger.domain.facts import Moment
+from ledger.domain.facts import EventContext
 from tests.kpi.plain.said import Said, all_of
 
 ALWAYS = datetime.min.replace(tzinfo=UTC)
@@ -84,7 +84,7 @@ class Discounts:
 
 
 def discount_of(
-    name: str, reports: list[tuple[Moment, DiscountFact]], coupons: dict[str, Terms]
+    name: str, reports: list[tuple[EventContext, DiscountFact]], coupons: dict[str, Terms]
 ) -> Discount:
     facts = [fact for _, fact in reports]
     told = [fact.terms for fact in facts if fact.terms is not None]

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 
-from ledger.domain.facts import AnyFact, Moment
+from ledger.domain.facts import AnyFact, EventContext
 
-Said = Sequence[tuple[Moment, AnyFact]]
+Said = Sequence[tuple[EventContext, AnyFact]]
 FactType = TypeVar("FactType")
 
 
@@ -17,7 +17,7 @@ class Amount(NamedTuple):
     value: int
 
 
-def all_of(said: Said, *kinds: type[FactType]) -> Iterator[tuple[Moment, FactType]]:
+def all_of(said: Said, *kinds: type[FactType]) -> Iterator[tuple[EventContext, FactType]]:
     """The facts of some kinds, in the order of the log."""
     for at, fact in said:
         if isinstance(fact, kinds):

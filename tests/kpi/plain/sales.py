@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import NamedTuple, TypeVar
 
 from ledger.domain.events import Line, OrderCanceled, OrderLinesReturned, OrderPlaced
-from ledger.domain.facts import Moment
+from ledger.domain.facts import EventContext
 from tests.kpi.plain.payments import Payment
 from tests.kpi.plain.said import Amount, Said, all_of
 
@@ -61,7 +61,7 @@ class Sale(NamedTuple):
     lines: list[SoldLine]
 
 
-def orders_of(said: Said) -> dict[str, tuple[Moment, OrderPlaced]]:
+def orders_of(said: Said) -> dict[str, tuple[EventContext, OrderPlaced]]:
     return {fact.order_id: (at, fact) for at, fact in all_of(said, OrderPlaced)}
 
 
@@ -88,7 +88,9 @@ def read_sales(said: Said, payments: list[Payment]) -> Iterator[Sale]:
             )
 
 
-def of(said: Said, kind: type[OrderEvent], order: OrderPlaced) -> list[tuple[Moment, OrderEvent]]:
+def of(
+    said: Said, kind: type[OrderEvent], order: OrderPlaced
+) -> list[tuple[EventContext, OrderEvent]]:
     return [(at, fact) for at, fact in all_of(said, kind) if fact.order_id == order.order_id]
 
 

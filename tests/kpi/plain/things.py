@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from ledger.domain.facts import Moment
+from ledger.domain.facts import EventContext
 from tests.kpi.plain.said import Said, all_of
 
-Report = tuple[Moment, Any]
+Report = tuple[EventContext, Any]
 Clock = tuple[datetime, int, int, str]
 
 

@@ -6,8 +6,8 @@ from itertools import pairwise, product
 import pytest
 
 from ledger.domain import billing_facts, facts
-from ledger.domain.events import CATALOGUE, Meta, StripeEventReceived
-from ledger.domain.facts import Fact, Moment, StatefulFact, all_facts, leaves, order_key
+from ledger.domain.events import CATALOGUE, Metadata, StripeEventReceived
+from ledger.domain.facts import EventContext, Fact, StatefulFact, all_facts, leaves, order_key
 
 KINDS = StatefulFact.__subclasses__()
 RANKS = {
@@ -32,10 +32,12 @@ RANKS = {
 }
 
 
-def moment(created: int, event_id: str, step: int = 1) -> Moment:
+def moment(created: int, event_id: str, step: int = 1) -> EventContext:
     at = datetime.fromtimestamp(created, UTC)
     key = order_key(created, step, event_id)
-    return Moment(1, f"stripe/{event_id}", 1, "stripe.event_received.v1", at, at, key, Meta())
+    return EventContext(
+        1, f"stripe/{event_id}", 1, "stripe.event_received.v1", at, at, key, Metadata()
+    )
 
 
 def name(state: type[StatefulFact]) -> str:

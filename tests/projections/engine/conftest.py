@@ -8,7 +8,7 @@ import pytest
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import positions
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 from tests.projections.engine.counter import Counter, opened
 from tests.projections.engine.toys import TOYS, PlainReader
 from tests.support.servers import Server
@@ -34,8 +34,8 @@ def log(database: Database) -> Iterator[Log]:
 
 
 @pytest.fixture
-def engine(database: Database, log: Log) -> Engine:
-    engine = Engine(database, log, TOYS, PlainReader())
+def engine(database: Database, log: Log) -> ProjectionContext:
+    engine = ProjectionContext(database, log, TOYS, PlainReader())
     with database.connect("projector", autocommit=True) as conn:
         positions.prepare(conn.cursor(), engine.registry, engine.reader, head=0)
     return engine

@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.testclient import TestClient
 
-from api.auth import Guard
+from api.auth import Auth
 from api.operations import problem
 from app.wiring import known_words
-from ledger.disclosures import Witness
-from ledger.domain.events import Entry
+from ledger.disclosures import DisclosureLog
+from ledger.domain.events import NewEvent
 from ledger.errors import (
     Ambiguous,
     Forbidden,
@@ -28,7 +28,7 @@ from ledger.errors import (
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import positions
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 from projections.engine.follow import Follower
 from projections.engine.reads import Reads
 from projections.engine.registry import discover
@@ -55,7 +55,7 @@ class Counter:
 
     def __init__(self, database: Database, log: Log) -> None:
         reader = Translator(mode="test", order_metadata_key="order_id")
-        self.engine = Engine(database, log, discover(), reader, words=known_words())
+        self.engine = ProjectionContext(database, log, discover(), reader, words=known_words())
         with database.connect("projector", autocommit=True) as conn:
             positions.prepare(conn.cursor(), self.engine.registry, reader, log.head())
         self.stripe = SimulatedStripe("counter")
@@ -66,7 +66,7 @@ class Counter:
 
     def append(self) -> int:
         """Into the log, what the shop did since; answers the last position."""
-        entries: list[Entry] = self.shop.entries[self.engine.log.head() :]
+        entries: list[NewEvent] = self.shop.entries[self.engine.log.head() :]
         self.engine.log.append(entries)
         return self.engine.log.head()
 
@@ -107,8 +107,8 @@ def opened(database: Database) -> Iterator[Counter]:
             with closing(Reads(counter.engine)) as opened:
                 yield {
                     "reads": opened,
-                    "guard": Guard(log),
-                    "witness": Witness(log),
+                    "guard": Auth(log),
+                    "witness": DisclosureLog(log),
                     "is_signed": partial(is_signed, secrets=[SECRET]),
                 }
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ledger.domain.events import Entry, Meta, OrderPlaced
+from ledger.domain.events import Metadata, NewEvent, OrderPlaced
 from tests.projections.engine.counter import Counter
 
 EACH = pytest.mark.parametrize("name", ["payments", "stock", "customers"])
@@ -32,7 +32,7 @@ def busy(counter: Counter) -> Counter:
             email=email,
         )
         counter.shop.entries.append(
-            Entry(f"order/C{number}", 1, placed, entry.effective_at, Meta())
+            NewEvent(f"order/C{number}", 1, placed, entry.effective_at, Metadata())
         )
     counter.shop.replenish("MUG", 3)
     counter.follow()

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ledger.domain.events import (
-    Meta,
+    Metadata,
     ProofFailed,
     ProofFinished,
     ProofStarted,
@@ -18,27 +18,27 @@ from ledger.domain.events import (
 )
 from ledger.errors import RebuildRunning, UnknownProjection
 from projections.engine import background as module
-from projections.engine.background import Prover
-from projections.engine.build import Engine
+from projections.engine.background import BackgroundTasks
+from projections.engine.build import ProjectionContext
 from projections.engine.follow import Follower
 from projections.engine.rebuild import ALONE, Progress
 from projections.engine.verify import Proof, prove, verify
 from tests.projections.engine.toys import delivery
 from tests.support.waiting import wait_for
 
-ADA = Meta(actor="token/1", actor_name="Ada", role="auditor", reason="the year's end")
+ADA = Metadata(actor="token/1", actor_name="Ada", role="auditor", reason="the year's end")
 
 
 @pytest.fixture
-def filled(engine: Engine) -> Engine:
+def filled(engine: ProjectionContext) -> ProjectionContext:
     engine.log.append([delivery("A", n, n) for n in range(1, 6)])
     Follower(engine).catch_up()
     return engine
 
 
 @pytest.fixture
-def prover(filled: Engine) -> Iterator[Prover]:
-    with closing(Prover(filled)) as prover:
+def prover(filled: ProjectionContext) -> Iterator[BackgroundTasks]:
+    with closing(BackgroundTasks(filled)) as prover:
         yield prover
 
 
@@ -47,7 +47,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Event:
     """Proofs take in everything, say so, and then wait until the gate is open."""
     gate = Event()
 
-    def slowly(engine: Engine, cursor: object, progress: Progress) -> Proof:
+    def slowly(engine: ProjectionContext, cursor: object, progress: Progress) -> Proof:
         def report(reached: int, upto: int) -> None:
             progress(reached, upto)
             assert gate.wait(10)
@@ -59,12 +59,12 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Event:
     return gate
 
 
-def ended(prover: Prover, proof_id: str) -> None:
+def ended(prover: BackgroundTasks, proof_id: str) -> None:
     wait_for(lambda: prover.progress(proof_id) is None)
 
 
 def test_a_proof_is_on_record_with_who_wanted_it_and_what_it_came_to(
-    prover: Prover, filled: Engine
+    prover: BackgroundTasks, filled: ProjectionContext
 ) -> None:
     expected = verify(filled)
     proof_id, position = prover.start(ADA)
@@ -78,7 +78,9 @@ def test_a_proof_is_on_record_with_who_wanted_it_and_what_it_came_to(
     )
 
 
-def test_a_wrong_row_is_named_in_the_record(prover: Prover, filled: Engine) -> None:
+def test_a_wrong_row_is_named_in_the_record(
+    prover: BackgroundTasks, filled: ProjectionContext
+) -> None:
     with filled.database.connect("projector", autocommit=True) as conn:
         conn.execute("update read_models.skus set largest = 7 where sku = 'A'")
     proof_id, _ = prover.start(ADA)
@@ -93,7 +95,7 @@ def test_a_wrong_row_is_named_in_the_record(prover: Prover, filled: Engine) -> N
     }  # fmt: skip
 
 
-def test_while_it_runs_its_progress_is_told(prover: Prover, gate: Event) -> None:
+def test_while_it_runs_its_progress_is_told(prover: BackgroundTasks, gate: Event) -> None:
     proof_id, _ = prover.start(ADA)
     wait_for(lambda: prover.progress(proof_id) == (5, 5))
     gate.set()
@@ -101,11 +103,11 @@ def test_while_it_runs_its_progress_is_told(prover: Prover, gate: Event) -> None
 
 
 def test_one_at_a_time_and_who_was_refused_is_not_on_record(
-    prover: Prover, filled: Engine, gate: Event
+    prover: BackgroundTasks, filled: ProjectionContext, gate: Event
 ) -> None:
     proof_id, _ = prover.start(ADA)
     head = filled.log.head()
-    with closing(Prover(filled)) as other:
+    with closing(BackgroundTasks(filled)) as other:
         for each in (prover, other):
             with pytest.raises(RebuildRunning):
                 each.start(ADA)
@@ -115,15 +117,17 @@ def test_one_at_a_time_and_who_was_refused_is_not_on_record(
         ended(other, other.start(ADA).id)
 
 
-def test_a_rebuild_elsewhere_refuses_it(prover: Prover, filled: Engine) -> None:
+def test_a_rebuild_elsewhere_refuses_it(prover: BackgroundTasks, filled: ProjectionContext) -> None:
     with filled.database.connect("projector", autocommit=True) as conn:
         conn.execute(ALONE)
         with pytest.raises(RebuildRunning):
             prover.start(ADA)
 
 
-def test_a_service_that_ends_ends_its_proof_and_says_so(filled: Engine, gate: Event) -> None:
-    with closing(Prover(filled)) as prover:
+def test_a_service_that_ends_ends_its_proof_and_says_so(
+    filled: ProjectionContext, gate: Event
+) -> None:
+    with closing(BackgroundTasks(filled)) as prover:
         proof_id, _ = prover.start(ADA)
         wait_for(lambda: prover.progress(proof_id) == (5, 5))
         prover._stop.set()
@@ -133,7 +137,7 @@ def test_a_service_that_ends_ends_its_proof_and_says_so(filled: Engine, gate: Ev
 
 
 def test_a_proof_that_breaks_is_told_and_on_record_and_another_may_begin(
-    prover: Prover, filled: Engine, monkeypatch: pytest.MonkeyPatch
+    prover: BackgroundTasks, filled: ProjectionContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken, capture_logs() as logs:
         broken.setattr(module, "prove", lambda *_: 1 / 0)
@@ -148,7 +152,7 @@ def test_a_proof_that_breaks_is_told_and_on_record_and_another_may_begin(
 
 
 def test_a_rebuild_is_on_record_with_who_wanted_it_and_mends_what_was_wrong(
-    prover: Prover, filled: Engine
+    prover: BackgroundTasks, filled: ProjectionContext
 ) -> None:
     with filled.database.connect("projector", autocommit=True) as conn:
         conn.execute("update read_models.skus set largest = 7 where sku = 'A'")
@@ -163,7 +167,9 @@ def test_a_rebuild_is_on_record_with_who_wanted_it_and_mends_what_was_wrong(
     assert verify(filled).holds
 
 
-def test_no_rebuild_begins_of_what_there_is_not(prover: Prover, filled: Engine) -> None:
+def test_no_rebuild_begins_of_what_there_is_not(
+    prover: BackgroundTasks, filled: ProjectionContext
+) -> None:
     head = filled.log.head()
     with pytest.raises(UnknownProjection):
         prover.rebuild(["none"], ADA)
@@ -171,7 +177,7 @@ def test_no_rebuild_begins_of_what_there_is_not(prover: Prover, filled: Engine) 
 
 
 def test_a_rebuild_that_breaks_changes_nothing_and_is_on_record(
-    prover: Prover, filled: Engine, monkeypatch: pytest.MonkeyPatch
+    prover: BackgroundTasks, filled: ProjectionContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken, capture_logs() as logs:
         broken.setattr(module, "remake", lambda *_: 1 / 0)
@@ -184,7 +190,7 @@ def test_a_rebuild_that_breaks_changes_nothing_and_is_on_record(
 
 
 def test_a_proof_and_a_rebuild_wait_for_nobody_and_are_not_made_together(
-    prover: Prover, gate: Event
+    prover: BackgroundTasks, gate: Event
 ) -> None:
     proof_id, _ = prover.start(ADA)
     with pytest.raises(RebuildRunning):

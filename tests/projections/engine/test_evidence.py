@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from ledger.domain.access import Role
-from ledger.domain.events import Entry, EvidenceRead, Finding, IssueOpened, Meta
+from ledger.domain.events import EvidenceRead, Finding, IssueOpened, Metadata, NewEvent
 from ledger.tokens import issue
 from tests.projections.engine.counter import Counter
 from tests.support.callers import NAME
@@ -91,7 +91,7 @@ def test_a_look_into_a_look_is_one_more_event_and_no_more(counter: Counter):
 
 
 def token_of(counter: Counter, role: Role) -> None:
-    issued = issue(counter.engine.log, role, role.value, Meta())
+    issued = issue(counter.engine.log, role, role.value, Metadata())
     counter.client.headers["authorization"] = f"Bearer {issued.token}"
 
 
@@ -121,7 +121,7 @@ def test_whoever_may_see_a_history_may_not_therefore_see_what_it_holds(counter: 
     """An analyst sees issues and their histories, and no more of it."""
     opened = IssueOpened(finding=FINDING)
     stream, at = f"issue/{FINDING.issue_id}", counter.shop.entries[-1].effective_at
-    counter.shop.entries.append(Entry(stream, 1, opened, at, Meta()))
+    counter.shop.entries.append(NewEvent(stream, 1, opened, at, Metadata()))
     counter.follow()
     token_of(counter, Role.ANALYST)
     path = f"/issues/{FINDING.issue_id}/history"

@@ -12,10 +12,9 @@ from kpi.exports.declare import exports
 from kpi.exports.formats import Format
 from kpi.exports.transfer import Asked, begin
 from kpi.windows import Window
-from ledger.disclosures import Witness
-from ledger.domain.events import Meta, StripeEventReceived
+from ledger.disclosures import DisclosureLog
+from ledger.domain.events import Metadata, NewEvent, StripeEventReceived
 from ledger.errors import InvalidRequest
-from ledger.log import Entry
 from projections.engine.follow import Follower
 from projections.engine.reads import Reads
 from projections.engine.registry import discover
@@ -78,7 +77,7 @@ def filled(servers: Any) -> Iterator[Counter]:
         received = StripeEventReceived(
             event_id="evt_discount", body=body.encode(), received_at=NOON, source="import"
         )
-        entry = Entry("stripe/evt_discount", 1, received, NOON, Meta(actor="stripe"))
+        entry = NewEvent("stripe/evt_discount", 1, received, NOON, Metadata(actor="stripe"))
         counter.engine.log.append([entry])
         Follower(counter.engine).catch_up()
         yield counter
@@ -104,7 +103,7 @@ def test_every_export_refuses_a_word_that_does_not_exist(
         closing(Reads(filled.engine, connections=1)) as reads,
         pytest.raises(InvalidRequest, match=f"{column}: 'xyz' is none of [a-z]"),
     ):
-        begin(reads, Witness(filled.engine.log), asked, Meta(actor="ann"))
+        begin(reads, DisclosureLog(filled.engine.log), asked, Metadata(actor="ann"))
 
 
 @pytest.mark.parametrize("name", SEARCHED)

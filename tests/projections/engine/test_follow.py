@@ -13,7 +13,7 @@ from ledger.errors import ProjectionStopped
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import positions
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 from projections.engine.follow import Follower
 from projections.engine.reads import Reads
 from projections.engine.rebuild import rebuild
@@ -34,19 +34,19 @@ create trigger slow after insert on read_models.shelves execute function read_mo
 """
 
 
-def rows(engine: Engine, query: LiteralString) -> list[Any]:
+def rows(engine: ProjectionContext, query: LiteralString) -> list[Any]:
     with engine.database.connect("reader") as conn:
         return conn.execute(query).fetchall()
 
 
-def standing(engine: Engine) -> dict[str, tuple[str, int]]:
+def standing(engine: ProjectionContext) -> dict[str, tuple[str, int]]:
     with engine.database.connect("reader") as conn:
         states = positions.standings(conn.cursor(), engine.registry, engine.reader)
     return {s.name: (s.state, s.position) for s in states}
 
 
 @contextmanager
-def following(engine: Engine) -> Iterator[Event]:
+def following(engine: ProjectionContext) -> Iterator[Event]:
     stop = Event()
     thread = Thread(target=Follower(engine).run, args=[stop])
     thread.start()
@@ -64,7 +64,7 @@ def eventually(condition: Any, *, within_seconds: float = 10) -> None:
         time.sleep(0.01)
 
 
-def test_every_kind_of_table_follows(engine: Engine):
+def test_every_kind_of_table_follows(engine: ProjectionContext):
     engine.log.append([delivery("A", 1, 5), delivery("A", 2, 7), delivery("B", 1, 5)])
     engine.log.append([correction("A", 3, 2), correction("A", 4, 3), delivery("B", 2, 7)])
     assert Follower(engine).catch_up() == 6
@@ -77,7 +77,7 @@ def test_every_kind_of_table_follows(engine: Engine):
     assert len(rows(engine, "select from read_models.counted")) == 6
 
 
-def test_a_rollup_row_goes_when_nothing_is_in_it_any_longer(engine: Engine):
+def test_a_rollup_row_goes_when_nothing_is_in_it_any_longer(engine: ProjectionContext):
     engine.log.append([delivery("A", 1, 5)])
     Follower(engine).catch_up()
     assert rows(engine, "select largest, skus from read_models.sizes") == [(5, 1)]
@@ -86,14 +86,14 @@ def test_a_rollup_row_goes_when_nothing_is_in_it_any_longer(engine: Engine):
     assert rows(engine, "select largest, skus from read_models.sizes") == [(7, 1)]
 
 
-def test_a_running_follower_sees_appends_at_once(engine: Engine):
+def test_a_running_follower_sees_appends_at_once(engine: ProjectionContext):
     with following(engine):
         for n in range(1, 30):
             engine.log.append([delivery("A", n)])
         eventually(lambda: standing(engine)["counter"] == ("following", 29), within_seconds=5)
 
 
-def test_an_append_without_a_ring_is_found_by_polling(engine: Engine):
+def test_an_append_without_a_ring_is_found_by_polling(engine: ProjectionContext):
     with following(engine):
         eventually(lambda: rows(engine, "select from pg_locks where locktype = 'advisory'"))
         with engine.database.connect("owner") as conn:
@@ -111,7 +111,7 @@ def test_an_append_without_a_ring_is_found_by_polling(engine: Engine):
         eventually(lambda: standing(engine)["counter"] == ("following", 1), within_seconds=5)
 
 
-def test_only_one_of_two_followers_leads_and_the_other_takes_over(engine: Engine):
+def test_only_one_of_two_followers_leads_and_the_other_takes_over(engine: ProjectionContext):
     with following(engine) as first:
         eventually(lambda: rows(engine, "select from pg_locks where locktype = 'advisory'"))
         with following(engine):
@@ -123,7 +123,7 @@ def test_only_one_of_two_followers_leads_and_the_other_takes_over(engine: Engine
     assert len(rows(engine, "select from read_models.counted")) == 2
 
 
-def test_a_handler_that_fails_stops_its_projection_and_its_readers_only(engine: Engine):
+def test_a_handler_that_fails_stops_its_projection_and_its_readers_only(engine: ProjectionContext):
     engine.log.append([delivery("A", n, POISON if n == 6 else n) for n in range(1, 11)])
     with pytest.raises(ProjectionStopped, match=r"deliveries: ValueError at toys\.py"):
         Follower(engine).catch_up()
@@ -135,7 +135,7 @@ def test_a_handler_that_fails_stops_its_projection_and_its_readers_only(engine: 
     assert rows(engine, "select units from read_models.sums") == [(15,)]
 
 
-def test_sql_that_fails_stops_its_projection_only(engine: Engine):
+def test_sql_that_fails_stops_its_projection_only(engine: ProjectionContext):
     engine.log.append([delivery("A", 1), correction("A", 2, 1_000_000), delivery("A", 3)])
     with pytest.raises(ProjectionStopped, match="shelves: DivisionByZero"):
         Follower(engine).catch_up()
@@ -146,7 +146,7 @@ def test_sql_that_fails_stops_its_projection_only(engine: Engine):
     }
 
 
-def test_what_changed_refuses_to_follow_until_it_was_rebuilt(engine: Engine):
+def test_what_changed_refuses_to_follow_until_it_was_rebuilt(engine: ProjectionContext):
     engine.log.append([delivery("A", 1)])
     Follower(engine).catch_up()
     changed = engine._replace(reader=PlainReader("read otherwise"))
@@ -158,7 +158,7 @@ def test_what_changed_refuses_to_follow_until_it_was_rebuilt(engine: Engine):
     assert rows(engine, "select units from read_models.sums") == [(2,)]
 
 
-def test_a_new_projection_waits_for_its_first_build(engine: Engine):
+def test_a_new_projection_waits_for_its_first_build(engine: ProjectionContext):
     known = engine._replace(registry=TOYS.only(["deliveries", "shelves"]))
     with engine.database.connect("projector", autocommit=True) as conn:
         conn.execute("delete from read_models.projections where name = 'counter'")
@@ -173,20 +173,20 @@ def test_a_new_projection_waits_for_its_first_build(engine: Engine):
 
 def test_where_nothing_was_ever_built_it_begins_at_event_1(database: Database, log: Log):
     """A token, or an import, may come before the first follower; later nothing is made anew."""
-    engine = Engine(database, log, TOYS, PlainReader())
+    engine = ProjectionContext(database, log, TOYS, PlainReader())
     log.append([delivery("A", 1, 5), delivery("A", 2, 7)])
     for _ in range(2):
         with database.connect("projector", autocommit=True) as conn:
             positions.prepare(conn.cursor(), engine.registry, engine.reader, log.head())
         assert Follower(engine).catch_up() == 2
         assert rows(engine, "select sku, units from read_models.sums") == [("A", 12)]
-    changed = Engine(database, log, TOYS, PlainReader("changed"))
+    changed = ProjectionContext(database, log, TOYS, PlainReader("changed"))
     with database.connect("projector", autocommit=True) as conn:
         positions.prepare(conn.cursor(), changed.registry, changed.reader, log.head())
     assert {state for state, _ in standing(changed).values()} == {"changed"}
 
 
-def read_after(engine: Engine, position: int) -> None:
+def read_after(engine: ProjectionContext, position: int) -> None:
     """Read them as a command does that rests on them."""
     with (
         closing(Reads(engine, connections=1)) as reads,
@@ -195,7 +195,7 @@ def read_after(engine: Engine, position: int) -> None:
         pass
 
 
-def test_read_models_ahead_of_a_restored_log_stop_until_they_are_rebuilt(engine: Engine):
+def test_read_models_ahead_of_a_restored_log_stop_until_they_are_rebuilt(engine: ProjectionContext):
     """An older dump of the log is put under them, and the log then grows past where they were."""
     engine.log.append([delivery("A", 1, 5), delivery("A", 2, 7), delivery("A", 3, 1)])
     assert Follower(engine).catch_up() == 3
@@ -219,7 +219,7 @@ def test_read_models_ahead_of_a_restored_log_stop_until_they_are_rebuilt(engine:
     ]
 
 
-def test_what_reads_a_read_model_that_is_ahead_stops_with_it(engine: Engine):
+def test_what_reads_a_read_model_that_is_ahead_stops_with_it(engine: ProjectionContext):
     """The rest follows on."""
     engine.log.append([delivery("A", 1)])
     Follower(engine).catch_up()
@@ -235,7 +235,7 @@ def test_what_reads_a_read_model_that_is_ahead_stops_with_it(engine: Engine):
     assert standing(engine)["shelves"] == ("stopped", 1)
 
 
-def test_read_models_over_a_log_that_was_emptied_begin_with_it(engine: Engine):
+def test_read_models_over_a_log_that_was_emptied_begin_with_it(engine: ProjectionContext):
     engine.log.append([delivery("A", 1)])
     Follower(engine).catch_up()
     restore(engine.database, 0)
@@ -246,7 +246,7 @@ def test_read_models_over_a_log_that_was_emptied_begin_with_it(engine: Engine):
 
 
 def test_read_models_that_a_restored_log_has_grown_past_are_told_without_a_follower(
-    engine: Engine,
+    engine: ProjectionContext,
 ):
     """Nobody looked while they were ahead: only the hash of their last event says it."""
     engine.log.append([delivery("A", 1, 5), delivery("A", 2, 7), delivery("A", 3, 1)])
@@ -267,7 +267,7 @@ def test_read_models_that_a_restored_log_has_grown_past_are_told_without_a_follo
     read_after(engine, 6)
 
 
-def test_read_models_of_a_dump_that_goes_as_far_as_they_do_follow_on(engine: Engine):
+def test_read_models_of_a_dump_that_goes_as_far_as_they_do_follow_on(engine: ProjectionContext):
     engine.log.append([delivery("A", 1, 5), delivery("A", 2, 7), delivery("A", 3, 1)])
     Follower(engine).catch_up()
     engine.log.append([delivery("A", 4, 1)])
@@ -277,7 +277,7 @@ def test_read_models_of_a_dump_that_goes_as_far_as_they_do_follow_on(engine: Eng
     read_after(engine, 4)
 
 
-def test_within_one_flush_a_follower_says_that_it_gets_on(engine: Engine):
+def test_within_one_flush_a_follower_says_that_it_gets_on(engine: ProjectionContext):
     """Each statement of it may be as slow as one may be: together they are no sign of hanging."""
     engine.log.append([delivery("A", 1)])
     with engine.database.connect("projector", autocommit=True) as conn:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ledger.domain.events import Meta, StripeEventReceived
+from ledger.domain.events import Metadata, StripeEventReceived
 from projections.engine.follow import Follower
 from tests.projections.engine.counter import Counter
 from tests.projections.models import NOON
@@ -23,7 +23,7 @@ def hear(counter: Counter, type_: str, obj: dict[str, Any], account: str | None 
     received = StripeEventReceived(
         event_id=document["id"], body=body, received_at=NOON, source="import"
     )
-    take_in(counter.engine.log, [received], Meta(actor="stripe"))
+    take_in(counter.engine.log, [received], Metadata(actor="stripe"))
     Follower(counter.engine).catch_up()
 
 

@@ -12,7 +12,7 @@ from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import positions
 from projections.engine import rebuild as rebuilding
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 from projections.engine.digest import digests
 from projections.engine.follow import Follower
 from projections.engine.reads import Reads
@@ -25,12 +25,12 @@ from tests.projections.engine.toys import POISON, delivery
 from webhooks.translate.translator import Translator
 
 
-def live(engine: Engine) -> dict[str, str]:
+def live(engine: ProjectionContext) -> dict[str, str]:
     with engine.database.connect("reader") as conn, conn.cursor() as cursor:
         return digests(cursor, LIVE, engine.registry)
 
 
-def test_a_rebuild_changes_nothing_that_is_right(engine: Engine):
+def test_a_rebuild_changes_nothing_that_is_right(engine: ProjectionContext):
     sizes = [0 if n == POISON else n for n in range(100)]
     engine.log.append([delivery(f"S{n % 7}", 1 + n // 7, size) for n, size in enumerate(sizes)])
     Follower(engine).catch_up()
@@ -40,7 +40,7 @@ def test_a_rebuild_changes_nothing_that_is_right(engine: Engine):
     assert live(engine) == before
 
 
-def test_a_rebuild_mends_what_is_wrong(engine: Engine):
+def test_a_rebuild_mends_what_is_wrong(engine: ProjectionContext):
     engine.log.append([delivery("A", 1, 5), delivery("B", 1, 5)])
     Follower(engine).catch_up()
     before = live(engine)
@@ -52,14 +52,14 @@ def test_a_rebuild_mends_what_is_wrong(engine: Engine):
     assert live(engine) == before
 
 
-def test_a_rebuild_of_one_takes_its_readers_with_it(engine: Engine):
+def test_a_rebuild_of_one_takes_its_readers_with_it(engine: ProjectionContext):
     engine.log.append([delivery("A", 1)])
     Follower(engine).catch_up()
     assert set(rebuild(engine, ["deliveries"])[0].by_name) == {"deliveries", "shelves"}
     assert set(rebuild(engine, ["counter"])[0].by_name) == {"counter"}
 
 
-def test_one_at_a_time(engine: Engine):
+def test_one_at_a_time(engine: ProjectionContext):
     with engine.database.connect("projector", autocommit=True) as conn:
         conn.execute(ALONE)
         with pytest.raises(RebuildRunning):
@@ -68,13 +68,13 @@ def test_one_at_a_time(engine: Engine):
             verify(engine)
 
 
-def test_an_unknown_name_is_said(engine: Engine):
+def test_an_unknown_name_is_said(engine: ProjectionContext):
     with pytest.raises(UnknownProjection, match="'nonsense'; there are"):
         rebuild(engine, ["nonsense"])
 
 
 @pytest.mark.every_server
-def test_rebuilds_under_load_lose_nothing_and_hide_nothing(engine: Engine):
+def test_rebuilds_under_load_lose_nothing_and_hide_nothing(engine: ProjectionContext):
     """While events arrive and are followed, readers always find the tables, at the end all rows."""
     done = Event()
     seen: list[int] = []
@@ -108,7 +108,7 @@ def test_rebuilds_under_load_lose_nothing_and_hide_nothing(engine: Engine):
     assert verify(engine).holds
 
 
-def test_what_is_left_of_an_interrupted_rebuild_is_removed(engine: Engine):
+def test_what_is_left_of_an_interrupted_rebuild_is_removed(engine: ProjectionContext):
     with engine.database.connect("projector", autocommit=True) as conn:
         conn.execute("create table rebuild.leftover (a int)")
         conn.execute("create view rebuild.leftover_view as select a from rebuild.leftover")
@@ -117,7 +117,9 @@ def test_what_is_left_of_an_interrupted_rebuild_is_removed(engine: Engine):
         conn.execute("select from rebuild.leftover")
 
 
-def test_a_rebuild_waits_for_an_open_read_and_nobody_waits_for_the_rebuild(engine: Engine):
+def test_a_rebuild_waits_for_an_open_read_and_nobody_waits_for_the_rebuild(
+    engine: ProjectionContext,
+):
     """A dump or a slow download holds the old tables; other readers never queue behind the swap."""
     engine.log.append([delivery("A", n) for n in range(1, 21)])
     Follower(engine).catch_up()
@@ -158,7 +160,7 @@ def test_a_rebuild_waits_for_an_open_read_and_nobody_waits_for_the_rebuild(engin
 
 
 def test_a_rebuild_that_is_never_let_in_says_who_is_in_the_way(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: ProjectionContext, monkeypatch: pytest.MonkeyPatch
 ):
     engine.log.append([delivery("A", n) for n in range(1, 21)])
     Follower(engine).catch_up()
@@ -176,7 +178,7 @@ def test_a_rebuild_that_is_never_let_in_says_who_is_in_the_way(
 
 
 def test_a_snapshot_that_has_read_nothing_yet_keeps_the_tables_in_place(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: ProjectionContext, monkeypatch: pytest.MonkeyPatch
 ):
     """It would see the new tables, but of their rows only those that were there before it."""
     monkeypatch.setattr(rebuilding, "SWAP_SECONDS", 0.3)
@@ -198,7 +200,7 @@ def test_a_snapshot_that_has_read_nothing_yet_keeps_the_tables_in_place(
 def test_no_reader_waits_long_for_a_rebuild_of_all_read_models(database: Database):
     """Of all that there are, while they are read again and again: the swap itself is short."""
     with closing(Log(database.conninfo("app"))) as log:
-        engine = Engine(database, log, discover(), Translator("test", "order_id"))
+        engine = ProjectionContext(database, log, discover(), Translator("test", "order_id"))
         with database.connect("projector", autocommit=True) as conn:
             positions.prepare(conn.cursor(), engine.registry, engine.reader, head=0)
         longest, ended = [0.0], Event()

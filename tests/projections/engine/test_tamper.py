@@ -9,11 +9,11 @@ from typing import Any, LiteralString, NamedTuple
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from ledger.domain.events import Recorded, StripeEventReceived
+from ledger.domain.events import RecordedEvent, StripeEventReceived
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import positions
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 from projections.engine.digest import TableDifference
 from projections.engine.follow import Follower
 from projections.engine.rebuild import rebuild
@@ -45,8 +45,8 @@ class Copy(NamedTuple):
     head: int
     places: dict[str, int]
 
-    def engine(self, log: Log) -> Engine:
-        return Engine(self.database, log, discover(), READER, Rechecker([SECRET]))
+    def engine(self, log: Log) -> ProjectionContext:
+        return ProjectionContext(self.database, log, discover(), READER, Rechecker([SECRET]))
 
     def proof(self) -> Proof:
         with Log(self.database.conninfo("app")) as log:
@@ -68,7 +68,7 @@ def world(servers: Callable[[str], Server]) -> Iterator[tuple[Server, Database, 
     server = servers("embedded")
     database = server.create()
     with Log(database.conninfo("app")) as log:
-        engine = Engine(database, log, discover(), READER)
+        engine = ProjectionContext(database, log, discover(), READER)
         with database.connect("projector", autocommit=True) as conn:
             positions.prepare(conn.cursor(), engine.registry, engine.reader, head=0)
         for part in random_world(7, EVENTS).split(20):
@@ -490,7 +490,7 @@ def unsigned(copy: Copy, place: str) -> int:
     )
 
 
-def _near(copy: Copy, place: str, fits: Callable[[Recorded], bool]) -> int:
+def _near(copy: Copy, place: str, fits: Callable[[RecordedEvent], bool]) -> int:
     with Log(copy.database.conninfo("reader"), connections=1) as log:
         found = [each.position for each in log.read(limit=2 * EVENTS) if fits(each)]
     return found[{"start": 0, "middle": len(found) // 2, "end": -1}[place]]

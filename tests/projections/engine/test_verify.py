@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from projections.engine.build import Engine
+from projections.engine.build import ProjectionContext
 from projections.engine.digest import Difference
 from projections.engine.follow import Follower
 from projections.engine.verify import verify
@@ -12,14 +12,14 @@ from tests.projections.engine.toys import POISON, correction, delivery
 
 
 @pytest.fixture
-def filled(engine: Engine) -> Engine:
+def filled(engine: ProjectionContext) -> ProjectionContext:
     engine.log.append([delivery("A", 1, 5), delivery("B", 1, 6), correction("B", 2, 4)])
     Follower(engine).catch_up()
     return engine
 
 
 @pytest.mark.every_server
-def test_a_true_ledger_is_proven(filled: Engine):
+def test_a_true_ledger_is_proven(filled: ProjectionContext):
     proof = verify(filled)
     assert proof.holds
     assert proof.position == 3
@@ -51,7 +51,7 @@ TAMPERINGS = [
 
 
 @pytest.mark.parametrize(("tampering", "found"), TAMPERINGS)
-def test_a_wrong_row_is_named(filled: Engine, tampering, found: Difference):
+def test_a_wrong_row_is_named(filled: ProjectionContext, tampering, found: Difference):
     with filled.database.connect("projector", autocommit=True) as conn:
         conn.execute(tampering)
     proof = verify(filled)
@@ -70,7 +70,7 @@ LOG_FAULTS = [
 
 
 @pytest.mark.parametrize(("forgery", "said"), LOG_FAULTS)
-def test_a_forged_log_is_found(filled: Engine, forgery, said: tuple[str, int]):
+def test_a_forged_log_is_found(filled: ProjectionContext, forgery, said: tuple[str, int]):
     """Somebody with every right takes the triggers away first."""
     with psycopg.connect(filled.database.admin_conninfo, autocommit=True) as conn:
         conn.execute("alter table ledger.stored_events disable trigger all")
@@ -79,7 +79,7 @@ def test_a_forged_log_is_found(filled: Engine, forgery, said: tuple[str, int]):
     assert said in {(fault.kind, fault.first) for fault in faults}
 
 
-def test_what_is_stopped_is_not_proven(engine: Engine):
+def test_what_is_stopped_is_not_proven(engine: ProjectionContext):
     engine.log.append([delivery("A", 1, POISON), delivery("B", 1)])
     with following(engine):
         pass
@@ -91,7 +91,7 @@ def test_what_is_stopped_is_not_proven(engine: Engine):
     assert set(proof.tables) == {"counted"}
 
 
-def test_a_proof_holds_while_events_arrive(filled: Engine):
+def test_a_proof_holds_while_events_arrive(filled: ProjectionContext):
     with following(filled):
         for n in range(2, 60):
             filled.log.append([delivery("A", n)])

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from ledger.domain.events import Entry, Meta, Recorded, StockAdjusted, StockReceived
-from ledger.domain.facts import AnyFact, Moment
+from ledger.domain.events import Metadata, NewEvent, RecordedEvent, StockAdjusted, StockReceived
+from ledger.domain.facts import AnyFact, EventContext
 from projections.engine.declare import (
     Change,
     Derived,
@@ -32,8 +32,8 @@ class PlainReader:
     def __init__(self, fingerprint: str = "plain") -> None:
         self.fingerprint = fingerprint
 
-    def __call__(self, recorded: Recorded) -> tuple[Moment, Sequence[AnyFact]]:
-        at = Moment(
+    def __call__(self, recorded: RecordedEvent) -> tuple[EventContext, Sequence[AnyFact]]:
+        at = EventContext(
             recorded.position,
             recorded.stream,
             recorded.version,
@@ -59,7 +59,7 @@ deliveries = Projection("deliveries", tables=(skus, arrivals, sums))
 
 
 @deliveries.handles(StockReceived)
-def received(fact: StockReceived, at: Moment) -> Iterator[Change]:
+def received(fact: StockReceived, at: EventContext) -> Iterator[Change]:
     if fact.quantity == POISON:
         raise ValueError("thirteen")
     yield skus.mention(sku=fact.sku, largest=fact.quantity)
@@ -88,7 +88,7 @@ shelves = Projection("shelves", tables=(corrections, shelves_table, sizes), read
 
 
 @shelves.handles(StockAdjusted)
-def adjusted(fact: StockAdjusted, at: Moment) -> Iterator[Change]:
+def adjusted(fact: StockAdjusted, at: EventContext) -> Iterator[Change]:
     yield corrections.action(at, sku=fact.sku, change=fact.change)
 
 
@@ -97,18 +97,18 @@ counter = Projection("counter", tables=(counted,))
 
 
 @counter.handles(StockReceived, StockAdjusted)
-def count(fact: StockReceived | StockAdjusted, at: Moment) -> Iterator[Change]:
+def count(fact: StockReceived | StockAdjusted, at: EventContext) -> Iterator[Change]:
     yield counted.line(at, topic=fact.TOPIC)
 
 
 TOYS = Registry.of([shelves, counter, deliveries])
 
 
-def delivery(sku: str, version: int, quantity: int = 1) -> Entry:
+def delivery(sku: str, version: int, quantity: int = 1) -> NewEvent:
     event = StockReceived(sku=sku, quantity=quantity)
-    return Entry(f"stock/{sku}", version, event, NOON, Meta())
+    return NewEvent(f"stock/{sku}", version, event, NOON, Metadata())
 
 
-def correction(sku: str, version: int, change: int) -> Entry:
+def correction(sku: str, version: int, change: int) -> NewEvent:
     event = StockAdjusted(sku=sku, change=change)
-    return Entry(f"stock/{sku}", version, event, NOON, Meta())
+    return NewEvent(f"stock/{sku}", version, event, NOON, Metadata())

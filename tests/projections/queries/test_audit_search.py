@@ -5,16 +5,16 @@ from typing import Any
 
 from ledger.domain.events import (
     AccessRefused,
-    Entry,
     ExportMade,
-    Meta,
+    Metadata,
+    NewEvent,
     OrderCanceled,
     StripeEventReceived,
 )
 from tests.projections.engine.counter import Counter
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-PETRA = Meta(
+PETRA = Metadata(
     actor="token/4be1c0de9f21",
     actor_name="Petra",
     role="ops",
@@ -27,10 +27,10 @@ PETRA = Meta(
 )
 
 
-def add(counter: Counter, stream: str, event: Any, meta: Meta = PETRA) -> int:
+def add(counter: Counter, stream: str, event: Any, meta: Metadata = PETRA) -> int:
     """Append an event beside what the shop does; answers its position."""
-    (position,) = counter.engine.log.append([Entry(stream, 1, event, NOW, meta)])
-    counter.shop.entries.append(Entry(stream, 1, event, NOW, meta))  # the counter counts them
+    (position,) = counter.engine.log.append([NewEvent(stream, 1, event, NOW, meta)])
+    counter.shop.entries.append(NewEvent(stream, 1, event, NOW, meta))  # the counter counts them
     return position
 
 
@@ -80,7 +80,7 @@ def test_an_order_is_found_with_all_that_touched_it_and_that_it_caused(counter: 
     refusal = AccessRefused(
         token_id="1", surface="see_order", cause="foreign", method="GET", path="/"
     )
-    caused = add(counter, "access/refused-1", refusal, Meta(correlation=f"order/{order.id}"))
+    caused = add(counter, "access/refused-1", refusal, Metadata(correlation=f"order/{order.id}"))
     counter.follow()
     history = counter.get(f"/orders/{order.id}/history", limit=200)["items"]
     touched = [line["position"] for line in history]
@@ -102,7 +102,7 @@ def test_an_export_is_found_by_the_id_that_its_list_shows(counter: Counter):
         name="orders", format="csv", filter={"window": "30"}, rows=2, sha256="ab" * 32, position=7,
         contract_version=1, columns=("OrderID",), complete=False,
     )  # fmt: skip
-    position = add(counter, "export/e1", made, Meta(actor="token/9", reason="monthly report"))
+    position = add(counter, "export/e1", made, Metadata(actor="token/9", reason="monthly report"))
     counter.follow()
     (listed,) = counter.get("/export_log", name="orders", complete="false")["items"]
     assert (listed["export_id"], listed["reason"]) == ("e1", "monthly report")
@@ -218,7 +218,7 @@ def test_what_could_not_be_read_is_listed_the_latest_first(counter: Counter):
             StripeEventReceived(
                 event_id=f"evt_{number}", body=body, received_at=NOW, source="webhook"
             ),
-            Meta(),
+            Metadata(),
         )
         for number, body in enumerate(bodies, 1)
     ]

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from api.openapi import describe
-from ledger.domain.events import Entry, Meta, StripeEventReceived
+from ledger.domain.events import Metadata, NewEvent, StripeEventReceived
 from ledger.errors import InvalidRequest
 from projections.engine import positions, reads
 from projections.engine.follow import Follower
@@ -221,7 +221,7 @@ def test_a_body_that_nobody_signed_and_a_row_that_was_changed_are_told(counter: 
     forged = StripeEventReceived(
         event_id="evt_1", body=b"{}", received_at=at, source="webhook", signature="t=1,v1=00"
     )
-    counter.engine.log.append([Entry("stripe/evt_1", 1, forged, at, Meta(actor="stripe"))])
+    counter.engine.log.append([NewEvent("stripe/evt_1", 1, forged, at, Metadata(actor="stripe"))])
     with psycopg.connect(counter.engine.database.admin_conninfo) as conn:
         conn.execute("alter table ledger.stored_events disable trigger all")
         conn.execute("update ledger.stored_events set state = state || ' '")

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from app.asgi import create_app
 from ledger.domain.access import Role
-from ledger.domain.events import Entry, Meta, ProofFailed, ProofStarted
+from ledger.domain.events import Metadata, NewEvent, ProofFailed, ProofStarted
 from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.settings import Settings
@@ -31,7 +31,7 @@ def client(database: Database, counter: Counter) -> Iterator[TestClient]:
         _env_file=None,  # pyright: ignore[reportCallIssue] - pydantic-settings' own argument
         database_url=SecretStr(database.admin_conninfo),
     )
-    token = issue(counter.engine.log, Role.AUDITOR, "Ann Auditor", Meta()).token
+    token = issue(counter.engine.log, Role.AUDITOR, "Ann Auditor", Metadata()).token
     with JudgedClient(create_app(settings, database), base_url="http://127.0.0.1") as client:
         client.headers["authorization"] = f"Bearer {token}"
         yield client
@@ -73,11 +73,11 @@ def test_a_row_that_was_changed_is_named(client: TestClient, counter: Counter) -
 def test_one_that_has_no_end_on_record_is_lost_until_it_has(client: TestClient, log: Log) -> None:
     """As when the process died that made it; and a failed one says why."""
     at = log.at([1])[0].effective_at
-    log.append([Entry(f"proof/{NAME}", 1, ProofStarted(proof_id=NAME), at, Meta())])
+    log.append([NewEvent(f"proof/{NAME}", 1, ProofStarted(proof_id=NAME), at, Metadata())])
     lost = client.get(f"/verify/{NAME}").json()
     assert (lost["state"], lost["report"], lost["finished_at"]) == ("lost", None, None)
     end = ProofFailed(proof_id=NAME, cause="StoreUnavailable")
-    log.append([Entry(f"proof/{NAME}", 2, end, at, Meta())])
+    log.append([NewEvent(f"proof/{NAME}", 2, end, at, Metadata())])
     failed = client.get(f"/verify/{NAME}").json()
     assert (failed["state"], failed["cause"], failed["report"]) == ("failed", end.cause, None)
 

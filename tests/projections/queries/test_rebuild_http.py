@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from app.asgi import create_app
-from ledger.domain.events import Entry, Meta, RebuildFailed, RebuildStarted
+from ledger.domain.events import Metadata, NewEvent, RebuildFailed, RebuildStarted
 from ledger.postgres.database import Database
 from ledger.settings import Settings
 from tests.projections.engine.counter import Counter
@@ -57,11 +57,11 @@ def test_one_that_has_no_end_on_record_is_lost_until_it_has(
     """As when the process died that made it; and a failed one says why."""
     log = counter.engine.log
     at = log.at([1])[0].effective_at
-    log.append([Entry(f"rebuild/{NAME}", 1, RebuildStarted(rebuild_id=NAME), at, Meta())])
+    log.append([NewEvent(f"rebuild/{NAME}", 1, RebuildStarted(rebuild_id=NAME), at, Metadata())])
     lost = client.get(f"/rebuild/{NAME}").json()
     assert (lost["state"], lost["asked"], lost["finished_at"]) == ("lost", [], None)
     end = RebuildFailed(rebuild_id=NAME, cause="StoreUnavailable")
-    log.append([Entry(f"rebuild/{NAME}", 2, end, at, Meta())])
+    log.append([NewEvent(f"rebuild/{NAME}", 2, end, at, Metadata())])
     failed = client.get(f"/rebuild/{NAME}").json()
     assert (failed["state"], failed["cause"], failed["position"]) == ("failed", end.cause, None)
 

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from ledger.domain.events import Entry, StripeEventReceived
+from ledger.domain.events import NewEvent, StripeEventReceived
 from ledger.errors import StoreUnavailable
 from ledger.log import APPEND_BYTES, APPEND_EVENTS, Log
 from ledger.postgres.database import Database
@@ -40,7 +40,7 @@ class SlowLog(Log):
         self.started = Event()
         self.appends: list[list[str]] = []
 
-    def append_new(self, entries: Sequence[Entry]) -> Sequence[int | None]:
+    def append_new(self, entries: Sequence[NewEvent]) -> Sequence[int | None]:
         self.appends.append([entry.originator_id for entry in entries])
         self.started.set()
         self.open.wait()
@@ -241,7 +241,7 @@ def test_one_failure_spares_its_neighbours(log: SlowLog, monkeypatch: pytest.Mon
 
     append_new = log.append_new
 
-    def refusing(entries: Sequence[Entry]) -> Sequence[int | None]:
+    def refusing(entries: Sequence[NewEvent]) -> Sequence[int | None]:
         if any(entry.originator_id == "stripe/evt_3" for entry in entries):
             raise Impossible
         return append_new(entries)

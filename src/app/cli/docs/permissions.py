@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from starlette.routing import BaseRoute
 
 from api.operations import surfaces
-from api.permissions import MATRIX, OPEN, Permission, Surface
+from api.permissions import MATRIX, OPEN, Permission, Scope
 from ledger.domain.access import Role
 
 HEAD = """# Who may do what
@@ -29,21 +29,24 @@ orders, people or money.
 
 """
 MARKS = {
-    Permission.NO: "–",
-    Permission.OWN: "own",
-    Permission.ANY: "yes",
-    Permission.SETTING: "setting",
+    Scope.NO: "–",
+    Scope.OWN: "own",
+    Scope.ANY: "yes",
+    Scope.SETTING: "setting",
 }
 
 
 def page(routes: Iterable[BaseRoute]) -> str:
     """The page as Markdown."""
-    by_surface: dict[Surface, list[str]] = {}
+    by_surface: dict[Permission, list[str]] = {}
     for method, path, surface in surfaces(routes):
         by_surface.setdefault(surface, []).append(f"* `{method} {path}`")
     parts = [HEAD, *_table(), "\n## Routes\n"]
     parts += [_routes(MATRIX[s].about, by_surface[s]) for s in MATRIX if s in by_surface]
-    parts += [OPEN_TO_ALL, "\n".join(line for s in Surface if s in OPEN for line in by_surface[s])]
+    parts += [
+        OPEN_TO_ALL,
+        "\n".join(line for s in Permission if s in OPEN for line in by_surface[s]),
+    ]
     return "".join(parts) + "\n"
 
 

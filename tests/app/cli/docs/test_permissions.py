@@ -13,13 +13,13 @@ from starlette.testclient import TestClient
 
 from api.openapi import describe
 from api.operations import surfaces
-from api.permissions import MATRIX, OPEN, Permission, Surface, permission
-from api.rate_limit import Allowances
+from api.permissions import MATRIX, OPEN, Permission, Scope, permission
+from api.rate_limit import RateLimit
 from app.asgi import STATUSES, create_app, routes
 from app.cli.docs import permissions
 from app.wiring import make_engine
 from ledger.domain.access import Role
-from ledger.domain.events import Meta
+from ledger.domain.events import Metadata
 from ledger.log import Log
 from ledger.settings import Settings
 from ledger.tokens import issue
@@ -63,13 +63,13 @@ def service(servers: Any) -> Iterator[tuple[TestClient, Tokens]]:
         client = stack.enter_context(
             JudgedClient(create_app(settings, database), base_url="http://127.0.0.1")
         )
-        client.app_state["guard"].answered = Allowances("1000000 per hour")
+        client.app_state["guard"].answered = RateLimit("1000000 per hour")
         yield client, {role: token_of(log, role) for role in Role}
 
 
 def token_of(log: Log, role: Role) -> str:
     customer_id = "c1" if role is Role.CUSTOMER else None
-    return issue(log, role, role.value, Meta(), customer_id=customer_id).token
+    return issue(log, role, role.value, Metadata(), customer_id=customer_id).token
 
 
 def call(client: TestClient, method: str, path: str, token: str | None) -> int:
@@ -101,10 +101,10 @@ def test_a_role_may_do_what_the_table_says(
         assert status not in {401, 403}
         return
     given = permission(surface, role, analysts_see_orders=False)
-    assert (status == 403) == (given is Permission.NO), status
+    assert (status == 403) == (given is Scope.NO), status
     assert status != 401
     assert status < 500
-    if given is Permission.OWN and "{id}" in path:
+    if given is Scope.OWN and "{id}" in path:
         assert status == 404
 
 
@@ -112,11 +112,11 @@ def test_a_role_may_do_what_the_table_says(
 def test_the_description_says_who_may(method: str, path: str) -> None:
     described, surface = DOCUMENT["paths"][path][method.lower()], ROUTES[method, path]
     if surface in OPEN:
-        assert described["security"] == ([{"stripe": []}] if surface is Surface.WEBHOOK else [])
+        assert described["security"] == ([{"stripe": []}] if surface is Permission.WEBHOOK else [])
         return
     assert described["security"] == [{"token": []}]
     assert {"401", "403", "429"} <= described["responses"].keys()
-    allowed = {role for role in Role if MATRIX[surface].of(role) is not Permission.NO}
+    allowed = {role for role in Role if MATRIX[surface].of(role) is not Scope.NO}
     assert described["x-roles"].keys() == allowed
 
 
@@ -130,14 +130,14 @@ def test_no_route_is_left_out() -> None:
 
 
 def test_every_surface_has_a_rule() -> None:
-    assert MATRIX.keys() | OPEN == set(Surface)
+    assert MATRIX.keys() | OPEN == set(Permission)
     assert not MATRIX.keys() & OPEN
 
 
 def test_customers_get_nothing_but_their_own() -> None:
     given = {rule.customer for rule in MATRIX.values()}
-    assert given == {Permission.NO, Permission.OWN}
-    assert all(rule.admin is Permission.ANY for rule in MATRIX.values())
+    assert given == {Scope.NO, Scope.OWN}
+    assert all(rule.admin is Scope.ANY for rule in MATRIX.values())
 
 
 def test_the_page_shows_every_route_and_every_rule() -> None:
