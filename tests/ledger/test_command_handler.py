@@ -45,6 +45,7 @@ from ledger.errors import (
 )
 from ledger.log import APPEND_EVENTS, Log
 from ledger.postgres.database import Database
+from projections.engine.log_check import belongs
 from tests.support.damage import cut, restore
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -145,6 +146,15 @@ def test_an_order_and_its_stock_are_one_append(log: Log, desk: CommandHandler) -
     ]
     assert len({r.recorded_at for r in added}) == 1
     assert all(r.effective_at == NOW for r in added)
+
+
+def test_a_customers_key_is_no_damage_to_the_log(log: Log, desk: CommandHandler) -> None:
+    stock_up(desk, MUG=5)
+    ann = Metadata(actor="token/1", role="customer")
+    for key, owner in (("key-1", "ann"), ("key-1", "ann/é"), ("a/b", "ann"), ("key-1", None)):
+        order = place(f"A-{key}-{owner}".replace("/", ".").replace("é", "e"), "MUG")
+        desk.execute(order, ann, key=key, key_owner=owner, request_sha256="aa")
+    assert all(belongs(each.stream, each.event) for each in log.read())
 
 
 def test_what_belongs_to_an_order_says_so(log: Log, desk: CommandHandler) -> None:

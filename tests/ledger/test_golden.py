@@ -11,6 +11,7 @@ from eventsourcing.persistence import StoredEvent
 
 from ledger.domain.events import CATALOGUE, NewEvent, RecordedEvent
 from ledger.log import LedgerMapper
+from projections.engine.log_check import STREAM_OF, belongs
 from webhooks.translate.translator import Translator
 
 LINES = (Path(__file__).parent / "golden" / "stored_events.jsonl").read_bytes().splitlines()
@@ -44,6 +45,15 @@ def test_a_golden_event_reads_and_would_be_stored_the_same(golden: Golden):
     entry = MAPPER.to_domain_event(stored(golden))
     assert type(entry.event) is CATALOGUE[golden.topic]
     assert MAPPER.to_stored_event(entry) == stored(golden)
+
+
+@pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: golden.originator_id)
+def test_a_golden_event_stands_in_its_stream_and_in_no_other(golden: Golden):
+    event = MAPPER.to_domain_event(stored(golden)).event
+    assert belongs(golden.originator_id, event)
+    assert not belongs("elsewhere/1", event)
+    by_name = any(golden.topic.startswith(beginning) for beginning, _ in STREAM_OF)
+    assert belongs(f"{golden.originator_id}x", event) is not by_name
 
 
 @pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: golden.originator_id)
