@@ -56,7 +56,7 @@ demo: setup ## Play a believable shop and keep serving (ONCE=1: stop at its end)
 
 .PHONY: test
 test: setup ## Run the tests against a real PostgreSQL that they start (ARGS=…, WORKERS=…)
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 10 $(ARGS)
 
 .PHONY: check
 check: lint types contract docs-check test ## Everything that CI runs
@@ -98,6 +98,13 @@ bench: setup ## Measure speed, as docs/performance.md reports it (ARGS=…)
 .PHONY: soak
 soak: setup ## Kill, stop and cut services and PostgreSQL under load; nothing may be lost (ROUNDS=…)
 	@$(BIN)/python -m tests.soak --rounds $(ROUNDS) $(ARGS)
+
+.PHONY: audit
+audit: setup ## Ask PyPI's advisory service about every locked dependency (needs the network)
+	@$(BIN)/uv tool run --quiet pip-audit@2.9.0 --requirement requirements.lock --require-hashes \
+	  --disable-pip --strict --progress-spinner off || { code=$$?; \
+	  echo "Not clean. Where it says \"could not be audited\" or names a connection, the advisory service" \
+	    "(https://pypi.org/pypi) was not reached from here, and nothing was audited." >&2; exit $$code; }
 
 .PHONY: lock
 lock: setup ## Write requirements.lock anew (ARGS=--upgrade for newer releases)
