@@ -22,10 +22,11 @@ app = typer.Typer(name="order", help="See, place and change orders.", no_args_is
 OrderId = Annotated[str, typer.Argument(metavar="ORDER")]
 PaymentId = Annotated[str, typer.Argument(metavar="PAYMENT", help="A payment intent's id.")]
 Units = Annotated[
-    list[str], typer.Option("--line", metavar="SKU:UNITS", help="A product and how many of it.")
+    list[str] | None,
+    typer.Option("--line", metavar="SKU:UNITS", help="A product and how many of it."),
 ]
 UnitsOfLines = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option(
         "--line-id", metavar="LINE:UNITS", help="A line of the order by its id, and how many of it."
     ),
@@ -135,8 +136,8 @@ def reallocate(order: OrderId, reason: Reason = None, as_json: Json = False) -> 
 def return_(
     order: OrderId,
     reason: Annotated[str, typer.Option(help="Why, for the audit log.")],
-    line: Units | None = None,
-    line_id: UnitsOfLines | None = None,
+    line: Units = None,
+    line_id: UnitsOfLines = None,
     as_json: Json = False,
 ) -> None:
     """Take units of a fulfilled order back into stock; moves no money.
