@@ -50,8 +50,8 @@ def describe(
 ) -> JsonSchema:
     """The OpenAPI 3.1 document of the routes whose endpoints declare an `operation`.
 
-    `statuses` is the roof's table; an error has the status of its nearest base class there, and
-    one without stands under `default`.
+    `statuses` is the application's table; an error has the status of its nearest base class there,
+    and one without stands under `default`.
     """
     paths: JsonSchema = {}
     described = list(operations(routes))

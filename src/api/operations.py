@@ -1,4 +1,4 @@
-"""Operations: what an endpoint takes and answers, checked at the door."""
+"""Operations: what an endpoint takes and answers, checked before it runs."""
 
 import inspect
 import re
@@ -308,7 +308,7 @@ def surfaces(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, str, Permission
 
 
 def problem(error: LedgerError, status: int) -> JSONResponse:
-    """An error as problem details (RFC 9457); the table of statuses is at the roof."""
+    """An error as problem details (RFC 9457); the table of statuses is in app.asgi."""
     title = title_of(type(error))
     details = Problem(
         type=f"urn:ledger:problem:{code(type(error))}",

@@ -1,4 +1,4 @@
-"""What the shop's door takes and answers: the bodies of its calls, as JSON."""
+"""The bodies of commands over HTTP, and what they answer."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The roof over HTTP: all routes, what they share while the service runs, and the error table."""
+"""The ASGI application: routes, what they share while the service runs, and error statuses."""
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, closing

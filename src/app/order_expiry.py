@@ -46,7 +46,7 @@ logger = structlog.get_logger("app.order_expiry")
 
 
 class Expiry:
-    """Looks for orders that are due, and expires them through the desk.
+    """Looks for orders that are due, and expires them by commands.
 
     Whoever was faster is right: an order that was paid, canceled or expired in the meantime is
     left as it is. Several processes may do this at once. A payment that is under way keeps the
@@ -101,7 +101,7 @@ class Expiry:
         return self._execute(due) if due else []
 
     def _execute(self, commands: Sequence[ExpireOrder]) -> list[str]:
-        """All at the same time: the desk puts them into one append."""
+        """All at the same time: they share one append."""
         with ThreadPoolExecutor(len(commands), "expiry") as threads:
             expired = threads.map(self._is_expired, commands)
             return [c.order_id for c, done in zip(commands, expired, strict=True) if done]

@@ -1,15 +1,10 @@
-"""The ledger: its write side, and at its top the composition root.
+"""The event-sourced ledger itself, on which everything else stands.
 
-Five packages, imports go downhill only (`make contract` checks it):
+    domain              events, facts, deciders, money: pure
+    log, recorder       the one log: append, read, wait
+    command_handler     load, evolve, decide, append
+    tokens, sessions    who may call
+    postgres            connections, migrations, the embedded server
 
-    app.asgi, app.cli     the roof: wires everything, may import all
-    console                    pages, a client of the HTTP API
-    kpi                        asks the read models: figures, snapshots, exports, checks
-    projections, webhooks, api.endpoints.orders
-                               facts → read models; Stripe → log; the shop's door
-    ledger.command_handler            load, evolve, decide, append
-    ledger.log                 the one log: append, read, wait
-    ledger.domain              the floor: events, facts, deciders, money: pure
-
-`ledger` holds the floor and the roof because the product is called ledger.
+It imports no other package of ours (`make contract`; docs/decisions/0038-rooms.md).
 """

@@ -1,4 +1,4 @@
-"""The desk: load what commands rest on, let the domain decide, and append what it decided."""
+"""Carries out commands: load what they rest on, let the domain decide, append its events."""
 
 from __future__ import annotations
 

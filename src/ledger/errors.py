@@ -47,7 +47,7 @@
     └── SettingsError           a setting is missing or wrong
 
 The text of an error is for the person who must act on it: it says what is wrong and the cure.
-HTTP status codes live in one table at the roof (`app.asgi`).
+HTTP status codes live in one table, in `app.asgi`.
 """
 
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The door for Stripe: POST /webhooks/stripe."""
+"""The webhook receiver: POST /webhooks/stripe."""
 
 from datetime import UTC, datetime
 

@@ -60,7 +60,7 @@ def _fits(text: bytes, secret: str, signatures: Sequence[str]) -> bool:
 
 
 def _signed(header: str) -> tuple[int, list[str]] | None:
-    """The time and the signatures of a header; None for one that the door would not have taken."""
+    """The time and the signatures of a header; None for one that the receiver would refuse."""
     if len(header) > MAX_HEADER_LENGTH or not header.isascii():
         return None
     items = [item.partition("=")[::2] for item in header.split(",")]

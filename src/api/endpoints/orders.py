@@ -268,7 +268,7 @@ def _rules(request: Request) -> Rules:
 
 
 def _check_units(body: OrderBody, most: int) -> None:
-    """Refuse at the door what is more than the document served allows, as its other limits are."""
+    """Refuse at once what is more than the document served allows, as its other limits are."""
     for at, line in enumerate(body.lines):
         if line.quantity > most:
             field, must = f"lines.{at}.quantity", f"must be from 1 to {most}."

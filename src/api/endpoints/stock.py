@@ -1,4 +1,4 @@
-"""The stock's door: products and their units over HTTP, each call one command for the desk."""
+"""Products and their units over HTTP, each call one command."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The wishlists' door: what a customer would like to have, each call one command for the desk."""
+"""Wishlists over HTTP, each call one command."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""`ledger demo`: brings a shop's past along, plays its day through the front door, shows all."""
+"""`ledger demo`: brings a shop's past along, plays its day over HTTP, and shows the outcome."""
 
 from __future__ import annotations
 

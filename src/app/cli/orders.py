@@ -1,4 +1,4 @@
-"""`ledger order …`: order commands from the terminal, through the same desk as over HTTP."""
+"""`ledger order …`: order commands from the terminal, carried out as over HTTP."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ class _Mover:
         assert report.appended == len(events), "ids are new in an empty log"
 
     def _execute(self, commands: Sequence[Command]) -> None:
-        """All of a kind at the same time: the desk puts many into one append."""
+        """All of a kind at the same time: many share one append."""
         for kind in WAVES:
             alike = [command for command in commands if isinstance(command, kind)]
             for _ in self._threads.map(self._carry_out, alike):

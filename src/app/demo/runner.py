@@ -1,4 +1,4 @@
-"""The script, told to the door: products, wishes, orders, what Stripe sends, the shop's answers."""
+"""Plays the script over HTTP: products, wishes, orders, what Stripe sends, the shop's answers."""
 
 import time
 from collections.abc import Iterable, Sequence

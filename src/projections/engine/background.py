@@ -1,4 +1,4 @@
-"""The prover: proofs and rebuilds in the background, one at a time, on record with their end."""
+"""Background tasks: proofs and rebuilds, one at a time, on record with their end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from projections.engine.build import ProjectionContext
 from projections.engine.digest import TableDifference
 from projections.engine.log_check import Fault
 from projections.engine.rebuild import Progress as Report
-from projections.engine.rebuild import remake, workshop
+from projections.engine.rebuild import rebuild_lock, rebuild_locked
 from projections.engine.tables import AnyCursor
 from projections.engine.verify import Proof, prove
 
@@ -108,7 +108,7 @@ class BackgroundTasks:
         self._engine.registry.pick(names)
 
         def work(cursor: AnyCursor, report: Report) -> Event:
-            chosen, position = remake(self._engine, cursor, names, report)
+            chosen, position = rebuild_locked(self._engine, cursor, names, report)
             built = tuple(sorted(chosen.by_name))
             return RebuildFinished(rebuild_id=rebuild_id, names=built, position=position)
 
@@ -127,7 +127,7 @@ class BackgroundTasks:
 
     def _begin(self, task: Task) -> Started:
         with ExitStack() as stack:
-            cursor = stack.enter_context(workshop(self._engine))
+            cursor = stack.enter_context(rebuild_lock(self._engine))
             position = self._record(task, 1, task.started)
             self._progress[task.id] = Progress(0, 0)
             self._thread.submit(self._finish, task, cursor, stack.pop_all())

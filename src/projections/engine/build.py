@@ -50,7 +50,7 @@ def no_secret(event: StripeEventReceived) -> Recheck:
 class ProjectionContext(NamedTuple):
     """What read models are made of: the database, its log, their declarations, and the reader.
 
-    `recheck` is how Stripe's signatures are checked again; the roof hands in
+    `recheck` is how Stripe's signatures are checked again; the application passes in
     `webhooks.recheck.Rechecker`. `words` are those that a filter of a list may have though no row
     has them, by read model and column: names of what is declared above the read models.
     """

@@ -58,17 +58,17 @@ def rebuild(
     Readers see the old tables until the new ones take their place in one transaction. Answers
     what was rebuilt, and up to which position. Raises `RebuildRunning` while another one runs.
     """
-    with workshop(engine) as cursor:
-        return remake(engine, cursor, names, progress)
+    with rebuild_lock(engine) as cursor:
+        return rebuild_locked(engine, cursor, names, progress)
 
 
-def remake(
+def rebuild_locked(
     engine: ProjectionContext,
     cursor: AnyCursor,
     names: Sequence[str] = (),
     progress: Progress = silent,
 ) -> tuple[Registry, int]:
-    """What `rebuild` does, in a workshop."""
+    """What `rebuild` does, while it holds the rebuild lock."""
     log, registry = engine.log, engine.registry
     chosen = registry.pick(names)
     tables.clear(cursor, REBUILD)
@@ -82,7 +82,7 @@ def remake(
 
 
 @contextmanager
-def workshop(engine: ProjectionContext) -> Generator[AnyCursor]:
+def rebuild_lock(engine: ProjectionContext) -> Generator[AnyCursor]:
     """Where read models are made beside the live ones, by one at a time.
 
     Raises `RebuildRunning` where another is at work, or `StoreUnavailable`.

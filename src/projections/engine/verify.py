@@ -1,4 +1,4 @@
-"""The proof: read models made anew from event 1 in a scratch schema, and compared byte by byte.
+"""The proof: read models made again from event 1 in a scratch schema, and compared byte by byte.
 
 It names all damage: each table that differs, and each fault of the log (`log_check`).
 """
@@ -19,7 +19,7 @@ from projections.engine.digest import TableDifference, compare, digests
 from projections.engine.fold import ProjectionFailed
 from projections.engine.log_check import LogReport, check
 from projections.engine.positions import ProjectionStatus
-from projections.engine.rebuild import Progress, build, silent, workshop
+from projections.engine.rebuild import Progress, build, rebuild_lock, silent
 from projections.engine.registry import Registry
 from projections.engine.tables import LIVE, PROOF, AnyCursor
 
@@ -54,12 +54,12 @@ def verify(engine: ProjectionContext, progress: Progress = silent) -> Proof:
 
     Raises `RebuildRunning` while a rebuild or another proof is at work.
     """
-    with workshop(engine) as cursor:
+    with rebuild_lock(engine) as cursor:
         return prove(engine, cursor, progress)
 
 
 def prove(engine: ProjectionContext, proof: AnyCursor, progress: Progress = silent) -> Proof:
-    """What `verify` does, in a workshop.
+    """What `verify` does, while it holds the rebuild lock.
 
     Both sides stand at the same positions: those of one snapshot of the live tables.
     """

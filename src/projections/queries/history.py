@@ -35,7 +35,7 @@ where notification_id = %(position)s
 
 Shown = dict[str, Any]
 IsSigned = Callable[[bytes, str], bool]
-"""Whether Stripe signed a body, by the header that came with it; the roof hands it in."""
+"""Whether Stripe signed a body, by the header that came with it; the application passes it in."""
 
 
 def between(log: Log, since: datetime | None, until: datetime | None) -> Positions:

@@ -63,7 +63,7 @@ class TaskRecord(NamedTuple):
 
 
 def prover_of(request: Request) -> BackgroundTasks:
-    """What makes proofs and rebuilds, as the roof opened it."""
+    """What makes proofs and rebuilds, as the application opened it."""
     return request.state.prover
 
 

@@ -331,7 +331,7 @@ class Explanation(Schema):
 
 
 def reads_of(request: Request) -> Reads:
-    """The read models, as the roof opened them."""
+    """The read models, as the application opened them."""
     return request.state.reads
 
 

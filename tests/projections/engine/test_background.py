@@ -180,7 +180,7 @@ def test_a_rebuild_that_breaks_changes_nothing_and_is_on_record(
     prover: BackgroundTasks, filled: ProjectionContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken, capture_logs() as logs:
-        broken.setattr(module, "remake", lambda *_: 1 / 0)
+        broken.setattr(module, "rebuild_locked", lambda *_: 1 / 0)
         rebuild_id, _ = prover.rebuild((), ADA)
         ended(prover, rebuild_id)
     assert [line["error"] for line in logs] == ["ZeroDivisionError"]
