@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ledger.domain.billing_facts import InvoiceFact, InvoicePaid, InvoicePaymentFact
-from ledger.domain.events import OrderExpired, OrderPlaced, OrderReinstated
+from ledger.domain.events import OrderExpired, OrderPlaced, OrderReinstated, PaymentLinked
 from ledger.domain.facts import (
     AnyFact,
     ChargeAuthorized,
@@ -323,3 +323,21 @@ def test_a_charge_of_several_captures_is_taken_in_part(models: Models):
     taken: type[ChargeFact] = ChargeCaptured
     models.take(order()).take(intent(PaymentAuthorized, 400)).take(charge(400, state=taken))
     assert models.one("orders", "received_minor", "payment_state") == (400, "partially_paid")
+
+
+@pytest.mark.parametrize("turns", [("page", "invoice"), ("invoice", "page")], ids="-".join)
+def test_an_invoice_that_gives_a_linked_payment_to_another_order_takes_it_from_the_first(
+    models: Models, turns: tuple[str, ...]
+) -> None:
+    """One payment pays one order: the one that had it before is unpaid again."""
+    said: dict[str, AnyFact] = {
+        "page": page(order_id="A2", mode="subscription", invoice_id="in_1"),
+        "invoice": InvoicePaymentFact(invoice_id="in_1", payment_id="pi_1", state="paid"),
+    }
+    models.take(order()).take(order(order_id="A2"))
+    models.take(intent(PaymentSucceeded, 1000, order_id=None))
+    models.take(PaymentLinked(order_id="A1", payment_id="pi_1"))
+    for turn in turns:
+        models.take(said[turn])
+    paid = models.rows("select order_id, received_minor from orders order by 1")
+    assert paid == [("A1", 0), ("A2", 1000)]

@@ -93,9 +93,11 @@ class _Batch:
         self.fold = fold
         self.filled: set[str] = set()
         """The temporary tables with rows in them."""
-        self.rollups = [
-            table for p in fold.projections for table in p.tables if isinstance(table, Rollup)
-        ]
+        self.late: set[Derived] = set()
+        """The tables of which more rows are touched than could be seen before anything changed."""
+        tables = [table for p in fold.projections for table in p.tables]
+        self.rollups = [table for table in tables if isinstance(table, Rollup)]
+        self.derived = [table for table in tables if isinstance(table, Derived)]
 
     def stage(self, table: AnyTable) -> None:
         """Put the folded changes where SQL can see them."""
@@ -118,10 +120,15 @@ class _Batch:
             if rollup.source is source:
                 self._fill(rollup, note_contribution(rollup))
 
-    def _fill(self, table: AnyTable, statement: Composed) -> None:
-        """Insert into a table's temporary one; what is found empty is not asked again."""
-        if self.cursor.execute(statement).rowcount:
+    def _fill(self, table: AnyTable, statement: Composed) -> bool:
+        """Insert into a table's temporary one, and answer whether there was something to.
+
+        What is found empty is not asked again.
+        """
+        found = self.cursor.execute(statement).rowcount > 0
+        if found:
             self.filled.add(temporary(table))
+        return found
 
     def write(self, table: AnyTable) -> None:
         """Merge mirrors, add lines."""
@@ -135,8 +142,9 @@ class _Batch:
         """
         match table:
             case Derived() if depends_on(table) & self.filled:
-                self._fill(table, note_touched(table))
+                self._note_late(table)
                 if temporary(table) in self.filled:
+                    self._note_neighbours(table)
                     self._note_contributions(table)
                     self.cursor.execute(remove_touched(table))
                     self.cursor.execute(derive_touched(table))
@@ -146,6 +154,20 @@ class _Batch:
                     self.cursor.execute(remove_empty(table))
             case _:
                 pass
+
+    def _note_late(self, table: Derived) -> None:
+        if self._fill(table, note_touched(table)):
+            self.late.add(table)
+
+    def _note_neighbours(self, table: Derived) -> None:
+        """What the old rows say of which others are touched, while they are there.
+
+        Before anything changed, those that are only touched by what changed could not be asked.
+        """
+        if table in self.late:
+            for each in self.derived:
+                if temporary(table) in depends_on(each):
+                    self._note_late(each)
 
     def empty(self, table: AnyTable) -> None:
         """Leave the temporary tables as they were found."""
@@ -199,13 +221,11 @@ def append(table: Journal) -> Composed:
 
 @lru_cache
 def note_touched(table: Derived) -> Composed:
-    """The derived rows that a batch may change, as far as they can be seen now."""
-    return SQL("insert into {} select {} from ({}) as t where ({}) is not null").format(
-        Identifier(temporary(table)),
-        names(table.unit),
-        trusted(table.touched),
-        names(table.unit),
-    )
+    """The derived rows that a batch may change, as far as they can be seen now, each noted once."""
+    return SQL(
+        "insert into {0}"
+        " select {1} from ({2}) as t where ({1}) is not null except select {1} from {0}"
+    ).format(Identifier(temporary(table)), names(table.unit), trusted(table.touched))
 
 
 @lru_cache
@@ -235,7 +255,7 @@ def _touched_of(relation: str, columns: Sequence[str], touched: str) -> Composed
     """
     same = SQL(" and ").join(SQL("r.{0} = t.{0}").format(Identifier(c)) for c in columns)
     return SQL(
-        "select r.* from (select distinct {} from {}) as t"
+        "select r.* from (select {} from {}) as t"
         " cross join lateral (select * from {} as r where {} offset 0) as r"
     ).format(names(columns), Identifier(touched), Identifier(relation), same)
 
