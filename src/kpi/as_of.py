@@ -27,7 +27,8 @@ select
     current_setting('ledger.time_zone') as time_zone,
     (select position from ledger.head) as head,
     min(position) as position,
-    count(*) filter (where stopped_at is null) as following
+    count(*) filter (where stopped_at is null) as following,
+    bool_and(split_part(version, ' ', 2) in ('', current_setting('ledger.time_zone'))) as same_zone
 from read_models.projections
 where name = any(%(names)s)
 """
@@ -49,7 +50,8 @@ class AsOf(NamedTuple):
 def standing(cursor: DictCursor, figures: Sequence[Figure] | None = None) -> AsOf:
     """Where the tables of these figures (all, if none are named) stand in the cursor's snapshot.
 
-    Raises `ProjectionStopped` where one of them does not exist or follow.
+    Raises `ProjectionStopped` where one of them does not exist or follow, or has days of another
+    time zone.
     """
     return standing_of(
         cursor, projections_of(list(catalogue().values()) if figures is None else figures)
@@ -62,7 +64,18 @@ def standing_of(cursor: DictCursor, projections: Sequence[str]) -> AsOf:
     assert row is not None, "an aggregate has one row"
     if row["following"] < len(projections):
         raise ProjectionStopped("Figures need every read model; `ledger status` says why not.")
+    if not row["same_zone"]:
+        raise ProjectionStopped(
+            f"Days are not cut in the time zone {row['time_zone']} yet; run `ledger rebuild`."
+        )
     return AsOf(row["position"], row["head"], row["time_zone"])
+
+
+def replayed_to(cursor: DictCursor, position: int) -> AsOf:
+    """Where tables stand that were made up to a position: they hold all of it."""
+    row = cursor.execute("select current_setting('ledger.time_zone') as time_zone").fetchone()
+    assert row is not None, "it is one row"
+    return AsOf(position, position, row["time_zone"])
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-from kpi.as_of import AsOf, DictCursor, standing
+from kpi.as_of import AsOf, DictCursor, replayed_to, standing
 from kpi.declare import CONTRACT_VERSION, Figure, catalogue
 from kpi.evaluate import (
     NO_CURRENCY,
@@ -65,9 +65,7 @@ def report(
     now, *before = evaluate(cursor, windows, figures)
     _check_currency(cursor, currency, now, figures)
     made = {name: _shown(values, before[0][name] if before else {}) for name, values in now.items()}
-    stands = standing(cursor, figures)
-    if position is not None:
-        stands = stands._replace(position=position, head=position)
+    stands = standing(cursor, figures) if position is None else replayed_to(cursor, position)
     return _report(window, compare, stands, made, currency)
 
 

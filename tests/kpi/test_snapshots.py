@@ -1,5 +1,6 @@
 """Snapshots: what was reported stays findable, and what does not agree with the log is found."""
 
+from contextlib import closing
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import LiteralString
@@ -7,10 +8,12 @@ from typing import LiteralString
 import pytest
 from psycopg.rows import dict_row
 
+from kpi.report import report
 from kpi.snapshots import Difference, Taken, known, prove, take
 from kpi.windows import Window
 from ledger.errors import NotFound, ProjectionStopped
 from projections.engine import positions
+from projections.engine.reads import Reads
 from tests.kpi.books import Books
 from tests.kpi.checks.scenarios import CHARGED_ON, charged, ordered_and_charged, refunded
 from tests.webhooks.examples import MADE
@@ -158,6 +161,12 @@ def test_days_are_proven_in_the_zone_in_which_they_were_cut(books: Books):
     there = books.engine._replace(database=auckland)
     with pytest.raises(ProjectionStopped):
         take(there, CHARGED_ON, books.now, days=1)
+    with (
+        closing(Reads(there)) as reads,
+        reads.snapshot([]) as cursor,
+        pytest.raises(ProjectionStopped, match="zone Pacific/Auckland yet; run `ledger rebuild`"),
+    ):
+        report(cursor, Window(CHARGED_ON, CHARGED_ON))
     run = taken(books)
     assert prove(there, books.now) == (run.position, run.rows, [])
 

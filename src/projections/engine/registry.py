@@ -109,16 +109,16 @@ def discover() -> Registry:
 def version(registry: Registry, name: str, reader: str, time_zone: str) -> str:
     """What makes a read model: its source and what it shares, what it reads, and the reader.
 
-    `reader` is the fingerprint of the translator, its settings included; the reporting time zone
-    matters where days are cut.
+    `reader` is the fingerprint of the translator, its settings included. The reporting time zone
+    matters where days are cut, and stands behind a space there.
     """
     projection = registry.by_name[name]
     source = _source(projection)
     sources = [*map(inspect.getsource, SHARED), source]
-    if "business_day" in source:
-        sources.append(time_zone)
     read = [version(registry, other, reader, time_zone) for other in projection.reads]
-    return hashlib.sha256("\n".join([reader, *sources, *read]).encode()).hexdigest()[:16]
+    made = hashlib.sha256("\n".join([reader, *sources, *read]).encode()).hexdigest()[:16]
+    cuts_days = "business_day" in source or any(" " in other for other in read)
+    return f"{made} {time_zone}" if cuts_days else made
 
 
 def _source(projection: Projection) -> str:

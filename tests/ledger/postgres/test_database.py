@@ -156,6 +156,14 @@ def test_a_url_works_and_its_password_stays_out_of_sight() -> None:
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.every_server
+@pytest.mark.parametrize("role", get_args(Role))
+def test_no_statement_is_compiled(database: Database, role: Role) -> None:
+    """A server of one's own compiles by default, for longer than our statements may take."""
+    with database.connect(role) as conn:
+        assert conn.execute("show jit").fetchone() == ("off",)
+
+
 def test_the_embedded_database_is_made_migrated_and_kept() -> None:
     with short_lived_home() as home:
         settings = Settings(ledger_home=home, database_url=None)
