@@ -259,7 +259,7 @@ MONEY_IN_FIGURES = {
         select p.payment_id as id, p.net_minor as minor
         from payments as p
         left join orders as o on o.order_id = p.order_id
-        where o.order_id is null and p.net_minor > 0
+        where o.order_id is null and p.net_minor <> 0
             and not exists (
                 select from invoice_payments as i
                 where i.payment_id = p.payment_id or i.charge_id = p.charge_id
@@ -269,9 +269,17 @@ MONEY_IN_FIGURES = {
         select r.refund_id as id, r.amount_minor as minor
         from refunds as r
         left join charges as c on c.charge_id = r.charge_id
-        join payments as p on p.payment_id = coalesce(c.payment_id, r.charge_id, r.payment_id)
-        where p.currency = r.currency and r.amount_minor >
-            p.refunded_minor + p.refund_pending_minor + p.refund_failed_minor
+        left join payments as p on p.payment_id = coalesce(c.payment_id, r.charge_id, r.payment_id)
+        where p.payment_id is null and r.state not in ('failed', 'canceled')
+            or p.currency = r.currency and r.amount_minor >
+                p.refunded_minor + p.refund_pending_minor + p.refund_failed_minor
+    """,
+    "what is disputed is taken off a payment": """
+        select d.dispute_id as id, d.amount_minor as minor
+        from disputes as d
+        left join charges as c on c.charge_id = d.charge_id
+        left join payments as p on p.payment_id = coalesce(c.payment_id, d.charge_id, d.payment_id)
+        where p.payment_id is null and d.state not in ('inquiry', 'inquiry_closed')
     """,
 }
 """Where money would get lost on its way to the figures: what a query finds must have a name."""

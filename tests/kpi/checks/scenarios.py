@@ -315,6 +315,18 @@ SCENARIOS: dict[str, Scenario] = {
         disputed,
         lambda b: disputed(b, currency="jpy"),
     ),
+    "refund_without_payment": Scenario(
+        "re_1",
+        lambda b: refunded(b, 400),
+        charged,
+        lambda b: b.tamper("delete from payments where payment_id = 'ch_1'"),
+    ),
+    "dispute_without_payment": Scenario(
+        "dp_1",
+        disputed,
+        charged,
+        lambda b: b.tamper("delete from payments where payment_id = 'ch_1'"),
+    ),
     "paid_after_cancel": Scenario(
         "A1",
         canceled_and_charged,
