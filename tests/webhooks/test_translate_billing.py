@@ -307,6 +307,28 @@ def test_an_amount_that_the_report_does_not_say_is_not_known(
     assert [(each.monthly, each.asked) for each in fact.items] == [(None, asked)]
 
 
+BLOCKS = price(None, billing_scheme="tiered", tiers_mode="block", tiers=TIERS)
+ESTIMATED = price()["recurring"] | {"usage_type": "estimated"}
+
+
+@pytest.mark.parametrize(
+    "priced",
+    [
+        BLOCKS,
+        price(billing_scheme="package"),
+        price(recurring=ESTIMATED),
+        price(transform_quantity={"divide_by": 10, "round": "sideways"}),
+        price(billing_scheme="package", currency_options={"gbp": {"unit_amount": 5}}),
+    ],
+    ids=["tiers_mode", "billing_scheme", "usage_type", "round", "in another currency"],
+)
+def test_a_price_that_is_charged_in_an_unknown_way_costs_what_nobody_knows(priced: Json) -> None:
+    """A word of tomorrow is not one of today: nothing is counted as if it were known."""
+    fact: Any = facts_of(UPDATED, subscription(item(price=priced, quantity=3)))[0]
+    assert [(each.monthly, each.asked.per_unit) for each in fact.items] == [(None, False)]
+    assert list(facts_of("price.updated", priced)) == []
+
+
 @pytest.mark.parametrize(
     ("fields", "monthly"),
     [

@@ -35,7 +35,7 @@ class ListPrice(Struct, frozen=True, kw_only=True):
         """The price in a currency, its amount unknown where Stripe does not say it."""
         if self.currency in (currency, None):
             return self.price
-        return self.others.get(currency) or replace(self.price, unit=None, tiers=())
+        return self.others.get(currency) or _unknown(self.price)
 
     @property
     def is_per_unit(self) -> bool:
@@ -143,6 +143,7 @@ def _of_price(price: Price) -> ListPrice:
         divide_by=_divide_by(price.transform_quantity),
         round_up=_round_up(price.transform_quantity),
     )
+    is_read = _is_read(price, recurring.usage_type, price.transform_quantity)
     others = {
         currency.lower(): replace(
             made,
@@ -152,9 +153,9 @@ def _of_price(price: Price) -> ListPrice:
         for currency, option in (price.currency_options or {}).items()
     }
     return ListPrice(
-        price=made,
-        others=others,
-        is_tiered=_is_tiered(price),
+        price=made if is_read else _unknown(made),
+        others=others if is_read else {},
+        is_tiered=_is_tiered(price) or not is_read,
         price_id=price.id,
         product=price.product,
         currency=price.currency and price.currency.lower(),
@@ -172,14 +173,30 @@ def _of_plan(plan: Plan) -> ListPrice:
         divide_by=_divide_by(plan.transform_usage),
         round_up=_round_up(plan.transform_usage),
     )
+    is_read = _is_read(plan, plan.usage_type, plan.transform_usage)
     return ListPrice(
-        price=made,
+        price=made if is_read else _unknown(made),
         others={},
-        is_tiered=_is_tiered(plan),
+        is_tiered=_is_tiered(plan) or not is_read,
         price_id=plan.id,
         product=plan.product,
         currency=plan.currency and plan.currency.lower(),
     )
+
+
+def _is_read(priced: Price | Plan, usage_type: str | None, transform: Transform | None) -> bool:
+    """Whether every word that says how it is charged is one that this version knows."""
+    return (
+        priced.billing_scheme in (None, "per_unit", "tiered")
+        and priced.tiers_mode in (None, "graduated", "volume")
+        and usage_type in (None, "licensed", "metered")
+        and (transform is None or transform.round in (None, "up", "down"))
+    )
+
+
+def _unknown(price: mrr.Price) -> mrr.Price:
+    """The same without what it costs."""
+    return replace(price, unit=None, tiers=())
 
 
 def _is_tiered(priced: Price | Plan) -> bool:
