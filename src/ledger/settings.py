@@ -1,6 +1,8 @@
 """The settings: what .env.example lists, read from the environment and `.env`, and checked."""
 
+import os
 from datetime import timedelta
+from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,7 +20,12 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    NoDecode,
+    SettingsConfigDict,
+)
 
 from ledger.domain.limits import MAX_LINE_UNITS
 from ledger.domain.order_commands import Rules
@@ -151,6 +158,28 @@ class Settings(BaseSettings):
             listed_prices_only=self.ledger_listed_prices_only,
             repeated_skus=self.ledger_repeated_skus,
         )
+
+
+def misspelt() -> dict[str, str | None]:
+    """Variables of the environment and .env that look like a setting and are none.
+
+    All that begin with `LEDGER_`, and those of `STRIPE_` that are nearly one: the setting that is
+    nearest, if one is near.
+    """
+    known = [name.upper() for name in Settings.model_fields]
+    in_file = DotEnvSettingsSource(Settings).env_vars
+    given = {name.upper() for name in (*os.environ, *in_file)} - set(known)
+    found = {name: next(iter(get_close_matches(name, known, 1, 0.8)), None) for name in given}
+    return {
+        name: near
+        for name, near in sorted(found.items())
+        if name.startswith("LEDGER_") or (near is not None and name.startswith("STRIPE_"))
+    }
+
+
+def no_setting(name: str, near: str | None) -> str:
+    """What to say of a misspelt one."""
+    return f"{name} is no setting" + (f"; is it {near}?" if near else "; .env.example lists all.")
 
 
 def load() -> Settings:

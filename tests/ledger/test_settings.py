@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import SettingsError
-from ledger.settings import Settings, load
+from ledger.settings import Settings, load, misspelt
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 OF_COMPOSE = {"POSTGRES_PASSWORD"}
@@ -121,3 +121,21 @@ def test_all_that_is_wrong_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("LEDGER_MODE", "both")
     with pytest.raises(SettingsError, match=r"LEDGER_MODE: .*\n(.*\n)*LEDGER_PORT: "):
         load()
+
+
+def test_what_is_nearly_a_setting_is_named_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert misspelt() == {}
+    (tmp_path / ".env").write_text("LEDGER_MDOE=live\nLEDGER_MODE=test\nPOSTGRES_PASSWORD=p\n")
+    monkeypatch.setenv("LEDGER_PROT", "8")
+    monkeypatch.setenv("LEDGER_COLOUR_OF_DOORS", "red")
+    monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", "whsec_1")
+    monkeypatch.setenv("STRIPE_DEVICE_NAME", "till")  # Stripe's own command line has it
+    assert misspelt() == {
+        "LEDGER_COLOUR_OF_DOORS": None,
+        "LEDGER_MDOE": "LEDGER_MODE",
+        "LEDGER_PROT": "LEDGER_PORT",
+        "STRIPE_WEBHOOK_SECRET": "STRIPE_WEBHOOK_SECRETS",
+    }

@@ -44,6 +44,8 @@ def ready() -> Settings:
 
     loaded = settings.load()
     telemetry.configure("warning")
+    for name, near in settings.misspelt().items():
+        complain("[yellow]settings[/] ", settings.no_setting(name, near))
     if not may_make():
         with suppress(StoreUnavailable):  # the verb itself finds out, and says so
             check_ledger(loaded)

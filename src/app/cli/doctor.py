@@ -16,7 +16,7 @@ from app.first_token import FILE
 from app.wiring import open_engine
 from ledger.errors import LedgerError
 from ledger.postgres.database import Database, Role, open_database
-from ledger.settings import Settings
+from ledger.settings import Settings, misspelt, no_setting
 
 LEAST_FREE_BYTES: Final = 1024**3
 MOST_SKEW: Final = timedelta(seconds=5)
@@ -88,6 +88,7 @@ class Finding(NamedTuple):
 def examine(settings: Settings) -> Iterator[Finding]:
     """All findings; where the database cannot be opened, that is the last one."""
     yield _mode(settings)
+    yield from _misspelt()
     yield from _secrets(settings)
     yield from _secret_files(settings)
     try:
@@ -108,6 +109,11 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 def _mode(settings: Settings) -> Finding:
     return Finding("fine", "mode", f"reads Stripe's {settings.ledger_mode} events")
+
+
+def _misspelt() -> Iterator[Finding]:
+    for name, near in misspelt().items():
+        yield Finding("wrong", "settings", no_setting(name, near))
 
 
 def _secrets(settings: Settings) -> Iterator[Finding]:

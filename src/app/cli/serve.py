@@ -36,14 +36,18 @@ def serve(
     LEDGER_HOME/admin-token, and shows it where a person watches. Ends with Ctrl-C or SIGTERM, once
     what was accepted is answered. With --json, logs are lines of JSON on stderr.
     """
+    import structlog
+
     from app import server
     from app.processes import kept_alive, postgres_kept_running
     from ledger import telemetry
     from ledger.postgres.database import open_database
-    from ledger.settings import load
+    from ledger.settings import load, misspelt
 
     settings = load()
     telemetry.configure(settings.ledger_log_level, lines=True if as_json else None)
+    for name, near in misspelt().items():
+        structlog.get_logger().warning("setting_unknown", name=name, nearest=near)
     with ExitStack() as stack:
         listener = stack.enter_context(server.listen(settings))
         database = stack.enter_context(open_database(settings))

@@ -167,6 +167,14 @@ def test_read_models_that_are_far_behind(
     assert "projections" in wrong(findings())
 
 
+def test_a_setting_that_is_misspelt_is_named_by_every_verb(
+    run: Run, findings: Findings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDGER_MDOE", "live")
+    assert findings()["settings"]["found"] == "LEDGER_MDOE is no setting; is it LEDGER_MODE?"
+    assert "is it LEDGER_MODE?" in run("status").stderr
+
+
 @pytest.mark.parametrize("least", [0, 2**60])
 def test_a_disk_that_is_nearly_full(
     environment: Path, database: Database, monkeypatch: pytest.MonkeyPatch, least: int
