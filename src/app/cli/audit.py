@@ -56,13 +56,31 @@ def audit(
         "text": text,
     }
     filters = {name: value for name, value in given.items() if value is not None}
+    if of is not None:
+        _check_object(of)
     now = datetime.now(UTC)
-    span = (
-        None if since is None else a_past_time(since, now, "--since"),
-        None if until is None else a_time(until, now),
-    )
+    start = None if since is None else a_past_time(since, now, "--since")
+    end = None if until is None else a_time(until, now)
+    if start is not None and end is not None and end <= start:
+        raise typer.BadParameter(f"it is not after --since {since}.", param_hint="--until")
+    span = (start, end)
     lines = _lines(filters, span, before, limit)
     show(lines, lambda: table(*_view(lines)), as_json=as_json)
+
+
+def _check_object(of: str) -> None:
+    from ledger.domain.events import CATALOGUE
+    from projections.engine.registry import discover
+    from projections.links import UNLISTED
+
+    kind, slash, name = of.partition("/")
+    kinds = {each.listing.link for each in discover() if each.listing and each.listing.link}
+    known = kinds | {topic.partition(".")[0] for topic in CATALOGUE} | {*UNLISTED}
+    if not slash or not name or kind not in known:
+        raise typer.BadParameter(
+            f"{of!r} is no KIND/ID such as order/A1; kinds are {', '.join(sorted(known))}.",
+            param_hint="--object",
+        )
 
 
 def _lines(

@@ -60,6 +60,16 @@ def test_a_time_that_is_none_is_wrong_usage(run: Run) -> None:
     assert "is no time" in run("audit", "--since", "yesterday", code=2).stderr
 
 
+@pytest.mark.parametrize("of", ["A1", "ordr/A1", "order/", "/A1"])
+def test_an_object_is_written_with_its_kind(run: Run, of: str) -> None:
+    said = run("audit", "--object", of, code=2).stderr
+    assert "order/A1" in said
+
+
+def test_a_span_that_ends_before_it_begins_is_wrong_usage(run: Run) -> None:
+    run("audit", "--since", "2026-01-02", "--until", "2026-01-01", code=2)
+
+
 def test_each_column_names_the_event_that_made_it_so(run: Run, run_json: RunJson) -> None:
     fields = run_json("explain", "order", "A1")["fields"]
     assert fields["state"]["value"] == "canceled"
