@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from console.api import Problem
 from console.wording import in_words
-from ledger.domain.money import parse_money
+from ledger.domain.money import parse_money, parse_prices
 from ledger.errors import InvalidCommand
 
 IN_PLACE: Final = (404, 409, 422)
@@ -36,17 +38,19 @@ def number(text: str) -> int | str:
 
 def minor_units(text: str, currency: str) -> int:
     """An amount that a person wrote, such as `12.50`; raises `Problem` for what is none."""
-    return _money(f"{text.strip()} {currency}")[0]
+    with _as_problem():
+        return parse_money(f"{text.strip()} {currency}")[0]
 
 
 def prices(text: str) -> dict[str, int]:
     """Minor units by currency of `12.50 gbp, 2000 jpy`; raises `Problem` for what is no price."""
-    amounts = [_money(each) for each in text.split(",") if each.strip()]
-    return {currency: amount_minor for amount_minor, currency in amounts}
+    with _as_problem():
+        return parse_prices(each for each in text.split(",") if each.strip())
 
 
-def _money(text: str) -> tuple[int, str]:
+@contextmanager
+def _as_problem() -> Generator[None]:
     try:
-        return parse_money(text)
+        yield
     except InvalidCommand as error:
         raise Problem(422, {"title": "That is no amount.", "detail": str(error)}) from None

@@ -31,12 +31,11 @@ def define(
     as_json: Json = False,
 ) -> None:
     """Offer a product, or change its name, prices or pre-order flag."""
-    from ledger.domain.money import parse_money
+    from ledger.domain.money import parse_prices
     from ledger.domain.stock import ListProduct
 
-    prices = {currency: amount_minor for amount_minor, currency in map(parse_money, price)}
     command = ListProduct(
-        sku=sku, at=datetime.now(UTC), name=name, prices=prices, preorder=preorder
+        sku=sku, at=datetime.now(UTC), name=name, prices=parse_prices(price), preorder=preorder
     )
     with open_desk() as (_, _, desk):
         execute(desk, command, operator(reason), "listed", as_json=as_json)

@@ -1,6 +1,6 @@
 """Money: integers in minor units, written for people, read from people, and split without loss."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ledger.errors import InvalidCommand
 
@@ -60,6 +60,19 @@ def parse_money(text: str) -> tuple[int, str]:
     if amount_minor % step:
         raise InvalidCommand(f"{currency} is charged in steps of {format_money(step, currency)}")
     return amount_minor, currency
+
+
+def parse_prices(texts: Iterable[str]) -> dict[str, int]:
+    """Minor units by currency of what a person wrote, such as "12.50 gbp" and "2000 jpy".
+
+    Raises InvalidCommand as `parse_money` does, and where a currency has two prices.
+    """
+    prices: dict[str, int] = {}
+    for amount_minor, currency in map(parse_money, texts):
+        if currency in prices:
+            raise InvalidCommand(f"there are two prices in {currency}; write one a currency")
+        prices[currency] = amount_minor
+    return prices
 
 
 def split(amount_minor: int, weights: Sequence[int]) -> list[int]:

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.domain.money import MAX_MINOR, decimals, format_money, parse_money, split, step_minor
+from ledger.domain.money import (
+    MAX_MINOR,
+    decimals,
+    format_money,
+    parse_money,
+    parse_prices,
+    split,
+    step_minor,
+)
 from ledger.errors import InvalidCommand
 
 # fmt: off
@@ -133,3 +141,9 @@ def test_a_split_loses_nothing_and_is_fair(amount_minor: int, weights: list[int]
     assert sum(parts) == amount_minor
     for part, weight in zip(parts, weights, strict=True):
         assert abs(part * sum(weights) - amount_minor * weight) < sum(weights)
+
+
+def test_a_currency_has_one_price() -> None:
+    assert parse_prices(["12.50 gbp", "2000 jpy"]) == {"gbp": 1250, "jpy": 2000}
+    with pytest.raises(InvalidCommand, match="two prices in usd"):
+        parse_prices(["5 usd", "6 USD"])
