@@ -71,11 +71,13 @@ class Books:
         )
         self.shop(placed, StockReserved(sku=sku, order_id=order_id, quantity=1))
 
-    def stripe(self, kind: str, thing: dict[str, Any], minutes: int | None = None) -> None:
+    def stripe(
+        self, kind: str, thing: dict[str, Any], minutes: int | None = None, **fields: Any
+    ) -> None:
         """An event of Stripe's, by its clock now, or so many minutes after noon."""
         at = self.at if minutes is None else NOON + timedelta(minutes=minutes)
         event_id = f"evt_{self._minutes}"
-        body = event(kind, thing, id=event_id, created=int(at.timestamp()))
+        body = event(kind, thing, id=event_id, created=int(at.timestamp()), **fields)
         received = StripeEventReceived(
             event_id=event_id, body=json.dumps(body).encode(), received_at=at, source="import"
         )

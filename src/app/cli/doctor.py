@@ -12,6 +12,7 @@ from typing import Final, Literal, LiteralString, NamedTuple
 
 import psycopg
 
+from app.cli.output import reason_of
 from app.first_token import FILE
 from app.wiring import open_engine
 from ledger.errors import LedgerError
@@ -104,7 +105,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
             yield _access(database)
         yield _projections(settings)
     except LedgerError as error:
-        yield Finding("wrong", type(error).__name__, str(error))
+        yield Finding("wrong", type(error).__name__, f"{error}{reason_of(error)}")
 
 
 def _mode(settings: Settings) -> Finding:

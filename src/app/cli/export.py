@@ -45,8 +45,13 @@ def export(
         ),
     ] = None,
     chosen: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="csv, jsonl or parquet.")
-    ] = "csv",
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="csv, jsonl or parquet; else as FILE ends, and csv where that says nothing.",
+        ),
+    ] = None,
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="FILE", help="Standard output without.")
     ] = STANDARD_OUTPUT,
@@ -64,13 +69,21 @@ def export(
         )
     given = filters_of([*(filters or []), *([f"currency={currency.lower()}"] if currency else [])])
     with engine() as opened:
-        asked = _asked(opened, name, (window, first, last), given, chosen)
+        asked = _asked(opened, name, (window, first, last), given, chosen or _ending(output))
         catch_up(opened)
         made = _made(opened, asked, output, operator(reason))
     if output == STANDARD_OUTPUT:
         complain(_told(made, "standard output"))
     else:
         show(made.model_dump(), lambda: _told(made, output), as_json=as_json)
+
+
+def _ending(output: str) -> str:
+    """The format that a file's name ends with; csv where it is none."""
+    from kpi.exports.formats import Format
+
+    ending = Path(output).suffix.removeprefix(".").lower()
+    return ending if ending in list(Format) else "csv"
 
 
 def _asked(

@@ -109,14 +109,14 @@ def _plain_type(display: Callable[[Any], str], ctx: Any) -> str:
 
 def fail(error: LedgerError, code: int, *, as_json: bool) -> NoReturn:
     """Say what is wrong and the cure, and exit."""
-    name, text = type(error).__name__, (str(error) or str(type(error).__doc__)) + _reason(error)
+    name, text = type(error).__name__, (str(error) or str(type(error).__doc__)) + reason_of(error)
     if as_json:
         print_json({"error": name, "detail": text})
     complain(f"[bold red]{name}:[/] ", text)
     raise typer.Exit(code)
 
 
-def _reason(error: LedgerError) -> str:
+def reason_of(error: LedgerError) -> str:
     """Why there is no connection, in the driver's words: they name the address, and no row."""
     import psycopg
 

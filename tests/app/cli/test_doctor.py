@@ -214,6 +214,7 @@ def test_a_database_that_is_away_is_the_last_finding(
     found = findings()
     assert list(found)[-1] == "StoreUnavailable"
     assert wrong(found) == {"StoreUnavailable"}
+    assert "Connection refused" in found["StoreUnavailable"]["found"]
 
 
 def test_it_leaves_the_log_as_it_was(run: Run, database: Database) -> None:

@@ -54,6 +54,23 @@ def test_without_a_file_it_goes_to_standard_output(run: Run) -> None:
     assert "orders to standard output: 1 rows" in result.stderr
 
 
+def test_a_files_ending_says_the_format_where_nothing_else_does(
+    run_json: RunJson, environment: Path
+) -> None:
+    formats = {
+        name: run_json("export", "orders", "-o", name, *more)["format"]
+        for name, more in (
+            ("a.jsonl", ()),
+            ("a.PARQUET", ()),
+            ("a.txt", ()),
+            ("a.parquet", ("--format", "csv")),
+        )
+    }
+    assert formats == {
+        "a.jsonl": "jsonl", "a.PARQUET": "parquet", "a.txt": "csv", "a.parquet": "csv"
+    }  # fmt: skip
+
+
 def test_the_manifest_can_be_the_document(run_json: RunJson) -> None:
     shown = run_json(
         "export", "orders", "--currency", "gbp", "-o", "o.parquet", "--format", "parquet"

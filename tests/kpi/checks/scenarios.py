@@ -249,6 +249,10 @@ def unreadable(books: Books) -> None:
     books.stripe("charge.succeeded", charge(amount="ten"))
 
 
+def of_other_mode(books: Books) -> None:
+    books.stripe("charge.succeeded", charge(), livemode=True)
+
+
 def conflict(source: str) -> ConflictFound:
     """Another content of an event that the log holds, by where it came from."""
     return ConflictFound(
@@ -471,6 +475,12 @@ SCENARIOS: dict[str, Scenario] = {
         lambda b: b.stripe("charge.dispute.updated", dispute(evidence_details=5)),
         lambda b: b.tamper("delete from not_understood"),
         lambda b: b.stripe("charge.dispute.updated", dispute(evidence_details=5)),
+    ),
+    "events_of_other_mode": Scenario(
+        "other_mode",
+        of_other_mode,
+        lambda b: b.tamper("delete from audit where outcome = 'other_mode'"),
+        of_other_mode,
     ),
     "unreadable_events": Scenario(
         "charge.succeeded 74ec089f",
