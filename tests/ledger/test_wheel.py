@@ -56,7 +56,7 @@ def run(folder: Path, program: str, *arguments: str) -> str:
 
 def test_it_runs_from_an_environment_of_its_own(installed: Path) -> None:
     assert run(installed, "ledger", "--version") == f"ledger {VERSION}\n"
-    where = run(installed, "python", "-c", "import app.asgi; print(ledger.__file__)")
+    where = run(installed, "python", "-c", "import app.asgi; print(app.__file__)")
     assert str(installed.resolve()) in str(Path(where).resolve())
 
 
