@@ -157,5 +157,6 @@ def test_a_refusal_is_a_problem_with_a_code(api: Generated) -> None:
 
 def test_the_facts_of_a_figure_are_models(api: Generated) -> None:
     days = {"from_": "2020-01-01", "to": f"{datetime.now(UTC):%F}"}
+    api.call("read_payments", after=api.call("show_status").head)
     found = api.call("explain_figure", "revenue", currency="gbp", **days)
     assert [(each.order_id, each.counted) for each in found.items] == [("A1", 2500)]
