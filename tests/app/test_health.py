@@ -10,6 +10,7 @@ from app import health
 from app.health import Health, Watch
 from ledger.errors import StoreUnavailable
 from projections.engine.build import ProjectionContext
+from tests.support import loops
 
 WELL = Health(head=7, lag_events=0, waiting_since=None, projections=[])
 
@@ -56,7 +57,7 @@ def test_a_thousand_questions_are_one_look(eyes: Eyes, monkeypatch: pytest.Monke
         assert (await watching.seen()).health() == WELL
         watching.close()
 
-    asyncio.run(ask())
+    loops.run(ask())
     assert eyes.looks == 1
 
 
@@ -75,7 +76,7 @@ def test_what_was_seen_too_long_ago_is_looked_at_again(
         assert (await watching.seen()).health().head == 7
         watching.close()
 
-    asyncio.run(ask())
+    loops.run(ask())
     assert eyes.looks == 3
 
 
@@ -88,7 +89,7 @@ def test_figures_are_given_while_the_store_is_away(eyes: Eyes) -> None:
         watching.close()
         return metrics
 
-    assert b"ledger_store_up 0.0" in asyncio.run(ask())
+    assert b"ledger_store_up 0.0" in loops.run(ask())
 
 
 def test_who_gives_up_waiting_takes_the_look_from_nobody(eyes: Eyes) -> None:
@@ -102,5 +103,5 @@ def test_who_gives_up_waiting_takes_the_look_from_nobody(eyes: Eyes) -> None:
         assert (await second).health() == WELL
         watching.close()
 
-    asyncio.run(ask())
+    loops.run(ask())
     assert eyes.looks == 1

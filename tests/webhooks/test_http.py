@@ -1,6 +1,5 @@
 """The webhook's answers, one line a case; a rejected call stores nothing."""
 
-import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
@@ -35,6 +34,7 @@ from ledger.errors import (
 from ledger.log import Log
 from ledger.postgres.database import Database
 from simulator import sign
+from tests.support import loops
 from tests.support.servers import Server
 from tests.webhooks.translate.test_objects import THIN
 from webhooks.http import MAX_BODY_BYTES, routes
@@ -344,7 +344,7 @@ def test_a_caller_who_hangs_up_is_counted_and_forgotten(log: Log) -> None:
             scope = {"type": "http", "method": "POST", "path": NAME, "headers": [], "state": state}
             await routes[0].handle(scope, receive, send)
 
-    asyncio.run(call())
+    loops.run(call())
     assert log.head() == 0
 
 

@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ledger.errors import BadSignature, EndpointOff, LedgerError, PayloadTooLarge
+from tests.support import loops
 from webhooks import rejections
 from webhooks.ingest.signature import verify_signature
 from webhooks.rejections import Rejections
@@ -30,7 +31,7 @@ def told(*waves: Sequence[LedgerError], close: bool = False) -> list[Any]:
         log.close()
 
     with capture_logs() as logs:
-        asyncio.run(play())
+        loops.run(play())
     return logs
 
 

@@ -19,6 +19,7 @@ from ledger.log import APPEND_BYTES, APPEND_EVENTS, Log
 from ledger.postgres.database import Database
 from ledger.postgres.supervisor import EmbeddedPostgres
 from simulator import sign
+from tests.support import loops
 from tests.support.servers import Server, short_lived_home
 from webhooks.ingest import receive
 from webhooks.ingest.receive import Receipt, Receiver
@@ -73,7 +74,7 @@ def run(log: Log, story: Callable[[Receiver], Coroutine[Any, Any, Any]]) -> Any:
         async with Receiver(log) as receiver:
             return await story(receiver)
 
-    return asyncio.run(main())
+    return loops.run(main())
 
 
 def deliver(receiver: Receiver, body: bytes) -> asyncio.Task[Receipt]:
@@ -311,7 +312,7 @@ def test_stopping_commits_what_waits_and_takes_no_more(log: SlowLog) -> None:
         await asyncio.wait([late])
         return await all_of(tasks), late.exception()
 
-    receipts, late = asyncio.run(main())
+    receipts, late = loops.run(main())
     assert receipts == [Receipt(1, duplicate=False), Receipt(2, duplicate=False)]
     assert isinstance(late, StoreUnavailable)
 
