@@ -104,7 +104,7 @@ audit: setup ## Ask PyPI's advisory service about every locked dependency (needs
 	@$(BIN)/uv tool run --quiet pip-audit@2.9.0 --requirement requirements.lock --require-hashes \
 	  --disable-pip --strict --progress-spinner off || { code=$$?; \
 	  echo "Not clean. Where it says \"could not be audited\" or names a connection, the advisory service" \
-	    "(https://pypi.org/pypi) was not reached from here, and nothing was audited." >&2; exit $$code; }
+	    "was not reached from here, and nothing was audited." >&2; exit $$code; }
 
 .PHONY: lock
 lock: setup ## Write requirements.lock anew (ARGS=--upgrade for newer releases)
