@@ -83,12 +83,17 @@ contract: setup ## Check that imports go downhill only
 docs: setup ## Regenerate the generated pages of docs/
 	@$(BIN)/ledger docs
 
+.PHONY: docs-site
+docs-site: docs ## Build docs/ as a site in build/site: a broken link or a warning ends it
+	@$(BIN)/python -m zensical build --strict --clean
+	@echo "Open build/site/index.html"
+
 .PHONY: docs-check
 docs-check: setup ## Check that the generated pages are fresh
 	@$(BIN)/ledger docs --check
 
 .PHONY: screenshots
-screenshots: setup ## Take the pictures of docs/images anew, in the demo's world (needs Chromium)
+screenshots: setup ## Take the pictures of docs/images again, in the demo's world (needs Chromium)
 	@$(BIN)/python -m tests.console.browser.screenshots
 
 .PHONY: bench
@@ -107,11 +112,11 @@ audit: setup ## Ask PyPI's advisory service about every locked dependency (needs
 	    "was not reached from here, and nothing was audited." >&2; exit $$code; }
 
 .PHONY: lock
-lock: setup ## Write requirements.lock anew (ARGS=--upgrade for newer releases)
+lock: setup ## Write requirements.lock again (ARGS=--upgrade for newer releases)
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-header --quiet --output-file requirements.lock $(ARGS)
 
 .PHONY: clean
 clean: ## Remove the environment, caches and builds (data in .ledger stays)
-	rm -rf .venv build dist .hypothesis .import_linter_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist .cache .hypothesis .import_linter_cache .pytest_cache .ruff_cache
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

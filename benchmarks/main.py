@@ -1,6 +1,7 @@
 """What `ledger bench` runs: each benchmark on a fresh PostgreSQL, then the table."""
 
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Protocol
 
@@ -15,6 +16,7 @@ from benchmarks import (
     growth,
     kpi,
     orders,
+    pull,
     rebuild,
     report,
     webhooks,
@@ -43,6 +45,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "growth": growth,
     "follower": follower,
     "orders": orders,
+    "pull": pull,
     "checks": checks,
     "kpi": kpi,
     "console": console,
@@ -58,32 +61,41 @@ def run(names: Sequence[str], *, json: bool, quick: bool, markdown: bool = False
     """Run these benchmarks, all for no name, and print what they measured.
 
     `quick` measures so little that it only shows that everything works, and judges no speed.
-    Answers the exit code: 0, 1 where a target was missed, 2 for a name that does not exist.
+    Answers the exit code: 0, 1 where a target was missed or a benchmark broke, 2 for a name that
+    does not exist.
     """
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         print(f"No benchmark {unknown[0]!r}; there are {', '.join(BENCHMARKS)}.", file=sys.stderr)
         return WRONG_USAGE
-    done = measure_all(names or list(BENCHMARKS), quick=quick)
+    done, broken = measure_all(names or list(BENCHMARKS), quick=quick)
     if json:
         print(report.document(done))
     elif markdown:
         print(report.markdown(done))
     else:
         Console().print(report.table(done), highlight=False)
-    return MISSED if done.missed else FINE
+    return MISSED if done.missed or broken else FINE
 
 
-def measure_all(names: Sequence[str], *, quick: bool) -> Run:
-    """Run benchmarks one after the other, each on a server of its own."""
+def measure_all(names: Sequence[str], *, quick: bool) -> tuple[Run, list[str]]:
+    """Run benchmarks one after the other, each on a server of its own; and which of them broke.
+
+    What the others measured is not lost with one that breaks.
+    """
     figures: dict[str, list[Figure]] = {}
+    broken: list[str] = []
     version = ""
     for name in _shown(names):
         module = BENCHMARKS[name]
         with running() as server:
             version = server.version
-            figures[name] = module.measure(server, module.QUICK if quick else module.FULL)
-    return Run(machine=this_machine(version), quick=quick, figures=figures)
+            try:
+                figures[name] = module.measure(server, module.QUICK if quick else module.FULL)
+            except Exception:  # noqa: BLE001 - whatever it is, it is shown
+                print(f"{name} broke:\n{traceback.format_exc()}", file=sys.stderr)
+                broken.append(name)
+    return Run(machine=this_machine(version), quick=quick, figures=figures), broken
 
 
 def _shown(names: Sequence[str]) -> Iterator[str]:

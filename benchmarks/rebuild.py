@@ -9,19 +9,22 @@ from typing import Final, NamedTuple
 from benchmarks.library import run_projection
 from benchmarks.logs import filled, mean_state_bytes, shop_log, stripe_log
 from benchmarks.measuring import RATE, Figure, Goal, Sample, alternate, timed
-from benchmarks.processes import in_child, peak_megabytes
+from benchmarks.processes import SECRET, in_child, peak_megabytes
 from benchmarks.server import Server, settle
 from ledger.domain.events import NewEvent
 from ledger.log import Log
 from ledger.postgres.database import Database
-from projections.engine.build import ProjectionContext, stretches
+from projections.engine.build import ProjectionContext, batches
 from projections.engine.rebuild import rebuild
 from projections.engine.registry import discover
+from projections.engine.verify import verify
+from webhooks.recheck import Rechecker
 from webhooks.translate.translator import Translator
 
 STRIPE: Final = "rebuild of a log of Stripe's events"
 SHOP: Final = "rebuild of a log with the shop's orders"
 LIBRARY: Final = "the library's ProjectionRunner"
+PROOF: Final = "proof of the read models of Stripe's events and of their log"
 READING: Final = "reading and decoding in one process, the limit"
 
 
@@ -46,6 +49,7 @@ def measure(server: Server, scale: Scale) -> list[Figure]:
         scale.rounds,
         {
             STRIPE: lambda _: in_child(rebuild_all, stripe),
+            PROOF: lambda _: in_child(prove_all, stripe),
             SHOP: lambda _: in_child(rebuild_all, shop),
             LIBRARY: lambda _: in_child(run_projection, stripe, scale.library_events),
             READING: lambda _: in_child(read_all, stripe),
@@ -60,6 +64,13 @@ def measure(server: Server, scale: Scale) -> list[Figure]:
     return [
         figure(what=f"{STRIPE}, {scale.events:,}", samples=taken.of(STRIPE)),
         figure(what=f"{SHOP}, {scale.events:,}", samples=taken.of(SHOP)),
+        Figure(
+            what=f"{PROOF}, {scale.events:,}",
+            unit="/s",
+            samples=taken.of(PROOF),
+            beside=taken.beside(STRIPE),
+            goals=(Goal("≥", 0.77, against=STRIPE),),
+        ),
         Figure(what="size of one of Stripe's, mean", unit="B", samples=(mean_state_bytes(stripe),)),
         Figure(what="size in a log with orders, mean", unit="B", samples=(mean_state_bytes(shop),)),
     ]
@@ -85,12 +96,20 @@ def rebuild_all(database: Database) -> Sample:
     return {RATE: head / seconds, "peak_mb": peak_megabytes()}
 
 
+def prove_all(database: Database) -> Sample:
+    """Prove what was rebuilt before, and check each event's hash and signature."""
+    with _engine(database) as engine:
+        started = time.perf_counter()
+        assert verify(engine._replace(recheck=Rechecker([SECRET]))).holds
+        return {RATE: engine.log.head() / (time.perf_counter() - started)}
+
+
 def read_all(database: Database) -> Sample:
     """Read the log and make facts of it, and nothing else."""
     with _engine(database) as engine:
 
         def work() -> None:
-            for events in stretches(engine.log, 0, head):
+            for events in batches(engine.log, 0, head):
                 for recorded in events:
                     engine.reader(recorded)
 

@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 
 from ledger.postgres.database import Database
-from tests.support.servers import Server, running, system_bin_folder
+from tests.support.servers import Server, keep_temporary_files_in_memory, running, system_bin_folder
 
 hypothesis.settings.register_profile(
     "ci", deadline=None, database=None, print_blob=True, derandomize=True, max_examples=25
@@ -18,6 +18,8 @@ hypothesis.settings.register_profile(
     "thorough", deadline=None, database=None, print_blob=True, max_examples=400
 )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+keep_temporary_files_in_memory()
 
 _SYSTEM = pytest.param(
     "system",

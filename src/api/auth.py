@@ -1,4 +1,4 @@
-"""The guard: finds out who calls, and lets nobody do what is not his to do.
+"""Authenticates callers and checks their permissions.
 
 It stands before every operation that is not open to all (`api.operations`).
 """
@@ -22,7 +22,7 @@ from api.permissions import (
     Scope,
     identity_of,
     meta_of,
-    permission,
+    scope_of,
 )
 from api.rate_limit import RateLimit
 from ledger.domain.access import Token
@@ -63,7 +63,7 @@ for _cause in CAUSES:
 
 
 class Auth:
-    """Knows the tokens, and how often who was turned away; found at `request.state.guard`.
+    """Knows the tokens, and how often who was turned away; found at `request.state.auth`.
 
     Attempts with a known token are told in the log, the first ones of many. `answered` limits, by
     address and by token, how often a refusal is explained; `told` how often it is put on record.
@@ -77,7 +77,7 @@ class Auth:
         self._analysts_see_orders = analysts_see_orders
         self._reading: asyncio.Future[None] | None = None
 
-    async def authorize(self, request: Request, surface: Permission) -> None:
+    async def authorize(self, request: Request, permission: Permission) -> None:
         """Let a call pass, with who calls in `request.state.identity`.
 
         Raises `Unauthorized`, `Forbidden`, `TooManyRejected` or `StoreUnavailable`.
@@ -85,18 +85,18 @@ class Auth:
         token = await self._token(request)
         request.state.identity = identity = _holder(token)
         if cause := token.invalid_because(self._log.clocks.earlier()):
-            await run_in_threadpool(self.refuse, request, surface, cause)
+            await run_in_threadpool(self.refuse, request, permission, cause)
             raise Unauthorized(f"This access token is {cause}; `ledger token issue` makes another.")
-        if not self.permits(identity, surface):
-            await run_in_threadpool(self.refuse, request, surface, "role")
-            raise Forbidden(f"The role {identity.role} may not: {MATRIX[surface].about}.")
+        if not self.permits(identity, permission):
+            await run_in_threadpool(self.refuse, request, permission, "role")
+            raise Forbidden(f"The role {identity.role} may not: {MATRIX[permission].about}.")
 
-    def permits(self, identity: Identity, surface: Permission) -> bool:
-        """Whether the caller may do this at all, be it only with what is his own."""
-        given = permission(surface, identity.role, analysts_see_orders=self._analysts_see_orders)
+    def permits(self, identity: Identity, permission: Permission) -> bool:
+        """Whether the caller may do this, with all objects or with their own."""
+        given = scope_of(permission, identity.role, analysts_see_orders=self._analysts_see_orders)
         return given is not Scope.NO
 
-    def refuse(self, request: Request, surface: Permission, cause: str) -> None:
+    def refuse(self, request: Request, permission: Permission, cause: str) -> None:
         """Count a refused attempt of a known token, and put it on record unless there are many.
 
         Raises `TooManyRejected` where the token was refused too often to be told why again.
@@ -104,14 +104,14 @@ class Auth:
         REFUSED.labels(cause).inc()
         actor = identity_of(request).actor
         if self.told.take(actor):
-            self._record(request, surface, cause)
+            self._record(request, permission, cause)
         self._answer(actor)
 
-    def _record(self, request: Request, surface: Permission, cause: str) -> None:
+    def _record(self, request: Request, permission: Permission, cause: str) -> None:
         meta = meta_of(request)
         event = AccessRefused(
             token_id=meta.actor.removeprefix("token/"),
-            surface=surface.value,
+            surface=permission.value,
             cause=cause,
             method=request.method,
             path="".join(filter(str.isprintable, request.url.path))[:MAX_PATH],
@@ -154,7 +154,7 @@ class Auth:
         return token
 
     async def _read_since(self, moment: float) -> None:
-        """Whoever comes while the log is read waits for it, and is content if it began later.
+        """A caller that comes while the log is read waits for it; a read that began later will do.
 
         A read that fails fails for all who wait: one after the other would wait for an outage.
         """
@@ -165,38 +165,38 @@ class Auth:
             await asyncio.shield(self._reading)
 
 
-async def authorize(request: Request, surface: Permission) -> None:
-    """Let a call pass that is open to all, or whom the guard lets pass; raises what it raises."""
-    if surface not in OPEN:
-        guard: Auth = request.state.guard
-        await guard.authorize(request, surface)
+async def authorize(request: Request, permission: Permission) -> None:
+    """Let a call pass that is open to all, or whose token permits it; raises what `Auth` raises."""
+    if permission not in OPEN:
+        auth: Auth = request.state.auth
+        await auth.authorize(request, permission)
 
 
-def require(request: Request, surface: Permission) -> None:
-    """Ask for a surface more, within an endpoint; raises `Forbidden` or `TooManyRejected`."""
-    guard: Auth = request.state.guard
+def require(request: Request, permission: Permission) -> None:
+    """Ask for one more permission within an endpoint; raises `Forbidden` or `TooManyRejected`."""
+    auth: Auth = request.state.auth
     identity = identity_of(request)
-    if not guard.permits(identity, surface):
-        guard.refuse(request, surface, "role")
-        raise Forbidden(f"The role {identity.role} may not: {MATRIX[surface].about}.")
+    if not auth.permits(identity, permission):
+        auth.refuse(request, permission, "role")
+        raise Forbidden(f"The role {identity.role} may not: {MATRIX[permission].about}.")
 
 
 def is_hidden(
-    request: Request, surface: Permission, *, there: bool, customer_id: str | None = None
+    request: Request, permission: Permission, *, there: bool, customer_id: str | None = None
 ) -> bool:
-    """Whether there is no such object (a customer's, or nobody's) for the one who calls.
+    """Whether there is no such object for the caller; `customer_id` is its customer, if any.
 
-    To a customer one of somebody else is not there. His look at it and his look at nothing are put
-    on record and counted alike, so that neither the answer, nor when it becomes a 429, nor how long
-    it takes tells one from the other.
+    For a customer an object of another customer does not exist. A call for it and a call for what
+    does not exist are recorded and counted alike, so that neither the answer, nor when it becomes a
+    429, nor how long it takes tells one from the other.
     """
     own = identity_of(request).customer_id
     if own is None:
         return not there
     if there and own == customer_id:
         return False
-    guard: Auth = request.state.guard
-    guard.refuse(request, surface, "foreign" if there else "absent")
+    auth: Auth = request.state.auth
+    auth.refuse(request, permission, "foreign" if there else "absent")
     return True
 
 

@@ -8,7 +8,8 @@ from starlette.requests import Request
 from api.operations import Schema
 from api.permissions import identity_of, meta_of
 from ledger.command_handler import CommandHandler
-from ledger.decisions import Command, Result
+from ledger.decisions import Result
+from ledger.domain.aggregate import Command
 from ledger.errors import (
     Conflict,
     IdempotencyMismatch,
@@ -31,8 +32,8 @@ COMMAND: Final[Errors] = (
 
 def execute(request: Request, command: Command, body: Schema, reason: str | None = None) -> Result:
     """Carry out what a call asks for, in the caller's name, with its `Idempotency-Key` if any."""
-    key = request.headers.get("idempotency-key")
-    return desk_of(request).execute(
+    key = _key(request)
+    return command_handler_of(request).execute(
         command,
         meta_of(request, reason),
         key=key,
@@ -41,9 +42,16 @@ def execute(request: Request, command: Command, body: Schema, reason: str | None
     )
 
 
-def desk_of(request: Request) -> CommandHandler:
+def _key(request: Request) -> str | None:
+    keys = request.headers.getlist("idempotency-key")
+    if len(keys) > 1:
+        raise InvalidCommand("Send one `Idempotency-Key`; there are several, and each is another.")
+    return keys[0] if keys else None
+
+
+def command_handler_of(request: Request) -> CommandHandler:
     """What carries out commands, as the application opened it."""
-    return request.state.desk
+    return request.state.command_handler
 
 
 def _fingerprint(request: Request, body: Schema) -> str:

@@ -1,16 +1,16 @@
-"""The outermost layer of the service: whom it lets in, and what every answer carries.
+"""The outermost layer of the service: which requests it accepts, and headers of every answer.
 
 Pure ASGI, a few microseconds a call: every signed webhook passes through here.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from os import urandom
 from typing import Final
 
 import structlog
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.operations import Problem
@@ -26,21 +26,47 @@ HTTPS_ONLY: Final = (b"strict-transport-security", b"max-age=31536000")
 """For names that others call us by: a year of nothing but TLS. A browser heeds it over TLS only."""
 
 LOOPBACK: Final = frozenset({b"127.0.0.1", b"localhost", b"[::1]"})
+BROKEN: Final = "Something broke; the log of the service says more."
 _REQUEST_ID: Final = re.compile(rb"[\w.:-]{1,128}")
 _PORT: Final = re.compile(rb":\d+$")
 
-logger = structlog.get_logger("api.endpoints.orders")
+logger = structlog.get_logger(__name__)
+
+
+def http_problem(status: int, detail: str) -> JSONResponse:
+    """Problem details (RFC 9457) of a plain HTTP status, which needs no type of its own."""
+    phrase = HTTPStatus(status).phrase
+    problem = Problem(
+        type="about:blank",
+        title=phrase,
+        status=status,
+        detail=detail,
+        code=phrase.lower().replace(" ", "_"),
+    )
+    return JSONResponse(
+        problem.model_dump(exclude={"errors"}), status, media_type="application/problem+json"
+    )
+
+
+def broken(_scope: Scope) -> Response:
+    """What a caller reads where something failed that should not."""
+    return http_problem(500, BROKEN)
 
 
 class RequestMiddleware:
     """Refuses foreign hosts, names every request, adds headers, and answers for what broke.
 
+    `broken` makes that answer, after the failure was logged.
+
     A request keeps the `X-Request-Id` that it brings, or gets one; the endpoint sees it as if the
     caller had sent it, so that log, events and answer name the same.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, hosts: Iterable[str], broken: Callable[[Scope], Response] = broken
+    ) -> None:
         self.app = app
+        self.broken = broken
         self.hosts = frozenset(host.lower().encode() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,7 +95,9 @@ class RequestMiddleware:
             await refused(scope, receive, answer)
             return
         if host not in self.hosts:
-            refused = http_problem(421, "This service does not answer for that host name.")
+            refused = http_problem(
+                421, "This service does not answer for that host name; LEDGER_HOSTS says for which."
+            )
             await refused(scope, receive, answer)
             return
         try:
@@ -78,23 +106,7 @@ class RequestMiddleware:
             _report(scope, error)
             if started:
                 raise
-            broken = http_problem(500, "Something broke; the log of the service says more.")
-            await broken(scope, receive, answer)
-
-
-def http_problem(status: int, detail: str) -> JSONResponse:
-    """Problem details (RFC 9457) of a plain HTTP status, which needs no type of its own."""
-    phrase = HTTPStatus(status).phrase
-    problem = Problem(
-        type="about:blank",
-        title=phrase,
-        status=status,
-        detail=detail,
-        code=phrase.lower().replace(" ", "_"),
-    )
-    return JSONResponse(
-        problem.model_dump(exclude={"errors"}), status, media_type="application/problem+json"
-    )
+            await self.broken(scope)(scope, receive, answer)
 
 
 def _read_headers(scope: Scope) -> tuple[bytes, bytes]:

@@ -106,7 +106,7 @@ def _describe(route: Route, declared: Operation, statuses: Statuses) -> JsonSche
         "summary": summary,
         "description": description.strip(),
         "tags": [declared.tag],
-        **_access(declared.surface),
+        **_access(declared.permission),
         "parameters": [*_path(route), *_query(declared), *_headers(declared)],
         "responses": {str(declared.status): done, **_problems(declared, statuses)},
     }
@@ -118,14 +118,14 @@ def _describe(route: Route, declared: Operation, statuses: Statuses) -> JsonSche
     return described
 
 
-def _access(surface: Permission) -> JsonSchema:
+def _access(permission: Permission) -> JsonSchema:
     """What a call needs, and how far each role may go with it."""
-    if surface in OPEN:
-        return {"security": [{"stripe": []}] if surface is Permission.WEBHOOK else []}
-    rule = MATRIX[surface]
+    if permission in OPEN:
+        return {"security": [{"stripe": []}] if permission is Permission.WEBHOOK else []}
+    rule = MATRIX[permission]
     given = {role.value: rule.of(role) for role in Role}
     roles = {role: p.value for role, p in given.items() if p is not Scope.NO}
-    return {"security": [{"token": []}], "x-surface": surface.value, "x-roles": roles}
+    return {"security": [{"token": []}], "x-surface": permission.value, "x-roles": roles}
 
 
 def _path(route: Route) -> list[JsonSchema]:
@@ -184,7 +184,7 @@ def _headers(declared: Operation) -> list[JsonSchema]:
 
 def _problems(declared: Operation, statuses: Statuses) -> JsonSchema:
     causes: dict[str, list[str]] = {}
-    for error in (*declared.errors, *_at_the_door(declared)):
+    for error in (*declared.errors, *_before_the_endpoint(declared)):
         found = next((statuses[c] for c in error.__mro__ if c in statuses), "default")
         causes.setdefault(str(found), []).append(f"`{code(error)}`: {title_of(error)}")
     content = _content("application/problem+json", Problem)
@@ -195,13 +195,13 @@ def _problems(declared: Operation, statuses: Statuses) -> JsonSchema:
     return found
 
 
-def _at_the_door(declared: Operation) -> Iterator[type[LedgerError]]:
+def _before_the_endpoint(declared: Operation) -> Iterator[type[LedgerError]]:
     """What is answered before the endpoint is asked."""
-    if declared.query is not None or declared.body is not None:
+    if declared.query is not None or declared.body is not None or declared.permission not in OPEN:
         yield InvalidRequest
     if declared.body is not None:
         yield PayloadTooLarge
-    if declared.surface not in OPEN:
+    if declared.permission not in OPEN:
         yield from (Unauthorized, Forbidden, TooManyRejected)
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial, wraps
 from threading import Event
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, get_type_hints
 
 import anyio
 from anyio import CapacityLimiter, to_thread
@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from api.auth import authorize
-from api.permissions import Permission
+from api.permissions import OPEN, Permission
 from ledger import waits
 from ledger.errors import (
     FieldError,
@@ -30,6 +30,7 @@ from ledger.errors import (
     PayloadTooLarge,
     StoreUnavailable,
 )
+from ledger.json_text import repeated_key
 from ledger.waits import USUAL, Limits
 
 MAX_BODY: Final = 256 * 1024
@@ -89,7 +90,7 @@ class Problem(Schema):
 class Operation(Struct, frozen=True, kw_only=True):
     """What an endpoint declares with `operation`."""
 
-    surface: Permission
+    permission: Permission
     query: type[Schema] | None
     body: type[Schema] | None
     answers: type[BaseModel] | None
@@ -109,9 +110,9 @@ _OPERATIONS: Final[dict[Callable[..., Any], Operation]] = {}
 
 
 def operation(
-    *,
-    surface: Permission,
+    permission: Permission,
     tag: str,
+    *,
     query: type[Schema] | None = None,
     body: type[Schema] | None = None,
     answers: type[BaseModel] | None = None,
@@ -125,39 +126,40 @@ def operation(
 ) -> Callable[[Endpoint], Handler]:
     """Check who calls, `query` and `body` before an endpoint, and hand them on by these names.
 
-    Who may call stands in the table of surfaces (`api.permissions`). A plain endpoint runs in the
+    Their models, and that of the answer, are those of the endpoint's annotations where no other is
+    named here. Who may call stands in the table of `api.permissions`. A plain endpoint runs in the
     thread pool, an async one in the loop. It returns a model, which is sent as JSON with `status`,
-    or a response. What does not fit raises `InvalidRequest` or `PayloadTooLarge`; `idempotent`
-    tells readers that the call takes an `Idempotency-Key`, `sends` which media types an answer may
-    have that is no JSON, `takes` that of a body which the endpoint reads by itself,
+    or a response. What does not fit raises `InvalidRequest` or `PayloadTooLarge`;
+    `idempotent` tells readers that the call takes an `Idempotency-Key`, `sends` which media types
+    an answer may have that is no JSON, `takes` that of a body which the endpoint reads by itself,
     `also` what it answers under other statuses than `status`.
 
     An answer may take so many `seconds`, or as long as the setting for reads says; then
     `StoreUnavailable` is raised, whatever becomes of the thread.
     """
-    declared = Operation(
-        surface=surface,
-        query=query,
-        body=body,
-        answers=answers,
-        status=status,
-        errors=errors,
-        tag=tag,
-        idempotent=idempotent,
-        sends=sends,
-        takes=takes,
-        also=also,
-    )
 
     def decorate(endpoint: Endpoint) -> Handler:
-        is_async = inspect.iscoroutinefunction(endpoint)
+        is_async, named = inspect.iscoroutinefunction(endpoint), _models(endpoint)
+        declared = Operation(
+            permission=permission,
+            query=query or named.get("query"),
+            body=body or named.get("body"),
+            answers=answers or named.get("return"),
+            status=status,
+            errors=errors,
+            tag=tag,
+            idempotent=idempotent,
+            sends=sends,
+            takes=takes,
+            also=also,
+        )
 
         @wraps(endpoint)
         async def handler(request: Request) -> Response:
             longest = _longest(request) if seconds is None else seconds
             stop: Event = getattr(request.state, "stop", _NEVER)
             with answered_within(longest), waits.until(stop):
-                await authorize(request, surface)
+                await authorize(request, permission)
             given = await _given(declared, request)
             with answered_within(longest), waits.until(stop):
                 if is_async:
@@ -171,6 +173,15 @@ def operation(
         return handler
 
     return decorate
+
+
+def _models(endpoint: Endpoint) -> dict[str, Any]:
+    """The models that an endpoint's annotations name: of `query`, `body` and the `return`."""
+    return {
+        name: hint
+        for name, hint in get_type_hints(endpoint).items()
+        if isinstance(hint, type) and issubclass(hint, BaseModel)
+    }
 
 
 @contextmanager
@@ -197,7 +208,7 @@ async def in_thread(
 def _may_wait(declared: Operation, request: Request) -> bool:
     """Whether it may wait for read models: a command that rests on them, a read `after` something.
 
-    Such calls have threads of their own. A follower that is late keeps them waiting, not the
+    Such calls have separate threads. A follower that is late keeps them waiting, not the
     others: neither an order that is placed nor a read of what is there.
     """
     if NotCaughtUp not in declared.errors:
@@ -226,6 +237,8 @@ async def _given(declared: Operation, request: Request) -> dict[str, Schema]:
     given: dict[str, Schema] = {}
     if declared.query is not None:
         given["query"] = _read_query(declared.query, request)
+    elif declared.permission not in OPEN:  # probes and Stripe may add words, other callers none
+        _read_query(Schema, request)
     if declared.body is not None:
         given["body"] = _read_body(declared.body, await _json(request))
     return given
@@ -237,21 +250,28 @@ def _read_query(shape: type[Schema], request: Request) -> Schema:
     try:
         return shape.model_validate({n: v[0] if len(v) == 1 else v for n, v in values.items()})
     except ValidationError as error:
-        raise _invalid(error, "query") from None
+        raise _invalid(error, shape, "query") from None
 
 
 def _read_body(shape: type[Schema], body: bytes) -> Schema:
     try:
-        return shape.model_validate_json(body, strict=True)
+        read = shape.model_validate_json(body, strict=True)
     except ValidationError as error:
-        raise _invalid(error, "body") from None
+        raise _invalid(error, shape, "body") from None
+    if field := repeated_key(body):
+        told = "stands twice, and only one of the two can be meant; send it once"
+        raise InvalidRequest(f"body.{field}: {told}", FieldError(field, "repeated", told))
+    return read
 
 
 async def _json(request: Request) -> bytes:
     """The body, and only as JSON: a foreign web page cannot send that without asking first."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise InvalidRequest("Send the body as JSON, with `Content-Type: application/json`.")
+        raise InvalidRequest(
+            "Send the body as JSON (`{}` where there is nothing to say), with"
+            " `Content-Type: application/json`."
+        )
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -264,23 +284,29 @@ MOST_TOLD: Final = 10
 """So many wrong fields are named."""
 
 
-def _invalid(error: ValidationError, place: str) -> InvalidRequest:
+def _invalid(error: ValidationError, shape: type[Schema], place: str) -> InvalidRequest:
     """Each wrong field and why, without its value: that could be personal data."""
     found = error.errors(include_url=False, include_input=False)[:MOST_TOLD]
-    wrong = [_wrong(each) for each in found]
+    wrong = [_wrong(each, shape) for each in found]
     told = (f"{'.'.join(filter(None, (place, e.field)))}: {e.detail}" for e in wrong)
     return InvalidRequest("; ".join(told), *wrong)
 
 
-def _wrong(error: ErrorDetails) -> FieldError:
-    """One of pydantic's, with the bounds that it names."""
+def _wrong(error: ErrorDetails, shape: type[Schema]) -> FieldError:
+    """One of pydantic's, with the bounds that it names, or the names that there are."""
     bounds: dict[str, Any] = error.get("ctx", {})
     least, most = (
         next((bounds[name] for name in names if isinstance(bounds.get(name), int)), None)
         for names in (("ge", "gt", "min_length"), ("le", "lt", "max_length"))
     )
     field = ".".join(map(str, error["loc"]))
-    return FieldError(field, error["type"], error["msg"], None, least, most)
+    told = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
+        names = sorted(each.alias or name for name, each in shape.model_fields.items())
+        told = (
+            f"there is none of that name; there are {', '.join(names)}" if names else "say nothing"
+        )
+    return FieldError(field, error["type"], told, None, least, most)
 
 
 def _response(answer: Any, status: int) -> Response:
@@ -298,10 +324,10 @@ def operations(routes: Iterable[BaseRoute]) -> Iterator[tuple[Route, str, Operat
                 yield route, method, declared
 
 
-def surfaces(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, str, Permission]]:
-    """Method, path and surface of each operation."""
+def permission_by_route(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, str, Permission]]:
+    """Method, path and permission of each operation."""
     for route, method, declared in operations(routes):
-        yield method, route.path_format, declared.surface
+        yield method, route.path_format, declared.permission
 
 
 # ── Problems ────────────────────────────────────────────────────────────────────────────────────

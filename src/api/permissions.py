@@ -1,4 +1,4 @@
-"""Who may do what: one table, from which guards, documents and tests are made."""
+"""Who may do what: one table, from which checks, documents and tests are made."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -15,12 +15,13 @@ MAX_HEADER: Final = 200
 
 
 class Permission(StrEnum):
-    """What there is to do; every operation names its surface."""
+    """What a caller may be allowed to do; every operation names one."""
 
     PUBLIC = "public"
     WEBHOOK = "webhook"
     SEE_SELF = "see_self"
     PLACE_ORDER = "place_order"
+    PLACE_PAST_ORDER = "place_past_order"
     SEE_ORDER = "see_order"
     CANCEL_ORDER = "cancel_order"
     SEE_ORDER_HISTORY = "see_order_history"
@@ -43,7 +44,7 @@ class Permission(StrEnum):
 
 
 class Scope(StrEnum):
-    """How far a role may go on a surface."""
+    """On which objects a role has a permission."""
 
     NO = "no"
     OWN = "own"
@@ -53,7 +54,7 @@ class Scope(StrEnum):
 
 
 class Rule(NamedTuple):
-    """A row of the table: what the surface is, and how far each role may go on it."""
+    """A row of the table: what the permission is for, and on which objects each role has it."""
 
     about: str
     customer: Scope
@@ -61,6 +62,8 @@ class Rule(NamedTuple):
     ops: Scope
     auditor: Scope
     admin: Scope
+    migration: Scope = Scope.NO
+    """For a program that brings an existing shop's orders, once."""
 
     def of(self, role: Role) -> Scope:
         """How far the role may go."""
@@ -71,14 +74,17 @@ _NO, _OWN, _ANY, _SETTING = Scope
 
 # fmt: off
 MATRIX: Final[Mapping[Permission, Rule]] = {
-    #                               customer analyst  ops   auditor admin
+    #                               customer analyst  ops   auditor admin migration (if any)
     Permission.SEE_SELF: Rule(
         "see whose token this is, and what it opens",
-                                      _OWN, _ANY,     _ANY, _ANY,   _ANY),
+                                      _OWN, _ANY,     _ANY, _ANY,   _ANY, _ANY),
     Permission.PLACE_ORDER: Rule(
-        "place an order",             _OWN, _NO,      _ANY, _NO,    _ANY),
+        "place an order",             _OWN, _NO,      _ANY, _NO,    _ANY, _ANY),
+    Permission.PLACE_PAST_ORDER: Rule(
+        "write down an order of the past (`placed_at`), which takes no stock",
+                                      _NO,  _NO,      _NO,  _NO,    _ANY, _ANY),
     Permission.SEE_ORDER: Rule(
-        "see an order",               _OWN, _SETTING, _ANY, _ANY,   _ANY),
+        "see an order",               _OWN, _SETTING, _ANY, _ANY,   _ANY, _ANY),
     Permission.CANCEL_ORDER: Rule(
         "cancel an order",            _OWN, _NO,      _ANY, _NO,    _ANY),
     Permission.SEE_ORDER_HISTORY: Rule(
@@ -127,7 +133,7 @@ MATRIX: Final[Mapping[Permission, Rule]] = {
                                       _NO,  _NO,      _NO,  _NO,    _ANY),
 }
 # fmt: on
-"""Every surface but the two that ask for no token."""
+"""Every permission but the two that ask for no token."""
 
 OPEN: Final = frozenset({Permission.PUBLIC, Permission.WEBHOOK})
 """Surfaces that ask for no token; the webhook asks for Stripe's signature instead."""
@@ -145,16 +151,16 @@ class Identity(Struct, frozen=True):
     customer_id: str | None = None
 
 
-def permission(surface: Permission, role: Role, *, analysts_see_orders: bool) -> Scope:
+def scope_of(permission: Permission, role: Role, *, analysts_see_orders: bool) -> Scope:
     """How far a role may go with this setting: `no`, `own` or `any`."""
-    given = MATRIX[surface].of(role)
+    given = MATRIX[permission].of(role)
     if given is not Scope.SETTING:
         return given
     return Scope.ANY if analysts_see_orders else Scope.NO
 
 
 def identity_of(request: Request) -> Identity:
-    """Who calls, as the guard found out."""
+    """Who calls, as authentication found out."""
     return request.state.identity
 
 

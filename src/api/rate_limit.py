@@ -1,4 +1,4 @@
-"""How often calls that are turned away are told what is wrong with them: windows of `limits`."""
+"""How often rejected calls are answered with what is wrong with them: windows of `limits`."""
 
 from threading import Lock
 from typing import Final
@@ -13,7 +13,7 @@ MAX_REMEMBERED: Final = 10_000
 class RateLimit:
     """So many calls a window for each key (an address, a token), as in `100 per 100 seconds`.
 
-    Only rejected calls take from it: whoever floods a door can use it up, and a call that is as it
+    Only rejected calls take from it: a flood can use it up, and a call that is as it
     should be is accepted all the same. When more keys than `MAX_REMEMBERED` are in a window, all
     are forgotten: a flood from a million addresses does not fill the memory.
     """
@@ -31,6 +31,6 @@ class RateLimit:
             return self._windows.hit(self._limit, key)
 
     def _begin(self) -> None:
-        """A new storage each time: the library tidies up the old one in a thread of its own."""
+        """A new storage each time: the library tidies up the old one in a separate thread."""
         self._storage = MemoryStorage()
         self._windows = FixedWindowRateLimiter(self._storage)

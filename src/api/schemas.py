@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from api.operations import Schema
 from ledger.domain.events import Address, Line
 from ledger.domain.limits import (
+    ANY_CASE_CURRENCY,
     CURRENCY_PATTERN,
     ID_PATTERN,
     MAX_CUSTOMER_ID,
@@ -27,11 +28,21 @@ Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=TEXT_PATT
 CustomerId = Annotated[str, Field(min_length=1, max_length=MAX_CUSTOMER_ID, pattern=TEXT_PATTERN)]
 Email = Annotated[str, Field(min_length=1, max_length=MAX_EMAIL, pattern=TEXT_PATTERN)]
 Currency = Annotated[str, Field(pattern=CURRENCY_PATTERN)]
+AnyCaseCurrency = Annotated[
+    str, Field(pattern=ANY_CASE_CURRENCY, max_length=4), AfterValidator(lambda code: code.lower())
+]
 AmountMinor = Annotated[int, Field(ge=0, le=MAX_MINOR)]
+Recorded = Annotated[
+    list[str] | None,
+    Field(
+        description="The topics of the events that were recorded; none: it was so already. Null for"
+        " the repeat of a key whose answer was kept without them."
+    ),
+]
 UnitsByName = Annotated[dict[Id, Annotated[int, Field(ge=1)]], Field(min_length=1)]
 
 
-class LineBody(Schema):
+class LineRequest(Schema):
     """One line; `unit_minor` must be what the product is listed for in the order's currency.
 
     Where the shop's settings allow other prices, its staff may say one. Where they allow a SKU in
@@ -51,7 +62,7 @@ class LineBody(Schema):
         return Line(**self.model_dump())
 
 
-class AddressBody(Schema):
+class AddressRequest(Schema):
     """A postal address; `country` is best given as two letters (ISO 3166)."""
 
     name: Text | None = None
@@ -67,25 +78,29 @@ class AddressBody(Schema):
         return Address(**self.model_dump())
 
 
-class OrderBody(Schema):
+class OrderRequest(Schema):
     """An order. Amounts are in minor units; without an `id` we make one.
 
     The total is computed: goods + shipping + tax − discount. One that is sent along must agree.
+
+    With `placed_at` it is one of the past, which takes no stock: its products need not be listed,
+    nor have the price of today. That is for who may write down such orders.
     """
 
     id: Id | None = None
-    currency: Currency
-    lines: Annotated[list[LineBody], Field(min_length=1, max_length=MAX_LINES)]
+    currency: AnyCaseCurrency
+    lines: Annotated[list[LineRequest], Field(min_length=1, max_length=MAX_LINES)]
     customer_id: CustomerId | None = None
     email: Email | None = None
     shipping_minor: AmountMinor = 0
     tax_minor: AmountMinor = 0
     discount_minor: AmountMinor = 0
     total_minor: AmountMinor | None = None
-    shipping_address: AddressBody | None = None
+    shipping_address: AddressRequest | None = None
+    placed_at: AwareDatetime | None = None
 
 
-class ReasonBody(Schema):
+class ReasonRequest(Schema):
     """Why, for the audit log, where one wants to say."""
 
     reason: Text | None = None
@@ -97,7 +112,7 @@ class ReasonQuery(Schema):
     reason: Text | None = None
 
 
-class ReturnBody(Schema):
+class ReturnRequest(Schema):
     """Units that came back in good state, and why.
 
     By SKU (`quantities`) where it is out in one line of the order, else by line id
@@ -109,14 +124,14 @@ class ReturnBody(Schema):
     reason: Text
 
 
-class RefundBody(Schema):
+class RefundOrderRequest(Schema):
     """How much shall go back, in minor units of the currency it was paid in."""
 
     amount_minor: Annotated[int, Field(ge=1, le=MAX_MINOR)]
     reason: Text | None = None
 
 
-class PaymentBody(Schema):
+class PaymentRequest(Schema):
     """A payment at the provider (`pi_…`) that is for this order, and how one knows."""
 
     payment_id: Annotated[
@@ -128,7 +143,7 @@ class PaymentBody(Schema):
     reason: Text | None = None
 
 
-class ProductBody(Schema):
+class ProductRequest(Schema):
     """A product on offer: its prices in minor units by currency; `preorder` may go below zero."""
 
     name: Text
@@ -136,29 +151,31 @@ class ProductBody(Schema):
     preorder: bool = False
 
 
-class ReceiveBody(Schema):
+class ReceiveRequest(Schema):
     """Units that arrived."""
 
     quantity: Annotated[int, Field(ge=1, le=MAX_STOCK_UNITS)]
     reason: Text | None = None
 
 
-class AdjustBody(Schema):
+class AdjustRequest(Schema):
     """Units to add or (negative) to take away, and why."""
 
     change: Annotated[int, Field(ge=-MAX_STOCK_UNITS, le=MAX_STOCK_UNITS)]
     reason: Text
 
 
-class OrderAnswer(Schema):
+class OrderResponse(Schema):
     """The order, and the position from which reads show what was done (`?after=position`)."""
 
     id: str
     position: int
+    recorded: Recorded
 
 
-class ProductAnswer(Schema):
+class ProductResponse(Schema):
     """The product, and the position from which reads show what was done (`?after=position`)."""
 
     sku: str
     position: int
+    recorded: Recorded

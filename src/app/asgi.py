@@ -1,6 +1,8 @@
 """The ASGI application: routes, what they share while the service runs, and error statuses."""
 
-from collections.abc import AsyncGenerator
+import importlib
+import pkgutil
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from functools import partial
 from threading import Event
@@ -14,11 +16,9 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
+from starlette.types import Scope
 
-import api.endpoints.orders
-import api.endpoints.stock
-import api.endpoints.tokens
-import api.endpoints.wishlists
+import api.endpoints
 import app.health
 import console.http
 import kpi.exports.http
@@ -28,7 +28,7 @@ import projections.queries.proof_http
 import projections.queries.rebuild_http
 import webhooks.http
 from api.auth import Auth
-from api.middleware import RequestMiddleware, http_problem
+from api.middleware import BROKEN, RequestMiddleware, broken, http_problem
 from api.openapi import describe
 from api.operations import problem
 from app.wiring import make_engine, rechecker
@@ -90,6 +90,7 @@ STATUSES: Final[dict[type[LedgerError], int]] = {
     errors.UnknownTopic: 500,
     errors.UnknownProjection: 404,
     errors.RebuildRunning: 409,
+    errors.RebuildRefused: 409,
     errors.RebuildBlocked: 409,
     errors.ProjectionStopped: 503,
     errors.NotCaughtUp: 503,
@@ -113,7 +114,7 @@ def create_app(settings: Settings, database: Database, stop: Event | None = None
 
     return Starlette(
         routes=routes,
-        middleware=[Middleware(RequestMiddleware, hosts=_hosts(settings))],
+        middleware=[Middleware(RequestMiddleware, hosts=_hosts(settings), broken=_broken)],
         exception_handlers={
             LedgerError: _on_ledger_error,
             psycopg.Error: _on_database_error,
@@ -142,17 +143,17 @@ async def _open(
         "limits": database.limits,
         "watch": stack.enter_context(closing(app.health.Watch(engine))),
         "sessions": stack.enter_context(closing(Sessions(database))),
-        "guard": Auth(log, analysts_see_orders=settings.ledger_analysts_see_orders),
+        "auth": Auth(log, analysts_see_orders=settings.ledger_analysts_see_orders),
         "log": log,
         "engine": engine,
         "reads": reads,
         "exports": stack.enter_context(
             closing(Reads(engine, connections=EXPORTS_AT_A_TIME, seconds=EXPORT_SECONDS))
         ),
-        "desk": CommandHandler(log, reads.money, reads.payment),
-        "witness": DisclosureLog(log),
+        "command_handler": CommandHandler(log, reads.money, reads.payment),
+        "disclosure_log": DisclosureLog(log),
         "is_signed": partial(is_signed, secrets=signing_secrets(settings)),
-        "prover": stack.enter_context(closing(BackgroundTasks(engine))),
+        "background_tasks": stack.enter_context(closing(BackgroundTasks(engine))),
         "receiver": await stack.enter_async_context(Receiver(log, stop)),
     }
 
@@ -162,9 +163,21 @@ def signing_secrets(settings: Settings) -> list[str]:
     return list(rechecker(settings).secrets)
 
 
-def _on_ledger_error(_: Request, error: Exception) -> Response:
+def _broken(scope: Scope) -> Response:
+    """Something failed that should not: people are told on a page, programs by a document."""
+    request = Request(scope)
+    if console.http.is_page(request):
+        return console.http.broken_page(request, 500, BROKEN)
+    return broken(scope)
+
+
+def _on_ledger_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, LedgerError)
-    answer = problem(error, status_of(type(error)))
+    status = status_of(type(error))
+    if console.http.is_page(request):
+        answer = console.http.broken_page(request, status, str(error))
+    else:
+        answer = problem(error, status)
     if answer.status_code in {429, 503}:
         answer.headers["retry-after"] = str(RETRY_SECONDS)
     if answer.status_code == 401:
@@ -173,7 +186,7 @@ def _on_ledger_error(_: Request, error: Exception) -> Response:
 
 
 def _on_database_error(request: Request, error: Exception) -> Response:
-    """What the database's state brings about is told as such; what is left is a bug of ours."""
+    """An error that the database's state caused is answered as such; any other is a bug of ours."""
     try:
         with store_errors():
             raise error
@@ -181,9 +194,13 @@ def _on_database_error(request: Request, error: Exception) -> Response:
         return _on_ledger_error(request, unavailable)
 
 
-def _on_http_exception(_: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    """Nothing answers there: people are told on a page, programs by a problem document."""
     assert isinstance(error, HTTPException)
-    answer = http_problem(error.status_code, error.detail)
+    if console.http.is_page(request):
+        answer = await console.http.refusal_page(request, error.status_code)
+    else:
+        answer = http_problem(error.status_code, error.detail)
     answer.headers.update(error.headers or {})
     return answer
 
@@ -201,22 +218,25 @@ async def openapi(request: Request) -> JSONResponse:
     """Describe all operations (OpenAPI 3.1), with the limits that are settings."""
     document = describe(routes, TITLE, version(), STATUSES)
     settings: Settings = request.state.settings
-    line = document["components"]["schemas"]["LineBody"]["properties"]
+    line = document["components"]["schemas"]["LineRequest"]["properties"]
     line["quantity"]["maximum"] = settings.ledger_max_units_per_line
     return JSONResponse(document)
 
 
+def _of_commands() -> Iterator[Route]:
+    """The endpoints of commands: each module of `api.endpoints` has its `routes`."""
+    for module in pkgutil.iter_modules(api.endpoints.__path__):
+        yield from importlib.import_module(f"api.endpoints.{module.name}").routes
+
+
 routes = [
     *webhooks.http.routes,
-    *api.endpoints.orders.routes,
-    *api.endpoints.stock.routes,
-    *api.endpoints.wishlists.routes,
+    *_of_commands(),
     *projections.queries.http.routes,
     *projections.queries.proof_http.routes,
     *projections.queries.rebuild_http.routes,
     *kpi.http.routes,
     *kpi.exports.http.routes,
-    *api.endpoints.tokens.routes,
     *app.health.routes,
     *console.http.routes,
     Route("/", index),

@@ -1,7 +1,8 @@
 """Connections to the service: how many, how long each may keep us waiting, how much it may send.
 
-Who keeps us waiting the longest makes room for who comes: a flood of idle or half-sent calls shuts
-nobody out, and a call that arrives whole is never given up.
+Where all places are taken, the connection that we have waited for the longest is closed for the new
+one: a flood of idle or half-sent calls keeps no caller out, and a call that arrived whole is never
+given up.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ CLOSED = Metric("ledger_connections_given_up", "Connections that were given up."
 for _cause in ("deadline", "room", "refused", "headers", "bodies", "stalled"):
     CLOSED.labels(_cause)
 
-logger = structlog.get_logger("app.connections")
+logger = structlog.get_logger(__name__)
 
 
 class Phase(Enum):
@@ -58,16 +59,16 @@ class Phase(Enum):
 
 
 SECONDS: Final = {Phase.IDLE: 5.0, Phase.HEAD: 10.0, Phase.BODY: 30.0, Phase.ANSWER: inf}
-"""How long each may take; how long we may, is for the operation to say."""
+"""How long the other side may take in each phase; how long we may, the operation says."""
 
 
-class Crowd:
+class Connections:
     """All connections of a process; `waiting` are those that we wait for, the longest first."""
 
     def __init__(self, room: int | None = None) -> None:
         self.room = _room() if room is None else room
         self.share = max(1, int(self.room * OF_ONE_ADDRESS))
-        self.everybody: set[Connection] = set()
+        self.open: set[Connection] = set()
         self.waiting: dict[Connection, None] = {}
         self.addresses: Counter[str] = Counter()
         self.body_bytes = 0
@@ -75,14 +76,14 @@ class Crowd:
 
     def admit(self, newcomer: Connection) -> bool:
         """Take a connection in, in place of one that waits where there is no room."""
-        if len(self.everybody) >= self.room and not self._make_room():
+        if len(self.open) >= self.room and not self._make_room():
             return False
         address = newcomer.address
         if self.addresses[address] >= self.share and not self._make_room(address):
             return False
-        self.everybody.add(newcomer)
+        self.open.add(newcomer)
         self.addresses[address] += 1
-        OPEN.set(len(self.everybody))
+        OPEN.set(len(self.open))
         if not self._sweeping:
             self._sweeping = True
             newcomer.loop.call_later(SWEEP_SECONDS, self._sweep, newcomer.loop)
@@ -90,13 +91,13 @@ class Crowd:
 
     def leave(self, gone: Connection) -> None:
         """Forget a connection; it may have been forgotten before."""
-        if gone in self.everybody:
-            self.everybody.remove(gone)
+        if gone in self.open:
+            self.open.remove(gone)
             self.waiting.pop(gone, None)
             self.addresses[gone.address] -= 1
             if not self.addresses[gone.address]:
                 del self.addresses[gone.address]
-            OPEN.set(len(self.everybody))
+            OPEN.set(len(self.open))
         self.give_back(gone)
 
     def hold(self, holder: Connection, size: int) -> None:
@@ -115,7 +116,7 @@ class Crowd:
         holder.held_bytes = 0
 
     def _make_room(self, address: str | None = None) -> bool:
-        """Give up the one that keeps us waiting the longest, be it of one address."""
+        """Close the one, of this address, that we wait for the longest; whether there was one."""
         for each in self.waiting:
             if address in {None, each.address}:
                 each.give_up(None, "room")
@@ -124,9 +125,9 @@ class Crowd:
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
-        for each in list(self.everybody):
+        for each in list(self.open):
             each.look_at(now)
-        self._sweeping = bool(self.everybody)
+        self._sweeping = bool(self.open)
         if self._sweeping:
             loop.call_later(SWEEP_SECONDS, self._sweep, loop)
 
@@ -136,14 +137,14 @@ class Connection(HttpToolsProtocol):
 
     def __init__(
         self,
-        crowd: Crowd,
+        open_connections: Connections,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.crowd = crowd
+        self.open_connections = open_connections
         self.address = ""
         self.held_bytes = 0
         self._phase = Phase.HEAD
@@ -155,14 +156,14 @@ class Connection(HttpToolsProtocol):
         """Take the caller in, or say that there is no room."""
         super().connection_made(transport)
         self.address = self.client[0] if self.client else ""
-        if self.crowd.admit(self):
+        if self.open_connections.admit(self):
             self._wait_for(Phase.HEAD)
         else:
             self.give_up(HTTPStatus.SERVICE_UNAVAILABLE, "refused")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The caller is gone."""
-        self.crowd.leave(self)
+        self.open_connections.leave(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -203,7 +204,7 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing() or self.cycle.response_complete:
             return
         super().on_body(body)
-        self.crowd.hold(self, len(body))
+        self.open_connections.hold(self, len(body))
 
     def on_message_complete(self) -> None:
         """The call is whole: from now on it is us who keep the caller waiting."""
@@ -216,7 +217,7 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """What comes next is up to the caller, unless more of his calls are here already."""
-        self.crowd.give_back(self)
+        self.open_connections.give_back(self)
         others = len(self.pipeline)
         super().on_response_complete()
         if self.transport.is_closing():
@@ -246,7 +247,7 @@ class Connection(HttpToolsProtocol):
 
     def give_up(self, status: HTTPStatus | None, cause: str) -> None:
         """Hang up, with an answer where there is a status and none has begun."""
-        self.crowd.leave(self)
+        self.open_connections.leave(self)
         if self.transport.is_closing():
             return
         CLOSED.labels(cause).inc()
@@ -261,9 +262,9 @@ class Connection(HttpToolsProtocol):
     def _wait_for(self, phase: Phase) -> None:
         self._phase = phase
         self._since = self.loop.time()
-        self.crowd.waiting.pop(self, None)
-        if phase is not Phase.ANSWER and self in self.crowd.everybody:
-            self.crowd.waiting[self] = None
+        self.open_connections.waiting.pop(self, None)
+        if phase is not Phase.ANSWER and self in self.open_connections.open:
+            self.open_connections.waiting[self] = None
 
 
 def _answer(status: HTTPStatus) -> bytes:

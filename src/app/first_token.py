@@ -1,6 +1,6 @@
 """The first access token: made when a service starts on a ledger that never had one.
 
-No caller has rights by where it calls from, so somebody must hold a token before the first call.
+No caller has rights by where it calls from, so a token has to exist before the first call.
 """
 
 import os

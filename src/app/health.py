@@ -1,11 +1,14 @@
-"""How the service is: whether the store is there, and how far behind the read models are."""
+"""Health: whether the database answers, and how far behind the read models are."""
 
 import asyncio
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
-from typing import Final, NamedTuple, get_args
+from typing import Final, NamedTuple
 
+import psycopg
 from msgspec import Struct
 from msgspec.structs import replace
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
@@ -15,12 +18,15 @@ from starlette.routing import Route
 
 from api.operations import Schema, operation
 from api.permissions import Permission
+from kpi.checks.declare import catalogue
 from ledger import waits
 from ledger.clocks import Lag
-from ledger.domain.events import Severity
 from ledger.errors import StoreUnavailable
+from ledger.postgres.failures import LAST_POSITION, check_head
 from projections.engine.build import ProjectionContext, Reader
-from projections.engine.positions import ProjectionStatus, standings
+from projections.engine.causes import by_cause
+from projections.engine.positions import ProjectionStatus, missing_tables, statuses
+from projections.engine.proofs import LastProof, last_proof
 from projections.engine.registry import Registry
 from projections.engine.tables import AnyCursor
 
@@ -29,22 +35,46 @@ SLOW_APPEND_SECONDS: Final = 3.0
 LOOK_SECONDS: Final = 2.0
 """How long a look waits for anything; who asks for our health asks again soon."""
 MEMORY_SECONDS: Final = 1.0
-"""How old an answer may be: anybody may ask, as often as he likes."""
+"""How old an answer may be: every caller may ask, as often as they like."""
 
 STORE_UP = Gauge("ledger_store_up", "1 while the database answers.")
 HEAD_POSITION = Gauge("ledger_head_position", "The last position of the log.")
 LAG_EVENTS = Gauge("ledger_lag_events", "Events that a read model that follows has yet to take in.")
 LAG_SECONDS = Gauge("ledger_lag_seconds", "How long the first of them was seen to wait.")
 HALTED = Gauge("ledger_projections_halted", "Projections that do not follow.")
-OPEN_ISSUES = Gauge("ledger_open_issues", "Issues that are open, by severity.", ["severity"])
+OPEN_ISSUES = Gauge("ledger_open_issues", "Issues that are open, by check.", ["severity", "check"])
+OTHER_MODE = Gauge(
+    "ledger_other_mode_events",
+    "Stripe's events of the mode that LEDGER_MODE leaves out; NaN where that is not known.",
+)
+PROOF_HOLDS = Gauge(
+    "ledger_last_proof_holds", "1 where the last proof held, 0 where not; NaN before the first."
+)
+PROOF_TIME = Gauge(
+    "ledger_last_proof_timestamp_seconds", "When the last proof ended; NaN before the first."
+)
+PROOF_DAMAGE = Gauge(
+    "ledger_damage", "1 while damage stands that the last proof found; NaN before the first proof."
+)
+
+UNKNOWN: Final = float("nan")
+for unknown in (OTHER_MODE, PROOF_HOLDS, PROOF_TIME, PROOF_DAMAGE):
+    unknown.set(UNKNOWN)  # and not 0, should the first look find no database
 
 OPEN: Final = """
-select severity, count(*)
+select "check", count(*)
 from read_models.issues
 where state = 'open'
-group by severity
+group by "check"
 """
-HEAD: Final = "select position from ledger.head"
+MODES: Final = """
+select count(*) filter (where outcome = 'other_mode'), count(*)
+from read_models.audit
+where topic = 'stripe.event_received.v1'
+"""
+OTHER: Final = "select count(*) from read_models.audit where outcome = 'other_mode'"
+"""By the index on what became of an event: it is asked every second."""
+HEAD: Final = f"select {LAST_POSITION}"
 WAITING: Final = """
 select recorded_at
 from ledger.stored_events
@@ -59,7 +89,7 @@ class Health(Struct, frozen=True):
     at `waiting_since`, by the database's clock. A projection that does not follow does not count:
     it is in `halted`. `lag_seconds` is how long this process has seen the first of them wait, and
     `append_seconds` how long its oldest append has waited: neither goes by a clock that may jump,
-    and a first look knows of no lag.
+    and a first look knows of no lag. `proof` is the last one on record.
     """
 
     head: int
@@ -68,11 +98,17 @@ class Health(Struct, frozen=True):
     projections: list[ProjectionStatus]
     lag_seconds: float = 0.0
     append_seconds: float = 0.0
+    proof: LastProof | None = None
 
     @property
     def halted(self) -> list[ProjectionStatus]:
         """The projections that do not follow."""
-        return [standing for standing in self.projections if standing.state != "following"]
+        return [status for status in self.projections if status.state != "following"]
+
+    @property
+    def causes(self) -> dict[str, list[str]]:
+        """Why projections do not follow, and which of them each cause is of."""
+        return by_cause(self.halted)
 
     @property
     def ready(self) -> bool:
@@ -85,14 +121,23 @@ class Health(Struct, frozen=True):
 
 
 def survey(cursor: AnyCursor, registry: Registry, reader: Reader) -> Health:
-    """Look at the log and at every projection; any role may."""
-    states = standings(cursor, registry, reader)
+    """Look at the log and at every projection; any role may. Raises `LogDamaged`."""
+    lost = missing_tables(cursor, registry)
+    states = [_with_its_tables(each, lost) for each in statuses(cursor, registry, reader)]
     row = cursor.execute(HEAD).fetchone()
-    assert row is not None, "the head has one row"
-    head: int = row[0]
+    assert row is not None, "it is one row"
+    head = check_head(row[0])
     slowest = min((s.position for s in states if s.state == "following"), default=head)
     waiting = cursor.execute(WAITING, [slowest + 1]).fetchone()
     return Health(head, max(0, head - slowest), waiting[0] if waiting else None, states)
+
+
+def _with_its_tables(status: ProjectionStatus, lost: Mapping[str, list[str]]) -> ProjectionStatus:
+    """A read model without one of its tables does not follow, also while no event comes for it."""
+    if status.state != "following" or status.name not in lost:
+        return status
+    because = f"its table {lost[status.name][0]} is gone; run `ledger rebuild {status.name}`"
+    return status._replace(state="unbuilt", because=because)
 
 
 # ── Over HTTP ───────────────────────────────────────────────────────────────────────────────────
@@ -127,15 +172,15 @@ class Readiness(Schema):
     not_following: list[Halted]
 
 
-@operation(surface=Permission.PUBLIC, tag="service", answers=Alive)
+@operation(Permission.PUBLIC, "service")
 async def healthz(_: Request) -> Alive:
     """Say that the process is alive; nothing else is asked, not even for a thread."""
     return Alive(alive=True)
 
 
 @operation(
-    surface=Permission.PUBLIC,
-    tag="service",
+    Permission.PUBLIC,
+    "service",
     answers=Readiness,
     also={503: Readiness},
     errors=(StoreUnavailable,),
@@ -159,7 +204,7 @@ async def readyz(request: Request) -> Response:
     return Response(answer.model_dump_json(), status, media_type="application/json")
 
 
-@operation(surface=Permission.PUBLIC, tag="service", sends=("text/plain",))
+@operation(Permission.PUBLIC, "service", sends=("text/plain",))
 async def metrics(request: Request) -> Response:
     """Give the figures of this process and the lag of the read models to Prometheus.
 
@@ -183,9 +228,9 @@ class Seen(NamedTuple):
 
 
 class Watch:
-    """Remembers how we were, and looks again when somebody asks for it a second later.
+    """Remembers the last state of health, and looks again when asked a second later or more.
 
-    One looks for all who ask, in a thread of its own: neither a flood of questions nor threads that
+    One look serves all callers, in a separate thread: neither a flood of questions nor threads that
     are all busy can keep the answer back.
     """
 
@@ -217,8 +262,7 @@ class Watch:
             seconds = self._lag.seconds(health.head, health.head - health.lag_events)
             found: Health | StoreUnavailable = replace(health, lag_seconds=seconds)
             _measure(found)
-            if "issues" not in {standing.name for standing in found.halted}:
-                _count_issues(self._engine)
+            _measure_rows(self._engine, {status.name for status in found.halted})
         except StoreUnavailable as error:
             found = error
             STORE_UP.set(0)
@@ -231,7 +275,7 @@ def _watch(request: Request) -> Watch:
 
 
 def look(engine: ProjectionContext) -> Health:
-    """Survey over a connection of its own: no pool that is busy can hide the answer.
+    """Survey over a separate connection: no pool that is busy can hide the answer.
 
     An append of nothing shows whether appends get through. Raises `StoreUnavailable` where they do
     not, or nothing answers, within seconds.
@@ -243,7 +287,23 @@ def look(engine: ProjectionContext) -> Health:
         conn.cursor() as cursor,
     ):
         health = survey(cursor, engine.registry, engine.reader)
-    return replace(health, append_seconds=engine.log.pending.oldest_seconds)
+        proof = last_proof(conn, engine)
+    return replace(health, append_seconds=engine.log.pending.oldest_seconds, proof=proof)
+
+
+class Modes(NamedTuple):
+    """How many of Stripe's events are of the mode that LEDGER_MODE leaves out, and of how many."""
+
+    other: int
+    events: int
+
+
+def modes(engine: ProjectionContext) -> Modes:
+    """Count Stripe's events by mode, as far as they were taken in."""
+    with engine.database.connect("reader") as conn:
+        row = conn.execute(MODES).fetchone()
+    assert row is not None, "an aggregate has one row"
+    return Modes(*row)
 
 
 def _measure(health: Health) -> None:
@@ -252,13 +312,36 @@ def _measure(health: Health) -> None:
     LAG_EVENTS.set(health.lag_events)
     LAG_SECONDS.set(health.lag_seconds)
     HALTED.set(len(health.halted))
+    _measure_proof(health.proof)
 
 
-def _count_issues(engine: ProjectionContext) -> None:
-    with engine.database.connect("reader") as conn:
-        counts: dict[str, int] = dict(conn.execute(OPEN).fetchall())
-    for severity in get_args(Severity):
-        OPEN_ISSUES.labels(severity).set(counts.get(severity, 0))
+def _measure_proof(proof: LastProof | None) -> None:
+    if proof is None or proof.holds is None:
+        for gauge in (PROOF_HOLDS, PROOF_TIME, PROOF_DAMAGE):
+            gauge.set(UNKNOWN)
+        return
+    PROOF_HOLDS.set(proof.holds)
+    PROOF_TIME.set(proof.ended_at.timestamp())
+    PROOF_DAMAGE.set(proof.is_damage)
+
+
+def _measure_rows(engine: ProjectionContext, halted: set[str]) -> None:
+    """Figures of rows; unknown where their read model does not follow, or cannot be read now."""
+    counts: dict[str, int] | None = None
+    other_mode = UNKNOWN
+    with (
+        suppress(psycopg.Error, StoreUnavailable),
+        waits.within(LOOK_SECONDS),
+        engine.database.connect("reader") as conn,
+    ):
+        if "issues" not in halted:
+            counts = dict(conn.execute(OPEN).fetchall())
+        if "audit" not in halted:
+            ((other_mode,),) = conn.execute(OTHER).fetchall()
+    for check in catalogue():
+        value = UNKNOWN if counts is None else counts.get(check.name, 0)
+        OPEN_ISSUES.labels(check.severity, check.name).set(value)
+    OTHER_MODE.set(other_mode)
 
 
 routes = [

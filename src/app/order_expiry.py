@@ -29,6 +29,7 @@ OVERDUE: Final = """
 select o.order_id
 from orders as o
 where o.state = 'pending' and o.expires_at <= %(now)s
+    and (o.reserves_stock or o.origin not in ('shop', 'import'))
     and (o.waiting_at is null or o.waiting_at <= %(since)s)
     and not exists (
         select from payments as p
@@ -39,29 +40,31 @@ limit %(limit)s
 """
 """Orders whose reservation is over, no money is held in any currency, and none is under way.
 
-What was last said to be under way before `since` is waited for no longer.
+What was last said to be under way before `since` is waited for no longer. What was placed or paid
+elsewhere and is written down here has no reservation that could end; an order that was made of
+Stripe's payment and has lost it (the bank took it back, it names another order) is over.
 """
 
-logger = structlog.get_logger("app.order_expiry")
+logger = structlog.get_logger(__name__)
 
 
 class Expiry:
     """Looks for orders that are due, and expires them by commands.
 
-    Whoever was faster is right: an order that was paid, canceled or expired in the meantime is
+    The faster one is right: an order that was paid, canceled or expired in the meantime is
     left as it is. Several processes may do this at once. A payment that is under way keeps the
     reservation until it ends, or for `longest_payment` since Stripe last spoke of it.
     """
 
     def __init__(
         self,
-        desk: CommandHandler,
+        command_handler: CommandHandler,
         reads: Reads,
         meta: Metadata = SYSTEM,
         *,
         longest_payment: timedelta = PENDING_PAYMENT,
     ) -> None:
-        self._desk = desk
+        self._command_handler = command_handler
         self._reads = reads
         self._meta = meta
         self._longest_payment = longest_payment
@@ -93,7 +96,7 @@ class Expiry:
             ExpireOrder(
                 order_id=order_id,
                 at=now,
-                money=self._desk.money(order_id),
+                money=self._command_handler.money(order_id),
                 waits_since=now - self._longest_payment,
             )
             for order_id in self.overdue(now, BATCH)
@@ -108,8 +111,8 @@ class Expiry:
 
     def _is_expired(self, command: ExpireOrder) -> bool:
         try:
-            self._desk.execute(command, self._meta)
-        except Refused as refusal:  # somebody decided, or paid, in the meantime
+            self._command_handler.execute(command, self._meta)
+        except Refused as refusal:  # a person decided or a payment came in the meantime
             logger.info("expiry_refused", order_id=command.order_id, refusal=type(refusal).__name__)
             return False
         return True

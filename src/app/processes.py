@@ -1,4 +1,4 @@
-"""Processes that look after each other: a child kept alive, a PostgreSQL that comes back."""
+"""Supervises a child process, and reconnects when PostgreSQL comes back."""
 
 import os
 import select
@@ -30,7 +30,7 @@ SILENT_SECONDS: Final = 3 * FOLLOW_SECONDS
 HEARTBEAT: Final = "LEDGER_HEARTBEAT_FD"
 """The variable that tells a child which open file its heartbeats are written to."""
 
-logger = structlog.get_logger("app.processes")
+logger = structlog.get_logger(__name__)
 
 
 @contextmanager
@@ -120,7 +120,7 @@ def _keep_alive(command: Sequence[str], stop: threading.Event) -> None:
 def _run(command: Sequence[str], stop: threading.Event) -> int:
     """Run a child to its end, or until it shall stop; its exit code.
 
-    It has a session of its own: Ctrl-C reaches it through us.
+    It has a separate session: Ctrl-C reaches it through us.
     """
     heard, beats = os.pipe()
     try:

@@ -35,14 +35,14 @@ limit 100
 """
 """Orders that are paid, have no goods, and for which nothing was tried yet."""
 
-logger = structlog.get_logger("app.reactor")
+logger = structlog.get_logger(__name__)
 
 
 class Reactor:
     """Looks for orders that call for a decision, again and again."""
 
-    def __init__(self, desk: CommandHandler, reads: Reads) -> None:
-        self._desk = desk
+    def __init__(self, command_handler: CommandHandler, reads: Reads) -> None:
+        self._command_handler = command_handler
         self._reads = reads
 
     def run(self, stop: Event) -> None:
@@ -66,13 +66,13 @@ class Reactor:
         return sum(self._decide(**each) for each in calling)
 
     def _decide(self, order_id: str, position: int | None) -> bool:
-        order, money = self._desk.order(order_id), self._desk.money(order_id)
+        order, money = self._command_handler.order(order_id), self._command_handler.money(order_id)
         command = react(order, money, datetime.now(UTC))
         if command is None:
             return False
         try:
-            self._desk.execute(command, self._meta(position))
-        except Refused as refusal:  # somebody decided in the meantime
+            self._command_handler.execute(command, self._meta(position))
+        except Refused as refusal:  # a person decided in the meantime
             logger.info("reaction_refused", order_id=order_id, refusal=type(refusal).__name__)
             return False
         return True

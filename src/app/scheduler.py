@@ -1,13 +1,12 @@
-"""Timers: what the system does again and again by itself, in one process of all that could."""
+"""Timers: jobs that run at intervals, in one process of all that could run them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from threading import Event
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import psycopg
 import structlog
@@ -15,12 +14,9 @@ import structlog
 from ledger import waits
 from ledger.errors import LedgerError, StoreUnavailable
 from ledger.postgres.database import Database
-from ledger.postgres.leadership import limit_silence
+from ledger.postgres.leadership import POLL_SECONDS, TIMERS, leading
 
-POLL_SECONDS: Final = 1.0
-LEADER: Final = "select pg_try_advisory_lock(hashtext('ledger timers'))"
-
-logger = structlog.get_logger("app.scheduler")
+logger = structlog.get_logger(__name__)
 
 
 class Job(NamedTuple):
@@ -35,10 +31,9 @@ class Job(NamedTuple):
 
 
 class Scheduler:
-    """Runs jobs, each in a thread of its own; one process at a time does, the others stand by.
+    """Runs jobs, each in a separate thread; one process at a time does, the others wait.
 
-    The one that leads holds an advisory lock on a connection of its own. When it dies or hangs, the
-    lock is free, and another takes over within five seconds.
+    When the one that leads dies or hangs, another takes over within five seconds.
     """
 
     def __init__(self, database: Database, jobs: Sequence[Job]) -> None:
@@ -56,19 +51,12 @@ class Scheduler:
     def _run(self, stop: Event) -> None:
         while not stop.is_set():
             try:
-                with self._leading(stop) as leader:
-                    self._run_jobs(leader, stop)
+                with leading(self._database, "reader", TIMERS, stop) as leader:
+                    if leader is not None:
+                        self._run_jobs(leader, stop)
             except (StoreUnavailable, psycopg.OperationalError) as error:
                 logger.warning("timers_lost_the_database", error=type(error).__name__)
                 stop.wait(POLL_SECONDS)
-
-    @contextmanager
-    def _leading(self, stop: Event) -> Generator[psycopg.Connection]:
-        with self._database.connect("reader", autocommit=True) as conn:
-            limit_silence(conn)
-            while not stop.is_set() and conn.execute(LEADER).fetchone() != (True,):
-                stop.wait(POLL_SECONDS)
-            yield conn
 
     def _run_jobs(self, leader: psycopg.Connection, stop: Event) -> None:
         due = dict.fromkeys(self._jobs, time.monotonic())
@@ -88,7 +76,7 @@ class Scheduler:
 
 
 def _run(job: Job, stop: Event) -> None:
-    """Run a job; what the world got in its way is told, and it is tried again when next due."""
+    """Run a job; one that fails for reasons outside is logged, and runs again when next due."""
     try:
         with waits.ending_with(stop):
             job.call(stop)

@@ -12,7 +12,7 @@ from typing import Final, cast
 import uvicorn
 
 from app.asgi import create_app
-from app.connections import Connection, Crowd
+from app.connections import Connection, Connections
 from app.first_token import FirstToken, make_first_token
 from app.processes import when_parent_ends
 from ledger.errors import SettingsError
@@ -30,7 +30,7 @@ ANSWERED_SECONDS: Final = 4
 def listen(settings: Settings) -> Generator[socket.socket]:
     """The service's socket; taken before anything is started, so that a taken port costs nothing.
 
-    Nobody can connect before uvicorn listens. Raises `SettingsError`.
+    No client can connect before uvicorn listens. Raises `SettingsError`.
     """
     host, port = settings.ledger_host, settings.ledger_port
     try:
@@ -77,7 +77,7 @@ class Service(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 create_app(settings, database, self._stop),
-                http=cast("type[asyncio.Protocol]", partial(Connection, Crowd())),
+                http=cast("type[asyncio.Protocol]", partial(Connection, Connections())),
                 ws="none",
                 lifespan="on",
                 log_config=None,
@@ -111,7 +111,7 @@ class Service(uvicorn.Server):
             self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Uvicorn's own end; what waits although its time to end is over is told to stop."""
+        """End as uvicorn does, then stop what still waits when its time to end is over."""
         self._stopping()
         asyncio.get_running_loop().call_later(DRAIN_SECONDS, self._stop.set)
         await super().shutdown(sockets)

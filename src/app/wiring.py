@@ -1,19 +1,26 @@
 """Wiring: the parts that the service, the follower and the command line share, made of settings."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from threading import Event
 
+from app import purchase_orders
 from app.order_expiry import Expiry
 from app.processes import heartbeat
+from app.purchase_orders import PurchaseOrders
 from app.reactor import Reactor
+from app.refunds import LOOK_SECONDS as REFUND_SECONDS
+from app.refunds import Refunder, RefundsState
 from app.scheduler import Job, Scheduler
+from app.stripe_refresh import Refresher
 from kpi.checks.ask import Limits
 from kpi.checks.declare import catalogue
 from kpi.exports.declare import exports
 from kpi.jobs import LOOK_SECONDS, CheckJob, SnapshotJob
 from ledger.command_handler import CommandHandler
+from ledger.errors import SettingsError
 from ledger.log import Log, store_errors
 from ledger.postgres.database import Database, open_database
 from ledger.settings import Settings
@@ -23,6 +30,7 @@ from projections.engine.follow import Follower
 from projections.engine.reads import Reads
 from projections.engine.registry import discover
 from webhooks.recheck import Rechecker
+from webhooks.stripe_client import StripeClient
 from webhooks.translate.translator import Translator
 
 
@@ -30,6 +38,21 @@ def translator(settings: Settings) -> Translator:
     """How this instance reads stored events."""
     return Translator(
         mode=settings.ledger_mode, order_metadata_key=settings.ledger_order_metadata_key
+    )
+
+
+def stripe_client(settings: Settings, account: str | None = None) -> StripeClient:
+    """Stripe's API by the key of the settings; raises `SettingsError` without one."""
+    if settings.stripe_api_key is None:
+        raise SettingsError(
+            "STRIPE_API_KEY is not set: make a restricted key that may read, in Stripe's dashboard,"
+            " Developers, API keys; `ledger connect` says what it needs."
+        )
+    return StripeClient(
+        settings.stripe_api_key.get_secret_value(),
+        settings.stripe_api_base,
+        account=account,
+        calls_per_second=settings.stripe_calls_per_second,
     )
 
 
@@ -92,9 +115,11 @@ def open_engine(settings: Settings, *, migrates: bool = True) -> Generator[Proje
 def follow(settings: Settings, engine: ProjectionContext, stop: Event) -> None:
     """Keep the read models up to date, react to what they show, and run the timers, until stop."""
     with closing(Reads(engine)) as reads, ThreadPoolExecutor(2, "beside") as beside:
-        desk = CommandHandler(engine.log, reads.money)
-        timers = Scheduler(engine.database, jobs(settings, desk, reads))
-        running = [beside.submit(each.run, stop) for each in (Reactor(desk, reads), timers)]
+        command_handler = CommandHandler(engine.log, reads.money)
+        timers = Scheduler(engine.database, jobs(settings, command_handler, reads))
+        running = [
+            beside.submit(each.run, stop) for each in (Reactor(command_handler, reads), timers)
+        ]
         for each in running:
             each.add_done_callback(lambda _: stop.set())
         try:
@@ -105,7 +130,36 @@ def follow(settings: Settings, engine: ProjectionContext, stop: Event) -> None:
         each.result()  # raises what ended it
 
 
-def jobs(settings: Settings, desk: CommandHandler, reads: Reads) -> list[Job]:
+def _refresh(settings: Settings, engine: ProjectionContext) -> list[Job]:
+    """What is read of Stripe by the clock, where there is a key."""
+    if settings.stripe_api_key is None:
+        return []
+    refresher = Refresher(engine, stripe_client(settings), settings.ledger_mode)
+    return [Job("stripe", 60 * settings.ledger_refresh_minutes, refresher.run)]
+
+
+def refunder(
+    settings: Settings, reads: Reads, follow: Callable[[], object] = lambda: None
+) -> Refunder:
+    """What makes refunds at Stripe; `follow` is as for `Refunder`.
+
+    Its calls raise `SettingsError` without a key.
+    """
+
+    def client_of(account: str | None) -> StripeClient:
+        return stripe_client(settings, account)
+
+    return Refunder(reads, client_of, settings.ledger_mode, follow=follow)
+
+
+def _refunds(settings: Settings, reads: Reads) -> list[Job]:
+    """Refunds that were requested, where a key and a setting say that they are made."""
+    if not RefundsState.of(settings).is_on:
+        return []
+    return [Job("refunds", REFUND_SECONDS, refunder(settings, reads).run)]
+
+
+def jobs(settings: Settings, command_handler: CommandHandler, reads: Reads) -> list[Job]:
     """What the leading one of several processes does by the clock."""
     limits = Limits.of(settings)
     checks = CheckJob(reads.engine, settings.ledger_checks_minutes, limits)
@@ -113,12 +167,25 @@ def jobs(settings: Settings, desk: CommandHandler, reads: Reads) -> list[Job]:
         reads.engine, settings.ledger_snapshot_minutes, settings.ledger_proof_hours
     )
     return [
+        *_refresh(settings, reads.engine),
+        *_refunds(settings, reads),
         Job(
             "expiry",
             settings.ledger_expire_seconds,
-            Expiry(desk, reads, longest_payment=limits.pending_payment).run,
+            Expiry(command_handler, reads, longest_payment=limits.pending_payment).run,
         ),
+        *_orders_from(settings, command_handler, reads),
         Job("checks", LOOK_SECONDS, checks.look),
         Job("snapshots", LOOK_SECONDS, snapshots.take),
         Job("proofs", LOOK_SECONDS, snapshots.prove),
     ]
+
+
+def _orders_from(
+    settings: Settings, command_handler: CommandHandler, reads: Reads
+) -> Iterator[Job]:
+    """What makes orders of purchases, where a setting asks for it."""
+    if settings.ledger_orders_from:
+        reservation = timedelta(minutes=settings.ledger_reservation_minutes)
+        made = PurchaseOrders(command_handler, reads, settings.ledger_orders_from, reservation)
+        yield Job("orders_from", purchase_orders.LOOK_SECONDS, made.run)

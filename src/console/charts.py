@@ -77,8 +77,8 @@ class Chart:
 
     @cached_property
     def left(self) -> int:
-        """Where the days begin, in pixels: right of the longest label."""
-        return LETTER * max(map(len, self.labels)) + 10
+        """Where the days begin, in pixels: right of the longest label, and of the unit's sign."""
+        return LETTER * max(map(len, [self.unit.sign, *self.labels])) + 10
 
     def edge(self, number: int) -> int:
         """Where a day begins, and the one before it ends, in tenths of a pixel."""
@@ -258,10 +258,10 @@ def _place(value: int, scale: range, height: int) -> int:
 
 
 def _runs(places: Sequence[tuple[int, int | None]]) -> Iterator[str]:
-    """The points of each stretch without a gap; a lone one twice, which makes a dot."""
-    for is_known, stretch in groupby(places, key=lambda place: place[1] is not None):
+    """The points of each run without a gap; a lone one twice, which makes a dot."""
+    for is_known, run in groupby(places, key=lambda place: place[1] is not None):
         if is_known:
-            points = [f"{_px(x)},{_px(y or 0)}" for x, y in stretch]
+            points = [f"{_px(x)},{_px(y or 0)}" for x, y in run]
             yield " ".join(points if len(points) > 1 else 2 * points)
 
 

@@ -1,4 +1,4 @@
-"""The course of a figure over the days of a window, ready to be drawn."""
+"""The values of a figure over the days of a window, ready to be drawn."""
 
 from __future__ import annotations
 

@@ -14,11 +14,19 @@ from starlette.routing import Route
 
 from console import pages, render, session, static
 from console.api import Api, Problem
-from console.page import SEE_OTHER, SIGN_IN
+from console.page import SEE_OTHER, SIGN_IN, broken_page, refusal_page
 from console.wording import in_words
 
 HOME: Final = "/console"
 TOO_OLD: Final = Problem(403, {"title": "This page was too old; try again."})
+
+
+__all__ = ["broken_page", "is_page", "refusal_page", "routes"]
+
+
+def is_page(request: Request) -> bool:
+    """Whether an address is one of the console's, and so for people."""
+    return request.url.path == HOME or request.url.path.startswith(f"{HOME}/")
 
 
 async def show_sign_in(request: Request) -> Response:
@@ -73,7 +81,7 @@ def _sign_in_page(request: Request, wanted: str, problem: Problem | None = None)
 
 
 def _ours(address: str) -> str:
-    """A page of the console: nobody is sent elsewhere by a link to the sign-in page."""
+    """A page of the console, so that no link to the sign-in page leads to another site."""
     parts = urlsplit(address)
     is_ours = not (parts.scheme or parts.netloc) and parts.path.startswith(HOME)
     return address if is_ours and "\\" not in address else HOME

@@ -18,6 +18,7 @@ from console.wording import in_words
 FROM, TO, DAYS_OF, SORT = "from", "to", "days_of", "sort"
 PAGING: Final = (FROM, TO, DAYS_OF, SORT)
 """What the address of every list may say besides its filters and its cursor."""
+LISTED: Final = (*PAGING, "cursor")
 
 DESCENDING: Final = "-"
 REFUSED: Final = 422
@@ -88,7 +89,7 @@ class Listed(NamedTuple):
 
 
 async def listed(
-    visit: PageRequest,
+    request: PageRequest,
     path: str,
     asked: Mapping[str, str],
     *,
@@ -100,18 +101,18 @@ async def listed(
     `of` is its path in the API's document, where that has a place for an id. What the API refuses
     about the filters is shown on the page.
     """
-    offer = await offer_of(visit, of or path)
-    paging = {"cursor": visit.query.get("cursor")} | more
+    offer = await offer_of(request, of or path)
+    paging = {"cursor": request.query.get("cursor")} | more
     try:
-        days = days_asked(offer, visit.query)
-        sort = visit.query.get(SORT, "").strip() if offer.sorts else None
-        found = await visit.api.get(path, **{**asked, **days, **paging, SORT: sort})
+        days = days_asked(offer, request.query)
+        sort = request.query.get(SORT, "").strip() if offer.sorts else None
+        found = await request.api.get(path, **{**asked, **days, **paging, SORT: sort})
         refusal = None
     except Problem as problem:
         if problem.status != REFUSED:
             raise
         found, refusal = NOTHING, in_words(problem)
-    return Listed(found["items"], found["next"], offer, visit.query, refusal)
+    return Listed(found["items"], found["next"], offer, request.query, refusal)
 
 
 def days_asked(offer: Offer, query: Mapping[str, str]) -> dict[str, str]:
@@ -148,11 +149,11 @@ def _after(text: str, day: date | None) -> str:
 # ── What the API's document says ────────────────────────────────────────────────────────────────
 
 
-async def offer_of(visit: PageRequest, path: str) -> Offer:
+async def offer_of(request: PageRequest, path: str) -> Offer:
     """What the list at a path of the document can be asked for."""
-    offers = visit.request.app.state
+    offers = request.http.app.state
     if not hasattr(offers, "console_offers"):
-        offers.console_offers = offers_in(await visit.api.get("/openapi.json"))
+        offers.console_offers = offers_in(await request.api.get("/openapi.json"))
     return offers.console_offers.get(path, Offer())
 
 

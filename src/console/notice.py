@@ -1,7 +1,7 @@
-"""Notices: what a page says of something that was just done, once, to the one who did it.
+"""Notices: what a page says once, to the person who did it, of something that was just done.
 
-A notice comes in the address, and is signed for one session, one page and a few minutes: what
-somebody else writes into a link never shows as the console's own words.
+A notice comes in the address, and is signed for one session, one page and a few minutes: text
+that others write into a link never shows as the console's own words.
 """
 
 from __future__ import annotations

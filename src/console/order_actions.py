@@ -20,13 +20,13 @@ UNITS: Final = "units of line "
 class Action(NamedTuple):
     """A form below an order; `refuses` says why it is not for an order as it stands, if so.
 
-    That is for the person who looks: the API decides, and may refuse for reasons of its own.
+    That is a hint for the person: the API decides, and may refuse for other reasons.
     """
 
     name: str
     label: str
     about: str
-    surface: str
+    permission: str
     told: str
     refuses: Callable[[Order], str | None]
     body: Callable[[Order, Fields], dict[str, Any]]
@@ -46,6 +46,8 @@ def left_to_refund(order: Order) -> Refund:
     """
     lefts: dict[str, int] = {order["currency"]: 0}
     for each in order["refund_requests"]:
+        if each["state"] == "refused":
+            continue  # it may be asked for again
         lefts[each["currency"]] = lefts.get(each["currency"], 0) - each["open_minor"]
     for each in order["payments"]:
         back_minor = each["refunded_minor"] + each["refund_pending_minor"]
@@ -64,7 +66,7 @@ def _holds_money(order: Order) -> bool:
 
 def _not_to_fulfil(order: Order) -> str | None:
     match order["state"]:
-        case "paid" if order["total_minor"] > 0 and not _holds_money(order):
+        case "paid" if _went_back(order):
             return "Its money went back in full; cancel it instead."
         case "paid":
             return None
@@ -76,16 +78,33 @@ def _not_to_fulfil(order: Order) -> str | None:
             return "Its stock is not held any more."
 
 
-def _not_to_call_off(order: Order) -> str | None:
-    if order["state"] not in {"pending", "paid"}:
-        return f"It is {order['state']}."
-    return "Money is held for it; refund that first." if _holds_money(order) else None
+def _went_back(order: Order) -> bool:
+    """Whether what paid it did, in full; where a page left nothing due it was paid by none."""
+    return order["refund_state"] == "full" and order["waived_minor"] < order["total_minor"]
 
 
 def _not_to_cancel(order: Order) -> str | None:
-    if order["state"] == "pending" and order["waiting_at"] is not None:
-        return "A payment for it is under way; cancel that first, at Stripe, or expire the order."
-    return _not_to_call_off(order)
+    match order["state"]:
+        case "pending" if order["waiting_at"] is not None:
+            return (
+                "A payment for it is under way; cancel that first, at Stripe, or expire the order."
+            )
+        case "pending" | "paid":
+            return _held(order)
+        case "expired" if order["paid_at"] is not None:
+            return _held(order)
+        case state:
+            return f"It is {state}."
+
+
+def _not_to_expire(order: Order) -> str | None:
+    if order["state"] == "pending":
+        return _held(order)
+    return "It was paid; cancel it instead." if _went_back(order) else f"It is {order['state']}."
+
+
+def _held(order: Order) -> str | None:
+    return "Money is held for it; refund that first." if _holds_money(order) else None
 
 
 def _not_to_return(order: Order) -> str | None:
@@ -144,7 +163,7 @@ ACTIONS: Final = (
     Action(
         "cancel",
         "Cancel",
-        "Call the order off for good, and release its stock.",
+        "Call the order off for good, and release the stock that it holds.",
         "cancel_order",
         "The order is canceled, its stock released.",
         _not_to_cancel,
@@ -156,7 +175,7 @@ ACTIONS: Final = (
         "End its reservation now, and release its stock.",
         "manage_order",
         "The order is expired, its stock released.",
-        _not_to_call_off,
+        _not_to_expire,
         _reason,
     ),
     Action(

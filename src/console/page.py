@@ -1,8 +1,8 @@
-"""A visit: one request for a page by one who signed in, with the API at hand."""
+"""A signed-in person's request for a page, with the API at hand."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import wraps
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -13,32 +13,59 @@ from starlette.routing import Route
 
 from console import render, session
 from console.api import Api, Problem
-from console.notice import notice_of, with_notice
+from console.notice import FIELD, notice_of, with_notice
 from console.wording import in_words
 from ledger.settings import Settings
 
 SIGN_IN: Final = "/console/sign-in"
 SEE_OTHER: Final = 303
+UNPROCESSABLE: Final = 422
+
+AS_BEFORE: Final = "There was nothing to do: it stands as before."
 
 
 class PageRequest:
     """Who looks, at what, and what may be asked in his name."""
 
     def __init__(self, request: Request, api: Api, me: dict[str, Any]) -> None:
-        self.request = request
+        self.http = request
         self.api = api
         self.me = me
         settings: Settings = request.state.settings
         self.zone = settings.ledger_time_zone.key
 
     @property
+    def path_params(self) -> dict[str, Any]:
+        """What the path of the address says."""
+        return self.http.path_params
+
+    @property
     def query(self) -> dict[str, str]:
         """What the address asks for."""
-        return dict(self.request.query_params)
+        return dict(self.http.query_params)
 
-    def may(self, surface: str) -> bool:
+    def check_words(self, known: Iterable[str]) -> None:
+        """Raise `Problem` where the address has a word that the page does not know, or one twice.
+
+        The API refuses such addresses too: a misspelt filter would otherwise show everything, and
+        of two values of a filter one would be passed over.
+        """
+        known = [*known]
+        given = [name for name, _ in self.http.query_params.multi_items()]
+        if twice := sorted({name for name in given if given.count(name) > 1}):
+            title = f"This address says {', '.join(twice)} more than once."
+            raise Problem(
+                UNPROCESSABLE, {"title": title, "detail": "Say it once: it has one value."}
+            )
+        if unknown := sorted(self.query.keys() - {*known, FIELD}):
+            there = f"It knows {', '.join(known)}." if known else "It knows none."
+            many = "no words" if len(unknown) > 1 else "no word"
+            title = f"This page knows {many} {', '.join(unknown)} in its address."
+            raise Problem(UNPROCESSABLE, {"title": title, "detail": there})
+
+    def may(self, permission: str) -> bool:
         """Whether the role of who looks goes that far."""
-        return surface in self.me["surfaces"]
+        return permission in self.me["surfaces"]
 
     def page(self, template: str, status: int = 200, /, **context: Any) -> Response:
         """A page, which knows who looks and in which zone times are told."""
@@ -46,43 +73,85 @@ class PageRequest:
             "me": self.me,
             "may": self.may,
             "zone": self.zone,
-            "told": notice_of(self.request),
+            "told": notice_of(self.http),
         }
-        return render.page(self.request, template, status, **shared | context)
+        return render.page(self.http, template, status, **shared | context)
 
     async def form(self) -> dict[str, str]:
         """The fields of the form that was sent; raises `session.CsrfError` where it is not ours."""
-        return await session.form_of(self.request)
+        return await session.form_of(self.http)
 
 
 View = Callable[[PageRequest], Awaitable[Response]]
 
 
-def view(path: str, show: View, *, methods: tuple[str, ...] = ("GET",)) -> Route:
-    """A route of the console: asks to sign in first, and tells on a page what the API refused."""
+def view(
+    path: str,
+    show: View,
+    *,
+    takes: Iterable[str] | None = (),
+    methods: tuple[str, ...] = ("GET",),
+) -> Route:
+    """A route of the console: asks to sign in first, and tells on a page what the API refused.
+
+    `takes` are the words that its address may have; None where the page checks them itself.
+    """
+    words = None if takes is None or "GET" not in methods else tuple(takes)
 
     @wraps(show)
     async def handler(request: Request) -> Response:
         try:
-            found = await session.find(request)
-            api = Api(request, found and found.token_id)
-            me = await api.get("/me")
+            page_request = await _page_request(request)
         except Problem as problem:
             return _sign_in(request) if problem.status == 401 else _refused(request, None, problem)
-        visit = PageRequest(request, api, me)
         try:
-            return await show(visit)
+            if words is not None:
+                page_request.check_words(words)
+            return await show(page_request)
         except Problem as problem:
-            return _refused(request, visit, problem)
+            return _refused(request, page_request, problem)
         except session.CsrfError:
-            return render.page(request, "forged.html", 403, me=me, may=visit.may, told=None)
+            return render.page(
+                request, "forged.html", 403, me=page_request.me, may=page_request.may, told=None
+            )
 
     return Route(path, handler, methods=list(methods))
 
 
-def done(visit: PageRequest, path: str, told: str) -> Response:
+async def refusal_page(request: Request, status: int) -> Response:
+    """The page for what no page of the console answers: an address, or a method of one."""
+    try:
+        page_request = await _page_request(request)
+    except Problem:
+        page_request = None
+    return _refused(request, page_request, Problem(status, {"title": _TITLES.get(status, "")}))
+
+
+def broken_page(request: Request, status: int, told: str) -> Response:
+    """The page for what went wrong in the service itself; it asks the API for nothing."""
+    return _refused(request, None, Problem(status, {"title": told}))
+
+
+_TITLES: Final = {
+    405: "Nothing is shown at this address: it takes what a form sends. Go to the page of the form."
+}
+
+
+async def _page_request(request: Request) -> PageRequest:
+    """Who asks for the page; raises `Problem`, 401 without a sign-in."""
+    found = await session.find(request)
+    api = Api(request, found and found.token_id)
+    return PageRequest(request, api, await api.get("/me"))
+
+
+def told_of(answer: dict[str, Any], done: str) -> str:
+    """What is said of a command that was obeyed: where it recorded nothing, that it did not."""
+    return AS_BEFORE if answer["recorded"] == [] else done
+
+
+def done(page_request: PageRequest, path: str, told: str) -> Response:
     """Back to a page after something was done, which the page then tells."""
-    return RedirectResponse(with_notice(visit.request, path, told), SEE_OTHER)
+    return RedirectResponse(with_notice(page_request.http, path, told), SEE_OTHER)
 
 
 def _sign_in(request: Request) -> Response:
@@ -95,8 +164,8 @@ def _sign_in(request: Request) -> Response:
     return response
 
 
-def _refused(request: Request, visit: PageRequest | None, problem: Problem) -> Response:
-    me, may = (visit.me, visit.may) if visit else (None, _nothing)
+def _refused(request: Request, page_request: PageRequest | None, problem: Problem) -> Response:
+    me, may = (page_request.me, page_request.may) if page_request else (None, _nothing)
     return render.page(
         request,
         "problem.html",

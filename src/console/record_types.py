@@ -18,7 +18,7 @@ class Related(NamedTuple):
     column: str
     columns: tuple[str, ...]
     by_charge: bool = False
-    surface: str = "see_records"
+    permission: str = "see_records"
 
 
 class Kind(NamedTuple):
@@ -47,6 +47,7 @@ LINKS: Final = {
     "subscription_id": "subscription",
     "invoice_id": "invoice",
     "payout_id": "payout",
+    "transaction_id": "transaction",
     "session_id": "checkout",
     "issue_id": "issue",
     "sku": "sku",
@@ -77,7 +78,7 @@ _CUSTOMER: Final = Kind(
     columns=("customer_id", "name", "email", "state", "created_at"),
     filters={"state": ("active", "deleted"), "email": ()},
     related=(
-        Related("Orders", "orders", "order_id", "customer_id", _ORDERS, surface="see_order"),
+        Related("Orders", "orders", "order_id", "customer_id", _ORDERS, permission="see_order"),
         Related("Payments", "payments", "payment_id", "customer_id", _PAYMENTS),
         Related("Subscriptions", "subscriptions", "subscription_id", "customer_id", _SUBSCRIPTIONS),
         Related("Invoices", "invoices", "invoice_id", "customer_id", _INVOICES),
@@ -137,6 +138,7 @@ _CHECKOUT: Final = Kind(
     filters={
         "state": ("open", "completed", "paid", "expired", "failed"),
         "order_id": (),
+        "payment_id": (),
         "email": (),
     },
 )
@@ -179,10 +181,21 @@ _PAYOUT: Final = Kind(
         "currency": (),
     },
 )
+_TRANSACTION: Final = Kind(
+    "transaction",
+    "transactions",
+    "transaction_id",
+    columns=(
+        "transaction_id", "created_at", "category", "amount_minor", "fee_minor", "net_minor",
+        "source_id", "available_at",
+    ),
+    filters={"category": (), "type": (), "currency": (), "source_id": ()},
+)  # fmt: skip
 KINDS: Final = {
     each.noun: each
     for each in (
         _CUSTOMER, _PAYMENT, _REFUND, _DISPUTE, _CHECKOUT, _SUBSCRIPTION, _INVOICE, _PAYOUT,
+        _TRANSACTION,
     )
 }  # fmt: skip
 """Every kind that has pages made by `pages.records`, by its noun."""

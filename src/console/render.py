@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from functools import partial
 from typing import Any, Final
@@ -15,9 +15,11 @@ from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from api.changes import is_of_rows, rows_changed
 from console import session
 from console.static import address_of
 from ledger.domain.money import format_money
+from ledger.domain.text import visible_text
 
 HEADERS: Final = {
     "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self';"
@@ -27,6 +29,7 @@ HEADERS: Final = {
     "vary": "cookie, hx-request",
 }
 
+_TAGS: Final = re.compile(r"""(<(?:"[^"]*"|'[^']*'|[^>"'])*>)""")
 _KINDS: Final = {
     "good": {
         "valid",
@@ -95,7 +98,18 @@ def page(request: Request, template: str, status: int = 200, /, **context: Any) 
         more=partial(_more, request),
         csrf=session.csrf_of(request),
     )
-    return HTMLResponse(text, status, headers=HEADERS)
+    return HTMLResponse(readable(text), status, headers=HEADERS)
+
+
+def readable(html: str) -> str:
+    """A page in which no text reverses or hides what stands beside it: such characters are shown.
+
+    What stands in tags stays as it is: forms send back what they were given.
+    """
+    if visible_text(html) == html:
+        return html
+    parts = _TAGS.split(html)
+    return "".join(each if n % 2 else visible_text(each) for n, each in enumerate(parts))
 
 
 def money(amount_minor: int | None, currency: str | None) -> str:
@@ -103,7 +117,7 @@ def money(amount_minor: int | None, currency: str | None) -> str:
     if amount_minor is None or currency is None:
         return "–"
     amount, _, code = format_money(amount_minor, currency).partition(" ")
-    return f"{_grouped(amount)} {code.upper()}"
+    return f"{_grouped(amount)} {code.upper()}".replace("-", "−")
 
 
 def amount(amount_minor: int | None, currency: str | None) -> str:
@@ -127,17 +141,17 @@ def day(text: str | None) -> str:
     return "–" if not text else f"{date.fromisoformat(text):%d %b %Y}"
 
 
-def chip(state: str | None) -> Markup:
+def badge(state: str | None) -> Markup:
     """A state as a small label; its colour says whether it is well."""
     if not state:
         return Markup("–")
     kind = next((kind for kind, states in _KINDS.items() if state in states), "plain")
-    return Markup('<span class="chip chip-{}">{}</span>').format(kind, state.replace("_", " "))
+    return Markup('<span class="badge badge-{}">{}</span>').format(kind, state.replace("_", " "))
 
 
 def count(value: int | None) -> str:
     """A whole number with its thousands apart."""
-    return "–" if value is None else f"{value:,}"
+    return "–" if value is None else f"{value:,}".replace("-", "−")
 
 
 def figure(value: Any, unit: str, currency: str | None) -> str:
@@ -148,7 +162,7 @@ def figure(value: Any, unit: str, currency: str | None) -> str:
         case "money":
             return money(value, currency)
         case "percent":
-            return f"{value:.2f} %"
+            return f"{value:.2f} %".replace("-", "−")
         case _:
             return count(value)
 
@@ -156,6 +170,23 @@ def figure(value: Any, unit: str, currency: str | None) -> str:
 def words(name: str) -> str:
     """A column's or state's name as a person reads it."""
     return re.sub(r" minor$", "", name.replace("_", " "))
+
+
+def without_room(columns: Sequence[str]) -> list[str]:
+    """The columns of a list for which a phone has no room: all but its key, state, amount and who.
+
+    What has no state has a category.
+
+    Of several amounts the first one stays, of who it is about the name before other words.
+    """
+    amounts = [each for each in columns if each.endswith("_minor")]
+    people = [each for each in WHO if each in columns[1:]]
+    kept = {columns[0], "state", "category", "currency", *amounts[:1], *people[:1]}
+    return [each for each in columns if each not in kept]
+
+
+WHO: Final = ("name", "email", "customer_id")
+"""Columns that say of whom a row is, the one first that people go by."""
 
 
 def link_to(kind: str, name: str | None) -> Markup:
@@ -178,6 +209,7 @@ PAGES: Final = {
     "subscription": "subscriptions",
     "invoice": "invoices",
     "payout": "payouts",
+    "transaction": "transactions",
     "checkout": "checkouts",
     "issue": "issues",
 }
@@ -203,6 +235,18 @@ _environment = Environment(
     lstrip_blocks=True,
     undefined=StrictUndefined,
 )
-_filters = (money, amount, when, day, chip, count, figure, words)
+_filters = (
+    money,
+    amount,
+    when,
+    day,
+    badge,
+    count,
+    figure,
+    words,
+    is_of_rows,
+    rows_changed,
+    without_room,
+)
 _environment.filters.update({each.__name__: each for each in _filters})  # pyright: ignore[reportUnknownMemberType] - jinja2's own type
 _environment.globals.update(link_to=link_to, static=address_of)  # pyright: ignore[reportUnknownMemberType] - jinja2's own type

@@ -45,7 +45,7 @@ class Session(NamedTuple):
 
 
 async def find(request: Request) -> Session | None:
-    """The session that goes on, if any; raises `Problem` while nobody can know.
+    """The caller's session, if any; raises `Problem` while that cannot be found out.
 
     A browser may hold several cookies of our name, planted ones among them: the first one that is
     of a session counts, and the others do no harm.
@@ -97,7 +97,7 @@ def clear(request: Request, response: Response) -> None:
 def csrf_of(request: Request) -> str:
     """What a form must bring to be one of ours: it belongs to this session's secret.
 
-    Before anybody signed in it proves nothing; then only where the form comes from does.
+    Without a session it proves nothing, and only the form's origin does.
     """
     session: Session | None = getattr(request.state, "session", None)
     secret = session.secret if session else ""
@@ -105,7 +105,10 @@ def csrf_of(request: Request) -> str:
 
 
 async def form_of(request: Request) -> dict[str, str]:
-    """The fields of a form of ours; raises `CsrfError` for any other."""
+    """The fields of a form of ours; raises `CsrfError` for any other.
+
+    Raises `Problem` where a field stands twice.
+    """
     if not _comes_from_us(request):
         raise CsrfError
     body = bytearray()
@@ -114,11 +117,16 @@ async def form_of(request: Request) -> dict[str, str]:
         if len(body) > MAX_FORM_BYTES:
             raise CsrfError
     try:
-        fields = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=200))
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=200)
     except ValueError:
         raise CsrfError from None
+    fields = dict(pairs)
     if not compare_digest(fields.pop(CSRF_FIELD, "").encode(), csrf_of(request).encode()):
         raise CsrfError
+    names = [name for name, _ in pairs]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        detail = f"{', '.join(repeated)} stands twice in the form; send it once."
+        raise Problem(422, {"title": "Invalid form", "code": "repeated", "detail": detail})
     return fields
 
 

@@ -7,6 +7,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Final
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -34,11 +35,11 @@ def address_of(name: str) -> str:
 
 
 async def serve(request: Request) -> Response:
-    """Answer a file."""
+    """Answer a file; raises `HTTPException` where there is none."""
     name: str = request.path_params["name"]
     content = content_of(name)
     if content is None:
-        return Response(status_code=404)
+        raise HTTPException(404)
     return Response(
         content, media_type=TYPES[name.rpartition(".")[2]], headers={"cache-control": YEAR}
     )

@@ -1,4 +1,4 @@
-"""The scale of a chart: how its values are written, and the round numbers along its axis."""
+"""The units of a chart: how its values are written, and the round numbers along its axis."""
 
 from __future__ import annotations
 

@@ -9,6 +9,8 @@ from console.api import Problem
 
 T = TypeVar("T")
 LENGTHS: Final = (7, 30, 90)
+WINDOW: Final = ("window", "from", "to", "currency")
+"""What the address of a page of figures may say."""
 DEFAULT: Final = "30"
 DECISIVE: Final = ("orders", "payments_succeeded")
 REFUSALS: Final = frozenset({"invalid_window", "projection_stopped"})

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import date
 from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 from psycopg import Cursor
 from psycopg.rows import dict_row
 
 from kpi.declare import Figure, catalogue, projections_of
-from ledger.errors import ProjectionStopped
+from kpi.windows import day_of
+from ledger.errors import InvalidRequest, ProjectionStopped
+from ledger.log import Log
 from ledger.postgres.database import UNLIMITED
-from ledger.postgres.failures import store_errors
+from ledger.postgres.failures import LAST_POSITION, check_head, store_errors
 from projections.engine import tables
 from projections.engine.build import ProjectionContext, ReadModelTables
 from projections.engine.rebuild import Progress, alone, build, silent
@@ -22,16 +26,15 @@ from projections.engine.tables import PROOF
 DictCursor = Cursor[dict[str, Any]]
 """A cursor whose rows are dicts."""
 
-STANDING: Final = """
+RESTS_ON: Final = """
 select
     current_setting('ledger.time_zone') as time_zone,
-    (select position from ledger.head) as head,
+    last_position as head,
     min(position) as position,
-    count(*) filter (where stopped_at is null) as following,
-    bool_and(split_part(version, ' ', 2) in ('', current_setting('ledger.time_zone'))) as same_zone
+    count(*) filter (where stopped_at is null) as following
 from read_models.projections
 where name = any(%(names)s)
-"""
+""".replace("last_position", LAST_POSITION)
 
 
 class AsOf(NamedTuple):
@@ -42,33 +45,28 @@ class AsOf(NamedTuple):
     time_zone: str
 
     @property
-    def complete(self) -> bool:
+    def has_all(self) -> bool:
         """Whether the tables hold all that the log says."""
         return self.position >= self.head
 
 
-def standing(cursor: DictCursor, figures: Sequence[Figure] | None = None) -> AsOf:
+def as_of_figures(cursor: DictCursor, figures: Sequence[Figure] | None = None) -> AsOf:
     """Where the tables of these figures (all, if none are named) stand in the cursor's snapshot.
 
-    Raises `ProjectionStopped` where one of them does not exist or follow, or has days of another
-    time zone.
+    Raises `ProjectionStopped` where one of them does not exist or follow, and `LogDamaged`.
     """
-    return standing_of(
+    return as_of_projections(
         cursor, projections_of(list(catalogue().values()) if figures is None else figures)
     )
 
 
-def standing_of(cursor: DictCursor, projections: Sequence[str]) -> AsOf:
+def as_of_projections(cursor: DictCursor, projections: Sequence[str]) -> AsOf:
     """The same of the tables of these projections."""
-    row = cursor.execute(STANDING, {"names": list(projections)}).fetchone()
+    row = cursor.execute(RESTS_ON, {"names": list(projections)}).fetchone()
     assert row is not None, "an aggregate has one row"
     if row["following"] < len(projections):
         raise ProjectionStopped("Figures need every read model; `ledger status` says why not.")
-    if not row["same_zone"]:
-        raise ProjectionStopped(
-            f"Days are not cut in the time zone {row['time_zone']} yet; run `ledger rebuild`."
-        )
-    return AsOf(row["position"], row["head"], row["time_zone"])
+    return AsOf(row["position"], check_head(row["head"]), row["time_zone"])
 
 
 def replayed_to(cursor: DictCursor, position: int) -> AsOf:
@@ -76,6 +74,29 @@ def replayed_to(cursor: DictCursor, position: int) -> AsOf:
     row = cursor.execute("select current_setting('ledger.time_zone') as time_zone").fetchone()
     assert row is not None, "it is one row"
     return AsOf(position, position, row["time_zone"])
+
+
+def known_until(log: Log, zone: ZoneInfo, position: int | None = None) -> date:
+    """The last day that had begun: today or, as of a position, when the next event was recorded."""
+    following = [] if position is None else log.at([position + 1])
+    return day_of(following[0].recorded_at if following else log.now(), zone)
+
+
+def check_begun(log: Log, position: int) -> int:
+    """A position as of which something was known, and figures are figures.
+
+    Raises `InvalidRequest` for one before the first event: a zero there would say that nothing was
+    sold.
+    """
+    if position > 0:
+        return position
+    first = log.at([1])
+    if not first:
+        raise InvalidRequest("as of: nothing is known, since the log has no event yet.")
+    raise InvalidRequest(
+        "as of: nothing was known at that time; the first event was recorded at"
+        f" {first[0].recorded_at:%FT%TZ}."
+    )
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from typing import Any, Final
 import kpi.figures
 from ledger.errors import UnknownFigure
 
-CONTRACT_VERSION: Final = 3
+CONTRACT_VERSION: Final = 4
 """Raised when a figure's meaning changes, so that a snapshot is compared with its own kind."""
 
 
@@ -152,19 +152,35 @@ class Figure:
     `id` is its name everywhere, as a column of exports too. `formula` says in words how it is made,
     `dated_by` which time places its facts in a day, `since` in which contract it was first,
     `clauses` the rule that it follows. `uncounted_by` is the figure that says of how many things it
-    leaves something out, because that is not known: it is told wherever this one is.
+    leaves something out, because that is not known: it is told wherever this one is; `cure` is
+    what a person does about what such a figure counts.
     """
 
     id: str
     label: str
     formula: str
     unit: Unit
-    kind: Kind
     measure: Measure
     dated_by: str
     since: int = 1
     clauses: tuple[Clause, ...] = ()
     uncounted_by: str | None = None
+    cure: str | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """How a window's value relates to its days': it follows from how it is measured."""
+        match self.measure:
+            case Sum():
+                return Kind.ADDITIVE
+            case Balance():
+                return Kind.BALANCE
+            case Rows():
+                return Kind.DISTINCT
+            case Ratio():
+                return Kind.RATIO
+            case Total(plus=parts):
+                return figure(parts[0]).kind
 
     @property
     def has_currency(self) -> bool:
@@ -203,11 +219,16 @@ class Figure:
 
 @dataclass(frozen=True)
 class Family:
-    """Figures that belong together, under a title; families stand in the order of `place`."""
+    """Figures that belong together, under a title; families stand in the order of `place`.
+
+    `rests_on` is a count to date without which all of them are zero, whatever Stripe shows: where
+    it is none, people are not shown the family, and told so.
+    """
 
     place: int
     title: str
     figures: tuple[Figure, ...]
+    rests_on: str | None = None
 
 
 @lru_cache
@@ -251,6 +272,7 @@ def definition(figure: Figure) -> dict[str, Any]:
         "since": figure.since,
         "clauses": [{"says": each.says, "source": each.source} for each in figure.clauses],
         "uncounted_by": figure.uncounted_by,
+        "cure": figure.cure,
     }
 
 

@@ -46,12 +46,13 @@ def explain(
         raise bad_cursor()
     query = _page(source, has_currency=currency is not None, is_first=last is None)
     given = {
+        **dict(zip(source.order, last or (), strict=False)),
         "first": [window.first],
         "last": [window.last],
-        "currency": currency,
         "limit": limit + 1,
-        **dict(zip(source.order, last or (), strict=False)),
     }
+    if currency is not None:
+        given["currency"] = currency
     with refusing_bad_values():
         found = cursor.execute(query, given).fetchall()
     return _cut(found, source.order, limit)
@@ -65,7 +66,7 @@ def _source(figure: Figure) -> _Source:
             within = "f.fact_day < w.first" if opening else "f.fact_day <= w.last"
         case Rows() as rows:
             query = SQL("select q.*, 1 as counted from ({}) as q").format(trusted(rows.sql))
-            return _Source(query, rows.key)
+            return _Source(query, (*rows.key, "currency"))
         case _:
             parts = ", ".join(figure.parts)
             raise InvalidRequest(f"{figure.id} is computed from {parts}; explain those.")

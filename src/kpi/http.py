@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Final
 
 from starlette.requests import Request
@@ -11,6 +12,7 @@ import kpi.checks.http
 from api.operations import operation
 from api.permissions import Permission
 from kpi import best_sellers, snapshots
+from kpi.as_of import check_begun
 from kpi.declare import (
     CONTRACT_VERSION,
     Figure,
@@ -23,24 +25,24 @@ from kpi.evaluate import NO_CURRENCY
 from kpi.explain import explain
 from kpi.report import daily, report
 from kpi.schemas import (
-    BestSellerAnswer,
-    BestSellersAnswer,
-    DailyAnswer,
+    BestSellerResponse,
+    BestSellersResponse,
     DailyQuery,
-    DayAnswer,
-    DefinitionAnswer,
-    DefinitionsAnswer,
-    FactsAnswer,
+    DailyResponse,
+    DayResponse,
+    DefinitionResponse,
+    DefinitionsResponse,
     FactsQuery,
-    FiguresAnswer,
+    FactsResponse,
     FiguresQuery,
+    FiguresResponse,
     ProductsQuery,
-    SnapshotAnswer,
-    SnapshotsAnswer,
+    SnapshotResponse,
     SnapshotsQuery,
+    SnapshotsResponse,
     WindowQuery,
     figures_answer,
-    standing_answer,
+    rests_on_answer,
     values_answer,
     window_answer,
 )
@@ -53,36 +55,31 @@ _WINDOW: Final[_Errors] = (InvalidWindow, *READ)
 MAX_DAILY: Final = 366
 
 
-@operation(
-    surface=Permission.SEE_FIGURES,
-    tag="kpi",
-    query=FiguresQuery,
-    answers=FiguresAnswer,
-    errors=(UnknownFigure, *_WINDOW),
-)
-def read_figures(request: Request, query: FiguresQuery) -> FiguresAnswer:
+@operation(Permission.SEE_FIGURES, "kpi", errors=(UnknownFigure, *_WINDOW))
+def read_figures(request: Request, query: FiguresQuery) -> FiguresResponse:
     """Show every figure of a window, by currency, and those of the whole shop."""
     window, figures = window_of(request, query), _chosen(query.figures)
     compare = window.previous if query.compare else None
-    with reads_of(request).snapshot(projections_of(figures), query.after) as cursor:
-        made = report(cursor, window, compare=compare, currency=query.currency, figures=figures)
-    return FiguresAnswer(
+    with reads_of(request).snapshot(projections_of(figures), query.after, current=True) as cursor:
+        made = report(
+            cursor,
+            window,
+            _today(request),
+            compare=compare,
+            currency=query.currency,
+            figures=figures,
+        )
+    return FiguresResponse(
         window=window_answer(window),
         previous_window=None if compare is None else window_answer(compare),
-        standing=standing_answer(made),
+        standing=rests_on_answer(made),
         currencies={name: figures_answer(each) for name, each in made.currencies.items()},
         shop=figures_answer(made.shop),
     )
 
 
-@operation(
-    surface=Permission.SEE_FIGURES,
-    tag="kpi",
-    query=DailyQuery,
-    answers=DailyAnswer,
-    errors=(UnknownFigure, *_WINDOW),
-)
-def read_daily(request: Request, query: DailyQuery) -> DailyAnswer:
+@operation(Permission.SEE_FIGURES, "kpi", errors=(UnknownFigure, *_WINDOW))
+def read_daily(request: Request, query: DailyQuery) -> DailyResponse:
     """Show every figure of each day of a window, which has 366 days at most.
 
     Distinct counts of days do not add up: a customer who comes on two days is one customer.
@@ -90,13 +87,13 @@ def read_daily(request: Request, query: DailyQuery) -> DailyAnswer:
     window, figures = window_of(request, query), _chosen(query.figures)
     if window.days > MAX_DAILY:
         raise InvalidWindow(f"Day by day, a window has {MAX_DAILY} days at most.")
-    with reads_of(request).snapshot(projections_of(figures), query.after) as cursor:
-        made = daily(cursor, window, currency=query.currency, figures=figures)
-    return DailyAnswer(
+    with reads_of(request).snapshot(projections_of(figures), query.after, current=True) as cursor:
+        made = daily(cursor, window, _today(request), currency=query.currency, figures=figures)
+    return DailyResponse(
         window=window_answer(window),
-        standing=standing_answer(made[-1]),
+        standing=rests_on_answer(made[-1]),
         by_day=[
-            DayAnswer(
+            DayResponse(
                 day=each.window.first,
                 currencies={name: values_answer(f) for name, f in each.currencies.items()},
                 shop=values_answer(each.shop),
@@ -106,13 +103,7 @@ def read_daily(request: Request, query: DailyQuery) -> DailyAnswer:
     )
 
 
-@operation(
-    surface=Permission.SEE_FIGURES,
-    tag="kpi",
-    query=FactsQuery,
-    answers=FactsAnswer,
-    errors=(UnknownFigure, *_WINDOW),
-)
+@operation(Permission.SEE_FIGURES, "kpi", answers=FactsResponse, errors=(UnknownFigure, *_WINDOW))
 def explain_figure(request: Request, query: FactsQuery) -> Item:
     """List the facts behind a figure, the latest first; what they `counted` adds up to it.
 
@@ -122,7 +113,7 @@ def explain_figure(request: Request, query: FactsQuery) -> Item:
     window = window_of(request, query)
     if asked.has_currency and query.currency is None:
         raise InvalidRequest("query.currency: currencies are never added; name one.")
-    with reads_of(request).snapshot(projections_of([asked]), query.after) as cursor:
+    with reads_of(request).snapshot(projections_of([asked]), query.after, current=True) as cursor:
         found = explain(
             cursor,
             asked,
@@ -141,36 +132,26 @@ def explain_figure(request: Request, query: FactsQuery) -> Item:
     )
 
 
-@operation(
-    surface=Permission.SEE_FIGURES,
-    tag="kpi",
-    query=ProductsQuery,
-    answers=BestSellersAnswer,
-    errors=_WINDOW,
-)
-def read_products(request: Request, query: ProductsQuery) -> BestSellersAnswer:
+@operation(Permission.SEE_FIGURES, "kpi", errors=_WINDOW)
+def read_products(request: Request, query: ProductsQuery) -> BestSellersResponse:
     """List the best sellers of a window: units and revenue by product and currency."""
     window = window_of(request, query)
-    with reads_of(request).snapshot(best_sellers.READS, query.after) as cursor:
+    with reads_of(request).snapshot(best_sellers.READS, query.after, current=True) as cursor:
         found = best_sellers.best_sellers(
             cursor, window, currency=query.currency, limit=query.limit
         )
-    return BestSellersAnswer(
-        window=window_answer(window), items=[BestSellerAnswer(**row) for row in found]
+    return BestSellersResponse(
+        window=window_answer(window), items=[BestSellerResponse(**row) for row in found]
     )
 
 
-@operation(
-    surface=Permission.SEE_FIGURES,
-    tag="kpi",
-    query=SnapshotsQuery,
-    answers=SnapshotsAnswer,
-    errors=_WINDOW,
-)
-def read_snapshots(request: Request, query: SnapshotsQuery) -> SnapshotsAnswer:
-    """Show what was taken down of a window's days, as it was known at a position or time."""
+@operation(Permission.SEE_FIGURES, "kpi", errors=_WINDOW)
+def read_snapshots(request: Request, query: SnapshotsQuery) -> SnapshotsResponse:
+    """Show what was recorded of a window's days, as it was known at a position or time."""
     reads = reads_of(request)
-    as_of = None if query.as_of is None else position_of(reads, query.as_of)
+    as_of = None
+    if query.as_of is not None:
+        as_of = check_begun(reads.engine.log, position_of(reads, query.as_of))
     with reads.snapshot(projections_of(_chosen(None)), query.after) as cursor:
         found = snapshots.known(
             cursor,
@@ -179,18 +160,18 @@ def read_snapshots(request: Request, query: SnapshotsQuery) -> SnapshotsAnswer:
             currency=query.currency,
             as_of=as_of,
         )
-    return SnapshotsAnswer(
-        items=[SnapshotAnswer(values=row.pop("figures"), **row) for row in found]
+    return SnapshotsResponse(
+        items=[SnapshotResponse(values=row.pop("figures"), **row) for row in found]
     )
 
 
-@operation(surface=Permission.SEE_FIGURES, tag="kpi", answers=DefinitionsAnswer)
-def read_definitions(_request: Request) -> DefinitionsAnswer:
+@operation(Permission.SEE_FIGURES, "kpi")
+def read_definitions(_request: Request) -> DefinitionsResponse:
     """Show what every figure is: the contract."""
-    return DefinitionsAnswer(
+    return DefinitionsResponse(
         contract_version=CONTRACT_VERSION,
         window_lengths=list(LENGTHS),
-        figures=[DefinitionAnswer(**definition(each)) for each in catalogue().values()],
+        figures=[DefinitionResponse(**definition(each)) for each in catalogue().values()],
     )
 
 
@@ -207,8 +188,11 @@ routes = [
 
 def window_of(request: Request, query: WindowQuery) -> Window:
     """The days that a call asks for; today is that of the reporting zone."""
-    today = day_of(request.state.log.clocks.earlier(), request.state.settings.ledger_time_zone)
-    return parse(today, window=query.window, first=query.first, last=query.last)
+    return parse(_today(request), window=query.window, first=query.first, last=query.last)
+
+
+def _today(request: Request) -> date:
+    return day_of(request.state.log.clocks.earlier(), request.state.settings.ledger_time_zone)
 
 
 def _chosen(names: str | None) -> list[Figure]:

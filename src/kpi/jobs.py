@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from psycopg import Cursor
 from psycopg.rows import dict_row
 
-from kpi.as_of import standing
+from kpi.as_of import as_of_figures
 from kpi.checks.ask import DEFAULT, Limits
 from kpi.checks.run import RUNS, run_checks
 from kpi.declare import CONTRACT_VERSION
@@ -53,7 +53,7 @@ from known
 
 
 class CheckJob:
-    """Runs the checks when the last run, whoever ran them, is so many minutes ago.
+    """Runs the checks so many minutes after the last run, by hand or by the clock.
 
     A clock that is set back makes no run wait longer than that.
     """
@@ -85,7 +85,7 @@ class CheckJob:
         registry, reader = self._engine.registry, self._engine.reader
         head = self._engine.log.head()
         with self._engine.database.connect("reader") as conn, conn.cursor() as cursor:
-            states = positions.standings(cursor, registry, reader)
+            states = positions.statuses(cursor, registry, reader)
         following = [s.position for s in states if s.state == "following"]
         return min(following, default=head) >= head - CLOSE_EVENTS
 
@@ -113,7 +113,7 @@ where contract_version = %(contract)s
 class SnapshotJob:
     """Takes a snapshot every so many minutes where something changed, proves one as many hours.
 
-    Today is by the earlier of both clocks: no day is taken down before it begins.
+    Today is by the earlier of both clocks: no day is recorded before it begins.
     """
 
     def __init__(self, engine: ProjectionContext, snapshot_minutes: int, proof_hours: int) -> None:
@@ -123,7 +123,7 @@ class SnapshotJob:
         self._last_snapshot, self._last_proof = Unchanged(), Unchanged()
 
     def take(self, _stop: Event) -> None:
-        """Take down the figures if it is time; not in the middle of an import."""
+        """Record the figures if it is time; not in the middle of an import."""
         now = self._engine.log.now()
         today = day_of(now, ZoneInfo(self._engine.database.time_zone))
         with (
@@ -131,7 +131,7 @@ class SnapshotJob:
             self._engine.database.connect("reader") as conn,
             conn.cursor(row_factory=dict_row) as cursor,
         ):
-            stands = standing(cursor)
+            stands = as_of_figures(cursor)
             asked = {
                 "every": self._snapshots,
                 "position": stands.position,
@@ -151,7 +151,7 @@ class SnapshotJob:
             asked = {"every": self._proofs, "contract": CONTRACT_VERSION}
             due = _is_due(conn.execute(NEEDS_PROOF, asked), self._proofs, self._last_proof)
         if due:
-            with suppress(RebuildRunning):  # somebody proves already: it is tried again when due
+            with suppress(RebuildRunning):  # a proof runs already; this one is tried when due again
                 prove(self._engine, self._engine.log.now())
 
 

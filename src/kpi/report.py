@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from kpi.as_of import AsOf, DictCursor, replayed_to, standing
-from kpi.declare import CONTRACT_VERSION, Figure, catalogue
+from kpi.as_of import AsOf, DictCursor, as_of_figures, replayed_to
+from kpi.declare import CONTRACT_VERSION, Family, Figure, catalogue, families
 from kpi.evaluate import (
     NO_CURRENCY,
     Evaluated,
@@ -36,20 +37,37 @@ class Shown(NamedTuple):
 Figures = dict[str, Shown]
 
 
+COMPLETE: Final = (
+    "every event recorded so far that can be read, of the mode that counts, is counted, and no day"
+    " of the window is yet to come"
+)
+"""What it means that a report is complete."""
+
+
 class Report(NamedTuple):
-    """Figures by currency and of the whole shop, each in the order of the catalogue."""
+    """Figures by currency and of the whole shop, each in the order of the catalogue.
+
+    `known_until` is the last day that had begun as of the position.
+    """
 
     window: Window
     previous: Window | None
-    standing: AsOf
+    rests_on: AsOf
+    known_until: date
     contract_version: int
     currencies: dict[str, Figures]
     shop: Figures
+
+    @property
+    def complete(self) -> bool:
+        """Whether every event so far is counted, and no day of the window is yet to come."""
+        return self.rests_on.has_all and self.window.last <= self.known_until
 
 
 def report(
     cursor: DictCursor,
     window: Window,
+    known_until: date,
     *,
     compare: Window | None = None,
     currency: str | None = None,
@@ -58,32 +76,35 @@ def report(
 ) -> Report:
     """The figures (all, if none are named) of a window, of one currency or of all.
 
-    `position` is that of replayed tables, which are complete. Raises `ProjectionStopped` where a
+    `position` is that of replayed tables, which have all of it; `known_until` is as `kpi.as_of`
+    says. Raises `ProjectionStopped` where a
     read model that the figures need does not follow.
     """
     windows = [window] if compare is None else [window, compare]
     now, *before = evaluate(cursor, windows, figures)
     _check_currency(cursor, currency, now, figures)
     made = {name: _shown(values, before[0][name] if before else {}) for name, values in now.items()}
-    stands = standing(cursor, figures) if position is None else replayed_to(cursor, position)
-    return _report(window, compare, stands, made, currency)
+    stands = as_of_figures(cursor, figures) if position is None else replayed_to(cursor, position)
+    return _report(window, compare, stands, known_until, made, currency=currency)
 
 
 def daily(
     cursor: DictCursor,
     window: Window,
+    known_until: date,
     *,
     currency: str | None = None,
     figures: Sequence[Figure] | None = None,
 ) -> list[Report]:
     """The same of each day of a window, the earliest first; raises what `report` raises."""
-    days, stands = window.each_day(), standing(cursor, figures)
+    days, stands = window.each_day(), as_of_figures(cursor, figures)
     found = [
         {name: _shown(values, {}) for name, values in now.items()}
         for now in evaluate(cursor, days, figures)
     ]
     return [
-        _report(day, None, stands, made, currency) for day, made in zip(days, found, strict=True)
+        _report(day, None, stands, known_until, made, currency=currency)
+        for day, made in zip(days, found, strict=True)
     ]
 
 
@@ -106,13 +127,15 @@ def _report(
     window: Window,
     compare: Window | None,
     stands: AsOf,
+    known_until: date,
     made: dict[str, Figures],
+    *,
     currency: str | None,
 ) -> Report:
     shop = made.pop(NO_CURRENCY)
     if currency is not None:
         made = {currency: made.get(currency, {})}
-    return Report(window, compare, stands, CONTRACT_VERSION, made, shop)
+    return Report(window, compare, stands, known_until, CONTRACT_VERSION, made, shop)
 
 
 def _shown(now: Values, before: Values) -> Figures:
@@ -123,6 +146,18 @@ def _shown(now: Values, before: Values) -> Figures:
 def _one(figure: Figure, now: Values, before: Values) -> Shown:
     value, previous = now[figure.id], before.get(figure.id)
     return Shown(shown(figure, value), shown(figure, previous), change_pct(value, previous))
+
+
+def silent(figures: Figures) -> list[Family]:
+    """The families of which these figures, of one currency, say nothing: see `Family.rests_on`."""
+    counts = {name: each.value for name, each in figures.items()}
+    return [each for each in families() if each.rests_on in counts and not counts[each.rests_on]]
+
+
+def known(figures: Figures) -> Figures:
+    """These figures without those that say nothing: zeros where Stripe shows money."""
+    left_out = {each.id for family in silent(figures) for each in family.figures}
+    return {name: each for name, each in figures.items() if name not in left_out}
 
 
 def change_pct(value: Value, previous: Value) -> Decimal | None:

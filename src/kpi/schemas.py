@@ -9,14 +9,15 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer
 
 from api.operations import Schema
-from kpi.report import Figures, Report
+from kpi.report import COMPLETE, Figures, Report
 from kpi.windows import Window
+from ledger.domain.limits import ANY_CASE_CURRENCY
 from projections.queries.schemas import Cursor, Limit, One
 
 Day = Annotated[str | None, Field(max_length=10, description="A date, like 2026-03-29.")]
 Currency = Annotated[
     str | None,
-    Field(pattern="^[A-Za-z]{3}$", description="One currency only: `gbp`, or `GBP`."),
+    Field(pattern=ANY_CASE_CURRENCY, description="One currency only: `gbp`, or `GBP`."),
     AfterValidator(lambda code: code and code.lower()),
 ]
 Chosen = Annotated[
@@ -83,7 +84,7 @@ class SnapshotsQuery(WindowQuery):
     ] = None
 
 
-class WindowAnswer(Schema):
+class WindowResponse(Schema):
     """The days of a window, both included."""
 
     days: int
@@ -91,17 +92,18 @@ class WindowAnswer(Schema):
     last: Annotated[date, Field(serialization_alias="to")]
 
 
-class RestsOnAnswer(Schema):
+class RestsOnResponse(Schema):
     """What figures rest on: which position, contract and zone, and whether that is everything."""
 
     position: int
     head: int
-    complete: bool
+    known_until: Annotated[date, Field(description="The last day that had begun by then.")]
+    complete: Annotated[bool, Field(description=f"Whether {COMPLETE}.")]
     contract_version: int
     time_zone: str
 
 
-class FigureAnswer(Schema):
+class FigureResponse(Schema):
     """A value in its unit; `previous` and `change_pct` are null unless windows are compared."""
 
     value: Number
@@ -109,17 +111,17 @@ class FigureAnswer(Schema):
     change_pct: Percent | None
 
 
-class FiguresAnswer(Schema):
+class FiguresResponse(Schema):
     """Figures by currency, and those of the whole shop."""
 
-    window: WindowAnswer
-    previous_window: WindowAnswer | None
-    standing: RestsOnAnswer
-    currencies: dict[str, dict[str, FigureAnswer]]
-    shop: dict[str, FigureAnswer]
+    window: WindowResponse
+    previous_window: WindowResponse | None
+    standing: RestsOnResponse
+    currencies: dict[str, dict[str, FigureResponse]]
+    shop: dict[str, FigureResponse]
 
 
-class DayAnswer(Schema):
+class DayResponse(Schema):
     """The figures of one day by currency, and those of the whole shop."""
 
     day: date
@@ -127,12 +129,12 @@ class DayAnswer(Schema):
     shop: dict[str, Number]
 
 
-class DailyAnswer(Schema):
+class DailyResponse(Schema):
     """A window day by day, the earliest first."""
 
-    window: WindowAnswer
-    standing: RestsOnAnswer
-    by_day: list[DayAnswer]
+    window: WindowResponse
+    standing: RestsOnResponse
+    by_day: list[DayResponse]
 
 
 class Fact(Schema):
@@ -164,9 +166,21 @@ class Fact(Schema):
     position: int | None = None
     period: int | None = None
     number: int | None = None
+    account: str | None = None
+    category: str | None = None
+    type: str | None = None
+    balance_type: str | None = None
+    made_at: datetime | None = None
+    created_at: datetime | None = None
+    available_at: datetime | None = None
     actor: str | None = None
     reason: str | None = None
     amount_minor: int | None = None
+    received_minor: int | None = None
+    bounced_minor: int | None = None
+    disputed_minor: int | None = None
+    fee_minor: int | None = None
+    net_minor: int | None = None
     gross_minor: int | None = None
     goods_minor: int | None = None
     discount_minor: int | None = None
@@ -175,6 +189,7 @@ class Fact(Schema):
     total_minor: int | None = None
     return_minor: int | None = None
     revenue_minor: int | None = None
+    page_discount_minor: int | None = None
     brought_minor: int | None = None
     overpaid_minor: int | None = None
     refunded_minor: int | None = None
@@ -196,16 +211,16 @@ class Fact(Schema):
     next_order_day: date | None = None
 
 
-class FactsAnswer(Schema):
+class FactsResponse(Schema):
     """Facts behind a figure, the latest first."""
 
     figure: str
-    window: WindowAnswer
+    window: WindowResponse
     items: list[Fact]
     next: str | None
 
 
-class BestSellerAnswer(Schema):
+class BestSellerResponse(Schema):
     """What one product sold in one currency."""
 
     sku: str
@@ -215,15 +230,15 @@ class BestSellerAnswer(Schema):
     revenue_minor: int
 
 
-class BestSellersAnswer(Schema):
+class BestSellersResponse(Schema):
     """The products of a window by what they brought, the most first."""
 
-    window: WindowAnswer
-    items: list[BestSellerAnswer]
+    window: WindowResponse
+    items: list[BestSellerResponse]
 
 
-class SnapshotAnswer(Schema):
-    """Figures of a window that ended with a day, as they were taken down."""
+class SnapshotResponse(Schema):
+    """Figures of a window that ended with a day, as they were recorded."""
 
     day: date
     window_days: int
@@ -236,20 +251,20 @@ class SnapshotAnswer(Schema):
     values: dict[str, int]
 
 
-class SnapshotsAnswer(Schema):
+class SnapshotsResponse(Schema):
     """Snapshots, the latest day first."""
 
-    items: list[SnapshotAnswer]
+    items: list[SnapshotResponse]
 
 
-class ClauseAnswer(Schema):
+class ClauseResponse(Schema):
     """A part of a rule that a figure follows, and where that rule is written."""
 
     says: str
     source: str
 
 
-class DefinitionAnswer(Schema):
+class DefinitionResponse(Schema):
     """What a figure is; a `family` is a title for figures that belong together.
 
     `uncounted_by` is the figure that says of how many things it leaves something out, because that
@@ -267,37 +282,39 @@ class DefinitionAnswer(Schema):
     facts: list[str]
     parts: list[str]
     since: int
-    clauses: list[ClauseAnswer]
+    clauses: list[ClauseResponse]
     uncounted_by: str | None
+    cure: str | None
 
 
-class DefinitionsAnswer(Schema):
+class DefinitionsResponse(Schema):
     """The contract: its version, the lengths of its windows in days, and every figure."""
 
     contract_version: int
     window_lengths: list[int]
-    figures: list[DefinitionAnswer]
+    figures: list[DefinitionResponse]
 
 
-def window_answer(window: Window) -> WindowAnswer:
+def window_answer(window: Window) -> WindowResponse:
     """A window, as it is told."""
-    return WindowAnswer(days=window.days, first=window.first, last=window.last)
+    return WindowResponse(days=window.days, first=window.first, last=window.last)
 
 
-def standing_answer(made: Report) -> RestsOnAnswer:
+def rests_on_answer(made: Report) -> RestsOnResponse:
     """What a report rests on, as it is told."""
-    return RestsOnAnswer(
-        position=made.standing.position,
-        head=made.standing.head,
-        complete=made.standing.complete,
+    return RestsOnResponse(
+        position=made.rests_on.position,
+        head=made.rests_on.head,
+        known_until=made.known_until,
+        complete=made.complete,
         contract_version=made.contract_version,
-        time_zone=made.standing.time_zone,
+        time_zone=made.rests_on.time_zone,
     )
 
 
-def figures_answer(figures: Figures) -> dict[str, FigureAnswer]:
+def figures_answer(figures: Figures) -> dict[str, FigureResponse]:
     """Figures, as they are told."""
-    return {name: FigureAnswer(**each._asdict()) for name, each in figures.items()}
+    return {name: FigureResponse(**each._asdict()) for name, each in figures.items()}
 
 
 def values_answer(figures: Figures) -> dict[str, Number]:

@@ -1,4 +1,4 @@
-"""Snapshots: the figures of each day and of the windows that end with it, taken down and proven.
+"""Snapshots: the figures of each day and of the windows that end with it, recorded and proven.
 
 A run computes them as of one position, the same for all of its days, and stores a row only where
 something changed since the run before. So what was reported once can be found, and computed again
@@ -12,16 +12,17 @@ from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from psycopg import Connection, IsolationLevel
+from psycopg import IsolationLevel
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from kpi.as_of import DictCursor, replayed, standing
+from kpi.as_of import DictCursor, as_of_figures, replayed
 from kpi.declare import CONTRACT_VERSION, catalogue, projections_of
 from kpi.evaluate import Values, evaluate
 from kpi.windows import LENGTHS, Window, ending
-from ledger.errors import NotFound, ProjectionStopped
+from ledger.errors import NotFound
 from ledger.log import store_errors
+from ledger.postgres.leadership import SNAPSHOTS
 from projections.engine import positions, tables
 from projections.engine.build import ProjectionContext
 from projections.engine.rebuild import Progress, silent
@@ -30,7 +31,7 @@ from projections.engine.tables import LIVE
 DAYS: Final = 90
 WINDOW_DAYS: Final = (1, *LENGTHS)
 
-ONE_AT_A_TIME: Final = "select pg_advisory_lock(hashtext('kpi snapshots'))"
+ONE_AT_A_TIME: Final = "select pg_advisory_lock(hashtext(%s))"
 RUN: Final = """
 insert into kpi.snapshot_runs as run (
     as_of_position, contract_version, time_zone, first_day, last_day, complete, computed_at
@@ -98,7 +99,7 @@ where as_of_position = %(position)s and contract_version = %(contract)s and time
 
 
 class Taken(NamedTuple):
-    """What a run took down: of which days, as of which position, and in how many rows it changed.
+    """What a run recorded: of which days, as of which position, and in how many rows it changed.
 
     `complete` says that all facts of the log up to the head were in the tables.
     """
@@ -130,7 +131,7 @@ class Proven(NamedTuple):
 
 
 def take(engine: ProjectionContext, today: date, now: datetime, days: int = DAYS) -> Taken:
-    """Take down the figures of the last days, each as a day and as the end of each window.
+    """Record the figures of the last days, each as a day and as the end of each window.
 
     Raises `ProjectionStopped` where a read model that the figures need does not exist or follow.
     """
@@ -141,23 +142,16 @@ def take(engine: ProjectionContext, today: date, now: datetime, days: int = DAYS
     ):
         conn.isolation_level = IsolationLevel.REPEATABLE_READ
         tables.use(cursor, LIVE)
-        cursor.execute(ONE_AT_A_TIME)
+        cursor.execute(ONE_AT_A_TIME, [SNAPSHOTS])
         conn.commit()  # what follows sees what the run before stored
         tables.hold(cursor)
-        _check_followed(engine, conn)
+        needed = engine.registry.with_reads(projections_of(list(catalogue().values())))
+        with conn.cursor() as asking:
+            positions.check_following(asking, needed, engine.reader)
         run = _run_now(cursor, ending(today, days))
         cursor.execute(RUN, run._asdict() | {"now": now})
         changed = _store(cursor, run)
     return Taken(run.position, run.first, run.last, run.complete, changed)
-
-
-def _check_followed(engine: ProjectionContext, conn: Connection) -> None:
-    needed = engine.registry.with_reads(projections_of(list(catalogue().values())))
-    with conn.cursor() as cursor:
-        states = positions.standings(cursor, needed, engine.reader)
-    if halted := [s.name for s in states if s.state != "following"]:
-        names = ", ".join(halted)
-        raise ProjectionStopped(f"Not following: {names}; `ledger status` says why.")
 
 
 class _Run(NamedTuple):
@@ -172,8 +166,8 @@ class _Run(NamedTuple):
 
 
 def _run_now(cursor: DictCursor, days: Window) -> _Run:
-    now = standing(cursor)
-    return _Run(now.position, CONTRACT_VERSION, now.time_zone, *days, now.complete)
+    now = as_of_figures(cursor)
+    return _Run(now.position, CONTRACT_VERSION, now.time_zone, *days, now.has_all)
 
 
 def _store(cursor: DictCursor, run: _Run) -> int:
@@ -220,7 +214,7 @@ def _emptied(row: _Row) -> _Row:
 
 
 def _known(cursor: DictCursor, run: _Run) -> Iterator[_Row]:
-    """What the latest runs up to this one's position took down of its days."""
+    """What the latest runs up to this one's position recorded of its days."""
     for row in cursor.execute(KNOWN, run._asdict()).fetchall():
         yield _Row(row["day"], row["window_days"], row["currency"], row["figures"])
 
@@ -263,7 +257,7 @@ def known(
     currency: str | None = None,
     as_of: int | None = None,
 ) -> list[dict[str, Any]]:
-    """What was taken down of these days' windows, by the latest runs (up to a position)."""
+    """What was recorded of these days' windows, by the latest runs (up to a position)."""
     asked = {"first": days.first, "last": days.last, "window_days": window_days}
     return cursor.execute(READ, asked | {"currency": currency, "as_of": as_of}).fetchall()
 

@@ -10,6 +10,8 @@ from ledger.errors import InvalidWindow
 
 LENGTHS: Final = (7, 30, 90)
 MAX_DAYS: Final = 3_660
+FIRST_DAY: Final = date(1970, 1, 1)
+LAST_DAY: Final = date(2999, 12, 31)
 
 
 class Window(NamedTuple):
@@ -74,10 +76,14 @@ def _length(text: str) -> int:
 
 
 def _day(name: str, text: str | None) -> date:
-    try:
-        day = date.fromisoformat(text or "")
-    except ValueError:
-        day = date.min
-    if not date(1970, 1, 1) <= day < date(3000, 1, 1):
+    if not text:
         raise InvalidWindow(f"{name}: give both dates, each like 2026-03-29.")
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise InvalidWindow(
+            f"{name}: {text[:20]!r} is no date; write one like 2026-03-29."
+        ) from None
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise InvalidWindow(f"{name}: give a day from {FIRST_DAY} to {LAST_DAY}, like 2026-03-29.")
     return day

@@ -1,4 +1,4 @@
-"""Clocks: what time it is when neither the service's clock nor the database's is trusted alone.
+"""Clocks: the time, where neither the service's clock nor the database's is trusted alone.
 
 A clock that is set jumps. What is measured (how long something waits, when it is done again) goes
 by the monotonic clock of the process; what has a date goes by both clocks of the day.

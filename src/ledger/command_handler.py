@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from threading import Lock
+from typing import Final, NamedTuple, TypeVar, cast
 
-from ledger.decisions import Accepted, Batch, Command, CommandRequest, Result, StreamState, goods
+from ledger.decisions import Accepted, Batch, CommandRequest, Result, StreamState
+from ledger.domain.aggregate import Command
 from ledger.domain.events import Metadata, NewEvent
 from ledger.domain.order import Order
 from ledger.domain.order_commands import KnownPayment, OrderMoney
@@ -16,7 +18,9 @@ from ledger.log import APPEND_EVENTS, Log, LogWatch
 from ledger.races import until_fastest
 from ledger.waits import for_all
 
+AnyCommand = TypeVar("AnyCommand", bound=Command)
 MAX_CALLS: Final = 64
+MAX_AT_ONCE: Final = 256
 MAX_REMEMBERED: Final = 10_000
 
 
@@ -27,7 +31,7 @@ class CommandHandler:
     64 buyers of one product cost one transaction, and none waits for a lock of another.
     `money` answers what Stripe is known to have done for an order id (zeros for one without
     payments, or unknown); commands that rest on it are made with its answer.
-    `payment` answers what is known of a payment's id; to a desk without it, none is known.
+    `payment` answers what is known of a payment's id; where it is not given, none is known.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class CommandHandler:
         self._log = log
         self._remembered: OrderedDict[str, StreamState] = OrderedDict()
         self._watch = LogWatch(log)
+        self._alone = Lock()
         self._combiner = GroupCommit[CommandRequest, Result](self._carry_out, MAX_CALLS)
 
     def execute(
@@ -66,6 +71,30 @@ class CommandHandler:
         with self._log.pending.one():
             return self._combiner.submit(call)
 
+    def execute_all(
+        self, commands: Sequence[AnyCommand], meta: Metadata
+    ) -> Iterator[tuple[AnyCommand, Result | Refused]]:
+        """Carry out many commands, each by itself: with its result, or why it was refused.
+
+        They are decided in their order and appended some hundred at once. Raises what `execute`
+        raises beside a `Refused`; then what comes before is stored.
+        """
+        for start in range(0, len(commands), MAX_AT_ONCE):
+            some = commands[start : start + MAX_AT_ONCE]
+            with self._log.pending.one():
+                outcomes = self._of_all([CommandRequest(each, meta, None, "") for each in some])
+            yield from zip(some, outcomes, strict=True)
+
+    def _of_all(self, calls: Sequence[CommandRequest]) -> list[Result | Refused]:
+        refused = [_refusal(call) for call in calls]
+        sound = [call for call, refusal in zip(calls, refused, strict=True) if refusal is None]
+        answers = iter(self._carry_out(sound))
+        outcomes = [next(answers) if refusal is None else refusal for refusal in refused]
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException) and not isinstance(outcome, Refused):
+                raise outcome
+        return cast("list[Result | Refused]", outcomes)
+
     def order(self, order_id: str) -> Order:
         """An order's state, for who must choose a command (`ledger.domain.reactions`)."""
         stream = StreamState.new(f"order/{order_id}")
@@ -76,7 +105,7 @@ class CommandHandler:
 
     def _carry_out(self, calls: Sequence[CommandRequest]) -> list[Result | BaseException]:
         answers: list[Result | BaseException] = []
-        with for_all(self._log.limits.write):
+        with self._alone, for_all(self._log.limits.write):
             while len(answers) < len(calls):
                 answers += sparing(self._together, calls[len(answers) :])
         return answers
@@ -117,7 +146,7 @@ class CommandHandler:
         if self._watch.was_replaced():
             self._remembered.clear()
         streams = self._fetch(set[str]().union(*(call.needs() for call in calls)))
-        more = set[str]().union(*(goods(streams[call.home].state) for call in calls))
+        more = set[str]().union(*(streams[call.home].needs() for call in calls))
         return streams | self._fetch(more - streams.keys())
 
     def _fetch(self, names: Iterable[str]) -> dict[str, StreamState]:
@@ -143,6 +172,14 @@ class _Made(NamedTuple):
 
     answers: Sequence[Result | Refused]
     streams: Sequence[StreamState]
+
+
+def _refusal(call: CommandRequest) -> Refused | None:
+    try:
+        call.check()
+    except Refused as refusal:
+        return refusal
+    return None
 
 
 def _decide(batch: Batch, call: CommandRequest) -> Accepted | Refused | None:

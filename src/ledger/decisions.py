@@ -3,98 +3,52 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from ledger.domain import claim, issue, order, stock, wishlist
-from ledger.domain.claim import Claim, ClaimCommand, ClaimEvent
+from ledger.domain.aggregate import Command
 from ledger.domain.events import CommandAccepted, Event, Metadata, NewEvent, UnreadableEvent
-from ledger.domain.issue import Issue, IssueCommand, IssueEvent, NoIssue, ReopenIssue, ResolveIssue
-from ledger.domain.limits import check_customer_id, check_id, check_payment_id, check_text
-from ledger.domain.order import KnownOrder, NoOrder, Order, OrderEvent
-from ledger.domain.order_commands import OrderCommand, PlaceOrder, ReturnLines
-from ledger.domain.stock import AdjustStock, Item, StockCommand, StockEvent, Unlisted
-from ledger.domain.wishlist import Wishlist, WishlistCommand, WishlistEvent, wish_id
+from ledger.domain.limits import check_text
+from ledger.domain.streams import AGGREGATES, decider_of, home_of, stream_of
 from ledger.errors import FieldError, IdempotencyMismatch, InvalidCommand, UnknownTopic
 
-Command = OrderCommand | StockCommand | IssueCommand | WishlistCommand
-State = Order | Item | Issue | Wishlist | Claim | CommandAccepted | None
-
-EXPLAINED = AdjustStock | ReturnLines | ResolveIssue | ReopenIssue
-"""Commands that nobody gives without a reason."""
-
 MAX_KEY = 255
+RECORDED = "recorded"
+"""Beside what an answer names: the topics of the events that the call made, spaces between."""
 
 
 class StreamState(Struct, frozen=True):
     """A stream folded up to `version`; its last event stands at `position` (0 while it is new)."""
 
     name: str
-    state: State
+    state: Any
     version: int = 0
     position: int = 0
 
     @classmethod
     def new(cls, name: str) -> "StreamState":
         """A stream that nothing was appended to."""
-        kind, _, _ = name.partition("/")
-        return cls(name, _INITIAL[kind])
+        return cls(name, AGGREGATES[name.partition("/")[0]].initial)
+
+    def needs(self) -> set[str]:
+        """The other streams that a decision about what it holds may need."""
+        return AGGREGATES[self.name.partition("/")[0]].state_needs(self.state)
 
     def then(self, event: Event, position: int = 0) -> "StreamState":
         """The stream with one more event; raises `UnknownTopic` for one that cannot be read."""
         if isinstance(event, UnreadableEvent):
             raise UnknownTopic(f"{self.name} has an event that cannot be read: {event.cause}")
-        return StreamState(self.name, _evolve(self.state, event), self.version + 1, position)
-
-
-_INITIAL: dict[str, State] = {
-    "order": NoOrder(),
-    "stock": Unlisted(),
-    "issue": NoIssue(),
-    "wishlist": Wishlist(),
-    "payment": Claim(),
-    "command": None,
-    "customer_command": None,
-}
-
-
-def _evolve(state: State, event: Event) -> State:
-    if isinstance(event, CommandAccepted):
-        return event
-    if isinstance(event, OrderEvent):
-        assert isinstance(state, Order), "an order's events stand in its stream"
-        return order.evolve(state, event)
-    if isinstance(event, IssueEvent):
-        assert isinstance(state, Issue), "an issue's events stand in its stream"
-        return issue.evolve(state, event)
-    if isinstance(event, WishlistEvent):
-        assert isinstance(state, Wishlist), "a wishlist's events stand in its stream"
-        return wishlist.evolve(state, event)
-    if isinstance(event, ClaimEvent):
-        assert isinstance(state, Claim), "a payment's claims stand in its stream"
-        return claim.evolve(state, event)
-    assert isinstance(event, StockEvent), "the streams of commands hold the shop's events only"
-    assert isinstance(state, Item), "a product's events stand in its stream"
-    return stock.evolve(state, event)
-
-
-def _stream_of(event: Event) -> str:
-    if isinstance(event, OrderEvent):
-        return f"order/{event.order_id}"
-    if isinstance(event, IssueEvent):
-        return f"issue/{event.finding.issue_id}"
-    if isinstance(event, WishlistEvent):
-        return f"wishlist/{event.customer_id}"
-    if isinstance(event, ClaimEvent):
-        return f"payment/{event.payment_id}"
-    assert isinstance(event, StockEvent), "commands make the shop's events only"
-    return f"stock/{event.sku}"
+        aggregate = AGGREGATES[self.name.partition("/")[0]]
+        assert isinstance(event, aggregate.events), f"{self.name} holds events of its kind only"
+        state = aggregate.evolve(self.state, event)
+        return StreamState(self.name, state, self.version + 1, position)
 
 
 class CommandRequest(Struct, frozen=True):
-    """A command that somebody waits for, with an idempotency key or without.
+    """A command whose caller waits for the answer, with an idempotency key or without.
 
     A key is its owner's: two customers, or a customer and the shop, may use the same one.
     `key_owner` is the customer's id; None is the shop, whose programs and people share theirs.
@@ -108,41 +62,18 @@ class CommandRequest(Struct, frozen=True):
 
     def check(self) -> None:
         """Raise InvalidCommand for names that no stream can have, and where a reason is due."""
-        for noun, name in self._names():
-            check_id(noun, name)
-        if isinstance(self.command, IssueCommand):
-            check_text("issue id", self.command.issue_id)
-        if isinstance(self.command, WishlistCommand):
-            check_customer_id(self.command.customer_id)
-        if isinstance(self.command, ClaimCommand):
-            check_payment_id(self.command.payment_id)
+        decider_of(self.command).check(self.command)
         check_text("reason", self.meta.reason)
-        if isinstance(self.command, EXPLAINED) and self.meta.reason is None:
+        if self.command.NEEDS_REASON and self.meta.reason is None:
             needed = "A reason is needed: the audit log will be asked why."
             raise InvalidCommand(needed, FieldError("reason", "missing", needed))
         if self.key is not None and not (self.key.isprintable() and 1 <= len(self.key) <= MAX_KEY):
             raise InvalidCommand(f"An idempotency key has 1 to {MAX_KEY} printable characters.")
 
-    def _names(self) -> Iterable[tuple[str, str]]:
-        if isinstance(self.command, IssueCommand):
-            return  # an issue is called as a check decided, after what Stripe may have named
-        if isinstance(self.command, StockCommand | WishlistCommand):
-            yield "SKU", self.command.sku
-            return
-        yield "order id", self.command.order_id
-        if isinstance(self.command, PlaceOrder):
-            yield from (("SKU", line.sku) for line in self.command.lines)
-
     @property
     def home(self) -> str:
         """The stream that the command is about."""
-        if isinstance(self.command, StockCommand):
-            return f"stock/{self.command.sku}"
-        if isinstance(self.command, IssueCommand):
-            return f"issue/{self.command.issue_id}"
-        if isinstance(self.command, WishlistCommand):
-            return f"wishlist/{self.command.customer_id}"
-        return f"order/{self.command.order_id}"
+        return home_of(self.command)
 
     @property
     def memory(self) -> str | None:
@@ -154,52 +85,50 @@ class CommandRequest(Struct, frozen=True):
 
     def needs(self) -> set[str]:
         """The streams that it needs whatever they hold."""
-        needed = {self.home}
-        if self.memory is not None:
-            needed.add(self.memory)
-        if isinstance(self.command, PlaceOrder):
-            needed.update(f"stock/{line.sku}" for line in self.command.lines)
-        if isinstance(self.command, ClaimCommand):
-            needed.add(f"payment/{self.command.payment_id}")
-        if isinstance(self.command, WishlistCommand):
-            needed.add(f"stock/{self.command.sku}")
-        return needed
+        needed = {self.home} | decider_of(self.command).needs(self.command)
+        return needed if self.memory is None else needed | {self.memory}
 
     def value(self) -> dict[str, str]:
         """What its caller is told."""
-        if isinstance(self.command, StockCommand):
-            return {"sku": self.command.sku}
-        if isinstance(self.command, IssueCommand):
-            return {"id": self.command.issue_id}
-        if isinstance(self.command, WishlistCommand):
-            return {"id": wish_id(self.command.customer_id, self.command.sku)}
-        return {"id": self.command.order_id}
+        answer = decider_of(self.command).answer
+        return answer(self.command) if answer else {"id": self.home.partition("/")[2]}
 
     def stamp(self) -> Metadata:
         """The meta of its events: those of an order and of its stock belong together."""
-        alone = not isinstance(self.command, OrderCommand)
-        if self.meta.correlation is not None or alone:
+        if self.meta.correlation is not None or not decider_of(self.command).correlated:
             return self.meta
         return replace(self.meta, correlation=self.home)
 
 
 class Result(Struct, frozen=True):
-    """What a command came to: `value` names its object; a read from `position` on shows it."""
+    """What a command came to: `value` names its object; a read from `position` on shows it.
+
+    `recorded` has the topics of the events that it made, none where everything was so already. The
+    repeat of a key is answered with those of the first call; they are None, not known, where that
+    was answered by a version that did not keep them.
+    """
 
     position: int
     value: Mapping[str, str]
+    recorded: Sequence[str] | None = ()
+
+    def document(self) -> dict[str, Any]:
+        """What a caller is shown."""
+        return {**self.value, "position": self.position, "recorded": self.recorded}
 
 
 class Accepted(Struct, frozen=True):
     """A decided call, answered with the position of an entry of its batch, or an older one."""
 
     value: Mapping[str, str]
+    recorded: Sequence[str] | None
     entry: int | None
     position: int
 
     def result(self, positions: Sequence[int]) -> Result:
         """The answer, once the batch's entries have their positions."""
-        return Result(self.position if self.entry is None else positions[self.entry], self.value)
+        position = self.position if self.entry is None else positions[self.entry]
+        return Result(position, self.value, self.recorded)
 
 
 class Batch:
@@ -220,15 +149,16 @@ class Batch:
             accepted = self._streams[call.memory].state
             if isinstance(accepted, CommandAccepted):
                 return self._repeat(call, accepted)
-        made = [(_stream_of(event), event) for event in self._decided(call)]
-        made += _remembered(call)
+        made = [(_home(event), event) for event in self._decided(call)]
+        recorded = tuple(event.TOPIC for _, event in made)
+        made += _remembered(call, recorded)
         if len(self.entries) + len(made) > self._limit:
             assert self.entries, "the events of one command always fit in"
             return None
         meta = call.stamp()
         for name, event in made:
-            self._add(name, event, call.command.at, meta)
-        return self._answer(call.value(), made[-1][0] if made else call.home)
+            self._add(name, event, call.command.time_of(event), meta)
+        return self._answer(call.value(), recorded, made[-1][0] if made else call.home)
 
     def streams(self, positions: Sequence[int]) -> Iterable[StreamState]:
         """The streams as they stand once the entries have their positions."""
@@ -237,33 +167,10 @@ class Batch:
             yield stream if entry is None else replace(stream, position=positions[entry])
 
     def _decided(self, call: CommandRequest) -> Sequence[Event]:
-        state, command = self._streams[call.home].state, call.command
-        if isinstance(command, StockCommand):
-            assert isinstance(state, Item)
-            return stock.decide(command, state)
-        if isinstance(command, IssueCommand):
-            assert isinstance(state, Issue)
-            return issue.decide(command, state)
-        if isinstance(command, WishlistCommand):
-            item = self._streams[f"stock/{command.sku}"].state
-            assert isinstance(state, Wishlist)
-            assert isinstance(item, Item)
-            return wishlist.decide(command, state, item)
-        assert isinstance(state, Order)
-        decided = order.decide(command, state, self._items(call, state))
-        if not isinstance(command, ClaimCommand):
-            return decided
-        held = self._streams[f"payment/{command.payment_id}"].state
-        assert isinstance(held, Claim)
-        return [*claim.decide(command, held, decided), *decided]
-
-    def _items(self, call: CommandRequest, state: Order) -> dict[str, Item]:
-        items: dict[str, Item] = {}
-        for name in call.needs() | goods(state):
-            item = self._streams[name].state
-            if isinstance(item, Item):
-                items[name.removeprefix("stock/")] = item
-        return items
+        decide = decider_of(call.command).decide
+        assert decide is not None, "an aggregate that has commands decides them"
+        state = self._streams[call.home].state
+        return decide(call.command, state, lambda name: self._streams[name].state)
 
     def _add(self, name: str, event: Event, at: datetime, meta: Metadata) -> None:
         stream = self._streams[name].then(event)
@@ -277,23 +184,27 @@ class Batch:
                 f"Idempotency key {accepted.key!r} was used with another request; use a new key."
             )
         value = msgspec.json.decode(accepted.result, type=dict[str, str])
-        return self._answer(value, call.memory or call.home)
+        kept = value.pop(RECORDED, None)
+        recorded = None if kept is None else tuple(kept.split())
+        return self._answer(value, recorded, call.memory or call.home)
 
-    def _answer(self, value: Mapping[str, str], stream: str) -> Accepted:
-        return Accepted(value, self._last_entry.get(stream), self._streams[stream].position)
-
-
-def goods(state: State) -> set[str]:
-    """The stock streams of an order's lines."""
-    if not isinstance(state, KnownOrder):
-        return set()
-    return {f"stock/{sku}" for sku in state.sale.units}
+    def _answer(
+        self, value: Mapping[str, str], recorded: Sequence[str] | None, stream: str
+    ) -> Accepted:
+        position = self._streams[stream].position
+        return Accepted(value, recorded, self._last_entry.get(stream), position)
 
 
-def _remembered(call: CommandRequest) -> list[tuple[str, Event]]:
+def _home(event: Event) -> str:
+    name = stream_of(event)
+    assert name is not None, "commands make events that name their stream"
+    return name
+
+
+def _remembered(call: CommandRequest, recorded: Sequence[str]) -> list[tuple[str, Event]]:
     """What keeps the answer to a call with a key, and the stream that it stands in."""
     if call.key is None or call.memory is None:
         return []
-    result = Raw(msgspec.json.encode(call.value()))
+    result = Raw(msgspec.json.encode(call.value() | {RECORDED: " ".join(recorded)}))
     accepted = CommandAccepted(key=call.key, request_sha256=call.request_sha256, result=result)
     return [(call.memory, accepted)]

@@ -17,17 +17,17 @@ from ledger.log import APPEND_EVENTS, Log
 
 
 class DisclosureLog:
-    """Writes them down, for any number of threads; those at one time share an append.
+    """Records them, for any number of threads; those at one time share an append.
 
-    Each is a stream of its own, `evidence/<32 hex digits>` or `export/<32 hex digits>`: nobody
-    waits for a version.
+    Each is a stream with one event, `evidence/<32 hex digits>` or `export/<32 hex digits>`, so no
+    two writers compete for a version.
     """
 
     def __init__(self, log: Log) -> None:
         self._combiner = GroupCommit[NewEvent, int](partial(sparing, log.append), APPEND_EVENTS)
 
     def saw(self, subject: str, positions: Sequence[int], meta: Metadata) -> int:
-        """Store that somebody is about to see what these events hold; answers the position.
+        """Store that a person is about to see what these events hold; answers the position.
 
         `subject` is what was asked for, as `order/A1`, and the read's correlation. Raises
         `StoreUnavailable`, and then nothing must be shown.
@@ -41,10 +41,10 @@ class DisclosureLog:
     def exported(
         self, event: ExportMade, meta: Metadata, export_id: str | None = None
     ) -> tuple[str, int]:
-        """Store that somebody took an export out; answers the export's id and the position.
+        """Store that an export was made; answers the export's id and the position.
 
-        The id (32 hex digits) may be given, for who had to name it before it was made. Raises
-        `StoreUnavailable`; then it is not known whether the export is on record.
+        The id (32 hex digits) may be given, for callers that had to name it before it was made.
+        Raises `StoreUnavailable`; then it is not known whether the export is on record.
         """
         export_id = export_id or uuid4().hex
         entry = NewEvent(f"export/{export_id}", 1, event, datetime.now(UTC), meta)

@@ -31,9 +31,14 @@
     ├── Forbidden               the access token's role does not go this far
     ├── EndpointOff             an endpoint that is not configured
     ├── StripeRefused           Stripe's API refuses our key or request
+    │   ├── KeyRefused            Stripe does not know the key, or not any longer
+    │   ├── PermissionMissing     the restricted key may not read or write this
+    │   ├── StripeNotFound        Stripe has no object of this id
+    │   └── StripeDeclined        Stripe does not do what was asked for
     ├── StripeUnavailable       Stripe's API cannot be reached
     ├── StoreUnavailable        the database is away, too slow, full, read-only or stopping
-    │   └── LogReplaced           the log is not the one that this process knew
+    │   ├── LogReplaced           the log is not the one that this process knew
+    │   └── LogDamaged            the log lost its head or events: nothing can be appended
     ├── Stopped                 the work was told to stop in the middle
     ├── NoLedger                there is no ledger where one shall be read
     ├── PostgresError           the embedded PostgreSQL could not be run
@@ -41,7 +46,8 @@
     ├── UnknownTopic            the log holds an event that this version cannot read
     ├── UnknownProjection       no read model has this name
     ├── RebuildRunning          a rebuild or a proof is at work already
-    ├── RebuildBlocked          others use the tables whose place a rebuild would take
+    ├── RebuildRefused          a rebuild would believe a log that is known to be damaged
+    ├── RebuildBlocked          others use tables whose place a rebuild takes, or build on them
     ├── ProjectionStopped       a read model stopped at a position, or its code changed
     ├── NotCaughtUp             a read model did not reach a position in time
     └── SettingsError           a setting is missing or wrong
@@ -57,9 +63,9 @@ class FieldError(NamedTuple):
     """What is wrong with one field of a call, apart from any sentence, for whom must show it.
 
     `field` is its path, as `lines.0.quantity`; `code` says of what kind it is (`out_of_range`,
-    `unknown_word`, `invalid`, or pydantic's name of an error of a value). A number that must be
-    from `least` to `most` is its `value`, in minor units of `currency` where that is given; of a
-    text they are how many characters it may have. `detail` is what it must be, in words.
+    `repeated`, `unknown_word`, `invalid`, or pydantic's name of an error of a value). A number that
+    must be from `least` to `most` is its `value`, in minor units of `currency` where that is given;
+    of a text they are how many characters it may have. `detail` is what it must be, in words.
     """
 
     field: str
@@ -199,12 +205,36 @@ class StripeRefused(LedgerError):
     """Stripe's API refused the request; the message says why and which setting is the cure."""
 
 
+class KeyRefused(StripeRefused):
+    """Stripe's API does not know this key, or not any longer."""
+
+
+class PermissionMissing(StripeRefused):
+    """Stripe's API says that the key lacks a permission; `permission` is its name at Stripe."""
+
+    def __init__(self, message: str, permission: str) -> None:
+        super().__init__(message)
+        self.permission = permission
+
+
+class StripeNotFound(StripeRefused):
+    """Stripe's API has no object of this id, in this account and mode."""
+
+
+class StripeDeclined(StripeRefused):
+    """Stripe's API understood what it should do and does not; `code` is its word for why."""
+
+    def __init__(self, message: str, code: str | None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class StripeUnavailable(LedgerError):
     """Stripe's API cannot be reached or fails; try again."""
 
 
 class StoreUnavailable(LedgerError):
-    """The database is not to be had just now; try again, with the same idempotency key or id.
+    """The database cannot be reached just now; try again, with the same idempotency key or id.
 
     It is not known whether what was asked was stored: the same key or id finds out.
     """
@@ -212,6 +242,13 @@ class StoreUnavailable(LedgerError):
 
 class LogReplaced(StoreUnavailable):
     """The log is not the one that was read before: was a backup restored? Run `ledger verify`."""
+
+
+class LogDamaged(StoreUnavailable):
+    """The log is damaged: its head is gone, which says where it ends, or its last events are.
+
+    Nothing was stored. `ledger verify` says what is missing; restore the log from a backup.
+    """
 
 
 class Stopped(LedgerError):
@@ -242,8 +279,12 @@ class RebuildRunning(LedgerError):
     """Another rebuild or proof is at work; wait for its end and try again."""
 
 
+class RebuildRefused(LedgerError):
+    """The log is known to be damaged, and a rebuild would believe it; restore a backup instead."""
+
+
 class RebuildBlocked(LedgerError):
-    """Others use the old read models without a pause; end them, and rebuild again."""
+    """Others use the old read models, or build on them; end or drop that, and rebuild again."""
 
 
 class ProjectionStopped(LedgerError):

@@ -64,7 +64,7 @@ class GroupCommit(Generic[Job, Answer]):
         return seat.answer()
 
     def _sit_down(self, seat: _Seat[Job, Answer]) -> bool:
-        """Join the queue; true when nobody leads, so that this thread must."""
+        """Join the queue; true when no thread leads, so that this one must."""
         with self._lock:
             self._waiting.append(seat)
             leads, self._led = not self._led, True

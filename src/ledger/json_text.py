@@ -1,6 +1,9 @@
 """JSON as bytes: what is legal in it and still more than our decoder or PostgreSQL can take."""
 
+import json
 import re
+from collections.abc import Iterable
+from typing import Any, cast
 
 _MAX_DEPTH = 100  # Stripe nests some ten deep; where Python gives up depends on the caller's stack
 
@@ -32,3 +35,32 @@ def is_too_deep(body: bytes) -> bool:
     for _ in range(_MAX_DEPTH):
         brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
     return bool(brackets)
+
+
+def repeated_key(body: bytes) -> str | None:
+    """Where valid JSON names a key a second time within one object, as `lines.0.quantity`.
+
+    RFC 8259 (section 4) leaves open which of the two counts, so a caller may mean either.
+    """
+    # An object becomes a tuple of pairs; whole numbers stay text, which may be of any length.
+    return _repeated(json.loads(body, object_pairs_hook=tuple, parse_int=str), ())
+
+
+def _repeated(value: Any, path: tuple[str, ...]) -> str | None:
+    pairs: Iterable[tuple[Any, Any]]
+    match value:
+        case tuple():
+            pairs = cast("tuple[tuple[str, Any], ...]", value)
+        case list():
+            pairs = enumerate(cast("list[Any]", value))
+        case _:
+            return None
+    seen = set[Any]()
+    for name, inner in pairs:
+        here = (*path, str(name))
+        if name in seen:
+            return ".".join(here)
+        seen.add(name)
+        if found := _repeated(inner, here):
+            return found
+    return None

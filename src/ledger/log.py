@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
 from bisect import bisect_right
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar, cast
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
 import psycopg
 from eventsourcing.application import Application
@@ -20,7 +19,7 @@ from eventsourcing.persistence import (
 )
 from eventsourcing.postgres import PostgresFactory
 from eventsourcing.utils import Environment, EnvType
-from msgspec import DecodeError, MsgspecError, Raw, Struct
+from msgspec import MsgspecError, Struct
 from msgspec.json import Decoder, Encoder
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row, tuple_row
@@ -33,16 +32,15 @@ from ledger.domain.events import (
     Metadata,
     NewEvent,
     RecordedEvent,
-    StripeEventReceived,
     UnreadableEvent,
 )
 from ledger.errors import UnknownTopic, Unstorable
-from ledger.json_text import is_too_deep
 from ledger.pending import Pending
 from ledger.postgres.database import RECONNECT_SECONDS
 from ledger.postgres.failures import reaching, store_errors, told
 from ledger.postgres.session import CLOSE_SECONDS, MARGIN_SECONDS, Session
 from ledger.recorder import LedgerRecorder
+from ledger.verbatim import VERBATIM, VerbatimStripeEvent, VerbatimStripeObject
 from ledger.waits import USUAL, Limits, within
 
 APPEND_EVENTS = 256
@@ -63,55 +61,6 @@ class Envelope(Struct, Generic[Data], frozen=True, omit_defaults=True):
     meta: Metadata = Metadata()
 
 
-class VerbatimStripeEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How a Stripe event is stored: its body byte for byte, or (`encoding`) as a base64 string."""
-
-    event_id: str
-    received_at: datetime
-    source: str
-    body: Raw
-    signature: str | None = None
-    signed_by: str | None = None
-    encoding: Literal["base64"] | None = None
-
-    @classmethod
-    def of(cls, event: StripeEventReceived) -> VerbatimStripeEvent:
-        """Embed the body where that keeps its exact bytes, encode it where it does not."""
-        embeds = _is_bare_json(event.body)
-        return cls(
-            event_id=event.event_id,
-            received_at=event.received_at,
-            source=event.source,
-            signature=event.signature,
-            signed_by=event.signed_by,
-            body=Raw(event.body if embeds else b'"%b"' % b64encode(event.body)),
-            encoding=None if embeds else "base64",
-        )
-
-    def event(self) -> StripeEventReceived:
-        """The event as it was received."""
-        body = bytes(self.body)
-        return StripeEventReceived(
-            event_id=self.event_id,
-            body=body if self.encoding is None else b64decode(body.strip(b'"')),
-            received_at=self.received_at,
-            source=self.source,
-            signature=self.signature,
-            signed_by=self.signed_by,
-        )
-
-
-def _is_bare_json(body: bytes) -> bool:
-    if body != body.strip() or is_too_deep(body):
-        return False
-    try:
-        Decoder(Raw).decode(body)
-        body.decode()
-    except (DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return True
-
-
 class LedgerMapper(Mapper[str]):
     """Turns entries into stored bytes and back; nothing else knows how a state is stored."""
 
@@ -119,14 +68,16 @@ class LedgerMapper(Mapper[str]):
         super().__init__(transcoder)
         self._encode = Encoder().encode
         self._decoders = {
-            topic: Decoder(Envelope[_stored_type(event)]) for topic, event in CATALOGUE.items()
+            topic: Decoder(Envelope[VERBATIM.get(event, event)])
+            for topic, event in CATALOGUE.items()
         }
 
     def to_stored_event(self, domain_event: Any) -> StoredEvent:
         """The stored form of a `NewEvent`."""
         entry = cast("NewEvent", domain_event)
         event = entry.event
-        data = VerbatimStripeEvent.of(event) if isinstance(event, StripeEventReceived) else event
+        verbatim = VERBATIM.get(type(event))
+        data = event if verbatim is None else verbatim.of(event)
         return StoredEvent(
             originator_id=entry.originator_id,
             originator_version=entry.originator_version,
@@ -156,14 +107,14 @@ class LedgerMapper(Mapper[str]):
             raise UnknownTopic(f"An event of topic {topic!r} cannot be read: {error}.") from error
         if envelope.v != 1:
             raise UnknownTopic(f"Format {envelope.v} of topic {topic!r} is not known here.")
-        if isinstance(envelope.data, VerbatimStripeEvent):
+        if isinstance(envelope.data, VerbatimStripeEvent | VerbatimStripeObject):
             return Envelope(1, envelope.at, envelope.data.event(), envelope.meta)
         return cast("Envelope[Event]", envelope)
 
     def recorded(self, row: tuple[Any, ...]) -> RecordedEvent:
         """The event of a row of `SELECT`; an `UnreadableEvent` where it cannot be read.
 
-        Reading never raises for the sake of one event: whoever rests on it finds out.
+        Reading never raises for the sake of one event: what rests on it finds out.
         """
         position, stream, version, topic, recorded_at, state = row
         try:
@@ -178,14 +129,10 @@ class LedgerMapper(Mapper[str]):
         )
 
 
-def _stored_type(event: type[Event]) -> Any:
-    return VerbatimStripeEvent if event is StripeEventReceived else event
-
-
 SELECT = """
 select
     notification_id, originator_id, originator_version, topic,
-    -- What no datetime can hold was put there by somebody: it must not stop those who read.
+    -- A time that no datetime can hold is damage: it must not stop those who read.
     least(greatest(recorded_at, '0001-01-02 00:00Z'), '9999-12-30 00:00Z') as recorded_at,
     state
 from ledger.stored_events as e
@@ -230,13 +177,26 @@ cross join lateral ("""
 order by 1
 """
 )
+LATEST = (
+    """
+select e.*
+from unnest(%s::text[]) as s (stream)
+cross join lateral ("""
+    + SELECT
+    + """
+    where originator_id = s.stream
+    order by originator_version desc
+    limit 1
+) as e
+"""
+)
 
 
 class Log(Application[str]):
     """The one log, through the library's application, mapper and recorder.
 
     `conninfo` should connect as `ledger_app`, or as `ledger_reader` to read only.
-    Every method raises `StoreUnavailable` while the database is not to be had, within `limits`.
+    Every method raises `StoreUnavailable` while the database cannot be reached, within `limits`.
     """
 
     name = ""
@@ -333,6 +293,11 @@ class Log(Application[str]):
     def streams(self, after_versions: Mapping[str, int]) -> list[RecordedEvent]:
         """The events of several streams beyond a version of each, in the log's order."""
         return self._select(STREAMS, (list(after_versions), list(after_versions.values())))
+
+    def latest(self, streams: Sequence[str]) -> dict[str, RecordedEvent]:
+        """The last event of each of these streams that has any."""
+        found = self._select(LATEST, (list(streams),))
+        return {recorded.stream: recorded for recorded in found}
 
     def stream(self, stream: str) -> list[RecordedEvent]:
         """All events of one stream, in order."""

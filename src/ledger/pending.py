@@ -1,4 +1,4 @@
-"""The appends that somebody in this process waits for: how long the oldest has waited already."""
+"""The appends that callers of this process wait for: how long the oldest has waited already."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Races between writers: who comes second looks again, and tries again, within a limit."""
+"""Races between writers: the slower one loads and decides again, within a limit."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ SECONDS: Final = 5.0
 
 P = ParamSpec("P")
 Answer = TypeVar("Answer")
-logger = structlog.get_logger("ledger.races")
+logger = structlog.get_logger(__name__)
 
 
 def until_fastest(attempt: Callable[P, Answer], *args: P.args, **kwargs: P.kwargs) -> Answer:
     """Attempt to load, decide and append, again and again while other writers are faster.
 
-    Only a version that somebody else took (`VersionTaken`) is a race; every other error is the
+    Only a version that another writer took (`VersionTaken`) is a race; every other error is the
     attempt's own, and is raised at once. Raises `Conflict` after `ATTEMPTS` or `SECONDS`.
     """
     retrying = stamina.retry(

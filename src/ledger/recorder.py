@@ -52,7 +52,7 @@ class LedgerRecorder(PostgresApplicationRecorder):
 
         Raises `VersionTaken`, `Unstorable`, or `LogReplaced` where a version does not follow the
         last one of its stream. Never tries again by itself: after a lost connection
-        nobody knows whether the first try was committed.
+        it is not known whether the first try was committed.
         """
         return self._call(stored_events, skip_existing=False)
 

@@ -37,7 +37,7 @@ END: Final = "delete from ledger.sessions where secret_sha256 = any(%s)"
 
 
 class Sessions:
-    """The sessions of the console, over a few connections of their own.
+    """The sessions of the console, over a few separate connections.
 
     A session is over when both the service's clock and the database's say so.
     The database holds the SHA-256 of a session's secret, which is 32 random bytes. Every method

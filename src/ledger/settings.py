@@ -1,15 +1,19 @@
 """The settings: what .env.example lists, read from the environment and `.env`, and checked."""
 
+import logging
 import os
+import re
 from datetime import timedelta
 from difflib import get_close_matches
+from io import StringIO
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import psycopg
+from dotenv.parser import Binding, parse_stream
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import (
     AfterValidator,
@@ -29,6 +33,7 @@ from pydantic_settings import (
 
 from ledger.domain.limits import MAX_LINE_UNITS
 from ledger.domain.order_commands import Rules
+from ledger.domain.purchase import PurchaseKind
 from ledger.errors import SettingsError
 from ledger.waits import Limits
 
@@ -85,11 +90,15 @@ REFUND_REQUEST_DAYS = 3
 REFUND_REQUEST = timedelta(days=REFUND_REQUEST_DAYS)
 
 
+FILE: Final = ".env"
+logging.getLogger("dotenv.main").disabled = True  # `no_settings` says it, beside what else is wrong
+
+
 class Settings(BaseSettings):
     """What may differ between installations; a variable that is empty has its default."""
 
     model_config = SettingsConfigDict(
-        env_file=".env",
+        env_file=FILE,
         env_ignore_empty=True,
         extra="ignore",  # .env holds compose's POSTGRES_PASSWORD too
         frozen=True,
@@ -112,6 +121,7 @@ class Settings(BaseSettings):
     ] = ()
     stripe_api_key: SecretStr | None = None
     stripe_api_base: Annotated[str, AfterValidator(_api_base)] = "https://api.stripe.com"
+    stripe_calls_per_second: float = Field(default=20, gt=0, le=10_000)
     ledger_host: str = Field(default="127.0.0.1", pattern=r"^[A-Za-z0-9_.:-]+$", max_length=253)
     ledger_hosts: Annotated[tuple[HostName, ...], NoDecode, BeforeValidator(_split)] = ()
     ledger_port: int = Field(default=8420, ge=1, le=65535)
@@ -119,13 +129,16 @@ class Settings(BaseSettings):
     # https://docs.stripe.com/metadata#data
     ledger_order_metadata_key: str = Field(default="order_id", pattern=r"^[^\[\]]{1,40}$")
     ledger_analysts_see_orders: bool = False
+    ledger_orders_from: Annotated[tuple[PurchaseKind, ...], NoDecode, BeforeValidator(_split)] = ()
     ledger_reservation_minutes: int = Field(default=30, ge=1, le=365 * 24 * 60)
     ledger_max_units_per_line: int = Field(default=50, ge=1, le=MAX_LINE_UNITS)
     ledger_listed_prices_only: bool = True
     ledger_repeated_skus: bool = False
     ledger_pending_payment_days: int = Field(default=PENDING_PAYMENT_DAYS, ge=1, le=365)
     ledger_refund_request_days: int = Field(default=REFUND_REQUEST_DAYS, ge=1, le=365)
+    ledger_carry_out_refunds: bool = False
     ledger_checks_minutes: int = Field(default=15, ge=1, le=24 * 60)
+    ledger_refresh_minutes: int = Field(default=15, ge=1, le=24 * 60)
     ledger_snapshot_minutes: int = Field(default=60, ge=1, le=24 * 60)
     ledger_proof_hours: int = Field(default=24, ge=1, le=31 * 24)
     ledger_expire_seconds: int = Field(default=30, ge=1, le=24 * 60 * 60)
@@ -147,7 +160,7 @@ class Settings(BaseSettings):
 
     @property
     def limits(self) -> Limits:
-        """How long anybody waits for the database."""
+        """How long a caller waits for the database."""
         return Limits(self.ledger_write_seconds, self.ledger_read_seconds)
 
     @property
@@ -167,7 +180,10 @@ def misspelt() -> dict[str, str | None]:
     nearest, if one is near.
     """
     known = [name.upper() for name in Settings.model_fields]
-    in_file = DotEnvSettingsSource(Settings).env_vars
+    try:
+        in_file = DotEnvSettingsSource(Settings).env_vars
+    except UnicodeDecodeError:
+        return {}  # `load` says so
     given = {name.upper() for name in (*os.environ, *in_file)} - set(known)
     found = {name: next(iter(get_close_matches(name, known, 1, 0.8)), None) for name in given}
     return {
@@ -177,15 +193,44 @@ def misspelt() -> dict[str, str | None]:
     }
 
 
-def no_setting(name: str, near: str | None) -> str:
-    """What to say of a misspelt one."""
-    return f"{name} is no setting" + (f"; is it {near}?" if near else "; .env.example lists all.")
+def unread_lines() -> list[int]:
+    """The lines of .env that say nothing, counted from 1: neither `NAME=value` nor a comment."""
+    try:
+        text = Path(FILE).read_text("utf-8") if Path(FILE).is_file() else ""
+    except UnicodeDecodeError:
+        return []  # `load` says so
+    found = parse_stream(StringIO(text, newline=""))
+    return [_line(each) for each in found if each.error or (each.key and each.value is None)]
+
+
+def _line(statement: Binding) -> int:
+    """Where it begins; the parser counts from the empty lines before it on."""
+    text = statement.original.string
+    before = text[: len(text) - len(text.lstrip())]
+    return statement.original.line + len(re.findall(r"\r\n|\n|\r", before))
+
+
+def no_settings() -> list[str]:
+    """What was given as a setting and is none, in words and without a value; each with the cure."""
+    names = [
+        f"{name} is no setting" + (f"; is it {near}?" if near else "; .env.example lists all.")
+        for name, near in misspelt().items()
+    ]
+    lines = [
+        f"line {line} of {FILE} is no setting, and says nothing: write NAME=value, or # before it."
+        for line in unread_lines()
+    ]
+    return names + lines
 
 
 def load() -> Settings:
     """Read the settings; `SettingsError` names each wrong variable and the cure, not its value."""
     try:
         return Settings()
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            f".env is not UTF-8: byte {error.start + 1} cannot be read. Save it as UTF-8."
+        ) from None
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None  # the cause's details hold the values
 

@@ -1,4 +1,4 @@
-"""What the processes say of themselves: structured log lines, without secrets or personal data."""
+"""Logging: structured lines, without secrets or personal data."""
 
 import logging
 import sys
@@ -27,7 +27,7 @@ PERSONAL: Final = frozenset(
         "user_agent",
     }
 )
-"""Names of log fields whose values are withheld, whoever logs them."""
+"""Names of log fields whose values are always withheld."""
 
 WITHHELD: Final = "withheld"
 FRAMES: Final = 6

@@ -47,7 +47,7 @@ _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 
 
 def new_token() -> str:
-    """A token that nobody can guess: 32 random bytes, with a prefix that scanners find."""
+    """A token that cannot be guessed: 32 random bytes, with a prefix that scanners find."""
     random = secrets.token_urlsafe(32)
     return f"{PREFIX}{random}_{_checksum(random)}"
 
@@ -176,9 +176,9 @@ def issue(
 def issue_first(
     log: Log, role: Role, name: str, meta: Metadata, *, keep: Callable[[str], None]
 ) -> NewToken | None:
-    """Issue a token where none was ever issued; None where one was, be it a moment ago.
+    """Issue a token where none was ever issued; None where one was, even a moment ago.
 
-    `keep` writes the token down before it is issued: nobody could read it afterwards.
+    `keep` stores the token before it is issued: afterwards it cannot be read anywhere.
     Raises `StoreUnavailable`.
     """
     token, command = _new(log, role, name, None, None)

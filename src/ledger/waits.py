@@ -1,6 +1,6 @@
-"""How long a thread may wait, and what ends its wait early: a deadline, and the word to stop.
+"""How long a thread may wait, and what ends its wait early: a deadline, or a request to stop.
 
-What waits asks here (`ledger.postgres.session` above all), so that whoever begins a piece of work
+What waits asks here (`ledger.postgres.session` above all), so that what begins a piece of work
 says once how long all of it may take.
 """
 
@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
+from functools import partial
 from math import inf
 from threading import Event
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, ParamSpec, TypeVar
 
 from ledger.errors import Stopped
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 class Limits(NamedTuple):
-    """The longest that anybody waits for the database, in seconds.
+    """The longest that a caller waits for the database, in seconds.
 
     `write`: for a connection, a lock, or the answer to an append. `read`: for one statement that
     reads, and for the answer to a whole call over HTTP.
@@ -29,6 +34,7 @@ class Limits(NamedTuple):
 
 
 USUAL: Final = Limits()
+LOOK_SECONDS: Final = 0.1
 
 _END: Final[ContextVar[float]] = ContextVar("end", default=inf)
 _STOPS: Final[ContextVar[tuple[Event, ...]]] = ContextVar("stops", default=())
@@ -63,6 +69,21 @@ def ending_with(stop: Event) -> Generator[None]:
         yield
 
 
+@contextmanager
+def beside(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Generator[Future[T]]:
+    """Work in a separate thread, under this one's deadline and stops, for the block's length.
+
+    A block that ends by an error ends the work too.
+    """
+    over = Event()
+    with ThreadPoolExecutor(1) as pool, until(over):
+        try:
+            yield pool.submit(copy_context().run, partial(work, *args, **kwargs))
+        except BaseException:
+            over.set()
+            raise
+
+
 def stops() -> tuple[Event, ...]:
     """What may stop this thread, for work that goes on in another one."""
     return _STOPS.get()
@@ -74,12 +95,12 @@ def left() -> float:
 
 
 def may_be_stopped() -> bool:
-    """Whether somebody could say stop."""
+    """Whether there is a stop that could be set."""
     return bool(_STOPS.get())
 
 
 def is_stopped() -> bool:
-    """Whether somebody said stop."""
+    """Whether a stop is set."""
     return any(stop.is_set() for stop in _STOPS.get())
 
 
@@ -98,6 +119,14 @@ def go_on() -> None:
     _BEAT.get()()
     if is_stopped():
         raise Stopped
+
+
+def pause(seconds: float) -> None:
+    """Wait so long, at most until the deadline; raises `Stopped` if told meanwhile."""
+    end = time.monotonic() + min(seconds, left())
+    while (rest := end - time.monotonic()) > 0:
+        go_on()
+        time.sleep(min(rest, LOOK_SECONDS))
 
 
 @contextmanager

@@ -2,7 +2,13 @@
 
 from collections.abc import Iterator
 
-from ledger.domain.events import AccessRefused, Event, UnreadableEvent
+from ledger.domain.events import (
+    AccessRefused,
+    Event,
+    ProofFailed,
+    RebuildFailed,
+    UnreadableEvent,
+)
 from ledger.domain.facts import EventContext, StripeEventRecorded, StripeEventUnreadable
 from projections.engine.declare import Change, Journal, Projection, line
 
@@ -26,7 +32,7 @@ audit = Journal(
     outcome=line("text"),
     correlation=line("text"),
     causation=line("text"),
-    indexes=("correlation", "causation"),
+    indexes=("correlation", "causation", "outcome"),
 )
 unreadable = Journal(
     "unreadable_events", event_id=line("text"), type=line("text"), cause=line("text")
@@ -82,6 +88,8 @@ def _outcome(fact: Event) -> str:
     match fact:
         case AccessRefused():
             return "refused"
+        case ProofFailed() | RebuildFailed():
+            return "failed"
         case UnreadableEvent():
             return "unreadable"
         case _:

@@ -2,7 +2,14 @@
 
 from collections.abc import Iterator
 
-from ledger.domain.facts import ChargeFact, DisputeFact, EventContext, PaymentFact, RefundFact
+from ledger.domain.facts import (
+    ChargeFact,
+    ChargeState,
+    DisputeFact,
+    EventContext,
+    PaymentFact,
+    RefundFact,
+)
 from projections.engine.declare import (
     Change,
     Mirror,
@@ -58,7 +65,7 @@ charge_refund_totals = Mirror(
     told_at=key("timestamptz"),
     refunded_minor=newest("bigint"),
 )
-ENDED = ("expired", "failed")
+ENDED = (ChargeState.EXPIRED, ChargeState.FAILED)
 projection = Projection("charges", tables=(charges, charge_captures, charge_refund_totals))
 
 
@@ -66,31 +73,19 @@ projection = Projection("charges", tables=(charges, charge_captures, charge_refu
 def reported(fact: ChargeFact, at: EventContext) -> Iterator[Change]:
     """The charge itself.
 
+    Its totals only grow but where a refund fails, so of two reports of one second the one that
+    tells of more is the later one, whatever its event is called.
+
     `refunded_at` is when Stripe first said that money of it went back, `ended_at` that it failed or
     that its hold lapsed.
     """
-    yield charges.report(
-        at,
-        fact.RANK,
-        charge_id=fact.charge_id,
-        state=fact.state,
-        state_known=fact.state_known,
-        amount_minor=fact.amount_minor,
-        refunded_minor=fact.refunded_minor,
-        currency=fact.currency,
-        failure_code=fact.failure_code,
+    told = at.telling(fact.captured_minor + fact.refunded_minor)
+    yield charges.report_of(
+        fact,
+        told,
         reported_at=at.effective_at,
-        order_id=fact.order_id,
-        captured_minor=fact.captured_minor,
-        captured_at=fact.captured_at,
-        payment_id=fact.payment_id,
-        customer_id=fact.customer_id,
-        transaction_id=fact.transaction_id,
-        email=fact.email,
-        account=at.account,
-        created_at=fact.created_at,
         waiting_at=at.effective_at if _is_under_way(fact) else None,
-        held_at=at.effective_at if fact.state == "authorized" else None,
+        held_at=at.effective_at if fact.state is ChargeState.AUTHORIZED else None,
         refunded_at=at.effective_at if fact.refunded_minor > 0 else None,
         ended_at=at.effective_at if fact.state in ENDED else None,
     )
@@ -102,18 +97,12 @@ def reported(fact: ChargeFact, at: EventContext) -> Iterator[Change]:
             said_at=at.effective_at,
         )
     if fact.refunded_minor > 0:
-        yield charge_refund_totals.report(
-            at,
-            fact.RANK,
-            charge_id=fact.charge_id,
-            told_at=at.effective_at,
-            refunded_minor=fact.refunded_minor,
-        )
+        yield charge_refund_totals.report_of(fact, told, told_at=at.effective_at)
 
 
 def _is_under_way(fact: ChargeFact) -> bool:
     """A state that this version does not know may be one of these."""
-    return fact.state in ("pending", "authorized") or not fact.state_known
+    return fact.state in {ChargeState.PENDING, ChargeState.AUTHORIZED} or not fact.state_known
 
 
 @projection.handles(PaymentFact, RefundFact, DisputeFact)

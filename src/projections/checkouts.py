@@ -6,7 +6,7 @@ from typing import Annotated
 
 from typing_extensions import TypeAliasType
 
-from ledger.domain.facts import CheckoutFact, EventContext
+from ledger.domain.facts import CheckoutFact, CheckoutState, EventContext
 from projections.engine.declare import (
     Change,
     Listing,
@@ -20,18 +20,17 @@ from projections.engine.declare import (
     newest,
     ranked,
 )
-from projections.engine.row import Currency, Few, Row, states
+from projections.engine.row import Account, Currency, Row, StateKnown, states
 
-CheckoutState = TypeAliasType("CheckoutState", Annotated[str, states(CheckoutFact)])
+CheckoutStateName = TypeAliasType("CheckoutStateName", Annotated[str, states(CheckoutState)])
 
 
 class Checkout(Row):
     """A visit to Stripe's payment page; it moves no money of its own."""
 
     session_id: str
-    state: CheckoutState
-    state_known: bool
-    """Whether this version knows what the state means: it may be a new word of Stripe's."""
+    state: CheckoutStateName
+    state_known: StateKnown
     total_minor: int | None
     currency: Currency | None
     order_id: str | None
@@ -50,11 +49,12 @@ class Checkout(Row):
     """Whether the customer had to pay nothing."""
     customer_id: str | None
     email: str | None
-    account: Few | None
-    """The connected account that it belongs to; null for Stripe's own of the shop."""
+    account: Account
     created_at: datetime
     completed_at: datetime | None
     """When Stripe first said that the customer was done."""
+    paid_at: datetime | None
+    """When it first said that it was paid, or that no payment was required."""
 
 
 checkouts = Mirror(
@@ -77,6 +77,7 @@ checkouts = Mirror(
     account=known("text"),
     created_at=least("timestamptz"),
     completed_at=least("timestamptz"),
+    paid_at=least("timestamptz"),
     indexes=(
         "created_at, session_id",
         "payment_id",
@@ -85,7 +86,7 @@ checkouts = Mirror(
         "(coalesce(order_id, reference))",
     ),
 )
-DONE = ("completed", "paid")
+DONE = (CheckoutState.COMPLETED, CheckoutState.PAID)
 projection = Projection(
     "checkouts",
     tables=(checkouts,),
@@ -113,25 +114,10 @@ projection = Projection(
 @projection.handles(CheckoutFact)
 def visited(fact: CheckoutFact, at: EventContext) -> Iterator[Change]:
     """A session; until it names a payment it waits."""
-    yield checkouts.report(
+    yield checkouts.report_of(
+        fact,
         at,
-        fact.RANK,
-        session_id=fact.session_id,
-        state=fact.state,
-        state_known=fact.state_known,
-        total_minor=fact.total_minor,
-        currency=fact.currency,
-        order_id=fact.order_id,
-        reference=fact.reference,
-        payment_id=fact.payment_id,
-        mode=fact.mode,
-        invoice_id=fact.invoice_id,
-        subscription_id=fact.subscription_id,
-        discount_minor=fact.discount_minor,
         nothing_due=fact.nothing_due or None,
-        customer_id=fact.customer_id,
-        email=fact.email,
-        account=at.account,
-        created_at=fact.created_at,
         completed_at=at.effective_at if fact.state in DONE else None,
+        paid_at=at.effective_at if fact.state is CheckoutState.PAID else None,
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 from typing_extensions import TypeAliasType
 
 from ledger.domain.events import OrderPlaced
-from ledger.domain.facts import CustomerFact, EventContext
+from ledger.domain.facts import CustomerFact, CustomerState, EventContext
 from projections.engine.declare import (
     Change,
     Derived,
@@ -21,21 +21,20 @@ from projections.engine.declare import (
     newest,
     ranked,
 )
-from projections.engine.row import Few, Row, states
+from projections.engine.row import Account, Row, states
 
-CustomerState = TypeAliasType("CustomerState", Annotated[str, states(CustomerFact)])
+CustomerStateName = TypeAliasType("CustomerStateName", Annotated[str, states(CustomerState)])
 
 
 class Customer(Row):
     """A customer of Stripe's or of the shop's own."""
 
     customer_id: str
-    state: CustomerState
+    state: CustomerStateName
     email: str | None
     """What Stripe says, or else the latest order that names one."""
     name: str | None
-    account: Few | None
-    """The connected account that it belongs to; null for Stripe's own of the shop."""
+    account: Account
     created_at: datetime
 
 
@@ -78,16 +77,7 @@ projection = Projection(
 @projection.handles(CustomerFact)
 def reported(fact: CustomerFact, at: EventContext) -> Iterator[Change]:
     """What Stripe says of its customer."""
-    yield customer_reports.report(
-        at,
-        fact.RANK,
-        customer_id=fact.customer_id,
-        state=fact.state,
-        email=fact.email,
-        name=fact.name,
-        account=at.account,
-        created_at=fact.created_at or at.effective_at,
-    )
+    yield customer_reports.report_of(fact, at, created_at=fact.created_at or at.effective_at)
 
 
 @projection.handles(OrderPlaced)

@@ -1,8 +1,8 @@
 """Discounts: what a coupon takes off subscriptions, and of which; one row a discount."""
 
 from collections.abc import Iterator
-from datetime import datetime
-from typing import Annotated, Any
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
 
 import msgspec
 from typing_extensions import TypeAliasType
@@ -15,13 +15,16 @@ from projections.engine.declare import (
     Listing,
     Mirror,
     Projection,
+    greatest,
     key,
     known,
     least,
     named,
     newest,
 )
-from projections.engine.row import Currency, Few, Row, Words
+from projections.engine.row import Account, Currency, Row, Words
+
+_NOT_TOLD: Final = datetime.fromtimestamp(0, UTC)
 
 Duration = TypeAliasType("Duration", Annotated[str, Words(("forever", "once", "repeating"))])
 
@@ -45,33 +48,29 @@ class Discount(Row):
     customer_id: str | None
     customer_wide: bool
     """Whether it is for all subscriptions of the customer that have none of their own."""
-    account: Few | None
-    """The connected account that it belongs to; null for Stripe's own of the shop."""
+    account: Account
     started_at: datetime | None
     ends_at: datetime | None
     ended_at: datetime | None
 
 
 # Stripe never changes a coupon's terms, but another coupon may be made under the id of one that
-# was deleted: a discount's own word for its terms is the better one.
+# was deleted: when it was made and its terms tell it apart. What is not told of (`_NOT_TOLD`) was
+# made before all that is.
 coupons = Mirror(
     "coupons",
     coupon_id=key(),
-    duration=newest("text"),
-    percent_off=newest("text"),
-    amount_off_minor=newest("bigint"),
-    currency=newest("text"),
+    made_at=key("timestamptz"),
+    terms=key(),
     name=newest("text"),
     limits=named("text"),
+    deleted_at=greatest("timestamptz"),
 )
 discount_reports = Mirror(
     "discount_reports",
     discount_id=key(),
     coupon_id=known("text"),
-    duration=known("text"),
-    percent_off=known("text"),
-    amount_off_minor=known("bigint"),
-    currency=known("text"),
+    terms=known("text"),
     limits=known("text"),
     subscription_id=known("text"),
     customer_id=known("text"),
@@ -82,25 +81,42 @@ discount_reports = Mirror(
     ended_at=least("timestamptz"),
     indexes=("coupon_id",),
 )
+# A discount's own word for its terms is the best one. Else they are those of the coupon that stood
+# when it started, the last one made until then: deleting it takes nothing from who has it. They are
+# not known where that one was deleted before, where there may have been several, and where the
+# coupon lasts forever and the discount does not.
 discounts = Derived(
     "discounts",
     key=("discount_id",),
     view="""
         select
             d.discount_id, d.coupon_id,
-            coalesce(d.duration, c.duration) as duration,
-            case when d.duration is null then c.percent_off else d.percent_off end as percent_off,
-            case when d.duration is null then c.amount_off_minor else d.amount_off_minor end
-                as amount_off_minor,
-            case when d.duration is null then c.currency else d.currency end as currency,
-            l.limits -> 'amounts' as amounts, l.limits -> 'products' as products,
+            t.terms ->> 'duration' as duration,
+            t.terms ->> 'percent_off' as percent_off,
+            (t.terms -> 'amount_off_minor')::bigint as amount_off_minor,
+            t.terms ->> 'currency' as currency,
+            t.limits -> 'amounts' as amounts, t.limits -> 'products' as products,
             d.subscription_id, d.customer_id, d.customer_wide, d.account, d.started_at, d.ends_at,
             d.ended_at
         from discount_reports as d
-        left join coupons as c on c.coupon_id = d.coupon_id
+        left join lateral (
+            select min(terms) as terms, min(limits) as limits
+            from (
+                select terms, limits, deleted_at, made_at, max(made_at) over () as last_made_at
+                from coupons
+                where coupon_id = d.coupon_id
+                    and (d.started_at is null or made_at <= d.started_at)
+            ) as made
+            where d.started_at is null or made_at = last_made_at
+            having count(distinct (terms, limits)) = 1
+                and not coalesce(bool_or(deleted_at < d.started_at), false)
+        ) as stood on d.terms is null
+            and (d.ends_at is null or stood.terms::jsonb ->> 'duration' <> 'forever')
         cross join lateral (
-            select case when d.duration is null then c.limits else d.limits end::jsonb as limits
-        ) as l
+            select
+                coalesce(d.terms, stood.terms)::jsonb as terms,
+                case when d.terms is null then stood.limits else d.limits end::jsonb as limits
+        ) as t
     """,
     touched="""
         select discount_id from staged_discount_reports
@@ -130,7 +146,9 @@ def made(fact: CouponFact, at: EventContext) -> Iterator[Change]:
         at,
         0,
         coupon_id=fact.coupon_id,
+        made_at=fact.created_at or _NOT_TOLD,
         name=fact.name,
+        deleted_at=at.effective_at if fact.deleted else None,
         **_columns(fact.terms),
     )
 
@@ -153,17 +171,20 @@ def given(fact: DiscountFact, at: EventContext) -> Iterator[Change]:
 
 
 def _columns(terms: Terms) -> dict[str, Any]:
-    return {
+    """Terms as the same JSON for the same terms; apart, what only some reports of them tell."""
+    told = {
         "duration": terms.duration,
         "percent_off": terms.percent_off,
         "amount_off_minor": terms.amount_off_minor,
         "currency": terms.currency,
-        "limits": _limits(terms),
     }
+    limits = {"amounts": terms.amounts, "products": terms.products}
+    return {"terms": _json(told), "limits": _json(limits) if _said(limits) else None}
 
 
-def _limits(terms: Terms) -> str | None:
-    """Amounts in other currencies and products, as the same JSON for the same terms."""
-    known = {"amounts": terms.amounts, "products": terms.products}
-    told = {name: value for name, value in known.items() if value is not None}
-    return msgspec.json.encode(told, order="sorted").decode() if told else None
+def _said(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _json(fields: dict[str, Any]) -> str:
+    return msgspec.json.encode(_said(fields), order="sorted").decode()

@@ -6,30 +6,21 @@ from typing import Annotated
 
 from typing_extensions import TypeAliasType
 
-from ledger.domain.facts import (
-    DisputeClosed,
-    DisputeFact,
-    DisputeInquiry,
-    DisputeInquiryClosed,
-    DisputeInquiryUnknown,
-    DisputeLost,
-    DisputeWon,
-    EventContext,
-    FundsMovement,
-)
+from ledger.domain.facts import DisputeFact, DisputeState, EventContext, FundsMovement
 from projections.engine.declare import (
     Change,
     Derived,
     Listing,
     Mirror,
     Projection,
+    greatest,
     key,
     known,
     least,
     newest,
     ranked,
 )
-from projections.engine.row import Currency, Few, Part, Row, states
+from projections.engine.row import Account, Currency, Few, Part, Row, StateKnown, states
 
 WORST_FIRST = (
     "array['open', 'under_review', 'inquiry', 'lost', 'won', 'closed', 'inquiry_closed']::text[]"
@@ -42,18 +33,22 @@ def worst(state: str) -> str:
     return f"(array_agg({state} order by {place}, {state}) filter (where {state} is not null))[1]"
 
 
-UNCONTESTED = (DisputeInquiry, DisputeInquiryUnknown, DisputeInquiryClosed, DisputeClosed)
+UNCONTESTED = (
+    DisputeState.INQUIRY,
+    DisputeState.INQUIRY_UNKNOWN,
+    DisputeState.INQUIRY_CLOSED,
+    DisputeState.CLOSED,
+)
 
-DisputeState = TypeAliasType("DisputeState", Annotated[str, states(DisputeFact)])
+DisputeStateName = TypeAliasType("DisputeStateName", Annotated[str, states(DisputeState)])
 
 
 class Dispute(Row):
     """What a customer's bank asks back."""
 
     dispute_id: str
-    state: DisputeState
-    state_known: bool
-    """Whether this version knows what the state means: it may be a new word of Stripe's."""
+    state: DisputeStateName
+    state_known: StateKnown
     amount_minor: int
     currency: Currency
     disputed_minor: int
@@ -63,8 +58,7 @@ class Dispute(Row):
     """Until when the shop may answer."""
     charge_id: str | None
     payment_id: str | None
-    account: Few | None
-    """The connected account that it belongs to; null for Stripe's own of the shop."""
+    account: Account
     created_at: datetime
 
 
@@ -108,6 +102,7 @@ dispute_turns = Mirror(
     dispute_id=key(),
     at=key("timestamptz"),
     turn=key(),
+    told_by=greatest("text"),
 )
 # What a dispute took (above nothing) and gave back (below), step by step, in its own currency.
 #
@@ -119,6 +114,9 @@ dispute_turns = Mirror(
 # A report that funds moved and lists no such movement stands in for one, until one is listed. A
 # lost dispute took all where nothing is out. What came back of a won one in another currency is
 # all if it is more than half (no rate halves meanwhile), or if it has no share.
+#
+# An ending counts if it is the newest by then, told in the order that ranks states: the last one
+# is the state's. What stands in within one second is one row, whatever was told of that second.
 FUNDS = """
 select d.dispute_id, f.kind, f.transaction_id, f.at, f.amount_minor
 from dispute_reports as d
@@ -131,8 +129,12 @@ cross join lateral (
         union all
         select at, case turn when 'withdrawn' then 1 when 'reinstated' then -1 else 0 end, '',
             null, null, turn
-        from dispute_turns
-        where dispute_id = d.dispute_id
+        from dispute_turns as t
+        where dispute_id = d.dispute_id and not (turn in ('won', 'lost') and exists (
+            select from dispute_turns as newer
+            where dispute_id = t.dispute_id and turn in ('won', 'lost') and at <= t.at
+                and told_by > t.told_by
+        ))
     ),
     turning as (
         select *, direction is distinct from lag(direction) over in_time as turns
@@ -232,13 +234,16 @@ cross join lateral (
                 ) as is_none
         ) as v
     )
-    select
-        case when s.out_minor > before.out_minor then 'withdrawn' else 'reinstated' end as kind,
-        e.transaction_id, e.at, s.out_minor - before.out_minor as amount_minor
-    from entries as e
-    join steps as s using (number)
-    join steps as before on before.number = e.number - 1
-    where s.out_minor <> before.out_minor
+    select case when amount_minor > 0 then 'withdrawn' else 'reinstated' end as kind,
+        transaction_id, at, amount_minor::bigint
+    from (
+        select e.transaction_id, e.at, sum(s.out_minor - before.out_minor) as amount_minor
+        from entries as e
+        join steps as s using (number)
+        join steps as before on before.number = e.number - 1
+        group by e.transaction_id, e.at
+    ) as moved
+    where amount_minor <> 0
 ) as f
 """
 dispute_funds = Derived(
@@ -321,30 +326,20 @@ def reported(fact: DisputeFact, at: EventContext) -> Iterator[Change]:
     A dispute is `contested` once it was more than an inquiry; one that was refunded or prevented
     before that never is.
     """
-    yield dispute_reports.report(
-        at,
-        fact.RANK,
-        dispute_id=fact.dispute_id,
-        state=fact.state,
-        state_known=fact.state_known,
-        amount_minor=fact.amount_minor,
-        currency=fact.currency,
-        reason=fact.reason,
-        due_at=fact.due_at,
-        charge_id=fact.charge_id,
-        payment_id=fact.payment_id,
-        contested=_is_contested(fact),
-        account=at.account,
-        created_at=fact.created_at,
-    )
+    yield dispute_reports.report_of(fact, at, contested=_is_contested(fact))
     moved = [each for each in fact.movements if each.amount_minor]
     told_at = max([at.effective_at, *(each.created_at for each in moved)])
     for turn in _turns(fact, moved):
-        yield dispute_turns.mention(dispute_id=fact.dispute_id, at=told_at, turn=turn)
+        yield dispute_turns.mention(
+            dispute_id=fact.dispute_id,
+            at=told_at,
+            turn=turn,
+            told_by=at.ranked(fact.state.rank),
+        )
     for moved in fact.movements:
         yield movements.report(
             at,
-            fact.RANK,
+            fact.state.rank,
             dispute_id=fact.dispute_id,
             transaction_id=moved.transaction_id,
             amount_minor=moved.amount_minor,
@@ -356,8 +351,8 @@ def reported(fact: DisputeFact, at: EventContext) -> Iterator[Change]:
 
 def _turns(fact: DisputeFact, moved: Sequence[FundsMovement]) -> Iterator[str]:
     """How it ended, and that funds moved where what moved last in its list is something else."""
-    if isinstance(fact, DisputeWon | DisputeLost):
-        yield fact.state
+    if fact.state in {DisputeState.WON, DisputeState.LOST}:
+        yield fact.state_name
     last_at = max((each.created_at for each in moved), default=None)
     went_out = {each.amount_minor < 0 for each in moved if each.created_at == last_at}
     if fact.withdrawn and True not in went_out:
@@ -367,4 +362,4 @@ def _turns(fact: DisputeFact, moved: Sequence[FundsMovement]) -> Iterator[str]:
 
 
 def _is_contested(fact: DisputeFact) -> bool:
-    return not isinstance(fact, UNCONTESTED) or fact.withdrawn or bool(fact.movements)
+    return fact.state not in UNCONTESTED or fact.withdrawn or bool(fact.movements)

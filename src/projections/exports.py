@@ -61,7 +61,7 @@ projection = Projection(
         ExportRecord,
         sort="exported_at",
         filters=("name", "format", "actor", "complete", "sha256"),
-        surface=Permission.SEE_EVIDENCE,
+        permission=Permission.SEE_EVIDENCE,
     ),
 )
 

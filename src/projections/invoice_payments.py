@@ -24,7 +24,7 @@ from projections.engine.declare import (
     least,
     named,
 )
-from projections.engine.row import Currency, Few, Row, Words
+from projections.engine.row import Account, Currency, Row, Words
 
 InvoicePaymentState = TypeAliasType(
     "InvoicePaymentState", Annotated[str, Words(("open", "paid", "canceled"))]
@@ -45,8 +45,7 @@ class InvoicePayment(Row):
     """What of the payment went to this invoice."""
     currency: Currency | None
     charge_id: str | None
-    account: Few | None
-    """The connected account that it belongs to; null for Stripe's own of the shop."""
+    account: Account
     created_at: datetime | None
     paid_at: datetime | None
 

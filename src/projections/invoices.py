@@ -10,7 +10,7 @@ from typing import Annotated
 
 from typing_extensions import TypeAliasType
 
-from ledger.domain.billing_facts import InvoiceFact
+from ledger.domain.billing_facts import InvoiceFact, InvoiceState
 from ledger.domain.facts import EventContext
 from projections.engine.declare import (
     Change,
@@ -25,19 +25,18 @@ from projections.engine.declare import (
     newest,
     ranked,
 )
-from projections.engine.row import Currency, Few, Part, Row, states
+from projections.engine.row import Account, Currency, Part, Row, StateKnown, states
 from projections.invoice_payments import InvoicePaymentState
 
-InvoiceState = TypeAliasType("InvoiceState", Annotated[str, states(InvoiceFact)])
+InvoiceStateName = TypeAliasType("InvoiceStateName", Annotated[str, states(InvoiceState)])
 
 
 class Invoice(Row):
     """What a customer is asked to pay; an invoice books no money of its own."""
 
     invoice_id: str
-    state: InvoiceState
-    state_known: bool
-    """Whether this version knows what the state means: it may be a new word of Stripe's."""
+    state: InvoiceStateName
+    state_known: StateKnown
     due_minor: int
     paid_minor: int
     remaining_minor: int
@@ -51,8 +50,7 @@ class Invoice(Row):
     """How many payments it has, as far as reports tell."""
     period_start: datetime | None
     period_end: datetime | None
-    account: Few | None
-    """The connected account that it belongs to; null for Stripe's own of the shop."""
+    account: Account
     created_at: datetime
     paid_at: datetime | None
 
@@ -159,23 +157,4 @@ projection = Projection(
 @projection.handles(InvoiceFact)
 def reported(fact: InvoiceFact, at: EventContext) -> Iterator[Change]:
     """The invoice itself."""
-    yield invoice_reports.report(
-        at,
-        fact.RANK,
-        invoice_id=fact.invoice_id,
-        state=fact.state,
-        state_known=fact.state_known,
-        due_minor=fact.due_minor,
-        paid_minor=fact.paid_minor,
-        remaining_minor=fact.remaining_minor,
-        currency=fact.currency,
-        period_start=fact.period_start,
-        period_end=fact.period_end,
-        customer_id=fact.customer_id,
-        subscription_id=fact.subscription_id,
-        payments_at_least=fact.payments_at_least,
-        opens_subscription=fact.opens_subscription or None,
-        account=at.account,
-        created_at=fact.created_at,
-        paid_at=fact.paid_at,
-    )
+    yield invoice_reports.report_of(fact, at, opens_subscription=fact.opens_subscription or None)

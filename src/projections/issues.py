@@ -87,7 +87,7 @@ projection = Projection(
         sorts=("changed_at",),
         filters=("state", "severity", "check", "kind", "reference"),
         link="issue",
-        surface=Permission.SEE_ISSUES,
+        permission=Permission.SEE_ISSUES,
         past=Permission.SEE_ISSUES,
     ),
 )

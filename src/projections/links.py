@@ -1,7 +1,9 @@
 """Links: which events touched which object; one line an event and object that it names."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
+from ledger.domain.balance_facts import PayoutMembersFact, TransactionFact
 from ledger.domain.billing_facts import (
     CouponFact,
     DiscountFact,
@@ -29,6 +31,8 @@ from ledger.domain.events import (
     PaymentReleased,
     PaymentUnlinked,
     ProductListed,
+    PurchaseOrdered,
+    RefundRefused,
     RefundRequested,
     RemovedFromWishlist,
     StockAdjusted,
@@ -107,50 +111,83 @@ def _named(at: EventContext, **objects: str | None) -> list[Change]:
     return [(links, (name, kind, position)) for kind, name in objects.items() if name is not None]
 
 
-@projection.handles(PaymentFact)
-def payment(fact: PaymentFact, at: EventContext) -> Iterable[Change]:
-    """A payment names its order, customer and present charge."""
-    return _named(
-        at,
-        payment=fact.payment_id,
-        charge=fact.charge_id,
-        order=fact.order_id,
-        customer=fact.customer_id,
+def _names(**fields: str) -> Callable[[Any, EventContext], list[Change]]:
+    """Makes a line for each object that a fact names, in the field that is given for its kind.
+
+    Of `one or other`, the other field counts where the one is None.
+    """
+    found = [(kind, *field.split(" or ")) for kind, field in fields.items()]
+    pairs = [(kind, first, rest[0] if rest else first) for kind, first, *rest in found]
+
+    def lines(fact: Any, at: EventContext) -> list[Change]:
+        position = at.position
+        return [
+            (links, (name, kind, position))
+            for kind, field, other in pairs
+            if (name := getattr(fact, field) or getattr(fact, other)) is not None
+        ]
+
+    return lines
+
+
+# What Stripe's objects and the shop's events name, by kind, where a field says it as it is.
+projection.handles(PaymentFact)(
+    _names(payment="payment_id", charge="charge_id", order="order_id", customer="customer_id")
+)
+projection.handles(ChargeFact)(
+    _names(
+        charge="charge_id",
+        payment="payment_id or charge_id",
+        order="order_id",
+        customer="customer_id",
     )
-
-
-@projection.handles(ChargeFact)
-def charge(fact: ChargeFact, at: EventContext) -> Iterable[Change]:
-    """A charge without a payment is one."""
-    return _named(
-        at,
-        charge=fact.charge_id,
-        payment=fact.payment_id or fact.charge_id,
-        order=fact.order_id,
-        customer=fact.customer_id,
+)
+projection.handles(RefundFact)(
+    _names(refund="refund_id", charge="charge_id", payment="payment_id or charge_id")
+)
+projection.handles(DisputeFact)(
+    _names(dispute="dispute_id", charge="charge_id", payment="payment_id or charge_id")
+)
+projection.handles(CustomerFact)(_names(customer="customer_id"))
+projection.handles(PriceFact)(_names(price="price_id"))
+projection.handles(CouponFact)(_names(coupon="coupon_id"))
+projection.handles(PayoutFact, PayoutMembersFact)(_names(payout="payout_id"))
+projection.handles(TransactionFact)(_names(transaction="transaction_id"))
+projection.handles(InvoicePaymentFact)(
+    _names(
+        invoice="invoice_id", paid_invoice="invoice_id", payment="payment_id", charge="charge_id"
     )
+)
+projection.handles(StripeEventRecorded)(
+    _names(payment="payment_id", charge="charge_id", customer="customer_id")
+)
+projection.handles(OrderPlaced)(_names(order="order_id", customer="customer_id"))
+projection.handles(PaymentLinked, PaymentUnlinked, PaymentClaimed, PaymentReleased)(
+    _names(order="order_id", payment="payment_id")
+)
+projection.handles(
+    OrderCanceled,
+    OrderExpired,
+    OrderReinstated,
+    OrderAllocationFailed,
+    OrderFulfilled,
+    OrderLinesReturned,
+    RefundRequested,
+)(_names(order="order_id"))
+projection.handles(RefundRefused)(_names(order="order_id", payment="payment_id"))
+projection.handles(ProductListed, StockReceived, StockAdjusted)(_names(sku="sku"))
+projection.handles(StockReserved, StockReleased, StockSold, StockReturned)(
+    _names(sku="sku", order="order_id")
+)
 
 
-@projection.handles(RefundFact)
-def refund(fact: RefundFact, at: EventContext) -> Iterable[Change]:
-    """A refund names what it gives back."""
-    return _named(
-        at,
-        refund=fact.refund_id,
-        charge=fact.charge_id,
-        payment=fact.payment_id or fact.charge_id,
-    )
-
-
-@projection.handles(DisputeFact)
-def dispute(fact: DisputeFact, at: EventContext) -> Iterable[Change]:
-    """A dispute names what it is about."""
-    return _named(
-        at,
-        dispute=fact.dispute_id,
-        charge=fact.charge_id,
-        payment=fact.payment_id or fact.charge_id,
-    )
+@projection.handles(PurchaseOrdered)
+def purchase(fact: PurchaseOrdered, at: EventContext) -> Iterable[Change]:
+    """An order was made of a page, an invoice, a payment; the subscription is another's story."""
+    named = {fact.kind: fact.object_id}
+    if fact.kind == "invoice":
+        named["paid_invoice"] = fact.object_id
+    return _named(at, order=fact.order_id, **named)
 
 
 @projection.handles(CheckoutFact)
@@ -165,12 +202,6 @@ def checkout(fact: CheckoutFact, at: EventContext) -> Iterable[Change]:
         order=fact.order_id or fact.reference,
         customer=fact.customer_id,
     )
-
-
-@projection.handles(CustomerFact)
-def customer(fact: CustomerFact, at: EventContext) -> Iterable[Change]:
-    """A customer stands alone."""
-    return _named(at, customer=fact.customer_id)
 
 
 @projection.handles(SubscriptionFact)
@@ -196,18 +227,6 @@ def discount(fact: DiscountFact, at: EventContext) -> Iterable[Change]:
     )
 
 
-@projection.handles(PriceFact)
-def price(fact: PriceFact, at: EventContext) -> Iterable[Change]:
-    """A price stands alone."""
-    return _named(at, price=fact.price_id)
-
-
-@projection.handles(CouponFact)
-def coupon(fact: CouponFact, at: EventContext) -> Iterable[Change]:
-    """A coupon stands alone."""
-    return _named(at, coupon=fact.coupon_id)
-
-
 @projection.handles(InvoiceFact)
 def invoice(fact: InvoiceFact, at: EventContext) -> Iterable[Change]:
     """An invoice names what it is for; the first one of a subscription is paid at its checkout."""
@@ -220,83 +239,6 @@ def invoice(fact: InvoiceFact, at: EventContext) -> Iterable[Change]:
         opened_subscription=fact.subscription_id if opens else None,
         customer=fact.customer_id,
     )
-
-
-@projection.handles(InvoicePaymentFact)
-def paid_by(fact: InvoicePaymentFact, at: EventContext) -> Iterable[Change]:
-    """What pays an invoice."""
-    return _named(
-        at,
-        invoice=fact.invoice_id,
-        paid_invoice=fact.invoice_id,
-        payment=fact.payment_id,
-        charge=fact.charge_id,
-    )
-
-
-@projection.handles(PayoutFact)
-def payout(fact: PayoutFact, at: EventContext) -> Iterable[Change]:
-    """A payout stands alone."""
-    return _named(at, payout=fact.payout_id)
-
-
-@projection.handles(StripeEventRecorded)
-def other(fact: StripeEventRecorded, at: EventContext) -> Iterable[Change]:
-    """An event that became no other fact may still name what it is about."""
-    return _named(at, payment=fact.payment_id, charge=fact.charge_id, customer=fact.customer_id)
-
-
-@projection.handles(OrderPlaced)
-def placed(fact: OrderPlaced, at: EventContext) -> Iterable[Change]:
-    """An order names its customer."""
-    return _named(at, order=fact.order_id, customer=fact.customer_id)
-
-
-@projection.handles(PaymentLinked, PaymentUnlinked, PaymentClaimed, PaymentReleased)
-def linked(
-    fact: PaymentLinked | PaymentUnlinked | PaymentClaimed | PaymentReleased, at: EventContext
-) -> Iterable[Change]:
-    """The shop connects an order and a payment, or takes that back."""
-    return _named(at, order=fact.order_id, payment=fact.payment_id)
-
-
-@projection.handles(
-    OrderCanceled,
-    OrderExpired,
-    OrderReinstated,
-    OrderAllocationFailed,
-    OrderFulfilled,
-    OrderLinesReturned,
-    RefundRequested,
-)
-def decided(
-    fact: OrderCanceled
-    | OrderExpired
-    | OrderReinstated
-    | OrderAllocationFailed
-    | OrderFulfilled
-    | OrderLinesReturned
-    | RefundRequested,
-    at: EventContext,
-) -> Iterable[Change]:
-    """What the shop does to an order."""
-    return _named(at, order=fact.order_id)
-
-
-@projection.handles(ProductListed, StockReceived, StockAdjusted)
-def counted(
-    fact: ProductListed | StockReceived | StockAdjusted, at: EventContext
-) -> Iterable[Change]:
-    """What the shop does to a product."""
-    return _named(at, sku=fact.sku)
-
-
-@projection.handles(StockReserved, StockReleased, StockSold, StockReturned)
-def moved(
-    fact: StockReserved | StockReleased | StockSold | StockReturned, at: EventContext
-) -> Iterable[Change]:
-    """Units of a product move for an order."""
-    return _named(at, sku=fact.sku, order=fact.order_id)
 
 
 @projection.handles(AddedToWishlist, RemovedFromWishlist)

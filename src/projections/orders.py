@@ -19,7 +19,7 @@ from ledger.domain.events import (
     ReturnedLine,
     lines_by_id,
 )
-from ledger.domain.facts import DisputeFact, EventContext
+from ledger.domain.facts import DisputeState, EventContext
 from ledger.domain.money import split
 from projections.disputes import worst
 from projections.engine.declare import (
@@ -36,7 +36,8 @@ from projections.engine.declare import (
     line,
 )
 from projections.engine.row import Currency, Part, Row, states
-from projections.payments import LinkedBy, PaymentState
+from projections.paid_periods import order_waivers, paid_periods, steps
+from projections.payments import LinkedBy, PaymentStateName
 from projections.refund_requests import RefundRequestState
 
 OrderState = TypeAliasType(
@@ -47,7 +48,12 @@ OrderPaymentState = TypeAliasType(
 )
 OrderRefundState = TypeAliasType("OrderRefundState", Literal["none", "partial", "full"])
 OrderDisputeState = TypeAliasType(
-    "OrderDisputeState", Annotated[str, states(DisputeFact, also=["none"])]
+    "OrderDisputeState", Annotated[str, states(DisputeState, also=["none"])]
+)
+
+
+OrderOrigin = TypeAliasType(
+    "OrderOrigin", Literal["shop", "checkout", "invoice", "payment", "import"]
 )
 
 
@@ -97,7 +103,10 @@ class Order(Row):
     net_minor: int
     """Received − refunded − disputed."""
     waived_minor: int
-    """What a payment page of Stripe's took off the total; it is not due any more."""
+    """What its payment pages took off the total; it is not due any more.
+
+    The most that one page took off, or what several did that each are for a part of the order.
+    """
     outstanding_minor: int
     """What is still to be paid."""
     payment_count: int
@@ -118,6 +127,10 @@ class Order(Row):
     expired_at: datetime | None
     refunded_at: datetime | None
     """When the latest refund went back."""
+    origin: OrderOrigin
+    """Placed in the `shop`; made of a `checkout`, `invoice` or `payment` of Stripe's; `import`."""
+    reserves_stock: bool
+    """Whether it takes goods of the stock; an order of the past does not."""
     shipping_address: ShippingAddress | None
 
 
@@ -127,7 +140,7 @@ class OrderLine(Row):
     line: int
     """Its place, from 1."""
     line_id: str
-    """What it is called by in its order: as who placed it said, else its place."""
+    """Its name within its order: as given when it was placed, else its place."""
     sku: str
     name: str
     quantity: int
@@ -140,7 +153,7 @@ class OrderPayment(Row):
 
     payment_id: str
     linked_by: LinkedBy
-    state: PaymentState | None
+    state: PaymentStateName | None
     currency: Currency
     received_minor: int
     refunded_minor: int
@@ -160,6 +173,8 @@ class OrderRefundRequest(Row):
     amount_minor: int
     open_minor: int
     """What is still to go back."""
+    refused_because: str | None
+    """Why Stripe does not make it."""
     requested_at: datetime
 
 
@@ -174,6 +189,8 @@ order_actions = Mirror(
     shipping_minor=known("bigint"),
     tax_minor=known("bigint"),
     discount_minor=known("bigint"),
+    origin=known("text"),
+    reserves_stock=known("boolean"),
     shipping_address=known("jsonb"),
     placed_at=known("timestamptz"),
     expires_at=known("timestamptz"),
@@ -202,21 +219,9 @@ order_returns = Journal(
     at=line("timestamptz"),
 )
 
-RECEIPTS = """
-        select r.at, r.amount_minor, payment_id,
-            row_number() over in_time as number,
-            sum(r.amount_minor) over in_time as received_minor
-        from payments as p
-        join payment_movements as r using (payment_id)
-        where p.order_id = o.order_id and p.currency = o.currency
-            and r.kind in ('captured', 'taken_back')
-        window in_time as (order by r.at, payment_id, r.kind, r.source_id)
-"""
-"""SQL for what the payments of order `o` took in its currency, and how much it was so far."""
-
 # Only payments in the order's currency pay it. What was refunded or disputed later does not make
 # it unpaid again; what the bank took back does. What a payment page took off (a promotion code, all
-# of it perhaps) is not due.
+# of it perhaps) is not due: what was paid is compared with what is due, never with the total.
 ORDERS = """
 select
     o.order_id, o.customer_id, o.email, o.currency,
@@ -227,7 +232,7 @@ select
         else 'pending'
     end as state,
     case
-        when m.received_minor > o.total_minor then 'overpaid'
+        when m.received_minor > w.due_minor then 'overpaid'
         when m.received_minor >= w.due_minor then 'paid'
         when m.received_minor > 0 then 'partially_paid'
         else 'unpaid'
@@ -241,7 +246,7 @@ select
     o.status in ('expired', 'allocation_failed') and m.received_minor >= w.due_minor
         and (
             m.received_minor > m.refunded_minor
-            or (m.received_minor = 0 and w.due_minor < o.total_minor)
+            or (w.due_minor = 0 and o.total_minor > 0)
         ) as unallocated,
     o.total_minor, o.shipping_minor, o.tax_minor, o.discount_minor,
     m.received_minor, m.refunded_minor, m.refund_pending_minor, m.refund_failed_minor,
@@ -259,7 +264,6 @@ select
     o.placed_at, o.expires_at,
     case
         when o.total_minor = 0 then o.placed_at
-        when w.due_minor = 0 and w.waived_at is not null then w.waived_at
         when m.received_minor >= w.due_minor then t.paid_at
     end as paid_at,
     case when m.received_minor < w.due_minor then greatest(v.waiting_at, (
@@ -268,7 +272,7 @@ select
         where order_id = o.order_id
     )) end as waiting_at,
     o.fulfilled_at, o.canceled_at, o.expired_at, m.refunded_at,
-    o.shipping_address
+    o.origin, o.reserves_stock, o.shipping_address
 from order_actions as o
 cross join lateral (
     select
@@ -294,56 +298,45 @@ cross join lateral (
     from refund_requests
     where order_id = o.order_id
 ) as a
-cross join lateral ( -- what its pages said, where a payment did not
-    select
-        sum(case
-            when not s.is_paid then 0
-            when s.nothing_due then o.total_minor
-            when s.currency = o.currency and s.total_minor < o.total_minor
-            then least(o.total_minor - s.total_minor, coalesce(s.discount_minor, 0))
-        end)::bigint as waived_minor,
-        min(s.completed_at) filter (where s.is_paid and s.nothing_due) as waived_at,
-        max(s.completed_at) filter (where s.waits) as waiting_at
-    from (
-        select c.currency, c.total_minor, c.discount_minor, c.completed_at,
-            coalesce(c.nothing_due, false) as nothing_due,
-            c.state = 'paid' as is_paid,
-            (c.state in ('completed', 'paid') or not c.state_known)
-                and coalesce(c.mode, '') <> 'setup'
-                and not coalesce(c.nothing_due, false)
-                and not exists (
-                    select from payments as p
-                    where p.payment_id in (
-                            select c.payment_id
-                            union all
-                            select payment_id from invoice_payments where invoice_id = c.invoice_id
-                            union all
-                            select i.payment_id
-                            from invoice_reports as r
-                            join invoice_payments as i using (invoice_id)
-                            where c.invoice_id is null and r.opens_subscription
-                                and r.subscription_id = c.subscription_id
-                        )
-                        and (
-                            p.received_minor > 0
-                            or p.state in ('failed', 'canceled')
-                            or p.failed_at is not null
-                        )
-                ) as waits
-        from checkouts as c
-        where coalesce(c.order_id, c.reference) = o.order_id
-    ) as s
+cross join lateral ( -- since when its pages wait for what a payment did not say
+    select max(completed_at) as waiting_at
+    from checkouts as c
+    where coalesce(c.order_id, c.reference) = o.order_id
+        and (c.state in ('completed', 'paid') or not c.state_known)
+        and coalesce(c.mode, '') <> 'setup'
+        and not coalesce(c.nothing_due, false)
+        and not exists (
+            select from payments as p
+            where p.payment_id in (
+                    select c.payment_id
+                    union all
+                    select payment_id from invoice_payments where invoice_id = c.invoice_id
+                    union all
+                    select i.payment_id
+                    from invoice_reports as r
+                    join invoice_payments as i using (invoice_id)
+                    where c.invoice_id is null and r.opens_subscription
+                        and r.subscription_id = c.subscription_id
+                )
+                and (
+                    p.received_minor > 0
+                    or p.state in ('failed', 'canceled')
+                    or p.failed_at is not null
+                )
+        )
 ) as v
 cross join lateral (
-    select greatest(o.total_minor - coalesce(v.waived_minor, 0), 0) as due_minor, v.waived_at
+    select o.total_minor - coalesce(sum(waived_minor), 0)::bigint as due_minor
+    from order_waivers
+    where order_id = o.order_id
 ) as w
-cross join lateral ( -- when what was received last came to reach the total
+cross join lateral ( -- when what was received last came to reach what is due
     select max(at) filter (
-        where received_minor >= w.due_minor and received_minor - amount_minor < w.due_minor
+        where received_minor >= due_minor and received_before_minor < due_before_minor
     ) as paid_at
-    from (order_receipts) as so_far
+    from (order_steps) as so_far
 ) as t
-""".replace("worst_state", worst("dispute_state")).replace("order_receipts", RECEIPTS)
+""".replace("worst_state", worst("dispute_state")).replace("order_steps", steps("o.currency"))
 
 orders = Derived(
     "orders",
@@ -378,6 +371,12 @@ orders = Derived(
         from touched_payments
         join invoice_payments as i using (payment_id)
         join checkouts as s on s.invoice_id = i.invoice_id
+        union all
+        select coalesce(s.order_id, s.reference)
+        from touched_payments
+        join invoice_payments as i using (payment_id)
+        join invoice_reports as r on r.invoice_id = i.invoice_id and r.opens_subscription
+        join checkouts as s on s.invoice_id is null and s.subscription_id = r.subscription_id
     """,
     indexes=(
         "placed_at, order_id",
@@ -389,46 +388,9 @@ orders = Derived(
         "email",
     ),
 )
-# An order is paid from when what came in reaches what is due of it, until a bank takes back so much
-# that it does not any more; it may be paid again later. What is told of later times ends a period
-# or adds another one, and changes none that is over. `brought_minor` is what it had brought when
-# the period began, without what exceeds its total; `payment_id` its first payment ever.
-paid_periods = Derived(
-    "paid_periods",
-    key=("order_id", "period"),
-    by=("order_id",),
-    view="""
-        select
-            o.order_id, t.period, t.paid_at, t.unpaid_at,
-            least(t.received_minor, o.total_minor)::bigint as brought_minor, t.payment_id
-        from orders as o
-        cross join lateral (
-            select 1::bigint as period, o.paid_at, null::timestamptz as unpaid_at,
-                0 as received_minor, o.payment_id
-            where o.total_minor <= o.waived_minor and o.paid_at is not null
-            union all
-            select row_number() over (order by number), at, unpaid_at, received_minor, payment_id
-            from (
-                select number, at, received_minor, payment_id, is_paid,
-                    lead(at) over (order by number) as unpaid_at
-                from (
-                    select number, at, received_minor,
-                        first_value(payment_id) over (order by number) as payment_id,
-                        received_minor >= d.due_minor as is_paid,
-                        received_minor - amount_minor >= d.due_minor as was_paid
-                    from (order_receipts) as so_far
-                    cross join lateral (select o.total_minor - o.waived_minor as due_minor) as d
-                ) as told
-                where is_paid <> was_paid and o.total_minor > o.waived_minor
-            ) as turned
-            where is_paid
-        ) as t
-    """.replace("order_receipts", RECEIPTS),
-    touched="select order_id from touched_orders",
-)
 projection = Projection(
     "orders",
-    tables=(order_actions, order_lines, order_returns, orders, paid_periods),
+    tables=(order_actions, order_lines, order_returns, order_waivers, orders, paid_periods),
     reads=(
         "payments",
         "charges",
@@ -452,9 +414,10 @@ projection = Projection(
             "customer_id",
             "email",
             "currency",
+            "origin",
         ),
         link="order",
-        surface=Permission.SEE_ORDER,
+        permission=Permission.SEE_ORDER,
         past=Permission.SEE_ORDER_HISTORY,
         owner="customer_id",
         parts={
@@ -487,7 +450,9 @@ projection = Projection(
             "refund_requests": Part(
                 OrderRefundRequest,
                 """
-                select request_id, state, currency, amount_minor, open_minor, requested_at
+                select
+                    request_id, state, currency, amount_minor, open_minor, refused_because,
+                    requested_at
                 from refund_requests
                 where order_id = %(id)s
                 order by requested_at, request_id
@@ -511,12 +476,13 @@ select
         or sum(p.received_minor) <= sum(p.refunded_minor) -- what holds nothing decides nothing
         or (o.waived_minor > 0 and o.waived_minor = o.total_minor) -- nothing is due, of any
     ) and o.received_minor >= o.total_minor - o.waived_minor as fully_paid,
-    o.waived_minor,
+    o.waived_minor > 0 and o.waived_minor = o.total_minor as nothing_due,
     o.waiting_at,
     (
         select coalesce(sum(open_minor), 0)::bigint
         from refund_requests
         where order_id = o.order_id and currency = coalesce(p.currency, o.currency)
+            and state = 'requested' -- one that Stripe refused waits for nothing
     ) as requested_minor,
     (select count(*) from refund_requests where order_id = o.order_id) as requests
 from orders as o
@@ -549,6 +515,8 @@ def placed(fact: OrderPlaced, at: EventContext) -> Iterator[Change]:
         shipping_minor=fact.shipping_minor,
         tax_minor=fact.tax_minor,
         discount_minor=fact.discount_minor,
+        origin=fact.origin,
+        reserves_stock=fact.reserves_stock,
         shipping_address=None if address is None else msgspec.json.encode(address).decode(),
         placed_at=at.effective_at,
         expires_at=fact.expires_at,

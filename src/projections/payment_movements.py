@@ -1,7 +1,7 @@
 """Payment movements: what each payment took and gave back by refunds, each amount at its own time.
 
 Stripe tells most of it as totals (so much captured, received, refunded so far). Each increase is a
-movement of its own, at the time at which Stripe first said so: what is said later adds later
+separate movement, at the time at which Stripe first said so: what is said later adds later
 movements, and changes no earlier one.
 """
 

@@ -1,6 +1,6 @@
 """Payments: what each brought in, gave back and belongs to; one row a payment.
 
-A charge without a payment intent is a payment of its own, known by the charge's id.
+A charge without a payment intent is a payment too, known by the charge's id.
 """
 
 from collections.abc import Iterator
@@ -12,13 +12,15 @@ from typing_extensions import TypeAliasType
 from ledger.domain.events import PaymentLinked, PaymentUnlinked
 from ledger.domain.facts import (
     ChargeFact,
+    ChargeState,
     CheckoutFact,
     DisputeFact,
     EventContext,
     PaymentFact,
+    PaymentState,
     RefundFact,
 )
-from projections.disputes import DisputeState, worst
+from projections.disputes import DisputeStateName, worst
 from projections.engine.declare import (
     Change,
     Derived,
@@ -34,14 +36,14 @@ from projections.engine.declare import (
     newest,
     ranked,
 )
-from projections.engine.row import Currency, Few, Part, Row, states
+from projections.engine.row import Account, Currency, Part, Row, states
 from projections.payment_movements import PaymentMovementKind, payment_movements
 from projections.refunds import refunds_of
 
 LinkedBy = TypeAliasType("LinkedBy", Literal["metadata", "reference", "invoice", "shop"])
-ChargeState = TypeAliasType("ChargeState", Annotated[str, states(ChargeFact)])
+ChargeStateName = TypeAliasType("ChargeStateName", Annotated[str, states(ChargeState)])
 
-PaymentState = TypeAliasType("PaymentState", Annotated[str, states(PaymentFact)])
+PaymentStateName = TypeAliasType("PaymentStateName", Annotated[str, states(PaymentState)])
 
 
 class Payment(Row):
@@ -52,7 +54,7 @@ class Payment(Row):
     order_id: str | None
     linked_by: LinkedBy | None
     """What says so: metadata, a checkout's reference, its invoice's checkout, or the shop."""
-    state: PaymentState | None
+    state: PaymentStateName | None
     state_known: bool | None
     """Whether this version knows what the state means: it may be a new word of Stripe's."""
     currency: Currency
@@ -66,14 +68,13 @@ class Payment(Row):
     disputed_minor: int
     net_minor: int
     """Received − refunded − disputed."""
-    dispute_state: DisputeState | None
+    dispute_state: DisputeStateName | None
     """Of several disputes the one that a person must know of first."""
     charge_id: str | None
     failure_code: str | None
     customer_id: str | None
     email: str | None
-    account: Few | None
-    """The connected account that it belongs to; null for Stripe's own of the shop."""
+    account: Account
     created_at: datetime
     succeeded_at: datetime | None
     waiting_at: datetime | None
@@ -88,7 +89,7 @@ class Charge(Row):
     """An attempt to take money."""
 
     charge_id: str
-    state: ChargeState
+    state: ChargeStateName
     amount_minor: int
     captured_minor: int
     refunded_minor: int
@@ -381,6 +382,7 @@ projection = Projection(
                 where payment_id = %(id)s
                 order by at, kind, source_id
                 """,
+                key=("kind", "source_id"),
             ),
         },
     ),
@@ -404,24 +406,11 @@ left join charges as c on c.charge_id = asked.id
 @projection.handles(PaymentFact)
 def reported(fact: PaymentFact, at: EventContext) -> Iterator[Change]:
     """A payment intent."""
-    yield payment_reports.report(
+    yield payment_reports.report_of(
+        fact,
         at,
-        fact.RANK,
-        payment_id=fact.payment_id,
-        state=fact.state,
-        state_known=fact.state_known,
-        amount_minor=fact.amount_minor,
-        currency=fact.currency,
-        charge_id=fact.charge_id,
-        failure_code=fact.failure_code,
-        order_id=fact.order_id,
-        received_minor=fact.received_minor,
-        customer_id=fact.customer_id,
-        email=fact.email,
-        account=at.account,
-        created_at=fact.created_at,
         succeeded_at=at.effective_at if _has_money(fact) else None,
-        canceled_at=at.effective_at if fact.state == "canceled" else None,
+        canceled_at=at.effective_at if fact.state is PaymentState.CANCELED else None,
         waiting_at=at.effective_at if _is_under_way(fact) else None,
     )
     if fact.received_minor > 0:
@@ -434,12 +423,12 @@ def reported(fact: PaymentFact, at: EventContext) -> Iterator[Change]:
 
 def _is_under_way(fact: PaymentFact) -> bool:
     """A state that this version does not know may be one of these."""
-    return fact.state in ("processing", "authorized") or not fact.state_known
+    return fact.state in {PaymentState.PROCESSING, PaymentState.AUTHORIZED} or not fact.state_known
 
 
 def _has_money(fact: PaymentFact) -> bool:
     """A hold that is taken in several parts brings money before it succeeds."""
-    return fact.state == "succeeded" or fact.received_minor > 0
+    return fact.state is PaymentState.SUCCEEDED or fact.received_minor > 0
 
 
 @projection.handles(ChargeFact, RefundFact, DisputeFact)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from typing_extensions import TypeAliasType
 
-from ledger.domain.billing_facts import PayoutFact
+from ledger.domain.billing_facts import PayoutFact, PayoutState
 from ledger.domain.facts import EventContext
 from projections.engine.declare import (
     Change,
@@ -19,26 +19,26 @@ from projections.engine.declare import (
     newest,
     ranked,
 )
-from projections.engine.row import Currency, Few, Row, states
+from projections.engine.row import Account, Currency, Row, StateKnown, states
 
-PayoutState = TypeAliasType("PayoutState", Annotated[str, states(PayoutFact)])
+PayoutStateName = TypeAliasType("PayoutStateName", Annotated[str, states(PayoutState)])
 
 
 class Payout(Row):
     """Money on its way from Stripe to the shop's bank."""
 
     payout_id: str
-    state: PayoutState
-    state_known: bool
-    """Whether this version knows what the state means: it may be a new word of Stripe's."""
+    state: PayoutStateName
+    state_known: StateKnown
     amount_minor: int
     currency: Currency
     arrives_at: datetime | None
     failure_code: str | None
     transaction_id: str | None
     """Stripe's balance transaction."""
-    account: Few | None
-    """The connected account that it belongs to; null for Stripe's own of the shop."""
+    automatic: bool | None
+    """Whether Stripe made it by the account's schedule; only then it says what it paid out."""
+    account: Account
     created_at: datetime
 
 
@@ -52,6 +52,7 @@ payouts = Mirror(
     currency=newest("text"),
     arrives_at=newest("timestamptz"),
     failure_code=newest("text"),
+    automatic=newest("boolean"),
     transaction_id=known("text"),
     account=known("text"),
     created_at=least("timestamptz"),
@@ -74,17 +75,4 @@ projection = Projection(
 @projection.handles(PayoutFact)
 def reported(fact: PayoutFact, at: EventContext) -> Iterator[Change]:
     """The payout itself."""
-    yield payouts.report(
-        at,
-        fact.RANK,
-        payout_id=fact.payout_id,
-        state=fact.state,
-        state_known=fact.state_known,
-        amount_minor=fact.amount_minor,
-        currency=fact.currency,
-        arrives_at=fact.arrives_at,
-        failure_code=fact.failure_code,
-        transaction_id=fact.transaction_id,
-        account=at.account,
-        created_at=fact.created_at,
-    )
+    yield payouts.report_of(fact, at)

@@ -79,7 +79,7 @@ def invoiced(fact: InvoiceFact, at: EventContext) -> Iterator[Change]:
     for line in fact.lines:
         yield invoiced_prices.report(
             at,
-            fact.RANK,
+            fact.state.rank,
             subscription_id=line.subscription_id,
             price_id=line.price_id,
             currency=fact.currency,

@@ -1,8 +1,9 @@
 """Refund requests: what the shop asked for to go back, and which refunds answered; one row each.
 
-Stripe's refunds say nothing of requests. So refunds of an order answer its requests in the same
-currency, the oldest first, each refund those that were made before it: as far as an order's refunds
-exceed what was open when they were made, they answer no request.
+A refund that was made for a request names it. Others, made by hand at Stripe, answer requests of
+their order in the same currency, those of their amount before others, the oldest first, each refund
+those that were made before it: as far as an order's refunds exceed what was open when they were
+made, they answer no request.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Literal
 
 from typing_extensions import TypeAliasType
 
-from ledger.domain.events import RefundRequested
+from ledger.domain.events import RefundRefused, RefundRequested
 from ledger.domain.facts import EventContext
 from projections.engine.declare import (
     Change,
@@ -19,13 +20,18 @@ from projections.engine.declare import (
     Derived,
     Journal,
     Listing,
+    Mirror,
     Projection,
+    key,
+    latest,
     line,
 )
 from projections.engine.row import Currency, Row
-from projections.refunds import refunds_of
+from projections.refunds import FAILED, refunds_of
 
-RefundRequestState = TypeAliasType("RefundRequestState", Literal["requested", "answered", "failed"])
+RefundRequestState = TypeAliasType(
+    "RefundRequestState", Literal["requested", "answered", "failed", "refused"]
+)
 
 
 class RefundRequest(Row):
@@ -35,11 +41,14 @@ class RefundRequest(Row):
     """The order and the number of the event in its stream, as `A1:5`."""
     order_id: str
     state: RefundRequestState
-    """`requested` until refunds of Stripe's cover it; `failed` where one of these failed."""
+    """`requested` until refunds of Stripe's cover it; `failed` where one of these failed.
+
+    `refused` where Stripe does not make it, or not all of it: it may be asked for again.
+    """
     amount_minor: int
     answered_minor: int
     open_minor: int
-    """What is still to go back."""
+    """What is still to go back; nothing once a refused one was asked for again."""
     currency: Currency
     refund_ids: list[str]
     """The refunds that answer it, or the charge whose total tells of one."""
@@ -48,6 +57,9 @@ class RefundRequest(Row):
     requested_at: datetime
     answered_at: datetime | None
     """When the refund was made that covered the rest."""
+    refused_because: str | None
+    """Why Stripe does not make it."""
+    refused_at: datetime | None
 
 
 refund_asks = Journal(
@@ -61,28 +73,70 @@ refund_asks = Journal(
     requested_at=line("timestamptz"),
     indexes=("request_id",),
 )
-# Requests and refunds of one order and currency in time, as a queue: of all that was asked for so
-# far, what was answered, as a refund answers no more than is open. Stripe's times are whole
-# seconds, so a request counts from the beginning of its own. A refund answers when it is made,
-# whatever becomes of it: one that fails may be asked for again.
+refund_refusals = Mirror(
+    "refund_refusals",
+    request_id=key(),
+    refused_because=latest("text"),
+    refused_at=latest("timestamptz"),
+)
+# Which refunds answer which requests of one order and currency:
+#
+# 1. A refund that names a request in its metadata answers that, and no other.
+# 2. Another one of just the amount that is left of a request answers it, the oldest of these.
+# 3. What is left of refunds answers what is left of requests, as a queue in time.
+#
+# A refund answers requests that were made before it. Stripe's times are whole seconds, so a
+# request counts from the beginning of its second. A refund answers when it is made, whatever
+# becomes of it: one that fails may be asked for again. So may one that Stripe refuses: the later
+# request stands for it then, and only refunds that name the earlier one still answer that.
 VIEW = """
 select
     a.request_id, a.order_id,
     case
-        when q.open_minor > 0 then 'requested'
-        when q.any_failed then 'failed'
-        else 'answered'
+        when q.answered_minor = a.amount_minor then
+            case when q.any_failed then 'failed' else 'answered' end
+        when r.request_id is null then 'requested'
+        else 'refused'
     end as state,
-    a.amount_minor, a.amount_minor - q.open_minor as answered_minor, q.open_minor, a.currency,
-    q.refund_ids, a.reason, a.requested_by, a.requested_at,
-    case when q.open_minor = 0 then q.answered_at end as answered_at
+    a.amount_minor, q.answered_minor,
+    case when q.is_replaced then 0 else a.amount_minor - q.answered_minor end as open_minor,
+    a.currency, q.refund_ids, a.reason, a.requested_by, a.requested_at,
+    case when q.answered_minor = a.amount_minor then q.answered_at end as answered_at,
+    case when q.answered_minor < a.amount_minor then r.refused_because end as refused_because,
+    case when q.answered_minor < a.amount_minor then r.refused_at end as refused_at
 from refund_asks as a
+left join refund_refusals as r using (request_id)
 cross join lateral (
-    with made as (
+    with named as (
+        select s.request_id, x.refund_id, x.created_at as at, x.amount_minor,
+            x.state in failed_states as has_failed
+        from refund_asks as s
+        join refunds as x on x.request_id = s.request_id and x.currency = s.currency
+        where s.order_id = a.order_id and s.currency = a.currency
+    ),
+    asked as (
+        select s.request_id, s.position, date_trunc('second', s.requested_at) as at,
+            exists (
+                select
+                from refund_refusals as f
+                join refund_asks as later
+                    on later.order_id = s.order_id and later.currency = s.currency
+                where f.request_id = s.request_id and later.position > f.latest_by
+            ) as is_replaced,
+            s.amount_minor - least(s.amount_minor, coalesce((
+                select sum(n.amount_minor)
+                from named as n
+                where n.request_id = s.request_id
+            ), 0))::bigint as left_minor
+        from refund_asks as s
+        where s.order_id = a.order_id and s.currency = a.currency
+    ),
+    made as (
         select x.refund_id, x.created_at as at, x.amount_minor, x.has_failed
         from payments as p
         cross join lateral (refunds_of(p)) as x
         where p.order_id = a.order_id and p.currency = a.currency and x.currency = a.currency
+            and not exists (select from refund_asks where request_id = x.request_id)
         union all
         select m.source_id, m.at, m.amount_minor, false
         from payments as p
@@ -91,57 +145,105 @@ cross join lateral (
             and m.kind = 'refund_stand_in' and m.amount_minor > 0
     ),
     steps as (
-        select date_trunc('second', requested_at) as at, position, '' as refund_id,
-            amount_minor as asked_minor, 0 as made_minor, false as has_failed
-        from refund_asks
-        where order_id = a.order_id and currency = a.currency
+        select at, position, request_id as id, left_minor as amount_minor, 1 as asked, 0 as made
+        from asked
+        where left_minor > 0 and not is_replaced
         union all
-        select at, null, refund_id, 0, amount_minor, has_failed
+        select at, null, refund_id, amount_minor, 0, 1
         from made
+    ),
+    -- requests and refunds of one amount, as a queue of their own: which of it answers which
+    alike as (
+        select *,
+            sum(asked) over in_time as all_asked,
+            sum(asked - made) over in_time as balance
+        from steps
+        window in_time as (partition by amount_minor order by at, position nulls last, id)
+    ),
+    counted as (
+        select *,
+            all_asked - balance + least(0, min(balance) over in_time) as all_answered
+        from alike
+        window in_time as (partition by amount_minor order by at, position nulls last, id)
+    ),
+    answering as (
+        select *,
+            lag(all_answered, 1, 0::numeric) over (
+                partition by amount_minor order by at, position nulls last, id
+            ) as before
+        from counted
+    ),
+    pairs as (
+        select c.id as request_id, m.id as refund_id, m.at
+        from answering as c
+        join answering as m
+            on m.amount_minor = c.amount_minor and m.all_answered = c.all_asked
+        where c.asked = 1 and m.made = 1 and m.before < m.all_answered
+    ),
+    -- the rest, as one queue
+    rest as (
+        select at, position, id, amount_minor * asked as asked_minor,
+            amount_minor * made as made_minor
+        from steps
+        where case asked
+            when 1 then not exists (select from pairs where request_id = id)
+            else not exists (select from pairs where refund_id = id and pairs.at = steps.at)
+        end
     ),
     balances as (
         select *,
             sum(asked_minor) over in_time as all_asked_minor,
             sum(asked_minor - made_minor) over in_time as balance_minor
-        from steps
-        window in_time as (order by at, position nulls last, refund_id)
+        from rest
+        window in_time as (order by at, position nulls last, id)
     ),
     queue as (
         select *,
             all_asked_minor - balance_minor
-                + least(0, min(balance_minor) over (order by at, position nulls last, refund_id))
+                + least(0, min(balance_minor) over (order by at, position nulls last, id))
                 as all_answered_minor
         from balances
     ),
-    answers as (
-        select refund_id, at, has_failed, all_answered_minor,
-            lag(all_answered_minor, 1, 0::numeric) over in_time as before_minor
+    parts as (
+        select id, at, all_answered_minor,
+            lag(all_answered_minor, 1, 0::numeric) over (order by at, position nulls last, id)
+                as before_minor
         from queue
-        window in_time as (order by at, position nulls last, refund_id)
     ),
     own as (
-        select all_asked_minor as upto_minor
+        select all_asked_minor as upto_minor, asked_minor
         from queue
-        where position = a.position
+        where id = a.request_id and position = a.position
+    ),
+    answers as (
+        select refund_id, at, amount_minor, has_failed
+        from named
+        where request_id = a.request_id
+        union all
+        select m.refund_id, m.at, m.amount_minor, m.has_failed
+        from pairs
+        join made as m using (refund_id, at)
+        where request_id = a.request_id
+        union all
+        select m.refund_id, m.at,
+            least(all_answered_minor, upto_minor)
+                - greatest(before_minor, upto_minor - asked_minor),
+            m.has_failed
+        from own
+        join parts
+            on before_minor < all_answered_minor and before_minor < upto_minor
+                and all_answered_minor > upto_minor - asked_minor
+        join made as m on m.refund_id = parts.id and m.at = parts.at
     )
     select
-        greatest(0, upto_minor - greatest(
-            max(all_answered_minor), upto_minor - a.amount_minor
-        ))::bigint as open_minor,
-        coalesce(bool_or(has_failed) filter (where is_for_it), false) as any_failed,
-        coalesce(
-            jsonb_agg(refund_id order by at, refund_id) filter (where is_for_it), '[]'
-        ) as refund_ids,
-        min(at) filter (where is_for_it and all_answered_minor >= upto_minor) as answered_at
-    from own
-    cross join answers
-    cross join lateral (
-        select before_minor < all_answered_minor and before_minor < upto_minor
-            and all_answered_minor > upto_minor - a.amount_minor as is_for_it
-    ) as f
-    group by upto_minor
+        least(a.amount_minor, coalesce(sum(amount_minor), 0))::bigint as answered_minor,
+        coalesce(bool_or(has_failed), false) as any_failed,
+        coalesce(jsonb_agg(refund_id order by at, refund_id), '[]') as refund_ids,
+        max(at) as answered_at,
+        (select is_replaced from asked where request_id = a.request_id) as is_replaced
+    from answers
 ) as q
-""".replace("refunds_of(p)", refunds_of("p.payment_id"))
+""".replace("refunds_of(p)", refunds_of("p.payment_id")).replace("failed_states", str(FAILED))
 refund_requests = Derived(
     "refund_requests",
     key=("request_id",),
@@ -155,6 +257,15 @@ refund_requests = Derived(
             select p.order_id
             from touched_payments
             join payments as p using (payment_id)
+            union
+            select s.order_id
+            from staged_refund_refusals
+            join refund_asks as s using (request_id)
+            union
+            select s.order_id
+            from touched_refunds
+            join refunds as r using (refund_id)
+            join refund_asks as s on s.request_id = r.request_id
         ) as changed
         join refund_asks as a using (order_id)
     """,
@@ -162,7 +273,7 @@ refund_requests = Derived(
 )
 projection = Projection(
     "refund_requests",
-    tables=(refund_asks, refund_requests),
+    tables=(refund_asks, refund_refusals, refund_requests),
     reads=("payments", "charges", "refunds"),
     listing=Listing(
         refund_requests,
@@ -185,4 +296,15 @@ def requested(fact: RefundRequested, at: EventContext) -> Iterator[Change]:
         reason=at.meta.reason,
         requested_by=at.meta.actor,
         requested_at=at.effective_at,
+    )
+
+
+@projection.handles(RefundRefused)
+def refused(fact: RefundRefused, at: EventContext) -> Iterator[Change]:
+    """Stripe does not make it; once a request."""
+    yield refund_refusals.action(
+        at,
+        request_id=fact.request_id,
+        refused_because=fact.message,
+        refused_at=at.effective_at,
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from typing_extensions import TypeAliasType
 
-from ledger.domain.facts import EventContext, RefundFact
+from ledger.domain.facts import EventContext, RefundFact, RefundState
 from projections.engine.declare import (
     Change,
     Derived,
@@ -19,18 +19,17 @@ from projections.engine.declare import (
     newest,
     ranked,
 )
-from projections.engine.row import Currency, Few, Row, states
+from projections.engine.row import Account, Currency, Few, Row, StateKnown, states
 
-RefundState = TypeAliasType("RefundState", Annotated[str, states(RefundFact)])
+RefundStateName = TypeAliasType("RefundStateName", Annotated[str, states(RefundState)])
 
 
 class Refund(Row):
     """Money on its way back to a customer."""
 
     refund_id: str
-    state: RefundState
-    state_known: bool
-    """Whether this version knows what the state means: it may be a new word of Stripe's."""
+    state: RefundStateName
+    state_known: StateKnown
     amount_minor: int
     currency: Currency
     reason: Few | None
@@ -39,8 +38,9 @@ class Refund(Row):
     payment_id: str | None
     transaction_id: str | None
     """Stripe's balance transaction, once there is one."""
-    account: Few | None
-    """The connected account that it belongs to; null for Stripe's own of the shop."""
+    request_id: str | None
+    """The request that it was made for, where its metadata says so."""
+    account: Account
     created_at: datetime
     waited_at: datetime | None
     """When Stripe first said that it waits: that the money has not gone back yet."""
@@ -62,6 +62,7 @@ refund_reports = Mirror(
     charge_id=known("text"),
     payment_id=known("text"),
     transaction_id=known("text"),
+    request_id=known("text"),
     account=known("text"),
     created_at=least("timestamptz"),
     waited_at=least("timestamptz"),
@@ -76,7 +77,7 @@ refunds = Derived(
     view="""
         select
             refund_id, state, state_known, amount_minor, currency, reason, failure_code, charge_id,
-            payment_id, transaction_id, account, created_at, waited_at,
+            payment_id, transaction_id, request_id, account, created_at, waited_at,
             case
                 when succeeded_at is null or waited_at < succeeded_at then succeeded_at
                 else least(created_at, succeeded_at)
@@ -85,7 +86,13 @@ refunds = Derived(
         from refund_reports
     """,
     touched="select refund_id from staged_refund_reports",
-    indexes=("created_at, refund_id", "amount_minor, refund_id", "charge_id", "payment_id"),
+    indexes=(
+        "created_at, refund_id",
+        "amount_minor, refund_id",
+        "charge_id",
+        "payment_id",
+        "request_id",
+    ),
 )
 WAITING = ("pending", "requires_action")
 FAILED = ("failed", "canceled")
@@ -98,8 +105,8 @@ def refunds_of(payment: str) -> str:
     `has_failed` says that it did not go back after all.
     """
     columns = f"""
-        x.refund_id, x.charge_id, x.state, x.amount_minor, x.currency, x.created_at, x.waited_at,
-        x.refunded_at, x.failed_at, x.state in {FAILED} as has_failed,
+        x.refund_id, x.charge_id, x.request_id, x.state, x.amount_minor, x.currency, x.created_at,
+        x.waited_at, x.refunded_at, x.failed_at, x.state in {FAILED} as has_failed,
         case
             when x.state_known then x.state
             when x.refunded_at is null then 'pending'
@@ -132,6 +139,7 @@ projection = Projection(
             "currency",
             "charge_id",
             "payment_id",
+            "request_id",
             "reason",
             "account",
         ),
@@ -146,22 +154,10 @@ def reported(fact: RefundFact, at: EventContext) -> Iterator[Change]:
 
     A canceled refund has failed too: the money is the shop's again.
     """
-    yield refund_reports.report(
+    yield refund_reports.report_of(
+        fact,
         at,
-        fact.RANK,
-        refund_id=fact.refund_id,
-        state=fact.state,
-        state_known=fact.state_known,
-        amount_minor=fact.amount_minor,
-        currency=fact.currency,
-        reason=fact.reason,
-        failure_code=fact.failure_code,
-        charge_id=fact.charge_id,
-        payment_id=fact.payment_id,
-        transaction_id=fact.transaction_id,
-        account=at.account,
-        created_at=fact.created_at,
-        waited_at=at.effective_at if fact.state in WAITING or not fact.state_known else None,
-        succeeded_at=at.effective_at if fact.state == "succeeded" else None,
-        failed_at=at.effective_at if fact.state in FAILED else None,
+        waited_at=at.effective_at if fact.state_name in WAITING or not fact.state_known else None,
+        succeeded_at=at.effective_at if fact.state is RefundState.SUCCEEDED else None,
+        failed_at=at.effective_at if fact.state_name in FAILED else None,
     )

@@ -1,6 +1,7 @@
 """Revenue by day: what the payments of orders brought in, on the day on which it was taken."""
 
 from projections.engine.declare import Derived, Projection, Rollup
+from projections.paid_periods import steps
 
 CHANGED_PAYMENTS = """
 select payment_id from touched_payments
@@ -16,8 +17,10 @@ join payments as p using (order_id)
 # What is taken in several captures counts on the day of each; what a bank takes back leaves again
 # on the day on which it does. A payment counts once, while it holds money.
 #
-# `overpaid_minor` is the part of a movement that lies beyond what the order costs: what comes after
-# its total was reached, and all that is in another currency than the order's.
+# `overpaid_minor` is what a movement adds to what lies beyond what is due of the order: what comes
+# after that was reached, and all that is in another currency than the order's. Where a page takes
+# something off that was paid already, that much is too much from then on: a row of kind `waived`
+# says so, by the order's first payment, and moves nothing.
 captures = Derived(
     "captures",
     key=("payment_id", "kind", "source_id", "at"),
@@ -33,31 +36,28 @@ captures = Derived(
             p.order_id,
             p.customer_id,
             m.amount_minor,
-            (
-                greatest(m.order_minor - c.costs_minor, 0)
-                - greatest(m.order_minor - m.amount_minor - c.costs_minor, 0)
-            )::bigint as overpaid_minor,
+            m.overpaid_minor,
             ((m.held_minor > 0)::integer - (m.held_minor > m.amount_minor)::integer)::bigint
                 as payment_count
         from payments as p
         join order_actions as o using (order_id)
         cross join lateral (
-            select case when p.currency = o.currency then o.total_minor else 0 end as costs_minor
-        ) as c
-        cross join lateral (
-            select r.payment_id, r.kind, r.source_id, r.at, r.amount_minor,
-                sum(r.amount_minor) over (
-                    partition by r.payment_id order by r.at, r.kind, r.source_id
-                ) as held_minor,
-                sum(r.amount_minor) over (order by r.at, r.payment_id, r.kind, r.source_id)
-                    as order_minor
-            from payments as q
-            join payment_movements as r using (payment_id)
-            where q.order_id = p.order_id and q.currency = p.currency
-                and r.kind in ('captured', 'taken_back')
+            select payment_id, kind, source_id, at, amount_minor, overpaid_minor,
+                sum(amount_minor) over (
+                    partition by payment_id order by at, kind, source_id
+                ) as held_minor
+            from (
+                select kind, source_id, at, amount_minor,
+                    coalesce(payment_id, first_payment_id) as payment_id,
+                    (
+                        greatest(received_minor - due_minor, 0)
+                        - greatest(received_before_minor - due_before_minor, 0)
+                    )::bigint as overpaid_minor
+                from (order_steps) as so_far
+            ) as each_step
         ) as m
-        where m.payment_id = p.payment_id
-    """,
+        where m.payment_id = p.payment_id and (m.kind <> 'waived' or m.overpaid_minor <> 0)
+    """.replace("order_steps", steps("p.currency")),
     touched="""
         with changed as (changed_payments)
         select payment_id
@@ -67,6 +67,10 @@ captures = Derived(
         from changed
         join payments as p using (payment_id)
         join payments as q on q.order_id = p.order_id
+        union -- and so does what its pages took off
+        select payment_id
+        from touched_order_waivers
+        join payments using (order_id)
     """.replace("changed_payments", CHANGED_PAYMENTS),
     indexes=("day, currency",),
 )

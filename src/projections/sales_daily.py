@@ -1,9 +1,11 @@
 """Sales: what was sold and what of it came back, by order and by line, and their sums by day.
 
 An order is a sale from its full payment on. What a line brings is its amount less its share of the
-order's discount; what comes back takes the same away again, on the day it comes back. Where a bank
-takes the money back, so that the order is not paid any more, all that it sold is taken back on that
-day (decision 34); it is a sale again when it is paid again.
+order's discount; what comes back takes the same away again, on the day it comes back. What payment
+pages took off is no part of lines: it is what lies between an order's total and what it brought
+when it became fully paid. Where a bank takes the money back, so that the order is not paid any
+more, all that it sold is taken back on that day (decision 34); it is a sale again when it is paid
+again.
 """
 
 from projections.engine.declare import Derived, Projection, Rollup
@@ -23,6 +25,7 @@ order_sales = Derived(
             k.sign * o.shipping_minor as shipping_minor,
             k.sign * o.tax_minor as tax_minor,
             k.sign * o.total_minor as total_minor,
+            k.sign * (o.total_minor - t.brought_minor) as page_discount_minor,
             k.orders * t.brought_minor as brought_minor,
             case when o.refunded_minor > 0 then k.orders else 0 end as refunded,
             k.orders * o.refunded_minor as refunded_minor
@@ -123,6 +126,7 @@ orders_daily = Rollup(
     key=("day", "currency"),
     amounts=(
         "orders",
+        "page_discount_minor",
         "brought_minor",
         "refunded_orders_cohort",
         "refunded_minor_cohort",
@@ -132,8 +136,9 @@ orders_daily = Rollup(
     source=order_sales,
     contribution="""
         select
-            day, currency, orders, brought_minor, refunded as refunded_orders_cohort,
-            refunded_minor as refunded_minor_cohort, shipping_minor, tax_minor
+            day, currency, orders, page_discount_minor, brought_minor,
+            refunded as refunded_orders_cohort, refunded_minor as refunded_minor_cohort,
+            shipping_minor, tax_minor
         from source
     """,
 )

@@ -214,6 +214,7 @@ projection = Projection(
         StockItem,
         sorts=("available",),
         filters=("preorder",),
+        told=("name", "on_hand", "committed", "reserved", "available"),
         link="sku",
         rests_on=ORDERS_THAT_HOLD,
         pages={

@@ -81,7 +81,7 @@ projection = Projection(
         sort="added_at",
         filters=("customer_id", "sku"),
         link="wish",
-        surface=Permission.SEE_WISHLIST,
+        permission=Permission.SEE_WISHLIST,
         owner="customer_id",
     ),
 )

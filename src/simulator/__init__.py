@@ -3,6 +3,9 @@
 It is deterministic and pure: a seed in, events out, each with the exact bytes of its body.
 
     stripe     SimulatedStripe: everything that shop, customers and banks do there
+    api        Stripe's API over it: lists, single objects, errors, limits, refunds
+    past       past_shop: years of a shop's life at one go, and the truth about its figures
+    memory     the objects of one that remembers; balance, payouts: the money that they move
     stories    whole payments from start to end; traffic: any number of them, side by side
     subscriber_stories   the lives of subscribers
     delivery   duplicates, delays and swaps on the way; Stripe's signature
@@ -12,7 +15,8 @@ It is deterministic and pure: a seed in, events out, each with the exact bytes o
 
 from simulator.delivery import deliver, sign
 from simulator.layout import API_VERSIONS
-from simulator.sender import Events, SimulatedEvent
+from simulator.past import PastShop, Truth, past_shop
+from simulator.sent import Events, SimulatedEvent
 from simulator.stories import (
     CHECKOUT_STORIES,
     STORIES,
@@ -30,11 +34,14 @@ __all__ = [
     "STORIES",
     "SUBSCRIBER_STORIES",
     "Events",
+    "PastShop",
     "Purchase",
     "SimulatedEvent",
     "SimulatedStripe",
     "Story",
+    "Truth",
     "deliver",
+    "past_shop",
     "sign",
     "some_traffic",
     "stories_for",

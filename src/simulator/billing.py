@@ -2,68 +2,9 @@
 
 from msgspec import Struct, field
 
-from simulator.objects import Customer, Payment
-
-DAY = 86_400
-SECONDS = {"day": DAY, "week": 7 * DAY, "month": 30 * DAY, "year": 365 * DAY}
-
-
-class Tier(Struct, frozen=True):
-    """A step of a tiered price, up to and including `up_to` units."""
-
-    up_to: int | None
-    unit_minor: int
-    flat_minor: int
-
-
-class Price(Struct, eq=False):
-    """What a unit costs every `interval_count` intervals; a `metered` one by what was used.
-
-    `options` are what it costs in other currencies, `tiers` (graduated) what it costs instead:
-    neither stands in events of the subscriptions to it.
-    """
-
-    id: str
-    product_id: str
-    unit_minor: int
-    currency: str
-    interval: str = "month"
-    interval_count: int = 1
-    metered: bool = False
-    options: dict[str, int] = {}
-    tiers: tuple[Tier, ...] = ()
-
-    @property
-    def period_seconds(self) -> int:
-        """How long a period is; the simulator's months have 30 days."""
-        return SECONDS[self.interval] * self.interval_count
-
-    def unit_in(self, currency: str) -> int:
-        """What a unit costs in a currency."""
-        return self.unit_minor if currency == self.currency else self.options[currency]
-
-    def charged(self, quantity: int, currency: str) -> int:
-        """What so many units cost in a period; nothing if they are metered."""
-        if self.metered:
-            return 0
-        if not self.tiers:
-            return self.unit_in(currency) * quantity
-        below, total = 0, 0
-        for tier in self.tiers:
-            upto = quantity if tier.up_to is None else min(quantity, tier.up_to)
-            if upto > below:
-                total += (upto - below) * tier.unit_minor + tier.flat_minor
-            below = max(below, upto)
-        return total
-
-
-class Item(Struct, eq=False):
-    """So many units of a price."""
-
-    id: str
-    created: int
-    price: Price
-    quantity: int
+from simulator.goods import Item
+from simulator.objects import Customer, Payment, Refund
+from simulator.transactions import Transaction
 
 
 class Coupon(Struct, eq=False):
@@ -77,12 +18,39 @@ class Coupon(Struct, eq=False):
     currency: str
 
 
+class PromotionCode(Struct, eq=False):
+    """What customers enter to get a coupon's discount."""
+
+    id: str
+    created: int
+    coupon: Coupon
+    code: str
+
+
 class Discount(Struct, eq=False):
     """A coupon on a subscription, or on all of a customer's that have none."""
 
     id: str
     coupon: Coupon
     start: int
+
+
+class Applied(Struct, eq=False):
+    """A discount, and on what: a subscription, or all that a customer has."""
+
+    discount: Discount
+    customer: Customer
+    subscription: "Subscription | None" = None
+
+    @property
+    def id(self) -> str:
+        """The discount's id."""
+        return self.discount.id
+
+    @property
+    def created(self) -> int:
+        """When it began."""
+        return self.discount.start
 
 
 class Subscription(Struct, eq=False):
@@ -119,28 +87,61 @@ class Subscription(Struct, eq=False):
 
 
 class Invoice(Struct, eq=False):
-    """What a customer is asked for."""
+    """What a customer is asked for, in a period of a subscription or once."""
 
     id: str
     created: int
-    subscription: Subscription
+    customer: Customer
+    currency: str
     due_minor: int
     period_start: int
     period_end: int
     items: list[Item]
+    subscription: Subscription | None = None
     status: str = "draft"
     paid_at: int | None = None
     payment: Payment | None = None
+    payment_id: str | None = None
+    discount: Discount | None = None
+
+    @property
+    def listed_minor(self) -> int:
+        """What its lines come to, before a discount."""
+        return sum(item.price.charged(item.quantity, self.currency) for item in self.items)
+
+
+class InvoicePayment(Struct, eq=False):
+    """That an invoice was paid, a separate object since 2025-03-31."""
+
+    id: str
+    created: int
+    invoice: Invoice
+
+
+class CreditNote(Struct, eq=False):
+    """A part of an invoice that the shop lets go; what was paid of it is refunded."""
+
+    id: str
+    created: int
+    invoice: Invoice
+    amount_minor: int
+    reason: str
+    refund: Refund | None = None
 
 
 class Payout(Struct, eq=False):
-    """Money on its way to the shop's bank."""
+    """Money on its way to the shop's bank; an automatic one knows its `members`, oldest first."""
 
     id: str
     created: int
     amount_minor: int
     currency: str
     arrival_date: int
-    transaction_id: str
+    automatic: bool
+    reconciliation_status: str
+    transaction_id: str | None = None
     status: str = "pending"
     failure_code: str | None = None
+    failure_message: str | None = None
+    failure_transaction_id: str | None = None
+    members: list[Transaction] = field(default_factory=list[Transaction])

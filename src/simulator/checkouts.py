@@ -1,8 +1,9 @@
 """The simulated Stripe's payment page: opened, completed, paid later, refused later, expired."""
 
 from simulator.disputes import Disputes
+from simulator.goods import Goods
 from simulator.objects import PAGE_SECONDS, Customer, Payment, Session
-from simulator.sender import Events, SimulatedEvent
+from simulator.sent import Events, SimulatedEvent
 
 
 class Checkouts(Disputes):
@@ -17,12 +18,16 @@ class Checkouts(Disputes):
         reference: str | None = None,
         customer: Customer | None = None,
         email: str | None = None,
+        discount_minor: int = 0,
+        goods: Goods = (),
     ) -> tuple[Session, Events]:
         """The shop sends the customer to the page; the order is named there only.
 
-        `order_id` goes into the session's metadata, `reference` into `client_reference_id`.
-        Before 2022-11-15 the payment intent exists from here on.
+        `order_id` goes into the session's metadata, `reference` into `client_reference_id`. A
+        promotion code takes `discount_minor` off. The lines are `goods`, or one of all that is
+        asked for. Before 2022-11-15 the payment intent exists from here on, unless that is nothing.
         """
+        assert not goods or amount_minor == sum(p.charged(n, currency) for p, n in goods)
         assert self.layout.has_intents, "this API version is older than the payment page"
         mode = "live" if self.layout.livemode else "test"
         session = Session(
@@ -34,14 +39,21 @@ class Checkouts(Disputes):
             reference=reference,
             customer=customer,
             email=email,
+            discount_minor=discount_minor,
         )
-        if not self.layout.has_sessions_with_intents:
+        if self.memory is not None:  # no event shows the lines
+            session.lines = self._new_items(goods) or [self._inline(amount_minor, currency)]
+            self._keep("checkout.session", session)
+        if not self.layout.has_sessions_with_intents or session.total_minor == 0:
             return session, []
         _, events = self._start(session)
         return session, events
 
     def complete_checkout(self, session: Session, *, bank_debit: bool = False) -> Events:
         """The customer pays: by card at once, by bank debit in days (`settle`, `bounce`)."""
+        if session.total_minor == 0:
+            session.status, session.payment_status = "complete", "no_payment_required"
+            return [self._session_event("completed", session)]
         payment, events = (session.payment, []) if session.payment else self._start(session)
         pay = self.start_bank_debit if bank_debit else self.pay_by_card
         events += pay(payment)
@@ -50,7 +62,7 @@ class Checkouts(Disputes):
         return [*events, self._session_event("completed", session)]
 
     def expire_checkout(self, session: Session) -> Events:
-        """Nobody paid: the page closes, and a payment intent that waited is canceled."""
+        """Not paid in time: the page closes, and a payment intent that waited is canceled."""
         self.now = max(self._act(), session.created + PAGE_SECONDS)
         session.status = "expired"
         expired = self._session_event("expired", session)
@@ -76,7 +88,7 @@ class Checkouts(Disputes):
 
     def _start(self, session: Session) -> tuple[Payment, Events]:
         payment, events = self.create_payment(
-            session.amount_minor, session.currency, customer=session.customer
+            session.total_minor, session.currency, customer=session.customer, email=session.email
         )
         payment.session = session
         session.payment = payment

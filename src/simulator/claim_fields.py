@@ -79,10 +79,10 @@ BALANCE_TRANSACTION: Shape = {
     "fee": None,
     "fee_details": None,
     "net": None,
-    "reporting_category": since("2019-12-03", "dispute"),
+    "reporting_category": since("2019-12-03"),
     "source": None,
-    "status": "pending",
-    "type": "adjustment",
+    "status": None,
+    "type": None,
 }
 
 EARLY_FRAUD_WARNING: Shape = {

@@ -6,7 +6,7 @@ from typing import cast
 
 from stripe import WebhookSignature
 
-from simulator.sender import Events, SimulatedEvent
+from simulator.sent import Events, SimulatedEvent
 
 _LATE_BY_AT_MOST = 100
 

@@ -1,8 +1,9 @@
 """The simulated Stripe's disputes and inquiries: opened, answered, won, lost, closed."""
 
-from simulator.objects import Dispute, Movement, Payment
+from simulator.fees import Detail
+from simulator.objects import Dispute, Payment
 from simulator.refunds import Refunds
-from simulator.sender import Events, SimulatedEvent
+from simulator.sent import Events, SimulatedEvent
 
 _FEE_MINOR = 2000
 _ANSWER_SECONDS = 9 * 86_400
@@ -32,6 +33,7 @@ class Disputes(Refunds):
             due_by=now + _ANSWER_SECONDS,
         )
         charge.dispute = dispute
+        self._keep("dispute", dispute)
         if inquiry:
             return dispute, [self._dispute_event("created", dispute)]
         return dispute, self._withdrawn("created", dispute)
@@ -60,7 +62,7 @@ class Disputes(Refunds):
         return [*closed, self._dispute_event("funds_reinstated", dispute)]
 
     def close_won(self, dispute: Dispute) -> Events:
-        """The bank agrees with the shop; what it does with the money is told apart."""
+        """The bank agrees with the shop; the money has events of its own."""
         return [self._closed(dispute, "won")]
 
     def lose_dispute(self, dispute: Dispute) -> Events:
@@ -75,7 +77,7 @@ class Disputes(Refunds):
         return [self._dispute_event(verb, dispute)]
 
     def drop_dispute(self, dispute: Dispute) -> Events:
-        """The shop has refunded the charge meanwhile: nobody wins."""
+        """The shop has refunded the charge meanwhile: the dispute has no winner."""
         return [self._closed(dispute, "charge_refunded")]
 
     def _withdrawn(self, verb: str, dispute: Dispute) -> Events:
@@ -92,11 +94,21 @@ class Disputes(Refunds):
         self, dispute: Dispute, amount_minor: int, fee_minor: int, currency: str | None = None
     ) -> None:
         own = dispute.charge.payment.currency
-        movement = Movement(
-            self._ids.new("txn"), self.now, amount_minor, fee_minor, currency or own
+        settled, settled_in, rate = self._settled(amount_minor, own)
+        verb = "withdrawal" if amount_minor < 0 else "reversal"
+        movement = self._book(
+            "adjustment",
+            amount_minor if currency else settled,
+            currency or settled_in,
+            dispute.id,
+            category="dispute" if amount_minor < 0 else "dispute_reversal",
+            description=f"Chargeback {verb} for {dispute.charge.id}",
+            fees=(Detail("stripe_fee", fee_minor, "Dispute fee"),) if fee_minor else (),
+            transaction_id=self._ids.new("txn"),
+            exchange_rate=None if currency else rate,
         )
         dispute.movements.append(movement)
 
     def _dispute_event(self, verb: str, dispute: Dispute) -> SimulatedEvent:
         kind = f"charge.dispute.{verb}"
-        return self.emit(kind, self.layout.dispute(dispute), automatic=verb != "updated")
+        return self.emit(kind, self.layout.dispute(dispute, self.now), automatic=verb != "updated")

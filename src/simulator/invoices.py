@@ -1,49 +1,70 @@
-"""The simulated Stripe's invoices and payouts: what customers pay for, and what the shop gets."""
+"""The simulated Stripe's invoices: what customers are asked for, and credit notes."""
 
-from simulator.billing import DAY, Invoice, Payout, Subscription
-from simulator.checkouts import Checkouts
-from simulator.sender import Events, SimulatedEvent
+from simulator.billing import CreditNote, Invoice, InvoicePayment, Subscription
+from simulator.goods import Goods
+from simulator.objects import Customer
+from simulator.payouts import Payouts
+from simulator.sent import Events, SimulatedEvent
 
 
-class Invoices(Checkouts):
-    """Invoices are made for subscriptions; payouts go to the shop's bank, or come back."""
+class Invoices(Payouts):
+    """Invoices of subscriptions, and single ones; what was asked for too much is credited."""
 
-    def pay_out(self, amount_minor: int, currency: str) -> tuple[Payout, Events]:
-        """Stripe sends the shop its money; it takes two days."""
-        now = self._act()
-        payout = Payout(
-            id=self._ids.new("po"),
-            created=now,
-            amount_minor=amount_minor,
+    def bill(self, customer: Customer, goods: Goods, currency: str) -> tuple[Invoice, Events]:
+        """The shop asks for something once: an invoice of one-time prices, final at once."""
+        self._act()
+        items = self._new_items(goods)
+        invoice = Invoice(
+            id=self._ids.new("in"),
+            created=self.now,
+            customer=customer,
             currency=currency,
-            arrival_date=now // DAY * DAY + 2 * DAY,
-            transaction_id=self._ids.new("txn"),
+            due_minor=0,
+            period_start=self.now,
+            period_end=self.now,
+            items=items,
         )
-        return payout, [self._payout_event("created", payout)]
+        invoice.due_minor = invoice.listed_minor
+        self._keep("invoice", invoice)
+        return invoice, self._open(invoice)
 
-    def finish_payout(self, payout: Payout) -> Events:
-        """The money should be there."""
+    def pay_invoice(self, invoice: Invoice) -> Events:
+        """The customer pays a single invoice by card."""
         self._act()
-        payout.status = "paid"
-        return [self._payout_event("paid", payout)]
+        return self._collect(invoice)
 
-    def fail_payout(self, payout: Payout, code: str = "account_closed") -> Events:
-        """The bank sends the money back, perhaps after the payout was paid."""
+    def void_invoice(self, invoice: Invoice) -> Events:
+        """The shop takes an open invoice back."""
         self._act()
-        payout.status, payout.failure_code = "failed", code
-        return [self._payout_event("failed", payout)]
+        invoice.status = "void"
+        return [self._invoice_event("voided", invoice)]
+
+    def credit(self, invoice: Invoice, amount_minor: int, reason: str) -> tuple[CreditNote, Events]:
+        """The shop lets a part of an invoice go; what was paid is refunded."""
+        now = self._act()
+        note = CreditNote(self._own_ids.new("cn"), now, invoice, amount_minor, reason)
+        events: Events = []
+        if invoice.status == "paid" and invoice.payment is not None:
+            note.refund, events = self.refund(invoice.payment, amount_minor)
+        self._keep("credit_note", note)
+        shape = self.billing.credit_note(note)
+        return note, [self.emit("credit_note.created", shape), *events]
 
     def _new_invoice(self, subscription: Subscription) -> Invoice:
         invoice = Invoice(
             id=self._ids.new("in"),
             created=self.now,
+            customer=subscription.customer,
+            currency=subscription.currency,
             subscription=subscription,
             due_minor=subscription.due_minor,
             period_start=subscription.period_start,
             period_end=subscription.period_end,
             items=subscription.items,
+            discount=subscription.discount or subscription.discount_of_customer,
         )
         subscription.invoices.append(invoice)
+        self._keep("invoice", invoice)
         return invoice
 
     def _collect(self, invoice: Invoice) -> Events:
@@ -57,7 +78,9 @@ class Invoices(Checkouts):
         paid = self._invoice_event("paid", invoice)
         if not self.billing.has_invoice_payments or invoice.payment is None:
             return [*events, paid]
-        shape = self.billing.invoice_payment(self._ids.new("inpay"), invoice)
+        invoice.payment_id = self._ids.new("inpay")
+        self._keep("invoice_payment", InvoicePayment(invoice.payment_id, self.now, invoice))
+        shape = self.billing.invoice_payment(invoice)
         return [*events, paid, self.emit("invoice_payment.paid", shape, automatic=True)]
 
     def _fail(self, invoice: Invoice) -> Events:
@@ -82,14 +105,10 @@ class Invoices(Checkouts):
     def _ask_for(self, invoice: Invoice) -> Events:
         if invoice.payment is not None:
             return []
-        subscription = invoice.subscription
         invoice.payment, started = self.create_payment(
-            invoice.due_minor, subscription.currency, customer=subscription.customer
+            invoice.due_minor, invoice.currency, customer=invoice.customer
         )
         return started
 
     def _invoice_event(self, verb: str, invoice: Invoice) -> SimulatedEvent:
         return self.emit(f"invoice.{verb}", self.billing.invoice(invoice), automatic=True)
-
-    def _payout_event(self, verb: str, payout: Payout) -> SimulatedEvent:
-        return self.emit(f"payout.{verb}", self.billing.payout(payout), automatic=True)

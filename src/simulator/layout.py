@@ -6,11 +6,11 @@ from simulator.objects import (
     Charge,
     Customer,
     Dispute,
-    Movement,
     Payment,
     Refund,
     Session,
 )
+from simulator.transactions import Transaction
 from simulator.versions import Shape, filled, listed, of_version
 
 API_VERSIONS = (
@@ -49,9 +49,7 @@ class Layout:
         """A customer."""
         return filled(
             self._customer,
-            id=customer.id,
-            created=customer.created,
-            email=customer.email,
+            customer,
             metadata={},
             name=customer.name,
         )
@@ -62,23 +60,19 @@ class Layout:
         held = payment.amount_minor if payment.status == "requires_capture" else 0
         return filled(
             self._intent,
+            payment,
             id=payment.intent_id,
             amount=payment.amount_minor,
             amount_capturable=held,
             amount_received=_received(payment),
-            canceled_at=payment.canceled_at,
-            cancellation_reason=payment.cancellation_reason,
             capture_method="manual" if payment.manual_capture else "automatic",
             charges=self._charges(payment) if "charges" in self._intent else None,
             client_secret=f"{payment.intent_id}_secret_{payment.intent_id[-16:]}",
-            created=payment.created,
-            currency=payment.currency,
             customer=_id(payment.customer),
             last_payment_error=_last_error(payment),
             latest_charge=payment.charge.id if payment.charges else None,
-            metadata=payment.metadata,
             payment_method_types=["card", "bacs_debit"],
-            receipt_email=payment.customer and payment.customer.email,
+            receipt_email=payment.email,
             status=payment.status,
         )
 
@@ -88,19 +82,17 @@ class Layout:
         failed = charge.status == "failed"
         return filled(
             self._charge,
-            id=charge.id,
+            charge,
             amount=payment.amount_minor,
             amount_captured=charge.captured_minor,
             amount_refunded=charge.refunded_minor,
             balance_transaction=charge.transaction_id,
-            captured=charge.captured,
-            created=charge.created,
             currency=payment.currency,
             customer=_id(payment.customer),
+            description=payment.description,
             dispute=_id(charge.dispute),
             disputed=charge.dispute is not None,
             failure_balance_transaction=charge.failure_transaction_id,
-            failure_code=charge.failure_code,
             failure_message="The payment was declined." if failed else None,
             metadata=payment.metadata,
             outcome=payment_fields.DECLINED if failed else payment_fields.APPROVED,
@@ -110,7 +102,7 @@ class Layout:
             payment_method_details=(
                 payment_fields.DEBIT_DETAILS if charge.bank_debit else payment_fields.CARD_DETAILS
             ),
-            receipt_email=payment.customer and payment.customer.email,
+            receipt_email=payment.email,
             receipt_url=f"https://pay.stripe.com/receipts/payment/{charge.id}",
             refunded=charge.refunded_minor == payment.amount_minor,
             refunds=self._refunds(charge) if "refunds" in self._charge else None,
@@ -122,31 +114,27 @@ class Layout:
         payment = refund.charge.payment
         return filled(
             self._refund,
-            id=refund.id,
+            refund,
             amount=refund.amount_minor,
             balance_transaction=refund.transaction_id,
             charge=refund.charge.id,
-            created=refund.created,
             currency=payment.currency,
             destination_details={"card": {"type": "refund"}, "type": "card"},
             failure_balance_transaction=refund.failure_transaction_id,
-            failure_reason=refund.failure_reason,
             payment_intent=payment.intent_id,
-            reason=refund.reason,
             status=refund.status,
         )
 
-    def dispute(self, dispute: Dispute) -> Shape:
+    def dispute(self, dispute: Dispute, now: int = 0) -> Shape:
         """A dispute, with the money that it moved."""
         movements = dispute.movements
         return filled(
             self._dispute,
-            id=dispute.id,
+            dispute,
             amount=dispute.amount_minor,
             balance_transaction=movements[0].id if movements else None,
-            balance_transactions=[self._movement(dispute, movement) for movement in movements],
+            balance_transactions=[self.transaction(each, now) for each in movements],
             charge=dispute.charge.id,
-            created=dispute.created,
             currency=dispute.charge.payment.currency,
             evidence_details={
                 "due_by": dispute.due_by,
@@ -156,29 +144,25 @@ class Layout:
             },
             is_charge_refundable=not movements,
             payment_intent=dispute.charge.payment.intent_id,
-            reason=dispute.reason,
             status=dispute.status,
         )
 
     def session(self, session: Session) -> Shape:
         """A checkout session; from 2022-11-15 on it has a payment intent only once completed."""
+        off = {"amount_discount": session.discount_minor, "amount_shipping": 0, "amount_tax": 0}
         return filled(
             self._session,
-            id=session.id,
+            session,
             amount_subtotal=session.amount_minor,
-            amount_total=session.amount_minor,
+            amount_total=session.total_minor,
             client_reference_id=session.reference,
-            created=session.created,
-            currency=session.currency,
             customer=_id(session.customer),
             customer_details={"email": session.email, "name": None, "phone": None},
             customer_email=session.email,
             expires_at=session.created + PAGE_SECONDS,
-            metadata=session.metadata,
             payment_intent=session.payment and session.payment.intent_id,
             payment_method_types=["card", "bacs_debit"],
-            payment_status=session.payment_status,
-            status=session.status,
+            total_details=off,
             url=(
                 f"https://checkout.stripe.com/c/pay/{session.id}"
                 if session.status == "open"
@@ -190,10 +174,34 @@ class Layout:
         """A card network's early warning about a charge."""
         return filled(
             self._warning,
+            None,
             id=warning_id,
             charge=charge.id,
             created=created,
             payment_intent=charge.payment.intent_id,
+        )
+
+    def transaction(self, transaction: Transaction, now: int = 0) -> Shape:
+        """A balance transaction; it is pending until its time has come."""
+        return filled(
+            self._transaction,
+            transaction,
+            amount=transaction.amount_minor,
+            fee=transaction.fee_minor,
+            fee_details=[
+                {
+                    "amount": fee.amount_minor,
+                    "application": None,
+                    "currency": transaction.currency,
+                    "description": fee.description,
+                    "type": fee.kind,
+                }
+                for fee in transaction.fees
+            ],
+            net=transaction.net_minor,
+            reporting_category=transaction.category,
+            status="available" if transaction.available_on <= now else "pending",
+            type=transaction.kind,
         )
 
     def _template(self, of: Shape) -> Shape:
@@ -207,30 +215,6 @@ class Layout:
     def _refunds(self, charge: Charge) -> Shape:
         url = f"/v1/charges/{charge.id}/refunds"
         return listed([self.refund(refund) for refund in reversed(charge.refunds)], url)
-
-    def _movement(self, dispute: Dispute, movement: Movement) -> Shape:
-        verb = "withdrawal" if movement.amount_minor < 0 else "reversal"
-        return filled(
-            self._transaction,
-            id=movement.id,
-            amount=movement.amount_minor,
-            available_on=movement.created + 2 * 86_400,
-            created=movement.created,
-            currency=movement.currency,
-            description=f"Chargeback {verb} for {dispute.charge.id}",
-            fee=movement.fee_minor,
-            fee_details=[
-                {
-                    "amount": movement.fee_minor,
-                    "application": None,
-                    "currency": movement.currency,
-                    "description": "Dispute fee",
-                    "type": "stripe_fee",
-                }
-            ],
-            net=movement.amount_minor - movement.fee_minor,
-            source=dispute.id,
-        )
 
 
 def _id(thing: Customer | Dispute | None) -> str | None:

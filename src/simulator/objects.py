@@ -2,6 +2,9 @@
 
 from msgspec import Struct, field
 
+from simulator.goods import Item
+from simulator.transactions import Transaction
+
 PAGE_SECONDS = 1800  # how long a payment page stays open: the shortest that Stripe allows
 
 
@@ -12,6 +15,7 @@ class Customer(Struct, eq=False):
     created: int
     email: str
     name: str
+    deleted: bool = False
 
 
 class Payment(Struct, eq=False):
@@ -29,6 +33,14 @@ class Payment(Struct, eq=False):
     canceled_at: int | None = None
     cancellation_reason: str | None = None
     session: "Session | None" = None
+    description: str | None = None
+    email: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The payment intent's id."""
+        assert self.intent_id is not None, "this payment is a bare charge"
+        return self.intent_id
 
     @property
     def charge(self) -> "Charge":
@@ -76,21 +88,12 @@ class Refund(Struct, eq=False):
     transaction_id: str | None = None
     failure_reason: str | None = None
     failure_transaction_id: str | None = None
+    metadata: dict[str, str] = {}
 
     @property
     def is_over(self) -> bool:
         """Whether it came to nothing, for good."""
         return self.status in {"failed", "canceled"}
-
-
-class Movement(Struct, frozen=True):
-    """A balance transaction of a dispute: negative out of the shop's balance, positive back."""
-
-    id: str
-    created: int
-    amount_minor: int
-    fee_minor: int
-    currency: str
 
 
 class Dispute(Struct, eq=False):
@@ -104,11 +107,11 @@ class Dispute(Struct, eq=False):
     reason: str
     due_by: int
     answered: bool = False
-    movements: list[Movement] = field(default_factory=list[Movement])
+    movements: list[Transaction] = field(default_factory=list[Transaction])
 
 
 class Session(Struct, eq=False):
-    """A visit to Stripe's payment page."""
+    """A visit to Stripe's payment page, which may take something off `amount_minor`."""
 
     id: str
     created: int
@@ -118,6 +121,13 @@ class Session(Struct, eq=False):
     reference: str | None
     customer: Customer | None
     email: str | None
+    discount_minor: int = 0
     payment: Payment | None = None
     status: str = "open"
     payment_status: str = "unpaid"
+    lines: list[Item] = field(default_factory=list[Item])
+
+    @property
+    def total_minor(self) -> int:
+        """What the page asks for."""
+        return self.amount_minor - self.discount_minor

@@ -1,12 +1,14 @@
 """The simulated Stripe's payments: by card, by bank debit, authorised first, declined, let go."""
 
+from simulator.balance import SETTLE_DAYS
+from simulator.catalog import Catalog
 from simulator.objects import Charge, Customer, Payment
-from simulator.sender import Events, Sender, SimulatedEvent
+from simulator.sent import Events, SimulatedEvent
 
 _THREE_DECIMALS = {"bhd", "jod", "kwd", "omr", "tnd"}
 
 
-class Payments(Sender):
+class Payments(Catalog):
     """What a shop, its customers and their banks do to payments.
 
     Before payment intents (API versions before 2018-09-06) only the charge's events are sent.
@@ -20,8 +22,10 @@ class Payments(Sender):
         order_id: str | None = None,
         customer: Customer | None = None,
         manual_capture: bool = False,
+        description: str | None = None,
+        email: str | None = None,
     ) -> tuple[Payment, Events]:
-        """The shop asks for money; `order_id` goes into the metadata."""
+        """The shop asks for money; `order_id` goes into the metadata, the receipt to `email`."""
         assert currency not in _THREE_DECIMALS or amount_minor % 10 == 0, "Stripe rounds to tens"
         payment = Payment(
             intent_id=self._ids.new("pi", 3) if self.layout.has_intents else None,
@@ -31,7 +35,11 @@ class Payments(Sender):
             metadata={"order_id": order_id} if order_id else {},
             customer=customer,
             manual_capture=manual_capture,
+            description=description,
+            email=email or (customer and customer.email),
         )
+        if payment.intent_id is not None:
+            self._keep("payment_intent", payment)
         return payment, self._intent_events("created", payment)
 
     def decline(self, payment: Payment, code: str = "card_declined") -> Events:
@@ -100,7 +108,7 @@ class Payments(Sender):
         self._act()
         charge = payment.charge
         if charge.status == "succeeded":
-            charge.failure_transaction_id = self._ids.new("txn", 3)
+            charge.failure_transaction_id = self._book_bounce(charge)
         charge.status, charge.failure_code = "failed", code
         charge.captured, charge.captured_minor = False, 0
         payment.status = "requires_payment_method"
@@ -116,6 +124,7 @@ class Payments(Sender):
             status="pending",
         )
         payment.charges.append(charge)
+        self._keep("charge", charge)
         return charge
 
     def _take(self, charge: Charge) -> Events:
@@ -127,20 +136,47 @@ class Payments(Sender):
         """The money is in; since 2024-04-10 its balance transaction comes seconds later."""
         charge.payment.status = "succeeded"
         if not self.layout.books_later:
-            charge.transaction_id = self._ids.new("txn", 3)
+            charge.transaction_id = self._book_payment(charge)
         taken = self._charge_event(verb, charge)
         events = [taken, *self._intent_events("succeeded", charge.payment)]
         return [*events, self._booked(charge)] if self.layout.books_later else events
 
     def _booked(self, charge: Charge) -> SimulatedEvent:
         self.advance(2)
-        charge.transaction_id = self._ids.new("txn", 3)
+        charge.transaction_id = self._book_payment(charge)
         return self.emit(
             "charge.updated",
             self.layout.charge(charge),
             previous={"balance_transaction": None},
             automatic=True,
         )
+
+    def _book_payment(self, charge: Charge) -> str:
+        amount, currency, rate = self._settled(charge.captured_minor, charge.payment.currency)
+        return self._book(
+            "payment" if charge.bank_debit else "charge",
+            amount,
+            currency,
+            charge.id,
+            category="charge",
+            description="Payment",
+            fees=self.fees.of_payment(amount, currency),
+            available_in_days=SETTLE_DAYS,
+            exchange_rate=rate,
+        ).id
+
+    def _book_bounce(self, charge: Charge) -> str:
+        """What had come in goes back to the bank; the fees stay with Stripe."""
+        amount, currency, rate = self._settled(-charge.captured_minor, charge.payment.currency)
+        return self._book(
+            "payment_failure_refund",
+            amount,
+            currency,
+            charge.id,
+            category="charge_failure",
+            description="Payment failure refund",
+            exchange_rate=rate,
+        ).id
 
     def _canceled(self, payment: Payment, reason: str) -> Events:
         payment.status = "canceled"

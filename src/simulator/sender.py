@@ -1,14 +1,19 @@
 """The simulated Stripe's own clock, ids and event envelope."""
 
+from collections.abc import Mapping
 from random import Random
 from string import ascii_letters, digits
 
 import msgspec
-from msgspec import Struct
 
 from simulator.billing_layout import BillingLayout
+from simulator.fees import PLAIN_FEES, Fees
 from simulator.layout import Layout
+from simulator.memory import Made, Memory
+from simulator.sent import Events, SimulatedEvent
 from simulator.versions import Shape
+
+__all__ = ["LATEST", "MONDAY", "Events", "Ids", "Sender", "SimulatedEvent"]
 
 _ALPHABET = digits + ascii_letters
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
@@ -40,24 +45,15 @@ LATEST = "2026-10-28.endive"
 MONDAY = 1_767_600_000  # 5 January 2026, 08:00 UTC
 
 
-class SimulatedEvent(Struct, frozen=True):
-    """An event as Stripe sends it: `body` is the exact JSON, `created` in seconds since 1970."""
-
-    id: str
-    type: str
-    created: int
-    body: bytes
-
-
-Events = list[SimulatedEvent]
-
-
 class Sender:
     """Makes events; the same seed and the same calls give the same bytes.
 
     `now` (seconds since 1970) moves with every action by a few seconds, and with `advance`.
     `account` is the connected account that every event names; `compact` leaves out the
-    indentation that Stripe's bodies have.
+    indentation that Stripe's bodies have. One that `remembers` can be asked for its objects
+    (`memory`), as an API has to be. Events before `quiet_until` are not written: their bodies are
+    empty, which makes years of a past cheap. `fees` is what payments cost; `settles` names the
+    currencies that are turned into another one: `{"usd": ("eur", "0.92")}`.
     """
 
     def __init__(
@@ -69,14 +65,24 @@ class Sender:
         start: int = MONDAY,
         account: str | None = None,
         compact: bool = False,
+        remembers: bool = False,
+        quiet_until: int = 0,
+        fees: Fees = PLAIN_FEES,
+        settles: Mapping[str, tuple[str, str]] | None = None,
     ) -> None:
         self.random = Random(f"stripe {seed}")  # noqa: S311 - a play, not a secret
         self.now = start
         self.layout = Layout(api_version, livemode=livemode)
         self.billing = BillingLayout(api_version, livemode=livemode)
         self._ids = Ids(self.random)
+        self._own_ids = Ids(Random(f"ids {seed}"))  # noqa: S311 - of what no event is about
         self._account = {"account": account} if account else {}
         self._compact = compact
+        self._quiet_until = quiet_until
+        self.account_id = account
+        self.fees = fees
+        self.settles = settles or {}
+        self.memory = Memory() if remembers else None
 
     def advance(self, seconds: int) -> None:
         """Let time pass."""
@@ -91,6 +97,8 @@ class Sender:
         automatic: bool = False,
     ) -> SimulatedEvent:
         """An event of any type about any object; `automatic` when no request caused it."""
+        if self.now < self._quiet_until:
+            return SimulatedEvent("", kind, self.now, b"")
         event_id = self._ids.new("evt")
         envelope = {
             "id": event_id,
@@ -106,13 +114,21 @@ class Sender:
             "request": self._request(automatic=automatic),
             "type": kind,
         }
-        return SimulatedEvent(event_id, kind, self.now, self._written(envelope))
+        event = SimulatedEvent(event_id, kind, self.now, self._written(envelope))
+        if self.memory is not None:
+            self.memory.keep_event(event)
+        return event
 
     def twin(self, event: SimulatedEvent) -> SimulatedEvent:
         """A second event for the same change: Stripe does that at times."""
         twin_id = self._ids.new("evt")
         body = event.body.replace(event.id.encode(), twin_id.encode(), 1)
         return SimulatedEvent(twin_id, event.type, event.created, body)
+
+    def _keep(self, kind: str, thing: Made) -> None:
+        """Remember a new object of a kind (Stripe's word in `object`)."""
+        if self.memory is not None:
+            self.memory.keep(kind, thing)
 
     def _act(self) -> int:
         """Something is done: a few seconds later than what was done before."""

@@ -1,13 +1,15 @@
-"""Whole payments from start to end, as stories that can be told side by side."""
+"""Whole payments from start to end, as generators that can be played side by side."""
 
 from collections.abc import Callable, Generator, Iterator
+from typing import TypeVar
 
 from msgspec import Struct
 
 from simulator.objects import Payment
-from simulator.sender import Events
+from simulator.sent import Events
 from simulator.stripe import SimulatedStripe
 
+Thing = TypeVar("Thing")
 _A_WHILE = 600  # seconds; a year of a busy shop is about a million events
 
 
@@ -46,27 +48,33 @@ def stories_for(stripe: SimulatedStripe) -> dict[str, Story]:
     return STORIES | CHECKOUT_STORIES if stripe.layout.has_intents else STORIES
 
 
+def reported(made: tuple[Thing, Events]) -> Generator[Events, None, Thing]:
+    """Report what was made, and hand it on."""
+    thing, events = made
+    yield events
+    return thing
+
+
 def _started(
     stripe: SimulatedStripe, purchase: Purchase, *, manual_capture: bool = False
-) -> tuple[Payment, Events]:
-    return stripe.create_payment(
+) -> Generator[Events, None, Payment]:
+    payment = stripe.create_payment(
         purchase.amount_minor,
         purchase.currency,
         order_id=purchase.order_id,
         manual_capture=manual_capture,
     )
+    return (yield from reported(payment))
 
 
 def _paid(stripe: SimulatedStripe, purchase: Purchase) -> Generator[Events, None, Payment]:
-    payment, started = _started(stripe, purchase)
-    yield started
+    payment = yield from _started(stripe, purchase)
     yield stripe.pay_by_card(payment)
     return payment
 
 
 def _held(stripe: SimulatedStripe, purchase: Purchase) -> Generator[Events, None, Payment]:
-    payment, started = _started(stripe, purchase, manual_capture=True)
-    yield started
+    payment = yield from _started(stripe, purchase, manual_capture=True)
     yield stripe.authorize(payment)
     return payment
 
@@ -80,8 +88,7 @@ def paid_by_card(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events
 @told_in(STORIES)
 def paid_at_the_third_try(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
     """Two cards are declined, the third is not."""
-    payment, started = _started(stripe, purchase)
-    yield started
+    payment = yield from _started(stripe, purchase)
     yield stripe.decline(payment)
     yield stripe.decline(payment, "expired_card")
     yield stripe.pay_by_card(payment)
@@ -90,8 +97,7 @@ def paid_at_the_third_try(stripe: SimulatedStripe, purchase: Purchase) -> Iterat
 @told_in(STORIES)
 def given_up(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
     """The card is declined, and the shop cancels the payment."""
-    payment, started = _started(stripe, purchase)
-    yield started
+    payment = yield from _started(stripe, purchase)
     yield stripe.decline(payment)
     yield stripe.cancel_payment(payment)
 
@@ -129,20 +135,17 @@ def hold_let_go(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]
 @told_in(STORIES)
 def paid_by_debit(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
     """A bank debit that arrives, and a refund of it that is called off."""
-    payment, started = _started(stripe, purchase)
-    yield started
+    payment = yield from _started(stripe, purchase)
     yield stripe.start_bank_debit(payment)
     yield stripe.settle(payment)
-    refund, refunded = stripe.refund(payment, purchase.part_minor, status="pending")
-    yield refunded
+    refund = yield from reported(stripe.refund(payment, purchase.part_minor, status="pending"))
     yield stripe.cancel_refund(refund)
 
 
 @told_in(STORIES)
 def debit_refused(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
     """A bank debit that does not arrive; the customer pays by card instead."""
-    payment, started = _started(stripe, purchase)
-    yield started
+    payment = yield from _started(stripe, purchase)
     yield stripe.start_bank_debit(payment)
     yield stripe.bounce(payment)
     yield stripe.pay_by_card(payment)
@@ -151,8 +154,7 @@ def debit_refused(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Event
 @told_in(STORIES)
 def debit_reversed(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
     """A bank debit that arrives and is taken back."""
-    payment, started = _started(stripe, purchase)
-    yield started
+    payment = yield from _started(stripe, purchase)
     yield stripe.start_bank_debit(payment)
     yield stripe.settle(payment)
     yield stripe.bounce(payment, "debit_not_authorized")
@@ -163,8 +165,7 @@ def refunded_in_parts(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[E
     """Two refunds: one at once, the rest after a while."""
     payment = yield from _paid(stripe, purchase)
     yield stripe.refund(payment, purchase.part_minor)[1]
-    refund, refunded = stripe.refund(payment, status="pending")
-    yield refunded
+    refund = yield from reported(stripe.refund(payment, status="pending"))
     yield stripe.settle_refund(refund)
 
 
@@ -172,8 +173,7 @@ def refunded_in_parts(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[E
 def refund_failed(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
     """A refund succeeds and comes back later; a second one stays."""
     payment = yield from _paid(stripe, purchase)
-    refund, refunded = stripe.refund(payment, purchase.part_minor)
-    yield refunded
+    refund = yield from reported(stripe.refund(payment, purchase.part_minor))
     stripe.advance(_A_WHILE)
     yield stripe.fail_refund(refund)
     yield stripe.refund(payment, purchase.part_minor)[1]
@@ -183,8 +183,7 @@ def refund_failed(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Event
 def dispute_won(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
     """A dispute, answered and won."""
     payment = yield from _paid(stripe, purchase)
-    dispute, opened = stripe.open_dispute(payment)
-    yield opened
+    dispute = yield from reported(stripe.open_dispute(payment))
     yield stripe.answer_dispute(dispute)
     stripe.advance(_A_WHILE)
     yield stripe.win_dispute(dispute)
@@ -195,8 +194,7 @@ def dispute_lost(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events
     """A warning of fraud, then a dispute about a part, never answered."""
     payment = yield from _paid(stripe, purchase)
     yield stripe.warn_of_fraud(payment)
-    dispute, opened = stripe.open_dispute(payment, purchase.part_minor)
-    yield opened
+    dispute = yield from reported(stripe.open_dispute(payment, purchase.part_minor))
     stripe.advance(_A_WHILE)
     yield stripe.lose_dispute(dispute)
 
@@ -205,8 +203,7 @@ def dispute_lost(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events
 def dispute_lost_in_part(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
     """The account is in another currency; a third comes back, and the dispute is lost."""
     payment = yield from _paid(stripe, purchase)
-    dispute, opened = stripe.open_dispute(payment, inquiry=True)
-    yield opened
+    dispute = yield from reported(stripe.open_dispute(payment, inquiry=True))
     yield stripe.move_abroad(dispute, -_abroad(purchase), "sek")
     stripe.advance(_A_WHILE)
     yield stripe.move_abroad(dispute, _abroad(purchase) // 3, "sek")
@@ -217,8 +214,7 @@ def dispute_lost_in_part(stripe: SimulatedStripe, purchase: Purchase) -> Iterato
 def dispute_to_and_fro(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
     """Withdrawn in another currency, back at another rate, withdrawn and back again; won."""
     payment = yield from _paid(stripe, purchase)
-    dispute, opened = stripe.open_dispute(payment, inquiry=True)
-    yield opened
+    dispute = yield from reported(stripe.open_dispute(payment, inquiry=True))
     abroad = _abroad(purchase)
     for minor in (-abroad, abroad - abroad // 50, -abroad, abroad + abroad // 50):
         yield stripe.move_abroad(dispute, minor, "sek")
@@ -235,8 +231,7 @@ def _abroad(purchase: Purchase) -> int:
 def inquiry_closed(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
     """The bank only asks."""
     payment = yield from _paid(stripe, purchase)
-    inquiry, opened = stripe.open_dispute(payment, reason="general", inquiry=True)
-    yield opened
+    inquiry = yield from reported(stripe.open_dispute(payment, reason="general", inquiry=True))
     yield stripe.answer_dispute(inquiry)
     yield stripe.close_inquiry(inquiry)
 
@@ -245,8 +240,7 @@ def inquiry_closed(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Even
 def inquiry_escalated(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
     """The bank asks, then disputes; the shop loses."""
     payment = yield from _paid(stripe, purchase)
-    inquiry, opened = stripe.open_dispute(payment, reason="general", inquiry=True)
-    yield opened
+    inquiry = yield from reported(stripe.open_dispute(payment, reason="general", inquiry=True))
     yield stripe.escalate_inquiry(inquiry)
     yield stripe.lose_dispute(inquiry)
 
@@ -255,8 +249,7 @@ def inquiry_escalated(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[E
 def inquiry_refunded(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
     """The bank asks, and the shop refunds."""
     payment = yield from _paid(stripe, purchase)
-    inquiry, opened = stripe.open_dispute(payment, reason="general", inquiry=True)
-    yield opened
+    inquiry = yield from reported(stripe.open_dispute(payment, reason="general", inquiry=True))
     yield stripe.refund(payment)[1]
     yield stripe.drop_dispute(inquiry)
 
@@ -264,39 +257,35 @@ def inquiry_refunded(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Ev
 @told_in(STORIES)
 def much_trouble(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
     """One payment with a failed, a canceled and a good refund, and a dispute about the rest."""
-    payment, started = _started(stripe, purchase)
-    yield started
+    payment = yield from _started(stripe, purchase)
     yield stripe.decline(payment)
     yield stripe.pay_by_card(payment)
-    failing, refunded = stripe.refund(payment, purchase.part_minor, status="pending")
-    yield refunded
-    canceled, refunded = stripe.refund(payment, purchase.part_minor, status="requires_action")
-    yield refunded
+    failing = yield from reported(stripe.refund(payment, purchase.part_minor, status="pending"))
+    canceled = yield from reported(
+        stripe.refund(payment, purchase.part_minor, status="requires_action")
+    )
     yield stripe.fail_refund(failing, "declined")
     yield stripe.cancel_refund(canceled)
     yield stripe.refund(payment, purchase.part_minor, reason="duplicate")[1]
-    dispute, opened = stripe.open_dispute(payment, payment.charge.refundable_minor)
-    yield opened
+    dispute = yield from reported(stripe.open_dispute(payment, payment.charge.refundable_minor))
     yield stripe.win_dispute(dispute)
 
 
 @told_in(CHECKOUT_STORIES)
 def checkout_paid(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
     """Paid by card on Stripe's page; only the session's metadata names the order."""
-    session, opened = stripe.open_checkout(
-        purchase.amount_minor, purchase.currency, order_id=purchase.order_id
+    session = yield from reported(
+        stripe.open_checkout(purchase.amount_minor, purchase.currency, order_id=purchase.order_id)
     )
-    yield opened
     yield stripe.complete_checkout(session)
 
 
 @told_in(CHECKOUT_STORIES)
 def checkout_paid_later(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
     """Paid by bank debit on Stripe's page; the session's reference names the order."""
-    session, opened = stripe.open_checkout(
-        purchase.amount_minor, purchase.currency, reference=purchase.order_id
+    session = yield from reported(
+        stripe.open_checkout(purchase.amount_minor, purchase.currency, reference=purchase.order_id)
     )
-    yield opened
     yield stripe.complete_checkout(session, bank_debit=True)
     assert session.payment is not None
     stripe.advance(_A_WHILE)
@@ -306,10 +295,9 @@ def checkout_paid_later(stripe: SimulatedStripe, purchase: Purchase) -> Iterator
 @told_in(CHECKOUT_STORIES)
 def checkout_refused_later(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
     """Completed on Stripe's page, and the bank refuses later."""
-    session, opened = stripe.open_checkout(
-        purchase.amount_minor, purchase.currency, reference=purchase.order_id
+    session = yield from reported(
+        stripe.open_checkout(purchase.amount_minor, purchase.currency, reference=purchase.order_id)
     )
-    yield opened
     yield stripe.complete_checkout(session, bank_debit=True)
     assert session.payment is not None
     stripe.advance(_A_WHILE)
@@ -318,9 +306,8 @@ def checkout_refused_later(stripe: SimulatedStripe, purchase: Purchase) -> Itera
 
 @told_in(CHECKOUT_STORIES)
 def checkout_expired(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
-    """Nobody completed Stripe's page."""
-    session, opened = stripe.open_checkout(
-        purchase.amount_minor, purchase.currency, order_id=purchase.order_id
+    """The customer did not complete Stripe's page."""
+    session = yield from reported(
+        stripe.open_checkout(purchase.amount_minor, purchase.currency, order_id=purchase.order_id)
     )
-    yield opened
     yield stripe.expire_checkout(session)

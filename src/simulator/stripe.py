@@ -1,7 +1,7 @@
 """A deterministic Stripe: what shop, customers and banks do there, and the events it sends."""
 
 from simulator.objects import Customer, Payment
-from simulator.sender import Events, SimulatedEvent
+from simulator.sent import Events, SimulatedEvent
 from simulator.subscriptions import Subscriptions
 from simulator.versions import Shape
 
@@ -21,6 +21,7 @@ class SimulatedStripe(Subscriptions):
     def create_customer(self, email: str, name: str) -> tuple[Customer, Events]:
         """A customer is made."""
         customer = Customer(f"cus_{self._ids.chance(14)}", self._act(), email, name)
+        self._keep("customer", customer)
         return customer, [self._customer_event("created", customer)]
 
     def change_email(self, customer: Customer, email: str) -> Events:
@@ -33,6 +34,7 @@ class SimulatedStripe(Subscriptions):
     def delete_customer(self, customer: Customer) -> Events:
         """A customer is deleted; the event shows it as it was."""
         self._act()
+        customer.deleted = True
         return [self._customer_event("deleted", customer)]
 
     def warn_of_fraud(self, payment: Payment) -> Events:
@@ -53,7 +55,7 @@ class SimulatedStripe(Subscriptions):
         return [self.emit("balance.available", balance, automatic=True)]
 
     def do_something_new(self) -> Events:
-        """A type of event that nobody knows yet."""
+        """A type of event that no version knows yet."""
         now = self._act()
         transfer: Shape = {
             "id": self._ids.new("qtr"),

@@ -1,14 +1,15 @@
-"""Whole lives of subscribers, as stories that can be told side by side (see `stories`).
+"""Whole lives of subscribers, as generators that can be played side by side (see `stories`).
 
 A purchase is what one unit costs in a period, and its currency.
 """
 
 from collections.abc import Generator, Iterator
 
-from simulator.billing import DAY, Price, Subscription, Tier
+from simulator.billing import Subscription
+from simulator.goods import DAY, Price, Tier
 from simulator.objects import Customer
-from simulator.sender import Events
-from simulator.stories import Purchase, Story, told_in
+from simulator.sent import Events
+from simulator.stories import Purchase, Story, reported, told_in
 from simulator.stripe import SimulatedStripe
 
 _HOURS = 7 * 3600
@@ -17,8 +18,7 @@ SUBSCRIBER_STORIES: dict[str, Story] = {}
 
 
 def _customer(stripe: SimulatedStripe) -> Generator[Events, None, Customer]:
-    customer, created = stripe.create_customer("sam@example.com", "Sam")
-    yield created
+    customer = yield from reported(stripe.create_customer("sam@example.com", "Sam"))
     return customer
 
 
@@ -29,8 +29,7 @@ def _price(stripe: SimulatedStripe, purchase: Purchase, interval: str = "month")
 def _begun(
     stripe: SimulatedStripe, customer: Customer, price: Price, quantity: int = 1
 ) -> Generator[Events, None, Subscription]:
-    subscription, begun = stripe.subscribe(customer, [(price, quantity)])
-    yield begun
+    subscription = yield from reported(stripe.subscribe(customer, [(price, quantity)]))
     return subscription
 
 
@@ -39,8 +38,9 @@ def trial_that_lasted(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[E
     """Tried, bought, upgraded, downgraded; a card declined in the next period, and then not."""
     customer = yield from _customer(stripe)
     price = _price(stripe, purchase)
-    subscription, begun = stripe.subscribe(customer, [(price, 1)], trial_seconds=3 * DAY)
-    yield begun
+    subscription = yield from reported(
+        stripe.subscribe(customer, [(price, 1)], trial_seconds=3 * DAY)
+    )
     yield stripe.end_trial(subscription)
     stripe.advance(_HOURS)
     yield stripe.change_items(subscription, [(price, 3)])
@@ -56,8 +56,7 @@ def trial_without_card(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[
     """Tried, and paused for want of a way to pay."""
     customer = yield from _customer(stripe)
     price = _price(stripe, purchase, "year")
-    subscription, begun = stripe.subscribe(customer, [(price, 1)], trial_seconds=DAY)
-    yield begun
+    subscription = yield from reported(stripe.subscribe(customer, [(price, 1)], trial_seconds=DAY))
     yield stripe.end_trial(subscription, pays=False)
     yield stripe.cancel(subscription)
 
@@ -101,10 +100,9 @@ def coupons_of_all_kinds(stripe: SimulatedStripe, purchase: Purchase) -> Iterato
         ("repeating", 10, None),
         ("forever", None, purchase.part_minor),
     ):
-        coupon, made = stripe.create_coupon(
-            duration, currency, percent_off=percent, amount_off_minor=amount
+        coupon = yield from reported(
+            stripe.create_coupon(duration, currency, percent_off=percent, amount_off_minor=amount)
         )
-        yield made
         yield stripe.apply_coupon(subscription, coupon)
         stripe.advance(_HOURS)
     yield stripe.end_discount(subscription)
@@ -117,8 +115,7 @@ def several_items(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Event
     seats, extra = _price(stripe, purchase), _price(stripe, purchase)
     used = stripe.new_price(purchase.amount_minor, purchase.currency, metered=True)
     goods = [(seats, 2), (extra, 1), *([(used, 1)] if stripe.billing.has_metered else [])]
-    subscription, begun = stripe.subscribe(customer, goods)
-    yield begun
+    subscription = yield from reported(stripe.subscribe(customer, goods))
     stripe.advance(_HOURS)
     yield stripe.change_items(subscription, [(seats, 4)])
 
@@ -140,8 +137,9 @@ def never_paid_again(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Ev
 def never_paid_at_all(stripe: SimulatedStripe, purchase: Purchase) -> Iterator[Events]:
     """The first invoice is not paid; one that costs nothing begins instead."""
     customer = yield from _customer(stripe)
-    subscription, begun = stripe.subscribe(customer, [(_price(stripe, purchase), 1)], pays=False)
-    yield begun
+    subscription = yield from reported(
+        stripe.subscribe(customer, [(_price(stripe, purchase), 1)], pays=False)
+    )
     stripe.advance(DAY)
     yield stripe.give_up_first_payment(subscription)
     yield from _begun(stripe, customer, stripe.new_price(0, purchase.currency))
@@ -153,20 +151,19 @@ def discounts_of_the_customer(stripe: SimulatedStripe, purchase: Purchase) -> It
     currency = purchase.currency
     customer = yield from _customer(stripe)
     first = yield from _begun(stripe, customer, _price(stripe, purchase))
-    half, made = stripe.create_coupon("forever", currency, percent_off=50)
-    yield made
-    _, given = stripe.apply_coupon_to_customer(customer, half, [first])
-    yield given
+    half = yield from reported(stripe.create_coupon("forever", currency, percent_off=50))
+    yield from reported(stripe.apply_coupon_to_customer(customer, half, [first]))
     stripe.advance(_HOURS)
     second = yield from _begun(stripe, customer, _price(stripe, purchase, "year"), 2)
-    own, made = stripe.create_coupon("forever", currency, amount_off_minor=purchase.part_minor)
-    yield made
+    own = yield from reported(
+        stripe.create_coupon("forever", currency, amount_off_minor=purchase.part_minor)
+    )
     yield stripe.apply_coupon(second, own)
-    tenth, made = stripe.create_coupon("once", currency, percent_off=10)
-    yield made
+    tenth = yield from reported(stripe.create_coupon("once", currency, percent_off=10))
     stripe.advance(_HOURS)
-    discount, given = stripe.apply_coupon_to_customer(customer, tenth, [first, second])
-    yield given
+    discount = yield from reported(
+        stripe.apply_coupon_to_customer(customer, tenth, [first, second])
+    )
     stripe.advance(_HOURS)
     yield stripe.end_discount_of_customer(customer, discount, [first, second])
     yield stripe.cancel(second)
@@ -179,8 +176,7 @@ def sold_in_another_currency(stripe: SimulatedStripe, purchase: Purchase) -> Ite
     currency = purchase.currency if stripe.billing.api_version >= "2022-11-15" else "usd"
     options = {currency: purchase.amount_minor}
     price = stripe.new_price(purchase.amount_minor + 1110, "usd", options=options)
-    subscription, begun = stripe.subscribe(customer, [(price, 2)], currency=currency)
-    yield begun
+    subscription = yield from reported(stripe.subscribe(customer, [(price, 2)], currency=currency))
     stripe.advance(_HOURS)
     yield stripe.change_items(subscription, [(price, 3)])
     yield stripe.renew(subscription)
@@ -193,8 +189,7 @@ def tiers_that_are_told_late(stripe: SimulatedStripe, purchase: Purchase) -> Ite
     unit = purchase.amount_minor
     tiers = (Tier(5, unit, 0), Tier(10, unit // 20 * 10, 70), Tier(None, 10, 0))
     price = stripe.new_price(0, purchase.currency, tiers=tiers)
-    subscription, begun = stripe.subscribe(customer, [(price, 4)])
-    yield begun
+    subscription = yield from reported(stripe.subscribe(customer, [(price, 4)]))
     stripe.advance(_HOURS)
     yield stripe.change_items(subscription, [(price, 12)])
     stripe.advance(_HOURS)
@@ -207,8 +202,7 @@ def more_items_than_shown(stripe: SimulatedStripe, purchase: Purchase) -> Iterat
     """Twelve extras, of which events show ten; then nine."""
     customer = yield from _customer(stripe)
     goods = [(_price(stripe, purchase), 1) for _ in range(12)]
-    subscription, begun = stripe.subscribe(customer, goods)
-    yield begun
+    subscription = yield from reported(stripe.subscribe(customer, goods))
     stripe.advance(_HOURS)
     yield stripe.change_items(subscription, goods[:9])
 

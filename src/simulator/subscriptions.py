@@ -2,43 +2,22 @@
 
 from collections.abc import Sequence
 
-from simulator.billing import Coupon, Discount, Item, Price, Subscription, Tier
+from simulator.billing import (
+    Applied,
+    Coupon,
+    Discount,
+    PromotionCode,
+    Subscription,
+)
+from simulator.goods import Goods, Price
 from simulator.invoices import Invoices
 from simulator.objects import Customer
-from simulator.sender import Events, SimulatedEvent
+from simulator.sent import Events, SimulatedEvent
 from simulator.versions import Shape
-
-Goods = Sequence[tuple[Price, int]]
-"""Prices, each with the number of units."""
 
 
 class Subscriptions(Invoices):
     """What customers and the shop do with subscriptions, and what their periods bring."""
-
-    def new_price(
-        self,
-        unit_minor: int,
-        currency: str,
-        interval: str = "month",
-        interval_count: int = 1,
-        *,
-        metered: bool = False,
-        options: dict[str, int] | None = None,
-        tiers: tuple[Tier, ...] = (),
-    ) -> Price:
-        """The shop offers something again and again; Stripe's event of that is not sent."""
-        price_id, product_id = self._ids.new("price"), f"prod_{self._ids.chance(14)}"
-        return Price(
-            price_id,
-            product_id,
-            unit_minor,
-            currency,
-            interval,
-            interval_count,
-            metered,
-            options or {},
-            tiers,
-        )
 
     def tell_price(self, price: Price) -> Events:
         """A price's own event, with its tiers."""
@@ -158,12 +137,22 @@ class Subscriptions(Invoices):
         coupon = Coupon(
             self._ids.chance(8), self._act(), duration, percent_off, amount_off_minor, currency
         )
+        self._keep("coupon", coupon)
         return coupon, [self.emit("coupon.created", self.billing.coupon(coupon))]
+
+    def create_promotion_code(self, coupon: Coupon, code: str) -> tuple[PromotionCode, Events]:
+        """The shop gives a coupon a word that customers can enter."""
+        promotion = PromotionCode(self._own_ids.new("promo"), self._act(), coupon, code)
+        self._keep("promotion_code", promotion)
+        shape = self.billing.promotion_code(promotion)
+        return promotion, [self.emit("promotion_code.created", shape)]
 
     def apply_coupon(self, subscription: Subscription, coupon: Coupon) -> Events:
         """A subscription gets a coupon's discount, in the place of one that it had."""
         now = self._act()
         subscription.discount = Discount(self._ids.new("di"), coupon, now)
+        applied = Applied(subscription.discount, subscription.customer, subscription)
+        self._keep("discount", applied)
         shape = self.billing.discount(subscription.discount, subscription.customer, subscription)
         given = self.emit("customer.discount.created", shape)
         return [given, self._updated(subscription, {"discount": None})]
@@ -173,6 +162,8 @@ class Subscriptions(Invoices):
     ) -> tuple[Discount, Events]:
         """A customer gets a discount on all that he has, and his subscriptions do not say so."""
         discount = Discount(self._ids.new("di"), coupon, self._act())
+        if self.memory is not None:
+            self.memory.discounts_of_customers[customer.id] = Applied(discount, customer)
         for subscription in subscriptions:
             subscription.discount_of_customer = discount
         shape = self.billing.discount(discount, customer)
@@ -183,6 +174,8 @@ class Subscriptions(Invoices):
     ) -> Events:
         """That is over."""
         self._act()
+        if self.memory is not None:
+            self.memory.discounts_of_customers.pop(customer.id, None)
         for subscription in subscriptions:
             subscription.discount_of_customer = None
         shape = self.billing.discount(discount, customer)
@@ -203,7 +196,7 @@ class Subscriptions(Invoices):
         now = self._act()
         items = self._new_items(goods)
         first = trial_seconds or items[0].price.period_seconds
-        return Subscription(
+        subscription = Subscription(
             id=self._ids.new("sub"),
             created=now,
             customer=customer,
@@ -214,11 +207,8 @@ class Subscriptions(Invoices):
             period_end=now + first,
             trial_end=now + trial_seconds if trial_seconds else None,
         )
-
-    def _new_items(self, goods: Goods) -> list[Item]:
-        return [
-            Item(f"si_{self._ids.chance(14)}", self.now, price, units) for price, units in goods
-        ]
+        self._keep("subscription", subscription)
+        return subscription
 
     def _wait_for(self, moment: int | None) -> None:
         self.advance(max(0, (moment or 0) - self.now))

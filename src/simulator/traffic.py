@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import islice
 
-from simulator.sender import Events, SimulatedEvent
+from simulator.sent import Events, SimulatedEvent
 from simulator.stories import Purchase, stories_for
 from simulator.stripe import SimulatedStripe
 

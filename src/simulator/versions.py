@@ -43,9 +43,15 @@ def of_version(fields: Shape, api_version: str) -> Shape:
     }
 
 
-def filled(template: Mapping[str, object], **values: object) -> Shape:
-    """The template with these values; values for fields that the version lacks fall away."""
-    return {name: values.get(name, default) for name, default in template.items()}
+def filled(template: Mapping[str, object], of: object, /, **values: object) -> Shape:
+    """The template with these values, or else what the object has under a field's name.
+
+    Values for fields that the version lacks fall away.
+    """
+    return {
+        name: values[name] if name in values else getattr(of, name, default)
+        for name, default in template.items()
+    }
 
 
 def listed(data: list[Shape], url: str) -> Shape:

@@ -36,8 +36,8 @@ class Received(Schema):
 
 
 @operation(
-    surface=Permission.WEBHOOK,
-    tag="webhooks",
+    Permission.WEBHOOK,
+    "webhooks",
     takes="application/json",
     answers=Received,
     errors=(
@@ -71,7 +71,7 @@ async def receive_stripe_event(request: Request) -> Response:
         raise
     except ClientDisconnect as error:
         _count(error)
-        return Response(status_code=400)  # nobody is left to read it
+        return Response(status_code=400)  # the caller has gone
     answer = b'{"received":true,"position":%d}' % receipt.position  # a model would cost more
     return Response(answer, media_type="application/json")
 

@@ -1,10 +1,8 @@
 """Re-checking what is stored: whether Stripe signed it, by the secrets that are known here.
 
 The webhook's tolerance does not apply: the header belongs to the stored bytes, whenever they came.
-https://docs.stripe.com/webhooks#verify-manually
 """
 
-import hmac
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
@@ -13,11 +11,11 @@ from msgspec import Struct
 
 from ledger.domain.events import StripeEventReceived
 from ledger.domain.signatures import Recheck
-from ledger.errors import NotAStripeEvent
+from ledger.errors import BadSignature, NotAStripeEvent
+from webhooks.ingest.signature import read_header
 from webhooks.translate.objects import parse_event
 
 FINGERPRINT_DIGITS: Final = 12
-MAX_HEADER_LENGTH: Final = 4096
 
 
 def fingerprint(secret: str) -> str:
@@ -41,34 +39,16 @@ class Rechecker(Struct, frozen=True):
             if event.source == "webhook":
                 return Recheck("wrong", "it came through the webhook, but has no signature")
             return Recheck("unsigned")
-        signed = _signed(event.signature)
-        if signed is None:
+        try:
+            signed = read_header(event.signature)
+        except BadSignature:
             return Recheck("wrong", "its signature header is malformed")
-        time, signatures = signed
-        text = b"%d." % time + event.body
         known = {fingerprint(secret): secret for secret in self.secrets}
-        if any(_fits(text, secret, signatures) for secret in known.values()):
+        if any(signed.fits(event.body, secret) for secret in known.values()):
             return Recheck("right")
         if event.signed_by in known:
             return Recheck("wrong", "its signature does not fit, and the secret is known")
         return Recheck("unknown_secret", event.signed_by or "")
-
-
-def _fits(text: bytes, secret: str, signatures: Sequence[str]) -> bool:
-    wanted = hmac.digest(secret.encode(), text, "sha256").hex()
-    return any(hmac.compare_digest(wanted, each) for each in signatures)
-
-
-def _signed(header: str) -> tuple[int, list[str]] | None:
-    """The time and the signatures of a header; None for one that the receiver would refuse."""
-    if len(header) > MAX_HEADER_LENGTH or not header.isascii():
-        return None
-    items = [item.partition("=")[::2] for item in header.split(",")]
-    times = [value for name, value in items if name == "t"]
-    signatures = [value for name, value in items if name == "v1"]
-    if not times or not times[0].isdecimal() or not signatures:
-        return None
-    return int(times[0]), signatures
 
 
 def _id(body: bytes) -> str | None:

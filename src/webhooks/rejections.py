@@ -18,7 +18,7 @@ EVERY_SECONDS: Final = 60.0
 _SAYS_WHY: Final = (BadSignature, EndpointOff)
 """Errors whose text is one of a few of ours; that of others may hold what was sent."""
 
-logger = structlog.get_logger("ledger.webhooks")
+logger = structlog.get_logger(__name__)
 
 
 class Rejections:

@@ -144,7 +144,7 @@ def marked(schema: dict[str, Any]) -> Any:
         return None
     if fields := schema.get("properties"):
         return {name: marked(field) for name, field in fields.items()}
-    currency = "[a-z]{3}" in json.dumps(schema)
+    currency = "[a-z]{3" in json.dumps(schema)
     of_type = {
         "object": {"gbp" if currency else MARK: 1},
         "array": [marked(schema.get("items", {}))],

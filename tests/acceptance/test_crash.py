@@ -161,9 +161,9 @@ def test_every_answered_webhook_survives_and_the_books_are_proven():
         finally:
             service.terminate()
             service.wait()
+        stored = stored_ids(shop)
         proof = shop.run("verify")
         assert sum(stripe.unavailable for stripe in stripes) > 0, "the kills were felt"
-        stored = stored_ids(shop)
         missing = {i for stripe in stripes for i in stripe.answered} - stored
         assert not missing
         assert proof["holds"] is True

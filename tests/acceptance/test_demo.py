@@ -95,13 +95,14 @@ def test_the_demo_plays_shows_and_proves_and_does_so_again(home: Path) -> None:
     assert re.search(VERIFIED, plain)
     assert re.search(r"[1-9]\d* Stripe signatures right, 0 wrong", plain)
     assert "not covered: " in plain
+    assert "export STRIPE_RETIRED_WEBHOOK_SECRETS=$(cat .ledger-demo/webhook-signer)" in plain
     assert "Where to look next" in first.stdout
     for shown in ("fulfilled", "expired", "won", "lost", "gbp", "jpy", "kwd", "MUG-BLUE", "MRR"):
         assert shown in first.stdout
     assert max(map(len, first.stdout.splitlines())) <= 100
     assert first.stderr == ""
     assert "http://" not in first.stdout
-    past = re.search(r"Moved in with (\d+) orders of the last 90 days\.", first.stdout)
+    past = re.search(r"Imported (\d+) orders of the last 90 days\.", first.stdout)
     assert past
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -122,6 +123,31 @@ def test_the_demo_plays_shows_and_proves_and_does_so_again(home: Path) -> None:
     assert document["console"] is None
     assert not (home / ".ledger-demo" / "postgres" / "data" / "postmaster.pid").exists()
     assert_that_times_agree(home / ".ledger-demo")
+    assert (
+        signatures(home, signer=(home / ".ledger-demo" / "webhook-signer").read_text().strip()) > 50
+    )
+    assert signatures(home, signer="") == 0
+
+
+def signatures(home: Path, signer: str) -> int:
+    """How many `ledger verify` calls right, in the ledger of both plays; none is wrong."""
+    found = subprocess.run(
+        [*DEMO[:-2], "verify", "--json"],
+        cwd=home,
+        env={
+            "PATH": os.environ["PATH"],
+            "LEDGER_HOME": ".ledger-demo",
+            "STRIPE_RETIRED_WEBHOOK_SECRETS": signer,
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    said = json.loads(found.stdout)["log"]["signatures"]
+    assert said.get("wrong", 0) == 0
+    assert bool(said.get("unknown_secret", 0)) is not bool(signer)
+    return said.get("right", 0)
 
 
 def assert_that_times_agree(home: Path) -> None:
@@ -148,9 +174,11 @@ def test_a_ledger_that_no_demo_made_is_refused_and_stays_as_it_was(home: Path) -
         [*DEMO[:3], *define], cwd=home, env=environment, capture_output=True, timeout=60, check=True
     )
     assert made.returncode == 0
+    before = sorted(path.name for path in real.iterdir())
     refused = demo(home, "--home", str(real))
     assert refused.returncode == 2
     assert "did not make" in refused.stderr
+    assert sorted(path.name for path in real.iterdir()) == before
     with EmbeddedPostgres(real) as server, psycopg.connect(server.conninfo("ledger")) as conn:
         assert conn.execute("select position from ledger.head").fetchone() == (1,)
 

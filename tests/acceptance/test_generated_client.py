@@ -98,10 +98,10 @@ def test_every_module_of_the_client_can_be_imported(package: str) -> None:
 
 def test_it_places_reads_lists_and_cancels_an_order(api: Generated) -> None:
     models = api.models
-    line = models.LineBody(sku="MUG", name="Blue mug", quantity=2, unit_minor=1250)
-    body = models.OrderBody(id="G1", currency="gbp", lines=[line])
+    line = models.LineRequest(sku="MUG", name="Blue mug", quantity=2, unit_minor=1250)
+    body = models.OrderRequest(id="G1", currency="gbp", lines=[line])
     placed = api.call("place_order", body=body, idempotency_key="g-1")
-    assert isinstance(placed, models.OrderAnswer)
+    assert isinstance(placed, models.OrderResponse)
     assert api.call("place_order", body=body, idempotency_key="g-1") == placed
 
     order = api.call("read_orders_id", "G1", after=placed.position)
@@ -115,7 +115,7 @@ def test_it_places_reads_lists_and_cancels_an_order(api: Generated) -> None:
     listed = api.call("read_orders", placed_after=order.placed_at.isoformat(), **pending)
     assert "G1" in [each.order_id for each in listed.items]
 
-    reason = models.ReasonBody(reason="changed her mind")
+    reason = models.ReasonRequest(reason="changed her mind")
     canceled = api.call("cancel_order", "G1", body=reason)
     again = api.call("read_orders_id", "G1", after=canceled.position)
     assert again.state == models.OrderState.CANCELED

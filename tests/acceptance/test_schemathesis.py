@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.openapi import describe
-from api.operations import surfaces
+from api.operations import permission_by_route
 from api.permissions import OPEN
 from app.asgi import STATUSES, routes
 from ledger.domain.access import Role
@@ -46,7 +46,11 @@ CHECKS: Final[list[CheckFunction]] = [
 SCHEMA = schemathesis.openapi.from_dict(describe(routes, "Ledger", "0", STATUSES))
 OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations() if isinstance(found, Ok)]
 EACH = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
-GUARDED = {f"{method} {path}" for method, path, surface in surfaces(routes) if surface not in OPEN}
+GUARDED = {
+    f"{method} {path}"
+    for method, path, permission in permission_by_route(routes)
+    if permission not in OPEN
+}
 
 
 def bounded(examples: int) -> settings:

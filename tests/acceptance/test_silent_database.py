@@ -214,7 +214,7 @@ def test_over_a_network_that_swallows_everything_every_surface_answers(world: Wo
 
 @pytest.mark.timeout(240)
 def test_where_another_session_holds_the_head_writes_say_so_and_reads_go_on(world: World) -> None:
-    """Whoever was told 503 may send the same again, and it is stored once."""
+    """A caller who was told 503 may send the same again, and it is stored once."""
     service = world.service
     body = json.dumps(ORDER | {"id": "K1"}).encode()
     keyed = partial(

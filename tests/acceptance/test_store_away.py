@@ -166,7 +166,7 @@ def test_everything_says_503_while_postgres_is_away_and_goes_on_when_it_is_back(
                 expect_unavailable(answered.result())
         assert service.call("GET", "/healthz").status == 200
 
-        with EmbeddedPostgres(home / "ledger"):  # whoever comes in starts what is down
+        with EmbeddedPostgres(home / "ledger"):  # the next one starts what is down
             wait_for(lambda: service.call("GET", "/readyz").status == 200)
             delivered = service.deliver()
             assert delivered.status == 200

@@ -57,6 +57,7 @@ def test_another_name_is_refused(client: TestClient, host: str) -> None:
     assert answer.status_code == 421
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["code"] == "misdirected_request"
+    assert "LEDGER_HOSTS" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("second", ["127.0.0.1", "evil.example"])

@@ -1,4 +1,4 @@
-"""The OpenAPI document: it tells what the door checks, and refers to nothing that it lacks."""
+"""The OpenAPI document: it tells what is checked, and refers to nothing that it lacks."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -62,7 +62,7 @@ class Span(Schema):
     first: Annotated[str, Field(serialization_alias="from")]
 
 
-@operation(surface=Permission.PUBLIC, tag="things", answers=Span)
+@operation(Permission.PUBLIC, "things")
 def show_span(_: Request) -> Span:
     """Show a span."""
     return Span(first="2026-03-01")

@@ -1,4 +1,4 @@
-"""Operations: what does not fit stops at the door, and the document says what fits."""
+"""Operations: what does not fit is refused, and the document says what fits."""
 
 import json
 from collections.abc import Iterator
@@ -60,15 +60,7 @@ class Made(Schema):
     label: str
 
 
-@operation(
-    surface=Permission.PUBLIC,
-    tag="things",
-    body=Thing,
-    answers=Made,
-    status=201,
-    errors=(OutOfStock,),
-    idempotent=True,
-)
+@operation(Permission.PUBLIC, "things", status=201, errors=(OutOfStock,), idempotent=True)
 def make_thing(request: Request, body: Thing) -> Made:
     """Make a thing.
 
@@ -77,18 +69,13 @@ def make_thing(request: Request, body: Thing) -> Made:
     return Made(label=f"{body.name}/{body.size}/{len(body.parts)}/{request.path_params['id']}")
 
 
-@operation(
-    surface=Permission.PUBLIC,
-    tag="things",
-    query=Page,
-    errors=(StoreUnavailable, PayloadTooLarge),
-)
+@operation(Permission.PUBLIC, "things", errors=(StoreUnavailable, PayloadTooLarge))
 def list_things(request: Request, query: Page) -> Response:
     """List things."""
     return PlainTextResponse(f"{query.limit} {query.name}")
 
 
-@operation(surface=Permission.PUBLIC, tag="things", answers=Made)
+@operation(Permission.PUBLIC, "things")
 async def look_at_thing(request: Request) -> Made:
     """Look at one thing."""
     return Made(label=(await request.body()).decode() or "nothing")
@@ -153,6 +140,30 @@ def test_a_body_that_does_not_fit_is_refused_by_the_field(
     assert wrong["detail"]
 
 
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"name": "cup", "size": 1, "size": 9}', "size"),
+        (b'{"name": "cup", "size": 9, "size": 9}', "size"),
+        (b'{"name": "cup", "size": 1, "s\\u0069ze": 9}', "size"),
+        (
+            b'{"name": "cup", "size": 1, "parts": [{"number": 1}, {"number": 2, "number": 3}]}',
+            "parts.1.number",
+        ),
+        (b'{"parts": [], "name": "cup", "size": 1, "parts": [{"number": 1}]}', "parts"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_by_its_place(
+    client: TestClient, body: bytes, field: str
+) -> None:
+    headers = {"content-type": "application/json"}
+    answer = client.post("/things/7", headers=headers, content=body)
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith(f"body.{field}: stands twice")
+    (wrong,) = answer.json()["errors"]
+    assert (wrong["field"], wrong["code"]) == (field, "repeated")
+
+
 def test_a_refusal_does_not_repeat_what_was_sent(client: TestClient) -> None:
     answer = client.post("/things/7", json={"name": "cup", "size": "ada@example.com"})
     assert "ada" not in answer.text
@@ -168,6 +179,14 @@ def test_a_query_that_does_not_fit_is_refused_by_its_name(client: TestClient, qu
     answer = client.get(f"/things?{query}")
     assert answer.status_code == 422
     assert answer.json()["detail"].startswith(f"query.{query.partition('=')[0]}")
+
+
+def test_a_word_that_is_not_known_is_answered_by_those_that_are(client: TestClient) -> None:
+    (error,) = client.get("/things?colour=red").json()["errors"]
+    assert error["detail"].startswith("there is none of that name; there are ")
+    assert set(error["detail"].rpartition("there are ")[2].split(", ")) == set(Page.model_fields)
+    missing = client.post("/things/7").json()["detail"]
+    assert missing.startswith("Send the body as JSON (`{}` where there is nothing to say)")
 
 
 @pytest.mark.parametrize(
@@ -217,7 +236,7 @@ def test_a_problem_names_the_fields_and_their_bounds() -> None:
 
 def test_an_error_without_a_detail_says_its_title() -> None:
     title = (
-        b"The database is not to be had just now; try again, with the same idempotency key or id."
+        b"The database cannot be reached just now; try again, with the same idempotency key or id."
     )
     assert b'"detail":"%b"' % title in bytes(problem(StoreUnavailable(), 503).body)
     assert code(StoreUnavailable) == "store_unavailable"

@@ -5,11 +5,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from threading import Event, Thread
-from typing import Any
+from typing import Any, LiteralString
 
 import pytest
 from psycopg import sql
 from pydantic import SecretStr
+from starlette.requests import Request
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
@@ -23,6 +24,7 @@ from ledger.settings import Settings
 from projections.engine.follow import Follower
 from simulator import SimulatedStripe, sign
 from tests.support.callers import let_in
+from tests.support.damage import tamper
 from tests.support.judged import JudgedClient
 from tests.support.servers import Server
 
@@ -105,7 +107,8 @@ def test_only_a_class_without_an_entry_takes_that_of_its_base() -> None:
 
 @pytest.mark.parametrize("error", STATUSES, ids=[error.__name__ for error in STATUSES])
 def test_every_error_is_a_problem_document(error: type[LedgerError]) -> None:
-    answer = roof._on_ledger_error(None, error("what happened"))  # pyright: ignore[reportArgumentType] - it is not used
+    call = {"type": "http", "path": "/orders", "query_string": b"", "headers": [(b"host", b"here")]}
+    answer = roof._on_ledger_error(Request(call), error("what happened"))
     problem = json.loads(bytes(answer.body))
     assert answer.media_type == "application/problem+json"
     assert (problem["status"], problem["detail"]) == (STATUSES[error], "what happened")
@@ -127,6 +130,45 @@ def test_an_order_is_placed_paid_and_read(client: TestClient, following: None) -
     assert client.post("/orders/A1/fulfil", json={}).status_code == 200
     refused = client.post("/orders/A1/cancel", json={})
     assert (refused.status_code, refused.json()["code"]) == (409, "wrong_state")
+
+
+@pytest.mark.usefixtures("following")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "delete from ledger.head",
+        "delete from ledger.stored_events using ledger.head where notification_id = position",
+    ],
+)
+def test_a_log_without_a_head_or_its_last_event_is_503_with_the_cure(
+    client: TestClient, database: Database, damage: LiteralString
+) -> None:
+    """Stripe sends again what is answered so."""
+    placed = place(client)
+    client.get("/orders/A1", params={"after": placed})
+    body = SimulatedStripe(7).create_payment(2500, "gbp", order_id="A1")[1][0].body
+    header = {"stripe-signature": sign(body, SECRET, int(time.time()))}
+    tamper(database, damage)
+    for answer in (
+        client.get("/readyz"),
+        client.post("/orders", json=ORDER | {"id": "A2"}),
+        client.get("/orders"),
+        client.post("/webhooks/stripe", content=body, headers=header),
+    ):
+        problem = answer.json()
+        assert (answer.status_code, problem["code"]) == (503, "log_damaged"), answer.url
+        assert "`ledger verify` says what is missing; restore the log" in problem["detail"]
+
+
+@pytest.mark.usefixtures("following")
+def test_an_emptied_log_is_told_by_readyz(client: TestClient, database: Database) -> None:
+    placed = place(client)
+    client.get("/orders/A1", params={"after": placed})
+    tamper(database, "truncate ledger.stored_events", "update ledger.head set position = 0")
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["ready"]) == (503, False)
+    (cause,) = {each["because"] for each in answer.json()["not_following"]}
+    assert f"ends at 0, and took in events up to position {placed}: restore the log" in cause
 
 
 def test_a_request_id_is_found_in_the_log(client: TestClient) -> None:
@@ -219,13 +261,14 @@ def test_it_is_not_ready_while_a_projection_is_stopped(
 def test_it_is_not_ready_while_read_models_are_ahead_of_the_log(
     client: TestClient, database: Database
 ) -> None:
+    client.put("/products/MUG", json=MUG)
     with database.connect("projector") as conn:
         conn.execute("update read_models.projections set position = 9 where name = 'stock'")
     answer = client.get("/readyz")
     assert answer.status_code == 503
     (ahead,) = answer.json()["not_following"]
     assert (ahead["name"], ahead["state"]) == ("stock", "ahead")
-    assert "which ends at 0" in ahead["because"]
+    assert "which ends at 1" in ahead["because"]
     assert "`ledger rebuild`" in ahead["because"]
 
 

@@ -1,4 +1,4 @@
-"""Floods on loopback, all bounded: whoever keeps the service waiting makes room for who comes."""
+"""Floods on loopback, all bounded: callers that keep the service waiting make room for others."""
 
 import asyncio
 import http.client
@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from app import connections
-from app.connections import SECONDS, Connection, Crowd, Phase
+from app.connections import SECONDS, Connection, Connections, Phase
 from tests.support.waiting import wait_for
 
 ROOM = 20
@@ -67,9 +67,9 @@ ROUTES = [
 class Served:
     """A service with room for few, and sockets that its callers hold."""
 
-    def __init__(self, port: int, crowd: Crowd, stack: ExitStack) -> None:
+    def __init__(self, port: int, connections: Connections, stack: ExitStack) -> None:
         self.port = port
-        self.crowd = crowd
+        self.connections = connections
         self._stack = stack
 
     def connect(self, said: bytes = b"") -> socket.socket:
@@ -91,13 +91,13 @@ class Served:
 
 @pytest.fixture
 def served() -> Iterator[Served]:
-    with serving(Crowd(ROOM)) as served:
+    with serving(Connections(ROOM)) as served:
         yield served
 
 
 @contextmanager
-def serving(crowd: Crowd) -> Iterator[Served]:
-    given = partial(Connection, crowd)
+def serving(connections: Connections) -> Iterator[Served]:
+    given = partial(Connection, connections)
     config = uvicorn.Config(
         Starlette(routes=ROUTES),
         http=given,  # pyright: ignore[reportArgumentType] - called, as a class would be
@@ -113,7 +113,7 @@ def serving(crowd: Crowd) -> Iterator[Served]:
         stack.callback(thread.join)
         stack.callback(setattr, server, "should_exit", True)
         wait_for(lambda: server.started)
-        yield Served(listener.getsockname()[1], crowd, stack)
+        yield Served(listener.getsockname()[1], connections, stack)
 
 
 def ended(caller: socket.socket) -> bytes:
@@ -150,7 +150,7 @@ def test_who_keeps_us_waiting_makes_room_for_who_comes(served: Served, said: byt
     idle = [served.connect(said) for _ in range(3 * ROOM)]
     for _ in range(3):
         assert served.hello() == (200, b"hello")
-    assert len(served.crowd.everybody) <= ROOM
+    assert len(served.connections.open) <= ROOM
     assert ended(idle[0]) == b"", "the first one to come was the first one to go"
 
 
@@ -172,11 +172,11 @@ def test_where_all_are_busy_the_next_one_is_told_to_come_again(served: Served) -
 
 
 def test_one_address_takes_no_more_than_its_share(served: Served) -> None:
-    crowd = served.crowd
+    connections = served.connections
     for _ in range(3 * ROOM):
         served.connect()
-    wait_for(lambda: crowd.addresses[HOST] == ROOM // 2)
-    assert len(crowd.everybody) == ROOM // 2
+    wait_for(lambda: connections.addresses[HOST] == ROOM // 2)
+    assert len(connections.open) == ROOM // 2
 
 
 def test_nothing_is_counted_once_all_are_gone(served: Served) -> None:
@@ -184,9 +184,13 @@ def test_nothing_is_counted_once_all_are_gone(served: Served) -> None:
         for said in (b"", HEAD, POST % 100 + b"x" * 50):
             callers.enter_context(served.connect(said))
         served.hello()
-    crowd = served.crowd
-    wait_for(lambda: not crowd.everybody)
-    assert (dict(crowd.waiting), dict(crowd.addresses), crowd.body_bytes) == ({}, {}, 0)
+    connections = served.connections
+    wait_for(lambda: not connections.open)
+    assert (dict(connections.waiting), dict(connections.addresses), connections.body_bytes) == (
+        {},
+        {},
+        0,
+    )
 
 
 # ── How long ────────────────────────────────────────────────────────────────────────────────────
@@ -231,7 +235,7 @@ def test_who_says_nothing_after_an_answer_is_hung_up_on(
 def test_a_body_has_a_deadline(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     soon(monkeypatch, Phase.BODY)
     assert ended(served.connect(POST % 100 + b"x" * 99)).startswith(b"HTTP/1.1 408 ")
-    wait_for(lambda: served.crowd.body_bytes == 0)
+    wait_for(lambda: served.connections.body_bytes == 0)
 
 
 def test_an_answer_has_none_whatever_is_waiting_behind_it(
@@ -252,8 +256,8 @@ def test_who_takes_nothing_of_his_answer_is_hung_up_on(
     monkeypatch.setattr(connections, "STALLED_SECONDS", 0.3)
     monkeypatch.setattr(connections, "SWEEP_SECONDS", 0.05)
     served.connect(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
-    wait_for(lambda: bool(served.crowd.everybody))
-    wait_for(lambda: not served.crowd.everybody)
+    wait_for(lambda: bool(served.connections.open))
+    wait_for(lambda: not served.connections.open)
 
 
 # ── How much ────────────────────────────────────────────────────────────────────────────────────
@@ -294,12 +298,12 @@ def test_of_many_bodies_those_that_wait_longest_go(
     monkeypatch.setattr(connections, "BODY_BYTES", 400_000)
     large = POST % 100_000
     first = [served.connect(large + b"x" * 99_999) for _ in range(3)]
-    wait_for(lambda: served.crowd.body_bytes == 3 * 99_999)
+    wait_for(lambda: served.connections.body_bytes == 3 * 99_999)
     for _ in range(4):
         served.connect(large + b"x" * 99_999)
     for caller in first:
         assert ended(caller).startswith(b"HTTP/1.1 503 ")
-    assert served.crowd.body_bytes <= 400_000
+    assert served.connections.body_bytes <= 400_000
     assert served.call("POST", "/size", b"x" * 100_000) == (200, b"100000")
 
 
@@ -319,7 +323,7 @@ def test_the_limits_leave_room_for_files_and_the_database(monkeypatch: pytest.Mo
     limit: Callable[[int], tuple[int, int]] = lambda _: (256, 4096)  # noqa: E731 - one line says it
     monkeypatch.setattr("resource.getrlimit", limit)
     monkeypatch.setattr("resource.setrlimit", lambda _, limits: asked.append(limits))
-    assert Crowd().room == connections.CONNECTIONS
+    assert Connections().room == connections.CONNECTIONS
     assert asked == [(connections.CONNECTIONS + connections.SPARE_FILES, 4096)]
     monkeypatch.setattr("resource.getrlimit", lambda _: (256, 256))
-    assert Crowd().room == 256 - connections.SPARE_FILES
+    assert Connections().room == 256 - connections.SPARE_FILES

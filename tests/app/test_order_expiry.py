@@ -16,6 +16,7 @@ from ledger.domain.events import (
     Metadata,
     NewEvent,
     OrderExpired,
+    OrderOrigin,
     StockReleased,
     StripeEventReceived,
 )
@@ -44,18 +45,20 @@ class World:
     def __init__(self, engine: ProjectionContext, stack: ExitStack) -> None:
         self.engine = engine
         self._stack = stack
-        self.desk, self.expiry = self.another_process()
+        self.command_handler, self.expiry = self.another_process()
         self.stripe = SimulatedStripe(1)
         self.stripe.advance(max(0, int(NOON.timestamp()) - self.stripe.now))
-        self.desk.execute(ListProduct(sku="A", at=NOON, name="Tea", prices={"gbp": 500}), SHOP)
-        self.desk.execute(ReceiveStock(sku="A", at=NOON, quantity=1000), SHOP)
+        self.command_handler.execute(
+            ListProduct(sku="A", at=NOON, name="Tea", prices={"gbp": 500}), SHOP
+        )
+        self.command_handler.execute(ReceiveStock(sku="A", at=NOON, quantity=1000), SHOP)
 
     def another_process(
         self, longest_payment: timedelta = PENDING_PAYMENT
     ) -> tuple[CommandHandler, Expiry]:
         reads = self._stack.enter_context(closing(Reads(self.engine)))
-        desk = CommandHandler(self.engine.log, reads.money)
-        return desk, Expiry(desk, reads, longest_payment=longest_payment)
+        command_handler = CommandHandler(self.engine.log, reads.money)
+        return command_handler, Expiry(command_handler, reads, longest_payment=longest_payment)
 
     def place(self, *order_ids: str) -> None:
         line = Line(sku="A", name="Tea", quantity=2, unit_minor=500)
@@ -63,7 +66,21 @@ class World:
             order = PlaceOrder(
                 order_id=order_id, at=NOON, currency="gbp", lines=(line,), expires_at=HALF_PAST
             )
-            self.desk.execute(order, SHOP)
+            self.command_handler.execute(order, SHOP)
+        self.follow()
+
+    def place_of_the_past(self, order_id: str, origin: OrderOrigin) -> None:
+        line = Line(sku="gone", name="Tea", quantity=2, unit_minor=500)
+        order = PlaceOrder(
+            order_id=order_id,
+            at=NOON,
+            currency="gbp",
+            lines=(line,),
+            expires_at=HALF_PAST,
+            origin=origin,
+            reserves_stock=False,
+        )
+        self.command_handler.execute(order, SHOP)
         self.follow()
 
     def pay(self, order_id: str, amount_minor: int, currency: str = "gbp") -> None:
@@ -71,9 +88,9 @@ class World:
         self.append([*events, *self.stripe.pay_by_card(payment)])
 
     def cancel(self, order_id: str) -> Result:
-        money = self.desk.money(order_id)
+        money = self.command_handler.money(order_id)
         canceled = CancelOrder(order_id=order_id, at=NOON, money=money)
-        result = self.desk.execute(canceled, SHOP)
+        result = self.command_handler.execute(canceled, SHOP)
         self.follow()
         return result
 
@@ -192,8 +209,8 @@ def test_a_person_may_expire_an_order_whose_payment_is_under_way(world: World) -
     world.place("A1")
     debit, events = world.stripe.create_payment(1000, "gbp", order_id="A1")
     world.append([*events, *world.stripe.start_bank_debit(debit)])
-    expire = ExpireOrder(order_id="A1", at=NOON, money=world.desk.money("A1"))
-    world.desk.execute(expire, SHOP)
+    expire = ExpireOrder(order_id="A1", at=NOON, money=world.command_handler.money("A1"))
+    world.command_handler.execute(expire, SHOP)
     assert world.expired() == ["A1"]
 
 
@@ -243,8 +260,8 @@ def test_who_comes_second_accepts_what_was_decided(
     seen = world.expiry.overdue(HALF_PAST, 9)
     assert sorted(seen) == ["canceled", "due", "expired", "paid"]
     world.pay("paid", 1000)
-    money = world.desk.money("canceled")
-    world.desk.execute(CancelOrder(order_id="canceled", at=NOON, money=money), SHOP)
+    money = world.command_handler.money("canceled")
+    world.command_handler.execute(CancelOrder(order_id="canceled", at=NOON, money=money), SHOP)
     world.follow()
     _, other = world.another_process()
     monkeypatch.setattr(other, "overdue", lambda *_: ["expired"])
@@ -296,8 +313,16 @@ def test_a_fast_clock_of_the_service_ends_no_reservation(
         lines=(line,),
         expires_at=now + timedelta(minutes=30),
     )
-    world.desk.execute(young, SHOP)
+    world.command_handler.execute(young, SHOP)
     world.follow()
     monkeypatch.setattr("ledger.clocks.datetime", Fast)
     world.expiry.run(Event())
     assert world.expired() == []
+
+
+def test_only_what_lost_its_payment_of_stripes_expires_of_the_past(world: World) -> None:
+    world.place_of_the_past("written-down", "import")
+    world.place_of_the_past("in_1", "invoice")
+    assert world.expiry.expire(HALF_PAST) == ["in_1"]
+    world.follow()
+    assert world.expiry.expire(HALF_PAST) == []

@@ -43,23 +43,25 @@ def stripe_entry(event: SimulatedEvent) -> NewEvent:
 
 
 class World:
-    """A desk, a Stripe, a follower by hand, and the reactor."""
+    """A command handler, a Stripe, a follower by hand, and the reactor."""
 
     def __init__(self, engine: ProjectionContext, reads: Reads) -> None:
         self.engine = engine
-        self.desk = CommandHandler(engine.log, reads.money)
-        self.reactor = Reactor(self.desk, reads)
+        self.command_handler = CommandHandler(engine.log, reads.money)
+        self.reactor = Reactor(self.command_handler, reads)
         self.stripe = SimulatedStripe(1)
         self.received = 0
 
     def stock(self, quantity: int) -> None:
-        self.desk.execute(ListProduct(sku="A", at=NOON, name="Tea", prices={"gbp": 500}), SHOP)
-        self.desk.execute(ReceiveStock(sku="A", at=NOON, quantity=quantity), SHOP)
+        self.command_handler.execute(
+            ListProduct(sku="A", at=NOON, name="Tea", prices={"gbp": 500}), SHOP
+        )
+        self.command_handler.execute(ReceiveStock(sku="A", at=NOON, quantity=quantity), SHOP)
 
     def place(self, order_id: str, quantity: int) -> None:
         line = Line(sku="A", name="Tea", quantity=quantity, unit_minor=500)
         expires_at = NOON + timedelta(minutes=30)
-        self.desk.execute(
+        self.command_handler.execute(
             PlaceOrder(
                 order_id=order_id, at=NOON, currency="gbp", lines=(line,), expires_at=expires_at
             ),
@@ -68,8 +70,8 @@ class World:
         self.follow()
 
     def expire(self, order_id: str) -> None:
-        money = self.desk.money(order_id)
-        self.desk.execute(ExpireOrder(order_id=order_id, at=NOON, money=money), SHOP)
+        money = self.command_handler.money(order_id)
+        self.command_handler.execute(ExpireOrder(order_id=order_id, at=NOON, money=money), SHOP)
         self.follow()
 
     def pay(self, order_id: str | None, amount_minor: int) -> str:
@@ -137,7 +139,7 @@ def test_a_payment_that_was_there_before_and_is_linked_last_is_found_too(world: 
     assert world.reactor.react() == 0
     known = KnownPayment(exists=True)
     link = LinkPayment(order_id="late", at=NOON, payment_id=payment_id, known=known)
-    world.desk.execute(link, SHOP)
+    world.command_handler.execute(link, SHOP)
     world.follow()
     assert world.reactor.react() == 1
 

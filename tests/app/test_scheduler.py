@@ -137,8 +137,8 @@ def test_it_ends_while_it_stands_by(database: Database) -> None:
 
 
 @pytest.fixture
-def desk(database: Database) -> Iterator[CommandHandler]:
-    """A desk in a third process: this one."""
+def command_handler(database: Database) -> Iterator[CommandHandler]:
+    """A command handler in a third process: this one."""
     reader = Translator(mode="test", order_metadata_key="order_id")
     with closing(Log(database.conninfo("app"))) as log:
         with database.connect("projector", autocommit=True) as conn:
@@ -169,7 +169,7 @@ def following(database: Database, folder: Path, name: str) -> Generator[subproce
         process.wait()
 
 
-def place_overdue(desk: CommandHandler, order_id: str) -> None:
+def place_overdue(command_handler: CommandHandler, order_id: str) -> None:
     """An order that was placed an hour ago, for half an hour."""
     then = datetime.now(UTC) - timedelta(hours=1)
     line = Line(sku="A", name="Tea", quantity=1, unit_minor=500)
@@ -180,7 +180,7 @@ def place_overdue(desk: CommandHandler, order_id: str) -> None:
         lines=(line,),
         expires_at=then + timedelta(minutes=30),
     )
-    desk.execute(order, SHOP)
+    command_handler.execute(order, SHOP)
 
 
 def expired(database: Database) -> list[str]:
@@ -191,7 +191,7 @@ def expired(database: Database) -> list[str]:
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hangs"])
 def test_when_the_leader_is_gone_another_expires_within_5_seconds(
-    database: Database, desk: CommandHandler, tmp_path: Path, end: signal.Signals
+    database: Database, command_handler: CommandHandler, tmp_path: Path, end: signal.Signals
 ) -> None:
     """`ledger follow` twice; nothing expires twice, also when the one that hung goes on."""
     with (
@@ -199,16 +199,16 @@ def test_when_the_leader_is_gone_another_expires_within_5_seconds(
         following(database, tmp_path, "second") as second,
     ):
         processes = {"first": first, "second": second}
-        place_overdue(desk, "A1")
+        place_overdue(command_handler, "A1")
         wait_for(lambda: expired(database) == ["A1"])
         (leader,) = leaders(database).values()
         os.kill(processes[leader].pid, end)
-        place_overdue(desk, "A2")
+        place_overdue(command_handler, "A2")
         wait_for(lambda: "A2" in expired(database), seconds=6)
         (successor,) = leaders(database).values()
         assert {leader, successor} == {"first", "second"}
         os.kill(processes[leader].pid, signal.SIGCONT)
-        place_overdue(desk, "A3")
+        place_overdue(command_handler, "A3")
         wait_for(lambda: "A3" in expired(database))
         assert list(leaders(database).values()) == [successor]
     assert expired(database) == ["A1", "A2", "A3"]

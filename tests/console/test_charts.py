@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from console.charts import Chart, Series, bars, funnel, line, sparkline
+from console.charts import LETTER, Chart, Series, bars, funnel, line, sparkline
 from console.units import MOST_TICKS, PERCENT, Unit, ticks, unit_of, whole
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -52,6 +52,17 @@ PICTURES = {
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_picture_is_the_golden_one(name: str) -> None:
     assert svg_of(PICTURES[name]) == (GOLDEN / f"{name}.svg").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("most", [3, 12_345_678])
+def test_what_stands_beside_the_axis_has_room(most: int) -> None:
+    """The sign of the unit too, where the labels are shorter than it."""
+    shown = chart([100 * most])
+    texts = drawn(bars(shown)).iter(f"{SVG}text")
+    beside = [each for each in texts if each.get("text-anchor") == "end"]
+    assert POUNDS.sign in {each.text for each in beside}
+    for each in beside:
+        assert LETTER * len(each.text or "") <= int(each.attrib["x"])
 
 
 @given(AMOUNTS, AMOUNTS)

@@ -8,71 +8,75 @@ import pytest
 from kpi.declare import catalogue
 from kpi.snapshots import take
 from ledger.domain.access import Role
-from tests.console.desk import Desk, desk_of
-from tests.kpi.books import NOON, Books
+from tests.console.over_ledger import ConsoleOverLedger, console_over
+from tests.kpi.builder import NOON, LedgerBuilder
 from tests.kpi.checks.scenarios import paid_twice
 from tests.support.servers import Server
 
 DAYS = {"from": "2023-11-14", "to": "2023-11-15"}
 
 
-def reported(books: Books) -> None:
-    books.follow()
-    take(books.engine, date(2023, 11, 15), NOON, days=2)
+def reported(builder: LedgerBuilder) -> None:
+    builder.follow()
+    take(builder.engine, date(2023, 11, 15), NOON, days=2)
 
 
 @pytest.fixture(scope="module")
-def desk(servers: Callable[[str], Server]) -> Iterator[Desk]:
-    """Books in which an order of ten pounds was paid twice, and the figures taken down."""
-    with desk_of(servers("embedded"), paid_twice, reported) as desk:
-        desk.sign_in(Role.ADMIN)
-        yield desk
+def console(servers: Callable[[str], Server]) -> Iterator[ConsoleOverLedger]:
+    """Books in which an order of ten pounds was paid twice, and the figures recorded."""
+    with console_over(servers("embedded"), paid_twice, reported) as console:
+        console.sign_in(Role.ADMIN)
+        yield console
 
 
 @pytest.mark.parametrize("name", catalogue())
-def test_every_figure_has_a_page(desk: Desk, name: str) -> None:
-    page = desk.page(f"/console/figures/{name}", **DAYS)
+def test_every_figure_has_a_page(console: ConsoleOverLedger, name: str) -> None:
+    page = console.page(f"/console/figures/{name}", **DAYS)
     assert f"<h1>{catalogue()[name].label}</h1>" in page
     assert "by day</figcaption>" in page
 
 
-def test_the_contract_lists_every_figure_and_is_searched_by_words(desk: Desk) -> None:
-    page = desk.page("/console/figures")
+def test_the_contract_lists_every_figure_and_is_searched_by_words(
+    console: ConsoleOverLedger,
+) -> None:
+    page = console.page("/console/figures")
     assert all(f'href="/console/figures/{name}"' in page for name in catalogue())
-    found = desk.page("/console/figures", q="Rate refund")
+    found = console.page("/console/figures", q="Rate refund")
     assert '<a href="/console/figures/refund_rate_value_pct">' in found
     assert "/console/figures/mrr" not in found
-    assert "No figure is called so." in desk.page("/console/figures", q="nonsense")
+    assert "No figure has this name." in console.page("/console/figures", q="nonsense")
 
 
-def test_a_figure_shows_the_facts_behind_it_with_their_objects(desk: Desk) -> None:
-    page = desk.page("/console/figures/revenue", **DAYS)
+def test_a_figure_shows_the_facts_behind_it_with_their_objects(console: ConsoleOverLedger) -> None:
+    page = console.page("/console/figures/revenue", **DAYS)
     assert '<h2 id="value">20.00 GBP</h2>' in page
     assert page.count('<a href="/console/orders/A1">A1</a>') == 2
     assert page.count('<td class="number">10.00 GBP</td>') == 5  # one of them overpaid
 
 
-def test_what_was_reported_is_shown_with_its_position(desk: Desk) -> None:
-    page = desk.page("/console/figures/revenue", **DAYS)
+def test_what_was_reported_is_shown_with_its_position(console: ConsoleOverLedger) -> None:
+    page = console.page("/console/figures/revenue", **DAYS)
     assert "What was reported" in page
-    assert "Nothing was taken down" not in page
-    earlier = desk.page("/console/figures/revenue", as_of="1", **DAYS)
-    assert "Nothing was taken down of these days." in earlier
+    assert "Nothing was recorded" not in page
+    earlier = console.page("/console/figures/revenue", as_of="1", **DAYS)
+    assert "Nothing was recorded of these days." in earlier
 
 
-def test_a_computed_figure_leads_to_those_that_it_is_made_of(desk: Desk) -> None:
-    page = desk.page("/console/figures/aov", **DAYS)
+def test_a_computed_figure_leads_to_those_that_it_is_made_of(console: ConsoleOverLedger) -> None:
+    page = console.page("/console/figures/aov", **DAYS)
     assert "/console/figures/paid_orders_amount?from=2023-11-14" in page
     assert "The facts behind it" not in page
 
 
-def test_an_unknown_figure_is_not_found_and_an_impossible_window_is_told(desk: Desk) -> None:
-    desk.page("/console/figures/nonsense", 404)
-    assert "7, 30, 90" in desk.page("/console/figures/revenue", 400, window="8")
+def test_an_unknown_figure_is_not_found_and_an_impossible_window_is_told(
+    console: ConsoleOverLedger,
+) -> None:
+    console.page("/console/figures/nonsense", 404)
+    assert "7, 30, 90" in console.page("/console/figures/revenue", 400, window="8")
 
 
-def test_an_analyst_sees_the_facts_without_ways_to_records(desk: Desk) -> None:
-    desk.sign_in(Role.ANALYST)
-    page = desk.page("/console/figures/revenue", **DAYS)
+def test_an_analyst_sees_the_facts_without_ways_to_records(console: ConsoleOverLedger) -> None:
+    console.sign_in(Role.ANALYST)
+    page = console.page("/console/figures/revenue", **DAYS)
     assert "<td>A1</td>" in page
     assert "/console/payments/ch_1" not in page

@@ -6,30 +6,30 @@ import pytest
 
 from ledger.domain.access import Role
 from simulator import SimulatedStripe
-from tests.console.house import House, words
+from tests.console.service import Service, words
 
 LIST = "/console/issues"
 
 
 @pytest.fixture(scope="module")
-def path(shared_house: House) -> str:
+def path(shared_house: Service) -> str:
     """The page of the issue that A1 was paid twice."""
-    house, stripe = shared_house, SimulatedStripe("issues")
-    house.order(id="A1")
+    service, stripe = shared_house, SimulatedStripe("issues")
+    service.order(id="A1")
     for _ in range(2):
         payment, events = stripe.create_payment(2000, "gbp", order_id="A1")
-        house.deliver([*events, *stripe.pay_by_card(payment)])
-    house.enter(Role.OPS)
-    house.send(house.look(LIST), "/console/checks/run")
+        service.deliver([*events, *stripe.pay_by_card(payment)])
+    service.enter(Role.OPS)
+    service.send(service.look(LIST), "/console/checks/run")
     return f"{LIST}/paid_twice%3AA1"
 
 
 @pytest.fixture
-def world(house: House, path: str) -> House:
-    return house
+def world(service: Service, path: str) -> Service:
+    return service
 
 
-def test_the_worst_come_first_and_lead_to_their_pages(world: House, path: str) -> None:
+def test_the_worst_come_first_and_lead_to_their_pages(world: Service, path: str) -> None:
     page = world.look(LIST).text
     assert f'href="{path}"' in page
     assert 'href="/console/orders/A1"' in page
@@ -45,17 +45,17 @@ def test_the_worst_come_first_and_lead_to_their_pages(world: House, path: str) -
         ("state=resolved", False),
     ],
 )
-def test_filters_stand_in_the_address(world: House, path: str, query: str, found: bool) -> None:
+def test_filters_stand_in_the_address(world: Service, path: str, query: str, found: bool) -> None:
     text = world.look(f"{LIST}?{query}").text
     assert (f'href="{path}"' in text) == found
     assert ("No issue fits these filters" in text) == (not found)
 
 
-def test_checks_say_what_they_ask_and_how_many_are_open(world: House) -> None:
+def test_checks_say_what_they_ask_and_how_many_are_open(world: Service) -> None:
     assert "paid twice high Which orders hold the money of several payments" in world.see(LIST)
 
 
-def test_a_run_is_told_and_only_who_may_is_offered_one(world: House, path: str) -> None:
+def test_a_run_is_told_and_only_who_may_is_offered_one(world: Service, path: str) -> None:
     answer = world.send(world.look(LIST), "/console/checks/run")
     assert answer.url.path == LIST
     assert re.search(r"\d+ checks ran: 0 issues opened", words(answer.text))
@@ -66,14 +66,14 @@ def test_a_run_is_told_and_only_who_may_is_offered_one(world: House, path: str) 
     assert "Resolve it" not in world.see(path)
 
 
-def test_an_issue_shows_the_row_that_proves_it(world: House, path: str) -> None:
+def test_an_issue_shows_the_row_that_proves_it(world: Service, path: str) -> None:
     text = world.see(path)
     assert "Held 40.00 GBP" in text
     assert "Order A1" in text
     assert "issue.opened by" in text
 
 
-def test_a_person_resolves_and_reopens_it_with_a_reason(world: House, path: str) -> None:
+def test_a_person_resolves_and_reopens_it_with_a_reason(world: Service, path: str) -> None:
     page = world.look(path)
     slip = world.send(page, f"{path}/resolve", reason="")
     assert (slip.status_code, 'role="alert"' in slip.text) == (422, True)
@@ -87,5 +87,5 @@ def test_a_person_resolves_and_reopens_it_with_a_reason(world: House, path: str)
     assert "Resolve it" in reopened.text
 
 
-def test_there_is_no_page_of_an_issue_that_nobody_found(world: House) -> None:
+def test_there_is_no_page_of_an_issue_that_nobody_found(world: Service) -> None:
     assert world.look(f"{LIST}/none").status_code == 404

@@ -8,12 +8,13 @@ import pytest
 
 from console.api import Problem
 from console.lists import Offer, days_asked, offers_in
-from console.record_types import KINDS
+from console.record_types import KINDS, Kind
+from console.render import WHO, without_room
 from ledger.domain.access import Role
 from projections.engine.registry import discover
 from projections.queries.listing import sorts, spans
 from simulator import STORIES, Purchase, SimulatedStripe
-from tests.console.house import House, words
+from tests.console.service import Service, words
 
 LISTINGS = {p.name: p.listing for p in discover() if p.listing}
 LISTS = [kind.path for kind in KINDS.values()] + ["orders", "stock", "issues"]
@@ -21,21 +22,32 @@ TODAY = datetime.now(UTC).date()
 DAY = timedelta(days=1)
 
 
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.noun)
+def test_a_phone_shows_the_key_the_state_one_amount_and_who(kind: Kind) -> None:
+    shown = [each for each in kind.columns if each not in without_room(kind.columns)]
+    assert shown[0] == kind.key
+    assert ("state" if "state" in kind.columns else "category") in shown
+    amounts = [each for each in kind.columns if each.endswith("_minor")]
+    assert [each for each in shown if each.endswith("_minor")] == amounts[:1]
+    people = [each for each in WHO if each in kind.columns and each != kind.key]
+    assert [each for each in shown[1:] if each in WHO] == people[:1]
+
+
 @pytest.fixture(scope="module")
-def offers(shared_house: House) -> dict[str, Offer]:
+def offers(shared_house: Service) -> dict[str, Offer]:
     return offers_in(shared_house.client.get("/openapi.json").json())
 
 
 @pytest.fixture(scope="module")
-def shop(shared_house: House) -> House:
+def shop(shared_house: Service) -> Service:
     """Orders of one, two and three mugs, and a payment of no order with much trouble."""
-    house, stripe = shared_house, SimulatedStripe("lists")
+    service, stripe = shared_house, SimulatedStripe("lists")
     for quantity in (2, 3, 1):
-        house.order(id=f"L{quantity}", quantity=quantity, customer_id="ada")
+        service.order(id=f"L{quantity}", quantity=quantity, customer_id="ada")
     for events in STORIES["much_trouble"](stripe, Purchase(5000, "gbp", None)):
-        house.deliver(events)
-    house.enter(Role.ADMIN)
-    return house
+        service.deliver(events)
+    service.enter(Role.ADMIN)
+    return service
 
 
 def listed(text: str) -> list[str]:
@@ -75,7 +87,7 @@ def test_lists_of_events_and_histories_are_offered_both_ways(offers: dict[str, O
 
 @pytest.mark.parametrize("path", LISTS)
 def test_every_list_is_sorted_by_its_heads_and_has_days(
-    shop: House, offers: dict[str, Offer], path: str
+    shop: Service, offers: dict[str, Offer], path: str
 ) -> None:
     page = shop.look(f"/console/{path}").text
     offer = offers[f"/{path}"]
@@ -90,7 +102,7 @@ def test_every_list_is_sorted_by_its_heads_and_has_days(
         assert shop.look(f"/console/{path}?sort={way}").status_code == 200
 
 
-def test_a_head_sorts_the_other_way_and_keeps_the_filters(shop: House) -> None:
+def test_a_head_sorts_the_other_way_and_keeps_the_filters(shop: Service) -> None:
     first = shop.look("/console/orders?customer_id=ada&currency=gbp").text
     address, way = head(first, "Placed")
     assert way == "descending"
@@ -105,7 +117,7 @@ def test_a_head_sorts_the_other_way_and_keeps_the_filters(shop: House) -> None:
     assert head(up, "Placed")[1] is None
 
 
-def test_pages_go_on_as_sorted_and_a_head_begins_again(shop: House) -> None:
+def test_pages_go_on_as_sorted_and_a_head_begins_again(shop: Service) -> None:
     for _ in range(51):
         shop.order(customer_id="many")
     asked = f"customer_id=many&sort=order_id&from={TODAY - DAY}&to={TODAY}"
@@ -119,7 +131,7 @@ def test_pages_go_on_as_sorted_and_a_head_begins_again(shop: House) -> None:
     assert f"to={TODAY}" in head(second, "Total")[0]
 
 
-def test_days_are_of_the_shop_and_the_last_is_one_of_them(shop: House) -> None:
+def test_days_are_of_the_shop_and_the_last_is_one_of_them(shop: Service) -> None:
     for first, last, found in (
         (TODAY - DAY, TODAY, True),
         (TODAY - DAY, "", True),
@@ -162,7 +174,7 @@ def test_days_of_what_there_is_not_are_refused() -> None:
     assert refused.value.title == "There are days of placed, paid."
 
 
-def test_the_export_is_filled_in_with_the_filters_that_it_has(shop: House) -> None:
+def test_the_export_is_filled_in_with_the_filters_that_it_has(shop: Service) -> None:
     asked = f"customer_id=ada&payment_state=unpaid&from={TODAY - DAY}&to={TODAY}&sort=total_minor"
     page = shop.look(f"/console/orders?{asked}").text
     (address,) = re.findall(r'href="(/console/exports/orders/form[^"]*)"', page)
@@ -181,13 +193,13 @@ def test_the_export_is_filled_in_with_the_filters_that_it_has(shop: House) -> No
         ("/console/exports", "exported_at"),
     ],
 )
-def test_lists_within_pages_are_sorted_too(shop: House, path: str, sort: str) -> None:
+def test_lists_within_pages_are_sorted_too(shop: Service, path: str, sort: str) -> None:
     assert shop.look(f"{path}?sort={sort}").status_code == 200
     assert shop.look(f"{path}?sort=colour").status_code == 422
 
 
 @pytest.mark.parametrize("path", ["orders/L1/timeline", "stock/MUG/history", "customers/ada"])
-def test_histories_of_days_and_the_latest_first(shop: House, path: str) -> None:
+def test_histories_of_days_and_the_latest_first(shop: Service, path: str) -> None:
     def positions(query: str = "") -> list[int]:
         page = shop.look(f"/console/{path}?{query}").text
         return [int(each) for each in re.findall(r'<a href="/console/events/(\d+)">event', page)]
@@ -202,7 +214,7 @@ def test_histories_of_days_and_the_latest_first(shop: House, path: str) -> None:
     assert "give a date like" in words(shop.look(f"/console/{path}?to=soon").text)
 
 
-def test_movements_of_days_and_the_earliest_first(shop: House) -> None:
+def test_movements_of_days_and_the_earliest_first(shop: Service) -> None:
     def positions(query: str) -> list[str]:
         page = shop.look(f"/console/stock/MUG?{query}").text
         return re.findall(r'<a href="/console/events/(\d+)">', page)

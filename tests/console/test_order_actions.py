@@ -24,16 +24,23 @@ def order(
     requested: int = 0,
     requested_usd: int = 0,
     waiting_at: str | None = None,
+    waived: int = 0,
 ) -> Any:
+    received = sum(each["received_minor"] for each in payments if each["currency"] == "gbp")
+    refunded = sum(each["refunded_minor"] for each in payments if each["currency"] == "gbp")
     return {
         "state": state,
         "currency": "gbp",
         "total_minor": 2000,
+        "waived_minor": waived,
+        "refund_state": "full" if 0 < received == refunded else "none",
+        "paid_at": "2026-03-01T12:00:00Z" if received + waived >= 2000 else None,
         "unallocated": unallocated,
         "waiting_at": waiting_at,
         "refund_requests": [
-            {"currency": "gbp", "open_minor": requested},
-            {"currency": "usd", "open_minor": requested_usd},
+            {"state": "requested", "currency": "gbp", "open_minor": requested},
+            {"state": "requested", "currency": "usd", "open_minor": requested_usd},
+            {"state": "refused", "currency": "gbp", "open_minor": 1},
         ],
         "lines": [{"quantity": 2, "returned": returned}],
         "payments": list(payments),
@@ -47,13 +54,17 @@ OFFERED = (
     (order("pending", payment(500)), "refunds payments"),
     (order("pending", payment(500), requested=500), "payments"),
     (order("paid", PAID), "fulfil refunds payments"),
-    (order("paid", GIVEN_BACK), "cancel expire payments"),
+    (order("paid", GIVEN_BACK), "cancel payments"),
+    (order("paid", waived=2000), "fulfil cancel payments"),
+    (order("paid", GIVEN_BACK, waived=2000), "fulfil cancel payments"),
     (order("fulfilled", PAID), "return refunds payments"),
     (order("fulfilled", PAID, returned=2), "refunds payments"),
     (order("fulfilled", payment(2000, pending=2000)), "return payments"),
     (order("canceled"), "payments"),
     (order("expired"), "payments"),
     (order("expired", PAID, unallocated=True), "reallocate refunds payments"),
+    (order("expired", GIVEN_BACK), "cancel payments"),
+    (order("expired", payment(500, refunded=500)), "payments"),
 )
 
 

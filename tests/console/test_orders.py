@@ -6,7 +6,7 @@ import pytest
 
 from ledger.domain.access import Role
 from simulator import SimulatedStripe
-from tests.console.house import House, hidden, words
+from tests.console.service import Service, hidden, words
 
 ADA = {"customer_id": "ada", "email": "ada@example.com"}
 BO = {"customer_id": "bo", "email": "bo@example.com"}
@@ -14,26 +14,41 @@ PAGE = "/console/orders"
 
 
 @pytest.fixture(scope="module")
-def payment_id(shared_house: House) -> str:
+def payment_id(shared_house: Service) -> str:
     """A1 of Ada, paid by this payment and refunded by a quarter; Bo's B1 and B2 are not paid."""
-    house, stripe = shared_house, SimulatedStripe(7)
-    house.order(id="A1", **ADA)
+    service, stripe = shared_house, SimulatedStripe(7)
+    service.order(id="A1", **ADA)
     payment, events = stripe.create_payment(2000, "gbp", order_id="A1")
-    house.deliver([*events, *stripe.pay_by_card(payment)])
-    house.deliver(stripe.refund(payment, 500)[1])
-    house.order(id="B1", **BO)
-    house.order(id="B2", **BO)
+    service.deliver([*events, *stripe.pay_by_card(payment)])
+    service.deliver(stripe.refund(payment, 500)[1])
+    service.order(id="B1", **BO)
+    service.order(id="B2", **BO)
     assert payment.intent_id is not None
     return payment.intent_id
 
 
 @pytest.fixture
-def world(house: House, payment_id: str) -> House:
-    return house
+def world(service: Service, payment_id: str) -> Service:
+    return service
 
 
 def listed(text: str) -> list[str]:
     return re.findall(r'<th scope="row"><a href="/console/orders/([^"]+)">', text)
+
+
+# ── Money ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("paid", "beyond"), [(2000, None), (2999, "9.99")])
+def test_a_page_says_by_how_much_more_was_captured_than_is_due(
+    world: Service, paid: int, beyond: str | None
+) -> None:
+    stripe, name = SimulatedStripe(paid), world.order()
+    payment, events = stripe.create_payment(paid, "gbp", order_id=name)
+    world.deliver([*events, *stripe.pay_by_card(payment)])
+    shown = words(world.look(f"{PAGE}/{name}").text)
+    assert ("Captured beyond what is due" in shown) == (beyond is not None)
+    assert f"Captured beyond what is due {beyond}" in shown or beyond is None
 
 
 # ── Finding ─────────────────────────────────────────────────────────────────────────────────────
@@ -49,7 +64,7 @@ def listed(text: str) -> list[str]:
         ("unallocated=true", []),
     ],
 )
-def test_filters_stand_in_the_address(world: House, query: str, found: list[str]) -> None:
+def test_filters_stand_in_the_address(world: Service, query: str, found: list[str]) -> None:
     answer = world.look(f"{PAGE}?{query}")
     assert listed(answer.text) == found
     assert ("No order fits" in answer.text) == (not found)
@@ -69,16 +84,16 @@ def test_filters_stand_in_the_address(world: House, query: str, found: list[str]
     ],
 )
 def test_a_search_goes_to_the_one_order_or_to_the_list_of_several(
-    world: House, sought: str, address: str
+    world: Service, sought: str, address: str
 ) -> None:
     assert world.client.get(PAGE, params={"q": sought}).url.raw_path.decode() == address
 
 
-def test_a_search_finds_the_order_of_a_payment(world: House, payment_id: str) -> None:
+def test_a_search_finds_the_order_of_a_payment(world: Service, payment_id: str) -> None:
     assert world.client.get(PAGE, params={"q": payment_id}).url.path == "/console/orders/A1"
 
 
-def test_a_search_finds_what_is_no_order(world: House, payment_id: str) -> None:
+def test_a_search_finds_what_is_no_order(world: Service, payment_id: str) -> None:
     """Of every kind by its id, and an event by its position and by Stripe's own name of it."""
     bearer = {"authorization": f"Bearer {world.tokens[Role.ADMIN]}"}
     lines = world.client.get("/audit?actor=stripe&limit=1", headers=bearer).json()["items"]
@@ -95,14 +110,14 @@ def test_a_search_finds_what_is_no_order(world: House, payment_id: str) -> None:
     assert world.client.get(PAGE, params={"q": event_id}).url.path == PAGE  # not for operators
 
 
-def test_a_search_for_nothing_known_says_so_and_lists_nothing(world: House) -> None:
+def test_a_search_for_nothing_known_says_so_and_lists_nothing(world: Service) -> None:
     answer = world.client.get(PAGE, params={"q": "A1/history <b>"})
-    assert "Nothing is known by this" in words(answer.text)
+    assert "Nothing was found" in words(answer.text)
     assert "<b>" not in answer.text
     assert listed(answer.text) == []
 
 
-def test_pages_follow_each_other_and_keep_the_filter(world: House) -> None:
+def test_pages_follow_each_other_and_keep_the_filter(world: Service) -> None:
     names = [world.order(quantity=1, customer_id="many") for _ in range(51)]
     first = world.look(f"{PAGE}?customer_id=many&told=before")
     (address,) = re.findall(r'rel="next" href="([^"]+)"', first.text)
@@ -112,7 +127,7 @@ def test_pages_follow_each_other_and_keep_the_filter(world: House) -> None:
     assert 'rel="next"' not in second.text
 
 
-def test_htmx_is_answered_the_main_part_only(world: House) -> None:
+def test_htmx_is_answered_the_main_part_only(world: Service) -> None:
     part, whole = world.look(PAGE, htmx=True).text, world.look(PAGE).text
     assert "<html" in whole
     assert "<html" not in part
@@ -122,7 +137,7 @@ def test_htmx_is_answered_the_main_part_only(world: House) -> None:
 # ── Looking ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_money_box_shows_how_net_comes_about(world: House) -> None:
+def test_the_money_box_shows_how_net_comes_about(world: Service) -> None:
     text = world.see(f"{PAGE}/A1")
     box = (
         "Captured 20.00 Refunded − 5.00 Disputed − 0.00 Net = captured − refunded − disputed 15.00"
@@ -132,21 +147,25 @@ def test_the_money_box_shows_how_net_comes_about(world: House) -> None:
     assert "MUG Blue mug 2 0 10.00 20.00" in text
 
 
-def test_the_timeline_tells_who_did_what_and_what_it_changed(world: House) -> None:
+def test_the_timeline_tells_who_did_what_and_what_it_changed(
+    world: Service, payment_id: str
+) -> None:
     text = world.see(f"{PAGE}/A1/timeline")
     assert text.index("order.placed by admin here (admin)") < text.index(
         "charge.succeeded by stripe"
     )
     assert "payment state unpaid → paid received 0.00 GBP → 20.00 GBP" in text
+    assert f"payments: {payment_id} linked by metadata" in text
+    assert "refunded 0.00 GBP → 5.00 GBP" in text
 
 
-def test_only_who_may_see_evidence_is_led_to_an_events_page(world: House) -> None:
+def test_only_who_may_see_evidence_is_led_to_an_events_page(world: Service) -> None:
     assert "/console/events/" not in world.look(f"{PAGE}/A1/timeline").text
     world.enter(Role.AUDITOR)
     assert "/console/events/" in world.look(f"{PAGE}/A1/timeline").text
 
 
-def test_an_order_is_shown_as_of_each_of_its_events(world: House) -> None:
+def test_an_order_is_shown_as_of_each_of_its_events(world: Service) -> None:
     first = world.see(f"{PAGE}/A1/as-of?step=1")
     assert "As of event 1 of" in first
     assert "order.placed" in first
@@ -156,7 +175,7 @@ def test_an_order_is_shown_as_of_each_of_its_events(world: House) -> None:
     assert "Order paid Payment paid · refund partial" in last
 
 
-def test_what_is_known_before_the_order_shows_no_order(world: House) -> None:
+def test_what_is_known_before_the_order_shows_no_order(world: Service) -> None:
     stripe = SimulatedStripe(8)
     payment, events = stripe.create_payment(2000, "gbp", order_id="EARLY")
     world.deliver([*events, *stripe.pay_by_card(payment)])
@@ -164,12 +183,12 @@ def test_what_is_known_before_the_order_shows_no_order(world: House) -> None:
     assert "The order was not known then." in world.see(f"{PAGE}/EARLY/as-of?step=1")
 
 
-def test_each_column_is_explained_by_its_events(world: House) -> None:
+def test_each_column_is_explained_by_its_events(world: Service) -> None:
     text = world.see(f"{PAGE}/A1/explain")
     assert "payment state paid unpaid by order.placed" in text
 
 
-def test_an_order_that_nobody_placed_is_not_found(world: House) -> None:
+def test_an_order_that_nobody_placed_is_not_found(world: Service) -> None:
     for path in ("X", "X/as-of", "X/timeline", "X/explain"):
         assert world.look(f"{PAGE}/{path}").status_code == 404
 
@@ -177,7 +196,7 @@ def test_an_order_that_nobody_placed_is_not_found(world: House) -> None:
 # ── Doing ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_action_is_done_once_with_its_reason_and_told(world: House) -> None:
+def test_an_action_is_done_once_with_its_reason_and_told(world: Service) -> None:
     name = world.order()
     page = world.look(f"{PAGE}/{name}")
     for _ in range(2):
@@ -189,7 +208,7 @@ def test_an_action_is_done_once_with_its_reason_and_told(world: House) -> None:
     assert text.count("order.expired by ops here (ops) : “he rang us”") == 1
 
 
-def test_goods_that_left_come_back_by_line(world: House) -> None:
+def test_goods_that_left_come_back_by_line(world: Service) -> None:
     stripe, name = SimulatedStripe(9), world.order()
     payment, events = stripe.create_payment(2000, "gbp", order_id=name)
     world.deliver([*events, *stripe.pay_by_card(payment)])
@@ -201,9 +220,15 @@ def test_goods_that_left_come_back_by_line(world: House) -> None:
     fields = hidden(page) | {"units of line 1": "1", "reason": "chipped"}
     answer = world.client.post(f"{PAGE}/{name}/return", data=fields)
     assert "MUG Blue mug 2 1 10.00 20.00" in words(answer.text)
+    changed = "lines: 1, MUG returned 0 → 1"
+    assert changed + " by order.lines_returned" in world.see(f"{PAGE}/{name}/explain")
+    text = world.see(f"{PAGE}/{name}/timeline")
+    assert changed in text
+    assert "moved stock of MUG; the order itself is as before" in text
+    assert "changed nothing" not in text
 
 
-def test_a_payment_is_linked_with_a_reason(world: House) -> None:
+def test_a_payment_is_linked_with_a_reason(world: Service) -> None:
     stripe, name = SimulatedStripe(10), world.order()
     payment, events = stripe.create_payment(2000, "gbp")
     world.deliver([*events, *stripe.pay_by_card(payment)])
@@ -213,7 +238,7 @@ def test_a_payment_is_linked_with_a_reason(world: House) -> None:
     assert "order.payment_linked by ops here (ops) : “by phone”" in world.see(f"{PAGE}/{name}")
 
 
-def test_what_is_no_free_payment_is_not_linked_and_a_link_can_be_taken_back(world: House) -> None:
+def test_what_is_no_free_payment_is_not_linked_and_a_link_can_be_taken_back(world: Service) -> None:
     stripe, name, other = SimulatedStripe(11), world.order(), world.order()
     payment, events = stripe.create_payment(2000, "gbp")
     world.deliver([*events, *stripe.pay_by_card(payment)])
@@ -241,7 +266,7 @@ def test_what_is_no_free_payment_is_not_linked_and_a_link_can_be_taken_back(worl
     assert linked(other, payment_id) == 200
 
 
-def test_what_the_payment_itself_names_has_no_button_to_unlink(world: House) -> None:
+def test_what_the_payment_itself_names_has_no_button_to_unlink(world: Service) -> None:
     page = world.look(f"{PAGE}/A1").text
     assert "Linked by" in page
     assert "/unlink" not in page
@@ -269,7 +294,7 @@ def test_what_the_payment_itself_names_has_no_button_to_unlink(world: House) -> 
     ],
 )
 def test_a_refusal_is_shown_in_place_with_what_was_written(
-    world: House, action: str, fields: dict[str, str], status: int, why: str
+    world: Service, action: str, fields: dict[str, str], status: int, why: str
 ) -> None:
     page = world.look(f"{PAGE}/A1")
     answer = world.client.post(f"{PAGE}/A1/{action}", data=hidden(page) | fields)
@@ -283,13 +308,13 @@ def test_a_refusal_is_shown_in_place_with_what_was_written(
         assert all(f'value="{text}"' in answer.text for text in fields.values())
 
 
-def test_a_form_of_another_site_does_nothing(world: House) -> None:
+def test_a_form_of_another_site_does_nothing(world: Service) -> None:
     answer = world.client.post(f"{PAGE}/B1/cancel", data={"reason": "x", "csrf": "y"})
     assert answer.status_code == 403
     assert "Order pending" in world.see(f"{PAGE}/B1")
 
 
-def test_a_role_sees_no_action_that_it_may_not_take(world: House) -> None:
+def test_a_role_sees_no_action_that_it_may_not_take(world: Service) -> None:
     world.enter(Role.AUDITOR)
     page = world.look(f"{PAGE}/B1")
     assert "Actions" not in page.text

@@ -1,6 +1,7 @@
 """Records in the console: lists that keep their filters, and each one with its past."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -15,11 +16,16 @@ from ledger.domain.facts import (
     DisputeFact,
     PaymentFact,
     RefundFact,
-    leaves,
+    states_of,
 )
 from projections.engine.registry import discover
 from simulator import STORIES, Purchase, SimulatedStripe
-from tests.console.house import House, words
+from tests.console.over_ledger import console_over
+from tests.console.service import Service, words
+from tests.kpi.builder import LedgerBuilder
+from tests.support.servers import Server
+from tests.webhooks.billing_examples import invoice
+from tests.webhooks.examples import charge, dispute, refund
 
 FACTS = {
     "customer": CustomerFact,
@@ -34,25 +40,25 @@ FACTS = {
 
 
 @pytest.fixture(scope="module")
-def payment_id(shared_house: House) -> str:
+def payment_id(shared_house: Service) -> str:
     """A payment of no order, of which a part went back and the bank asks for the rest."""
-    house, stripe = shared_house, SimulatedStripe("records")
-    house.order(id="A1", customer_id="ada", email="ada@example.com")
+    service, stripe = shared_house, SimulatedStripe("records")
+    service.order(id="A1", customer_id="ada", email="ada@example.com")
     for events in STORIES["much_trouble"](stripe, Purchase(5000, "gbp", None)):
-        house.deliver(events)
-    listed = house.client.get(
-        "/payments", headers={"authorization": f"Bearer {house.tokens[Role.ADMIN]}"}
+        service.deliver(events)
+    listed = service.client.get(
+        "/payments", headers={"authorization": f"Bearer {service.tokens[Role.ADMIN]}"}
     )
     return listed.json()["items"][0]["payment_id"]
 
 
 @pytest.fixture
-def world(house: House, payment_id: str) -> House:
-    return house
+def world(service: Service, payment_id: str) -> Service:
+    return service
 
 
 @pytest.mark.parametrize("path", ["payments", "refunds", "disputes"])
-def test_a_search_finds_an_object_of_any_kind_by_its_id(world: House, path: str) -> None:
+def test_a_search_finds_an_object_of_any_kind_by_its_id(world: Service, path: str) -> None:
     bearer = {"authorization": f"Bearer {world.tokens[Role.ADMIN]}"}
     row = world.client.get(f"/{path}", headers=bearer).json()["items"][0]
     name = row[f"{path.removesuffix('s')}_id"]
@@ -61,6 +67,9 @@ def test_a_search_finds_an_object_of_any_kind_by_its_id(world: House, path: str)
 
 
 # ── Kinds ───────────────────────────────────────────────────────────────────────────────────────
+
+
+STATEFUL = [noun for noun, kind in KINDS.items() if "state" in kind.filters]
 
 
 @pytest.mark.parametrize("noun", KINDS)
@@ -76,9 +85,9 @@ def test_a_kind_shows_and_filters_columns_that_its_list_has(noun: str) -> None:
         assert related.column in other.filters
 
 
-@pytest.mark.parametrize("noun", KINDS)
+@pytest.mark.parametrize("noun", STATEFUL)
 def test_every_state_can_be_asked_for(noun: str) -> None:
-    states = {vars(fact)["STATE"] for fact in leaves(FACTS[noun])}
+    states = {state.word for state in states_of(FACTS[noun])}
     assert set(KINDS[noun].filters["state"]) == states - {UNKNOWN}
 
 
@@ -89,8 +98,8 @@ def test_every_link_leads_to_a_page() -> None:
 # ── Lists and ones ──────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("noun", KINDS)
-def test_each_list_is_there_also_when_nothing_fits(world: House, noun: str) -> None:
+@pytest.mark.parametrize("noun", STATEFUL)
+def test_each_list_is_there_also_when_nothing_fits(world: Service, noun: str) -> None:
     kind = KINDS[noun]
     assert "<h1>" in world.look(f"/console/{kind.path}").text
     pages = [world.see(f"/console/{kind.path}?state={each}") for each in kind.filters["state"]]
@@ -98,8 +107,35 @@ def test_each_list_is_there_also_when_nothing_fits(world: House, noun: str) -> N
     assert world.look(f"/console/{kind.path}?state=none").status_code == 422
 
 
+def test_balance_transactions_are_listed_and_each_has_a_page(world: Service) -> None:
+    """A transaction has no state; its fee and what it came to stand beside its amount."""
+    world.fetch(
+        "balance_transaction",
+        {
+            "id": "txn_1",
+            "object": "balance_transaction",
+            "amount": 2500,
+            "fee": 63,
+            "net": 2437,
+            "currency": "gbp",
+            "type": "charge",
+            "reporting_category": "charge",
+            "source": "ch_1",
+            "created": 1_772_366_400,
+            "fee_details": [{"amount": 63, "currency": "gbp", "type": "stripe_fee"}],
+        },
+    )
+    listed = words(world.look("/console/transactions?category=charge").text)
+    assert "txn_1" in listed
+    assert "24.37" in listed
+    page = words(world.look("/console/transactions/txn_1").text)
+    assert "stripe_fee" in page
+    assert "0.63" in page
+    assert world.look("/console/transactions?category=none").status_code == 422
+
+
 def test_filters_stand_in_the_address_and_pages_go_on_with_them(
-    world: House, payment_id: str
+    world: Service, payment_id: str
 ) -> None:
     found = world.look("/console/payments?state=succeeded&currency=gbp")
     assert f"/console/payments/{payment_id}" in found.text
@@ -111,7 +147,7 @@ def test_filters_stand_in_the_address_and_pages_go_on_with_them(
 
 
 def test_a_payment_shows_what_belongs_to_it_and_all_that_touched_it(
-    world: House, payment_id: str
+    world: Service, payment_id: str
 ) -> None:
     page = world.look(f"/console/payments/{payment_id}").text
     assert re.search(r"<h2>Charges</h2>.*<h2>Refunds</h2>.*<h2>Disputes</h2>", page, re.DOTALL)
@@ -123,24 +159,52 @@ def test_a_payment_shows_what_belongs_to_it_and_all_that_touched_it(
 
 @pytest.mark.parametrize("path", ["refunds", "disputes"])
 def test_what_was_claimed_back_leads_to_its_payment(
-    world: House, payment_id: str, path: str
+    world: Service, payment_id: str, path: str
 ) -> None:
     one = re.search(rf'href="(/console/{path}/\w+)"', world.look(f"/console/{path}").text)
     assert one
     assert f'href="/console/payments/{payment_id}"' in world.look(one[1]).text
 
 
-def test_a_customer_shows_his_orders(world: House) -> None:
+def test_a_customer_shows_his_orders(world: Service) -> None:
     page = world.look("/console/customers/ada").text
     assert 'href="/console/orders/A1"' in page
     assert "order.placed by" in words(page)
 
 
-def test_there_is_no_page_of_what_there_is_not(world: House) -> None:
+def test_what_only_other_events_name_has_a_page_that_says_so(
+    servers: Callable[[str], Server],
+) -> None:
+    """No link is dead: the page tells what names the object, and that none of its own came."""
+
+    def named(builder: LedgerBuilder) -> None:
+        thing = charge(payment_intent="pi_7", customer="cus_9", metadata={"order_id": "A9"})
+        builder.stripe("charge.succeeded", thing)
+        builder.stripe("invoice.paid", invoice(customer="cus_9", subscription="sub_9"))
+        builder.stripe("refund.created", refund(charge=None, payment_intent="pi_8"))
+        builder.stripe("charge.dispute.created", dispute(charge="ch_8", payment_intent="pi_8"))
+
+    with console_over(servers("books"), named) as console:
+        console.sign_in(Role.ADMIN)
+        for path in ("payments", "refunds", "disputes", "invoices"):
+            for link in re.findall(r'href="(/console/\w+/\w+)"', console.page(f"/console/{path}")):
+                console.page(link)
+        page = console.page("/console/customers/cus_9")
+        assert "Stripe sent no event of this customer itself" in page
+        assert 'href="/console/payments/pi_7"' in page
+        assert "charge.succeeded" in page
+        assert 'href="/console/invoices/in_1"' in console.page("/console/subscriptions/sub_9")
+        assert 'action="/console/payments/pi_8/link"' not in console.page("/console/payments/pi_8")
+        assert "No order with this id was placed here" in console.page("/console/orders/A9")
+        for path in ("customers/none", "orders/none", "subscriptions/none"):
+            console.page(f"/console/{path}", 404)
+
+
+def test_there_is_no_page_of_what_there_is_not(world: Service) -> None:
     assert world.look("/console/payments/none").status_code == 404
 
 
-def test_only_auditors_are_led_to_events(world: House, payment_id: str) -> None:
+def test_only_auditors_are_led_to_events(world: Service, payment_id: str) -> None:
     path = f"/console/payments/{payment_id}"
     assert "/console/events/" not in world.look(path).text
     world.enter(Role.AUDITOR)
@@ -150,7 +214,7 @@ def test_only_auditors_are_led_to_events(world: House, payment_id: str) -> None:
 # ── Linking ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_only_who_manages_orders_may_link_a_payment(world: House, payment_id: str) -> None:
+def test_only_who_manages_orders_may_link_a_payment(world: Service, payment_id: str) -> None:
     world.enter(Role.AUDITOR)
     path = f"/console/payments/{payment_id}"
     page = world.look(path)
@@ -159,7 +223,7 @@ def test_only_who_manages_orders_may_link_a_payment(world: House, payment_id: st
 
 
 def test_a_payment_is_linked_to_its_order_and_a_slip_is_told_at_the_form(
-    world: House, payment_id: str
+    world: Service, payment_id: str
 ) -> None:
     path = f"/console/payments/{payment_id}"
     page = world.look(path)

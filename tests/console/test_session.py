@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from urllib.parse import urlencode
 
 import psycopg
 import pytest
@@ -17,7 +18,7 @@ from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.settings import Settings
 from ledger.tokens import issue
-from tests.console.house import hidden
+from tests.console.service import hidden
 
 HERE = "http://127.0.0.1"
 SHOP = "https://shop.example.com"
@@ -89,11 +90,11 @@ def test_who_signed_out_is_signed_out_everywhere(opened: Open, token: str) -> No
 
 
 def test_each_session_ends_for_itself(opened: Open, token: str) -> None:
-    desk, phone = opened(), opened()
-    for each in (desk, phone):
+    console, phone = opened(), opened()
+    for each in (console, phone):
         sign_in(each, token)
-    sign_out(desk)
-    assert not is_signed_in(desk)
+    sign_out(console)
+    assert not is_signed_in(console)
     assert is_signed_in(phone)
 
 
@@ -180,6 +181,18 @@ def test_a_form_of_ours_is_obeyed(opened: Open, token: str, headers: dict[str, s
     assert sign_in(browser, token, **headers).status_code == 303
     assert sign_out(browser, **headers).headers["location"] == SIGN_IN
     assert not is_signed_in(browser)
+
+
+def test_a_form_in_which_a_field_stands_twice_is_refused_by_its_name(
+    opened: Open, token: str
+) -> None:
+    browser = opened()
+    form = hidden(browser.get(SIGN_IN)) | {"token": token}
+    twice = urlencode([*form.items(), ("token", token)])
+    headers = OURS | {"content-type": "application/x-www-form-urlencoded"}
+    answer = browser.post(SIGN_IN, content=twice, headers=headers)
+    assert (answer.status_code, "set-cookie" in answer.headers) == (422, False)
+    assert "token stands twice in the form" in answer.text
 
 
 def test_pages_let_the_browser_say_where_their_forms_come_from(opened: Open) -> None:

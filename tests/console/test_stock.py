@@ -3,51 +3,51 @@
 import pytest
 
 from ledger.domain.access import Role
-from tests.console.house import House, words
+from tests.console.service import Service, words
 
 PAGE = "/console/stock"
 
 
-def stocked(house: House, sku: str, units: int, *, preorder: bool = False) -> None:
+def stocked(service: Service, sku: str, units: int, *, preorder: bool = False) -> None:
     body = {"name": f"Name of {sku}", "prices": {"gbp": 1000, "jpy": 900}, "preorder": preorder}
-    house.call("PUT", f"/products/{sku}", body)
+    service.call("PUT", f"/products/{sku}", body)
     if units:
-        house.call("POST", f"/stock/{sku}/receive", {"quantity": units, "reason": "delivery"})
+        service.call("POST", f"/stock/{sku}/receive", {"quantity": units, "reason": "delivery"})
 
 
-def test_levels_are_listed_and_low_ones_marked(house: House) -> None:
+def test_levels_are_listed_and_low_ones_marked(service: Service) -> None:
     for sku, units in (("FEW", 5), ("ENOUGH", 6), ("GONE", 0)):
-        stocked(house, sku, units)
-    stocked(house, "AHEAD", 0, preorder=True)
+        stocked(service, sku, units)
+    stocked(service, "AHEAD", 0, preorder=True)
     line = {"sku": "AHEAD", "name": "Ahead", "quantity": 2, "unit_minor": 1000}
-    house.call("POST", "/orders", {"currency": "gbp", "lines": [line]})
-    text = house.see(PAGE)
+    service.call("POST", "/orders", {"currency": "gbp", "lines": [line]})
+    text = service.see(PAGE)
     assert "FEW Name of FEW 10.00 GBP, 900 JPY no 5 0 0 5 low" in text
     assert "ENOUGH Name of ENOUGH 10.00 GBP, 900 JPY no 6 0 0 6 –" in text
     assert "GONE Name of GONE 10.00 GBP, 900 JPY no 0 0 0 0 sold out" in text
-    assert "AHEAD Name of AHEAD 10.00 GBP, 900 JPY yes 0 0 2 -2 negative" in text
-    assert "Name of FEW" not in house.see(f"{PAGE}?preorder=true")
+    assert "AHEAD Name of AHEAD 10.00 GBP, 900 JPY yes 0 0 2 −2 negative" in text
+    assert "Name of FEW" not in service.see(f"{PAGE}?preorder=true")
 
 
-def test_a_product_is_found_by_its_sku(house: House) -> None:
-    assert house.look(f"{PAGE}?q=MUG").url.path == f"{PAGE}/MUG"
-    assert "No product has this SKU" in house.see(f"{PAGE}?q=NONE")
-    assert house.look(f"{PAGE}/NONE").status_code == 404
+def test_a_product_is_found_by_its_sku(service: Service) -> None:
+    assert service.look(f"{PAGE}?q=MUG").url.path == f"{PAGE}/MUG"
+    assert "No product has this SKU" in service.see(f"{PAGE}?q=NONE")
+    assert service.look(f"{PAGE}/NONE").status_code == 404
 
 
-def test_units_are_received_and_adjusted_and_movements_add_up(house: House) -> None:
-    stocked(house, "BOX", 10)
-    page = house.look(f"{PAGE}/BOX")
-    answer = house.send(page, f"{PAGE}/BOX/receive", quantity="4", reason="note 9")
+def test_units_are_received_and_adjusted_and_movements_add_up(service: Service) -> None:
+    stocked(service, "BOX", 10)
+    page = service.look(f"{PAGE}/BOX")
+    answer = service.send(page, f"{PAGE}/BOX/receive", quantity="4", reason="note 9")
     assert "The units are counted in." in words(answer.text)
-    page = house.look(f"{PAGE}/BOX")
-    text = words(house.send(page, f"{PAGE}/BOX/adjust", change="-3", reason="broken").text)
+    page = service.look(f"{PAGE}/BOX")
+    text = words(service.send(page, f"{PAGE}/BOX/adjust", change="-3", reason="broken").text)
     assert "On hand: on the shelf 11" in text
     assert "adjusted -3 – 11 11 – broken" in text
     assert "received +4 – 14 14 – note 9" in text
     assert "received +10 – 10 10 – delivery" in text
-    house.enter(Role.AUDITOR)
-    assert "on hand 14 → 11" in house.see(f"{PAGE}/BOX/history")
+    service.enter(Role.AUDITOR)
+    assert "on hand 14 → 11" in service.see(f"{PAGE}/BOX/history")
 
 
 @pytest.mark.parametrize(
@@ -61,32 +61,34 @@ def test_units_are_received_and_adjusted_and_movements_add_up(house: House) -> N
     ],
 )
 def test_a_refusal_is_shown_in_place_with_what_was_written(
-    house: House, action: str, fields: dict[str, str], status: int, why: str
+    service: Service, action: str, fields: dict[str, str], status: int, why: str
 ) -> None:
-    page = house.look(f"{PAGE}/MUG")
-    answer = house.send(page, f"{PAGE}/MUG/{action}", **fields)
+    page = service.look(f"{PAGE}/MUG")
+    answer = service.send(page, f"{PAGE}/MUG/{action}", **fields)
     assert answer.status_code == status
     assert why in words(answer.text)
     assert answer.text.count("<details open>") == 1
     assert all(f'value="{text}"' in answer.text for text in fields.values())
 
 
-def test_a_product_is_listed_once_and_then_changed_on_its_page(house: House) -> None:
+def test_a_product_is_listed_once_and_then_changed_on_its_page(service: Service) -> None:
     new = {"sku": "NEW", "name": "New", "prices": "12.50 gbp"}
-    assert house.send(house.look(PAGE), PAGE, **new).url.path == f"{PAGE}/NEW"
-    again = house.send(house.look(PAGE), PAGE, **new)
+    assert service.send(service.look(PAGE), PAGE, **new).url.path == f"{PAGE}/NEW"
+    again = service.send(service.look(PAGE), PAGE, **new)
     assert again.status_code == 409
     assert "NEW is listed already" in words(again.text)
     changed = {"name": "Newer", "prices": "13 gbp, 2000 jpy", "preorder": "true"}
-    text = words(house.send(house.look(f"{PAGE}/NEW"), f"{PAGE}/NEW/listing", **changed).text)
+    text = words(service.send(service.look(f"{PAGE}/NEW"), f"{PAGE}/NEW/listing", **changed).text)
     assert "Newer NEW" in text
+    same = service.send(service.look(f"{PAGE}/NEW"), f"{PAGE}/NEW/listing", **changed)
+    assert "There was nothing to do: it stands as before." in words(same.text)
     assert "Price in GBP 13.00 GBP Price in JPY 2,000 JPY Pre-order yes" in text
-    assert "prices 12.50 GBP → 13.00 GBP, 2,000 JPY" in house.see(f"{PAGE}/NEW/history")
+    assert "prices 12.50 GBP → 13.00 GBP, 2,000 JPY" in service.see(f"{PAGE}/NEW/history")
 
 
-def test_a_role_that_may_only_look_is_offered_no_form(house: House) -> None:
-    house.enter(Role.AUDITOR)
+def test_a_role_that_may_only_look_is_offered_no_form(service: Service) -> None:
+    service.enter(Role.AUDITOR)
     for path in (PAGE, f"{PAGE}/MUG"):
-        assert "<details" not in house.look(path).text
-    page = house.look(f"{PAGE}/MUG")
-    assert house.send(page, f"{PAGE}/MUG/adjust", change="1", reason="x").status_code == 403
+        assert "<details" not in service.look(path).text
+    page = service.look(f"{PAGE}/MUG")
+    assert service.send(page, f"{PAGE}/MUG/adjust", change="1", reason="x").status_code == 403

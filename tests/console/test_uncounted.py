@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ledger.domain.access import Role
-from tests.console.desk import Desk, desk_of
-from tests.kpi.books import Books
+from tests.console.over_ledger import ConsoleOverLedger, console_over
+from tests.kpi.builder import LedgerBuilder
 from tests.support.servers import Server
 from tests.webhooks.billing_examples import discount, item, price, subscription
 
@@ -14,24 +14,24 @@ DAYS = {"from": "2026-03-01", "to": "2026-03-02"}
 TIERED = price(None, billing_scheme="tiered")
 
 
-def subscribed(books: Books) -> None:
+def subscribed(builder: LedgerBuilder) -> None:
     """One of 12.00, one with a coupon that is not known, and one of tiers."""
     created = "customer.subscription.created"
-    books.stripe("customer.discount.created", discount())
-    books.stripe(created, subscription(id="sub_1", customer="cus_1"))
-    books.stripe(created, subscription(id="sub_2", customer="cus_2", discounts=["di_1"]))
-    books.stripe(created, subscription(item(price=TIERED), id="sub_3", customer="cus_3"))
+    builder.stripe("customer.discount.created", discount())
+    builder.stripe(created, subscription(id="sub_1", customer="cus_1"))
+    builder.stripe(created, subscription(id="sub_2", customer="cus_2", discounts=["di_1"]))
+    builder.stripe(created, subscription(item(price=TIERED), id="sub_3", customer="cus_3"))
 
 
 @pytest.fixture(scope="module")
-def desk(servers: Callable[[str], Server]) -> Iterator[Desk]:
-    with desk_of(servers("embedded"), subscribed) as desk:
-        desk.sign_in(Role.ADMIN)
-        yield desk
+def console(servers: Callable[[str], Server]) -> Iterator[ConsoleOverLedger]:
+    with console_over(servers("embedded"), subscribed) as console:
+        console.sign_in(Role.ADMIN)
+        yield console
 
 
-def test_a_tile_says_how_many_are_not_fully_counted(desk: Desk) -> None:
-    page = desk.page("/console", **DAYS)
+def test_a_tile_says_how_many_are_not_fully_counted(console: ConsoleOverLedger) -> None:
+    page = console.page("/console", **DAYS)
     assert "<strong>24.00 GBP</strong>" in page
     link = "/console/figures/mrr_uncounted_subscriptions?from=2026-03-01&amp;to=2026-03-02"
     assert f'not fully counted: <a href="{link}&amp;currency=gbp">2</a>' in page
@@ -39,20 +39,20 @@ def test_a_tile_says_how_many_are_not_fully_counted(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("name", ["mrr", "opening_mrr", "new_mrr"])
-def test_so_does_the_page_of_a_figure(desk: Desk, name: str) -> None:
-    page = desk.page(f"/console/figures/{name}", **DAYS)
+def test_so_does_the_page_of_a_figure(console: ConsoleOverLedger, name: str) -> None:
+    page = console.page(f"/console/figures/{name}", **DAYS)
     assert "Not fully counted: <a" in page
-    assert "Not fully counted" not in desk.page("/console/figures/active_subscriptions", **DAYS)
+    assert "Not fully counted" not in console.page("/console/figures/active_subscriptions", **DAYS)
 
 
-def test_the_page_of_mrr_has_its_rule_clause_by_clause(desk: Desk) -> None:
-    page = desk.page("/console/figures/mrr", **DAYS)
+def test_the_page_of_mrr_has_its_rule_clause_by_clause(console: ConsoleOverLedger) -> None:
+    page = console.page("/console/figures/mrr", **DAYS)
     assert "a trial counts nothing <small>(docs.stripe.com/billing/subscriptions/analytics)" in page
 
 
-def test_a_list_tells_which_they_are_and_a_record_why(desk: Desk) -> None:
-    page = desk.page("/console/subscriptions", mrr_known="false")
+def test_a_list_tells_which_they_are_and_a_record_why(console: ConsoleOverLedger) -> None:
+    page = console.page("/console/subscriptions", mrr_known="false")
     assert "sub_2" in page
     assert "sub_1" not in page
-    assert "coupon/QUARTER" in desk.page("/console/subscriptions/sub_2")
-    assert "price/price_1/gbp" in desk.page("/console/subscriptions/sub_3")
+    assert "coupon/QUARTER" in console.page("/console/subscriptions/sub_2")
+    assert "price/price_1/gbp" in console.page("/console/subscriptions/sub_3")

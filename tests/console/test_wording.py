@@ -7,7 +7,7 @@ import pytest
 from console.api import Problem
 from console.lists import offers_in
 from console.wording import LABELS, in_words, label_of
-from tests.console.house import House, words
+from tests.console.service import Service, words
 
 FROM = "it must be from"
 
@@ -33,7 +33,7 @@ def between(field: str, value: int | None, least: int, most: int, **more: Any) -
         (between("amount_minor", 9999, 1, 1500, currency="kwd"), "gbp",
          f"Amount is 9.999 KWD; {FROM} 0.001 KWD to 1.500 KWD."),
         (between("prices.kwd", -1, 0, 5000, currency="kwd"), None,
-         f"Price in KWD is -0.001 KWD; {FROM} 0.000 KWD to 5.000 KWD."),
+         f"Price in KWD is −0.001 KWD; {FROM} 0.000 KWD to 5.000 KWD."),
         (between("quantity", 0, 1, 5), "gbp", f"Units is 0; {FROM} 1 to 5."),
         (between("line_quantities.1", 9, 1, 5000), None,
          f"Units that came back is 9; {FROM} 1 to 5,000."),
@@ -69,19 +69,19 @@ def test_no_field_of_the_api_is_shown(field: str) -> None:
     assert "_" not in shown
 
 
-def test_the_forms_say_so_to_whoever_fills_them_in(house: House) -> None:
+def test_the_forms_say_so_to_whoever_fills_them_in(service: Service) -> None:
     """Of a command, a filter, a search and a sign-in."""
-    page = house.look("/console/stock/MUG")
+    page = service.look("/console/stock/MUG")
     for fields, told in (
         ({"quantity": "0", "reason": "x"}, "Units: must be at least 1."),
         ({"quantity": "many", "reason": "x"}, "Units: write a whole number."),
         ({"quantity": "1", "reason": "x" * 501}, "Reason: it must have at most 500 characters."),
     ):
-        answer = house.send(page, "/console/stock/MUG/receive", **fields)
+        answer = service.send(page, "/console/stock/MUG/receive", **fields)
         assert answer.status_code == 422
         assert told in words(answer.text)
     prices = {"name": "Mug", "prices": "10000000000000 gbp"}
-    answer = house.send(page, "/console/stock/MUG/listing", **prices)
+    answer = service.send(page, "/console/stock/MUG/listing", **prices)
     assert (answer.status_code, "_minor" in words(answer.text)) == (422, False)
     for path, told in (
         ("/console/orders?currency=euro", "Currency: it cannot be written so."),
@@ -90,17 +90,17 @@ def test_the_forms_say_so_to_whoever_fills_them_in(house: House) -> None:
         ("/console/orders?customer_id=" + "x" * 501, "Customer: it must have at most 500"),
         ("/console/events?role=king", "No event fits"),
     ):
-        answer = house.look(path)
+        answer = service.look(path)
         if answer.status_code == 403:
             continue
         assert answer.status_code == 422, path
         assert told in words(answer.text), path
         assert "query." not in answer.text
-    assert house.look("/console/orders?q=" + "x" * 600).status_code in {200, 422}
+    assert service.look("/console/orders?q=" + "x" * 600).status_code in {200, 422}
 
 
-def test_every_filter_of_every_list_has_a_label_without_the_apis_spelling(house: House) -> None:
-    document = house.client.get("/openapi.json").json()
+def test_every_filter_of_every_list_has_a_label_without_the_apis_spelling(service: Service) -> None:
+    document = service.client.get("/openapi.json").json()
     for path in offers_in(document):
         for each in document["paths"][path]["get"]["parameters"]:
             assert "_" not in label_of(each["name"])

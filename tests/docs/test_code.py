@@ -12,7 +12,7 @@ import pytest
 
 import projections
 from ledger.domain.events import Metadata
-from ledger.domain.facts import EventContext, RefundFailed
+from ledger.domain.facts import EventContext, RefundState
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections import refunds
@@ -108,7 +108,7 @@ def test_the_readmes_projection_makes_a_row() -> None:
     now = datetime(2026, 3, 1, tzinfo=UTC)
     moment = EventContext(1, "stripe/evt_1", 1, "test", now, now, "000000000001.evt_1", Metadata())
     fold = Fold([shown])
-    fold.add(moment, [refund(RefundFailed, 400)])
+    fold.add(moment, [refund(RefundState.FAILED, 400)])
     ((row,),) = [list(rows.values()) for rows in fold.rows.values()]
     made = dict(zip(scope["refunds"].columns, row, strict=True))
     assert (made["refund_id"], made["state"], made["charge_id"]) == ("re_1", "failed", "ch_1")

@@ -1,5 +1,6 @@
 """The documentation leads somewhere: links, anchors, and the names of tests."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 
 from tests.docs.pages import PAGES, README, ROOT, anchors, links, name, target, text
 
+PAGE_NAME = re.compile(r"\bdocs/[\w/-]+\.md\b|\b[A-Z]{2,}\.md\b")
+DECISION = re.compile(r"\b(?:decision |docs/decisions/)(\d{1,4})\b")
 EACH = pytest.mark.parametrize("page", PAGES, ids=name)
 
 
@@ -62,3 +65,19 @@ def test_the_glossary_is_in_the_order_of_the_alphabet() -> None:
     words = re.findall(r"^\*\*(.+?)\.\*\*", text(ROOT / "docs" / "glossary.md"), re.MULTILINE)
     assert len(words) > 30
     assert words == sorted(words, key=str.casefold)
+
+
+def test_every_page_that_code_names_is_a_page_of_the_project() -> None:
+    """The source of a rule is a page here, by its path or by the number of a decision."""
+    files = [*(ROOT / "src").rglob("*.py"), *(ROOT / "src").rglob("*.sql")]
+    files += [*(ROOT / "benchmarks").rglob("*.py"), ROOT / "pyproject.toml", ROOT / "Makefile"]
+    code = {name(path): text(path) for path in files}
+    for path in (ROOT / "tests").rglob("*.py"):
+        code[name(path)] = ast.get_docstring(ast.parse(text(path))) or ""
+    named = {(path, page) for path, said in code.items() for page in PAGE_NAME.findall(said)}
+    assert len(named) > 20
+    assert not [(path, page) for path, page in named if not (ROOT / page).exists()]
+    decided = {int(page.name[:4]) for page in (ROOT / "docs" / "decisions").glob("0*.md")}
+    numbers = {int(each) for said in code.values() for each in DECISION.findall(said)}
+    assert numbers
+    assert numbers <= decided

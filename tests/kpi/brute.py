@@ -1,4 +1,4 @@
-"""Every figure by its definition in KPI.md: plain loops over all that the log says, without SQL.
+"""Every figure as docs/kpi_definitions.md defines it: plain loops over the log, without SQL.
 
 It shares no code with `kpi` and the projections; `tests/kpi/plain` puts the objects together.
 """
@@ -21,10 +21,12 @@ from ledger.domain.events import (
     StockReturned,
     StockSold,
 )
+from tests.kpi.plain.balance import booked, unknown_fees
 from tests.kpi.plain.payments import Payment, read_payments
 from tests.kpi.plain.said import Said, all_of
 from tests.kpi.plain.sales import Sale, orders_of, overpaid, read_sales
 from tests.kpi.plain.subscribers import read_changes
+from tests.kpi.plain.volume import made_customers, payers, volume_of
 
 Values = dict[str, int | Fraction | None]
 WHOLE_SHOP = ""
@@ -48,10 +50,17 @@ class Brute:
         self._zone = zone
         self._linked = [payment for payment in payments if payment.order_id in orders]
         self._sales = list(read_sales(said, payments))
+        self._payers = list(payers(payments))
         self._wishes = [(at.effective_at, f.customer_id) for at, f in all_of(said, AddedToWishlist)]
         self._lines = [
             *(line for payment in self._linked for line in money_lines(payment)),
             *(line for payment in payments for line in outcome_lines(payment)),
+            *(
+                Line(each.figure, each.currency, *each.amount)
+                for parts in (volume_of(said, payments), booked(said), unknown_fees(said, payments))
+                for each in parts
+            ),
+            *(Line("customers_created", WHOLE_SHOP, at, 1) for at in made_customers(said)),
             *(line for sale in self._sales for line in sale_lines(sale)),
             *(Line("overpaid_amount", *each) for each in overpaid_lines(said, payments)),
             *stock_lines(said, self._sales),
@@ -72,10 +81,15 @@ class Brute:
 
         moved, held = self._sums(currency, within), self._sums(currency, upto)
         if currency == WHOLE_SHOP:
-            return wishes(self._wishes, self._sales, within) | stock(held)
+            made = {"customers_created": moved["customers_created"]}
+            return wishes(self._wishes, self._sales, within) | stock(held) | made
         sales = [sale for sale in self._sales if sale.order.currency == currency]
         return {
             **money(moved, self._refunded_orders(currency, within)),
+            "captured_payments_to_date": held["captured_payments"],
+            **volume(moved, self._paying_customers(currency, within)),
+            **balance(moved),
+            "transactions_to_date": held["transactions"],
             **goods(moved),
             **customers(sales, within),
             **outcomes(moved),
@@ -88,6 +102,9 @@ class Brute:
             if line.currency == currency and when(line.at):
                 sums[line.figure] += line.value
         return sums
+
+    def _paying_customers(self, currency: str, when: Callable[[datetime], bool]) -> int:
+        return len({who for who, code, at in self._payers if code == currency and when(at)})
 
     def _refunded_orders(self, currency: str, when: Callable[[datetime], bool]) -> int:
         net = Counter[str | None]()
@@ -158,9 +175,11 @@ def sold_lines(sale: Sale) -> Iterator[Line]:
     yield line("refunded_amount_cohort", sale.refunded_minor)
     yield line("shipping", order.shipping_minor)
     yield line("taxes", order.tax_minor)
+    yield line("page_discounts", order.total_minor - sale.brought_minor)
     if sale.canceled_at is not None:
         yield line("shipping", -order.shipping_minor, sale.canceled_at)
         yield line("taxes", -order.tax_minor, sale.canceled_at)
+        yield line("page_discounts", sale.brought_minor - order.total_minor, sale.canceled_at)
     for each in sale.lines:
         yield line("gross_sales", each.gross_minor)
         yield line("discounts", each.discount_minor)
@@ -246,11 +265,42 @@ def money(moved: Counter[str], refunded_orders: int) -> Values:
     }
 
 
+def volume(moved: Counter[str], paying: int) -> Values:
+    gross, refunded = moved["gross_volume"], moved["refunded_volume"]
+    disputed, disputes = moved["disputed_volume"], moved["disputes_opened"]
+    return {
+        "gross_volume": gross,
+        "bounced_volume": moved["bounced_volume"],
+        "refunded_volume": refunded,
+        "disputed_volume": disputed,
+        "net_volume_before_fees": gross - refunded - disputed,
+        "disputes_opened": disputes,
+        "dispute_activity_pct": over(100 * disputes, moved["payments_succeeded"]),
+        "paying_customers": paying,
+        "customer_volume": moved["customer_volume"],
+        "spend_per_customer": over(moved["customer_volume"], paying),
+    }
+
+
+def balance(moved: Counter[str]) -> Values:
+    gross, fees = moved["settled_gross"], moved["fees"]
+    back = {name: moved[name] for name in ("settled_refunds", "settled_disputes")}
+    return {
+        "fees_unknown": moved["fees_unknown"],
+        "settled_gross": gross,
+        **back,
+        "fees": fees,
+        "net_volume": gross - sum(back.values()) - fees,
+        "effective_fee_rate_pct": over(100 * fees, gross),
+    }
+
+
 def goods(moved: Counter[str]) -> Values:
     net_sales = moved["gross_sales"] - moved["discounts"] - moved["returns"]
     return {
         "gross_sales": moved["gross_sales"],
         "discounts": moved["discounts"],
+        "page_discounts": moved["page_discounts"],
         "returns": moved["returns"],
         "net_sales": net_sales,
         "shipping": moved["shipping"],

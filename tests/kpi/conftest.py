@@ -6,15 +6,15 @@ import pytest
 
 from ledger.log import Log
 from ledger.postgres.database import Database
-from tests.kpi.books import Books
+from tests.kpi.builder import LedgerBuilder
 from tests.projections.models import Models
 from tests.support.servers import Server
 
 
 @pytest.fixture
-def books(database: Database) -> Iterator[Books]:
+def builder(database: Database) -> Iterator[LedgerBuilder]:
     with Log(database.conninfo("app")) as log:
-        yield Books(database, log)
+        yield LedgerBuilder(database, log)
 
 
 @pytest.fixture(scope="session")

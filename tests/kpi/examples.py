@@ -7,10 +7,10 @@ import msgspec
 
 from kpi.evaluate import NO_CURRENCY, Values, evaluate
 from kpi.windows import Window
-from ledger.domain.facts import RefundFact, RefundSucceeded
+from ledger.domain.facts import CheckoutFact, CheckoutState, RefundState
 from tests.kpi.brute import Brute
 from tests.projections.days import day, on
-from tests.projections.models import Models, charge, order, refund
+from tests.projections.models import Models, at, charge, order, refund
 
 
 def figures(models: Models, first: str, last: str, currency: str = "gbp") -> Values:
@@ -66,12 +66,30 @@ def captured(
     models.take(money, minutes=minutes)
 
 
+def visited(
+    models: Models, order_id: str, name: str, minutes: int, *, asked: int, off: int
+) -> None:
+    """A payment page `cs_<name>` takes something off an order, and is paid."""
+    page = CheckoutFact(
+        state=CheckoutState.PAID,
+        session_id=f"cs_{name}",
+        created_at=at(minutes),
+        currency="gbp",
+        total_minor=asked,
+        discount_minor=off,
+        nothing_due=asked == 0,
+        order_id=order_id,
+        mode="payment",
+    )
+    models.take(page, minutes=minutes)
+
+
 def refunded(
     models: Models,
     name: str,
     time: str,
     minor: int = 1000,
-    state: type[RefundFact] = RefundSucceeded,
+    state: RefundState = RefundState.SUCCEEDED,
 ) -> None:
     """A refund `re_<name><minor>` of the payment `pi_<name>` is reported."""
     back = refund(

@@ -7,8 +7,8 @@ import pytest
 from kpi.best_sellers import best_sellers
 from kpi.windows import Window, parse
 from ledger.domain.events import Line, OrderCanceled, PaymentLinked
-from ledger.domain.facts import DisputeOpened, DisputeWon, RefundFailed
-from tests.kpi.examples import asked, bought, captured, figures, refunded
+from ledger.domain.facts import DisputeState, RefundState
+from tests.kpi.examples import asked, bought, captured, figures, refunded, visited
 from tests.projections.days import day, on, reporting_in
 from tests.projections.models import Models, order
 from tests.projections.test_disputes_daily import dispute, moved
@@ -133,6 +133,60 @@ def test_what_exceeds_an_orders_total_is_revenue_and_no_order_value(models: Mode
     assert asked(figures(models, "2026-03-02", "2026-03-06"), *names) == [2000, 1000, 1000]
 
 
+def test_half_off_on_two_pages_is_half_of_it_paid_twice(models: Models):
+    """10.00 are ordered; two pages each take 5.00 off, and are paid on the 2nd and the 5th.
+
+    5.00 were due: revenue is 10.00, the order's value 5.00, and 5.00 of the 5th are overpaid.
+    """
+    models.take(order(1000), minutes=on("2026-03-01 10:00"))
+    for date in ("2026-03-02", "2026-03-05"):
+        captured(models, "A1", on(f"{date} 10:00"), 500, name=date)
+        visited(models, "A1", date, on(f"{date} 10:01"), asked=500, off=500)
+    names = ("revenue", "aov", "overpaid_amount")
+    assert asked(figures(models, "2026-03-02", "2026-03-02"), *names) == [500, 500, 0]
+    assert asked(figures(models, "2026-03-05", "2026-03-05"), *names) == [500, None, 500]
+    assert asked(figures(models, "2026-03-02", "2026-03-06"), *names) == [1000, 500, 500]
+
+
+def test_what_is_paid_beside_a_page_for_nothing_is_overpaid(models: Models):
+    """10.00 are paid on the 2nd, and on the 5th a page leaves nothing due of them.
+
+    The order was one of 10.00 on the 2nd, and stays one; on the 5th all of that is too much.
+    """
+    models.take(order(1000), minutes=on("2026-03-01 10:00"))
+    captured(models, "A1", on("2026-03-02 10:00"))
+    visited(models, "A1", "free", on("2026-03-05 10:00"), asked=0, off=1000)
+    names = ("revenue", "orders", "paid_orders_amount", "overpaid_amount")
+    assert asked(figures(models, "2026-03-02", "2026-03-02"), *names) == [1000, 1, 1000, 0]
+    assert asked(figures(models, "2026-03-05", "2026-03-05"), *names) == [0, 0, 0, 1000]
+
+
+def test_a_page_for_nothing_makes_an_order_of_nothing_and_what_follows_is_overpaid(
+    models: Models,
+):
+    """Free on the 2nd, and 10.00 are paid on the 5th all the same."""
+    models.take(order(1000), minutes=on("2026-03-01 10:00"))
+    visited(models, "A1", "free", on("2026-03-02 10:00"), asked=0, off=1000)
+    captured(models, "A1", on("2026-03-05 10:00"))
+    names = ("revenue", "orders", "paid_orders_amount", "overpaid_amount")
+    assert asked(figures(models, "2026-03-02", "2026-03-02"), *names) == [0, 1, 0, 0]
+    assert asked(figures(models, "2026-03-05", "2026-03-05"), *names) == [1000, 0, 0, 1000]
+
+
+def test_what_a_page_takes_off_is_counted_until_the_order_is_called_off(models: Models):
+    """10.00 are ordered; on the 2nd a page takes 4.00 off, and 6.00 are paid. On the 5th it is off.
+
+    Sales are at the order's prices: 10.00 less the page's 4.00 is what it brought.
+    """
+    models.take(order(1000), minutes=on("2026-03-01 10:00"))
+    captured(models, "A1", on("2026-03-02 10:00"), 600)
+    visited(models, "A1", "promotion", on("2026-03-02 10:00"), asked=600, off=400)
+    names = ("total_sales", "discounts", "page_discounts", "paid_orders_amount")
+    assert asked(figures(models, "2026-03-02", "2026-03-02"), *names) == [1000, 0, 400, 600]
+    models.take(OrderCanceled(order_id="A1"), minutes=on("2026-03-05 10:00"))
+    assert asked(figures(models, "2026-03-05", "2026-03-05"), *names) == [-1000, 0, -400, 0]
+
+
 # ── Back ────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -145,7 +199,7 @@ def test_a_refund_that_fails_later_is_taken_back_on_that_day(models: Models):
     refunded(models, "A1", "2026-03-03 10:00", 400)
     names = ("refunded_amount", "refunded_orders", "net_revenue", "refunded_orders_cohort")
     assert asked(figures(models, "2026-03-01", "2026-03-07"), *names) == [400, 1, 600, 1]
-    refunded(models, "A1", "2026-03-12 10:00", 400, RefundFailed)
+    refunded(models, "A1", "2026-03-12 10:00", 400, RefundState.FAILED)
     assert asked(figures(models, "2026-03-01", "2026-03-07"), *names) == [400, 1, 600, 0]
     assert asked(figures(models, "2026-03-08", "2026-03-14"), *names) == [-400, 0, 400, 0]
     assert asked(figures(models, "2026-03-01", "2026-03-14"), *names) == [0, 0, 1000, 0]
@@ -170,8 +224,8 @@ def test_a_dispute_is_withdrawn_and_reinstated_on_its_days(models: Models):
     """Paid and disputed on 1 March; 10.00 leave on the 2nd and come back on the 9th."""
     models.take(order(), minutes=0)
     captured(models, "A1", 0, name="1")
-    models.take(dispute(DisputeOpened, moved(2, -1000)), minutes=on("2026-03-02 12:00"))
-    won = dispute(DisputeWon, moved(2, -1000), moved(9, 1000))
+    models.take(dispute(DisputeState.OPEN, moved(2, -1000)), minutes=on("2026-03-02 12:00"))
+    won = dispute(DisputeState.WON, moved(2, -1000), moved(9, 1000))
     models.take(won, minutes=on("2026-03-09 12:00"))
     names = ("disputed_amount", "dispute_count", "dispute_rate_pct", "net_revenue")
     assert asked(figures(models, "2026-03-01", "2026-03-01"), *names) == [0, 1, 100, 1000]

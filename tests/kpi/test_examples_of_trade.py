@@ -5,13 +5,7 @@ from typing import Any
 
 import pytest
 
-from ledger.domain.billing_facts import (
-    SubscriptionActive,
-    SubscriptionCanceled,
-    SubscriptionFact,
-    SubscriptionPastDue,
-    SubscriptionTrialing,
-)
+from ledger.domain.billing_facts import SubscriptionFact, SubscriptionState
 from ledger.domain.events import (
     AddedToWishlist,
     Event,
@@ -26,7 +20,7 @@ from ledger.domain.events import (
     StockReturned,
     StockSold,
 )
-from ledger.domain.facts import ChargeFailed, PaymentAttemptFailed, PaymentCanceled, PaymentFact
+from ledger.domain.facts import ChargeState, PaymentFact, PaymentState
 from tests.kpi.examples import asked, bought, captured, figures
 from tests.projections.billing import discount, subscription, terms
 from tests.projections.days import on
@@ -181,8 +175,9 @@ def test_stock_is_what_all_movements_up_to_the_last_day_leave(models: Models):
 # ── Payments ────────────────────────────────────────────────────────────────────────────────────
 
 
-def attempt(state: type[PaymentFact], name: str) -> PaymentFact:
-    return state(
+def attempt(state: PaymentState, name: str) -> PaymentFact:
+    return PaymentFact(
+        state=state,
         payment_id=f"pi_{name}",
         amount_minor=1000,
         received_minor=0,
@@ -197,11 +192,11 @@ def test_only_payments_that_ended_succeed_or_fail(models: Models):
     1 succeeded and 2 failed: 33⅓ %. The refused one may still be paid, and is neither.
     """
     captured(models, None, on("2026-03-09 10:00"), name="paid")
-    models.take(attempt(PaymentCanceled, "canceled"), minutes=on("2026-03-10 10:00"))
-    models.take(attempt(PaymentAttemptFailed, "refused"), minutes=on("2026-03-10 11:00"))
+    models.take(attempt(PaymentState.CANCELED, "canceled"), minutes=on("2026-03-10 10:00"))
+    models.take(attempt(PaymentState.FAILED, "refused"), minutes=on("2026-03-10 11:00"))
     captured(models, None, on("2026-03-10 12:00"), name="bounced")
     taken_back = charge(
-        0, charge_id="ch_bounced", payment_id="pi_bounced", order_id=None, state=ChargeFailed
+        0, charge_id="ch_bounced", payment_id="pi_bounced", order_id=None, state=ChargeState.FAILED
     )
     models.take(taken_back, minutes=on("2026-03-13 10:00"))
     names = ("payments_succeeded", "payments_failed", "payment_success_pct")
@@ -213,7 +208,7 @@ def test_only_payments_that_ended_succeed_or_fail(models: Models):
 
 
 def second(
-    state: type[SubscriptionFact] = SubscriptionActive, *, begun: str, **more: Any
+    state: SubscriptionState = SubscriptionState.ACTIVE, *, begun: str, **more: Any
 ) -> SubscriptionFact:
     """A subscription that began on a day at ten."""
     return subscription(state, subscription_id="sub_2", created_at=at(on(f"{begun} 10:00")), **more)
@@ -229,12 +224,12 @@ def test_from_trial_to_churn_and_back(models: Models):
     one of one churned. The week after: +1.00 as reactivation, one subscriber of none before.
     """
     life: list[tuple[str, SubscriptionFact]] = [
-        ("2026-03-01", subscription(SubscriptionTrialing, 1000)),
-        ("2026-03-08", subscription(SubscriptionActive, 1000)),
-        ("2026-03-10", subscription(SubscriptionActive, 3000)),
-        ("2026-03-12", subscription(SubscriptionActive, 2000)),
-        ("2026-03-13", subscription(SubscriptionPastDue, 2000)),
-        ("2026-03-14", subscription(SubscriptionCanceled, 2000)),
+        ("2026-03-01", subscription(SubscriptionState.TRIALING, 1000)),
+        ("2026-03-08", subscription(SubscriptionState.ACTIVE, 1000)),
+        ("2026-03-10", subscription(SubscriptionState.ACTIVE, 3000)),
+        ("2026-03-12", subscription(SubscriptionState.ACTIVE, 2000)),
+        ("2026-03-13", subscription(SubscriptionState.PAST_DUE, 2000)),
+        ("2026-03-14", subscription(SubscriptionState.CANCELED, 2000)),
         ("2026-03-20", second(unit_minor=1200, interval="year", begun="2026-03-20")),
     ]
     for date, report in life:
@@ -267,7 +262,7 @@ def test_opening_and_movements_make_the_closing_mrr(models: Models, first: str):
         ("2026-03-02", subscription(created_at=at(on("2026-03-02 10:00")))),
         ("2026-03-09", subscription(unit_minor=1500)),
         ("2026-03-10", second(unit_minor=400, **two)),
-        ("2026-03-14", second(SubscriptionCanceled, unit_minor=400, **two)),
+        ("2026-03-14", second(SubscriptionState.CANCELED, unit_minor=400, **two)),
     ):
         models.take(report, minutes=on(f"{date} 10:00"))
     found = figures(models, first, "2026-03-31")

@@ -8,7 +8,7 @@ from kpi.declare import catalogue, figure
 from kpi.explain import HIDDEN, explain
 from kpi.schemas import Fact
 from kpi.windows import Window
-from ledger.domain.facts import RefundFailed
+from ledger.domain.facts import RefundState
 from ledger.errors import InvalidRequest
 from projections.queries.listing import Page
 from tests.kpi.examples import bought, refunded
@@ -40,7 +40,7 @@ def test_a_sum_is_explained_by_what_was_added_and_taken_away(models: Models):
     bought(models, "A1", "2026-03-01 10:00")
     refunded(models, "A1", "2026-03-03 10:00", 400)
     refunded(models, "A1", "2026-03-05 10:00", 100)
-    refunded(models, "A1", "2026-03-12 10:00", 400, RefundFailed)
+    refunded(models, "A1", "2026-03-12 10:00", 400, RefundState.FAILED)
     page = asked(models, "refunded_amount")
     assert told(page, "order_id", "refund_id", "kind", "counted") == [
         ("A1", "re_A1400", "failed", -400),
@@ -87,6 +87,16 @@ def test_pages_go_on_where_the_one_before_ended(models: Models):
     assert told(second, "order_id") == [("A3",), ("A2",)]
     third = asked(models, "revenue", limit=2, start=second.next)
     assert (told(third, "order_id"), third.next) == ([("A1",)], None)
+
+
+def test_a_customer_of_two_currencies_is_on_two_pages(models: Models):
+    """What names a row names it within its currency."""
+    bought(models, "A1", "2026-03-02 10:00", customer_id="ada")
+    bought(models, "A2", "2026-03-03 10:00", 700, "jpy", customer_id="ada")
+    first = asked(models, "unique_customers", currency=None, limit=1)
+    assert told(first, "order_id") == [("A2",)]
+    second = asked(models, "unique_customers", currency=None, limit=1, start=first.next)
+    assert (told(second, "order_id"), second.next) == ([("A1",)], None)
 
 
 def test_a_page_that_is_just_full_is_the_last_one(models: Models):

@@ -14,8 +14,17 @@ from kpi.evaluate import Value, Values, evaluate
 from kpi.windows import Window
 from projections.engine import tables
 from projections.engine.tables import LIVE
-from tests.kpi.books import NOON, Books
-from tests.webhooks.billing_examples import coupon, discount, invoice, item, price, subscription
+from tests.kpi.builder import NOON, LedgerBuilder
+from tests.webhooks.billing_examples import (
+    coupon,
+    discount,
+    invoice,
+    item,
+    listed,
+    price,
+    subscription,
+    without,
+)
 from tests.webhooks.examples import Json
 
 DAY = 24 * 60
@@ -39,18 +48,18 @@ def seats(unit: int = 3000, quantity: Any = 1, **fields: Any) -> Json:
     return subscription(one, **({"created": BEGAN, "start_date": BEGAN} | fields))
 
 
-def tell(books: Books, world: Sequence[Told], order: Sequence[int] | None = None) -> None:
+def tell(builder: LedgerBuilder, world: Sequence[Told], order: Sequence[int] | None = None) -> None:
     for index in order or range(len(world)):
         number, kind, thing = world[index]
-        books.stripe(kind, thing, minutes=number * DAY)
+        builder.stripe(kind, thing, minutes=number * DAY)
 
 
-def figures(books: Books, first: int, last: int, currency: str = "gbp") -> Values:
+def figures(builder: LedgerBuilder, first: int, last: int, currency: str = "gbp") -> Values:
     """The figures from one day of March to another."""
-    books.follow()
+    builder.follow()
     window = Window(date(2026, 3, first), date(2026, 3, last))
     with (
-        books.engine.database.connect("reader") as conn,
+        builder.engine.database.connect("reader") as conn,
         conn.cursor(row_factory=dict_row) as cursor,
     ):
         tables.use(cursor, LIVE)
@@ -65,22 +74,24 @@ def month(values: Values) -> dict[str, Value]:
     return {name: minor for name, minor in moves.items() if minor} | {"closing": values["mrr"]}
 
 
-def issues(books: Books) -> list[str]:
-    return [finding.reference for finding in books.run("mrr_unknown").findings]
+def issues(builder: LedgerBuilder) -> list[str]:
+    return [finding.reference for finding in builder.run("mrr_unknown").findings]
 
 
 ORDERS = pytest.mark.parametrize("order", list(permutations(range(3))))
 
 
 @ORDERS
-def test_an_end_that_is_asked_for_is_churn_that_day(books: Books, order: Sequence[int]) -> None:
+def test_an_end_that_is_asked_for_is_churn_that_day(
+    builder: LedgerBuilder, order: Sequence[int]
+) -> None:
     """30.00 from the 1st; on the 4th she cancels with the period, which ends on the 30th."""
     asked: Json = {"cancel_at_period_end": True, "canceled_at": day(3), "cancel_at": day(29)}
     over: Json = asked | {"status": "canceled", "ended_at": day(29)}
     world = [(0, CREATED, seats()), (3, UPDATED, seats(**asked)), (29, DELETED, seats(**over))]
-    tell(books, world, order)
-    assert month(figures(books, 1, 31)) == {"new": 3000, "churned": -3000, "closing": 0}
-    fourth, thirtieth = figures(books, 4, 4), figures(books, 30, 30)
+    tell(builder, world, order)
+    assert month(figures(builder, 1, 31)) == {"new": 3000, "churned": -3000, "closing": 0}
+    fourth, thirtieth = figures(builder, 4, 4), figures(builder, 30, 30)
     assert (fourth["churned_mrr"], fourth["active_subscriptions"]) == (-3000, 1)
     assert month(thirtieth) == {"closing": 0}
     assert thirtieth["active_subscriptions"] == 0
@@ -117,37 +128,82 @@ def euros(minor: int, **fields: Any) -> Json:
 
 
 @pytest.mark.parametrize("order", list(permutations(range(2))))
-def test_a_price_of_dollars_is_no_price_of_euros(books: Books, order: Sequence[int]) -> None:
+def test_a_price_of_dollars_is_no_price_of_euros(
+    builder: LedgerBuilder, order: Sequence[int]
+) -> None:
     """30.00 dollars; the invoice says 28.00 euros."""
-    tell(books, [(0, CREATED, multi_currency()), (0, "invoice.paid", euros(2800))], order)
-    assert month(figures(books, 1, 31, "eur")) == {"new": 2800, "closing": 2800}
-    assert figures(books, 1, 31, "usd") == {}
-    assert issues(books) == []
+    tell(builder, [(0, CREATED, multi_currency()), (0, "invoice.paid", euros(2800))], order)
+    assert month(figures(builder, 1, 31, "eur")) == {"new": 2800, "closing": 2800}
+    assert figures(builder, 1, 31, "usd") == {}
+    assert issues(builder) == []
 
 
-def test_without_an_invoice_it_is_not_known(books: Books) -> None:
-    tell(books, [(0, CREATED, multi_currency()), (0, "invoice.paid", euros(99, proration=True))])
-    found = figures(books, 1, 31, "eur")
+def test_without_an_invoice_it_is_not_known(builder: LedgerBuilder) -> None:
+    tell(builder, [(0, CREATED, multi_currency()), (0, "invoice.paid", euros(99, proration=True))])
+    found = figures(builder, 1, 31, "eur")
     assert (found["mrr"], found["mrr_uncounted_subscriptions"]) == (0, 1)
-    assert issues(books) == ["price/price_1/eur"]
+    assert issues(builder) == ["price/price_1/eur"]
     told = price(3000, currency="usd", currency_options={"eur": {"unit_amount": 2800}})
-    tell(books, [(9, "price.updated", told)])
-    found = figures(books, 1, 1, "eur")
+    tell(builder, [(9, "price.updated", told)])
+    found = figures(builder, 1, 1, "eur")
     assert (found["new_mrr"], found["mrr_uncounted_subscriptions"]) == (2800, 0)
-    assert issues(books) == []
+    assert issues(builder) == []
 
 
-def test_of_twelve_items_ten_are_counted_and_two_are_missed(books: Books) -> None:
+def test_of_twelve_items_ten_are_counted_and_two_are_missed(builder: LedgerBuilder) -> None:
     shown = [item(id=f"si_{n}", price=price(1000, id=f"price_{n}")) for n in range(10)]
     cut = {"object": "list", "data": shown, "has_more": True, "total_count": 12}
-    tell(books, [(0, CREATED, seats(items=cut))])
-    found = figures(books, 1, 31)
+    tell(builder, [(0, CREATED, seats(items=cut))])
+    found = figures(builder, 1, 31)
     assert (found["mrr"], found["mrr_uncounted_subscriptions"]) == (10000, 1)
-    assert issues(books) == ["items"]
+    assert issues(builder) == ["items"]
     whole = cut | {"data": [*shown, *shown[:2]], "has_more": False}
-    tell(books, [(9, UPDATED, seats(items=whole))])
-    assert month(figures(books, 1, 31)) == {"new": 10000, "expansion": 2000, "closing": 12000}
-    assert issues(books) == []
+    tell(builder, [(9, UPDATED, seats(items=whole))])
+    assert month(figures(builder, 1, 31)) == {"new": 10000, "expansion": 2000, "closing": 12000}
+    assert issues(builder) == []
+
+
+NO_ITEMS = {"object": "list", "data": [], "has_more": False}
+UNTOLD = item(price=without(price(3000), "recurring"))
+
+
+@pytest.mark.parametrize(
+    ("told", "cause"),
+    [
+        pytest.param(without(seats(), "items"), "items", id="no items and no plan"),
+        pytest.param(seats(items=None), "items", id="null"),
+        pytest.param(seats(items=NO_ITEMS), "items", id="an empty list"),
+        pytest.param(seats(items=listed(UNTOLD)), "price", id="not told if it is asked again"),
+    ],
+)
+def test_a_list_that_is_missing_is_not_nothing(
+    builder: LedgerBuilder, told: Json, cause: str
+) -> None:
+    tell(builder, [(0, CREATED, told)])
+    found = figures(builder, 1, 31)
+    assert (found["mrr"], found["mrr_uncounted_subscriptions"]) == (0, 1)
+    assert issues(builder) == [cause]
+    tell(builder, [(9, UPDATED, seats())])
+    assert month(figures(builder, 1, 31))["closing"] == 3000
+    assert issues(builder) == []
+
+
+@pytest.mark.parametrize("status", ["trialing", "incomplete", "unpaid", "paused", "canceled"])
+def test_one_without_items_that_is_not_active_is_not_missed(
+    builder: LedgerBuilder, status: str
+) -> None:
+    began = day(0)
+    tell(builder, [(0, CREATED, without(seats(status=status, canceled_at=began), "items"))])
+    assert "mrr_uncounted_subscriptions" not in figures(builder, 1, 31)
+    assert issues(builder) == []
+
+
+def test_a_price_that_is_asked_once_is_no_income_of_a_month(builder: LedgerBuilder) -> None:
+    once = item(id="si_2", price=price(9000, id="price_2", recurring=None))
+    tell(builder, [(0, CREATED, seats(items=listed(item(price=price(3000)), once)))])
+    found = figures(builder, 1, 31)
+    assert found["mrr"] == 3000
+    assert issues(builder) == []
 
 
 OF_HIM: Json = {"subscription": None, "start": BEGAN}
@@ -155,21 +211,21 @@ HALF = coupon(percent_off=50)
 
 
 @ORDERS
-def test_half_off_all_that_a_customer_has(books: Books, order: Sequence[int]) -> None:
+def test_half_off_all_that_a_customer_has(builder: LedgerBuilder, order: Sequence[int]) -> None:
     given = discount(**OF_HIM)
     world = [
         (0, "coupon.created", HALF),
         (0, "customer.discount.created", given),
         (0, CREATED, seats()),
     ]
-    tell(books, world, order)
-    assert month(figures(books, 1, 31)) == {"new": 1500, "closing": 1500}
-    assert issues(books) == []
+    tell(builder, world, order)
+    assert month(figures(builder, 1, 31)) == {"new": 1500, "closing": 1500}
+    assert issues(builder) == []
 
 
 @ORDERS
 def test_a_coupon_that_nothing_describes_takes_nothing_off_and_is_missed(
-    books: Books, order: Sequence[int]
+    builder: LedgerBuilder, order: Sequence[int]
 ) -> None:
     """Since 2025-09-30 events name it only; when it comes, it counts from the beginning."""
     world = [
@@ -177,52 +233,91 @@ def test_a_coupon_that_nothing_describes_takes_nothing_off_and_is_missed(
         (0, CREATED, seats(discounts=["di_1"])),
         (5, "coupon.updated", HALF),
     ]
-    tell(books, world, [n for n in order if n != 2])
-    found = figures(books, 1, 31)
+    tell(builder, world, [n for n in order if n != 2])
+    found = figures(builder, 1, 31)
     assert (found["mrr"], found["mrr_uncounted_subscriptions"]) == (3000, 1)
-    assert issues(books) == ["coupon/QUARTER"]
-    tell(books, world, [2])
-    assert month(figures(books, 1, 1)) == {"new": 1500, "closing": 1500}
-    assert issues(books) == []
+    assert issues(builder) == ["coupon/QUARTER"]
+    tell(builder, world, [2])
+    assert month(figures(builder, 1, 1)) == {"new": 1500, "closing": 1500}
+    assert issues(builder) == []
 
 
-def test_tiers_that_stripe_does_not_tell_are_not_nothing(books: Books) -> None:
+@ORDERS
+def test_a_coupon_made_again_under_the_same_id_changes_no_old_discount(
+    builder: LedgerBuilder, order: Sequence[int]
+) -> None:
+    """A quarter off; the coupon is deleted, and its id is that of another one, of half off."""
+    quarter = coupon(percent_off=25, created=BEGAN - 9)
+    tell(
+        builder,
+        [
+            (0, "coupon.created", quarter),
+            (0, "customer.discount.created", discount(start=BEGAN)),
+            (0, CREATED, seats(discounts=["di_1"])),
+        ],
+        order,
+    )
+    first_day = month(figures(builder, 1, 1))
+    assert first_day == {"new": 2250, "closing": 2250}
+    tell(builder, [(2, "coupon.deleted", quarter), (20, "coupon.created", HALF)])
+    assert month(figures(builder, 1, 31)) == first_day
+    assert issues(builder) == []
+
+
+@pytest.mark.parametrize("months", [True, False])
+def test_only_a_coupon_of_another_time_is_none(builder: LedgerBuilder, months: bool) -> None:
+    """The discount's own coupon was never heard of; one that has an end is known to end."""
+    end = day(90) if months else None
+    tell(
+        builder,
+        [
+            (0, "customer.discount.created", discount(start=BEGAN, end=end)),
+            (0, CREATED, seats(discounts=["di_1"])),
+            (5, "coupon.created", HALF),
+        ],
+    )
+    found = figures(builder, 1, 31)
+    assert (found["mrr"], found["mrr_uncounted_subscriptions"]) == (3000, int(not months))
+    assert issues(builder) == ([] if months else ["coupon/QUARTER"])
+
+
+def test_tiers_that_stripe_does_not_tell_are_not_nothing(builder: LedgerBuilder) -> None:
     """Twenty seats of a price in tiers: a subscriber, and no free one."""
     tiered = price(None, billing_scheme="tiered", tiers_mode="graduated")
     one = subscription(item(price=tiered, quantity=20), created=BEGAN, start_date=BEGAN)
-    tell(books, [(0, CREATED, one)])
-    found = figures(books, 1, 31)
+    tell(builder, [(0, CREATED, one)])
+    found = figures(builder, 1, 31)
     names = ("mrr", "mrr_uncounted_subscriptions", "active_subscriptions", "new_subscribers")
     assert [found[name] for name in names] == [0, 1, 1, 1]
-    assert issues(books) == ["price/price_1/gbp"]
+    assert issues(builder) == ["price/price_1/gbp"]
     told = tiered | {"tiers": [{"up_to": 10, "unit_amount": 200}, {"unit_amount": 100}]}
-    tell(books, [(9, "price.updated", told)])
-    assert month(figures(books, 1, 1)) == {"new": 3000, "closing": 3000}
-    assert issues(books) == []
+    tell(builder, [(9, "price.updated", told)])
+    assert month(figures(builder, 1, 1)) == {"new": 3000, "closing": 3000}
+    assert issues(builder) == []
 
 
-def test_who_was_there_before_the_first_event_is_not_new(books: Books) -> None:
+def test_who_was_there_before_the_first_event_is_not_new(builder: LedgerBuilder) -> None:
     """A renewal on the 20th is the first that is heard of a subscription of a year ago."""
-    tell(books, [(19, UPDATED, seats(created=day(-365), start_date=day(-365)))])
-    assert month(figures(books, 1, 31)) == {"opening": 3000, "closing": 3000}
-    assert figures(books, 1, 31)["opening_subscribers"] == 1
+    tell(builder, [(19, UPDATED, seats(created=day(-365), start_date=day(-365)))])
+    assert month(figures(builder, 1, 31)) == {"opening": 3000, "closing": 3000}
+    assert figures(builder, 1, 31)["opening_subscribers"] == 1
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_what_a_second_began_with_and_ended_with_is_one_movement(
-    books: Books, order: Sequence[int]
+    builder: LedgerBuilder, order: Sequence[int]
 ) -> None:
-    tell(books, [(0, CREATED, seats()), (0, UPDATED, seats(quantity=5))], order)
-    assert month(figures(books, 1, 31)) == {"new": 15000, "closing": 15000}
+    tell(builder, [(0, CREATED, seats()), (0, UPDATED, seats(quantity=5))], order)
+    assert month(figures(builder, 1, 31)) == {"new": 15000, "closing": 15000}
 
 
-def test_one_issue_speaks_of_all_that_one_thing_would_tell(books: Books) -> None:
+def test_one_issue_speaks_of_all_that_one_thing_would_tell(builder: LedgerBuilder) -> None:
     """Seven subscriptions of a coupon that is not known, and one that is cut off."""
-    tell(books, [(0, "customer.discount.created", discount(start=BEGAN))])
+    tell(builder, [(0, "customer.discount.created", discount(start=BEGAN))])
     for number in range(7):
         name: Json = {"id": f"sub_{number}", "customer": f"cus_{number}"}
-        tell(books, [(0, CREATED, seats(discounts=["di_1"], **name))])
-    found = {finding.reference: finding for finding in books.run("mrr_unknown").findings}
+        tell(builder, [(0, CREATED, seats(discounts=["di_1"], **name))])
+    found = {finding.reference: finding for finding in builder.run("mrr_unknown").findings}
     assert found.keys() == {"coupon/QUARTER"}
     evidence = found["coupon/QUARTER"].evidence
     assert evidence["subscriptions"] == 7

@@ -56,6 +56,8 @@ def test_a_window_is_so_many_days_up_to_today_or_two_dates(asked: dict[str, str]
         ({"first": "2026-03-01"}, "to: give both dates"),
         ({"last": "2026-03-31"}, "from: give both dates"),
         ({"first": "2026-03-01", "last": ""}, "to: give both dates"),
+        ({"first": "1900-01-01", "last": "2026-03-01"}, "from: give a day from 1970-01-01 to"),
+        ({"first": "2026-03-01", "last": "march"}, "to: 'march' is no date"),
         ({"first": "2026-03-31", "last": "2026-03-30"}, "later than"),
         ({"first": "2026-02-29", "last": "2026-03-30"}, "from: .* like 2026-03-29"),
         ({"first": "31/03/2026", "last": "2026-03-31"}, "from: .* like 2026-03-29"),

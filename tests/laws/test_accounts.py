@@ -18,7 +18,7 @@ from projections.engine.declare import AnyTable, Journal, Mirror, Rollup
 from projections.engine.registry import discover
 from tests.laws.test_projections import a_copy
 from tests.support.worlds import World, random_world, worlds
-from webhooks.ingest.append import take_in
+from webhooks.ingest.append import append_events
 from webhooks.translate.objects import account_of
 
 Databases = Callable[[], Database]
@@ -64,7 +64,7 @@ def told_to(database: Database, events: Sequence[StripeEventReceived]) -> Told:
     sums = Counter[str]()
     with Log(database.conninfo("app")) as log:
         for start in range(0, len(events), 200):
-            take_in(log, events[start : start + 200], Metadata(actor="stripe"))
+            append_events(log, events[start : start + 200], Metadata(actor="stripe"))
         recorded = log.read(limit=len(events))
     told = zip(recorded, events, strict=True)
     accounts = {each.position: account_of(event.body) for each, event in told}

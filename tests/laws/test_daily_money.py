@@ -104,10 +104,69 @@ BREACHES: dict[str, LiteralString] = {
             when 'reinstated' then -1
         end
     """,
+    "volume is what payments received and gave back, linked or not": """
+        select p.payment_id, p.received_minor, v.gross_minor, p.refunded_minor, v.refunded_minor
+        from payments as p
+        left join (
+            select payment_id, currency, sum(gross_minor) as gross_minor,
+                sum(refunded_minor) as refunded_minor
+            from volume_movements
+            group by payment_id, currency
+        ) as v using (payment_id, currency)
+        where p.received_minor <> coalesce(v.gross_minor, 0)
+            or p.refunded_minor <> coalesce(v.refunded_minor, 0)
+    """,
+    "no refund or dispute is left out of volume, whatever it is of": """
+        select refund_id, r.moved_minor, v.moved_minor
+        from (
+            select refund_id,
+                case when refunded_at is null or state in ('failed', 'canceled') then 0
+                    else amount_minor
+                end as moved_minor
+            from refunds
+            where coalesce(charge_id, payment_id) is not null
+            union all
+            select dispute_id, disputed_minor
+            from disputes
+            where coalesce(charge_id, payment_id) is not null
+        ) as r
+        left join (
+            select source_id as refund_id, sum(refunded_minor + disputed_minor) as moved_minor
+            from volume_movements
+            group by source_id
+        ) as v using (refund_id)
+        where r.moved_minor <> coalesce(v.moved_minor, 0)
+    """,
+    "orders' money is a part of volume, movement by movement": """
+        select *
+        from (
+            select payment_id, kind, source_id, at, currency, amount_minor
+            from captures
+            where kind <> 'waived'
+            union all
+            select payment_id, 'refund_' || kind, refund_id, at, currency, amount_minor
+            from refund_movements
+            union all
+            select payment_id, kind, dispute_id, at, currency, sum(amount_minor)
+            from dispute_facts
+            group by payment_id, kind, dispute_id, at, currency
+        ) as of_orders
+        left join (
+            select payment_id, kind, source_id, at, currency,
+                sum(gross_minor + refunded_minor + disputed_minor) as in_volume_minor
+            from volume_movements
+            group by payment_id, kind, source_id, at, currency
+        ) as v using (payment_id, kind, source_id, at, currency)
+        where in_volume_minor is distinct from amount_minor
+    """,
     "a payment's outcome agrees with its state": """
         select payment_id, p.state, o.succeeded, o.failed
         from payments as p
-        left join payment_outcomes as o using (payment_id)
+        left join ( -- one that a bank took back succeeded, and does not any more
+            select payment_id, sum(succeeded) as succeeded, sum(failed) as failed
+            from payment_outcomes
+            group by payment_id
+        ) as o using (payment_id)
         where (p.state = 'succeeded') <> coalesce(o.succeeded = 1, false)
             or (p.state = 'canceled' and o.failed is distinct from 1)
             or o.succeeded + o.failed <> 1
@@ -169,6 +228,47 @@ SUMS: dict[str, tuple[LiteralString, LiteralString]] = {
     "disputes": (
         "select day, currency, disputed_minor, disputes from disputes_daily",
         "select at, currency, amount_minor, disputes from dispute_facts",
+    ),
+    "volume": (
+        "select day, currency, gross_minor, refunded_minor from volume_daily",
+        "select at, currency, gross_minor, refunded_minor from volume_movements",
+    ),
+    "what is claimed back": (
+        "select day, currency, disputed_minor, disputes from volume_daily",
+        "select at, currency, disputed_minor, disputes from volume_movements",
+    ),
+    "what bounced, and what customers paid": (
+        "select day, currency, bounced_minor, customers_minor from volume_daily",
+        """
+        select at, currency, bounced_minor,
+            case when customer is not null then gross_minor else 0 end
+        from volume_movements
+        """,
+    ),
+    "customers": (
+        "select day, '', made, 0 from customers_daily",
+        "select made_at, '', 1, 0 from made_customers",
+    ),
+    "fees": (
+        """
+        select day, currency, fees_minor, charged_minor - refunded_minor - disputed_minor
+        from fees_daily
+        """,
+        """
+        select created_at, currency,
+            case when category in ('fee', 'network_cost', 'tax') then -net_minor else fee_minor end,
+            case
+                when category in ('charge', 'charge_failure', 'partial_capture_reversal', 'refund',
+                    'refund_failure', 'dispute', 'dispute_reversal')
+                then amount_minor
+                else 0
+            end
+        from transactions
+        """,
+    ),
+    "fees that are not known": (
+        "select day, currency, payments, 0 from unknown_fees_daily",
+        "select at, currency, 1, 0 from unknown_fees",
     ),
     "payments": (
         "select day, currency, succeeded, failed from payments_daily",

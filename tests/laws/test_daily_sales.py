@@ -19,7 +19,7 @@ from hypothesis import settings
 from ledger.domain.events import Line
 from ledger.domain.money import split
 from tests.projections.models import Models, at
-from tests.support.sales import Life, arrivals, some_lives
+from tests.support.sales import Life, Payment, Period, arrivals, some_lives
 from tests.support.servers import Server
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -62,7 +62,7 @@ def line_rows(life: Life) -> Iterator[tuple[Any, ...]]:
         line_id = line.line_id or str(place + 1)
         for period, times in enumerate(life.periods, 1):
             sold = list(moved(life, line, line_id, shares[place], times))
-            if (unpaid := times[1]) is not None:
+            if (unpaid := times.unpaid) is not None:
                 amounts_back = (
                     -sum(parts) for parts in zip(*(row[3:] for row in sold), strict=True)
                 )
@@ -73,10 +73,10 @@ def line_rows(life: Life) -> Iterator[tuple[Any, ...]]:
 
 
 def moved(
-    life: Life, line: Line, line_id: str, discount: int, period: tuple[int, int | None]
+    life: Life, line: Line, line_id: str, discount: int, period: Period
 ) -> Iterator[tuple[Any, ...]]:
     """What a line sold in a period, and what of it came back in that."""
-    paid, unpaid = period
+    paid, unpaid, _ = period
     until = 10**9 if unpaid is None else unpaid
     gross = line.quantity * line.unit_minor
     yield "sold", 0, day(paid), line.quantity, gross, discount, 0
@@ -101,10 +101,9 @@ def order_rows(life: Life) -> Iterator[tuple[Any, ...]]:
     goods = sum(each.quantity * each.unit_minor for each in placed.lines)
     amounts = (goods, placed.shipping_minor, placed.tax_minor, placed.total_minor)
     refunded = sum(p.refunded_minor for p in life.own if not p.refund_fails)
-    who = (customer(life), email(life))
-    for period, (paid, unpaid) in enumerate(life.periods, 1):
+    for period, (paid, unpaid, brought) in enumerate(life.periods, 1):
+        who = (customer(life, paid), email(life, paid))
         until = 10**9 if unpaid is None else unpaid
-        brought = placed.total_minor
         key = (placed.order_id, period, "paid", day(paid), placed.currency)
         yield *key, *who, 1, *amounts, brought, int(refunded > 0), refunded
         is_canceled = life.canceled is not None and life.canceled < until
@@ -117,16 +116,22 @@ def order_rows(life: Life) -> Iterator[tuple[Any, ...]]:
             yield *key, *who, -1, *back, -brought, -int(refunded > 0), -refunded
 
 
-def customer(life: Life) -> str | None:
-    first = life.own[0] if life.own else None
+def first_payment(life: Life, paid: int) -> Payment | None:
+    """Until it was paid; a page that leaves nothing due needs none."""
+    return next((each for each in life.own if each.minutes <= paid), None)
+
+
+def customer(life: Life, paid: int) -> str | None:
+    first = first_payment(life, paid)
     names = [life.placed.customer_id, life.placed.email]
     names += [first.customer_id, first.email] if first else []
     known = next((name for name in names if name is not None), None)
     return known if known is None else known.lower()
 
 
-def email(life: Life) -> str | None:
-    return life.placed.email or (life.own[0].email if life.own else None)
+def email(life: Life, paid: int) -> str | None:
+    first = first_payment(life, paid)
+    return life.placed.email or (first.email if first else None)
 
 
 def sums(rows: list[tuple[Any, ...]]) -> dict[tuple[Any, ...], tuple[int, ...]]:
@@ -220,14 +225,54 @@ def test_days_are_the_sums_of_their_facts(in_berlin: Models, lives: list[Life]):
     """)])  # fmt: skip
 
 
+def test_what_is_overpaid_is_what_lies_beyond_what_is_due(in_berlin: Models, lives: list[Life]):
+    """An order's captures add up to it, on the days on which it came to be too much."""
+    expected = [
+        (life.placed.order_id, at(minutes), minor)
+        for life in lives
+        for minutes, minor in life.overpaid.items()
+    ]
+    assert sorted(expected) == in_berlin.rows("""
+        select c.order_id, c.at, c.overpaid_minor
+        from captures as c
+        join orders as o using (order_id, currency)
+        where c.overpaid_minor <> 0
+        order by 1, 2
+    """)
+    assert (
+        in_berlin.rows("""
+        select order_id, o.payment_state = 'overpaid'
+        from orders as o
+        left join (
+            select order_id, currency, sum(overpaid_minor) as overpaid_minor
+            from captures
+            group by order_id, currency
+        ) as c using (order_id, currency)
+        where coalesce(c.overpaid_minor, 0)
+            <> greatest(o.received_minor - (o.total_minor - o.waived_minor), 0)
+            or (coalesce(c.overpaid_minor, 0) > 0) <> (o.payment_state = 'overpaid')
+    """)
+        == []
+    )
+
+
+def test_what_pages_took_off_is_what_a_plain_reading_of_them_finds(
+    in_berlin: Models, lives: list[Life]
+):
+    expected = {life.placed.order_id: life.taken_off(10**9) for life in lives}
+    assert dict(in_berlin.rows("select order_id, waived_minor from orders")) == expected
+    several = [life for life in lives if len(life.pages) > 1]
+    assert any(sum(p.off_minor for p in life.pages) > life.taken_off(10**9) for life in several)
+
+
 def test_distinct_customers_of_any_window_are_counted_row_by_row(
     in_berlin: Models, lives: list[Life]
 ):
     """By the days of the two orders before, as grouping the window's orders by customer counts."""
     days: dict[tuple[str, str], list[date]] = defaultdict(list)
     for life in lives:
-        if life.periods and (who := customer(life)) is not None:
-            days[who, life.placed.currency].append(day(life.periods[0][0]))
+        if life.periods and (who := customer(life, life.periods[0].paid)) is not None:
+            days[who, life.placed.currency].append(day(life.periods[0].paid))
     ends = sorted({each for known in days.values() for each in known})
     for first in ends:
         for last in ends:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import closing
 from random import Random
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -38,16 +39,36 @@ def test_what_is_explained_is_the_live_row_and_each_change_is_of_an_event_that_t
                     continue  # hundreds of events: too many for this law's time
                 with reads.snapshot() as cursor:
                     keys = some_keys(cursor, listing, random)
-                    rows = {key: Lister(listing).one(cursor, key) for key in keys}
-                for key, row in rows.items():
+                    shown = {key: Lister(listing).whole(cursor, key) for key in keys}
+                for key, whole in shown.items():
                     explained = explain(reads, projection, key)
                     fields = explained["fields"]
-                    assert {column: field["value"] for column, field in fields.items()} == row
+                    assert {name: field["value"] for name, field in fields.items()} == whole
                     touched = {line["position"] for line in history(reads, listing.link, key)}
-                    for field in fields.values():
-                        before = None
-                        for change in field["changes"]:
-                            assert change["position"] in touched
-                            assert change["before"] == before
-                            before = change["after"]
-                        assert before == field["value"]
+                    for name, field in fields.items():
+                        assert {change["position"] for change in field["changes"]} <= touched
+                        made = rows_made if name in listing.parts else value_made
+                        made(field["changes"], field["value"])
+
+
+def value_made(changes: list[dict[str, Any]], value: object) -> None:
+    """Each change begins with what the one before left, and the last one leaves the value."""
+    before = None
+    for change in changes:
+        assert change["before"] == before
+        before = change["after"]
+    assert before == value
+
+
+def rows_made(changes: list[dict[str, Any]], rows: list[dict[str, Any]]) -> None:
+    """Each change takes rows away that are there, and puts others; that leaves the rows."""
+    made: list[dict[str, Any]] = []
+    for change in changes:
+        assert len(change["before"]) == len(change["after"]) > 0
+        for before, after in zip(change["before"], change["after"], strict=True):
+            assert before != after
+            if before is not None:
+                made.remove(before)
+            if after is not None:
+                made.append(after)
+    assert sorted(map(repr, made)) == sorted(map(repr, rows))

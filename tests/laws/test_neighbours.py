@@ -24,7 +24,7 @@ from ledger.domain.events import (
     StripeEventReceived,
 )
 from ledger.postgres.database import Database
-from projections.engine.flush import _Batch
+from projections.engine.flush_function import FlushFunction
 from tests.laws.test_projections import a_copy, digests_of, rebuilt
 from tests.projections.models import NOON
 from tests.webhooks.billing_examples import invoice, invoice_payment
@@ -36,9 +36,12 @@ NUMBERS = range(1, 7)
 
 
 class Story:
-    """Events of a few orders, payments, pages and invoices, as they come by chance."""
+    """Events of a few orders, payments, pages and invoices, as they come by chance.
 
-    def __init__(self, seed: int) -> None:
+    With `subscribers` one in some is of a subscription that a page of an order opened.
+    """
+
+    def __init__(self, seed: int, subscribers: int = 0) -> None:
         self.random = Random(seed)
         self.events: list[RecordedEvent] = []
         self._versions = Counter[str]()
@@ -60,6 +63,7 @@ class Story:
             *(self.shows_a_page, self.pays_an_invoice, self.opens_an_invoice) * 2,
             *(self.links,) * 4,
             self.cancels,
+            *(self.subscribes,) * subscribers,
         )
         while len(self.events) < EVENTS:
             self.random.choice(tellers)()
@@ -127,6 +131,41 @@ class Story:
         opened = invoice(id=f"in_{n}", parent=of, billing_reason="subscription_create")
         self.stripe("invoice.paid", opened)
 
+    def subscribes(self) -> None:
+        """On a page that names only its subscription; its payment names another order."""
+        n, (of, other) = len(self.events), self.random.sample(ORDERS, 2)
+        opens = {
+            "type": "subscription_details",
+            "subscription_details": {"subscription": f"sub_{n}"},
+        }
+        page: dict[str, Any] = {"payment_intent": None, "mode": "subscription", "invoice": None}
+        page |= {
+            "subscription": f"sub_{n}",
+            "payment_status": "unpaid",
+            "metadata": {"order_id": of},
+        }
+        page |= {"client_reference_id": None}
+        about: dict[str, Any] = {
+            "id": f"pi_{n}",
+            "latest_charge": None,
+            "metadata": {"order_id": other},
+        }
+        told = [
+            ("checkout.session.completed", session(id=f"cs_{n}", **page)),
+            (
+                "invoice.created",
+                invoice(id=f"in_{n}", parent=opens, billing_reason="subscription_create"),
+            ),
+            (
+                "invoice_payment.paid",
+                invoice_payment(f"pi_{n}", id=f"inpay_{n}", invoice=f"in_{n}"),
+            ),
+            ("payment_intent.processing", intent(status="processing", **about)),
+        ]
+        self.random.shuffle(told)
+        for kind, thing in (*told, ("payment_intent.succeeded", intent(**about))):
+            self.stripe(kind, thing)
+
     def links(self) -> None:
         order_id, payment_id = self.random.choice(ORDERS), f"pi_{self.number()}"
         made = self.random.choice((PaymentLinked, PaymentLinked, PaymentUnlinked))
@@ -170,11 +209,13 @@ def followed(database: Database, events: list[RecordedEvent], size: int) -> dict
         return digests_of(copy)
 
 
-@pytest.mark.parametrize(("seed", "size"), [(1, 1), (2, 1), (3, 5)])
+@pytest.mark.parametrize(
+    ("seed", "size", "subscribers"), [(1, 1, 0), (2, 1, 0), (3, 5, 0), (2, 1, 4)]
+)
 def test_ties_that_become_known_late_end_in_the_rows_of_a_rebuild(
-    database: Database, seed: int, size: int
+    database: Database, seed: int, size: int, subscribers: int
 ) -> None:
-    events = Story(seed).events
+    events = Story(seed, subscribers).events
     assert followed(database, events, size) == rebuilt(database, events)
 
 
@@ -182,6 +223,28 @@ def test_the_stories_have_ties_that_old_rows_alone_tell(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a look at the old rows the law does not hold: such a story breaks it."""
-    monkeypatch.setattr(_Batch, "_note_neighbours", lambda *_: None)
+    monkeypatch.setattr(FlushFunction, "_note_neighbours", lambda *_: iter(()))
     events = Story(2).events
     assert followed(database, events, 1) != rebuilt(database, events)
+
+
+def test_a_payment_of_another_order_ends_the_wait_for_a_subscription_page(
+    database: Database,
+) -> None:
+    """The page knows its payment only by the invoice that opens its subscription."""
+    story = Story(1)
+    story.events = story.events[: len(ORDERS)]
+    names_another = {"metadata": {"order_id": "B9"}, "latest_charge": None}
+    page: dict[str, Any] = {"payment_intent": None, "mode": "subscription", "invoice": None}
+    page |= {"subscription": "sub_1", "payment_status": "unpaid"}
+    page |= {"metadata": {"order_id": "A1"}, "client_reference_id": None}
+    story.stripe("checkout.session.completed", session(id="cs_1", **page))
+    of = {"type": "subscription_details", "subscription_details": {"subscription": "sub_1"}}
+    opened = invoice(id="in_1", parent=of, billing_reason="subscription_create")
+    story.stripe("invoice.created", opened)
+    story.stripe("invoice_payment.paid", invoice_payment("pi_1", id="inpay_1", invoice="in_1"))
+    story.stripe(
+        "payment_intent.processing", intent(id="pi_1", status="processing", **names_another)
+    )
+    story.stripe("payment_intent.succeeded", intent(id="pi_1", **names_another))
+    assert followed(database, story.events, 1) == rebuilt(database, story.events)

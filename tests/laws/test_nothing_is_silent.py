@@ -2,7 +2,8 @@
 
 The events are read here by a plain reading of their own, which knows Stripe's field names and
 nothing of facts. Worlds are made ugly first: new words, fields that are missing or of a wrong type,
-a second account with the same ids, three currencies with other decimals, equal seconds.
+a second account with the same ids, three currencies with other decimals, equal seconds, and kinds
+of money that no figure counts, Stripe's and invented ones.
 """
 
 import json
@@ -29,8 +30,9 @@ from projections.engine.build import ProjectionContext
 from projections.engine.follow import Follower
 from projections.engine.registry import discover
 from projections.engine.tables import LIVE, AnyCursor, trusted
+from tests.support.unlinked import unlinked_payments
 from tests.support.worlds import World, random_world, worlds
-from webhooks.ingest.append import take_in
+from webhooks.ingest.append import append_events
 from webhooks.translate.translator import Translator
 
 Databases = Callable[[], Database]
@@ -59,6 +61,40 @@ OPTIONAL = (
     "receipt_email",
 )
 TWIN = "acct_twin"
+# Of types of events that no reading knows: the kind of their object, where its amounts are, and the
+# currency that stands beside them where it is not the object's.
+FOREIGN: dict[str, tuple[str, dict[str, str | None]]] = {
+    "credit_note.created": (
+        "credit_note",
+        {"amount": None, "subtotal": None, "lines.data.amount": None},
+    ),
+    "application_fee.refunded": ("application_fee", {"amount": None, "amount_refunded": None}),
+    "application_fee.refund.updated": ("fee_refund", {"amount": None}),
+    "transfer.reversed": ("transfer", {"amount": None, "reached.landed": "jpy"}),
+    "topup.succeeded": ("topup", {"amount": None}),
+    "issuing_transaction.created": (
+        "issuing.transaction",
+        {"amount": None, "amount_details.atm_fee": None, "shop.merchant_amount": "kwd"},
+    ),
+    "charge.levitated": ("levitation", {"lifted_amount": None}),
+    "levitation.risen": ("levitation.nest", {"a.b.c.d.grandTotal": None, "a.b.fee.tip": "usd"}),
+    "levitation.billed": (
+        "levitation.bill",
+        {
+            "far.fixed_fee": "gbp",
+            "far.off.late_fee_days_total": "jpy",
+            "far.rate_adjustment_amount": "gbp",
+            "far.usage_fee": "gbp",
+        },
+    ),
+    "levitation.settled": (
+        "levitation.settlement",
+        {"far.amount": "gbp", "far.annual_amount": "gbp", "far.off.monthly_fee": "jpy"},
+    ),
+    "levitation.odd": ("levitation.odd", {"far.off_ground": "gbp", "far.below.height": "jpy"}),
+}
+NOISE = {"created": 1_700_000_000, "total_count": 3, "fee_percent": 7, "risen_at": 1_700_000_000}
+"""Whole numbers that are no amounts, wherever they stand."""
 
 
 def ugly(world: World, seed: int) -> list[NewEvent]:
@@ -77,11 +113,52 @@ def ugly(world: World, seed: int) -> list[NewEvent]:
         entries.append(_told(entry, document))
         if "account" not in document and random.randrange(3) == 0:
             entries.append(_told(entry, document | {"account": TWIN}))
+        if random.randrange(10) == 0:
+            entries.append(_told(entry, _foreign(document, random)))
     return entries
 
 
+def _foreign(document: Json, random: Random) -> Json:
+    """An event of a kind that no reading knows, beside one of the world's."""
+    type_ = random.choice([*FOREIGN])
+    kind, paths = FOREIGN[type_]
+    thing: Json = {"object": kind, "id": f"x_{random.randrange(5)}", "status": "levitating"}
+    if random.randrange(5):
+        thing["currency"] = random.choice(["gbp", "jpy", "kwd"])
+    for path, currency in paths.items():
+        settled = random.randrange(5) == 0
+        minor = random.choice([0, None]) if settled else random.randrange(-(10**6), 10**6)
+        _put(thing, path.split("."), minor, currency)
+    changes = {"id": f"{document['id']}x", "type": type_, "data": {"object": thing}}
+    return document | changes
+
+
+def _put(thing: Json, path: list[str], minor: int | None, currency: str | None) -> None:
+    """An amount where it belongs, its currency beside it, and noise all the way down."""
+    for name in path[:-1]:
+        if name == "data":
+            thing["data"] = [thing := dict(NOISE)]
+        else:
+            thing = thing.setdefault(name, dict(NOISE))
+    thing[path[-1]] = minor
+    if currency is not None:
+        thing["currency"] = currency
+
+
+def _uncounted(thing: Json) -> dict[tuple[str, str], int]:
+    """The amounts of an object that no reading knows, by path and currency."""
+    found: dict[tuple[str, str], int] = {}
+    for path, currency in dict(FOREIGN.values())[thing["object"]].items():
+        at: Any = thing
+        for name in path.split("."):
+            at = at[0].get(name) if isinstance(at, list) else (at or {}).get(name)
+        if at:
+            found[path, currency or thing.get("currency", "")] = at
+    return found
+
+
 def _spoil(thing: Json, random: Random) -> None:
-    match random.randrange(5):
+    match random.randrange(6):
         case 0:
             thing |= {name: word for name, word in NEW_WORDS.items() if name in thing}
         case 1:
@@ -93,15 +170,19 @@ def _spoil(thing: Json, random: Random) -> None:
             for name in ("items", "refunds", "charges"):
                 if isinstance(thing.get(name), dict) and len(thing[name]["data"]) > 1:
                     thing[name] |= {"data": thing[name]["data"][:-1], "has_more": True}
-        case _:
+        case 4:
             for name in random.sample(OPTIONAL, 3):
                 if name in thing:
                     thing[name] = None
+        case _:
+            if "currency" in thing:  # another one than that of what it belongs to
+                thing["currency"] = random.choice(["eur", "jpy", "usd"])
 
 
 def _told(entry: NewEvent, document: Json) -> NewEvent:
     body = json.dumps(document).encode()
-    event = msgspec.structs.replace(entry.event, body=body, signature=None)
+    changes = {"event_id": document["id"], "body": body, "signature": None}
+    event = msgspec.structs.replace(entry.event, **changes)
     return msgspec.structs.replace(entry, event=event)
 
 
@@ -255,15 +336,26 @@ MONEY_IN_FIGURES = {
         left join captures as c on c.payment_id = p.payment_id
         where p.received_minor > 0 and p.currency = o.currency and c.payment_id is null
     """,
-    "money of no known order is open, or of an invoice": """
+    "money of no known order is open, or was paid for a subscription": """
         select p.payment_id as id, p.net_minor as minor
         from payments as p
         left join orders as o on o.order_id = p.order_id
-        where o.order_id is null and p.net_minor <> 0
-            and not exists (
-                select from invoice_payments as i
-                where i.payment_id = p.payment_id or i.charge_id = p.charge_id
-            )
+        where o.order_id is null and p.net_minor <> 0 and p.net_minor not between 0 and (
+            select coalesce(sum(case
+                when i.state is null then v.paid_minor
+                when i.state = 'paid' then i.paid_minor
+            end), 0)
+            from invoice_payments as i
+            join invoices as v using (invoice_id)
+            join subscription_reports as s on s.subscription_id = v.subscription_id
+                and not exists (
+                    select
+                    from subscription_reports
+                    where subscription_id = s.subscription_id and version > s.version
+                )
+            where i.payment_id = p.payment_id or i.charge_id = p.charge_id
+                or i.payment_id = p.charge_id
+        )
     """,
     "what went back or is about to is taken off a payment": """
         select r.refund_id as id, r.amount_minor as minor
@@ -289,6 +381,7 @@ class Shown(NamedTuple):
     """What the ledger has: rows by kind and id, and all that any issue or check names."""
 
     rows: dict[str, dict[str, Json]]
+    uncounted: dict[str, dict[tuple[str, str], int]]
     units: dict[str, set[str]]
     unread: dict[str, str]
     named: set[str]
@@ -331,11 +424,11 @@ def _append(log: Log, entries: Sequence[NewEvent]) -> None:
         if isinstance(entry.event, StripeEventReceived):
             batch.append(entry.event)
             if len(batch) == 200:
-                take_in(log, batch, Metadata(actor="stripe"))
+                append_events(log, batch, Metadata(actor="stripe"))
                 batch.clear()
         else:
             log.append([entry])
-    take_in(log, batch, Metadata(actor="stripe"))
+    append_events(log, batch, Metadata(actor="stripe"))
 
 
 def _look(cursor: AnyCursor, now: datetime) -> Shown:
@@ -359,20 +452,62 @@ def _look(cursor: AnyCursor, now: datetime) -> Shown:
     assert (listed["events"] or 0) == len(unread), (
         "an issue counts every event that nobody can read"
     )
+    uncounted = {
+        f"{row['kind']} {row['subject_id']}": {
+            (each["part"], each["currency"]): each["amount_minor"] for each in row["amounts"]
+        }
+        for row in cursor.execute("select * from uncounted_amounts")
+    }
+    listed = cursor.execute(
+        "select sum((evidence -> 'amounts')::bigint) as amounts from issues"
+        " where \"check\" = 'amounts_not_counted' and state = 'open'"
+    ).fetchone()
+    assert listed is not None
+    assert (listed["amounts"] or 0) == sum(map(len, uncounted.values())), (
+        "an issue counts every amount that no figure counts"
+    )
     breaches = [
         f"{row['minor']} of {row['id']} is in no figure and named by no issue: {why}"
         for why, query in MONEY_IN_FIGURES.items()
         for row in cursor.execute(trusted(query))
         if row["id"] not in named
     ]
-    return Shown(rows, units, unread, named, breaches)
+    return Shown(rows, uncounted, units, unread, named, breaches)
 
 
 def _named(cursor: AnyCursor, now: datetime) -> Iterator[str]:
     """Every id that a check finds something wrong with; its issue may stand for many."""
     for check in catalogue():
-        for row in cursor.execute(trusted(check.sql), {"now": now, **DEFAULT._asdict()}):
+        for row in cursor.execute(
+            trusted(check.sql), {"now": now, "waits": check.waits, **DEFAULT._asdict()}
+        ):
             yield from (value for value in row.values() if isinstance(value, str))
+    yield from _unlinked(cursor, now)
+
+
+def _unlinked(cursor: AnyCursor, now: datetime) -> Iterator[str]:
+    """Payments of no order: the issues name some, and count all and their amounts."""
+    each = unlinked_payments(cursor, now)
+    totals: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for one in each:
+        total = totals[one.currency]
+        total[0] += 1
+        total[1 if one.held_minor > 0 else 2] += abs(one.held_minor)
+    issues = cursor.execute(
+        """
+        select
+            evidence ->> 'currency' as currency,
+            sum((evidence -> 'payments_count')::bigint)::bigint as payments,
+            sum((evidence -> 'kept_minor')::bigint)::bigint as kept_minor,
+            sum((evidence -> 'given_back_minor')::bigint)::bigint as given_back_minor
+        from issues
+        where "check" = 'unlinked_payments' and state = 'open'
+        group by evidence ->> 'currency'
+        """
+    )
+    told = {row.pop("currency"): list(row.values()) for row in issues}
+    assert told == totals, "issues count every payment of no order, and all of its amount"
+    yield from (one.payment_id for one in each)
 
 
 # ── The law ─────────────────────────────────────────────────────────────────────────────────────
@@ -394,6 +529,29 @@ def test_each_amount_is_shown_counted_or_named(fresh_database: Databases, world:
             if not ledger.has(amount, reported[amount.kind, amount.owner, amount.path])
         ]
         assert [*silent, *ledger.breaches] == []
+        for owner, reports in uncounted_in(entries).items():
+            assert ledger.uncounted.get(owner, {}) in reports, owner
+
+
+def uncounted_in(entries: Sequence[NewEvent]) -> dict[str, list[dict[tuple[str, str], int]]]:
+    """For each object that no reading knows, its amounts as its newest reports have them.
+
+    More than one has the second of the newest.
+    """
+    newest: dict[str, int] = defaultdict(int)
+    told: list[tuple[str, int, dict[tuple[str, str], int]]] = []
+    for document in documents(entries):
+        thing = document["data"]["object"]
+        if thing.get("object") in dict(FOREIGN.values()):
+            at = f"@{document['account']}" if document.get("account") else ""
+            owner = f"{thing['object']} {thing['id']}{at}"
+            newest[owner] = max(newest[owner], document["created"])
+            told.append((owner, document["created"], _uncounted(thing)))
+    found: dict[str, list[dict[tuple[str, str], int]]] = defaultdict(list)
+    for owner, created, amounts_ in told:
+        if created == newest[owner]:
+            found[owner].append(amounts_)
+    return found
 
 
 def test_the_law_is_about_amounts_of_every_kind_and_misses_none_that_is_lost(
@@ -417,17 +575,22 @@ def test_the_law_is_about_amounts_of_every_kind_and_misses_none_that_is_lost(
             column = ROWS[kind][1][amount.path]
             ledger.rows[kind][amount.owner] = row | {column: 1}
             assert not ledger.has(amount, {amount.minor})
+        reports = uncounted_in(entries)
+        assert {owner.split()[0] for owner in reports} == dict(FOREIGN.values()).keys()
+        assert any({} not in each for each in reports.values())
 
 
 def told_in(entries: Sequence[NewEvent]) -> list[Amount]:
     """What Stripe tells of amounts in the events of our mode; what nobody can read is left out."""
+    return [amount for document in documents(entries) for amount in _readable(document)]
+
+
+def documents(entries: Sequence[NewEvent]) -> list[Json]:
+    """Stripe's events of our mode that have an object."""
     events = (entry.event for entry in entries)
-    documents = [json.loads(e.body) for e in events if isinstance(e, StripeEventReceived)]
+    found = [json.loads(e.body) for e in events if isinstance(e, StripeEventReceived)]
     return [
-        amount
-        for document in documents
-        if not document["livemode"] and isinstance(document["data"]["object"], dict)
-        for amount in _readable(document)
+        each for each in found if not each["livemode"] and isinstance(each["data"]["object"], dict)
     ]
 
 

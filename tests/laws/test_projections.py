@@ -123,6 +123,7 @@ def test_halves_folded_apart_and_merged_equal_a_rebuild(
         copy.create()
         copy.finish()
         copy.stage()
+        copy.follow_durably()
         last = copy.fold(two)
         last.merge(copy.fold(three))
         whole = copy.fold(one)

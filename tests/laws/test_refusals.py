@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from ledger.command_handler import CommandHandler
-from ledger.decisions import Command
+from ledger.domain.aggregate import Command
 from ledger.domain.events import Line, Metadata
 from ledger.domain.order_commands import (
     CancelOrder,
@@ -78,7 +78,7 @@ def test_a_refused_command_changes_nothing(
     with Log(database.conninfo("app")) as log:
         engine = live(database, log, world)
         with closing(Reads(engine)) as reads:
-            desk = CommandHandler(log, reads.money)
+            command_handler = CommandHandler(log, reads.money)
             with reads.snapshot() as cursor:
                 orders = [row["order_id"] for row in cursor.execute("select order_id from orders")]
                 skus = [row["sku"] for row in cursor.execute("select sku from stock")]
@@ -89,7 +89,7 @@ def test_a_refused_command_changes_nothing(
                 ):
                     before = state(engine)
                     try:
-                        desk.execute(command, OPERATOR)
+                        command_handler.execute(command, OPERATOR)
                     except Refused:
                         refused += 1
                         assert state(engine) == before

@@ -1,7 +1,7 @@
 """Reports: what was reported at a position is found again, whatever came later."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from random import Random
 
 from hypothesis import given
@@ -34,6 +34,8 @@ from tests.laws.test_figures import (
 )
 from tests.support.worlds import World
 
+KNOWN = date(2026, 1, 1)
+
 
 def engine_of(database: Database, log: Log) -> ProjectionContext:
     """Live read models that took nothing in yet."""
@@ -54,7 +56,7 @@ def live_report(engine: ProjectionContext, days: Window, currency: str | None = 
         conn.cursor(row_factory=dict_row) as cursor,
     ):
         tables.use(cursor, LIVE)
-        return report(cursor, days, compare=days.previous, currency=currency)
+        return report(cursor, days, KNOWN, compare=days.previous, currency=currency)
 
 
 @laws(2)
@@ -79,7 +81,7 @@ def test_what_was_reported_at_a_position_is_found_again(
         assert take(engine, last, now, days=5).rows == 0
         position = random.choice(list(told))
         with replayed(engine, position, zone) as cursor:
-            again = report(cursor, window, compare=window.previous, position=position)
+            again = report(cursor, window, KNOWN, compare=window.previous, position=position)
         proven = prove(engine, now, position)
     assert again == told[position]
     assert (proven.position, proven.differences) == (position, [])

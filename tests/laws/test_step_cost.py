@@ -44,14 +44,14 @@ def test_a_few_events_after_thousands_read_few_rows(database: Database) -> None:
     log = Log(database.conninfo("app"))
     engine = engine_of(database, log)
 
-    def take_in(part: Sequence[NewEvent], size: int) -> None:
+    def append_events(part: Sequence[NewEvent], size: int) -> None:
         for start in range(0, len(part), size):
             log.append(part[start : start + size])
             Follower(engine).catch_up()
 
-    take_in(entries[:-new], 1000)
+    append_events(entries[:-new], 1000)
     before = rows_read(database)
-    take_in(entries[-new:], EVENTS)
+    append_events(entries[-new:], EVENTS)
     read = rows_read(database) - before
     log.close()
     assert 0 < read.total() / new < MOST_ROWS, read.most_common(10)

@@ -34,7 +34,7 @@ UNPAID = OrderMoney(
 
 
 @pytest.fixture
-def desks(database: Database) -> Iterator[list[CommandHandler]]:
+def handlers(database: Database) -> Iterator[list[CommandHandler]]:
     """Two services on one database, and four orders."""
     with ExitStack() as stack:
         logs = [stack.enter_context(Log(database.conninfo("app"))) for _ in range(2)]
@@ -63,14 +63,14 @@ def unlink(order_id: str, payment_id: str) -> UnlinkPayment:
 
 
 def test_of_links_at_the_same_time_exactly_one_wins(
-    desks: list[CommandHandler], database: Database
+    handlers: list[CommandHandler], database: Database
 ) -> None:
     start = Barrier(len(ORDERS))
 
     def race(number: int, payment_id: str) -> str:
         start.wait()
         try:
-            desks[number % 2].execute(link(ORDERS[number], payment_id), META)
+            handlers[number % 2].execute(link(ORDERS[number], payment_id), META)
         except LinkedElsewhere:
             return "elsewhere"
         return "linked"
@@ -86,9 +86,9 @@ def test_of_links_at_the_same_time_exactly_one_wins(
 
 
 def test_what_is_released_can_be_claimed_again(
-    desks: list[CommandHandler], database: Database
+    handlers: list[CommandHandler], database: Database
 ) -> None:
-    one, two = desks
+    one, two = handlers
     one.execute(link("A", "pi_1"), META)
     one.execute(link("A", "pi_1"), META)  # is so already
     with pytest.raises(LinkedElsewhere, match="order A"):
@@ -106,6 +106,6 @@ def test_what_is_released_can_be_claimed_again(
     ]
 
 
-def test_a_name_that_no_stream_can_have_is_refused(desks: list[CommandHandler]) -> None:
+def test_a_name_that_no_stream_can_have_is_refused(handlers: list[CommandHandler]) -> None:
     with pytest.raises(InvalidCommand, match="payment_id"):
-        desks[0].execute(link("A", "pi/1"), META)
+        handlers[0].execute(link("A", "pi/1"), META)

@@ -25,7 +25,7 @@ from ledger.postgres.database import Database
 from ledger.sessions import Sessions
 from ledger.settings import Settings
 from ledger.tokens import issue, listing
-from tests.kpi.books import Books
+from tests.kpi.builder import LedgerBuilder
 from tests.support.callers import let_in
 from tests.support.judged import JudgedClient
 
@@ -253,22 +253,22 @@ def test_no_session_ends_early(
 
 
 @pytest.fixture
-def followed(database: Database) -> Iterator[Books]:
+def followed(database: Database) -> Iterator[LedgerBuilder]:
     with closing(Log(database.conninfo("app"))) as opened:
-        books = Books(database, opened)
-        books.place()
-        books.follow()
-        yield books
+        builder = LedgerBuilder(database, opened)
+        builder.place()
+        builder.follow()
+        yield builder
 
 
-def days_taken(books: Books) -> list[Any]:
-    with books.engine.database.connect("reader") as conn:
+def days_taken(builder: LedgerBuilder) -> list[Any]:
+    with builder.engine.database.connect("reader") as conn:
         rows = conn.execute("select last_day, computed_at from kpi.snapshot_runs order by 2")
         return rows.fetchall()
 
 
 def test_no_snapshot_is_taken_of_a_day_that_has_not_begun(
-    followed: Books, watches: Watches
+    followed: LedgerBuilder, watches: Watches
 ) -> None:
     now = datetime.now(UTC)
     watches.set_ours(timedelta(days=1))
@@ -280,7 +280,9 @@ def test_no_snapshot_is_taken_of_a_day_that_has_not_begun(
     assert now - HOUR < computed_at < datetime.now(UTC) + HOUR
 
 
-def test_a_clock_that_is_put_back_makes_no_snapshot_wait(followed: Books, watches: Watches) -> None:
+def test_a_clock_that_is_put_back_makes_no_snapshot_wait(
+    followed: LedgerBuilder, watches: Watches
+) -> None:
     snapshots = SnapshotJob(followed.engine, 60, 0)
     snapshots.take(Event())
     followed.place()
@@ -297,7 +299,7 @@ def test_a_clock_that_is_put_back_makes_no_snapshot_wait(followed: Books, watche
 
 
 def test_a_clock_that_is_put_back_makes_no_round_of_checks_wait(
-    followed: Books, watches: Watches
+    followed: LedgerBuilder, watches: Watches
 ) -> None:
     """The last run was recorded in what is the future now."""
     checks = CheckJob(followed.engine, 60)

@@ -13,9 +13,9 @@ from ledger.postgres.database import Database
 
 def test_reads_at_one_time_are_events_of_their_own(database: Database) -> None:
     with Log(database.conninfo("app")) as log, ThreadPoolExecutor(16) as readers:
-        witness = DisclosureLog(log)
+        disclosure_log = DisclosureLog(log)
         told = [
-            readers.submit(witness.saw, f"order/A{n}", [n], Metadata(actor=f"token/{n}"))
+            readers.submit(disclosure_log.saw, f"order/A{n}", [n], Metadata(actor=f"token/{n}"))
             for n in range(100)
         ]
         positions = [each.result() for each in told]
@@ -43,8 +43,8 @@ def test_an_export_is_an_event_of_its_own(database: Database) -> None:
     )
     meta = Metadata(actor="token/9", reason="monthly report")
     with Log(database.conninfo("app")) as log:
-        witness = DisclosureLog(log)
-        told = [witness.exported(made, meta) for _ in range(2)]
+        disclosure_log = DisclosureLog(log)
+        told = [disclosure_log.exported(made, meta) for _ in range(2)]
         stored = log.read()
     assert [(e.stream, e.position) for e in stored] == [(f"export/{i}", p) for i, p in told]
     assert len({export_id for export_id, _ in told}) == 2
@@ -55,7 +55,7 @@ def test_an_export_is_an_event_of_its_own(database: Database) -> None:
 def test_what_cannot_be_written_down_is_not_shown(database: Database) -> None:
     """The caller hears so before anything is answered."""
     with Log(database.conninfo("app")) as log:
-        witness = DisclosureLog(log)
+        disclosure_log = DisclosureLog(log)
         log.close()
         with pytest.raises(StoreUnavailable):
-            witness.saw("order/A1", [1], Metadata())
+            disclosure_log.saw("order/A1", [1], Metadata())

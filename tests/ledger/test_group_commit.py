@@ -1,4 +1,4 @@
-"""Flat combining: whoever leads, every job is done once, in order, and answered to its caller."""
+"""Flat combining: every job is done once, in order, and answered to its caller."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.json_text import is_too_deep, storable
+from ledger.json_text import is_too_deep, repeated_key, storable
 
 PIECES = [r"\u0000", r"\ud83d", r"\uDE00", r"\\", r"\"", r"\/", r"\n", r"\u00e9", "a", "0000", "é"]
 
@@ -56,3 +56,21 @@ def test_replacing_changes_exactly_nul_and_lone_surrogates(inner: str) -> None:
 )
 def test_depth(body: bytes, too_deep: bool) -> None:
     assert is_too_deep(body) is too_deep
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (b'{"a": 1, "b": 2}', None),
+        (b'[{"a": 1}, {"a": 1}]', None),
+        (b'{"a": {"a": {"a": []}}}', None),
+        (b'{"a": 1, "a": 1}', "a"),
+        (b'{"a": {"b": 1}, "c": [0, {"d": 1, "d": 2}]}', "c.1.d"),
+        (b'{"a": 1, "\\u0061": 1}', "a"),
+        (b'{"": 1, "": 1}', ""),
+        (b'{"a": ' + b"9" * 5000 + b"}", None),
+        (b'"text"', None),
+    ],
+)
+def test_a_key_that_stands_twice_is_found_where_it_stands(body: bytes, found: str | None) -> None:
+    assert repeated_key(body) == found

@@ -95,19 +95,19 @@ def together(
 
 def test_a_poisoned_command_fails_alone_and_at_once(log: GatedLog) -> None:
     """The database refuses what one of many brings: the others notice nothing of it."""
-    desk = CommandHandler(log, lambda _: pytest.fail("placing rests on no money"))
+    command_handler = CommandHandler(log, lambda _: pytest.fail("placing rests on no money"))
     log.open.set()
-    desk.execute(ListProduct(sku="MUG", at=NOW, name="MUG", prices={"eur": 500}), META)
-    desk.execute(ReceiveStock(sku="MUG", at=NOW, quantity=100), META)
+    command_handler.execute(ListProduct(sku="MUG", at=NOW, name="MUG", prices={"eur": 500}), META)
+    command_handler.execute(ReceiveStock(sku="MUG", at=NOW, quantity=100), META)
     log.sizes.clear()
 
     def call(number: int, customer_id: str) -> Callable[[], object]:
-        return lambda: desk.execute(place(f"A{number}", customer_id), META).value["id"]
+        return lambda: command_handler.execute(place(f"A{number}", customer_id), META).value["id"]
 
     customers = ["ada", "bob", "cid", "POISON", "dan", "eve", "POISON", "fay"]
     calls = [call(number, customer) for number, customer in enumerate(customers)]
     with capture_logs() as lines:
-        found = together(log, desk._combiner, calls)  # pyright: ignore[reportArgumentType]
+        found = together(log, command_handler._combiner, calls)  # pyright: ignore[reportArgumentType]
     assert found == [
         Unstorable if customer == "POISON" else f"A{number}"
         for number, customer in enumerate(customers)
@@ -117,26 +117,26 @@ def test_a_poisoned_command_fails_alone_and_at_once(log: GatedLog) -> None:
 
 
 def test_evidence_that_cannot_be_stored_spares_the_evidence_beside_it(log: GatedLog) -> None:
-    witness = DisclosureLog(log)
+    disclosure_log = DisclosureLog(log)
 
     def call(subject: str) -> Callable[[], object]:
-        return lambda: type(witness.saw(subject, [1], META))
+        return lambda: type(disclosure_log.saw(subject, [1], META))
 
     subjects = ["order/A1", "order/A2", "order/POISON", "order/A3"]
-    found = together(log, witness._combiner, [*map(call, subjects)])  # pyright: ignore[reportArgumentType]
+    found = together(log, disclosure_log._combiner, [*map(call, subjects)])  # pyright: ignore[reportArgumentType]
     assert found == [int, int, Unstorable, int]
 
 
 def test_a_webhook_that_cannot_be_stored_spares_those_beside_it(log: GatedLog) -> None:
     from ledger.group_commit import sparing
-    from webhooks.ingest.append import Taken, take_in
+    from webhooks.ingest.append import Taken, append_events
 
     log.open.set()
     events = [
         StripeEventReceived(event_id=f"evt_{n}", body=body, received_at=NOW, source="webhook")
         for n, body in enumerate([b'{"id":"a"}', b'{"id":"POISON"}', b'{"id":"b"}'])
     ]
-    answers = sparing(lambda jobs: take_in(log, jobs, META), events)
+    answers = sparing(lambda jobs: append_events(log, jobs, META), events)
     assert [type(answer) for answer in answers] == [Taken, Unstorable, Taken]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import SettingsError
-from ledger.settings import Settings, load, misspelt
+from ledger.settings import Settings, load, misspelt, no_settings, unread_lines
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 OF_COMPOSE = {"POSTGRES_PASSWORD"}
@@ -38,6 +38,42 @@ def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
 def test_the_example_explains_every_setting() -> None:
     explained = re.findall(r"^# .+\n([A-Z_]+)=", EXAMPLE.read_text(), re.MULTILINE)
     assert set(explained) == example().keys()
+
+
+def test_a_file_that_is_not_utf_8_is_refused_with_the_place(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"LEDGER_PORT=8421\n# \xff\n")
+    assert misspelt() == {}
+    with pytest.raises(SettingsError, match="byte 20 cannot be read"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("LEDGER_PORT=8421\n# a word\n\nexport LEDGER_MODE=live\nPOSTGRES_PASSWORD=\n", []),
+        ("FOO whsec_1", [1]),
+        ("LEDGER_PORT=1\n\n\n  FOO BAR\r\n\r\nLEDGER_MODE live\rLEDGER_HOST=::1\n", [4, 6]),
+        ("# first\nLEDGER_MODE\n", [2]),
+        ("=live\n'LEDGER_MODE' 'live'\n", [1, 2]),
+        ('LEDGER_HOST="unended\nLEDGER_PORT=8421\n', [1]),
+    ],
+)
+def test_lines_that_are_no_settings_are_named_without_what_they_say(
+    tmp_path: Path, text: str, lines: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / ".env").write_text(text, newline="")
+    assert unread_lines() == lines
+    load()
+    told = no_settings()
+    assert [re.findall(r"line (\d+) of .env is no setting", each) for each in told] == [
+        [str(line)] for line in lines
+    ]
+    assert not caplog.records, "the library's own words would come on top"
+    assert "whsec_1" not in "".join(told)
+
+
+def test_without_a_file_no_line_is_wrong() -> None:
+    assert unread_lines() == []
 
 
 def test_the_environment_goes_before_the_file(

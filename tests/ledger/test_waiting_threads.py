@@ -13,6 +13,7 @@ from starlette.routing import Route
 from api.operations import WAITING_THREADS, Schema, operation
 from api.permissions import Permission
 from ledger.errors import NotCaughtUp, StoreUnavailable
+from tests.support import loops
 
 CALLERS = 100
 until_caught_up = threading.Event()
@@ -31,19 +32,19 @@ def hold() -> Response:
     return PlainTextResponse("done")
 
 
-@operation(surface=Permission.PUBLIC, tag="orders", errors=(NotCaughtUp, StoreUnavailable))
+@operation(Permission.PUBLIC, "orders", errors=(NotCaughtUp, StoreUnavailable))
 def cancel(_: Request) -> Response:
     """Wait for what is known of the order's money."""
     return hold()
 
 
-@operation(surface=Permission.PUBLIC, tag="orders", query=After, errors=(NotCaughtUp,))
+@operation(Permission.PUBLIC, "orders", errors=(NotCaughtUp,))
 def read(_: Request, query: After) -> Response:
     """Wait where there is something to wait for."""
     return hold() if query.after else PlainTextResponse("read")
 
 
-@operation(surface=Permission.PUBLIC, tag="orders", errors=(StoreUnavailable,))
+@operation(Permission.PUBLIC, "orders", errors=(StoreUnavailable,))
 def place(_: Request) -> Response:
     """Rest on nothing that is read."""
     return PlainTextResponse("placed")
@@ -70,9 +71,9 @@ def test_a_hundred_calls_that_wait_hold_up_no_other(method: str, path: str) -> N
         answers.append((await client.request(method, path)).text)
 
     async def world() -> None:
-        door = httpx.ASGITransport(app)
+        transport = httpx.ASGITransport(app)
         async with (
-            httpx.AsyncClient(transport=door, base_url="http://shop", timeout=60) as client,
+            httpx.AsyncClient(transport=transport, base_url="http://shop", timeout=60) as client,
             anyio.create_task_group() as tasks,
         ):
             try:
@@ -87,5 +88,5 @@ def test_a_hundred_calls_that_wait_hold_up_no_other(method: str, path: str) -> N
             finally:
                 until_caught_up.set()
 
-    anyio.run(world)
+    loops.run(world())
     assert answers == ["done"] * CALLERS

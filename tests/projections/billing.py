@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from ledger.domain.billing_facts import (
     Asked,
     DiscountFact,
-    SubscriptionActive,
     SubscriptionFact,
     SubscriptionItem,
+    SubscriptionState,
     Terms,
 )
 from ledger.domain.mrr import Price, monthly, periods_a_month
@@ -42,7 +42,7 @@ def discount(its_terms: Terms | None, discount_id: str = "di_1") -> DiscountFact
 
 
 def unpriced(
-    asked: Asked | None, state: type[SubscriptionFact] = SubscriptionActive, **more: Any
+    asked: Asked | None, state: SubscriptionState = SubscriptionState.ACTIVE, **more: Any
 ) -> SubscriptionFact:
     """A report of a subscription that does not say what its price costs."""
     one = subscription(state, **more)
@@ -51,7 +51,7 @@ def unpriced(
 
 
 def subscription(
-    state: type[SubscriptionFact] = SubscriptionActive,
+    state: SubscriptionState = SubscriptionState.ACTIVE,
     unit_minor: int = 1000,
     quantity: int = 1,
     *,
@@ -88,4 +88,4 @@ def subscription(
         "invoices": int(rate * parts),
         "discount_ids": discounts,
     }
-    return state(**(fields | more))
+    return SubscriptionFact(state=state, **(fields | more))

@@ -13,10 +13,11 @@ from ledger.domain.accounts import qualified_id
 from ledger.domain.events import Line, Metadata, OrderPlaced, RecordedEvent, StripeEventReceived
 from ledger.domain.facts import (
     AnyFact,
-    ChargeCaptured,
     ChargeFact,
+    ChargeState,
     EventContext,
     RefundFact,
+    RefundState,
     order_key,
 )
 from projections.engine.build import ReadModelTables
@@ -45,6 +46,7 @@ class Models:
         self.copy.create()
         self.copy.finish()
         self.copy.stage()
+        self.copy.follow_durably()
 
     def forget(self) -> None:
         """Empty all tables."""
@@ -139,14 +141,15 @@ def charge(
     captured_minor: int = 1000,
     *,
     charge_id: str = "ch_1",
-    state: type[ChargeFact] = ChargeCaptured,
+    state: ChargeState = ChargeState.CAPTURED,
     currency: str = "gbp",
     payment_id: str | None = "pi_1",
     order_id: str | None = "A1",
     refunded_minor: int = 0,
     minutes: int = 0,
 ) -> ChargeFact:
-    return state(
+    return ChargeFact(
+        state=state,
         charge_id=charge_id,
         amount_minor=captured_minor or 1000,
         captured_minor=captured_minor,
@@ -160,7 +163,7 @@ def charge(
 
 
 def refund(
-    state: type[RefundFact],
+    state: RefundState,
     amount_minor: int = 400,
     *,
     refund_id: str = "re_1",
@@ -168,12 +171,15 @@ def refund(
     payment_id: str | None = "pi_1",
     currency: str = "gbp",
     minutes: int = 0,
+    request_id: str | None = None,
 ) -> RefundFact:
-    return state(
+    return RefundFact(
+        state=state,
         refund_id=refund_id,
         amount_minor=amount_minor,
         currency=currency,
         created_at=at(minutes),
         charge_id=charge_id,
         payment_id=payment_id,
+        request_id=request_id,
     )

@@ -2,7 +2,7 @@
 
 from tests.projections.models import Models
 from tests.webhooks.billing_examples import coupon, discount, item, price, subscription
-from tests.webhooks.examples import charge, event, refund
+from tests.webhooks.examples import TOLD, charge, event, refund
 
 ACCOUNTS = (("acct_1", 10, 2700), ("acct_2", 50, 1500), (None, 20, 2400))
 
@@ -11,7 +11,7 @@ def test_a_coupons_id_is_its_accounts(models: Models):
     """Three accounts chose the same id for coupons of their own, and name all else alike too."""
     for account, percent, _ in ACCOUNTS:
         of = {} if account is None else {"account": account}
-        applied = discount(source={"coupon": "LOYAL"})
+        applied = discount(source={"coupon": "LOYAL"}, start=TOLD)
         started = subscription(item(price=price(3000)), discounts=["di_1"])
         models.hear(
             event("coupon.created", coupon(id="LOYAL", percent_off=percent), id="evt_1", **of),

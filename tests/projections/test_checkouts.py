@@ -2,15 +2,19 @@
 
 from itertools import permutations
 
-from ledger.domain.facts import CheckoutExpired, CheckoutOpened, CheckoutPaid
+from ledger.domain.facts import CheckoutFact, CheckoutState
 from tests.projections.models import NOON, Models
 
 COLUMNS = ("state", "payment_id", "order_id", "reference")
 
 
 def test_a_session_learns_its_payment_late_whatever_arrives_first(models: Models):
-    opened = CheckoutOpened(session_id="cs_1", created_at=NOON, order_id="A1", reference="R1")
-    paid = CheckoutPaid(session_id="cs_1", created_at=NOON, payment_id="pi_1")
+    opened = CheckoutFact(
+        state=CheckoutState.OPEN, session_id="cs_1", created_at=NOON, order_id="A1", reference="R1"
+    )
+    paid = CheckoutFact(
+        state=CheckoutState.PAID, session_id="cs_1", created_at=NOON, payment_id="pi_1"
+    )
     for arrival in permutations([(opened, 1), (paid, 2)]):
         models.forget()
         for fact, minutes in arrival:
@@ -19,6 +23,6 @@ def test_a_session_learns_its_payment_late_whatever_arrives_first(models: Models
 
 
 def test_a_session_that_expired_is_over(models: Models):
-    models.take(CheckoutExpired(session_id="cs_1", created_at=NOON))
-    models.take(CheckoutOpened(session_id="cs_1", created_at=NOON))
+    models.take(CheckoutFact(state=CheckoutState.EXPIRED, session_id="cs_1", created_at=NOON))
+    models.take(CheckoutFact(state=CheckoutState.OPEN, session_id="cs_1", created_at=NOON))
     assert models.one("checkouts", "state") == "expired"

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from ledger.domain.events import PaymentLinked
-from ledger.domain.facts import ChargeFact, ChargeFailed
+from ledger.domain.facts import ChargeFact, ChargeState
 from tests.projections.days import day, on, reporting_in
 from tests.projections.models import Models, charge, order
 
@@ -79,7 +79,7 @@ def test_an_order_that_loses_its_payment_keeps_its_place(models: Models):
     """The bank takes back the payment of 1 March, on another day: Ada bought on the 1st."""
     for number in (1, 2, 3):
         bought(models, number, f"2026-03-0{number} 12:00")
-    models.take(payment(1, "2026-03-01 12:00", captured_minor=0, state=ChargeFailed))
+    models.take(payment(1, "2026-03-01 12:00", captured_minor=0, state=ChargeState.FAILED))
     assert models.rows(CHAIN) == [
         ("O1", day("2026-03-01"), None, None),
         ("O2", day("2026-03-02"), day("2026-03-01"), None),

@@ -2,16 +2,30 @@
 
 from itertools import permutations
 
-from ledger.domain.facts import CustomerDeleted, CustomerSeen
+from ledger.domain.facts import CustomerFact, CustomerState
 from tests.projections.models import Models, at, order
 
 COLUMNS = ("customer_id", "state", "email", "name", "created_at")
 
 
 def test_the_newest_report_holds_and_a_deleted_customer_stays_deleted(models: Models):
-    made = CustomerSeen(customer_id="cus_1", created_at=at(0), email="a@example.com", name="Ada")
-    changed = CustomerSeen(customer_id="cus_1", created_at=at(0), email="b@example.com", name="Ada")
-    deleted = CustomerDeleted(customer_id="cus_1", email="b@example.com", name="Ada")
+    made = CustomerFact(
+        state=CustomerState.ACTIVE,
+        customer_id="cus_1",
+        created_at=at(0),
+        email="a@example.com",
+        name="Ada",
+    )
+    changed = CustomerFact(
+        state=CustomerState.ACTIVE,
+        customer_id="cus_1",
+        created_at=at(0),
+        email="b@example.com",
+        name="Ada",
+    )
+    deleted = CustomerFact(
+        state=CustomerState.DELETED, customer_id="cus_1", email="b@example.com", name="Ada"
+    )
     for arrival in permutations([(made, 1), (changed, 2), (deleted, 3)]):
         models.forget()
         for fact, minutes in arrival:

@@ -5,16 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from ledger.domain.events import PaymentLinked
-from ledger.domain.facts import (
-    DisputeClosed,
-    DisputeFact,
-    DisputeInquiry,
-    DisputeInquiryClosed,
-    DisputeLost,
-    DisputeOpened,
-    DisputeWon,
-    FundsMovement,
-)
+from ledger.domain.facts import DisputeFact, DisputeState, FundsMovement
 from tests.projections.days import day, on, reporting_in
 from tests.projections.models import Models, at, charge, order
 
@@ -39,7 +30,7 @@ def moved(day_of_march: int, amount_minor: int, currency: str = "gbp") -> FundsM
 
 
 def dispute(
-    state: type[DisputeFact],
+    state: DisputeState,
     *movements: FundsMovement,
     withdrawn: bool = False,
     reinstated: bool = False,
@@ -47,7 +38,8 @@ def dispute(
     charge_id: str | None = "ch_1",
 ) -> DisputeFact:
     """Of 1 March, about 1000."""
-    return state(
+    return DisputeFact(
+        state=state,
         dispute_id="dp_1",
         amount_minor=1000,
         currency=currency,
@@ -66,38 +58,47 @@ Facts = list[tuple[int, str, str, int, int]]
 
 CASES: dict[str, tuple[Sequence[DisputeFact], Facts]] = {
     # reports, one a day from 20 March on: day, kind, transaction, disputes, amount
-    "opened is not withdrawn": ([dispute(DisputeOpened)], [OPENED]),
+    "opened is not withdrawn": ([dispute(DisputeState.OPEN)], [OPENED]),
     "lost": (
-        [dispute(DisputeOpened, OUT), dispute(DisputeLost, OUT)],
+        [dispute(DisputeState.OPEN, OUT), dispute(DisputeState.LOST, OUT)],
         [OPENED, (2, "withdrawn", "txn_2", 0, 1000)],
     ),
     "won": (
-        [dispute(DisputeWon, OUT, BACK), dispute(DisputeWon, OUT, BACK, reinstated=True)],
+        [
+            dispute(DisputeState.WON, OUT, BACK),
+            dispute(DisputeState.WON, OUT, BACK, reinstated=True),
+        ],
         [OPENED, (2, "withdrawn", "txn_2", 0, 1000), (9, "reinstated", "txn_9", 0, -1000)],
     ),
     "a part came back": (
-        [dispute(DisputeWon, OUT, PART)],
+        [dispute(DisputeState.WON, OUT, PART)],
         [OPENED, (2, "withdrawn", "txn_2", 0, 1000), (12, "reinstated", "txn_12", 0, -600)],
     ),
     "withdrawn, without booking": (
-        [dispute(DisputeOpened), dispute(DisputeOpened, withdrawn=True)],
+        [dispute(DisputeState.OPEN), dispute(DisputeState.OPEN, withdrawn=True)],
         [OPENED, (21, "withdrawn", "", 0, 1000)],
     ),
     "withdrawn and reinstated, without booking": (
-        [dispute(DisputeOpened, withdrawn=True), dispute(DisputeWon, reinstated=True)],
+        [dispute(DisputeState.OPEN, withdrawn=True), dispute(DisputeState.WON, reinstated=True)],
         [OPENED, (20, "withdrawn", "", 0, 1000), (21, "reinstated", "", 0, -1000)],
     ),
     "reinstated, only the withdrawal booked": (
-        [dispute(DisputeOpened, OUT), dispute(DisputeWon, reinstated=True)],
+        [dispute(DisputeState.OPEN, OUT), dispute(DisputeState.WON, reinstated=True)],
         [OPENED, (2, "withdrawn", "txn_2", 0, 1000), (21, "reinstated", "", 0, -1000)],
     ),
-    "only that it was reinstated is known": ([dispute(DisputeWon, reinstated=True)], [OPENED]),
+    "only that it was reinstated is known": (
+        [dispute(DisputeState.WON, reinstated=True)],
+        [OPENED],
+    ),
     "booked in the account's currency": (
-        [dispute(DisputeOpened, DOLLARS_OUT)],
+        [dispute(DisputeState.OPEN, DOLLARS_OUT)],
         [OPENED, (2, "withdrawn", "txn_2", 0, 1000)],
     ),
     "back at another rate, then won": (
-        [dispute(DisputeOpened, DOLLARS_OUT), dispute(DisputeWon, DOLLARS_OUT, DOLLARS_BACK)],
+        [
+            dispute(DisputeState.OPEN, DOLLARS_OUT),
+            dispute(DisputeState.WON, DOLLARS_OUT, DOLLARS_BACK),
+        ],
         [
             OPENED,
             (2, "withdrawn", "txn_2", 0, 1000),
@@ -107,17 +108,21 @@ CASES: dict[str, tuple[Sequence[DisputeFact], Facts]] = {
     ),
     "won, then back at another rate": (
         [
-            dispute(DisputeWon, DOLLARS_OUT),
-            dispute(DisputeWon, DOLLARS_OUT, moved(25, 1150, "usd")),
+            dispute(DisputeState.WON, DOLLARS_OUT),
+            dispute(DisputeState.WON, DOLLARS_OUT, moved(25, 1150, "usd")),
         ],
         [OPENED, (2, "withdrawn", "txn_2", 0, 1000), (25, "reinstated", "txn_25", 0, -1000)],
     ),
     "lost, and the rate was corrected": (
-        [dispute(DisputeLost, moved(2, -7400, "eur"), moved(5, 120, "eur"))],
+        [dispute(DisputeState.LOST, moved(2, -7400, "eur"), moved(5, 120, "eur"))],
         [OPENED, (2, "withdrawn", "txn_2", 0, 1000), (5, "reinstated", "txn_5", 0, -16)],
     ),
     "the rate was corrected to and fro": (
-        [dispute(DisputeLost, moved(2, -4000, "usd"), moved(5, 40, "usd"), moved(6, -20, "usd"))],
+        [
+            dispute(
+                DisputeState.LOST, moved(2, -4000, "usd"), moved(5, 40, "usd"), moved(6, -20, "usd")
+            )
+        ],
         [
             OPENED,
             (2, "withdrawn", "txn_2", 0, 1000),
@@ -126,11 +131,11 @@ CASES: dict[str, tuple[Sequence[DisputeFact], Facts]] = {
         ],
     ),
     "lost, a part came back in another currency": (
-        [dispute(DisputeLost, moved(2, -4000, "usd"), moved(9, 1600, "usd"))],
+        [dispute(DisputeState.LOST, moved(2, -4000, "usd"), moved(9, 1600, "usd"))],
         [OPENED, (2, "withdrawn", "txn_2", 0, 1000), (9, "reinstated", "txn_9", 0, -400)],
     ),
     "a half is rounded to even": (
-        [dispute(DisputeLost, moved(2, -16, "usd"), moved(8, 3, "usd"), moved(9, 12, "usd"))],
+        [dispute(DisputeState.LOST, moved(2, -16, "usd"), moved(8, 3, "usd"), moved(9, 12, "usd"))],
         [
             OPENED,
             (2, "withdrawn", "txn_2", 0, 1000),
@@ -141,13 +146,16 @@ CASES: dict[str, tuple[Sequence[DisputeFact], Facts]] = {
     "withdrawn in two parts abroad, one of them back": (
         [
             dispute(
-                DisputeLost, moved(2, -2000, "usd"), moved(3, -2000, "usd"), moved(9, 2000, "usd")
+                DisputeState.LOST,
+                moved(2, -2000, "usd"),
+                moved(3, -2000, "usd"),
+                moved(9, 2000, "usd"),
             )
         ],
         [OPENED, (2, "withdrawn", "txn_2", 0, 1000), (9, "reinstated", "txn_9", 0, -500)],
     ),
     "withdrawn again after it was reinstated": (
-        [dispute(DisputeLost, DOLLARS_OUT, DOLLARS_BACK, moved(15, -1160, "usd"))],
+        [dispute(DisputeState.LOST, DOLLARS_OUT, DOLLARS_BACK, moved(15, -1160, "usd"))],
         [
             OPENED,
             (2, "withdrawn", "txn_2", 0, 1000),
@@ -157,9 +165,9 @@ CASES: dict[str, tuple[Sequence[DisputeFact], Facts]] = {
     ),
     "reported withdrawn, reinstated and withdrawn again": (
         [
-            dispute(DisputeOpened, withdrawn=True),
-            dispute(DisputeOpened, reinstated=True),
-            dispute(DisputeOpened, withdrawn=True),
+            dispute(DisputeState.OPEN, withdrawn=True),
+            dispute(DisputeState.OPEN, reinstated=True),
+            dispute(DisputeState.OPEN, withdrawn=True),
         ],
         [
             OPENED,
@@ -169,19 +177,19 @@ CASES: dict[str, tuple[Sequence[DisputeFact], Facts]] = {
         ],
     ),
     "a partial return that is reported and listed": (
-        [dispute(DisputeOpened, OUT), dispute(DisputeLost, OUT, PART, reinstated=True)],
+        [dispute(DisputeState.OPEN, OUT), dispute(DisputeState.LOST, OUT, PART, reinstated=True)],
         [OPENED, (2, "withdrawn", "txn_2", 0, 1000), (12, "reinstated", "txn_12", 0, -600)],
     ),
     "reported withdrawn, listed later": (
-        [dispute(DisputeOpened, withdrawn=True), dispute(DisputeLost, moved(25, -990))],
+        [dispute(DisputeState.OPEN, withdrawn=True), dispute(DisputeState.LOST, moved(25, -990))],
         [OPENED, (20, "withdrawn", "", 0, 1000), (25, "reinstated", "txn_25", 0, -10)],
     ),
     "lost, and nothing says what left": (
-        [dispute(DisputeOpened), dispute(DisputeLost), dispute(DisputeLost)],
+        [dispute(DisputeState.OPEN), dispute(DisputeState.LOST), dispute(DisputeState.LOST)],
         [OPENED, (21, "withdrawn", "", 0, 1000)],
     ),
     "lost after all of it had come back": (
-        [dispute(DisputeOpened, OUT, BACK), dispute(DisputeLost, OUT, BACK)],
+        [dispute(DisputeState.OPEN, OUT, BACK), dispute(DisputeState.LOST, OUT, BACK)],
         [
             OPENED,
             (2, "withdrawn", "txn_2", 0, 1000),
@@ -190,27 +198,27 @@ CASES: dict[str, tuple[Sequence[DisputeFact], Facts]] = {
         ],
     ),
     "lost, then won": (
-        [dispute(DisputeLost, OUT), dispute(DisputeWon, OUT, moved(25, 1000))],
+        [dispute(DisputeState.LOST, OUT), dispute(DisputeState.WON, OUT, moved(25, 1000))],
         [OPENED, (2, "withdrawn", "txn_2", 0, 1000), (25, "reinstated", "txn_25", 0, -1000)],
     ),
     "lost, reinstated, then won": (
         [
-            dispute(DisputeLost, OUT),
-            dispute(DisputeLost, OUT, moved(21, 1000)),
-            dispute(DisputeWon, OUT, moved(21, 1000)),
+            dispute(DisputeState.LOST, OUT),
+            dispute(DisputeState.LOST, OUT, moved(21, 1000)),
+            dispute(DisputeState.WON, OUT, moved(21, 1000)),
         ],
         [OPENED, (2, "withdrawn", "txn_2", 0, 1000), (22, "reinstated", "", 0, -1000)],
     ),
     "lost and nothing listed, then won": (
-        [dispute(DisputeLost), dispute(DisputeWon)],
+        [dispute(DisputeState.LOST), dispute(DisputeState.WON)],
         [OPENED, (20, "withdrawn", "", 0, 1000), (21, "reinstated", "", 0, -1000)],
     ),
     "won, back in another currency than it left in": (
-        [dispute(DisputeWon, OUT, moved(9, 1150, "usd"))],
+        [dispute(DisputeState.WON, OUT, moved(9, 1150, "usd"))],
         [OPENED, (2, "withdrawn", "txn_2", 0, 1000), (20, "reinstated", "", 0, -1000)],
     ),
     "withdrawn in two currencies, half of one back": (
-        [dispute(DisputeLost, moved(2, -600), moved(3, -500, "usd"), moved(9, 250, "usd"))],
+        [dispute(DisputeState.LOST, moved(2, -600), moved(3, -500, "usd"), moved(9, 250, "usd"))],
         [
             OPENED,
             (2, "withdrawn", "txn_2", 0, 600),
@@ -218,16 +226,25 @@ CASES: dict[str, tuple[Sequence[DisputeFact], Facts]] = {
             (9, "reinstated", "txn_9", 0, -200),
         ],
     ),
-    "an inquiry": ([dispute(DisputeInquiry)], []),
-    "an inquiry that was closed": ([dispute(DisputeInquiry), dispute(DisputeInquiryClosed)], []),
-    "an inquiry that was refunded": ([dispute(DisputeInquiry), dispute(DisputeClosed)], []),
+    "an inquiry": ([dispute(DisputeState.INQUIRY)], []),
+    "an inquiry that was closed": (
+        [dispute(DisputeState.INQUIRY), dispute(DisputeState.INQUIRY_CLOSED)],
+        [],
+    ),
+    "an inquiry that was refunded": (
+        [dispute(DisputeState.INQUIRY), dispute(DisputeState.CLOSED)],
+        [],
+    ),
     "an inquiry that became a dispute": (
-        [dispute(DisputeInquiry), dispute(DisputeOpened, OUT)],
+        [dispute(DisputeState.INQUIRY), dispute(DisputeState.OPEN, OUT)],
         [OPENED, (2, "withdrawn", "txn_2", 0, 1000)],
     ),
-    "a dispute that was refunded": ([dispute(DisputeOpened), dispute(DisputeClosed)], [OPENED]),
-    "in another currency than the payment": ([dispute(DisputeOpened, currency="usd")], []),
-    "names only the payment": ([dispute(DisputeOpened, charge_id=None)], [OPENED]),
+    "a dispute that was refunded": (
+        [dispute(DisputeState.OPEN), dispute(DisputeState.CLOSED)],
+        [OPENED],
+    ),
+    "in another currency than the payment": ([dispute(DisputeState.OPEN, currency="usd")], []),
+    "names only the payment": ([dispute(DisputeState.OPEN, charge_id=None)], [OPENED]),
 }
 
 
@@ -248,7 +265,7 @@ def test_a_dispute_in_facts(
 
 def test_a_dispute_by_day(models: Models):
     """Opened on 1 March; 1000 are withdrawn on the 2nd, and come back on the 9th as it is won."""
-    models.take(order()).take(charge()).take(dispute(DisputeWon, OUT, BACK))
+    models.take(order()).take(charge()).take(dispute(DisputeState.WON, OUT, BACK))
     assert models.rows(DAYS) == [
         (day("2026-03-01"), "gbp", 0, 1),
         (day("2026-03-02"), "gbp", 1000, 0),
@@ -257,7 +274,7 @@ def test_a_dispute_by_day(models: Models):
 
 
 def test_a_dispute_counts_once_the_order_of_its_payment_is_known(models: Models):
-    models.take(charge(order_id=None)).take(dispute(DisputeLost, OUT))
+    models.take(charge(order_id=None)).take(dispute(DisputeState.LOST, OUT))
     models.take(PaymentLinked(order_id="A1", payment_id="pi_1"))
     assert models.rows(DAYS) == []
     models.take(order(), minutes=on("2026-03-20 12:00"))
@@ -270,7 +287,7 @@ def test_a_dispute_counts_once_the_order_of_its_payment_is_known(models: Models)
 def test_a_day_begins_at_midnight_in_the_reporting_zone(models: Models):
     """Noon in London is the next day in Kiritimati, 14 hours ahead."""
     with reporting_in(models, "Pacific/Kiritimati"):
-        models.take(order()).take(charge()).take(dispute(DisputeLost, OUT))
+        models.take(order()).take(charge()).take(dispute(DisputeState.LOST, OUT))
     assert models.rows(DAYS) == [
         (day("2026-03-02"), "gbp", 0, 1),
         (day("2026-03-03"), "gbp", 1000, 0),

@@ -6,20 +6,12 @@ from typing import Any
 
 import pytest
 
-from ledger.domain.billing_facts import (
-    InvoiceDraft,
-    InvoiceFact,
-    InvoiceOpen,
-    InvoicePaid,
-    InvoicePaymentFact,
-    InvoiceUncollectible,
-    InvoiceVoid,
-)
+from ledger.domain.billing_facts import InvoiceFact, InvoicePaymentFact, InvoiceState
 from tests.projections.models import NOON, Models, at
 
 
-def invoice(state: type[InvoiceFact], **more: Any) -> InvoiceFact:
-    is_paid = state is InvoicePaid
+def invoice(state: InvoiceState, **more: Any) -> InvoiceFact:
+    is_paid = state is InvoiceState.PAID
     fields: dict[str, Any] = {
         "invoice_id": "in_1",
         "currency": "gbp",
@@ -29,21 +21,19 @@ def invoice(state: type[InvoiceFact], **more: Any) -> InvoiceFact:
         "created_at": NOON,
         "paid_at": at(9) if is_paid else None,
     }
-    return state(**(fields | more))
+    return InvoiceFact(state=state, **(fields | more))
 
 
 @pytest.mark.parametrize(
     ("states", "state"),
     [
-        ([InvoiceDraft, InvoiceOpen], "open"),
-        ([InvoicePaid, InvoiceOpen, InvoiceDraft], "paid"),
-        ([InvoiceOpen, InvoiceUncollectible, InvoicePaid], "paid"),
-        ([InvoiceVoid, InvoiceOpen], "void"),
+        ([InvoiceState.DRAFT, InvoiceState.OPEN], "open"),
+        ([InvoiceState.PAID, InvoiceState.OPEN, InvoiceState.DRAFT], "paid"),
+        ([InvoiceState.OPEN, InvoiceState.UNCOLLECTIBLE, InvoiceState.PAID], "paid"),
+        ([InvoiceState.VOID, InvoiceState.OPEN], "void"),
     ],
 )
-def test_an_invoice_goes_forward_only(
-    models: Models, states: Sequence[type[InvoiceFact]], state: str
-):
+def test_an_invoice_goes_forward_only(models: Models, states: Sequence[InvoiceState], state: str):
     for each in states:
         models.take(invoice(each))
     assert models.one("invoices", "state") == state
@@ -51,9 +41,9 @@ def test_an_invoice_goes_forward_only(
 
 def test_amounts_are_those_of_the_newest_report(models: Models):
     """Open over 12.00 at 1 minute, a credit note of 2.00 at 5, 10.00 paid at 9; in any order."""
-    models.take(invoice(InvoicePaid, due_minor=1000, paid_minor=1000), minutes=9)
-    models.take(invoice(InvoiceOpen, due_minor=1000, remaining_minor=1000), minutes=5)
-    models.take(invoice(InvoiceOpen), minutes=1)
+    models.take(invoice(InvoiceState.PAID, due_minor=1000, paid_minor=1000), minutes=9)
+    models.take(invoice(InvoiceState.OPEN, due_minor=1000, remaining_minor=1000), minutes=5)
+    models.take(invoice(InvoiceState.OPEN), minutes=1)
     columns = ("due_minor", "paid_minor", "remaining_minor", "paid_at")
     assert models.one("invoices", *columns) == (1000, 1000, 0, at(9))
 
@@ -63,7 +53,7 @@ def paid_by(payment_id: str, **more: Any) -> InvoicePaymentFact:
 
 
 PARTS = (
-    invoice(InvoicePaid, due_minor=5000, paid_minor=5000),
+    invoice(InvoiceState.PAID, due_minor=5000, paid_minor=5000),
     paid_by("pi_2", state="paid", paid_minor=3000, created_at=at(2)),
     paid_by("pi_1", state="paid", paid_minor=2000, created_at=at(1)),
     paid_by("pi_0", state="canceled", created_at=at(0)),
@@ -83,7 +73,8 @@ def test_an_invoice_has_as_many_payments_as_pay_it(models: Models, order: Sequen
 def test_of_a_list_that_was_cut_the_number_is_known(models: Models):
     """Twelve payments, of which the report lists ten and two more report themselves."""
     models.take(
-        invoice(InvoicePaid, payments_at_least=12), *(paid_by(f"pi_{n:02}") for n in range(10))
+        invoice(InvoiceState.PAID, payments_at_least=12),
+        *(paid_by(f"pi_{n:02}") for n in range(10)),
     )
     assert models.one("invoices", "payment_count") == 12
     models.take(paid_by("pi_10")).take(paid_by("pi_11"))
@@ -94,7 +85,7 @@ def test_of_a_list_that_was_cut_the_number_is_known(models: Models):
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_what_paid_it_may_come_from_elsewhere(models: Models, order: tuple[int, int]):
     """Since 2025-03-31; an invoice that only its payment names is not shown yet."""
-    facts = (invoice(InvoicePaid), InvoicePaymentFact(invoice_id="in_1", payment_id="pi_1"))
+    facts = (invoice(InvoiceState.PAID), InvoicePaymentFact(invoice_id="in_1", payment_id="pi_1"))
     models.take(facts[order[0]])
     assert len(models.rows("select from invoices")) == order.index(1)
     models.take(facts[order[1]])
@@ -102,5 +93,5 @@ def test_what_paid_it_may_come_from_elsewhere(models: Models, order: tuple[int, 
 
 
 def test_an_invoice_books_no_money(models: Models):
-    models.take(invoice(InvoicePaid), paid_by("pi_1", state="paid", paid_minor=1200))
+    models.take(invoice(InvoiceState.PAID), paid_by("pi_1", state="paid", paid_minor=1200))
     assert models.rows("select from payments") == []

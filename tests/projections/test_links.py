@@ -1,8 +1,8 @@
 """Links: which events touched which object, and what belongs together."""
 
-from ledger.domain.billing_facts import CouponFact, InvoiceOpen, InvoicePaymentFact
+from ledger.domain.billing_facts import CouponFact, InvoiceFact, InvoicePaymentFact, InvoiceState
 from ledger.domain.events import PaymentLinked, StockReserved
-from ledger.domain.facts import CheckoutPaid, RefundSucceeded, StripeEventRecorded
+from ledger.domain.facts import CheckoutFact, CheckoutState, RefundState, StripeEventRecorded
 from projections.queries.history import positions
 from projections.queries.listing import Positions
 from tests.projections.billing import discount, subscription, terms
@@ -15,7 +15,9 @@ def related(models: Models, kind: str, name: str, *, after: int = 0, limit: int 
 
 
 def test_what_an_event_names_twice_is_one_link(models: Models):
-    models.take(charge(), refund(RefundSucceeded), refund(RefundSucceeded, refund_id="re_2"))
+    models.take(
+        charge(), refund(RefundState.SUCCEEDED), refund(RefundState.SUCCEEDED, refund_id="re_2")
+    )
     query = "select kind, id from links where kind in ('charge', 'payment') order by kind"
     assert models.rows(query) == [("charge", "ch_1"), ("payment", "pi_1")]
 
@@ -24,7 +26,7 @@ def test_an_order_is_touched_by_what_hangs_on_its_payments(models: Models):
     models.take(order())
     models.take(charge(order_id=None))
     models.take(charge(order_id="B1", payment_id="pi_2", charge_id="ch_2"))
-    models.take(refund(RefundSucceeded, payment_id=None))
+    models.take(refund(RefundState.SUCCEEDED, payment_id=None))
     assert related(models, "order", "A1") == [1], "nothing connects the payment yet"
     models.take(PaymentLinked(order_id="A1", payment_id="pi_1"))
     assert related(models, "order", "A1") == [1, 2, 4, 5]
@@ -34,7 +36,15 @@ def test_an_order_is_touched_by_what_hangs_on_its_payments(models: Models):
 
 def test_a_session_connects_an_order_and_a_payment(models: Models):
     models.take(charge(order_id=None))
-    models.take(CheckoutPaid(session_id="cs_1", created_at=NOON, payment_id="pi_1", reference="A1"))
+    models.take(
+        CheckoutFact(
+            state=CheckoutState.PAID,
+            session_id="cs_1",
+            created_at=NOON,
+            payment_id="pi_1",
+            reference="A1",
+        )
+    )
     assert related(models, "order", "A1") == [1, 2]
 
 
@@ -66,7 +76,8 @@ def test_a_subscription_is_touched_by_its_discounts_coupons_and_invoices(models:
     models.take(discount(None))
     models.take(CouponFact(coupon_id="OFF", terms=terms("50")))
     models.take(
-        InvoiceOpen(
+        InvoiceFact(
+            state=InvoiceState.OPEN,
             invoice_id="in_1",
             currency="gbp",
             due_minor=1000,

@@ -5,14 +5,7 @@ from typing import Any
 
 import pytest
 
-from ledger.domain.billing_facts import (
-    CouponFact,
-    SubscriptionCanceled,
-    SubscriptionFact,
-    SubscriptionPastDue,
-    SubscriptionTrialing,
-    SubscriptionUnpaid,
-)
+from ledger.domain.billing_facts import CouponFact, SubscriptionFact, SubscriptionState
 from tests.projections.billing import discount, subscription, terms
 from tests.projections.models import NOON, Models, at
 
@@ -45,14 +38,14 @@ def day(number: int) -> date:
 
 ADAS_LIFE = [
     # day, report
-    (0, of("ada", "sub_1", 1000, state=SubscriptionTrialing)),
+    (0, of("ada", "sub_1", 1000, state=SubscriptionState.TRIALING)),
     (1, of("ada", "sub_1", 1000)),
     (2, of("ada", "sub_1", 3000)),
     (3, of("ada", "sub_2", 500, begun=3)),
     (4, of("ada", "sub_1", 2000)),
-    (5, of("ada", "sub_1", 2000, state=SubscriptionPastDue)),
-    (6, of("ada", "sub_1", 2000, state=SubscriptionUnpaid)),
-    (7, of("ada", "sub_2", 500, begun=3, state=SubscriptionCanceled)),
+    (5, of("ada", "sub_1", 2000, state=SubscriptionState.PAST_DUE)),
+    (6, of("ada", "sub_1", 2000, state=SubscriptionState.UNPAID)),
+    (7, of("ada", "sub_2", 500, begun=3, state=SubscriptionState.CANCELED)),
     (8, of("ada", "sub_3", 700, begun=8)),
 ]
 ADAS_MOVEMENTS = [
@@ -83,7 +76,7 @@ def test_the_sums_of_a_day(models: Models):
     models.take(of("ada", "sub_1", 1000), minutes=0)
     models.take(of("bo", "sub_2", 400), minutes=1)
     models.take(of("bo", "sub_2", 600), minutes=DAY)
-    models.take(of("ada", "sub_1", 1000, state=SubscriptionCanceled), minutes=DAY + 1)
+    models.take(of("ada", "sub_1", 1000, state=SubscriptionState.CANCELED), minutes=DAY + 1)
     columns = """
         select
             day, mrr_minor, new_minor, expansion_minor, contraction_minor, churned_minor,
@@ -105,11 +98,67 @@ def test_currencies_are_never_added(models: Models):
     assert found == [("gbp", "new", 1000), ("jpy", "new", 900)]
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_subscription_that_changes_its_currency_leaves_the_one_and_comes_to_the_other(
+    models: Models, *, backwards: bool
+):
+    """10.00 gbp becomes 900 jpy, and comes back as 12.00 gbp beside 5.00 gbp that stayed."""
+    life = [
+        (0, of("ada", "sub_1", 1000)),
+        (1, of("ada", "sub_1", 900, currency="jpy")),
+        (2, of("ada", "sub_2", 500, begun=2)),
+        (3, of("ada", "sub_1", 1200)),
+        (4, of("ada", "sub_1", 1200, state=SubscriptionState.CANCELED)),
+    ]
+    for number, report in reversed(life) if backwards else life:
+        models.take(report, minutes=number * DAY)
+    found = models.rows("""
+        select
+            day, currency, kind, amount_minor, subscriptions,
+            subscribers_new - subscribers_churned as subscribers
+        from mrr_movements
+        order by at, currency
+    """)
+    assert found == [
+        (day(0), "gbp", "new", 1000, 1, 1),
+        (day(1), "gbp", "churned", -1000, -1, -1),
+        (day(1), "jpy", "new", 900, 1, 1),
+        (day(2), "gbp", "reactivation", 500, 1, 1),
+        (day(3), "gbp", "expansion", 1200, 1, 0),
+        (day(3), "jpy", "churned", -900, -1, -1),
+        (day(4), "gbp", "contraction", -1200, -1, 0),
+    ]
+    sums = "select currency, sum(mrr_minor), sum(subscribers) from mrr_daily group by 1 order by 1"
+    assert models.rows(sums) == [("gbp", 500, 1), ("jpy", 0, 0)]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_subscription_that_changes_its_customer_is_churn_of_the_one_and_new_of_the_other(
+    models: Models, *, backwards: bool
+):
+    life = [
+        (0, of("ada", "sub_1", 1000)),
+        (1, of("bo", "sub_1", 1000)),
+        (2, of("ada", "sub_2", 400, begun=2)),
+    ]
+    for number, report in reversed(life) if backwards else life:
+        models.take(report, minutes=number * DAY)
+    found = models.rows("""
+        select day, customer_id, kind, amount_minor from mrr_movements order by at, customer_id
+    """)
+    assert found == [
+        (day(0), "ada", "new", 1000),
+        (day(1), "ada", "churned", -1000),
+        (day(1), "bo", "new", 1000),
+        (day(2), "ada", "reactivation", 400),
+    ]
+
+
 def test_what_costs_nothing_counts_as_active_and_makes_no_subscriber(models: Models):
     models.take(of("ada", "sub_1", 0))
     models.take(of("ada", "sub_1", 500))
     models.take(of("ada", "sub_1", 0))
-    models.take(of("ada", "sub_1", 0, state=SubscriptionCanceled))
+    models.take(of("ada", "sub_1", 0, state=SubscriptionState.CANCELED))
     assert [row[1:] for row in models.rows(MOVEMENTS)] == [
         ("free", 0, 1, 0, 0),
         ("new", 500, 0, 1, 0),

@@ -14,15 +14,8 @@ from ledger.domain.billing_facts import (
     Asked,
     CouponFact,
     DiscountFact,
-    SubscriptionActive,
-    SubscriptionCanceled,
     SubscriptionFact,
-    SubscriptionIncomplete,
-    SubscriptionPastDue,
-    SubscriptionPaused,
-    SubscriptionTrialing,
-    SubscriptionUnknown,
-    SubscriptionUnpaid,
+    SubscriptionState,
 )
 from ledger.domain.facts import Fact
 from tests.projections.billing import discount, subscription, terms, unpriced
@@ -72,7 +65,7 @@ def ending(asked: dict[str, Any], canceled: int = 8) -> SubscriptionFact:
 
 
 def over(canceled: int = 8, ended: int = 60) -> SubscriptionFact:
-    return subscription(SubscriptionCanceled, canceled_at=at(canceled), ended_at=at(ended))
+    return subscription(SubscriptionState.CANCELED, canceled_at=at(canceled), ended_at=at(ended))
 
 
 @WAYS
@@ -149,25 +142,28 @@ def test_while_its_collection_is_paused_it_counts(models: Models, behavior: str)
 
 
 def test_what_is_late_counts_and_what_is_unpaid_does_not(models: Models):
-    states = [SubscriptionActive, SubscriptionPastDue, SubscriptionUnpaid, SubscriptionActive]
+    states = [
+        SubscriptionState.ACTIVE,
+        SubscriptionState.PAST_DUE,
+        SubscriptionState.UNPAID,
+        SubscriptionState.ACTIVE,
+    ]
     take(models, [(10 * n, subscription(state)) for n, state in enumerate(states)])
     expected = [(0, "new", 1000), (20, "churned", -1000), (30, "reactivation", 1000)]
     assert moved(models) == expected
 
 
 @pytest.mark.parametrize(
-    "state", [SubscriptionTrialing, SubscriptionPaused, SubscriptionIncomplete]
+    "state", [SubscriptionState.TRIALING, SubscriptionState.PAUSED, SubscriptionState.INCOMPLETE]
 )
-def test_what_has_not_begun_to_be_paid_counts_nothing(
-    models: Models, state: type[SubscriptionFact]
-):
+def test_what_has_not_begun_to_be_paid_counts_nothing(models: Models, state: SubscriptionState):
     take(models, [(0, subscription(state)), (8, over(8, 8))])
     assert moved(models) == []
 
 
 def test_what_is_in_a_state_that_nobody_knows_is_not_counted_and_that_is_said(models: Models):
     """Whether it should be, Stripe's documentation of that day will say."""
-    strange = subscription(SubscriptionUnknown, word="levitating")
+    strange = subscription(SubscriptionState.UNKNOWN, word="levitating")
     take(models, [(0, subscription()), (8, strange)])
     assert moved(models) == [(0, "new", 1000), (8, "churned", -1000)]
     assert models.one("subscriptions", "state", *SHOWN) == (
@@ -348,7 +344,9 @@ def test_what_is_not_known_is_named_and_the_rest_is_counted(
 @pytest.mark.parametrize(
     "reports",
     [
-        pytest.param([subscription(SubscriptionTrialing, items_missing=2)], id="in its trial"),
+        pytest.param(
+            [subscription(SubscriptionState.TRIALING, items_missing=2)], id="in its trial"
+        ),
         pytest.param([ending(AT_PERIOD_END), unpriced(ASKED, **BY_FLAG_ONLY)], id="that will end"),
         pytest.param([subscription(quantity=0, discounts=("di_1",))], id="of nothing"),
         pytest.param(
@@ -414,9 +412,13 @@ def test_one_that_is_first_heard_of_late_was_there_before(
         pytest.param(
             over(), [(0, "new", 1000), (8, "churned", -1000), (50, "scheduled", 0)], id="it ended"
         ),
-        pytest.param(subscription(SubscriptionUnpaid), [], id="unpaid, nobody knows since when"),
         pytest.param(
-            subscription(SubscriptionCanceled, trial_end=at(8), canceled_at=at(8), ended_at=at(8)),
+            subscription(SubscriptionState.UNPAID), [], id="unpaid, since when is not known"
+        ),
+        pytest.param(
+            subscription(
+                SubscriptionState.CANCELED, trial_end=at(8), canceled_at=at(8), ended_at=at(8)
+            ),
             [],
             id="it ended with its trial",
         ),
@@ -459,7 +461,7 @@ def test_a_change_of_plans_within_a_second_is_no_churn(models: Models):
     models.take(subscription(subscription_id="sub_1"), minutes=0)
     models.take(
         subscription(
-            SubscriptionCanceled, subscription_id="sub_1", canceled_at=at(9), ended_at=at(9)
+            SubscriptionState.CANCELED, subscription_id="sub_1", canceled_at=at(9), ended_at=at(9)
         ),
         subscription(subscription_id="sub_2", unit_minor=3000, created_at=at(9)),
         minutes=9,

@@ -15,18 +15,7 @@ from ledger.domain.events import (
     PaymentLinked,
     PaymentUnlinked,
 )
-from ledger.domain.facts import (
-    AnyFact,
-    ChargeFailed,
-    DisputeFact,
-    DisputeInquiry,
-    DisputeLost,
-    DisputeOpened,
-    DisputeWon,
-    RefundFailed,
-    RefundPending,
-    RefundSucceeded,
-)
+from ledger.domain.facts import AnyFact, ChargeState, DisputeFact, DisputeState, RefundState
 from tests.projections.models import NOON, Models, at, charge, order, refund
 
 CANCELED = OrderCanceled(order_id="A1")
@@ -39,8 +28,8 @@ HALF = charge(500)
 REST = charge(500, charge_id="ch_2", payment_id="pi_2")
 AGAIN = charge(charge_id="ch_2", payment_id="pi_2")
 DOLLARS = charge(charge_id="ch_2", payment_id="pi_2", currency="usd")
-TAKEN_BACK = charge(0, state=ChargeFailed)
-ALL_BACK = refund(RefundSucceeded, 1000)
+TAKEN_BACK = charge(0, state=ChargeState.FAILED)
+ALL_BACK = refund(RefundState.SUCCEEDED, 1000)
 
 CASES: dict[str, tuple[Sequence[AnyFact], tuple[str, str, str, bool]]] = {
     # facts after the order was placed         state, payment, refund, unallocated
@@ -52,11 +41,11 @@ CASES: dict[str, tuple[Sequence[AnyFact], tuple[str, str, str, bool]]] = {
     "paid in dollars": ([DOLLARS], ("pending", "unpaid", "none", False)),
     "fulfilled": ([PAID, FULFILLED], ("fulfilled", "paid", "none", False)),
     "taken back by the bank": ([PAID, TAKEN_BACK], ("pending", "unpaid", "none", False)),
-    "refunded in part": ([PAID, refund(RefundSucceeded)], ("paid", "paid", "partial", False)),
+    "refunded in part": ([PAID, refund(RefundState.SUCCEEDED)], ("paid", "paid", "partial", False)),
     "refunded in full": ([PAID, ALL_BACK], ("paid", "paid", "full", False)),
-    "a refund on its way": ([PAID, refund(RefundPending)], ("paid", "paid", "none", False)),
+    "a refund on its way": ([PAID, refund(RefundState.PENDING)], ("paid", "paid", "none", False)),
     "a refund that failed": (
-        [PAID, ALL_BACK, refund(RefundFailed, 1000)],
+        [PAID, ALL_BACK, refund(RefundState.FAILED, 1000)],
         ("paid", "paid", "none", False),
     ),
     "fulfilled and refunded": ([PAID, FULFILLED, ALL_BACK], ("fulfilled", "paid", "full", False)),
@@ -100,8 +89,9 @@ def test_an_order_that_cost_nothing_and_expired_waits_for_nobody(models: Models)
     assert models.one("orders", "unallocated") is False
 
 
-def dispute(state: type[DisputeFact], number: int) -> DisputeFact:
-    return state(
+def dispute(state: DisputeState, number: int) -> DisputeFact:
+    return DisputeFact(
+        state=state,
         dispute_id=f"dp_{number}",
         amount_minor=100,
         currency="gbp",
@@ -115,10 +105,10 @@ def dispute(state: type[DisputeFact], number: int) -> DisputeFact:
     ("disputes", "state", "disputed_minor"),
     [
         ([], "none", 0),
-        ([dispute(DisputeWon, 1)], "won", 100),
-        ([dispute(DisputeWon, 1), dispute(DisputeLost, 2)], "lost", 200),
-        ([dispute(DisputeLost, 1), dispute(DisputeInquiry, 2)], "inquiry", 200),
-        ([dispute(DisputeOpened, 1), dispute(DisputeInquiry, 2)], "open", 200),
+        ([dispute(DisputeState.WON, 1)], "won", 100),
+        ([dispute(DisputeState.WON, 1), dispute(DisputeState.LOST, 2)], "lost", 200),
+        ([dispute(DisputeState.LOST, 1), dispute(DisputeState.INQUIRY, 2)], "inquiry", 200),
+        ([dispute(DisputeState.OPEN, 1), dispute(DisputeState.INQUIRY, 2)], "open", 200),
     ],
 )
 def test_the_worst_dispute_of_all_payments_shows(

@@ -5,30 +5,16 @@ from typing import Any
 
 import pytest
 
-from ledger.domain.billing_facts import InvoiceFact, InvoicePaid, InvoicePaymentFact
+from ledger.domain.billing_facts import InvoiceFact, InvoicePaymentFact, InvoiceState
 from ledger.domain.events import OrderExpired, OrderPlaced, OrderReinstated, PaymentLinked
 from ledger.domain.facts import (
     AnyFact,
-    ChargeAuthorized,
-    ChargeCaptured,
-    ChargeExpired,
-    ChargeFact,
-    ChargePending,
-    CheckoutCompleted,
-    CheckoutExpired,
+    ChargeState,
     CheckoutFact,
-    CheckoutFailed,
-    CheckoutOpened,
-    CheckoutPaid,
-    PaymentAttemptFailed,
-    PaymentAuthorized,
-    PaymentCanceled,
+    CheckoutState,
     PaymentFact,
-    PaymentProcessing,
-    PaymentStarted,
-    PaymentSucceeded,
-    PaymentUnknown,
-    RefundSucceeded,
+    PaymentState,
+    RefundState,
 )
 from ledger.domain.order_commands import OrderMoney
 from projections.engine.tables import trusted
@@ -40,15 +26,19 @@ MONEY = ("received_minor", "waived_minor", "outstanding_minor")
 EXPIRED = OrderExpired(order_id="A1")
 
 
-def page(state: type[CheckoutFact] = CheckoutPaid, **fields: Any) -> CheckoutFact:
+def page(state: CheckoutState = CheckoutState.PAID, **fields: Any) -> CheckoutFact:
     """A payment page for order A1 over 10.00."""
     about: dict[str, Any] = {"session_id": "cs_1", "order_id": "A1", "mode": "payment"}
-    return state(created_at=NOON, **(about | {"currency": "gbp", "total_minor": 1000} | fields))
+    return CheckoutFact(
+        state=state, created_at=NOON, **(about | {"currency": "gbp", "total_minor": 1000} | fields)
+    )
 
 
-def intent(state: type[PaymentFact], received_minor: int = 0, **fields: Any) -> PaymentFact:
+def intent(state: PaymentState, received_minor: int = 0, **fields: Any) -> PaymentFact:
     about = {"payment_id": "pi_1", "order_id": "A1", "currency": "gbp", "amount_minor": 1000}
-    return state(created_at=NOON, received_minor=received_minor, **(about | fields))
+    return PaymentFact(
+        state=state, created_at=NOON, received_minor=received_minor, **(about | fields)
+    )
 
 
 FREE = page(total_minor=0, nothing_due=True, discount_minor=1000)
@@ -56,8 +46,24 @@ CASES: dict[str, tuple[list[AnyFact], tuple[str, str, int, int, int]]] = {
     # facts after the order was placed       state, payment, received, waived, outstanding
     "nothing due": ([FREE], ("paid", "paid", 0, 1000, 0)),
     "nothing due, in another currency": (
-        [page(total_minor=0, nothing_due=True, currency="usd")],
+        [page(total_minor=0, nothing_due=True, currency="usd", discount_minor=1000)],
+        ("pending", "unpaid", 0, 0, 1000),
+    ),
+    "nothing due, in a currency that nothing says": (
+        [page(total_minor=0, nothing_due=True, currency=None)],
         ("paid", "paid", 0, 1000, 0),
+    ),
+    "nothing due of a part of it": (
+        [page(total_minor=0, nothing_due=True, discount_minor=300)],
+        ("pending", "unpaid", 0, 300, 700),
+    ),
+    "nothing due of a part of it, and the rest is paid": (
+        [
+            page(total_minor=0, nothing_due=True, discount_minor=300),
+            page(total_minor=700, session_id="cs_2"),
+            charge(700),
+        ],
+        ("paid", "paid", 700, 300, 0),
     ),
     "a free trial": (
         [page(total_minor=0, nothing_due=True, mode="subscription", invoice_id="in_1")],
@@ -76,7 +82,7 @@ CASES: dict[str, tuple[list[AnyFact], tuple[str, str, int, int, int]]] = {
         ("pending", "unpaid", 0, 0, 1000),
     ),
     "a part taken off, not paid yet": (
-        [page(CheckoutOpened, total_minor=800, discount_minor=200)],
+        [page(CheckoutState.OPEN, total_minor=800, discount_minor=200)],
         ("pending", "unpaid", 0, 0, 1000),
     ),
     "a part taken off, the rest paid": (
@@ -103,8 +109,109 @@ CASES: dict[str, tuple[list[AnyFact], tuple[str, str, int, int, int]]] = {
         ],
         ("paid", "paid", 900, 100, 0),
     ),
-    "free, and paid all the same": ([FREE, charge(1000)], ("paid", "paid", 1000, 1000, 0)),
+    "free, and paid all the same": ([FREE, charge(1000)], ("paid", "overpaid", 1000, 1000, 0)),
+    "asked for, though no payment is required yet": (
+        [page(total_minor=1000, nothing_due=False, mode="subscription", subscription_id="sub_1")],
+        ("pending", "unpaid", 0, 0, 1000),
+    ),
 }
+HALF_OFF = page(total_minor=500, discount_minor=500)
+HALF_OFF_AGAIN = page(total_minor=500, discount_minor=500, session_id="cs_2")
+PAID_HALF = charge(500, minutes=5)
+PAID_HALF_AGAIN = charge(500, payment_id="pi_2", charge_id="ch_2", minutes=5)
+LEFT_UNPAID = ("pending", "unpaid", 0, 500, 500)
+TWICE: list[AnyFact] = [HALF_OFF, HALF_OFF_AGAIN, PAID_HALF, PAID_HALF_AGAIN]
+PAGES: dict[str, tuple[list[tuple[int, int]], int]] = {
+    # what each page asked for and took off, in time   waived of an order of 10.00
+    "one for all of it": ([(600, 400)], 400),
+    "twice the same": ([(500, 500), (500, 500)], 500),
+    "three times": ([(900, 100)] * 3, 100),
+    "the second took off more": ([(900, 100), (100, 900)], 900),
+    "the first took off more": ([(100, 900), (900, 100)], 900),
+    "two parts of it": ([(450, 50), (450, 50)], 100),
+    "two parts, and then all of it": ([(450, 50), (450, 50), (1000, 0)], 100),
+    "two parts, and all of it for less": ([(450, 50), (450, 50), (200, 800)], 800),
+    "all of it, and then a part": ([(900, 100), (450, 50)], 100),
+    "a part of it is asked for as it is": ([(500, 0), (400, 100)], 100),
+    "the whole as it is, and a page for nothing": ([(1000, 0), (0, 1000)], 1000),
+}
+
+
+@pytest.mark.parametrize(("pages", "waived_minor"), PAGES.values(), ids=PAGES)
+def test_pages_of_one_order_take_off_the_most_of_one_or_what_its_parts_did(
+    models: Models, pages: list[tuple[int, int]], waived_minor: int
+):
+    """Parts are those that come, with what they took off, to no more than the order costs."""
+    told: list[tuple[int, AnyFact]] = [
+        (
+            minutes,
+            page(
+                total_minor=asked,
+                discount_minor=off,
+                nothing_due=not asked,
+                session_id=f"cs_{minutes}",
+            ),
+        )
+        for minutes, (asked, off) in enumerate(pages, 5)
+    ]
+    for arrival in permutations(told):
+        models.forget()
+        models.take(order())
+        for minutes, fact in arrival:
+            models.take(fact, minutes=minutes)
+        assert models.one("orders", "waived_minor") == waived_minor
+        taken = models.rows("select sum(waived_minor), min(waived_minor) > 0 from order_waivers")
+        assert taken == [(waived_minor, True)]
+
+
+def test_an_order_that_was_paid_on_two_pages_is_overpaid(models: Models):
+    """Each page took half of it off; it is due once, and the second payment is too much."""
+    for arrival in permutations(TWICE):
+        models.forget()
+        models.take(order())
+        for minutes, fact in enumerate(arrival, 5):
+            models.take(fact, minutes=minutes)
+        found = models.one("orders", "state", "payment_state", *MONEY)
+        assert found == ("paid", "overpaid", 1000, 500, 0)
+        assert models.rows("select sum(overpaid_minor) from captures") == [(500,)]
+
+
+def test_what_banks_took_back_of_an_order_paid_on_two_pages_is_due_again(models: Models):
+    models.take(order()).take(*TWICE, minutes=5)
+    periods = ("paid_at", "unpaid_at", "brought_minor")
+    for number, left in ((1, ("paid", "paid", 500, 500, 0)), (2, LEFT_UNPAID)):
+        failed = charge(
+            0, state=ChargeState.FAILED, charge_id=f"ch_{number}", payment_id=f"pi_{number}"
+        )
+        models.take(failed, minutes=9 + number)
+        assert models.one("orders", "state", "payment_state", *MONEY) == left
+    assert models.one("paid_periods", *periods) == (at(5), at(11), 500)
+
+
+def test_an_order_is_paid_when_its_pages_and_payments_came_to_its_total(models: Models):
+    """What a page takes off on a later day makes no order paid on an earlier one."""
+    models.take(order()).take(charge(600), minutes=0)
+    models.take(page(total_minor=600, discount_minor=400), minutes=2000)
+    assert models.one("orders", "paid_at") == at(2000)
+    assert models.one("paid_periods", "paid_at", "brought_minor") == (at(2000), 600)
+
+
+def test_what_a_later_page_makes_too_much_is_overpaid_when_it_does(models: Models):
+    models.take(order()).take(charge(1000), minutes=0)
+    models.take(FREE, minutes=2000)
+    assert models.rows("select at, amount_minor, overpaid_minor from captures order by at") == [
+        (at(0), 1000, 0),
+        (at(2000), 0, 1000),
+    ]
+    assert models.one("paid_periods", "paid_at", "brought_minor") == (at(0), 1000)
+
+
+def test_a_page_takes_off_when_it_was_paid_not_when_it_was_completed(models: Models):
+    models.take(order()).take(charge(600), minutes=0)
+    models.take(page(CheckoutState.COMPLETED, total_minor=600, discount_minor=400), minutes=1)
+    assert models.one("orders", "payment_state", "waived_minor") == ("partially_paid", 0)
+    models.take(page(total_minor=600, discount_minor=400), minutes=3000)
+    assert models.one("orders", "payment_state", "paid_at") == ("paid", at(3000))
 
 
 @pytest.mark.parametrize(("facts", "expected"), CASES.values(), ids=CASES)
@@ -123,12 +230,16 @@ def test_a_page_reaches_its_order_whatever_comes_first(
     [
         [],
         *(facts for facts, _ in CASES.values()),
-        [charge(1000), refund(RefundSucceeded, 1000)],
+        [charge(1000), refund(RefundState.SUCCEEDED, 1000)],
+        TWICE,
         [FREE, charge(500, currency="usd")],
+        [FREE, charge(500), refund(RefundState.SUCCEEDED, 500)],
+        [FREE, charge(500, currency="usd"), refund(RefundState.SUCCEEDED, 500, currency="usd")],
+        [HALF_OFF, PAID_HALF, refund(RefundState.SUCCEEDED, 500)],
         [charge(1000), charge(500, payment_id="pi_2", charge_id="ch_2", currency="usd")],
         [
             charge(1000),
-            refund(RefundSucceeded, 1000),
+            refund(RefundState.SUCCEEDED, 1000),
             charge(500, payment_id="pi_2", charge_id="ch_2", currency="usd"),
         ],
     ],
@@ -159,7 +270,8 @@ def test_a_free_order_that_had_expired_waits_for_its_goods(models: Models):
 
 
 def invoice(**fields: Any) -> InvoiceFact:
-    return InvoicePaid(
+    return InvoiceFact(
+        state=InvoiceState.PAID,
         invoice_id="in_1",
         currency="gbp",
         due_minor=1000,
@@ -233,33 +345,33 @@ def test_a_renewal_pays_no_order(models: Models):
 
 
 UNDER_WAY: dict[str, tuple[list[AnyFact], bool]] = {
-    "begun": ([intent(PaymentStarted)], False),
-    "the bank works": ([intent(PaymentProcessing)], True),
-    "the money is held": ([intent(PaymentAuthorized)], True),
-    "a word that is not known": ([intent(PaymentUnknown, word="sleeping")], True),
-    "in another currency": ([intent(PaymentProcessing, currency="usd")], True),
-    "refused": ([intent(PaymentProcessing), intent(PaymentAttemptFailed)], False),
-    "canceled": ([intent(PaymentAuthorized), intent(PaymentCanceled)], False),
-    "paid": ([intent(PaymentProcessing), intent(PaymentSucceeded, 1000)], False),
-    "a bare debit": ([charge(0, state=ChargePending)], True),
-    "a bare hold": ([charge(0, state=ChargeAuthorized)], True),
+    "begun": ([intent(PaymentState.PENDING)], False),
+    "the bank works": ([intent(PaymentState.PROCESSING)], True),
+    "the money is held": ([intent(PaymentState.AUTHORIZED)], True),
+    "a word that is not known": ([intent(PaymentState.UNKNOWN, word="sleeping")], True),
+    "in another currency": ([intent(PaymentState.PROCESSING, currency="usd")], True),
+    "refused": ([intent(PaymentState.PROCESSING), intent(PaymentState.FAILED)], False),
+    "canceled": ([intent(PaymentState.AUTHORIZED), intent(PaymentState.CANCELED)], False),
+    "paid": ([intent(PaymentState.PROCESSING), intent(PaymentState.SUCCEEDED, 1000)], False),
+    "a bare debit": ([charge(0, state=ChargeState.PENDING)], True),
+    "a bare hold": ([charge(0, state=ChargeState.AUTHORIZED)], True),
     "a bare hold that lapsed": (
-        [charge(0, state=ChargeAuthorized), charge(0, state=ChargeExpired)],
+        [charge(0, state=ChargeState.AUTHORIZED), charge(0, state=ChargeState.EXPIRED)],
         False,
     ),
-    "a page that is open": ([page(CheckoutOpened)], False),
-    "a page that was left": ([page(CheckoutExpired)], False),
-    "a page that was completed": ([page(CheckoutCompleted)], True),
+    "a page that is open": ([page(CheckoutState.OPEN)], False),
+    "a page that was left": ([page(CheckoutState.EXPIRED)], False),
+    "a page that was completed": ([page(CheckoutState.COMPLETED)], True),
     "completed, and the bank works": (
-        [page(CheckoutCompleted, payment_id="pi_1"), intent(PaymentProcessing)],
+        [page(CheckoutState.COMPLETED, payment_id="pi_1"), intent(PaymentState.PROCESSING)],
         True,
     ),
     "completed, and the payment was refused": (
-        [page(CheckoutCompleted, payment_id="pi_1"), intent(PaymentAttemptFailed)],
+        [page(CheckoutState.COMPLETED, payment_id="pi_1"), intent(PaymentState.FAILED)],
         False,
     ),
     "completed, and refused later": (
-        [page(CheckoutCompleted, payment_id="pi_1"), page(CheckoutFailed)],
+        [page(CheckoutState.COMPLETED, payment_id="pi_1"), page(CheckoutState.FAILED)],
         False,
     ),
     "paid, and the payment is not known yet": ([page(payment_id="pi_1")], True),
@@ -272,8 +384,8 @@ UNDER_WAY: dict[str, tuple[list[AnyFact], bool]] = {
             page(mode="subscription", subscription_id="sub_1"),
             invoice(opens_subscription=True),
             PAYS,
-            intent(PaymentProcessing, order_id=None),
-            intent(PaymentCanceled, order_id=None),
+            intent(PaymentState.PROCESSING, order_id=None),
+            intent(PaymentState.CANCELED, order_id=None),
         ],
         False,
     ),
@@ -281,8 +393,8 @@ UNDER_WAY: dict[str, tuple[list[AnyFact], bool]] = {
         [
             page(mode="subscription", invoice_id="in_1"),
             PAYS,
-            intent(PaymentProcessing, order_id=None),
-            intent(PaymentCanceled, order_id=None),
+            intent(PaymentState.PROCESSING, order_id=None),
+            intent(PaymentState.CANCELED, order_id=None),
         ],
         False,
     ),
@@ -302,16 +414,18 @@ def test_an_order_knows_whether_a_payment_is_under_way(
 
 def test_a_page_whose_payment_is_another_orders_waits_no_longer_than_it(models: Models):
     models.take(order()).take(order(order_id="B2"))
-    models.take(page(CheckoutCompleted, order_id="B2", payment_id="pi_1"))
-    models.take(intent(PaymentProcessing))
+    models.take(page(CheckoutState.COMPLETED, order_id="B2", payment_id="pi_1"))
+    models.take(intent(PaymentState.PROCESSING))
     waits = "select order_id from orders where waiting_at is not null order by 1"
     assert models.rows(waits) == [("A1",), ("B2",)]
-    models.take(intent(PaymentSucceeded, 1000))
+    models.take(intent(PaymentState.SUCCEEDED, 1000))
     assert models.rows(waits) == []
 
 
 def test_a_payment_is_under_way_since_stripe_last_said_so(models: Models):
-    for arrival in permutations([(intent(PaymentProcessing), 5), (intent(PaymentProcessing), 9)]):
+    for arrival in permutations(
+        [(intent(PaymentState.PROCESSING), 5), (intent(PaymentState.PROCESSING), 9)]
+    ):
         models.forget()
         models.take(order())
         for fact, minutes in arrival:
@@ -320,8 +434,8 @@ def test_a_payment_is_under_way_since_stripe_last_said_so(models: Models):
 
 
 def test_a_charge_of_several_captures_is_taken_in_part(models: Models):
-    taken: type[ChargeFact] = ChargeCaptured
-    models.take(order()).take(intent(PaymentAuthorized, 400)).take(charge(400, state=taken))
+    taken: ChargeState = ChargeState.CAPTURED
+    models.take(order()).take(intent(PaymentState.AUTHORIZED, 400)).take(charge(400, state=taken))
     assert models.one("orders", "received_minor", "payment_state") == (400, "partially_paid")
 
 
@@ -335,7 +449,7 @@ def test_an_invoice_that_gives_a_linked_payment_to_another_order_takes_it_from_t
         "invoice": InvoicePaymentFact(invoice_id="in_1", payment_id="pi_1", state="paid"),
     }
     models.take(order()).take(order(order_id="A2"))
-    models.take(intent(PaymentSucceeded, 1000, order_id=None))
+    models.take(intent(PaymentState.SUCCEEDED, 1000, order_id=None))
     models.take(PaymentLinked(order_id="A1", payment_id="pi_1"))
     for turn in turns:
         models.take(said[turn])

@@ -8,20 +8,14 @@ import pytest
 from ledger.domain.events import PaymentLinked
 from ledger.domain.facts import (
     AnyFact,
-    ChargeAuthorized,
-    ChargeExpired,
-    ChargeFailed,
-    ChargePending,
-    CheckoutPaid,
-    DisputeLost,
-    PaymentAttemptFailed,
-    PaymentCanceled,
+    ChargeState,
+    CheckoutFact,
+    CheckoutState,
+    DisputeFact,
+    DisputeState,
     PaymentFact,
-    PaymentStarted,
-    PaymentSucceeded,
-    RefundFailed,
-    RefundPending,
-    RefundSucceeded,
+    PaymentState,
+    RefundState,
 )
 from tests.projections.models import NOON, Models, at, charge, refund
 from tests.webhooks.examples import TOLD, event, intent
@@ -29,13 +23,14 @@ from tests.webhooks.examples import charge as told_charge
 
 
 def payment(
-    state: type[PaymentFact] = PaymentSucceeded,
+    state: PaymentState = PaymentState.SUCCEEDED,
     received_minor: int = 1000,
     *,
     charge_id: str | None = "ch_1",
     order_id: str | None = "A1",
 ) -> PaymentFact:
-    return state(
+    return PaymentFact(
+        state=state,
         payment_id="pi_1",
         amount_minor=1000,
         received_minor=received_minor,
@@ -46,8 +41,9 @@ def payment(
     )
 
 
-def checkout(order_id: str | None = None, reference: str | None = None) -> CheckoutPaid:
-    return CheckoutPaid(
+def checkout(order_id: str | None = None, reference: str | None = None) -> CheckoutFact:
+    return CheckoutFact(
+        state=CheckoutState.PAID,
         session_id="cs_1",
         created_at=NOON,
         payment_id="pi_1",
@@ -56,7 +52,8 @@ def checkout(order_id: str | None = None, reference: str | None = None) -> Check
     )
 
 
-LOST = DisputeLost(
+LOST = DisputeFact(
+    state=DisputeState.LOST,
     dispute_id="dp_1",
     amount_minor=300,
     currency="gbp",
@@ -65,56 +62,60 @@ LOST = DisputeLost(
     withdrawn=True,
 )
 BARE = charge(payment_id=None)
-DECLINED = charge(0, charge_id="ch_0", state=ChargeFailed)
+DECLINED = charge(0, charge_id="ch_0", state=ChargeState.FAILED)
 REFUSED_LATER = (
-    payment(PaymentAttemptFailed, 0, charge_id="ch_2"),
-    charge(0, charge_id="ch_2", state=ChargeFailed, minutes=5),
+    payment(PaymentState.FAILED, 0, charge_id="ch_2"),
+    charge(0, charge_id="ch_2", state=ChargeState.FAILED, minutes=5),
 )
 CASES: dict[str, tuple[Sequence[AnyFact], tuple[str, int, int, int]]] = {
     # facts                                    state, received, refunded, disputed
-    "started": ([payment(PaymentStarted, 0)], ("pending", 0, 0, 0)),
+    "started": ([payment(PaymentState.PENDING, 0)], ("pending", 0, 0, 0)),
     "paid": ([payment(), charge()], ("succeeded", 1000, 0, 0)),
     "only the intent told": ([payment()], ("succeeded", 1000, 0, 0)),
     "only the charge told": ([charge()], ("succeeded", 1000, 0, 0)),
     "captured in part": ([charge(600)], ("succeeded", 600, 0, 0)),
     "a bare charge": ([BARE], ("succeeded", 1000, 0, 0)),
-    "a bare charge held": ([charge(0, state=ChargeAuthorized)], ("authorized", 0, 0, 0)),
-    "a bare debit pending": ([charge(0, state=ChargePending)], ("processing", 0, 0, 0)),
-    "a hold that lapsed": ([charge(0, state=ChargeExpired)], ("canceled", 0, 0, 0)),
-    "declined": ([payment(PaymentAttemptFailed, 0), DECLINED], ("failed", 0, 0, 0)),
+    "a bare charge held": ([charge(0, state=ChargeState.AUTHORIZED)], ("authorized", 0, 0, 0)),
+    "a bare debit pending": ([charge(0, state=ChargeState.PENDING)], ("processing", 0, 0, 0)),
+    "a hold that lapsed": ([charge(0, state=ChargeState.EXPIRED)], ("canceled", 0, 0, 0)),
+    "declined": ([payment(PaymentState.FAILED, 0), DECLINED], ("failed", 0, 0, 0)),
     "declined, then paid": ([DECLINED, payment(), charge()], ("succeeded", 1000, 0, 0)),
     "a debit taken back": (
-        [payment(), charge(), charge(0, state=ChargeFailed)],
+        [payment(), charge(), charge(0, state=ChargeState.FAILED)],
         ("failed", 0, 0, 0),
     ),
     "taken back, capture never told": (
-        [payment(), charge(0, state=ChargeFailed)],
+        [payment(), charge(0, state=ChargeState.FAILED)],
         ("failed", 0, 0, 0),
     ),
     "taken back, then refused": (
-        [payment(), charge(), charge(0, state=ChargeFailed), *REFUSED_LATER],
+        [payment(), charge(), charge(0, state=ChargeState.FAILED), *REFUSED_LATER],
         ("failed", 0, 0, 0),
     ),
-    "refunded in part": ([charge(), refund(RefundSucceeded)], ("succeeded", 1000, 400, 0)),
+    "refunded in part": ([charge(), refund(RefundState.SUCCEEDED)], ("succeeded", 1000, 400, 0)),
     "two refunds": (
-        [charge(), refund(RefundSucceeded), refund(RefundSucceeded, 100, refund_id="re_2")],
+        [
+            charge(),
+            refund(RefundState.SUCCEEDED),
+            refund(RefundState.SUCCEEDED, 100, refund_id="re_2"),
+        ],
         ("succeeded", 1000, 500, 0),
     ),
     "a failed refund": (
-        [charge(), refund(RefundSucceeded), refund(RefundFailed)],
+        [charge(), refund(RefundState.SUCCEEDED), refund(RefundState.FAILED)],
         ("succeeded", 1000, 0, 0),
     ),
-    "a pending refund": ([charge(), refund(RefundPending)], ("succeeded", 1000, 0, 0)),
+    "a pending refund": ([charge(), refund(RefundState.PENDING)], ("succeeded", 1000, 0, 0)),
     "a refund in another currency": (
-        [charge(), refund(RefundSucceeded, currency="usd")],
+        [charge(), refund(RefundState.SUCCEEDED, currency="usd")],
         ("succeeded", 1000, 0, 0),
     ),
     "a refund that names only the payment": (
-        [charge(), refund(RefundSucceeded, charge_id=None)],
+        [charge(), refund(RefundState.SUCCEEDED, charge_id=None)],
         ("succeeded", 1000, 400, 0),
     ),
     "a refund that names only the charge": (
-        [charge(), refund(RefundSucceeded, payment_id=None)],
+        [charge(), refund(RefundState.SUCCEEDED, payment_id=None)],
         ("succeeded", 1000, 400, 0),
     ),
     "the cumulative figure stands in": (
@@ -122,19 +123,19 @@ CASES: dict[str, tuple[Sequence[AnyFact], tuple[str, int, int, int]]] = {
         ("succeeded", 1000, 700, 0),
     ),
     "for what no known refund explains": (
-        [charge(refunded_minor=700), refund(RefundSucceeded)],
+        [charge(refunded_minor=700), refund(RefundState.SUCCEEDED)],
         ("succeeded", 1000, 700, 0),
     ),
     "not for what Stripe did not know of yet": (
-        [charge(refunded_minor=300), refund(RefundSucceeded, minutes=60)],
+        [charge(refunded_minor=300), refund(RefundState.SUCCEEDED, minutes=60)],
         ("succeeded", 1000, 700, 0),
     ),
     "not for a refund that waits": (
-        [charge(refunded_minor=400), refund(RefundPending)],
+        [charge(refunded_minor=400), refund(RefundState.PENDING)],
         ("succeeded", 1000, 0, 0),
     ),
     "nor for one that failed later": (
-        [charge(refunded_minor=400), refund(RefundSucceeded), refund(RefundFailed)],
+        [charge(refunded_minor=400), refund(RefundState.SUCCEEDED), refund(RefundState.FAILED)],
         ("succeeded", 1000, 0, 0),
     ),
     "the total goes down again": (
@@ -146,12 +147,12 @@ CASES: dict[str, tuple[Sequence[AnyFact], tuple[str, int, int, int]]] = {
         ("succeeded", 1000, 0, 0),
     ),
     "or one that names only the payment": (
-        [charge(refunded_minor=400), refund(RefundSucceeded, charge_id=None)],
+        [charge(refunded_minor=400), refund(RefundState.SUCCEEDED, charge_id=None)],
         ("succeeded", 1000, 400, 0),
     ),
     "disputed": ([charge(), LOST], ("succeeded", 1000, 0, 300)),
     "a bare charge, refunded and disputed": (
-        [BARE, refund(RefundSucceeded, payment_id=None), LOST],
+        [BARE, refund(RefundState.SUCCEEDED, payment_id=None), LOST],
         ("succeeded", 1000, 400, 300),
     ),
 }
@@ -169,7 +170,9 @@ def test_money_of_a_payment_whatever_arrives_first(
 
 
 def test_pending_and_failed_refunds_are_told_apart(models: Models):
-    models.take(charge(), refund(RefundPending, 100), refund(RefundFailed, 70, refund_id="re_2"))
+    models.take(
+        charge(), refund(RefundState.PENDING, 100), refund(RefundState.FAILED, 70, refund_id="re_2")
+    )
     columns = ("refunded_minor", "refund_pending_minor", "refund_failed_minor")
     assert models.one("payments", *columns) == (0, 100, 70)
 
@@ -178,7 +181,7 @@ def test_a_refund_may_be_the_first_to_say_whose_charge_it_is(models: Models):
     """An old API version does not name the payment of a charge; later words do."""
     models.take(BARE).take(payment(charge_id=None))
     assert models.rows("select payment_id from payments order by 1") == [("ch_1",), ("pi_1",)]
-    models.take(refund(RefundSucceeded))
+    models.take(refund(RefundState.SUCCEEDED))
     assert models.one("payments", "payment_id", "received_minor", "refunded_minor") == (
         "pi_1",
         1000,
@@ -233,18 +236,18 @@ def test_a_payment_succeeded_when_its_charge_was_captured(models: Models):
 
 
 def test_a_payment_failed_when_it_was_canceled_or_its_charge_taken_back(models: Models):
-    models.take(payment(PaymentAttemptFailed, 0), DECLINED, minutes=3)
+    models.take(payment(PaymentState.FAILED, 0), DECLINED, minutes=3)
     assert models.one("payments", "failed_at") is None
-    models.take(payment(PaymentCanceled, 0), minutes=4)
+    models.take(payment(PaymentState.CANCELED, 0), minutes=4)
     assert models.one("payments", "failed_at") == at(4)
     models.take(payment(), minutes=5)
     assert models.one("payments", "failed_at") is None
-    models.take(charge(0, state=ChargeFailed), minutes=9)
+    models.take(charge(0, state=ChargeState.FAILED), minutes=9)
     assert models.one("payments", "failed_at") == at(9)
 
 
 def test_what_was_only_named_is_no_payment_yet(models: Models):
-    models.take(refund(RefundSucceeded)).take(checkout(order_id="A1")).take(LINKED)
+    models.take(refund(RefundState.SUCCEEDED)).take(checkout(order_id="A1")).take(LINKED)
     assert models.rows("select payment_id from payments") == []
 
 

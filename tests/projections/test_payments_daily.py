@@ -5,18 +5,7 @@ from itertools import permutations
 
 import pytest
 
-from ledger.domain.facts import (
-    AnyFact,
-    ChargeAuthorized,
-    ChargeExpired,
-    ChargeFailed,
-    PaymentAttemptFailed,
-    PaymentAuthorized,
-    PaymentCanceled,
-    PaymentFact,
-    PaymentStarted,
-    PaymentSucceeded,
-)
+from ledger.domain.facts import AnyFact, ChargeState, PaymentFact, PaymentState
 from tests.projections.days import day, on, reporting_in
 from tests.projections.models import NOON, Models, charge
 
@@ -24,13 +13,14 @@ DAYS = "select day, currency, succeeded, failed from payments_daily order by day
 
 
 def payment(
-    state: type[PaymentFact],
+    state: PaymentState,
     received_minor: int = 0,
     *,
     charge_id: str | None = "ch_1",
     payment_id: str = "pi_1",
 ) -> PaymentFact:
-    return state(
+    return PaymentFact(
+        state=state,
         payment_id=payment_id,
         amount_minor=1000,
         received_minor=received_minor,
@@ -41,16 +31,16 @@ def payment(
 
 
 def canceled(payment_id: str) -> PaymentFact:
-    return payment(PaymentCanceled, charge_id=None, payment_id=payment_id)
+    return payment(PaymentState.CANCELED, charge_id=None, payment_id=payment_id)
 
 
-STARTED = payment(PaymentStarted)
-REFUSED = payment(PaymentAttemptFailed, charge_id="ch_0")
-DECLINED = charge(0, charge_id="ch_0", state=ChargeFailed)
-SUCCEEDED = payment(PaymentSucceeded, 1000)
-TAKEN_BACK = charge(0, state=ChargeFailed)
-BARE_HOLD = charge(0, state=ChargeAuthorized, payment_id=None)
-BARE_HOLD_LAPSED = charge(0, state=ChargeExpired, payment_id=None)
+STARTED = payment(PaymentState.PENDING)
+REFUSED = payment(PaymentState.FAILED, charge_id="ch_0")
+DECLINED = charge(0, charge_id="ch_0", state=ChargeState.FAILED)
+SUCCEEDED = payment(PaymentState.SUCCEEDED, 1000)
+TAKEN_BACK = charge(0, state=ChargeState.FAILED)
+BARE_HOLD = charge(0, state=ChargeState.AUTHORIZED, payment_id=None)
+BARE_HOLD_LAPSED = charge(0, state=ChargeState.EXPIRED, payment_id=None)
 
 CASES: dict[str, tuple[Sequence[AnyFact], list[tuple[int, int, int]]]] = {
     # facts, one a day from 10 March on; charges are of the 1st: day, succeeded, failed
@@ -59,10 +49,10 @@ CASES: dict[str, tuple[Sequence[AnyFact], list[tuple[int, int, int]]]] = {
     "refused, then paid": ([REFUSED, DECLINED, SUCCEEDED], [(12, 1, 0)]),
     "paid": ([SUCCEEDED], [(10, 1, 0)]),
     "paid when the charge was captured": ([SUCCEEDED, charge()], [(1, 1, 0)]),
-    "held": ([payment(PaymentAuthorized)], []),
-    "taken in part before it succeeded": ([payment(PaymentAuthorized, 300)], [(10, 1, 0)]),
-    "canceled": ([STARTED, payment(PaymentCanceled)], [(11, 0, 1)]),
-    "canceled after a refusal": ([REFUSED, DECLINED, payment(PaymentCanceled)], [(12, 0, 1)]),
+    "held": ([payment(PaymentState.AUTHORIZED)], []),
+    "taken in part before it succeeded": ([payment(PaymentState.AUTHORIZED, 300)], [(10, 1, 0)]),
+    "canceled": ([STARTED, payment(PaymentState.CANCELED)], [(11, 0, 1)]),
+    "canceled after a refusal": ([REFUSED, DECLINED, payment(PaymentState.CANCELED)], [(12, 0, 1)]),
     "taken back by the bank": ([SUCCEEDED, charge(), TAKEN_BACK], [(1, 1, 0), (12, -1, 1)]),
     "taken back, the capture never told": ([SUCCEEDED, TAKEN_BACK], [(10, 1, 0), (11, -1, 1)]),
     "taken back, then paid": (
@@ -71,7 +61,7 @@ CASES: dict[str, tuple[Sequence[AnyFact], list[tuple[int, int, int]]]] = {
     ),
     "a bare hold": ([BARE_HOLD], []),
     "a bare hold that lapsed": ([BARE_HOLD, BARE_HOLD_LAPSED], [(11, 0, 1)]),
-    "a bare charge that failed": ([charge(0, state=ChargeFailed, payment_id=None)], []),
+    "a bare charge that failed": ([charge(0, state=ChargeState.FAILED, payment_id=None)], []),
 }
 
 

@@ -5,19 +5,13 @@ from typing import Any
 
 import pytest
 
-from ledger.domain.billing_facts import (
-    PayoutCanceled,
-    PayoutFact,
-    PayoutFailed,
-    PayoutInTransit,
-    PayoutPaid,
-    PayoutPending,
-)
+from ledger.domain.billing_facts import PayoutFact, PayoutState
 from tests.projections.models import NOON, Models, at
 
 
-def payout(state: type[PayoutFact], **more: Any) -> PayoutFact:
-    return state(
+def payout(state: PayoutState, **more: Any) -> PayoutFact:
+    return PayoutFact(
+        state=state,
         payout_id="po_1",
         amount_minor=50000,
         currency="gbp",
@@ -30,14 +24,14 @@ def payout(state: type[PayoutFact], **more: Any) -> PayoutFact:
 @pytest.mark.parametrize(
     ("states", "state"),
     [
-        ([PayoutPending, PayoutInTransit, PayoutPaid], "paid"),
-        ([PayoutPaid, PayoutFailed], "failed"),
-        ([PayoutFailed, PayoutPaid, PayoutPending], "failed"),
-        ([PayoutPending, PayoutCanceled], "canceled"),
+        ([PayoutState.PENDING, PayoutState.IN_TRANSIT, PayoutState.PAID], "paid"),
+        ([PayoutState.PAID, PayoutState.FAILED], "failed"),
+        ([PayoutState.FAILED, PayoutState.PAID, PayoutState.PENDING], "failed"),
+        ([PayoutState.PENDING, PayoutState.CANCELED], "canceled"),
     ],
 )
 def test_a_payout_can_fail_after_it_was_paid(
-    models: Models, states: Sequence[type[PayoutFact]], state: str
+    models: Models, states: Sequence[PayoutState], state: str
 ):
     """And a report of that it was paid does not revive it, whenever it arrives."""
     for each in states:
@@ -46,6 +40,8 @@ def test_a_payout_can_fail_after_it_was_paid(
 
 
 def test_why_it_failed(models: Models):
-    models.take(payout(PayoutPaid)).take(payout(PayoutFailed, failure_code="account_closed"))
+    models.take(payout(PayoutState.PAID)).take(
+        payout(PayoutState.FAILED, failure_code="account_closed")
+    )
     columns = ("failure_code", "arrives_at")
     assert models.one("payouts", *columns) == ("account_closed", at(2880))

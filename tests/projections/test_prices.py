@@ -12,7 +12,7 @@ from ledger.domain.billing_facts import (
     Asked,
     InvoiceFact,
     InvoiceLine,
-    InvoicePaid,
+    InvoiceState,
     PriceAmount,
     PriceFact,
     PriceTier,
@@ -39,7 +39,8 @@ def tiered(*tiers: PriceTier, graduated: bool) -> PriceFact:
 
 def invoiced(unit: str, minutes: int, name: str = "in_1", currency: str = "gbp") -> InvoiceFact:
     """An invoice that says what a unit of the subscription's price costs."""
-    return InvoicePaid(
+    return InvoiceFact(
+        state=InvoiceState.PAID,
         invoice_id=name,
         currency=currency,
         due_minor=0,

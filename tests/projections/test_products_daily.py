@@ -1,7 +1,7 @@
 """Products by day: the parts of sales, by SKU."""
 
 from ledger.domain.events import OrderCanceled, OrderLinesReturned
-from ledger.domain.facts import RefundSucceeded
+from ledger.domain.facts import RefundState
 from tests.projections.days import day, on
 from tests.projections.models import Models, charge, refund
 from tests.projections.test_sales_daily import cart, paid
@@ -34,7 +34,7 @@ def test_products_share_what_their_order_brought(models: Models):
 def test_a_best_seller_does_not_survive_a_cancellation(models: Models):
     """Both mugs of 2 March are called off on the 5th; over both days none was sold."""
     models.take(cart(("MUG", 2, 1000))).take(paid("2026-03-02 10:00", 2000))
-    models.take(refund(RefundSucceeded, 2000)).take(
+    models.take(refund(RefundState.SUCCEEDED, 2000)).take(
         OrderCanceled(order_id="A1"), minutes=on("2026-03-05 10:00")
     )
     assert models.rows(PRODUCTS) == [

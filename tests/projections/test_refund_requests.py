@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from itertools import permutations
 
 import pytest
+from msgspec.structs import replace
 
-from ledger.domain.events import Metadata, RefundRequested
-from ledger.domain.facts import AnyFact, RefundFailed, RefundPending, RefundSucceeded
+from ledger.domain.events import Metadata, RefundRefused, RefundRequested
+from ledger.domain.facts import AnyFact, RefundFact, RefundState
 from tests.projections.models import Models, at, charge, order, refund
 
 REQUESTS = """
@@ -24,12 +25,26 @@ def asked(amount_minor: int, currency: str = "gbp") -> RefundRequested:
     )
 
 
-def made(number: int, amount_minor: int, minutes: int) -> TOLD:
-    fact = refund(RefundSucceeded, amount_minor, refund_id=f"re_{number}", minutes=minutes)
+def made(number: int, amount_minor: int, minutes: int, for_request: str | None = None) -> TOLD:
+    """A refund; `for_request` is the order and the place of the request among those of the case."""
+    fact = refund(
+        RefundState.SUCCEEDED,
+        amount_minor,
+        refund_id=f"re_{number}",
+        minutes=minutes,
+        request_id=for_request,
+    )
     return fact, minutes
 
 
-FAILS = (refund(RefundFailed, 300, minutes=20), 25)
+def numbered(fact: AnyFact, before: int) -> AnyFact:
+    """The fact; a request that it names by its place has so many events of the order before it."""
+    if not isinstance(fact, RefundFact) or not (fact.request_id or "").startswith("A1:"):
+        return fact
+    return replace(fact, request_id=f"A1:{before + int(str(fact.request_id)[3:])}")
+
+
+FAILS = (refund(RefundState.FAILED, 300, minutes=20), 25)
 CASES: dict[str, tuple[Sequence[TOLD], Sequence[TOLD], Asked]] = {
     # requests and refunds with their minutes: state, amount, open, refunds
     "not made yet": ([(asked(300), 10)], [], [("requested", 300, 300, [])]),
@@ -41,7 +56,7 @@ CASES: dict[str, tuple[Sequence[TOLD], Sequence[TOLD], Asked]] = {
     ),
     "on its way": (
         [(asked(300), 10)],
-        [(refund(RefundPending, 300, minutes=20), 20)],
+        [(refund(RefundState.PENDING, 300, minutes=20), 20)],
         [("answered", 300, 0, ["re_1"])],
     ),
     "made in part": ([(asked(300), 10)], [made(1, 100, 20)], [("requested", 300, 200, ["re_1"])]),
@@ -67,8 +82,47 @@ CASES: dict[str, tuple[Sequence[TOLD], Sequence[TOLD], Asked]] = {
     ),
     "the oldest first": (
         [(asked(300), 10), (asked(500), 11)],
+        [made(1, 400, 20)],
+        [("answered", 300, 0, ["re_1"]), ("requested", 500, 400, ["re_1"])],
+    ),
+    "of its amount before the oldest": (
+        [(asked(300), 10), (asked(500), 11)],
         [made(1, 500, 20)],
-        [("answered", 300, 0, ["re_1"]), ("requested", 500, 300, ["re_1"])],
+        [("requested", 300, 300, []), ("answered", 500, 0, ["re_1"])],
+    ),
+    "several of one amount, and one of none": (
+        [(asked(300), 10), (asked(300), 11), (asked(500), 12)],
+        [made(1, 300, 20), made(2, 300, 21), made(3, 200, 22)],
+        [
+            ("answered", 300, 0, ["re_1"]),
+            ("answered", 300, 0, ["re_2"]),
+            ("requested", 500, 300, ["re_3"]),
+        ],
+    ),
+    "of its amount, but made before it": (
+        [(asked(300), 10), (asked(500), 30)],
+        [made(1, 500, 20)],
+        [("answered", 300, 0, ["re_1"]), ("requested", 500, 500, [])],
+    ),
+    "named": (
+        [(asked(300), 10), (asked(300), 11)],
+        [made(1, 300, 20, for_request="A1:2")],
+        [("requested", 300, 300, []), ("answered", 300, 0, ["re_1"])],
+    ),
+    "named, and made by hand too": (
+        [(asked(300), 10), (asked(200), 11)],
+        [made(1, 300, 20, for_request="A1:1"), made(2, 300, 21)],
+        [("answered", 300, 0, ["re_1"]), ("answered", 200, 0, ["re_2"])],
+    ),
+    "named in part, the rest by hand": (
+        [(asked(200), 9), (asked(500), 10)],
+        [made(1, 300, 20, for_request="A1:2"), made(2, 200, 21), made(3, 200, 22)],
+        [("answered", 200, 0, ["re_2"]), ("answered", 500, 0, ["re_1", "re_3"])],
+    ),
+    "a name that no request has": (
+        [(asked(300), 10)],
+        [made(1, 300, 20, for_request="B7:2")],
+        [("answered", 300, 0, ["re_1"])],
     ),
     "more than was asked for": (
         [(asked(300), 10), (asked(100), 30)],
@@ -98,7 +152,7 @@ def test_refunds_answer_requests_whatever_arrives_first(
             models.forget()
             models.take(order())
             for fact, minutes in [*arrival[:split], *requests, *arrival[split:]]:
-                models.take(fact, minutes=minutes)
+                models.take(numbered(fact, 1 + split), minutes=minutes)
             assert models.rows(REQUESTS) == expected
 
 
@@ -106,13 +160,13 @@ def test_an_order_shows_what_is_still_to_go_back(models: Models):
     models.take(order()).take(charge()).take(asked(300)).take(asked(200)).take(asked(50, "usd"))
     columns = ("refund_requested_minor", "to_refund")
     assert models.one("orders", *columns) == (500, True)
-    models.take(refund(RefundSucceeded, 300, minutes=30), minutes=30)
+    models.take(refund(RefundState.SUCCEEDED, 300, minutes=30), minutes=30)
     assert models.one("orders", *columns) == (200, True)
-    models.take(refund(RefundSucceeded, 200, refund_id="re_2", minutes=40), minutes=40)
+    models.take(refund(RefundState.SUCCEEDED, 200, refund_id="re_2", minutes=40), minutes=40)
     assert models.one("orders", *columns) == (0, True), "what is in dollars waits, too"
     back = {"payment_id": "pi_2", "charge_id": "ch_2", "currency": "usd"}
     models.take(charge(payment_id="pi_2", charge_id="ch_2", currency="usd"))
-    models.take(refund(RefundSucceeded, 50, refund_id="re_3", minutes=50, **back), minutes=50)
+    models.take(refund(RefundState.SUCCEEDED, 50, refund_id="re_3", minutes=50, **back), minutes=50)
     assert models.one("orders", *columns) == (0, False)
 
 
@@ -122,3 +176,47 @@ def test_a_request_says_who_asked_when_and_why(models: Models):
     columns = ("order_id", "requested_by", "reason", "requested_at", "answered_at")
     expected = ("A1", "ops:olga", "broken in the post", at(5), None)
     assert models.one("refund_requests", *columns) == expected
+
+
+def refused(request_id: str) -> RefundRefused:
+    return RefundRefused(
+        request_id=request_id,
+        order_id="A1",
+        payment_id="pi_1",
+        amount_minor=300,
+        currency="gbp",
+        code="charge_disputed",
+        message="It is disputed.",
+    )
+
+
+def test_what_stripe_refuses_is_still_to_refund_and_says_why(models: Models):
+    models.take(order()).take(charge()).take(asked(300), minutes=5)
+    models.take(refused("A1:3"), minutes=6)
+    columns = ("state", "open_minor", "refused_because", "refused_at")
+    assert models.one("refund_requests", *columns) == ("refused", 300, "It is disputed.", at(6))
+    assert models.one("orders", "refund_requested_minor", "to_refund") == (300, True)
+    made_by_hand, minutes = made(1, 300, 10)
+    models.take(made_by_hand, minutes=minutes)
+    assert models.one("refund_requests", *columns) == ("answered", 0, None, None)
+    assert models.one("orders", "to_refund") is False
+
+
+def test_a_refused_request_that_is_asked_for_again_waits_for_nothing(models: Models):
+    """Nor does a refund by hand answer it in the place of the later one."""
+    models.take(order()).take(charge()).take(asked(300), minutes=5)
+    models.take(refused("A1:3"), minutes=6).take(asked(300), minutes=7)
+    told = "select state, open_minor, refund_ids from refund_requests order by requested_at"
+    assert models.rows(told) == [("refused", 0, []), ("requested", 300, [])]
+    by_hand, minutes = made(1, 300, 10)
+    models.take(by_hand, minutes=minutes)
+    assert models.rows(told) == [("refused", 0, []), ("answered", 0, ["re_1"])]
+
+
+def test_a_refund_that_names_its_request_answers_it_whatever_becomes_of_the_payments_link(
+    models: Models,
+):
+    models.take(order()).take(asked(300), minutes=5)
+    named, minutes = made(1, 300, 10, for_request="A1:2")
+    models.take(named, minutes=minutes)
+    assert models.one("refund_requests", "state", "open_minor") == ("answered", 0)

@@ -6,13 +6,7 @@ from itertools import permutations
 import pytest
 
 from ledger.domain.events import PaymentLinked
-from ledger.domain.facts import (
-    RefundCanceled,
-    RefundFact,
-    RefundFailed,
-    RefundPending,
-    RefundSucceeded,
-)
+from ledger.domain.facts import RefundFact, RefundState
 from tests.projections.days import day, on, reporting_in
 from tests.projections.models import Models, charge, order, refund
 
@@ -20,11 +14,9 @@ DAYS = "select day, currency, refunded_minor, refunds from refunds_daily order b
 MOVEMENTS = "select refund_id, kind, amount_minor from refund_movements order by refund_id, at"
 
 
-def made(time: str, amount_minor: int = 400, refund_id: str = "re_1") -> RefundSucceeded:
+def made(time: str, amount_minor: int = 400, refund_id: str = "re_1") -> RefundFact:
     """A refund that succeeded when it was made."""
-    fact = refund(RefundSucceeded, amount_minor, refund_id=refund_id, minutes=on(time))
-    assert isinstance(fact, RefundSucceeded)
-    return fact
+    return refund(RefundState.SUCCEEDED, amount_minor, refund_id=refund_id, minutes=on(time))
 
 
 def test_a_partial_refund_stays_on_its_day(models: Models):
@@ -35,7 +27,7 @@ def test_a_partial_refund_stays_on_its_day(models: Models):
     dollars = charge(900, charge_id="ch_2", payment_id="pi_2", currency="usd")
     models.take(order()).take(charge()).take(dollars)
     back = refund(
-        RefundSucceeded,
+        RefundState.SUCCEEDED,
         50,
         refund_id="re_3",
         charge_id="ch_2",
@@ -52,15 +44,15 @@ def test_a_partial_refund_stays_on_its_day(models: Models):
     ]
 
 
-@pytest.mark.parametrize("failed", [RefundFailed, RefundCanceled])
-def test_a_refund_that_fails_later_comes_back_on_that_day(models: Models, failed: type[RefundFact]):
+@pytest.mark.parametrize("failed", [RefundState.FAILED, RefundState.CANCELED])
+def test_a_refund_that_fails_later_comes_back_on_that_day(models: Models, failed: RefundState):
     """400 go back on 3 March and are the shop's again on the 12th: +400 there, −400 here.
 
     Whatever arrives first, also a report of the day before that it was on its way.
     """
     reports = [
-        (RefundPending, "2026-03-02 10:00"),
-        (RefundSucceeded, "2026-03-03 10:00"),
+        (RefundState.PENDING, "2026-03-02 10:00"),
+        (RefundState.SUCCEEDED, "2026-03-03 10:00"),
         (failed, "2026-03-12 10:00"),
     ]
     for arrival in permutations(reports):
@@ -78,7 +70,7 @@ def test_a_refund_never_comes_back_before_it_went(models: Models):
     """Stripe's reports may carry times that contradict each other."""
     models.take(order()).take(charge())
     models.take(
-        refund(RefundFailed, minutes=on("2026-03-04 10:00")), minutes=on("2026-03-03 10:00")
+        refund(RefundState.FAILED, minutes=on("2026-03-04 10:00")), minutes=on("2026-03-03 10:00")
     )
     models.take(made("2026-03-04 10:00"), minutes=on("2026-03-04 10:00"))
     assert models.rows("select kind, day from refund_movements order by kind") == [
@@ -91,16 +83,16 @@ def test_a_refund_never_comes_back_before_it_went(models: Models):
 @pytest.mark.parametrize(
     ("refunds", "movements"),
     [
-        pytest.param([refund(RefundPending)], [], id="on its way"),
-        pytest.param([refund(RefundFailed)], [], id="failed, and never succeeded"),
-        pytest.param([refund(RefundSucceeded, currency="usd")], [], id="in another currency"),
+        pytest.param([refund(RefundState.PENDING)], [], id="on its way"),
+        pytest.param([refund(RefundState.FAILED)], [], id="failed, and never succeeded"),
+        pytest.param([refund(RefundState.SUCCEEDED, currency="usd")], [], id="in another currency"),
         pytest.param(
-            [refund(RefundSucceeded, charge_id=None)],
+            [refund(RefundState.SUCCEEDED, charge_id=None)],
             [("re_1", "succeeded", 400)],
             id="names only the payment",
         ),
         pytest.param(
-            [refund(RefundSucceeded, payment_id=None)],
+            [refund(RefundState.SUCCEEDED, payment_id=None)],
             [("re_1", "succeeded", 400)],
             id="names only the charge",
         ),
@@ -167,7 +159,7 @@ def test_a_later_report_of_a_refund_leaves_it_on_its_day(models: Models):
 
 def test_a_refund_that_names_only_the_payment_ends_the_stand_in_too(models: Models):
     models.take(order()).take(charge(refunded_minor=400))
-    models.take(refund(RefundSucceeded, charge_id=None))
+    models.take(refund(RefundState.SUCCEEDED, charge_id=None))
     assert models.rows(MOVEMENTS) == [("re_1", "succeeded", 400)]
 
 

@@ -5,14 +5,7 @@ from itertools import permutations
 import msgspec
 
 from ledger.domain.events import PaymentLinked
-from ledger.domain.facts import (
-    ChargeAuthorized,
-    ChargeFact,
-    ChargeFailed,
-    PaymentAuthorized,
-    PaymentFact,
-    PaymentSucceeded,
-)
+from ledger.domain.facts import ChargeFact, ChargeState, PaymentFact, PaymentState
 from tests.projections.days import day, on, reporting_in
 from tests.projections.models import Models, at, charge, order
 
@@ -68,7 +61,7 @@ def test_a_payment_that_is_linked_to_no_known_order_any_more_counts_no_more(mode
 def test_what_the_bank_takes_back_leaves_on_that_day(models: Models):
     """The day of the capture is over, and stays as it is."""
     models.take(order()).take(captured(1, 1000, "2026-03-02 12:00"))
-    models.take(charge(0, state=ChargeFailed), minutes=on("2026-03-20 12:00"))
+    models.take(charge(0, state=ChargeState.FAILED), minutes=on("2026-03-20 12:00"))
     assert models.rows(DAYS) == [
         (day("2026-03-02"), "gbp", 1000, 1),
         (day("2026-03-20"), "gbp", -1000, -1),
@@ -96,7 +89,7 @@ def test_each_of_several_captures_is_of_its_own_day(models: Models):
 
 def test_a_capture_that_only_an_update_tells_is_of_the_day_on_which_it_was_told(models: Models):
     """The reports say no more than when the hold was made, as Stripe's charges do."""
-    models.take(order(800)).take(charge(0, state=ChargeAuthorized))
+    models.take(order(800)).take(charge(0, state=ChargeState.AUTHORIZED))
     models.take(charge(300), minutes=on("2026-03-02 12:00"))
     models.take(charge(800), minutes=on("2026-03-05 12:00"))
     assert models.rows(DAYS) == [
@@ -107,9 +100,9 @@ def test_a_capture_that_only_an_update_tells_is_of_the_day_on_which_it_was_told(
 
 def test_payments_of_which_no_charge_is_known_are_taken_in_parts_too(models: Models):
     reports = [
-        (receiving(PaymentAuthorized, 300), "2026-03-02 12:00"),
-        (receiving(PaymentSucceeded, 800), "2026-03-05 12:00"),
-        (receiving(PaymentSucceeded, 800), "2026-03-09 12:00"),
+        (receiving(PaymentState.AUTHORIZED, 300), "2026-03-02 12:00"),
+        (receiving(PaymentState.SUCCEEDED, 800), "2026-03-05 12:00"),
+        (receiving(PaymentState.SUCCEEDED, 800), "2026-03-09 12:00"),
     ]
     for arrival in permutations(reports):
         models.forget()
@@ -124,18 +117,19 @@ def test_payments_of_which_no_charge_is_known_are_taken_in_parts_too(models: Mod
 
 def test_what_a_charge_and_its_payment_both_tell_is_the_same_money(models: Models):
     """The payment tells of a part on the 2nd, its charge of the whole on the 5th only."""
-    models.take(order(800)).take(charge(0, state=ChargeAuthorized))
-    models.take(receiving(PaymentAuthorized, 300), minutes=on("2026-03-02 12:00"))
+    models.take(order(800)).take(charge(0, state=ChargeState.AUTHORIZED))
+    models.take(receiving(PaymentState.AUTHORIZED, 300), minutes=on("2026-03-02 12:00"))
     models.take(charge(800, minutes=on("2026-03-05 12:00")), minutes=on("2026-03-05 12:00"))
-    models.take(receiving(PaymentSucceeded, 800), minutes=on("2026-03-05 12:01"))
+    models.take(receiving(PaymentState.SUCCEEDED, 800), minutes=on("2026-03-05 12:01"))
     assert models.rows(DAYS) == [
         (day("2026-03-02"), "gbp", 300, 1),
         (day("2026-03-05"), "gbp", 500, 0),
     ]
 
 
-def receiving(state: type[PaymentFact], received_minor: int) -> PaymentFact:
-    return state(
+def receiving(state: PaymentState, received_minor: int) -> PaymentFact:
+    return PaymentFact(
+        state=state,
         payment_id="pi_1",
         amount_minor=800,
         received_minor=received_minor,

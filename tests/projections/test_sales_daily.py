@@ -3,7 +3,7 @@
 from typing import Any
 
 from ledger.domain.events import Line, OrderCanceled, OrderLinesReturned, OrderPlaced
-from ledger.domain.facts import ChargeFact, ChargeFailed, RefundFailed, RefundSucceeded
+from ledger.domain.facts import ChargeFact, ChargeState, RefundState
 from tests.projections.days import day, on, reporting_in
 from tests.projections.models import Models, at, charge, order, refund
 
@@ -121,7 +121,7 @@ def test_a_canceled_order_is_taken_back_on_the_day_it_is_canceled(models: Models
     """
     placed = cart(("MUG", 2, 1000), discount_minor=100, shipping_minor=250, tax_minor=50)
     models.take(placed).take(paid("2026-03-02 10:00", 2200))
-    models.take(refund(RefundSucceeded, 2200), minutes=on("2026-03-03 10:00"))
+    models.take(refund(RefundState.SUCCEEDED, 2200), minutes=on("2026-03-03 10:00"))
     models.take(OrderCanceled(order_id="A1"), minutes=on("2026-03-05 10:00"))
     assert models.rows(SALES) == [
         (day("2026-03-02"), "gbp", 2000, 100, 0, 2),
@@ -151,10 +151,12 @@ def test_refunds_stay_with_the_day_of_their_order(models: Models):
     """
 
     models.take(order()).take(paid("2026-03-02 10:00", 1000))
-    models.take(refund(RefundSucceeded, 400), minutes=on("2026-03-09 10:00"))
-    models.take(refund(RefundSucceeded, 100, refund_id="re_2"), minutes=on("2026-03-10 10:00"))
+    models.take(refund(RefundState.SUCCEEDED, 400), minutes=on("2026-03-09 10:00"))
+    models.take(
+        refund(RefundState.SUCCEEDED, 100, refund_id="re_2"), minutes=on("2026-03-10 10:00")
+    )
     assert models.rows(ORDERS) == [(day("2026-03-02"), "gbp", 1, 1, 500, 0, 0)]
-    models.take(refund(RefundFailed, 100, refund_id="re_2"), minutes=on("2026-03-12 10:00"))
+    models.take(refund(RefundState.FAILED, 100, refund_id="re_2"), minutes=on("2026-03-12 10:00"))
     assert models.rows(ORDERS) == [(day("2026-03-02"), "gbp", 1, 1, 400, 0, 0)]
     assert models.rows(SALES) == [(day("2026-03-02"), "gbp", 1000, 0, 0, 1)]
 
@@ -178,7 +180,7 @@ def test_what_the_bank_took_back_is_no_sale_from_that_day_on(models: Models):
     models.take(order()).take(paid("2026-03-02 10:00", 1000))
     back = OrderLinesReturned(order_id="A1", quantities={"MUG": 1})
     models.take(back, minutes=on("2026-03-15 10:00"))
-    models.take(charge(0, state=ChargeFailed), minutes=on("2026-03-20 10:00"))
+    models.take(charge(0, state=ChargeState.FAILED), minutes=on("2026-03-20 10:00"))
     taken_back = [
         (day("2026-03-02"), "gbp", 1000, 0, 0, 1),
         (day("2026-03-15"), "gbp", 0, 0, 1000, -1),

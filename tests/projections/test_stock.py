@@ -15,7 +15,7 @@ from ledger.domain.events import (
     StockReturned,
     StockSold,
 )
-from ledger.domain.facts import AnyFact, ChargeFailed
+from ledger.domain.facts import AnyFact, ChargeState
 from tests.projections.models import Models, charge, order
 
 LISTED = ProductListed(sku="MUG", name="Mug", prices={"gbp": 1250})
@@ -27,7 +27,7 @@ SOLD = StockSold(sku="MUG", order_id="A1", quantity=4)
 RETURNED = StockReturned(sku="MUG", order_id="A1", quantity=1)
 PLACED = order()
 PAID = charge()
-TAKEN_BACK = charge(0, state=ChargeFailed)
+TAKEN_BACK = charge(0, state=ChargeState.FAILED)
 FULFILLED = OrderFulfilled(order_id="A1", based_on_position=1)
 EXPIRED = OrderExpired(order_id="A1")
 REINSTATED = OrderReinstated(order_id="A1")

@@ -8,7 +8,7 @@ from ledger.domain.events import (
     StockReturned,
     StockSold,
 )
-from ledger.domain.facts import ChargeFailed
+from ledger.domain.facts import ChargeState
 from tests.projections.days import day, on, reporting_in
 from tests.projections.models import Models, charge, order
 
@@ -58,7 +58,7 @@ def test_what_an_order_holds_is_committed_until_the_bank_takes_its_money_back(mo
     models.take(order(), minutes=on("2026-03-01 09:00"))
     models.take(StockReserved(**mug), minutes=on("2026-03-01 09:00"))
     models.take(charge(minutes=on("2026-03-03 09:00")))
-    models.take(charge(0, state=ChargeFailed), minutes=on("2026-03-05 09:00"))
+    models.take(charge(0, state=ChargeState.FAILED), minutes=on("2026-03-05 09:00"))
     committed = [(day("2026-03-03"), 4), (day("2026-03-05"), -4)]
     assert models.rows(COMMITTED) == committed
     assert models.one("stock_committed", "committed") == 0

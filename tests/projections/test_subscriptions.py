@@ -8,15 +8,8 @@ import pytest
 from ledger.domain.billing_facts import (
     CouponFact,
     DiscountFact,
-    SubscriptionActive,
-    SubscriptionCanceled,
-    SubscriptionExpired,
     SubscriptionFact,
-    SubscriptionIncomplete,
-    SubscriptionPastDue,
-    SubscriptionPaused,
-    SubscriptionTrialing,
-    SubscriptionUnpaid,
+    SubscriptionState,
 )
 from ledger.domain.facts import Fact
 from tests.projections.billing import discount, subscription, terms
@@ -26,21 +19,21 @@ from tests.projections.models import Models, at
 @pytest.mark.parametrize(
     ("state", "mrr_minor"),
     [
-        (SubscriptionIncomplete, 0),
-        (SubscriptionTrialing, 0),
-        (SubscriptionPaused, 0),
-        (SubscriptionActive, 1000),
-        (SubscriptionPastDue, 1000),
-        (SubscriptionUnpaid, 0),
-        (SubscriptionExpired, 0),
-        (SubscriptionCanceled, 0),
+        (SubscriptionState.INCOMPLETE, 0),
+        (SubscriptionState.TRIALING, 0),
+        (SubscriptionState.PAUSED, 0),
+        (SubscriptionState.ACTIVE, 1000),
+        (SubscriptionState.PAST_DUE, 1000),
+        (SubscriptionState.UNPAID, 0),
+        (SubscriptionState.INCOMPLETE_EXPIRED, 0),
+        (SubscriptionState.CANCELED, 0),
     ],
 )
 def test_active_and_past_due_subscriptions_count(
-    models: Models, state: type[SubscriptionFact], mrr_minor: int
+    models: Models, state: SubscriptionState, mrr_minor: int
 ):
     models.take(subscription(state))
-    assert models.one("subscriptions", "state", "mrr_minor") == (state.STATE, mrr_minor)
+    assert models.one("subscriptions", "state", "mrr_minor") == (state.word, mrr_minor)
 
 
 D1, D2 = ("di_1",), ("di_1", "di_2")
@@ -171,6 +164,6 @@ def test_the_newest_report_is_right_whenever_it_arrives(models: Models, minutes:
 
 def test_of_one_second_the_state_that_comes_later_in_a_life_is_right(models: Models):
     """`created` (incomplete) can arrive after `updated` (active), both of one second."""
-    models.take(subscription(SubscriptionActive), minutes=1)
-    models.take(subscription(SubscriptionIncomplete), minutes=1)
+    models.take(subscription(SubscriptionState.ACTIVE), minutes=1)
+    models.take(subscription(SubscriptionState.INCOMPLETE), minutes=1)
     assert models.one("subscriptions", "state") == "active"

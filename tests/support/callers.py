@@ -11,19 +11,19 @@ from ledger.tokens import ID_LENGTH, digest, new_token
 NAME: Final = "Ada"
 
 
-def administrator(guard: Auth) -> tuple[str, str]:
-    """An administrator's token that this guard alone knows; with the actor, as events name it."""
+def administrator(auth: Auth) -> tuple[str, str]:
+    """An administrator's token that this service alone knows; with the actor, as events name it."""
     token = new_token()
     token_sha256 = digest(token)
     assert token_sha256 is not None
     token_id = token_sha256[:ID_LENGTH]
     known = Token(token_id=token_id, sha256=token_sha256, role=Role.ADMIN, name=NAME)
-    guard.issued._tokens[token_id] = known
+    auth.issued._tokens[token_id] = known
     return token, f"token/{token_id}"
 
 
 def let_in(client: TestClient) -> str:
     """Let all calls of a client be an administrator's; answers the actor."""
-    token, actor = administrator(client.app_state["guard"])
+    token, actor = administrator(client.app_state["auth"])
     client.headers["authorization"] = f"Bearer {token}"
     return actor

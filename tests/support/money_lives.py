@@ -8,21 +8,13 @@ import msgspec
 
 from ledger.domain.facts import (
     AnyFact,
-    ChargeAuthorized,
-    ChargeFailed,
+    ChargeState,
     DisputeFact,
-    DisputeInquiry,
-    DisputeLost,
-    DisputeOpened,
-    DisputeUnderReview,
-    DisputeWon,
+    DisputeState,
     FundsMovement,
-    PaymentAuthorized,
     PaymentFact,
-    PaymentSucceeded,
-    RefundFailed,
-    RefundPending,
-    RefundSucceeded,
+    PaymentState,
+    RefundState,
 )
 from tests.projections.models import at, charge, refund
 
@@ -37,15 +29,20 @@ def a_disputed_life(random: Random) -> list[Told]:
     movements: list[FundsMovement] = []
     told: list[Told] = []
     minutes, out = 0, True
-    state: type[DisputeFact] = random.choice([DisputeOpened, DisputeOpened, DisputeInquiry])
+    state: DisputeState = random.choice(
+        [DisputeState.OPEN, DisputeState.OPEN, DisputeState.INQUIRY]
+    )
     for _ in range(random.randint(1, 6)):
         minutes += random.randint(1, 4000)
         moves, is_listed = random.random() < 0.75, random.random() < 0.8
         if moves and is_listed:
             movements.append(moved(random, minutes, random.choice(currencies), out, amount_minor))
-        state = random.choice([state, state, DisputeUnderReview, DisputeLost, DisputeWon])
+        state = random.choice(
+            [state, state, DisputeState.UNDER_REVIEW, DisputeState.LOST, DisputeState.WON]
+        )
         says_so = moves and (not is_listed or random.random() < 0.5)
-        fact = state(
+        fact = DisputeFact(
+            state=state,
             dispute_id="dp_1",
             amount_minor=amount_minor,
             currency="gbp",
@@ -73,13 +70,13 @@ def a_paid_life(random: Random) -> list[Told]:
     told = list(_captures(random, tellers, totals, held=held))
     told += _refunds(random, 10_000, totals[-1] if "c" in tellers else None)
     if "c" in tellers and random.random() < 0.2:
-        told.append((random.randint(10_000, 20_000), charge(0, state=ChargeFailed)))
+        told.append((random.randint(10_000, 20_000), charge(0, state=ChargeState.FAILED)))
     return sorted(told, key=lambda each: each[0])
 
 
 def _captures(random: Random, tellers: str, totals: list[int], *, held: bool) -> Iterator[Told]:
     if held and "c" in tellers:
-        yield 0, charge(0, state=ChargeAuthorized)
+        yield 0, charge(0, state=ChargeState.AUTHORIZED)
     minutes = 0
     for total in totals:
         minutes = random.randint(minutes + 1, minutes + 3000) if held else 0
@@ -88,7 +85,10 @@ def _captures(random: Random, tellers: str, totals: list[int], *, held: bool) ->
         if "p" in tellers and (random.random() < 0.8 or tellers == "p"):
             yield (
                 minutes,
-                paid(total, PaymentSucceeded if total == totals[-1] else PaymentAuthorized),
+                paid(
+                    total,
+                    PaymentState.SUCCEEDED if total == totals[-1] else PaymentState.AUTHORIZED,
+                ),
             )
         if "c" in tellers and random.random() < 0.3:
             yield minutes + 1, captured(total, 0)
@@ -105,16 +105,16 @@ def _refunds(random: Random, minutes: int, captured_minor: int | None) -> Iterat
         is_told |= captured_minor is None
         made = partial(refund, amount_minor=amount, refund_id=f"re_{number}", minutes=minutes)
         if is_told:
-            yield minutes, made(RefundPending if waits else RefundSucceeded)
+            yield minutes, made(RefundState.PENDING if waits else RefundState.SUCCEEDED)
         if captured_minor is not None and (not is_told or random.random() < 0.6):
             yield minutes, charge(captured_minor, refunded_minor=total)
         if is_told and waits and not (fails and random.random() < 0.5):
             minutes += random.randint(1, 2000)
-            yield minutes, made(RefundSucceeded)
+            yield minutes, made(RefundState.SUCCEEDED)
         if fails and (is_told or not waits):
             minutes += random.randint(1, 2000)
             total -= amount
-            yield minutes, made(RefundFailed)
+            yield minutes, made(RefundState.FAILED)
 
 
 def captured(total: int, when: int) -> AnyFact:
@@ -122,8 +122,9 @@ def captured(total: int, when: int) -> AnyFact:
     return msgspec.structs.replace(charge(total), captured_at=at(when))
 
 
-def paid(total: int, state: type[PaymentFact]) -> PaymentFact:
-    return state(
+def paid(total: int, state: PaymentState) -> PaymentFact:
+    return PaymentFact(
+        state=state,
         payment_id="pi_1",
         amount_minor=10_000,
         received_minor=total,

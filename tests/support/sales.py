@@ -1,8 +1,9 @@
 """Orders with their whole lives, from which the laws of sales make arrivals and plain readings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,12 +17,12 @@ from ledger.domain.events import (
 )
 from ledger.domain.facts import (
     AnyFact,
-    ChargeCaptured,
     ChargeFact,
-    ChargeFailed,
+    ChargeState,
+    CheckoutFact,
+    CheckoutState,
     RefundFact,
-    RefundFailed,
-    RefundSucceeded,
+    RefundState,
 )
 from tests.projections.models import at, charge, refund
 
@@ -46,17 +47,17 @@ class Payment:
 
     def reports(self, order_id: str) -> Iterator[Timed]:
         """What Stripe said of it."""
-        captured = self._charge(order_id, self.amount_minor, ChargeCaptured)
+        captured = self._charge(order_id, self.amount_minor, ChargeState.CAPTURED)
         known = {"customer_id": self.customer_id, "email": self.email}
         yield self.minutes, msgspec.structs.replace(captured, **known)
         if self.refunded_minor:
-            yield self.minutes + 1, self._refund(RefundSucceeded)
+            yield self.minutes + 1, self._refund(RefundState.SUCCEEDED)
         if self.refunded_minor and self.refund_fails:
-            yield self.minutes + 2, self._refund(RefundFailed)
+            yield self.minutes + 2, self._refund(RefundState.FAILED)
         if self.taken_back is not None:
-            yield self.taken_back, self._charge(order_id, 0, ChargeFailed)
+            yield self.taken_back, self._charge(order_id, 0, ChargeState.FAILED)
 
-    def _charge(self, order_id: str, captured_minor: int, state: type[ChargeFact]) -> ChargeFact:
+    def _charge(self, order_id: str, captured_minor: int, state: ChargeState) -> ChargeFact:
         return charge(
             captured_minor,
             charge_id=f"ch_{self.payment_id}",
@@ -67,7 +68,7 @@ class Payment:
             minutes=self.minutes,
         )
 
-    def _refund(self, state: type[RefundFact]) -> RefundFact:
+    def _refund(self, state: RefundState) -> RefundFact:
         return refund(
             state,
             self.refunded_minor,
@@ -79,12 +80,55 @@ class Payment:
 
 
 @dataclass(frozen=True)
+class Page:
+    """A payment page: what it asked for and took off, and when it was completed and paid."""
+
+    session_id: str
+    completed: int
+    minutes: int
+    asked_minor: int
+    off_minor: int
+    currency: str
+
+    def reports(self, order_id: str) -> Iterator[Timed]:
+        """What Stripe said of it."""
+        for minutes, state in (
+            (self.completed, CheckoutState.COMPLETED),
+            (self.minutes, CheckoutState.PAID),
+        ):
+            if self.asked_minor or state is CheckoutState.PAID:
+                yield minutes, self._fact(order_id, state)
+
+    def _fact(self, order_id: str, state: CheckoutState) -> CheckoutFact:
+        return CheckoutFact(
+            state=state,
+            session_id=self.session_id,
+            created_at=at(0),
+            currency=self.currency,
+            total_minor=self.asked_minor,
+            discount_minor=self.off_minor,
+            nothing_due=self.asked_minor == 0,
+            order_id=order_id,
+            mode="payment",
+        )
+
+
+class Period(NamedTuple):
+    """From when what came in reached what was due to when a bank took back what it needs."""
+
+    paid: int
+    unpaid: int | None
+    brought_minor: int
+
+
+@dataclass(frozen=True)
 class Life:
     """All that ever happens to an order; times are minutes, and no two of them are equal."""
 
     placed: OrderPlaced
     minutes: int
     payments: tuple[Payment, ...]
+    pages: tuple[Page, ...]
     returns: tuple[tuple[int, OrderLinesReturned], ...]
     canceled: int | None
 
@@ -97,8 +141,8 @@ class Life:
 
     def reports(self) -> Iterator[Timed]:
         """What Stripe said."""
-        for paid in self.payments:
-            yield from paid.reports(self.placed.order_id)
+        for each in (*self.payments, *self.pages):
+            yield from each.reports(self.placed.order_id)
 
     @property
     def own(self) -> list[Payment]:
@@ -107,21 +151,49 @@ class Life:
         return sorted(own, key=lambda p: p.minutes)
 
     @property
-    def periods(self) -> list[tuple[int, int | None]]:
-        """From when its payments reach its total to when a bank takes back what it needs."""
-        if self.placed.total_minor == 0:
-            return [(self.minutes, None)]
+    def steps(self) -> Iterator[tuple[int, int, int]]:
+        """When anything was paid, taken back or taken off; what came in so far, what is due."""
         moved = [(p.minutes, p.amount_minor) for p in self.own]
         moved += [(p.taken_back, -p.amount_minor) for p in self.own if p.taken_back is not None]
-        so_far, found = 0, list[tuple[int, int | None]]()
-        for minutes, amount_minor in sorted(moved):
-            was_paid = so_far >= self.placed.total_minor
-            so_far += amount_minor
-            if so_far >= self.placed.total_minor and not was_paid:
-                found.append((minutes, None))
-            elif was_paid and so_far < self.placed.total_minor:
-                found[-1] = (found[-1][0], minutes)
+        for minutes in sorted({*(when for when, _ in moved), *(p.minutes for p in self.pages)}):
+            received = sum(amount for when, amount in moved if when <= minutes)
+            yield minutes, received, self.placed.total_minor - self.taken_off(minutes)
+
+    def taken_off(self, minutes: int) -> int:
+        """By its pages so far: the most of one, or what the first of them did, as parts of it."""
+        total = self.placed.total_minor
+        pages = sorted((p for p in self.pages if p.minutes <= minutes), key=lambda p: p.minutes)
+        own = [p for p in pages if p.currency == self.placed.currency]
+        offs = [min(p.off_minor, total) if p.asked_minor or p.off_minor else total for p in own]
+        gross = [p.asked_minor + off for p, off in zip(own, offs, strict=True)]
+        parts = [n for n in range(len(own) + 1) if sum(gross[:n]) <= total]
+        return max([sum(offs[:n]) for n in parts] + offs)
+
+    @property
+    def periods(self) -> list[Period]:
+        """When it was paid in full."""
+        if self.placed.total_minor == 0:
+            return [Period(self.minutes, None, 0)]
+        found: list[Period] = []
+        is_paid = False
+        for minutes, received, due in self.steps:
+            if received >= due and not is_paid:
+                found.append(Period(minutes, None, min(received, due)))
+            elif is_paid and received < due:
+                found[-1] = found[-1]._replace(unpaid=minutes)
+            is_paid = received >= due
         return found
+
+    @property
+    def overpaid(self) -> dict[int, int]:
+        """What lies beyond what is due of it, in its currency: by when it came to."""
+        beyond = [(minutes, max(came - due, 0)) for minutes, came, due in self.steps]
+        before = [0, *(minor for _, minor in beyond)]
+        return {
+            minutes: minor - earlier
+            for (minutes, minor), earlier in zip(beyond, before, strict=False)
+            if minor != earlier
+        }
 
 
 def an_order(random: Random, number: int) -> OrderPlaced:
@@ -155,34 +227,74 @@ def an_order(random: Random, number: int) -> OrderPlaced:
     )
 
 
+def ways_to_pay(random: Random, whole: int) -> Sequence[tuple[int, int | None]]:
+    """Amounts that are paid, and what a payment page took off for each, where it was one."""
+    half, third, tenth = whole // 2, whole // 3, whole // 10
+    return random.choice(
+        [
+            [],
+            [(half, None)],
+            *[[(whole, None)]] * 2,
+            [(third, None), (whole - third, None)],
+            [(whole, None)] * 2,
+            [(whole - tenth, tenth)],
+            [(whole - half, half)] * 2,
+            [(whole - tenth, tenth)] * random.randint(2, 3),
+            [(whole - third, third), (whole - half, half)],
+            [(half - tenth, tenth), (whole - half - tenth, tenth)],
+            [(half - tenth, tenth), (whole - half - tenth, tenth), (whole, 0)],
+            [(0, whole)],
+            [(0, third), (whole - third, 0)],
+            [(0, 0)],
+            [(0, whole), (whole, random.choice([None, 0]))],
+            [(third, None), (whole - third - tenth, tenth), (half, half)],
+        ]
+    )
+
+
 def a_life(random: Random, number: int, times: list[int]) -> Life:
     placed = an_order(random, number)
-    whole = placed.total_minor
-    amounts = random.choice(
-        [[], [whole // 2], [whole], [whole], [whole // 3, whole - whole // 3], [whole, whole]]
-    )
-    payments = tuple(
-        Payment(
-            payment_id=f"pi_{number}_{part}",
-            minutes=(minutes := times.pop()),
-            amount_minor=amount_minor,
-            currency=random.choice([*[placed.currency] * 7, "usd"]),
-            customer_id=random.choice([None, "bob"]),
-            email=random.choice([None, "Ada@Example.com"]),
-            refunded_minor=random.choice([0, 0, random.randint(0, amount_minor)]),
-            refund_fails=random.random() < 0.3,
-            taken_back=minutes + 3 + 5 * random.randint(0, 4000) if random.random() < 0.2 else None,
-        )
-        for part, amount_minor in enumerate(filter(None, amounts))
-    )
+    payments: list[Payment] = []
+    pages: list[Page] = []
+    for part, (asked_minor, off_minor) in enumerate(ways_to_pay(random, placed.total_minor)):
+        payment = a_payment(random, f"{number}_{part}", asked_minor, placed.currency, times.pop())
+        if asked_minor:
+            payments.append(payment)
+        if off_minor is not None and placed.total_minor:
+            later = random.choice([payment.minutes + 4, times.pop()])
+            pages.append(
+                Page(
+                    session_id=f"cs_{number}_{part}",
+                    completed=random.choice([later, min(later, payment.minutes)]),
+                    minutes=later,
+                    asked_minor=asked_minor,
+                    off_minor=off_minor,
+                    currency=payment.currency,
+                )
+            )
     first = min(times)
     times.remove(first)
     return Life(
         placed=placed,
         minutes=first,
-        payments=payments,
+        payments=tuple(payments),
+        pages=tuple(pages),
         returns=tuple(sorted(some_returns(random, placed, times), key=lambda each: each[0])),
         canceled=times.pop() if random.random() < 0.25 else None,
+    )
+
+
+def a_payment(random: Random, name: str, amount_minor: int, currency: str, minutes: int) -> Payment:
+    return Payment(
+        payment_id=f"pi_{name}",
+        minutes=minutes,
+        amount_minor=amount_minor,
+        currency=random.choice([*[currency] * 7, "usd"]),
+        customer_id=random.choice([None, "bob"]),
+        email=random.choice([None, "Ada@Example.com"]),
+        refunded_minor=random.choice([0, 0, random.randint(0, amount_minor)]),
+        refund_fails=random.random() < 0.3,
+        taken_back=minutes + 3 + 5 * random.randint(0, 4000) if random.random() < 0.35 else None,
     )
 
 

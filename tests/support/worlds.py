@@ -1,19 +1,27 @@
 """Random worlds for the laws: logs of a shop and its Stripe, ready to append."""
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import groupby
 from random import Random
+from typing import Any
 
 import msgspec
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from ledger.domain.events import NewEvent, StripeEventReceived
+from ledger.domain.events import Metadata, NewEvent, StripeEventReceived, StripeObjectObserved
+from ledger.domain.streams import stream_of
 from tests.support.lives import LIVES
-from tests.support.town import Town
+from tests.support.simulation import Simulation
 
-ALWAYS = ("refunds_of_all_kinds", "several_payments", "subscribers")
+ALWAYS = (
+    "refunds_of_all_kinds",
+    "several_payments",
+    "subscribers",
+    "paid_on_pages_that_take_something_off",
+)
 _SIDE_BY_SIDE = 6
 
 
@@ -69,18 +77,19 @@ def random_world(
 
     It begins at `start` (seconds since 1970), and rests up to `pause` seconds after every step.
     """
-    town = Town(seed)
-    town.shop.now = max(town.shop.now, start or 0)
-    town.shop.open()
-    deck = _deck(town)
+    simulation = Simulation(seed)
+    simulation.shop.now = max(simulation.shop.now, start or 0)
+    simulation.shop.open()
+    deck = _deck(simulation)
     lives: list[Iterator[object]] = []
-    while lives or len(town.shop.entries) < at_least:
-        while len(lives) < _SIDE_BY_SIDE and len(town.shop.entries) < at_least:
+    while lives or len(simulation.shop.entries) < at_least:
+        while len(lives) < _SIDE_BY_SIDE and len(simulation.shop.entries) < at_least:
             lives.append(next(deck))
-        _live_on(lives, town.random)
-        town.shop.now += town.random.randint(0, pause) if pause else 0
+        _live_on(lives, simulation.random)
+        simulation.shop.now += simulation.random.randint(0, pause) if pause else 0
     name = f"random_world({seed}, {at_least}, start={start}, pause={pause})"
-    return World(name, tuple(town.shop.entries), frozenset(town.kinds))
+    entries = tuple(_with_fetched(simulation.shop.entries, simulation.random))
+    return World(name, entries, frozenset(simulation.kinds))
 
 
 def worlds(at_least: int = 300) -> st.SearchStrategy[World]:
@@ -90,18 +99,97 @@ def worlds(at_least: int = 300) -> st.SearchStrategy[World]:
 
 
 def is_stripes(entry: NewEvent) -> bool:
-    """Whether the entry is an event of Stripe's, not an action of the shop."""
-    return isinstance(entry.event, StripeEventReceived)
+    """Whether Stripe said it, in an event or when it was asked; not an action of the shop."""
+    return isinstance(entry.event, StripeEventReceived | StripeObjectObserved)
 
 
-def _deck(town: Town) -> Iterator[Iterator[object]]:
+def _with_fetched(entries: Iterable[NewEvent], random: Random) -> Iterator[NewEvent]:
+    """The entries, and here and there an object of an event as if it was fetched by itself.
+
+    Once an object, at the second of its event: what it says then is the same. And here and there
+    what it moved in the balance, which only a fetch tells.
+    """
+    fetched: set[str] = set()
+    of_balance = Random(f"balance {random.random()}")
+    for entry in entries:
+        yield entry
+        if not isinstance(entry.event, StripeEventReceived):
+            continue
+        observed = [_fetched(entry, entry.event)] if random.random() < 1 / 8 else []
+        if of_balance.random() < 1 / 4:
+            transaction = partial(_transaction, random=of_balance)
+            observed.append(_fetched(entry, entry.event, transaction))
+        for each in observed:
+            if each is not None and each.originator_id not in fetched:
+                fetched.add(each.originator_id)
+                yield each
+
+
+CATEGORIES = {
+    "charge": ("charge", "charge", "charge_failure"),
+    "refund": ("refund", "refund_failure"),
+    "dispute": ("dispute", "dispute_reversal"),
+    "payout": ("payout",),
+    "customer": ("fee", "network_cost", "other_adjustment", "a_new_word"),
+}
+"""What may be booked of an object, by Stripe's reporting category."""
+
+
+def _transaction(shown: dict[str, Any], created: int, random: Random) -> dict[str, Any]:
+    """A balance transaction that an object moved; raises `LookupError` where it moves none."""
+    category = random.choice(CATEGORIES[shown["object"]])
+    amount = random.choice((1, -1)) * random.randint(1, 5000)
+    fee = random.randint(0, 90) * (category not in {"fee", "network_cost"})
+    return {
+        "id": f"txn_of_{shown['id']}",
+        "object": "balance_transaction",
+        "amount": amount,
+        "currency": shown.get("currency", "gbp"),
+        "created": created,
+        "fee": fee,
+        "net": amount - fee,
+        "reporting_category": category,
+        "source": shown["id"],
+        "type": "adjustment",
+    }
+
+
+def _fetched(
+    entry: NewEvent,
+    event: StripeEventReceived,
+    made: Callable[[dict[str, Any], int], dict[str, Any]] = lambda shown, _created: shown,
+) -> NewEvent | None:
+    """What `made` makes of the object of an event, as it would be fetched; None of what is junk."""
+    try:
+        said = msgspec.json.decode(event.body)
+        shown = said["data"]["object"]
+        if not isinstance(shown["object"], str) or not isinstance(shown["id"], str):
+            return None
+        shown = made(shown, said["created"])
+        observed = StripeObjectObserved(
+            kind=shown["object"],
+            object_id=shown["id"],
+            body=msgspec.json.encode(shown),
+            fetched_at=datetime.fromtimestamp(said["created"], UTC),
+            path=f"/v1/{shown['object']}s",
+            livemode=said["livemode"],
+            account=said.get("account"),
+            api_version=said.get("api_version"),
+        )
+        stream = str(stream_of(observed))
+    except (msgspec.MsgspecError, LookupError, TypeError, ValueError):
+        return None
+    return NewEvent(stream, 1, observed, entry.effective_at, Metadata(actor="stripe"))
+
+
+def _deck(simulation: Simulation) -> Iterator[Iterator[object]]:
     """The troubles of every world, then all lives in random order, again and again."""
     names = [*ALWAYS]
     while True:
         for name in names:
-            town.kinds.add(name)
-            yield LIVES[name](town)
-        names = town.random.sample(sorted(LIVES), len(LIVES))
+            simulation.kinds.add(name)
+            yield LIVES[name](simulation)
+        names = simulation.random.sample(sorted(LIVES), len(LIVES))
 
 
 def _live_on(lives: list[Iterator[object]], random: Random) -> None:
@@ -136,6 +224,9 @@ def _restamped(entries: Iterator[NewEvent], moment: datetime) -> Iterator[NewEve
             moment += timedelta(microseconds=1)
             event = msgspec.structs.replace(entry.event, received_at=moment)
             yield msgspec.structs.replace(entry, event=event, effective_at=moment)
+        elif isinstance(entry.event, StripeObjectObserved):
+            moment += timedelta(microseconds=1)
+            yield msgspec.structs.replace(entry, effective_at=moment)
         else:
             moment = entry.effective_at
             yield entry

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ledger.domain.events import Metadata, RecordedEvent, StripeEventReceived
-from ledger.domain.facts import AnyFact, EventContext, StripeEventRecorded
+from ledger.domain.facts import AnyFact, EventContext, StatefulFact, StripeEventRecorded
 from webhooks.translate.translator import Translator
 
 Json = dict[str, Any]
@@ -187,5 +187,9 @@ def facts_of(type_: str, obj: object, **fields: Any) -> Sequence[AnyFact]:
 
 def state_of(type_: str, obj: object, **fields: Any) -> str:
     """The state in which the event reports its object."""
-    fact = facts_of(type_, obj, **fields)[0]
-    return type(fact).__name__
+    return name_of(facts_of(type_, obj, **fields)[0])
+
+
+def name_of(fact: AnyFact) -> str:
+    """The state that a fact reports or, where it has none, its class."""
+    return str(fact.state) if isinstance(fact, StatefulFact) else type(fact).__name__

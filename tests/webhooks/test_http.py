@@ -1,5 +1,6 @@
 """The webhook's answers, one line a case; a rejected call stores nothing."""
 
+import hmac
 import json
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
@@ -99,6 +100,15 @@ def kept(log: Log) -> list[StripeEventReceived]:
     return [r.event for r in log.read() if isinstance(r.event, StripeEventReceived)]
 
 
+def test_what_is_signed_and_is_no_utf8_is_stored_too(client: TestClient, log: Log) -> None:
+    body, at = BODY.replace(b"evt_1", b"evt_\xff"), int(time.time())
+    assert body != BODY
+    v1 = hmac.new(SECRET.encode(), b"%d." % at + body, "sha256").hexdigest()
+    answer = client.post(NAME, content=body, headers={"Stripe-Signature": f"t={at},v1={v1}"})
+    assert (answer.status_code, answer.json()) == (200, {"received": True, "position": 1})
+    assert [event.body for event in kept(log)] == [body]
+
+
 def test_an_event_is_stored_as_it_came(client: TestClient, log: Log) -> None:
     headers = signed()
     answer = client.post(NAME, content=BODY, headers=headers)
@@ -185,7 +195,7 @@ REJECTED: dict[str, tuple[int, type[Exception], Send]] = {
         BadSignature,
         lambda c: c.post(NAME, content=BODY, headers=signed(ago=-90)),
     ),
-    "a body that is not UTF-8": (
+    "a body that is not UTF-8, and another one's signature": (
         400,
         BadSignature,
         lambda c: c.post(NAME, content=b"\xff\xfe", headers=signed()),
@@ -307,7 +317,7 @@ def test_while_the_store_is_down_stripe_is_asked_to_come_again(server: Server) -
 
 
 def test_a_flood_is_answered_in_short_and_signed_calls_pass(log: Log) -> None:
-    """Whoever uses up the allowance for rejections shuts nobody out."""
+    """A caller who uses up the allowance for rejections shuts no other out."""
     with TestClient(make_app(log)) as client, allowance_of(client, 3):
         answers = [client.post(NAME, content=BODY).status_code for _ in range(5)]
         assert answers == [400, 400, 400, 429, 429]

@@ -1,5 +1,6 @@
 """Re-checking stored signatures: what fits, what does not, and of what nothing can be said."""
 
+import hmac
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 from ledger.domain.events import StripeEventReceived
 from ledger.domain.signatures import Recheck
 from simulator import sign
+from webhooks.ingest.signature import verify_signature
 from webhooks.recheck import Rechecker, fingerprint
 
 OLD, NEW, FOREIGN = "whsec_old", "whsec_new", "whsec_foreign"
@@ -36,6 +38,13 @@ def event(secret: str | None = NEW, **given: Any) -> StripeEventReceived:
 def test_a_signature_is_right_however_old_it_is(secret: str) -> None:
     assert KNOWN(event(secret)) == Recheck("right")
     assert KNOWN(event(secret, signed_by=None)) == Recheck("right")
+
+
+def test_what_the_webhook_takes_is_right_however_its_time_is_written() -> None:
+    mac = hmac.digest(NEW.encode(), b"0%d." % LONG_AGO + BODY, "sha256").hex()
+    header = f"t=0{LONG_AGO},v1={mac}"
+    assert verify_signature(BODY, header, [NEW], datetime.fromtimestamp(LONG_AGO, UTC)) == NEW
+    assert KNOWN(event(signature=header)) == Recheck("right")
 
 
 @pytest.mark.parametrize(

@@ -11,18 +11,26 @@ from ledger.domain.billing_facts import (
     Asked,
     CouponFact,
     DiscountFact,
+    InvoiceFact,
     InvoiceLine,
-    InvoicePaid,
     InvoicePaymentFact,
-    PayoutInTransit,
+    InvoiceState,
+    PayoutFact,
+    PayoutState,
     PriceAmount,
     PriceFact,
     PriceTier,
-    SubscriptionActive,
+    SubscriptionFact,
     SubscriptionItem,
+    SubscriptionState,
     Terms,
 )
-from ledger.domain.facts import StripeEventUnreadable
+from ledger.domain.facts import (
+    AmountsNotCounted,
+    PurchaseFact,
+    StripeEventUnreadable,
+    UncountedAmount,
+)
 from tests.webhooks.billing_examples import (
     coupon,
     discount,
@@ -63,53 +71,57 @@ STATES = [
     *[
         (UPDATED, subscription(status=status), state)
         for status, state in [
-            ("incomplete", "SubscriptionIncomplete"),
-            ("incomplete_expired", "SubscriptionExpired"),
-            ("trialing", "SubscriptionTrialing"),
-            ("active", "SubscriptionActive"),
-            ("past_due", "SubscriptionPastDue"),
-            ("unpaid", "SubscriptionUnpaid"),
-            ("paused", "SubscriptionPaused"),
-            ("canceled", "SubscriptionCanceled"),
+            ("incomplete", "SubscriptionState.INCOMPLETE"),
+            ("incomplete_expired", "SubscriptionState.INCOMPLETE_EXPIRED"),
+            ("trialing", "SubscriptionState.TRIALING"),
+            ("active", "SubscriptionState.ACTIVE"),
+            ("past_due", "SubscriptionState.PAST_DUE"),
+            ("unpaid", "SubscriptionState.UNPAID"),
+            ("paused", "SubscriptionState.PAUSED"),
+            ("canceled", "SubscriptionState.CANCELED"),
         ]
     ],
-    ("customer.subscription.created", subscription(), "SubscriptionActive"),
+    ("customer.subscription.created", subscription(), "SubscriptionState.ACTIVE"),
     (
         "customer.subscription.trial_will_end",
         subscription(status="trialing"),
-        "SubscriptionTrialing",
+        "SubscriptionState.TRIALING",
     ),
-    ("customer.subscription.paused", subscription(status="paused"), "SubscriptionPaused"),
-    ("customer.subscription.deleted", subscription(status="canceled"), "SubscriptionCanceled"),
-    ("customer.subscription.deleted", subscription(status="active"), "SubscriptionCanceled"),
+    ("customer.subscription.paused", subscription(status="paused"), "SubscriptionState.PAUSED"),
+    (
+        "customer.subscription.deleted",
+        subscription(status="canceled"),
+        "SubscriptionState.CANCELED",
+    ),
+    ("customer.subscription.deleted", subscription(status="active"), "SubscriptionState.CANCELED"),
     (
         "customer.subscription.deleted",
         subscription(status="incomplete_expired"),
-        "SubscriptionExpired",
+        "SubscriptionState.INCOMPLETE_EXPIRED",
     ),
-    ("invoice.created", invoice(status="draft"), "InvoiceDraft"),
-    ("invoice.finalized", invoice(status="open"), "InvoiceOpen"),
-    ("invoice.payment_failed", invoice(status="open"), "InvoiceOpen"),
-    ("invoice.finalized", invoice(), "InvoicePaid"),
-    ("invoice.payment_succeeded", invoice(), "InvoicePaid"),
-    ("invoice.voided", invoice(status="void"), "InvoiceVoid"),
-    ("invoice.marked_uncollectible", invoice(status="uncollectible"), "InvoiceUncollectible"),
-    ("invoice.deleted", invoice(status="draft"), "InvoiceDeleted"),
-    ("invoice.deleted", invoice(status="deleted"), "InvoiceDeleted"),
-    ("invoice.updated", FLAGS | {"paid": True, "closed": True}, "InvoicePaid"),
-    ("invoice.updated", FLAGS | {"paid": False, "closed": True}, "InvoiceVoid"),
+    ("invoice.created", invoice(status="draft"), "InvoiceState.DRAFT"),
+    ("invoice.finalized", invoice(status="open"), "InvoiceState.OPEN"),
+    ("invoice.payment_failed", invoice(status="open"), "InvoiceState.OPEN"),
+    ("invoice.finalized", invoice(), "InvoiceState.PAID"),
+    ("invoice.payment_succeeded", invoice(), "InvoiceState.PAID"),
+    ("invoice.voided", invoice(status="void"), "InvoiceState.VOID"),
+    ("invoice.marked_uncollectible", invoice(status="uncollectible"), "InvoiceState.UNCOLLECTIBLE"),
+    ("invoice.deleted", invoice(status="draft"), "InvoiceState.DELETED"),
+    ("invoice.deleted", invoice(status="deleted"), "InvoiceState.DELETED"),
+    ("invoice.updated", FLAGS | {"paid": True, "closed": True}, "InvoiceState.PAID"),
+    ("invoice.updated", FLAGS | {"paid": False, "closed": True}, "InvoiceState.VOID"),
     (
         "invoice.updated",
         FLAGS | {"paid": False, "closed": True, "forgiven": True},
-        "InvoiceUncollectible",
+        "InvoiceState.UNCOLLECTIBLE",
     ),
-    ("invoice.updated", FLAGS | {"paid": False, "closed": False}, "InvoiceOpen"),
-    ("payout.created", payout(status="pending"), "PayoutPending"),
-    ("payout.updated", payout(), "PayoutInTransit"),
-    ("payout.paid", payout(status="paid"), "PayoutPaid"),
-    ("payout.failed", payout(status="failed", failure_code="account_closed"), "PayoutFailed"),
-    ("payout.canceled", payout(status="canceled"), "PayoutCanceled"),
-    ("payout.reconciliation_completed", payout(status="paid"), "PayoutPaid"),
+    ("invoice.updated", FLAGS | {"paid": False, "closed": False}, "InvoiceState.OPEN"),
+    ("payout.created", payout(status="pending"), "PayoutState.PENDING"),
+    ("payout.updated", payout(), "PayoutState.IN_TRANSIT"),
+    ("payout.paid", payout(status="paid"), "PayoutState.PAID"),
+    ("payout.failed", payout(status="failed", failure_code="account_closed"), "PayoutState.FAILED"),
+    ("payout.canceled", payout(status="canceled"), "PayoutState.CANCELED"),
+    ("payout.reconciliation_completed", payout(status="paid"), "PayoutState.PAID"),
 ]
 
 
@@ -120,7 +132,8 @@ def test_an_event_means_a_state(type_: str, obj: Json, state: str) -> None:
 
 # ── Subscriptions ───────────────────────────────────────────────────────────────────────────────
 
-ONE = SubscriptionActive(
+ONE = SubscriptionFact(
+    state=SubscriptionState.ACTIVE,
     subscription_id="sub_1",
     customer_id="cus_1",
     currency="gbp",
@@ -402,7 +415,7 @@ def test_whether_its_collection_is_paused(
 ) -> None:
     fact: Any = facts_of(UPDATED, subscription(pause_collection=paused))[0]
     assert (fact.collection_paused, fact.collection_resumes_at) == told
-    assert fact.STATE == "active"
+    assert fact.state.word == "active"
 
 
 # ── Discounts ───────────────────────────────────────────────────────────────────────────────────
@@ -446,14 +459,16 @@ def test_the_discounts_of_a_subscription(
     fields: Json, names: tuple[str, ...], said: list[DiscountFact]
 ) -> None:
     fact, *others = facts_of(UPDATED, subscription(**fields))
-    assert isinstance(fact, SubscriptionActive)
+    assert isinstance(fact, SubscriptionFact)
+    assert fact.state is SubscriptionState.ACTIVE
     assert fact.discount_ids == names
     assert others == said
 
 
 def test_the_discounts_of_an_item() -> None:
     fact, *others = facts_of(UPDATED, subscription(item(discounts=["di_2", old_discount()])))
-    assert isinstance(fact, SubscriptionActive)
+    assert isinstance(fact, SubscriptionFact)
+    assert fact.state is SubscriptionState.ACTIVE
     assert [each.discount_ids for each in fact.items] == [("di_2", "di_1")]
     assert others == [DISCOUNT]
 
@@ -636,13 +651,33 @@ def test_what_a_line_of_an_invoice_says_of_a_price(shown: Json, units: list[str]
     ],
 )
 def test_a_coupons_terms(fields: Json, terms: Terms) -> None:
-    said = list(facts_of("coupon.created", coupon(**fields)))
+    said = list(facts_of("coupon.updated", coupon(**fields)))
     assert said == [CouponFact(coupon_id="QUARTER", terms=terms, name="A quarter off")]
+
+
+@pytest.mark.parametrize(
+    ("type_", "fields", "made", "deleted"),
+    [
+        ("coupon.created", {"created": MADE}, MADE, False),
+        ("coupon.created", {}, TOLD, False),
+        ("coupon.updated", {"created": MADE}, MADE, False),
+        ("coupon.updated", {}, None, False),
+        ("coupon.deleted", {"created": MADE}, MADE, True),
+        ("coupon.deleted", {}, None, True),
+    ],
+)
+def test_when_a_coupon_was_made_and_that_it_is_gone(
+    type_: str, fields: Json, made: int | None, deleted: bool
+) -> None:
+    fact: Any = facts_of(type_, coupon(**fields))[0]
+    created_at = None if made is None else datetime.fromtimestamp(made, UTC)
+    assert (fact.created_at, fact.deleted) == (created_at, deleted)
 
 
 # ── Invoices and payouts ────────────────────────────────────────────────────────────────────────
 
-PAID = InvoicePaid(
+PAID = InvoiceFact(
+    state=InvoiceState.PAID,
     invoice_id="in_1",
     currency="gbp",
     due_minor=1200,
@@ -695,8 +730,10 @@ def test_an_invoice_says_the_same_in_every_layout(
     obj: Json, paid_by: list[tuple[str, str | None, str | None]]
 ) -> None:
     """What pays it is named until 2025-03-31, and listed on demand since."""
-    fact, *payments = facts_of("invoice.paid", obj)
-    assert isinstance(fact, InvoicePaid)
+    fact, *payments, purchase = facts_of("invoice.paid", obj)
+    assert isinstance(fact, InvoiceFact)
+    assert isinstance(purchase, PurchaseFact)
+    assert fact.state is InvoiceState.PAID
     assert replace(fact, payments_at_least=None) == PAID
     named = [each for each in payments if isinstance(each, InvoicePaymentFact)]
     assert named == payments
@@ -751,14 +788,23 @@ def test_what_pays_an_invoice(status: str) -> None:
 
 def test_what_came_in_outside_of_stripe_is_no_payment() -> None:
     record = {"type": "payment_record", "payment_record": "payrec_1"}
-    for obj in (invoice_payment(payment=record), invoice_payment(invoice=None)):
-        _, note, facts = translated(event("invoice_payment.paid", obj))
-        assert (note.outcome, list(facts)) == ("unprojected", [])
+    _, note, facts = translated(event("invoice_payment.paid", invoice_payment(payment=record)))
+    assert note.outcome == "projected"
+    assert list(facts) == [
+        AmountsNotCounted(
+            kind="invoice_payment",
+            subject_id="inpay_1",
+            amounts=(UncountedAmount("amount_paid", "gbp", 1200),),
+        )
+    ]
+    _, note, facts = translated(event("invoice_payment.paid", invoice_payment(invoice=None)))
+    assert (note.outcome, list(facts)) == ("unprojected", [])
 
 
 def test_a_payout() -> None:
     assert list(facts_of("payout.updated", payout())) == [
-        PayoutInTransit(
+        PayoutFact(
+            state=PayoutState.IN_TRANSIT,
             payout_id="po_1",
             amount_minor=50000,
             currency="gbp",

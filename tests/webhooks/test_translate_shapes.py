@@ -1,4 +1,4 @@
-"""STRIPE.md's "Fields that moved", old and new shapes, and fields of a wrong type."""
+"""Old and new shapes ("Fields that moved" of docs/stripe.md), and fields of a wrong type."""
 
 import json
 from typing import Any
@@ -18,6 +18,7 @@ from tests.webhooks.examples import (
     facts_of,
     held,
     intent,
+    name_of,
     refund,
     session,
     state_of,
@@ -37,7 +38,7 @@ def listed(*items: Json) -> Json:
 
 def ids(facts: Any) -> list[str]:
     """`Class:id` of each fact."""
-    return [f"{type(fact).__name__}:{id_of(fact)}" for fact in facts]
+    return [f"{name_of(fact)}:{id_of(fact)}" for fact in facts]
 
 
 def id_of(fact: Any) -> str:
@@ -57,46 +58,55 @@ NO_SOURCE = waiting(status="requires_source")
 
 SEVERAL = [
     # charge.refunds: a list in payloads until 2022-11-15, a bare array long before, absent since
-    (REFUNDED, ["ChargeCaptured:ch_1"]),
-    (REFUNDED | {"refunds": None}, ["ChargeCaptured:ch_1"]),
-    (REFUNDED | {"refunds": {}}, ["ChargeCaptured:ch_1"]),
-    (REFUNDED | {"refunds": listed()}, ["ChargeCaptured:ch_1"]),
+    (REFUNDED, ["ChargeState.CAPTURED:ch_1"]),
+    (REFUNDED | {"refunds": None}, ["ChargeState.CAPTURED:ch_1"]),
+    (REFUNDED | {"refunds": {}}, ["ChargeState.CAPTURED:ch_1"]),
+    (REFUNDED | {"refunds": listed()}, ["ChargeState.CAPTURED:ch_1"]),
     (
         REFUNDED | {"refunds": listed(TWO, ONE)},
-        ["ChargeCaptured:ch_1", "RefundPending:re_2", "RefundSucceeded:re_1"],
+        ["ChargeState.CAPTURED:ch_1", "RefundState.PENDING:re_2", "RefundState.SUCCEEDED:re_1"],
     ),
-    (REFUNDED | {"refunds": [ONE]}, ["ChargeCaptured:ch_1", "RefundSucceeded:re_1"]),
+    (REFUNDED | {"refunds": [ONE]}, ["ChargeState.CAPTURED:ch_1", "RefundState.SUCCEEDED:re_1"]),
     (
         REFUNDED | {"refunds": listed(without(ONE, "status"))},
-        ["ChargeCaptured:ch_1", "RefundSucceeded:re_1"],
+        ["ChargeState.CAPTURED:ch_1", "RefundState.SUCCEEDED:re_1"],
     ),
     # a hold that was let go lists a refund, although nothing was taken
-    (held(refunded=True, amount_refunded=1000, refunds=listed(ONE)), ["ChargeExpired:ch_1"]),
+    (held(refunded=True, amount_refunded=1000, refunds=listed(ONE)), ["ChargeState.EXPIRED:ch_1"]),
     # so does the part that a partial capture lets go; it comes first
     (
         charge(amount_captured=600, amount_refunded=400, refunds=listed(RELEASE)),
-        ["ChargeCaptured:ch_1"],
+        ["ChargeState.CAPTURED:ch_1"],
     ),
     (
         HALF | {"refunds": listed(AFTER_RELEASE, RELEASE)},
-        ["ChargeCaptured:ch_1", "RefundSucceeded:re_1"],
+        ["ChargeState.CAPTURED:ch_1", "RefundState.SUCCEEDED:re_1"],
     ),
     (
         HALF | {"refunds": listed(refund(id="re_2", status="failed"), AFTER_RELEASE, RELEASE)},
-        ["ChargeCaptured:ch_1", "RefundFailed:re_2", "RefundSucceeded:re_1"],
+        ["ChargeState.CAPTURED:ch_1", "RefundState.FAILED:re_2", "RefundState.SUCCEEDED:re_1"],
     ),
     (
         HALF | {"refunds": listed(refund(amount=650))},
-        ["ChargeCaptured:ch_1", "RefundSucceeded:re_1"],
+        ["ChargeState.CAPTURED:ch_1", "RefundState.SUCCEEDED:re_1"],
+    ),
+    # of one second a customer's refund may have the lesser id
+    (
+        charge(
+            amount_captured=700,
+            amount_refunded=350,
+            refunds=listed(refund(id="re_a", amount=50), refund(id="re_z", amount=300)),
+        ),
+        ["ChargeState.CAPTURED:ch_1", "RefundState.SUCCEEDED:re_a"],
     ),
     # where the list does not hold the release, a refund of the same amount is a customer's
     (
         charge(amount_captured=600, amount_refunded=800, refunds=listed(ONE)),
-        ["ChargeCaptured:ch_1", "RefundSucceeded:re_1"],
+        ["ChargeState.CAPTURED:ch_1", "RefundState.SUCCEEDED:re_1"],
     ),
     (
         HALF | {"refunds": listed(AFTER_RELEASE)},
-        ["ChargeCaptured:ch_1", "RefundSucceeded:re_1"],
+        ["ChargeState.CAPTURED:ch_1", "RefundState.SUCCEEDED:re_1"],
     ),
 ]
 
@@ -117,20 +127,24 @@ def test_a_listed_refund_belongs_to_its_charge() -> None:
 @pytest.mark.parametrize(
     ("obj", "charge_id", "expected"),
     [
-        (intent(), "ch_1", ["PaymentSucceeded:pi_1"]),
-        (intent(latest_charge=charge()), "ch_1", ["PaymentSucceeded:pi_1"]),
-        (intent(latest_charge=None), None, ["PaymentSucceeded:pi_1"]),
-        (OLD_INTENT, None, ["PaymentSucceeded:pi_1"]),
+        (intent(), "ch_1", ["PaymentState.SUCCEEDED:pi_1"]),
+        (intent(latest_charge=charge()), "ch_1", ["PaymentState.SUCCEEDED:pi_1"]),
+        (intent(latest_charge=None), None, ["PaymentState.SUCCEEDED:pi_1"]),
+        (OLD_INTENT, None, ["PaymentState.SUCCEEDED:pi_1"]),
         (
             OLD_INTENT | {"charges": listed(charge(id="ch_2"), held(status="failed"))},
             "ch_2",
-            ["PaymentSucceeded:pi_1", "ChargeCaptured:ch_2", "ChargeFailed:ch_1"],
+            ["PaymentState.SUCCEEDED:pi_1", "ChargeState.CAPTURED:ch_2", "ChargeState.FAILED:ch_1"],
         ),
-        (OLD_INTENT | {"charges": listed()}, None, ["PaymentSucceeded:pi_1"]),
+        (OLD_INTENT | {"charges": listed()}, None, ["PaymentState.SUCCEEDED:pi_1"]),
         (
             intent(charges=listed(REFUNDED | {"refunds": listed(ONE)})),
             "ch_1",
-            ["PaymentSucceeded:pi_1", "ChargeCaptured:ch_1", "RefundSucceeded:re_1"],
+            [
+                "PaymentState.SUCCEEDED:pi_1",
+                "ChargeState.CAPTURED:ch_1",
+                "RefundState.SUCCEEDED:re_1",
+            ],
         ),
     ],
 )
@@ -170,32 +184,41 @@ def test_an_expandable_field_is_an_id_an_object_or_nothing(
 @pytest.mark.parametrize(
     ("obj", "state", "captured", "refunded"),
     [
-        (without(charge(amount_refunded=400), "amount_captured"), "ChargeCaptured", 1000, 400),
-        (OLD_HOLD, "ChargeAuthorized", 0, 0),
-        (OLD_HOLD | {"refunded": True, "amount_refunded": 1000}, "ChargeExpired", 0, 0),
-        (without(charge(), "amount_refunded"), "ChargeCaptured", 1000, 0),
-        (charge(status="paid"), "ChargeCaptured", 1000, 0),
-        (without(charge(), "status"), "ChargeCaptured", 1000, 0),
-        (without(charge(paid=False), "status"), "ChargeFailed", 0, 0),
-        (without(charge(), "status", "captured", "paid"), "ChargeCaptured", 1000, 0),
+        (
+            without(charge(amount_refunded=400), "amount_captured"),
+            "ChargeState.CAPTURED",
+            1000,
+            400,
+        ),
+        (OLD_HOLD, "ChargeState.AUTHORIZED", 0, 0),
+        (OLD_HOLD | {"refunded": True, "amount_refunded": 1000}, "ChargeState.EXPIRED", 0, 0),
+        (without(charge(), "amount_refunded"), "ChargeState.CAPTURED", 1000, 0),
+        (charge(status="paid"), "ChargeState.CAPTURED", 1000, 0),
+        (without(charge(), "status"), "ChargeState.CAPTURED", 1000, 0),
+        (without(charge(paid=False), "status"), "ChargeState.FAILED", 0, 0),
+        (without(charge(), "status", "captured", "paid"), "ChargeState.CAPTURED", 1000, 0),
     ],
 )
 def test_charges_of_before(obj: Json, state: str, captured: int, refunded: int) -> None:
     """No `amount_captured` before 2020-08-27, no `status` before 2014, no holds before that."""
     fact: Any = facts_of("charge.updated", obj)[0]
-    seen = (type(fact).__name__, fact.captured_minor, fact.refunded_minor)
+    seen = (name_of(fact), fact.captured_minor, fact.refunded_minor)
     assert seen == (state, captured, refunded)
 
 
 @pytest.mark.parametrize(
     ("type_", "obj", "state"),
     [
-        ("payment_intent.created", NO_SOURCE, "PaymentStarted"),
-        ("payment_intent.payment_failed", NO_SOURCE, "PaymentAttemptFailed"),
-        ("payment_intent.x", waiting(status="requires_source_action"), "PaymentStarted"),
-        ("checkout.session.completed", without(session(), "status"), "CheckoutPaid"),
-        ("checkout.session.completed", without(session(), "payment_status"), "CheckoutCompleted"),
-        ("checkout.session.expired", without(session(), "status"), "CheckoutExpired"),
+        ("payment_intent.created", NO_SOURCE, "PaymentState.PENDING"),
+        ("payment_intent.payment_failed", NO_SOURCE, "PaymentState.FAILED"),
+        ("payment_intent.x", waiting(status="requires_source_action"), "PaymentState.PENDING"),
+        ("checkout.session.completed", without(session(), "status"), "CheckoutState.PAID"),
+        (
+            "checkout.session.completed",
+            without(session(), "payment_status"),
+            "CheckoutState.COMPLETED",
+        ),
+        ("checkout.session.expired", without(session(), "status"), "CheckoutState.EXPIRED"),
     ],
 )
 def test_names_of_before(type_: str, obj: Json, state: str) -> None:
@@ -246,14 +269,14 @@ def test_an_object_without_a_time_has_its_events(type_: str, obj: Json) -> None:
 )
 def test_what_is_not_used_may_be_of_any_shape(fields: Json) -> None:
     document = event("charge.succeeded", charge()) | fields
-    assert ids(translated(document)[2]) == ["ChargeCaptured:ch_1"]
+    assert ids(translated(document)[2]) == ["ChargeState.CAPTURED:ch_1"]
 
 
 @pytest.mark.parametrize("gone", ["object", "livemode", "api_version", "request"])
 def test_what_an_event_may_lack(gone: str) -> None:
     """An event that does not say its mode is a test event."""
     document = without(event("charge.succeeded", charge()), gone)
-    assert ids(translated(document)[2]) == ["ChargeCaptured:ch_1"]
+    assert ids(translated(document)[2]) == ["ChargeState.CAPTURED:ch_1"]
 
 
 @pytest.mark.parametrize(
@@ -362,6 +385,38 @@ def test_a_known_field_of_a_wrong_type_is_unreadable(type_: str, obj: Json) -> N
     assert (note.outcome, note.type, problem.event_id) == ("unreadable", type_, "evt_1")
     assert problem.cause
     assert moment.effective_at.timestamp() == TOLD
+
+
+HALF_OF_MOST = MAX_MINOR // 2 + 1
+TWO_TOO_MUCH: list[tuple[str, Json, str]] = [
+    (
+        "charge.dispute.created",
+        dispute(
+            balance_transactions=[
+                transaction(id=i, amount=-HALF_OF_MOST) for i in ("txn_1", "txn_2")
+            ]
+        ),
+        "balance_transactions",
+    ),
+    (
+        "charge.refunded",
+        charge(refunds=listed(*[refund(id=i, amount=HALF_OF_MOST) for i in ("re_1", "re_2")])),
+        "refunds",
+    ),
+    (
+        "payment_intent.succeeded",
+        intent(charges=listed(*[charge(id=i, amount=HALF_OF_MOST) for i in ("ch_1", "ch_2")])),
+        "charges",
+    ),
+]
+
+
+@pytest.mark.parametrize(("type_", "obj", "part"), TWO_TOO_MUCH)
+def test_a_list_whose_sum_is_beyond_the_limits_is_unreadable(type_: str, obj: Json, part: str):
+    """Each amount is allowed, but no book could hold enough of them."""
+    _, note, (problem,) = translated(event(type_, obj))
+    assert isinstance(problem, StripeEventUnreadable)
+    assert (note.outcome, f"`{part}`" in problem.cause) == ("unreadable", True)
 
 
 def test_the_cause_names_the_field() -> None:

@@ -1,17 +1,11 @@
-"""What other systems got wrong (STRIPE.md names the threads), as far as translation decides it."""
+"""What other systems got wrong (docs/stripe.md lists it), as far as translation decides it."""
 
 import json
 from typing import Any
 
 import pytest
 
-from ledger.domain.facts import (
-    RefundCanceled,
-    RefundFailed,
-    RefundPending,
-    RefundSucceeded,
-    StatefulFact,
-)
+from ledger.domain.facts import RefundFact, RefundState, StatefulFact
 from tests.webhooks.examples import (
     TEST,
     charge,
@@ -25,17 +19,23 @@ from tests.webhooks.examples import (
     stored,
     translated,
 )
+from webhooks.translate.objects import account_of
 
 
 def test_a_failed_refund_outranks_the_success_before_it_and_after_it() -> None:
     """dj-stripe, Pay and Medusa kept the money as refunded."""
     moment = translated(event("refund.created", refund()))[0]
     ranks = [
-        moment.ranked(state.RANK)
-        for state in (RefundPending, RefundSucceeded, RefundFailed, RefundCanceled)
+        moment.ranked(state.rank)
+        for state in (
+            RefundState.PENDING,
+            RefundState.SUCCEEDED,
+            RefundState.FAILED,
+            RefundState.CANCELED,
+        )
     ]
     assert ranks == sorted(ranks)
-    assert RefundFailed.RANK == RefundCanceled.RANK > RefundSucceeded.RANK
+    assert RefundState.FAILED.rank == RefundState.CANCELED.rank > RefundState.SUCCEEDED.rank
 
 
 def test_each_partial_refund_is_its_own() -> None:
@@ -43,7 +43,9 @@ def test_each_partial_refund_is_its_own() -> None:
     obj = charge(amount_refunded=700, refunds={"data": [refund(id="re_2", amount=300), refund()]})
     _, *refunds = facts_of("charge.refunded", obj)
     amounts = {
-        each.refund_id: each.amount_minor for each in refunds if isinstance(each, RefundSucceeded)
+        each.refund_id: each.amount_minor
+        for each in refunds
+        if isinstance(each, RefundFact) and each.state is RefundState.SUCCEEDED
     }
     assert amounts == {"re_1": 400, "re_2": 300}
 
@@ -64,9 +66,9 @@ def test_an_opened_dispute_moves_only_what_its_transactions_move() -> None:
 @pytest.mark.parametrize(
     ("name", "status", "state"),
     [
-        ("funds_withdrawn", "needs_response", "DisputeOpened"),
-        ("funds_reinstated", "under_review", "DisputeUnderReview"),
-        ("closed", "under_review", "DisputeUnderReview"),
+        ("funds_withdrawn", "needs_response", "DisputeState.OPEN"),
+        ("funds_reinstated", "under_review", "DisputeState.UNDER_REVIEW"),
+        ("closed", "under_review", "DisputeState.UNDER_REVIEW"),
     ],
 )
 def test_a_disputes_end_is_its_status(name: str, status: str, state: str) -> None:
@@ -81,7 +83,7 @@ def test_a_completed_checkout_is_not_yet_paid() -> None:
         state_of(f"checkout.session.{name}", unpaid)
         for name in ("completed", "async_payment_succeeded", "async_payment_failed")
     ]
-    assert states == ["CheckoutCompleted", "CheckoutPaid", "CheckoutFailed"]
+    assert states == ["CheckoutState.COMPLETED", "CheckoutState.PAID", "CheckoutState.FAILED"]
 
 
 def test_a_failed_attempt_does_not_end_a_payment() -> None:
@@ -91,7 +93,7 @@ def test_a_failed_attempt_does_not_end_a_payment() -> None:
     )
     assert isinstance(failed, StatefulFact)
     assert isinstance(succeeded, StatefulFact)
-    assert failed.RANK < succeeded.RANK
+    assert failed.state.rank < succeeded.state.rank
 
 
 def test_reports_of_one_second_are_ordered_by_their_ids() -> None:
@@ -122,3 +124,17 @@ def test_in_one_second_what_makes_an_object_comes_first_and_its_end_last(
     )
     assert first.newest(60) < last.newest(0)
     assert first.ranked(25) < last.ranked(20)
+
+
+def test_an_id_is_the_same_however_json_writes_it() -> None:
+    """One of ours that looks like another account's, its characters escaped."""
+    plain = json.dumps(event("charge.succeeded", charge(id="ch_1@acct_1")))
+    written = ("@acct", "\\u0040acct", "@\\u0061cct", "\\u0040\\u0061\\u0063ct")
+    for each in written:
+        fact: Any = translated(plain.replace("@acct", each).encode())[2][0]
+        assert fact.charge_id == "ch_1@acct_1@"
+
+
+def test_the_account_is_the_same_however_json_writes_its_name() -> None:
+    body = json.dumps(event("charge.succeeded", charge(), account="acct_1"))
+    assert account_of(body.replace('"account"', '"acc\\u006funt"').encode()) == "acct_1"

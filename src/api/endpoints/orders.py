@@ -1,7 +1,7 @@
 """Orders over HTTP, each call one command."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import uuid4
 
@@ -9,23 +9,24 @@ from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.routing import Route
 
-from api.auth import is_hidden
-from api.commands import COMMAND, Errors, desk_of, execute
-from api.operations import Endpoint, Handler, Schema, operation
+from api.auth import is_hidden, require
+from api.commands import COMMAND, Errors, command_handler_of, execute
+from api.operations import operation
 from api.permissions import Permission, identity_of
 from api.schemas import (
-    OrderAnswer,
-    OrderBody,
-    PaymentBody,
-    ReasonBody,
+    OrderRequest,
+    OrderResponse,
+    PaymentRequest,
     ReasonQuery,
-    RefundBody,
-    ReturnBody,
+    ReasonRequest,
+    RefundOrderRequest,
+    ReturnRequest,
 )
 from ledger.decisions import Result
 from ledger.domain.limits import check_id, check_payment_id
 from ledger.domain.order import NoOrder
 from ledger.domain.order_commands import (
+    RULES_OF_THE_PAST,
     CancelOrder,
     ExpireOrder,
     FulfilOrder,
@@ -56,42 +57,39 @@ from ledger.errors import (
 from ledger.log import Log
 from ledger.settings import Settings
 
+FIRST_SECOND: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PLACE: Final[Errors] = (*COMMAND, AlreadyExists, UnknownProduct, WrongPrice, OutOfStock)
 _CHANGE: Final[Errors] = (*COMMAND, UnknownOrder, WrongState, NotCaughtUp, ProjectionStopped)
 _LINK: Final[Errors] = (*_CHANGE, UnknownPayment, LinkedElsewhere, Ambiguous)
 
 
-def _of_orders(
-    surface: Permission, body: type[Schema], *, status: int = 200, errors: Errors = _CHANGE
-) -> Callable[[Endpoint], Handler]:
-    """An operation on one order, which an idempotency key makes safe to repeat."""
-    return operation(
-        surface=surface,
-        tag="orders",
-        body=body,
-        answers=OrderAnswer,
-        status=status,
-        errors=errors,
-        idempotent=True,
-    )
+_of_order = partial(operation, tag="orders", errors=_CHANGE, idempotent=True)
+"""An operation on one order, which an idempotency key makes safe to repeat."""
 
 
-@_of_orders(Permission.PLACE_ORDER, OrderBody, status=201, errors=_PLACE)
-def place_order(request: Request, body: OrderBody) -> OrderAnswer:
+@_of_order(Permission.PLACE_ORDER, status=201, errors=_PLACE)
+def place_order(request: Request, body: OrderRequest) -> OrderResponse:
     """Place an order and reserve the stock of all its lines, or of none.
 
-    The reservation ends when the order is canceled, or is not paid in time.
+    The reservation ends when the order is canceled, or is not paid in time. An order of the past
+    (`placed_at`) has none, and takes nothing of the stock.
     """
     now, address = _now(), body.shipping_address
+    if body.placed_at is not None:
+        require(request, Permission.PLACE_PAST_ORDER)
+        _check_past(body.placed_at, now)
     customer_id = _customer(request, body)
     settings: Settings = request.state.settings
-    _check_units(body, settings.ledger_max_units_per_line)
+    if body.placed_at is None:
+        _check_units(body, settings.ledger_max_units_per_line)
+    is_past = body.placed_at is not None
+    minutes = settings.ledger_reservation_minutes
     command = PlaceOrder(
         order_id=body.id or uuid4().hex,
-        at=now,
+        at=body.placed_at or now,
         currency=body.currency,
         lines=tuple(line.line() for line in body.lines),
-        expires_at=_until(request, settings.ledger_reservation_minutes),
+        expires_at=_until(request, minutes, body.placed_at),
         customer_id=customer_id,
         email=body.email,
         shipping_minor=body.shipping_minor,
@@ -99,13 +97,15 @@ def place_order(request: Request, body: OrderBody) -> OrderAnswer:
         discount_minor=body.discount_minor,
         total_minor=body.total_minor,
         shipping_address=address and address.address(),
-        rules=_rules(request),
+        rules=RULES_OF_THE_PAST if is_past else _rules(request),
+        origin="import" if is_past else "shop",
+        reserves_stock=not is_past,
     )
     return _order(execute(request, command, body))
 
 
-@_of_orders(Permission.CANCEL_ORDER, ReasonBody)
-def cancel_order(request: Request, body: ReasonBody) -> OrderAnswer:
+@_of_order(Permission.CANCEL_ORDER)
+def cancel_order(request: Request, body: ReasonRequest) -> OrderResponse:
     """Call off an order that no money is held for, and release its stock.
 
     Refused while a payment for it is under way: cancel that first, or expire the order. An order
@@ -115,8 +115,8 @@ def cancel_order(request: Request, body: ReasonBody) -> OrderAnswer:
     return _settle(request, CancelOrder, body)
 
 
-@_of_orders(Permission.MANAGE_ORDER, ReasonBody)
-def expire_order(request: Request, body: ReasonBody) -> OrderAnswer:
+@_of_order(Permission.MANAGE_ORDER)
+def expire_order(request: Request, body: ReasonRequest) -> OrderResponse:
     """End the reservation of an unpaid order now, and release its stock.
 
     The service does so by itself when the reservation is over.
@@ -124,8 +124,8 @@ def expire_order(request: Request, body: ReasonBody) -> OrderAnswer:
     return _settle(request, ExpireOrder, body)
 
 
-@_of_orders(Permission.MANAGE_ORDER, ReasonBody)
-def fulfil_order(request: Request, body: ReasonBody) -> OrderAnswer:
+@_of_order(Permission.MANAGE_ORDER)
+def fulfil_order(request: Request, body: ReasonRequest) -> OrderResponse:
     """Send out the goods of an order that is paid in full and not refunded in full.
 
     An order that is fulfilled already stays so, and is answered the same.
@@ -133,8 +133,8 @@ def fulfil_order(request: Request, body: ReasonBody) -> OrderAnswer:
     return _settle(request, FulfilOrder, body)
 
 
-@_of_orders(Permission.MANAGE_ORDER, ReasonBody)
-def reallocate_order(request: Request, body: ReasonBody) -> OrderAnswer:
+@_of_order(Permission.MANAGE_ORDER)
+def reallocate_order(request: Request, body: ReasonRequest) -> OrderResponse:
     """Reserve stock again for an order that was paid after it had expired.
 
     The service tries once by itself; a person may again when there is stock. Where there is not
@@ -143,8 +143,8 @@ def reallocate_order(request: Request, body: ReasonBody) -> OrderAnswer:
     return _settle(request, ReallocateOrder, body)
 
 
-@_of_orders(Permission.MANAGE_ORDER, ReturnBody)
-def return_lines(request: Request, body: ReturnBody) -> OrderAnswer:
+@_of_order(Permission.MANAGE_ORDER)
+def return_lines(request: Request, body: ReturnRequest) -> OrderResponse:
     """Take units of a fulfilled order back into stock.
 
     Never more than were sold and not yet returned. Moves no money: see refunds. A SKU that is out
@@ -159,8 +159,8 @@ def return_lines(request: Request, body: ReturnBody) -> OrderAnswer:
     return _order(execute(request, command, body, body.reason))
 
 
-@_of_orders(Permission.MANAGE_ORDER, RefundBody, status=201)
-def request_refund(request: Request, body: RefundBody) -> OrderAnswer:
+@_of_order(Permission.MANAGE_ORDER, status=201)
+def request_refund(request: Request, body: RefundOrderRequest) -> OrderResponse:
     """Ask for money to go back, at most what was paid and is not given back or asked for yet.
 
     The request is recorded; that the money went back is known when Stripe says so.
@@ -170,18 +170,18 @@ def request_refund(request: Request, body: RefundBody) -> OrderAnswer:
         order_id=order_id,
         at=_now(),
         amount_minor=body.amount_minor,
-        money=desk_of(request).money(order_id),
+        money=command_handler_of(request).money(order_id),
     )
     return _order(execute(request, command, body, body.reason))
 
 
-@_of_orders(Permission.MANAGE_ORDER, PaymentBody, status=201, errors=_LINK)
-def link_payment(request: Request, body: PaymentBody) -> OrderAnswer:
+@_of_order(Permission.MANAGE_ORDER, status=201, errors=_LINK)
+def link_payment(request: Request, body: PaymentRequest) -> OrderResponse:
     """Say that a payment belongs to this order, where its own metadata does not.
 
     A payment that Stripe is yet to report must be `expected`.
     """
-    known = desk_of(request).payment(body.payment_id)
+    known = command_handler_of(request).payment(body.payment_id)
     command = LinkPayment(
         order_id=_order_id(request),
         at=_now(),
@@ -192,15 +192,8 @@ def link_payment(request: Request, body: PaymentBody) -> OrderAnswer:
     return _order(execute(request, command, body, body.reason))
 
 
-@operation(
-    surface=Permission.MANAGE_ORDER,
-    tag="orders",
-    query=ReasonQuery,
-    answers=OrderAnswer,
-    errors=_LINK,
-    idempotent=True,
-)
-def unlink_payment(request: Request, query: ReasonQuery) -> OrderAnswer:
+@_of_order(Permission.MANAGE_ORDER, errors=_LINK)
+def unlink_payment(request: Request, query: ReasonQuery) -> OrderResponse:
     """Take back that a payment belongs to this order.
 
     Only what was linked here can be unlinked: what the payment's own metadata, its checkout or its
@@ -208,7 +201,7 @@ def unlink_payment(request: Request, query: ReasonQuery) -> OrderAnswer:
     """
     payment_id: str = request.path_params["payment_id"]
     check_payment_id(payment_id)
-    known = desk_of(request).payment(payment_id)
+    known = command_handler_of(request).payment(payment_id)
     command = UnlinkPayment(
         order_id=_order_id(request),
         at=_now(),
@@ -237,15 +230,16 @@ routes = [
 def _settle(
     request: Request,
     command: type[CancelOrder | ExpireOrder | FulfilOrder | ReallocateOrder],
-    body: ReasonBody,
-) -> OrderAnswer:
+    body: ReasonRequest,
+) -> OrderResponse:
     """Execute a command that rests on the order's money and nothing else."""
     order_id = _order_id(request)
-    decided = command(order_id=order_id, at=_now(), money=desk_of(request).money(order_id))
+    money = command_handler_of(request).money(order_id)
+    decided = command(order_id=order_id, at=_now(), money=money)
     return _order(execute(request, decided, body, body.reason))
 
 
-def _customer(request: Request, body: OrderBody) -> str | None:
+def _customer(request: Request, body: OrderRequest) -> str | None:
     """For whom an order is; a customer orders for himself, at the shop's prices."""
     own = identity_of(request).customer_id
     if own is None:
@@ -267,7 +261,7 @@ def _rules(request: Request) -> Rules:
     return replace(settings.rules, listed_prices_only=True)
 
 
-def _check_units(body: OrderBody, most: int) -> None:
+def _check_units(body: OrderRequest, most: int) -> None:
     """Refuse at once what is more than the document served allows, as its other limits are."""
     for at, line in enumerate(body.lines):
         if line.quantity > most:
@@ -277,11 +271,11 @@ def _check_units(body: OrderBody, most: int) -> None:
 
 
 def _check_owner(request: Request) -> None:
-    """To a customer, an order of somebody else does not exist."""
+    """To a customer, an order of another customer does not exist."""
     if identity_of(request).customer_id is None:
         return
     order_id = _order_id(request)
-    order = desk_of(request).order(order_id)
+    order = command_handler_of(request).order(order_id)
     owner = None if isinstance(order, NoOrder) else order.sale.customer_id
     there = not isinstance(order, NoOrder)
     if is_hidden(request, Permission.CANCEL_ORDER, there=there, customer_id=owner):
@@ -298,11 +292,19 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _until(request: Request, minutes: int) -> datetime:
-    """So many minutes from now, by whichever clock is ahead."""
+def _until(request: Request, minutes: int, since: datetime | None) -> datetime:
+    """So many minutes from then, or from now by whichever clock is ahead."""
     log: Log = request.state.log
-    return log.clocks.later() + timedelta(minutes=minutes)
+    return (since or log.clocks.later()) + timedelta(minutes=minutes)
 
 
-def _order(result: Result) -> OrderAnswer:
-    return OrderAnswer(id=result.value["id"], position=result.position)
+def _check_past(placed_at: datetime, now: datetime) -> None:
+    """Raise `InvalidRequest` unless it is between Unix's first second and now."""
+    if not FIRST_SECOND <= placed_at <= now:
+        must = "must be a time of the past, from 1970 on."
+        wrong = FieldError("placed_at", "invalid", must)
+        raise InvalidRequest(f"body.placed_at: it {must}", wrong)
+
+
+def _order(result: Result) -> OrderResponse:
+    return OrderResponse(**result.document())

@@ -1,34 +1,25 @@
 """Products and their units over HTTP, each call one command."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 from starlette.requests import Request
 from starlette.routing import Route
 
-from api.commands import COMMAND, Errors, execute
-from api.operations import Endpoint, Handler, Schema, operation
+from api.commands import COMMAND, execute
+from api.operations import Schema, operation
 from api.permissions import Permission
-from api.schemas import AdjustBody, ProductAnswer, ProductBody, ReceiveBody
-from ledger.decisions import Command
+from api.schemas import AdjustRequest, ProductRequest, ProductResponse, ReceiveRequest
+from ledger.domain.aggregate import Command
 from ledger.domain.stock import AdjustStock, ListProduct, ReceiveStock
 from ledger.errors import OutOfStock, UnknownProduct
 
-
-def _of_stock(body: type[Schema], errors: Errors) -> Callable[[Endpoint], Handler]:
-    """An operation on one product, which an idempotency key makes safe to repeat."""
-    return operation(
-        surface=Permission.MANAGE_STOCK,
-        tag="stock",
-        body=body,
-        answers=ProductAnswer,
-        errors=errors,
-        idempotent=True,
-    )
+_of_stock = partial(operation, Permission.MANAGE_STOCK, "stock", idempotent=True)
+"""An operation on one product, which an idempotency key makes safe to repeat."""
 
 
-@_of_stock(ProductBody, COMMAND)
-def list_product(request: Request, body: ProductBody) -> ProductAnswer:
+@_of_stock(errors=COMMAND)
+def list_product(request: Request, body: ProductRequest) -> ProductResponse:
     """Offer a product, or change its name, prices or pre-order flag; its stock stays as it is."""
     command = ListProduct(
         sku=_sku(request),
@@ -40,15 +31,15 @@ def list_product(request: Request, body: ProductBody) -> ProductAnswer:
     return _execute(request, command, body)
 
 
-@_of_stock(ReceiveBody, (*COMMAND, UnknownProduct))
-def receive_stock(request: Request, body: ReceiveBody) -> ProductAnswer:
+@_of_stock(errors=(*COMMAND, UnknownProduct))
+def receive_stock(request: Request, body: ReceiveRequest) -> ProductResponse:
     """Count in units that arrived."""
     command = ReceiveStock(sku=_sku(request), at=_now(), quantity=body.quantity)
     return _execute(request, command, body, body.reason)
 
 
-@_of_stock(AdjustBody, (*COMMAND, UnknownProduct, OutOfStock))
-def adjust_stock(request: Request, body: AdjustBody) -> ProductAnswer:
+@_of_stock(errors=(*COMMAND, UnknownProduct, OutOfStock))
+def adjust_stock(request: Request, body: AdjustRequest) -> ProductResponse:
     """Correct a count; not below what orders hold, unless the product is a pre-order."""
     command = AdjustStock(sku=_sku(request), at=_now(), change=body.change)
     return _execute(request, command, body, body.reason)
@@ -63,9 +54,9 @@ routes = [
 
 def _execute(
     request: Request, command: Command, body: Schema, reason: str | None = None
-) -> ProductAnswer:
+) -> ProductResponse:
     result = execute(request, command, body, reason)
-    return ProductAnswer(sku=result.value["sku"], position=result.position)
+    return ProductResponse(**result.document())
 
 
 def _sku(request: Request) -> str:

@@ -13,13 +13,13 @@ from starlette.routing import Route
 from api.auth import Auth
 from api.operations import Schema, operation
 from api.permissions import MATRIX, Permission, identity_of, meta_of
-from api.schemas import ReasonBody
+from api.schemas import ReasonRequest
 from ledger.errors import Conflict, StoreUnavailable, UnknownToken
 from ledger.tokens import listing, revoke
 
 
-class MeAnswer(Schema):
-    """Who calls, in which role, and the surfaces that are open to it."""
+class MeResponse(Schema):
+    """Who calls, in which role, and the permissions that this gives."""
 
     actor: str
     name: str
@@ -28,17 +28,17 @@ class MeAnswer(Schema):
     surfaces: list[str]
 
 
-@operation(surface=Permission.SEE_SELF, tag="tokens", answers=MeAnswer)
-def who_am_i(request: Request) -> MeAnswer:
+@operation(Permission.SEE_SELF, "tokens")
+def who_am_i(request: Request) -> MeResponse:
     """Say who calls, and what is open to this role."""
-    identity, guard = identity_of(request), request.state.guard
-    assert isinstance(guard, Auth)
-    return MeAnswer(
+    identity, auth = identity_of(request), request.state.auth
+    assert isinstance(auth, Auth)
+    return MeResponse(
         actor=identity.actor,
         name=identity.name,
         role=identity.role.value,
         customer_id=identity.customer_id,
-        surfaces=[surface.value for surface in MATRIX if guard.permits(identity, surface)],
+        surfaces=[permission.value for permission in MATRIX if auth.permits(identity, permission)],
     )
 
 
@@ -49,7 +49,7 @@ class ManyTokens(Schema):
     cursor: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] = "0"
 
 
-class TokenAnswer(Schema):
+class TokenResponse(Schema):
     """A token: whose, by whom issued, and whether and why it is over; never the token itself."""
 
     position: int
@@ -65,50 +65,38 @@ class TokenAnswer(Schema):
     revoked_because: str | None
 
 
-class TokensAnswer(Schema):
+class TokensResponse(Schema):
     """Some of the tokens, the oldest first; `next` is the cursor of the page that follows."""
 
-    items: list[TokenAnswer]
+    items: list[TokenResponse]
     next: str | None
 
 
-class RevokedAnswer(Schema):
+class RevokedResponse(Schema):
     """The token, and where its end stands in the log; null where it was over before."""
 
     token_id: str
     position: int | None
 
 
-@operation(
-    surface=Permission.MANAGE_TOKENS,
-    tag="tokens",
-    query=ManyTokens,
-    answers=TokensAnswer,
-    errors=(StoreUnavailable,),
-)
-def list_tokens(request: Request, query: ManyTokens) -> TokensAnswer:
+@operation(Permission.MANAGE_TOKENS, "tokens", errors=(StoreUnavailable,))
+def list_tokens(request: Request, query: ManyTokens) -> TokensResponse:
     """List the access tokens that were ever issued."""
     lines = [line for line in listing(request.state.log) if line.position > int(query.cursor)]
-    page = [TokenAnswer(**asdict(line)) for line in lines[: query.limit]]
+    page = [TokenResponse(**asdict(line)) for line in lines[: query.limit]]
     more = len(lines) > query.limit
-    return TokensAnswer(items=page, next=str(page[-1].position) if more else None)
+    return TokensResponse(items=page, next=str(page[-1].position) if more else None)
 
 
-@operation(
-    surface=Permission.MANAGE_TOKENS,
-    tag="tokens",
-    body=ReasonBody,
-    answers=RevokedAnswer,
-    errors=(UnknownToken, Conflict, StoreUnavailable),
-)
-def revoke_token(request: Request, body: ReasonBody) -> RevokedAnswer:
+@operation(Permission.MANAGE_TOKENS, "tokens", errors=(UnknownToken, Conflict, StoreUnavailable))
+def revoke_token(request: Request, body: ReasonRequest) -> RevokedResponse:
     """Make a token worthless, for good; every process refuses it within a second.
 
     One that is revoked already stays so.
     """
     token_id: str = request.path_params["id"]
     position = revoke(request.state.log, token_id, meta_of(request, body.reason))
-    return RevokedAnswer(token_id=token_id, position=position)
+    return RevokedResponse(token_id=token_id, position=position)
 
 
 routes = [

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from app.cli.context import a_past_time, a_time, catch_up, engine
-from app.cli.output import Json, show, table
+from app.cli.context import a_past_time, a_time, reading
+from app.cli.output import show, table
 
 if TYPE_CHECKING:
     from projections.engine.reads import Reads
@@ -28,20 +27,21 @@ def audit(
     of: Annotated[
         str | None, typer.Option("--object", metavar="KIND/ID", help="What it is about: order/A1.")
     ] = None,
-    actor: Annotated[str | None, typer.Option(help="Who did it: token/4be1c0de9f21.")] = None,
-    role: Annotated[str | None, typer.Option(help="In which role.")] = None,
+    actor: Annotated[
+        str | None, typer.Option(help="Who did it: token/4be1c0de9f21, or the name shown.")
+    ] = None,
+    role: Annotated[str | None, typer.Option(help="The role of who did it.")] = None,
     kind: Annotated[
         str | None, typer.Option(help="What was done; * is anything: 'issue.*'.")
     ] = None,
-    outcome: Annotated[str | None, typer.Option(help="What came of it: refused.")] = None,
-    text: Annotated[str | None, typer.Option(help="Words that stand in any column.")] = None,
+    outcome: Annotated[str | None, typer.Option(help="The outcome: refused.")] = None,
+    text: Annotated[str | None, typer.Option(help="Words to find in any column.")] = None,
     since: Annotated[str | None, When] = None,
     until: Annotated[str | None, When] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many lines at most.")] = 50,
     before: Annotated[
-        int | None, typer.Option(min=1, metavar="POSITION", help="Only lines before this one.")
+        int | None, typer.Option(min=1, metavar="POSITION", help="Only lines before this position.")
     ] = None,
-    as_json: Json = False,
 ) -> None:
     """Search the audit log; the latest line comes first.
 
@@ -65,7 +65,7 @@ def audit(
         raise typer.BadParameter(f"it is not after --since {since}.", param_hint="--until")
     span = (start, end)
     lines = _lines(filters, span, before, limit)
-    show(lines, lambda: table(*_view(lines)), as_json=as_json)
+    show(lines, lambda: table(*_view(lines)))
 
 
 def _check_object(of: str) -> None:
@@ -89,11 +89,9 @@ def _lines(
     before: int | None,
     limit: int,
 ) -> list[dict[str, Any]]:
-    from projections.engine.reads import Reads
     from projections.queries.history import between
 
-    with engine() as opened, closing(Reads(opened)) as reads:
-        catch_up(opened)
+    with reading() as (opened, reads):
         asked = between(opened.log, *span).beyond(before, latest_first=True)
         found = _pages(reads, filters, asked, limit)
         return [line for page in found for line in page]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.context import catch_up, engine, operator
-from app.cli.output import BAD_ANSWER, Json, complain, show, table
+from app.cli.output import BAD_ANSWER, complain, counted, show, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -23,12 +23,13 @@ def run(
     fail_on_issues: Annotated[
         bool, typer.Option("--fail-on-issues", help="Exit 1 where an issue is open, too.")
     ] = False,
-    top: Annotated[int, typer.Option(min=0, help="How many sentences each check says.")] = 5,
-    as_json: Json = False,
+    top: Annotated[int, typer.Option(min=0, help="How many findings of each check are shown.")] = 5,
 ) -> None:
     """Run all checks: open and resolve issues.
 
-    Exits 1 where a check crashed; the others still run.
+    Where the last proof found damage, nothing is resolved that rests on it, until a rebuild or a
+    proof that holds; damage that no proof has found is not seen. Exits 1 where a check crashed; the
+    others still run.
     """
     from kpi.checks.ask import Limits
     from kpi.checks.run import run_checks
@@ -39,7 +40,9 @@ def run(
         limits = Limits.of(settings.load())
         report = run_checks(opened, opened.log.now(), operator(None), limits=limits)
         catch_up(opened)
-    show(_document(report, top), lambda: _view(report, top), as_json=as_json)
+    show(_document(report, top), lambda: _view(report, top))
+    if report.withheld:
+        complain("[bold yellow]not resolved:[/] ", _withheld(report.withheld))
     for outcome in report.crashed:
         complain(f"[bold red]{outcome.check.name} crashed:[/] ", outcome.crashed or "")
     if report.crashed or (fail_on_issues and report.open):
@@ -47,21 +50,29 @@ def run(
 
 
 @app.command("list", epilog="Example: ledger checks list")
-def list_(as_json: Json = False) -> None:
-    """List the checks: what each asks, and how bad a yes is."""
-    from kpi.checks.declare import catalogue
+def list_() -> None:
+    """List the checks: what each asks, how bad a yes is.
 
-    checks = catalogue()
-    show(
-        [
-            {"name": c.name, "severity": c.severity, "kind": c.kind, "question": c.question}
-            for c in checks
-        ],
-        lambda: table(
-            ["=check", "severity", "question"], ((c.name, c.severity, c.question) for c in checks)
-        ),
-        as_json=as_json,
-    )
+    `waits` is how long a check waits before it names something.
+    """
+    from kpi.checks.ask import Limits
+    from kpi.checks.declare import catalogue
+    from ledger import settings
+
+    limits = Limits.of(settings.load())
+    checks = [
+        {
+            "name": check.name,
+            "severity": check.severity,
+            "kind": check.kind,
+            "waits": limits.told(check) or None,
+            "question": check.question,
+        }
+        for check in catalogue()
+    ]
+    headings = ["=check", "severity", "waits", "question"]
+    rows = ((c["name"], c["severity"], c["waits"], c["question"]) for c in checks)
+    show(checks, lambda: table(headings, rows))
 
 
 def _document(report: Report, top: int) -> dict[str, Any]:
@@ -69,6 +80,7 @@ def _document(report: Report, top: int) -> dict[str, Any]:
         "position": report.position,
         "open": report.open,
         "crashed": [outcome.check.name for outcome in report.crashed],
+        "withheld": report.withheld,
         "checks": [_described(outcome, top) for outcome in report.outcomes],
     }
 
@@ -79,6 +91,7 @@ def _described(outcome: Outcome, top: int) -> dict[str, Any]:
         "severity": outcome.check.severity,
         "open": outcome.still_open,
         "events": outcome.events,
+        "withheld": outcome.withheld,
         "crashed": outcome.crashed,
         "seconds": round(outcome.seconds, 3),
         "top": [finding.sentence for finding in outcome.findings[:top]],
@@ -111,4 +124,12 @@ def _said(report: Report, top: int) -> Iterator[str]:
         yield from (f"{f.issue_id}  {f.sentence}" for f in outcome.findings[:top])
         if (more := len(outcome.findings) - top) > 0 and top:
             yield f"… {more:,} more of {outcome.check.name}"
-    yield f"{report.open:,} issues are open" if report.open else "no issue is open"
+    are = "is" if report.open == 1 else "are"
+    yield f"{counted(report.open, 'issue')} {are} open" if report.open else "no issue is open"
+
+
+def _withheld(issues: int) -> str:
+    return (
+        f"{counted(issues, 'issue')} found no more, but what the checks look at is damaged, as the"
+        " last proof says: `ledger status` tells the cure"
+    )

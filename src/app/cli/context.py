@@ -15,14 +15,26 @@ from ledger.errors import ProjectionStopped, StoreUnavailable
 
 if TYPE_CHECKING:
     from ledger.command_handler import CommandHandler
-    from ledger.decisions import Command
+    from ledger.domain.aggregate import Command
     from ledger.domain.events import Metadata
     from ledger.log import Log
     from ledger.settings import Settings
     from projections.engine.build import ProjectionContext
+    from projections.engine.reads import Reads
 
 MAY_MAKE = frozenset(
-    ("backfill", "demo", "follow", "import", "migrate", "serve", "stock define", "token issue")
+    (
+        "backfill",
+        "demo",
+        "follow",
+        "import",
+        "import-orders",
+        "migrate",
+        "serve",
+        "stock define",
+        "stripe pull",
+        "token issue",
+    )
 )
 """The verbs that make a ledger where there is none, because they may be the first thing that is
 done with it, and that migrate one of an older version. Every other verb works on a ledger that
@@ -44,8 +56,8 @@ def ready() -> Settings:
 
     loaded = settings.load()
     telemetry.configure("warning")
-    for name, near in settings.misspelt().items():
-        complain("[yellow]settings[/] ", settings.no_setting(name, near))
+    for told in settings.no_settings():
+        complain("[yellow]settings[/] ", told)
     if not may_make():
         with suppress(StoreUnavailable):  # the verb itself finds out, and says so
             check_ledger(loaded)
@@ -54,11 +66,24 @@ def ready() -> Settings:
 
 @contextmanager
 def engine() -> Generator[ProjectionContext]:
-    """The engine of the settings, and the embedded database as long as nobody else runs it."""
+    """The engine of the settings, and the embedded database if no other process runs it already."""
     from app.wiring import open_engine
 
     with open_engine(ready(), migrates=may_make()) as opened:
         yield opened
+
+
+@contextmanager
+def engine_that_is_new() -> Generator[tuple[ProjectionContext, bool]]:
+    """The engine, and whether no read model was ever built before it was opened."""
+    from app.wiring import make_engine, open_log
+    from projections.engine.positions import furthest
+
+    settings = ready()
+    with open_log(settings, migrates=may_make()) as (database, log):
+        with database.connect("reader") as conn, conn.cursor() as cursor:
+            is_new = furthest(cursor) is None
+        yield make_engine(settings, database, log), is_new
 
 
 def looked_at() -> str:
@@ -67,6 +92,16 @@ def looked_at() -> str:
     from ledger.postgres.database import place
 
     return place(settings.load())
+
+
+@contextmanager
+def reading() -> Generator[tuple[ProjectionContext, Reads]]:
+    """The engine and reads of it, brought up to date."""
+    from projections.engine.reads import Reads
+
+    with engine() as opened, closing(Reads(opened)) as reads:
+        catch_up(opened)
+        yield opened, reads
 
 
 def catch_up(engine: ProjectionContext) -> bool:
@@ -106,16 +141,13 @@ Reason = Annotated[str | None, typer.Option(help="Why, for the audit log.")]
 
 
 @contextmanager
-def open_desk() -> Generator[tuple[Settings, Log, CommandHandler]]:
-    """The desk, on read models that are up to date: some commands rest on what Stripe reported."""
-    from app.wiring import open_engine
+def open_command_handler() -> Generator[tuple[Settings, Log, CommandHandler]]:
+    """The command handler, on read models that are up to date: money rests on them."""
+    from ledger import settings
     from ledger.command_handler import CommandHandler
-    from projections.engine.reads import Reads
 
-    settings = ready()
-    with open_engine(settings, migrates=may_make()) as engine, closing(Reads(engine)) as reads:
-        catch_up(engine)
-        yield settings, engine.log, CommandHandler(engine.log, reads.money, reads.payment)
+    with reading() as (engine, reads):
+        yield settings.load(), engine.log, CommandHandler(engine.log, reads.money, reads.payment)
 
 
 def operator(reason: str | None) -> Metadata:
@@ -133,14 +165,19 @@ def _user() -> str | None:
         return None
 
 
-def execute(
-    desk: CommandHandler, command: Command, meta: Metadata, done: str, *, as_json: bool
-) -> None:
+def carry_out(command: Command, reason: str | None, done: str) -> None:
+    """Carry out a command that says all that it rests on, and say so."""
+    with open_command_handler() as (_, _, command_handler):
+        execute(command_handler, command, operator(reason), done)
+
+
+def execute(command_handler: CommandHandler, command: Command, meta: Metadata, done: str) -> None:
     """Carry out a command and say so."""
-    result = desk.execute(command, meta)
+    result = command_handler.execute(command, meta)
     (name,) = result.value.values()
-    show(
-        {**result.value, "position": result.position},
-        lambda: f"{done}: {name} (position {result.position:,})",
-        as_json=as_json,
-    )
+    recorded = result.recorded or ()
+    if not recorded:
+        done = "nothing to record, it stands as before"
+    elif "order.allocation_failed.v1" in recorded:
+        done = "still without goods"
+    show(result.document(), lambda: f"{done}: {name} (position {result.position:,})")

@@ -1,4 +1,4 @@
-"""`ledger demo`: brings a shop's past along, plays its day over HTTP, and shows the outcome."""
+"""`ledger demo`: imports a shop's history, plays its day over HTTP, and shows the outcome."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -21,25 +21,30 @@ from app.cli.context import engine, operator, ready
 from app.cli.output import (
     BAD_ANSWER,
     CANNOT_RUN,
-    Json,
     complain,
     console,
     print_json,
     progress,
+    refuse,
     tracker,
+    wants_json,
 )
-from app.cli.read_models import prove, verdict
+from app.cli.read_models import Proven, prove, remake, verdict
 
 if TYPE_CHECKING:
-    from app.demo.client import Door
-    from app.demo.result import Outcome
+    from app.demo.client import Client
+    from app.demo.result import Outcome, Past
+    from ledger.log import Log
     from ledger.settings import Settings
-    from projections.engine.verify import Proof
 
 app = typer.Typer()
 
 START_SECONDS = 60
 SERVE = (sys.executable, "-m", "app.cli", "serve", "--with-parent")
+
+
+SIGNER: Final = "webhook-signer"
+"""The file in the demo's folder with the secret by which its Stripe signs."""
 
 
 @app.command(epilog="Example: ledger demo --once")
@@ -48,60 +53,103 @@ def demo(
     home: Annotated[Path, typer.Option(metavar="FOLDER", help="The demo's own ledger.")] = Path(
         ".ledger-demo"
     ),
-    as_json: Json = False,
 ) -> None:
-    """Play a believable shop on a ledger of its own, and keep serving.
+    """Play a believable shop on a separate ledger, and keep serving.
 
-    A new ledger first gets a past of ninety days, with some 350 orders. Then come about fifteen
+    A new ledger first pulls the shop's Stripe account of a year before, from an invented API, and
+    gets a history of ninety days, with some 350 orders. Then come about fifteen
     orders of today and their Stripe events, some of them late, twice or out of order. Running it
     again adds such orders to the same shop. LEDGER_HOME and DATABASE_URL are left alone: invented
     events never reach them.
     """
-    from app.demo.client import Door
+    from app.demo.client import Client
 
-    secret = f"whsec_{secrets.token_hex(24)}"
-    _look_at(home, secret)
-    settings = _settings(ready())
-    run, past_orders = _move_in(as_json=as_json)
+    settings, secret = _look_at(home)
+    run, past = _bring_past()
     token = _token()
     with _serving(settings) as child:
-        door = Door(settings.ledger_host, settings.ledger_port, secret)
-        with progress("starting", as_json=as_json):
-            _wait(door, child)
+        client = Client(settings.ledger_host, settings.ledger_port, secret)
+        with progress("starting"):
+            _wait(client, child)
             _mend()
-            door.token = token
-        outcome = _play(door, run, past_orders, as_json=as_json)
-        address = None if once else door.url
-        visitors = {} if once else _invite()
-        holds = _show(outcome, home, address, visitors, as_json=as_json)
+            client.token = token
+        outcome = _play(client, run, past)
+        address = None if once else client.url
+        tokens = {} if once else _invite()
+        holds = _show(outcome, home, address, tokens)
         if not once:
-            _keep_serving(child, as_json=as_json)
+            _keep_serving(child)
     if not holds:
         raise typer.Exit(BAD_ANSWER)
 
 
-def _look_at(home: Path, secret: str) -> None:
+def _secret(home: Path) -> str:
+    """What the invented Stripe signs with, kept so that its signatures can be checked again."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = home / SIGNER
+    with suppress(FileExistsError):
+        made = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(made, "w", encoding="utf-8") as kept:
+            kept.write(f"whsec_{secrets.token_hex(24)}\n")
+    return file.read_text(encoding="utf-8").strip()
+
+
+def _look_at(home: Path) -> tuple[Settings, str]:
     """From here on this process, and the service that it starts, have the demo's own ledger.
 
-    Stripe's signatures are by `secret`, which nothing else knows.
+    Answers the settings, with a port that is free, and the secret by which Stripe's events are
+    signed. Raises `SettingsError` for live mode, where play money has no place, and refuses a
+    folder that holds a ledger which no demo made; then it writes nothing.
     """
+    from ledger import settings
+    from ledger.errors import SettingsError
+
     os.environ |= {
         "LEDGER_HOME": str(home.resolve()),
         "DATABASE_URL": "",
-        "STRIPE_WEBHOOK_SECRETS": secret,
+        "STRIPE_WEBHOOK_SECRETS": "",
     }
-
-
-def _settings(given: Settings) -> Settings:
-    """The settings with a port that is free; the demo's play money has no place in a live log."""
-    from ledger.errors import SettingsError
-
+    given = ready()
     if given.ledger_mode == "live":
         raise SettingsError("LEDGER_MODE is live; the demo plays in test mode, on data of its own.")
+    _look_into(home, given)
+    os.environ["STRIPE_WEBHOOK_SECRETS"] = secret = _secret(home)
     port = _free_port(given.ledger_host, given.ledger_port)
     if port != given.ledger_port:
         complain(f"[yellow]Port {given.ledger_port} is taken;[/] the demo serves on {port}.")
-    return given.model_copy(update={"ledger_port": port})
+    return settings.load().model_copy(update={"ledger_port": port}), secret
+
+
+def _look_into(home: Path, settings: Settings) -> None:
+    """Refuse a ledger that no demo made, before anything is written beside it.
+
+    One of an older version, which cannot be looked at, is a demo's where a demo left its secret.
+    """
+    from app.wiring import open_log
+    from ledger.errors import MigrationError, NoLedger
+    from ledger.postgres.database import check_ledger
+
+    try:
+        check_ledger(settings)
+        with open_log(settings, migrates=False) as (_, log):
+            _refuse_another(log)
+    except NoLedger:
+        return
+    except MigrationError:
+        if not (home / SIGNER).exists():
+            raise
+
+
+def _refuse_another(log: Log) -> None:
+    """Refuse a log that holds something, and began otherwise than a demo's."""
+    from app.demo.history_import import is_of_a_demo
+
+    if log.head() and not is_of_a_demo(log):
+        raise typer.BadParameter(
+            "this folder holds a ledger that the demo did not make. Invented events would"
+            " stay in it for good; name another folder, which need not exist yet.",
+            param_hint="--home",
+        )
 
 
 def _free_port(host: str, wanted: int) -> int:
@@ -112,31 +160,32 @@ def _free_port(host: str, wanted: int) -> int:
     return wanted  # the service says what is wrong with it
 
 
-def _move_in(*, as_json: bool) -> tuple[int, int]:
-    """Give an empty log a past; answers a number for this run, and how many orders that past had.
+def _bring_past() -> tuple[int, Past]:
+    """Give an empty log a past; answers a number for this run, and what was brought.
 
     The number is one more than the head that the log had. A log that began otherwise is refused.
     """
-    from app.demo.history import Past
-    from app.demo.history_import import is_of_a_demo, move_in
+    from app.demo.account import pull_past
+    from app.demo.history import ShopHistory
+    from app.demo.history_import import import_history
+    from app.demo.result import Past
 
-    with engine() as opened, tracker(as_json=as_json) as track:
+    with engine() as opened:
+        _refuse_another(opened.log)
         if head := opened.log.head():
-            if not is_of_a_demo(opened.log):
-                raise typer.BadParameter(
-                    "this folder holds a ledger that the demo did not make. Invented events would"
-                    " stay in it for good; name another folder, which need not exist yet.",
-                    param_hint="--home",
-                )
-            return head + 1, 0
-        past = Past(int(time.time()))
-        move_in(opened, past, track)
-        return 1, past.orders
+            return head + 1, Past(0, 0)
+        now = int(time.time())
+        with progress("pulling") as report_progress:
+            pulled = pull_past(opened, now, report_progress).objects
+        with tracker() as track:
+            history = ShopHistory(now)
+            import_history(opened, history, track)
+        return 1, Past(sum(each.objects for each in pulled.counts.values()), history.orders)
 
 
 @contextmanager
 def _serving(settings: Settings) -> Generator[subprocess.Popen[bytes]]:
-    """The real service in a process of its own; it ends when its standard input does.
+    """The real service in a separate process; it ends when its standard input does.
 
     Its warning of the call that the demo forges is left out.
     """
@@ -156,26 +205,25 @@ def _serving(settings: Settings) -> Generator[subprocess.Popen[bytes]]:
         child.wait()
 
 
-def _wait(door: Door, child: subprocess.Popen[bytes]) -> None:
+def _wait(client: Client, child: subprocess.Popen[bytes]) -> None:
     """Until the service is ready."""
     deadline = time.monotonic() + START_SECONDS
     while child.poll() is None and time.monotonic() < deadline:
         with suppress(OSError):
-            door.get("/readyz")
+            client.get("/readyz")
             return
         time.sleep(0.05)
-    complain("[bold red]The service did not start.[/] Try `ledger serve`, or `ledger doctor`.")
-    raise typer.Exit(CANNOT_RUN)
+    text = "The service did not start. Try `ledger serve`, or `ledger doctor`."
+    refuse("NotStarted", text, CANNOT_RUN)
 
 
 def _mend() -> None:
     """Rebuild what does not follow: the data may have been made by another version of the code."""
     from app.health import look
-    from projections.engine.rebuild import rebuild
 
     with engine() as opened:
-        if halted := [standing.name for standing in look(opened).halted]:
-            rebuild(opened, halted)
+        if halted := [status.name for status in look(opened).halted]:
+            remake(opened, halted, "to play")
 
 
 def _token() -> str:
@@ -198,58 +246,56 @@ def _invite() -> dict[str, str]:
         return {
             role.value: issue(opened.log, role, f"demo {role}", meta, lifetime=day).token
             for role in Role
-            if role is not Role.CUSTOMER
+            if role not in {Role.CUSTOMER, Role.MIGRATION}  # programs of others hold these
         }
 
 
-def _play(door: Door, run: int, past_orders: int, *, as_json: bool) -> Outcome:
+def _play(client: Client, run: int, past: Past) -> Outcome:
     from app.demo.result import collect
     from app.demo.runner import play
     from app.demo.script import Script
 
     script = Script(run)
-    with tracker(as_json=as_json) as track:
-        played = play(door, script, track)
-    return collect(door, script, played, past_orders)
+    with tracker() as track:
+        played = play(client, script, track)
+    return collect(client, script, played, past)
 
 
-def _show(
-    outcome: Outcome, home: Path, url: str | None, visitors: dict[str, str], *, as_json: bool
-) -> bool:
+def _show(outcome: Outcome, home: Path, url: str | None, tokens: dict[str, str]) -> bool:
     """Show what came out, and prove it; whether the proof holds.
 
-    `url` is where the service goes on, if it does; `visitors` are tokens by role.
+    `url` is where the service goes on, if it does; `tokens` are by role.
     """
     import msgspec
 
     from app.cli import demo_report
 
-    proof, seconds = _prove(as_json=as_json)
-    lines = list(verdict(proof, seconds))
-    if as_json:
+    proven = _prove()
+    proof, lines = proven.proof, list(verdict(proven))
+    if wants_json():
         pages = None if url is None else f"{url}/console"
         said = {"home": str(home), "verdict": lines[-1], "url": url, "console": pages}
-        print_json(msgspec.structs.asdict(outcome) | said | {"tokens": visitors})
+        print_json(msgspec.structs.asdict(outcome) | said | {"tokens": tokens})
         return proof.holds
     shown = console()
     for part in (*demo_report.result(outcome), "\n".join(lines)):
         shown.print(part, "", sep="\n")
     for line in (
         *demo_report.where_next(outcome, home, url, _program()),
-        *demo_report.sign_in(url, visitors),
+        *demo_report.sign_in(url, tokens),
     ):
         shown.print(line, soft_wrap=True)
     return proof.holds
 
 
-def _prove(*, as_json: bool) -> tuple[Proof, float]:
-    """The proof; the service may be at one of its own, which is over soon."""
+def _prove() -> Proven:
+    """The proof; the service may be making one already, which is over soon."""
     from ledger.errors import RebuildRunning
 
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         with suppress(RebuildRunning):
-            return prove(as_json=as_json)
+            return prove()
         time.sleep(0.2)
     raise RebuildRunning
 
@@ -263,8 +309,8 @@ def _program() -> str:
     return str(called) if near.startswith("..") else near
 
 
-def _keep_serving(child: subprocess.Popen[bytes], *, as_json: bool) -> None:
-    if not as_json:
+def _keep_serving(child: subprocess.Popen[bytes]) -> None:
+    if not wants_json():
         complain("Still serving; Ctrl-C stops it.")
     with suppress(KeyboardInterrupt):
         child.wait()

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from rich.columns import Columns
 from rich.console import RenderableType
 
-from app.cli.output import table
+from app.cli.demo import SIGNER
+from app.cli.kpi import cell
+from app.cli.output import counted, table
 from app.demo.result import Outcome
-from kpi.declare import Unit, figure
 from ledger.domain.money import format_money
 
 _MAIN_CURRENCY: Final = "gbp"
@@ -34,12 +35,16 @@ def result(outcome: Outcome) -> Iterator[RenderableType]:
 
 def _played(outcome: Outcome) -> str:
     played = outcome.played
-    past = f"Moved in with {played['past_orders']} orders of the last 90 days."
-    today = (
-        f"Played {played['orders']} orders and {played['deliveries']} deliveries from Stripe,"
-        f" {played['duplicates']} of them duplicates and many out of order."
+    history = (
+        f"Pulled {counted(played['pulled_objects'], 'object')} of the shop's Stripe account: the"
+        f" year before it had a ledger.\nImported {counted(played['past_orders'], 'order')} of the"
+        " last 90 days."
     )
-    return f"{past}\n{today}" if played["past_orders"] else today
+    today = (
+        f"Played {counted(played['orders'], 'order')} and {played['deliveries']} deliveries from"
+        f" Stripe, {played['duplicates']} of them duplicates and many out of order."
+    )
+    return f"{history}\n{today}" if played["past_orders"] else today
 
 
 def _tables(outcome: Outcome) -> Iterator[RenderableType]:
@@ -67,23 +72,13 @@ def _tables(outcome: Outcome) -> Iterator[RenderableType]:
 
 def _figures(outcome: Outcome) -> RenderableType:
     """A line a window, of the currency that most is sold in."""
-    columns = [f">{name}" for name in _FIGURES]
-    rows = ([f"{days} days", *_cells(read)] for days, read in outcome.figures.items())
+    columns, names = [f">{name}" for name in _FIGURES], _FIGURES.values()
+    rows = [
+        [f"{days} days", *(cell(name, values[name]["value"], _MAIN_CURRENCY) for name in names)]
+        for days, read in outcome.figures.items()
+        for values in [read["currencies"][_MAIN_CURRENCY]]
+    ]
     return table([_MAIN_CURRENCY, *columns], rows)
-
-
-def _cells(read: dict[str, Any]) -> Iterator[str]:
-    for name in _FIGURES.values():
-        value = read["currencies"][_MAIN_CURRENCY][name]["value"]
-        match figure(name).unit:
-            case _ if value is None:
-                yield "–"
-            case Unit.MONEY:
-                yield format_money(value, _MAIN_CURRENCY).rpartition(" ")[0]
-            case Unit.PERCENT:
-                yield f"{value:.2f} %"
-            case _:
-                yield f"{value:,}"
 
 
 def where_next(outcome: Outcome, home: Path, url: str | None, program: str) -> Iterator[str]:
@@ -104,6 +99,7 @@ def where_next(outcome: Outcome, home: Path, url: str | None, program: str) -> I
     width = max(map(len, looks))
     yield "[bold]Where to look next[/]"
     yield f"  export LEDGER_HOME={home}  [dim]so that these look at the demo's ledger[/]"
+    yield f"  export STRIPE_RETIRED_WEBHOOK_SECRETS=$(cat {home / SIGNER})"
     yield from (f"  {look:<{width}}  [dim]{what}[/]" for look, what in looks.items())
 
 
@@ -117,11 +113,11 @@ def _served(outcome: Outcome, url: str) -> dict[str, str]:
     }
 
 
-def sign_in(url: str | None, visitors: dict[str, str]) -> Iterator[str]:
+def sign_in(url: str | None, tokens: dict[str, str]) -> Iterator[str]:
     """Where the console is, and a token of each role to sign in with."""
-    if url is None or not visitors:
+    if url is None or not tokens:
         return
-    width = max(map(len, visitors))
+    width = max(map(len, tokens))
     yield ""
     yield f"[bold]Console[/]  {url}/console  [dim]sign in with one of these, for a day[/]"
-    yield from (f"  {role:<{width}}  {token}" for role, token in visitors.items())
+    yield from (f"  {role:<{width}}  {token}" for role, token in tokens.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,14 +12,21 @@ from typing import Final, Literal, LiteralString, NamedTuple
 
 import psycopg
 
-from app.cli.output import reason_of
+from app.cli.output import counted, reason_of
 from app.first_token import FILE
-from app.wiring import open_engine
+from app.health import TOO_LATE_SECONDS, Health, Modes, look, modes
+from app.refunds import RefundsState
+from app.wiring import open_engine, stripe_client
 from ledger.errors import LedgerError
 from ledger.postgres.database import Database, Role, open_database
-from ledger.settings import Settings, misspelt, no_setting
+from ledger.postgres.leadership import FOLLOWER, TIMERS
+from ledger.settings import Settings, no_settings
+from projections.engine import foreign
+from projections.engine.proofs import LastProof
+from webhooks.refund_calls import missing_permission
 
 LEAST_FREE_BYTES: Final = 1024**3
+MOST_NAMES: Final = 5
 MOST_SKEW: Final = timedelta(seconds=5)
 
 FORBIDDEN: Final[tuple[tuple[Role, LiteralString], ...]] = (
@@ -69,8 +76,8 @@ BEHIND: Final = "select rolsuper from pg_roles where rolname = session_user"
 
 LEADING: Final = """
 select
-    count(*) filter (where objid::bigint = hashtext('ledger follower')::bigint & 4294967295),
-    count(*) filter (where objid::bigint = hashtext('ledger timers')::bigint & 4294967295)
+    count(*) filter (where objid::bigint = hashtext(%(follower)s)::bigint & 4294967295),
+    count(*) filter (where objid::bigint = hashtext(%(timers)s)::bigint & 4294967295)
 from pg_locks
 where locktype = 'advisory' and granted
     and database = (select oid from pg_database where datname = current_database())
@@ -89,7 +96,7 @@ class Finding(NamedTuple):
 def examine(settings: Settings) -> Iterator[Finding]:
     """All findings; where the database cannot be opened, that is the last one."""
     yield _mode(settings)
-    yield from _misspelt()
+    yield from (Finding("wrong", "settings", told) for told in no_settings())
     yield from _secrets(settings)
     yield from _secret_files(settings)
     try:
@@ -103,7 +110,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
             yield _clock(database)
             yield _processes(database)
             yield _access(database)
-        yield _projections(settings)
+            yield from _foreign(database)
+        yield from _projections(settings)
     except LedgerError as error:
         yield Finding("wrong", type(error).__name__, f"{error}{reason_of(error)}")
 
@@ -112,18 +120,29 @@ def _mode(settings: Settings) -> Finding:
     return Finding("fine", "mode", f"reads Stripe's {settings.ledger_mode} events")
 
 
-def _misspelt() -> Iterator[Finding]:
-    for name, near in misspelt().items():
-        yield Finding("wrong", "settings", no_setting(name, near))
-
-
 def _secrets(settings: Settings) -> Iterator[Finding]:
     secrets = len(settings.stripe_webhook_secrets)
     if secrets:
-        yield Finding("fine", "webhook", f"on, with {secrets} signing secret(s)")
+        yield Finding("fine", "webhook", f"on, with {counted(secrets, 'signing secret')}")
     else:
         yield Finding("note", "webhook", "off; STRIPE_WEBHOOK_SECRETS turns it on")
     yield _api_key(settings)
+    yield _refunds(settings)
+
+
+def _refunds(settings: Settings) -> Finding:
+    """Whether requested refunds are made; Stripe is asked for the permission, and makes nothing."""
+    state = RefundsState.of(settings)
+    if not state.is_on:
+        return Finding("wrong" if state.carried_out else "note", "refunds", state.told)
+    try:
+        missing = missing_permission(stripe_client(settings))
+    except LedgerError as error:
+        return Finding("wrong", "refunds", str(error))
+    if missing is not None:
+        found = f"the key may not make them: give it the permission {missing}"
+        return Finding("wrong", "refunds", found)
+    return Finding("fine", "refunds", state.told)
 
 
 def _api_key(settings: Settings) -> Finding:
@@ -136,7 +155,7 @@ def _api_key(settings: Settings) -> Finding:
 
 
 def _secret_files(settings: Settings) -> Iterator[Finding]:
-    """Where secrets stand in a file, nobody else should read it."""
+    """Only our user should be able to read a file that secrets stand in."""
     for name, file in ((".env", Path(".env")), (FILE, settings.ledger_home / FILE)):
         if file.exists():
             shared = file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)
@@ -174,7 +193,7 @@ def _roles(database: Database) -> Finding:
         return Finding("wrong", "roles", "; ".join(f"{name} {why}" for name, why in unfit))
     if row[0]:
         found = (
-            "four, but DATABASE_URL is of a superuser, whom SQL that somebody smuggled in could"
+            "four, but DATABASE_URL is of a superuser, whom injected SQL could"
             " become: give Ledger a user that may create roles, and no more"
         )
         return Finding("note", "roles", found)
@@ -224,15 +243,17 @@ def _clock(database: Database) -> Finding:
 
 
 def _processes(database: Database) -> Finding:
-    """Who follows and who runs the timers holds a lock; nobody must, but then somebody soon."""
+    """The processes that follow and run the timers hold locks; for a moment there may be none."""
     with database.connect("reader") as conn:
-        row = conn.execute(LEADING).fetchone()
+        row = conn.execute(LEADING, {"follower": FOLLOWER, "timers": TIMERS}).fetchone()
     assert row is not None, "an aggregate has one row"
     if all(row):
         return Finding("fine", "processes", "one follows, one runs the timers")
     duties = zip(("follows", "runs the timers"), row, strict=True)
     idle = " or ".join(duty for duty, leaders in duties if not leaders)
-    return Finding("note", "processes", f"nobody {idle}; `ledger serve` or `ledger follow` does")
+    return Finding(
+        "note", "processes", f"no process {idle}; `ledger serve` or `ledger follow` does"
+    )
 
 
 def _access(database: Database) -> Finding:
@@ -243,22 +264,67 @@ def _access(database: Database) -> Finding:
         tokens = listing(log)
     valid = sum(token.state == "valid" for token in tokens)
     if tokens:
-        return Finding("fine" if valid else "note", "access", f"{valid} valid token(s)")
+        return Finding("fine" if valid else "note", "access", counted(valid, "valid token"))
     return Finding("note", "access", "no token yet: `ledger serve` makes the first one")
 
 
-def _projections(settings: Settings) -> Finding:
-    from app.health import TOO_LATE_SECONDS, look
+def _foreign(database: Database) -> Iterator[Finding]:
+    """What others made among the read models stays; what they built on them stops a rebuild."""
+    with database.connect("reader") as conn:
+        among, on_top = foreign.foreign(conn), foreign.dependents(conn)
+    if among:
+        found = f"{', '.join(among)}: left alone, and better off in a schema of its own"
+        yield Finding("note", "not ours", found)
+    if on_top:
+        found = ", ".join(f"{what} (made of {of})" for what, of in on_top.items())
+        found += ": to be dropped before a rebuild, and created again after it"
+        yield Finding("note", "built on ours", found)
 
+
+def _projections(settings: Settings) -> Iterator[Finding]:
     with open_engine(settings, migrates=False) as engine:
         health = look(engine)
         now = engine.log.now()
+        yield _following(health, now)
+        yield _last_proof(health.proof)
+        if "audit" in {s.name for s in health.projections if s.state == "following"}:
+            yield from _modes(settings, modes(engine))
+
+
+def _last_proof(proof: LastProof | None) -> Finding:
+    """Damage is a fault until it is mended; that nothing was ever proven is worth a note."""
+    if proof is None:
+        return Finding("note", "last proof", "never made; `ledger verify` makes one")
+    fine = proof.holds and proof.unanswered is None
+    verdict = "wrong" if proof.is_damage else "fine" if fine else "note"
+    return Finding(verdict, "last proof", proof.line)
+
+
+def _modes(settings: Settings, found: Modes) -> Iterator[Finding]:
+    """Where all events are of the mode that is not read, the setting is wrong."""
+    if found.other:
+        other = "live" if settings.ledger_mode == "test" else "test"
+        are = "is" if found.other == 1 else "are"
+        yield Finding(
+            "wrong" if found.other == found.events else "note",
+            "other mode",
+            f"{found.other:,} of {counted(found.events, 'event')} {are} of Stripe's {other} mode,"
+            f" and counted nowhere; LEDGER_MODE={other} and `ledger rebuild` count those instead",
+        )
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= MOST_NAMES else f"{len(names)} read models"
+
+
+def _following(health: Health, now: datetime) -> Finding:
     if health.halted:
-        found = "; ".join(f"{s.name} {s.state}: {s.because}" for s in health.halted)
+        found = "; ".join(f"{_few(names)}: {cause}" for cause, names in health.causes.items())
         return Finding("wrong", "projections", found)
-    found = f"{len(health.projections)} follow, {health.lag_events:,} events behind {health.head:,}"
+    lag = counted(health.lag_events, "event")
+    found = f"{len(health.projections)} follow, {lag} behind {health.head:,}"
     since, longest = health.waiting_since, timedelta(seconds=TOO_LATE_SECONDS)
     if since is None or now - since < longest:
         return Finding("fine", "projections", found)
-    found += f", the first since {since:%F %T} UTC: does anybody follow?"
+    found += f", the first since {since:%F %T} UTC: does a follower run?"
     return Finding("wrong", "projections", found)

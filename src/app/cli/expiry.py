@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.context import catch_up, engine, operator
-from app.cli.output import Json, show
+from app.cli.context import catch_up, operator, reading
+from app.cli.output import show
 
 if TYPE_CHECKING:
     from app.order_expiry import Expiry
@@ -25,7 +25,6 @@ def expire(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say which orders are due, and change nothing.")
     ] = False,
-    as_json: Json = False,
 ) -> None:
     """Expire the orders that were not paid in time; free their stock.
 
@@ -34,11 +33,7 @@ def expire(
     with _open_expiry() as (opened, expiry):
         orders = _due(opened, expiry) if dry_run else _expired(opened, expiry)
     verb = "due" if dry_run else "expired"
-    show(
-        {verb: orders},
-        lambda: "\n  ".join([f"{verb}: {len(orders):,}", *orders]),
-        as_json=as_json,
-    )
+    show({verb: orders}, lambda: "\n  ".join([f"{verb}: {len(orders):,}", *orders]))
 
 
 @contextmanager
@@ -47,13 +42,11 @@ def _open_expiry() -> Generator[tuple[ProjectionContext, Expiry]]:
     from kpi.checks.ask import Limits
     from ledger import settings
     from ledger.command_handler import CommandHandler
-    from projections.engine.reads import Reads
 
-    with engine() as opened, closing(Reads(opened)) as reads:
-        catch_up(opened)
+    with reading() as (opened, reads):
         longest = Limits.of(settings.load()).pending_payment
-        desk = CommandHandler(opened.log, reads.money)
-        yield opened, Expiry(desk, reads, operator(REASON), longest_payment=longest)
+        command_handler = CommandHandler(opened.log, reads.money)
+        yield opened, Expiry(command_handler, reads, operator(REASON), longest_payment=longest)
 
 
 def _due(opened: ProjectionContext, expiry: Expiry) -> list[str]:
@@ -61,7 +54,7 @@ def _due(opened: ProjectionContext, expiry: Expiry) -> list[str]:
 
 
 def _expired(opened: ProjectionContext, expiry: Expiry) -> list[str]:
-    """All that are due, a batch at a time; nobody else may be following meanwhile."""
+    """All that are due, a batch at a time; no other process may be following meanwhile."""
     orders: list[str] = []
     while batch := expiry.expire(opened.log.now()):
         orders += batch

@@ -5,17 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator
 from contextlib import closing, contextmanager
-from errno import EISDIR
+from errno import EISDIR, ELOOP
 from os import strerror
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from app.cli.context import Reason, catch_up, engine, operator
 from app.cli.kpi import CurrencyOption, From, To, WindowDays, window_of
-from app.cli.output import Json, complain, filters_of, show
+from app.cli.output import complain, counted, filters_of, show, wants_json
 
 if TYPE_CHECKING:
     from kpi.exports.manifest import Manifest
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 STANDARD_OUTPUT = "-"
+
+
+SPREADSHEETS: Final = frozenset({"ods", "xls", "xlsb", "xlsm", "xlsx"})
+"""Endings of files that a spreadsheet alone can write."""
 
 
 @app.command(epilog="Example: ledger export orders --window 30 -o orders.csv")
@@ -49,41 +53,60 @@ def export(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="csv, jsonl or parquet; else as FILE ends, and csv where that says nothing.",
+            help="csv, jsonl or parquet; default: as FILE ends, or csv.",
         ),
     ] = None,
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="FILE", help="Standard output without.")
+        str, typer.Option("--output", "-o", metavar="FILE", help="Default: standard output.")
     ] = STANDARD_OUTPUT,
     reason: Reason = None,
-    as_json: Json = False,
 ) -> None:
-    """Take out an export of a window of days; it goes on record.
+    """Export a window of days to a file; this is recorded.
 
     Beside FILE comes FILE.manifest.json: columns, rows, SHA-256 and what the file rests on. A
     device or a named pipe is written to, and has no manifest beside it.
     """
-    if as_json and output == STANDARD_OUTPUT:
+    if wants_json() and output == STANDARD_OUTPUT:
         raise typer.BadParameter(
             "goes with -o: standard output is the file's.", param_hint="--json"
         )
     given = filters_of([*(filters or []), *([f"currency={currency.lower()}"] if currency else [])])
     with engine() as opened:
-        asked = _asked(opened, name, (window, first, last), given, chosen or _ending(output))
+        chosen = _format(chosen, output)
+        asked = _asked(opened, name, (window, first, last), given, chosen)
         catch_up(opened)
         made = _made(opened, asked, output, operator(reason))
     if output == STANDARD_OUTPUT:
         complain(_told(made, "standard output"))
     else:
-        show(made.model_dump(), lambda: _told(made, output), as_json=as_json)
+        show(made.model_dump(), lambda: _told(made, output))
 
 
-def _ending(output: str) -> str:
-    """The format that a file's name ends with; csv where it is none."""
+def _format(chosen: str | None, output: str) -> str:
+    """The format that is chosen or that a file's name ends with; csv where neither says one.
+
+    A name that says another format than the chosen one would mislead all who open the file.
+    """
     from kpi.exports.formats import Format
 
+    if chosen is not None and chosen not in list(Format):
+        raise typer.BadParameter(
+            f"{chosen!r} is none of csv, jsonl, parquet", param_hint="--format"
+        )
     ending = Path(output).suffix.removeprefix(".").lower()
-    return ending if ending in list(Format) else "csv"
+    if ending in SPREADSHEETS:
+        raise typer.BadParameter(
+            f"{output} would not be one: write .csv, which a spreadsheet opens.", param_hint="-o"
+        )
+    if ending not in list(Format):
+        return chosen or "csv"
+    if chosen not in {None, ending}:
+        raise typer.BadParameter(
+            f"{chosen} contradicts -o {output}, which ends as {ending} does: leave --format out,"
+            f" or end the name in .{chosen}.",
+            param_hint="--format",
+        )
+    return ending
 
 
 def _asked(
@@ -97,10 +120,6 @@ def _asked(
     from kpi.exports.formats import Format
     from kpi.exports.transfer import Asked
 
-    if chosen not in list(Format):
-        raise typer.BadParameter(
-            f"{chosen!r} is none of csv, jsonl, parquet", param_hint="--format"
-        )
     window = window_of(opened, *days)
     return Asked(declare.export(name), window, Format(chosen), filters, by_length=days[1] is None)
 
@@ -133,9 +152,12 @@ def _target(output: str) -> Path:
     try:
         if path.is_dir() or not output:
             raise IsADirectoryError(EISDIR, strerror(EISDIR))
-        return path.resolve()
-    except (OSError, RuntimeError) as error:  # a link that points at itself is a RuntimeError
+        meant = path.resolve()  # RuntimeError for a link that points at itself, before Python 3.13
+    except (OSError, RuntimeError) as error:
         raise _unusable(path, error) from None
+    if meant.is_symlink():
+        raise _unusable(path, OSError(ELOOP, strerror(ELOOP)))
+    return meant
 
 
 def _is_replaceable(path: Path) -> bool:
@@ -179,6 +201,7 @@ def _unusable(path: Path, error: Exception) -> typer.BadParameter:
 
 def _told(made: Manifest, where: str) -> str:
     return (
-        f"{made.name} to {where}: {made.rows:,} rows, {made.window.first} to {made.window.last}"
+        f"{made.name} to {where}: {counted(made.rows, 'row')},"
+        f" {made.window.first} to {made.window.last}"
         f" ({made.time_zone}), as of position {made.as_of_position:,}, SHA-256 {made.sha256[:16]}…"
     )

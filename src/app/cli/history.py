@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from api.changes import is_of_rows, rows_changed
 from app.cli.context import catch_up, engine
-from app.cli.output import Json, show, table
+from app.cli.output import show, table
+from app.cli.records import unknown_kind
 
 if TYPE_CHECKING:
     from projections.engine.declare import Projection
@@ -31,14 +33,13 @@ def history(
     changes: Annotated[
         bool, typer.Option("--changes", help="What each event changed, column by column.")
     ] = False,
-    as_json: Json = False,
 ) -> None:
     """Show every event that touched an object, in the log's order.
 
     For an order, its payments and what hangs on them too. Exits 1 where there is none.
     """
     lines = _lines(kind, name, changes=changes)
-    show(lines, lambda: table(*_view(lines, changes=changes)), as_json=as_json)
+    show(lines, lambda: table(*_view(lines, changes=changes)))
 
 
 @app.command(epilog="Example: ledger explain order A1")
@@ -48,14 +49,13 @@ def explain(
     every: Annotated[
         bool, typer.Option("--every", help="Every change of a column, not only the last.")
     ] = False,
-    as_json: Json = False,
 ) -> None:
     """Show which event made each column of an object what it is.
 
     Exits 1 where there is no such object.
     """
     found = _explained(kind, name)
-    show(found, lambda: table(*_changes(found["fields"], every=every)), as_json=as_json)
+    show(found, lambda: table(*_changes(found["fields"], every=every)))
 
 
 def _lines(kind: str, name: str, *, changes: bool) -> list[dict[str, Any]]:
@@ -102,9 +102,30 @@ def _view(
 
 def _changed(changed: dict[str, tuple[Any, Any]]) -> str:
     """Column by column; of a row that is new, what it begins with would fill the page."""
-    if changed and all(before is None for before, _ in changed.values()):
+    if changed and all(_is_nothing(pair) for pair in changed.values()):
         return "(new)"
-    return ", ".join(f"{c} {_text(b)} → {_text(a)}" for c, (b, a) in changed.items())
+    return ", ".join(text for column, pair in changed.items() for text in _became(column, pair))
+
+
+def _is_nothing(pair: tuple[Any, Any]) -> bool:
+    """Whether there was no value before, or no row of a part."""
+    before, _ = pair
+    return before is None or (is_of_rows(pair) and not any(before))
+
+
+def _became(column: str, pair: tuple[Any, Any]) -> Iterator[str]:
+    """How a value became another; of a part, how each of its rows did."""
+    if not is_of_rows(pair):
+        before, after = pair
+        yield f"{column} {_text(before)} → {_text(after)}"
+        return
+    for row in rows_changed(pair):
+        name = f"{column} {row.name}"
+        if row.is_new or not row.changed:
+            yield f"{name} ({'new' if row.is_new else 'gone'})"
+        else:
+            became = (f"{c} {_text(b)} → {_text(a)}" for c, (b, a) in row.changed.items())
+            yield f"{name}: {', '.join(became)}"
 
 
 def _by_kind(registry: Registry) -> dict[str, Projection]:
@@ -114,7 +135,7 @@ def _by_kind(registry: Registry) -> dict[str, Projection]:
 
 def _check(kind: str, kinds: Sequence[str]) -> None:
     if kind not in kinds:
-        raise typer.BadParameter(f"{kind!r} is none of {', '.join(kinds)}.", param_hint="KIND")
+        raise unknown_kind(kind, kinds)
 
 
 def _explained(kind: str, name: str) -> dict[str, Any]:
@@ -139,7 +160,7 @@ def _changes(
     rows = [
         (
             column,
-            _text(change["after"]),
+            _made(column, change),
             change["position"],
             f"{change['effective_at']:%F %T}",
             change["kind"],
@@ -149,6 +170,12 @@ def _changes(
         for change in (field["changes"] if every else field["changes"][-1:])
     ]
     return heads, rows
+
+
+def _made(column: str, change: dict[str, Any]) -> Any:
+    """The value after a change; of a part, what became of its rows."""
+    pair = (change["before"], change["after"])
+    return ", ".join(_became(column, pair)) if is_of_rows(pair) else _text(change["after"])
 
 
 def _text(value: Any) -> Any:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from app.cli.context import catch_up, engine, execute, open_desk, operator
-from app.cli.output import Json, show, table
+from app.cli.context import carry_out
+from app.cli.output import show, table
+from app.cli.records import rows_of
 
 if TYPE_CHECKING:
     from ledger.domain.issue import IssueCommand
@@ -31,13 +31,12 @@ def list_(
     ] = None,
     check: Annotated[str | None, typer.Option(help="Only those of one check.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
-    as_json: Json = False,
 ) -> None:
     """List issues, the latest first."""
     if check is not None:
         _check_exists(check)
     given = {"state": None if state == "any" else state, "severity": severity, "check": check}
-    rows = _rows({name: value for name, value in given.items() if value is not None}, limit)
+    rows = rows_of("issues", {n: v for n, v in given.items() if v is not None}, limit)
     show(
         rows,
         lambda: table(
@@ -53,14 +52,13 @@ def list_(
                 for row in rows
             ),
         ),
-        as_json=as_json,
     )
 
 
 @app.command(
     epilog="Example: ledger issues resolve paid_twice:A1 --reason 'she wants a voucher for it'"
 )
-def resolve(issue: IssueId, *, reason: Why, as_json: Json = False) -> None:
+def resolve(issue: IssueId, *, reason: Why) -> None:
     """Say that nothing more is to be done about an issue.
 
     It comes back when its evidence changes.
@@ -68,16 +66,16 @@ def resolve(issue: IssueId, *, reason: Why, as_json: Json = False) -> None:
     from ledger.domain.issue import ResolveIssue
 
     command = ResolveIssue(issue_id=issue, at=datetime.now(UTC))
-    _decide(command, reason, "resolved", as_json=as_json)
+    _decide(command, reason, "resolved")
 
 
 @app.command(epilog="Example: ledger issues reopen paid_twice:A1 --reason 'she changed her mind'")
-def reopen(issue: IssueId, *, reason: Why, as_json: Json = False) -> None:
+def reopen(issue: IssueId, *, reason: Why) -> None:
     """Take an issue up again."""
     from ledger.domain.issue import ReopenIssue
 
     command = ReopenIssue(issue_id=issue, at=datetime.now(UTC))
-    _decide(command, reason, "reopened", as_json=as_json)
+    _decide(command, reason, "reopened")
 
 
 def _check_exists(name: str) -> None:
@@ -88,19 +86,5 @@ def _check_exists(name: str) -> None:
         raise typer.BadParameter(f"{name!r} is none of {', '.join(known)}.", param_hint="--check")
 
 
-def _decide(command: IssueCommand, reason: str, done: str, *, as_json: bool) -> None:
-    with open_desk() as (_, _, desk):
-        execute(desk, command, operator(reason), done, as_json=as_json)
-
-
-def _rows(filters: dict[str, str], limit: int) -> list[dict[str, Any]]:
-    from projections.engine.reads import Reads
-    from projections.issues import projection
-    from projections.queries.listing import Asked, Lister
-
-    assert projection.listing is not None
-    with engine() as opened, closing(Reads(opened)) as reads:
-        catch_up(opened)
-        known = opened.words.get(projection.name, {})
-        with reads.snapshot() as cursor:
-            return Lister(projection.listing).page(cursor, Asked(limit, filters, known=known)).rows
+def _decide(command: IssueCommand, reason: str, done: str) -> None:
+    carry_out(command, reason, done)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.cli.context import a_time, catch_up, engine
-from app.cli.output import BAD_ANSWER, Json, progress, show, table
+from app.cli.output import BAD_ANSWER, counted, progress, show, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -40,7 +40,7 @@ def show_figures(
     last: To = None,
     currency: CurrencyOption = None,
     compare: Annotated[
-        bool, typer.Option("--compare", help="Beside as many days right before.")
+        bool, typer.Option("--compare", help="Compare with as many days right before.")
     ] = False,
     as_of: Annotated[
         str | None,
@@ -49,18 +49,23 @@ def show_figures(
             help="As it was known then; replays the log from event 1 up to there.",
         ),
     ] = None,
-    as_json: Json = False,
 ) -> None:
-    """Show every figure of a window of days, by currency."""
+    """Show every figure of a window of days, by currency.
+
+    Left out of the table of a currency are figures of orders where no payment is of one, and those
+    of Stripe's balance while none of its transactions is known.
+    Complete says: every event recorded so far that can be read, of the mode that counts, is
+    counted, and no day of the window is yet to come.
+    """
     with engine() as opened:
         days = window_of(opened, window, first, last)
         before = days.previous if compare else None
-        made = _report(opened, days, before, currency, as_of, as_json=as_json)
-    show(_document(made), lambda: _view(made), as_json=as_json)
+        made = _report(opened, days, before, currency, as_of)
+    show(_document(made), lambda: _view(made))
 
 
 @app.command(epilog="Example: ledger kpi definitions")
-def definitions(as_json: Json = False) -> None:
+def definitions() -> None:
     """List the figures: what each is, its unit and its class."""
     from kpi.declare import catalogue, definition
 
@@ -71,16 +76,14 @@ def definitions(as_json: Json = False) -> None:
             ["=id", "unit", "class", "formula"],
             ((d["id"], d["unit"], d["kind"], d["formula"]) for d in every),
         ),
-        as_json=as_json,
     )
 
 
 @app.command(epilog="Example: ledger kpi snapshot --days 90")
 def snapshot(
     days: Annotated[int, typer.Option(min=1, max=3660, help="How many days back.")] = 90,
-    as_json: Json = False,
 ) -> None:
-    """Take down the figures of the last days.
+    """Record the figures of the last days.
 
     Of each day by itself, and of the windows of 7, 30 and 90 days that end with it.
     """
@@ -89,15 +92,14 @@ def snapshot(
     with engine() as opened:
         catch_up(opened)
         taken = take(opened, _today(opened), opened.log.now(), days)
-    show(taken._asdict(), lambda: _taken(taken), as_json=as_json)
+    show(taken._asdict(), lambda: _taken(taken))
 
 
 @app.command(epilog="Example: ledger kpi verify")
 def verify(
     position: Annotated[
-        int | None, typer.Option(help="The run as of this position; the latest without.")
+        int | None, typer.Option(help="The run as of this position; default: the latest.")
     ] = None,
-    as_json: Json = False,
 ) -> None:
     """Prove a snapshot: compute it again from event 1.
 
@@ -105,9 +107,9 @@ def verify(
     """
     from kpi.snapshots import prove
 
-    with engine() as opened, progress("proving", as_json=as_json) as report:
+    with engine() as opened, progress("proving") as report:
         proven = prove(opened, opened.log.now(), position, report)
-    show(proven._asdict(), lambda: "\n".join(_verdict(proven)), as_json=as_json)
+    show(proven._asdict(), lambda: "\n".join(_verdict(proven)))
     if proven.differences:
         raise typer.Exit(BAD_ANSWER)
 
@@ -121,12 +123,13 @@ def window_of(
     return parse(_today(opened), window=window, first=first, last=last)
 
 
-def _today(opened: ProjectionContext) -> Any:
+def _today(opened: ProjectionContext, position: int | None = None) -> date:
+    """The last day that has begun, or had as of a position."""
     from zoneinfo import ZoneInfo
 
-    from kpi.windows import day_of
+    from kpi.as_of import known_until
 
-    return day_of(opened.log.now(), ZoneInfo(opened.database.time_zone))
+    return known_until(opened.log, ZoneInfo(opened.database.time_zone), position)
 
 
 def _report(
@@ -135,8 +138,6 @@ def _report(
     before: Window | None,
     currency: str | None,
     as_of: str | None,
-    *,
-    as_json: bool,
 ) -> Report:
     from contextlib import closing
 
@@ -147,29 +148,32 @@ def _report(
     code = currency.lower() if currency else None
     if as_of is None:
         catch_up(opened)
-        with closing(Reads(opened)) as reads, reads.snapshot() as cursor:
-            return report(cursor, days, compare=before, currency=code)
+        with closing(Reads(opened)) as reads, reads.snapshot(current=True) as cursor:
+            return report(cursor, days, _today(opened), compare=before, currency=code)
     position = _position(opened, as_of)
+    known = _today(opened, position)
     with (
-        progress("replaying", as_json=as_json) as told,
+        progress("replaying") as told,
         replayed(opened, position, opened.database.time_zone, told) as cursor,
     ):
-        return report(cursor, days, compare=before, currency=code, position=position)
+        return report(cursor, days, known, compare=before, currency=code, position=position)
 
 
 def _position(opened: ProjectionContext, as_of: str) -> int:
+    from kpi.as_of import check_begun
     from projections.queries.schemas import check_known, position_at
 
     if as_of.isascii() and as_of.isdigit():
-        return check_known(opened.log, int(as_of))
-    return position_at(opened.log, a_time(as_of, datetime.now(UTC)))
+        return check_begun(opened.log, check_known(opened.log, int(as_of)))
+    return check_begun(opened.log, position_at(opened.log, a_time(as_of, datetime.now(UTC))))
 
 
 def _document(made: Report) -> dict[str, Any]:
     return {
         "window": _days(made.window),
         "previous": made.previous and _days(made.previous),
-        "standing": made.standing._asdict() | {"complete": made.standing.complete},
+        "standing": made.rests_on._asdict()
+        | {"known_until": made.known_until, "complete": made.complete},
         "contract_version": made.contract_version,
         "currencies": {
             currency: {name: each._asdict() for name, each in figures.items()}
@@ -186,13 +190,27 @@ def _days(window: Window) -> dict[str, Any]:
 def _view(made: Report) -> RenderableType:
     from rich.console import Group
 
+    from kpi.report import known
+
     compared = ["=figure", ">value"] + ([">before", ">change"] if made.previous else [])
     parts: list[RenderableType] = [_headline(made)]
     for currency, figures in [*made.currencies.items(), ("", made.shop)]:
-        rows = [_row(name, each, currency, made) for name, each in figures.items()]
+        said = known(figures)
+        rows = [_row(name, each, currency, made) for name, each in said.items()]
         parts += ["", currency.upper() or "the whole shop", table(compared, rows)]
-        parts += _left_out(figures)
+        parts += [*_not_told(figures, currency), *_left_out(figures)]
     return Group(*parts)
+
+
+def _not_told(figures: dict[str, Shown], currency: str) -> Iterator[str]:
+    """Which families of figures say nothing."""
+    from kpi.report import silent
+
+    if titles := [family.title for family in silent(figures)]:
+        yield (
+            f"left out, as nothing of them is known in {currency.upper()}: {', '.join(titles)}"
+            " (--json has all)"
+        )
 
 
 def _left_out(figures: dict[str, Shown]) -> Iterator[str]:
@@ -205,30 +223,34 @@ def _left_out(figures: dict[str, Shown]) -> Iterator[str]:
             names[counter].append(name)
     for counter, those in names.items():
         if many := figures[counter].value:
-            yield (
-                f"not fully counted: {many:,} (in {', '.join(those)});"
-                " `ledger issues list --check mrr_unknown` says why"
-            )
+            yield f"not fully counted: {many:,} (in {', '.join(those)}); {figure(counter).cure}"
 
 
 def _headline(made: Report) -> str:
-    stands = made.standing
-    state = "complete" if stands.complete else f"INCOMPLETE: the log is at {stands.head:,}"
+    stands = made.rests_on
+    if made.complete:
+        state = "complete"
+    elif not stands.has_all:
+        state = f"INCOMPLETE: the log is at {stands.head:,}"
+    else:
+        state = f"INCOMPLETE: days after {made.known_until} are yet to come"
     return (
-        f"{made.window.first} to {made.window.last} ({made.window.days} days, {stands.time_zone})"
+        f"{made.window.first} to {made.window.last}"
+        f" ({counted(made.window.days, 'day')}, {stands.time_zone})"
         f" as of position {stands.position:,}, {state}"
     )
 
 
 def _row(name: str, each: Shown, currency: str, made: Report) -> list[str]:
     values = [each.value, each.previous] if made.previous else [each.value]
-    cells = [name, *(_cell(name, value, currency) for value in values)]
+    cells = [name, *(cell(name, value, currency) for value in values)]
     if made.previous:
         cells.append("–" if each.change_pct is None else f"{each.change_pct:+} %")
     return cells
 
 
-def _cell(name: str, value: Any, currency: str) -> str:
+def cell(name: str, value: Any, currency: str) -> str:
+    """A figure's value for a table that names the currency elsewhere."""
     from kpi.declare import Unit, figure
     from ledger.domain.money import format_money
 
@@ -238,7 +260,7 @@ def _cell(name: str, value: Any, currency: str) -> str:
         case Unit.MONEY:
             return format_money(value, currency).rpartition(" ")[0]
         case Unit.PERCENT:
-            return f"{value} %"
+            return f"{value:.2f} %"
         case _:
             return f"{value:,}"
 
@@ -247,18 +269,18 @@ def _taken(taken: Taken) -> str:
     state = "complete" if taken.complete else "INCOMPLETE: read models lag behind the log"
     return (
         f"{taken.first_day} to {taken.last_day} as of position {taken.position:,}, {state}:"
-        f" {taken.rows:,} rows changed"
+        f" {counted(taken.rows, 'row')} changed"
     )
 
 
 def _verdict(proven: Proven) -> Iterator[str]:
     for d in proven.differences[:20]:
         yield (
-            f"differs: {d.figure} {d.currency} of {d.window_days} days to {d.day}:"
+            f"differs: {d.figure} {d.currency} of {counted(d.window_days, 'day')} to {d.day}:"
             f" stored {d.stored}, recomputed {d.recomputed}"
         )
     verdict = "NOT verified" if proven.differences else "verified"
     yield (
-        f"{verdict}: {proven.rows:,} snapshots as of position {proven.position:,},"
-        f" {len(proven.differences):,} differences"
+        f"{verdict}: {counted(proven.rows, 'snapshot')} as of position {proven.position:,},"
+        f" {counted(len(proven.differences), 'difference')}"
     )

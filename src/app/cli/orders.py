@@ -8,8 +8,7 @@ from uuid import uuid4
 
 import typer
 
-from app.cli.context import Reason, execute, open_desk, operator
-from app.cli.output import Json
+from app.cli.context import Reason, carry_out, execute, open_command_handler, operator
 from app.cli.records import AsOf, Filters, Limit, list_rows, show_one
 
 if TYPE_CHECKING:
@@ -56,7 +55,6 @@ def place(
     tax: Annotated[int, typer.Option(min=0, help="In minor units.")] = 0,
     discount: Annotated[int, typer.Option(min=0, help="In minor units.")] = 0,
     reason: Reason = None,
-    as_json: Json = False,
 ) -> None:
     """Place an order, and reserve its stock.
 
@@ -67,10 +65,10 @@ def place(
     from ledger.domain.order_commands import PlaceOrder
 
     now, wanted = datetime.now(UTC), [_priced(text) for text in line]
-    with open_desk() as (settings, log, desk):
+    with open_command_handler() as (settings, log, command_handler):
         log.state()
         command = PlaceOrder(
-            order_id=order_id or uuid4().hex,
+            order_id=uuid4().hex if order_id is None else order_id,
             at=now,
             currency=currency.lower(),
             lines=tuple(_line(log, *each, currency.lower()) for each in wanted),
@@ -82,54 +80,54 @@ def place(
             discount_minor=discount,
             rules=settings.rules,
         )
-        execute(desk, command, operator(reason), "placed", as_json=as_json)
+        execute(command_handler, command, operator(reason), "placed")
 
 
 @app.command("list", epilog="Example: ledger order list --filter state=paid")
-def list_(filters: Filters = None, limit: Limit = 50, as_json: Json = False) -> None:
+def list_(filters: Filters = None, limit: Limit = 50) -> None:
     """List orders, the latest first."""
-    list_rows("order", filters or [], limit, as_json=as_json)
+    list_rows("order", filters or [], limit)
 
 
 @app.command("show", epilog="Example: ledger order show A1 --as-of 2026-03-01T12:00:00Z")
-def show_(order: OrderId, as_of: AsOf = None, as_json: Json = False) -> None:
+def show_(order: OrderId, as_of: AsOf = None) -> None:
     """Show an order with its lines and payments."""
-    show_one("order", order, as_of, as_json=as_json)
+    show_one("order", order, as_of)
 
 
 @app.command(epilog="Example: ledger order cancel A1 --reason 'changed her mind'")
-def cancel(order: OrderId, reason: Reason = None, as_json: Json = False) -> None:
+def cancel(order: OrderId, reason: Reason = None) -> None:
     """Call off an order that no money is held for; release its stock.
 
     Refused while a payment for it is under way: cancel that first, at Stripe.
     """
     from ledger.domain.order_commands import CancelOrder
 
-    _settle(CancelOrder, order, reason, "canceled", as_json=as_json)
+    _settle(CancelOrder, order, reason, "canceled")
 
 
 @app.command(epilog="Example: ledger order expire A1")
-def expire(order: OrderId, reason: Reason = None, as_json: Json = False) -> None:
+def expire(order: OrderId, reason: Reason = None) -> None:
     """End the reservation of an unpaid order now."""
     from ledger.domain.order_commands import ExpireOrder
 
-    _settle(ExpireOrder, order, reason, "expired", as_json=as_json)
+    _settle(ExpireOrder, order, reason, "expired")
 
 
 @app.command(epilog="Example: ledger order fulfil A1")
-def fulfil(order: OrderId, reason: Reason = None, as_json: Json = False) -> None:
+def fulfil(order: OrderId, reason: Reason = None) -> None:
     """Send out the goods of a paid order."""
     from ledger.domain.order_commands import FulfilOrder
 
-    _settle(FulfilOrder, order, reason, "fulfilled", as_json=as_json)
+    _settle(FulfilOrder, order, reason, "fulfilled")
 
 
 @app.command(epilog="Example: ledger order reallocate A1")
-def reallocate(order: OrderId, reason: Reason = None, as_json: Json = False) -> None:
+def reallocate(order: OrderId, reason: Reason = None) -> None:
     """Hold stock again for an order that was paid after it had expired."""
     from ledger.domain.order_commands import ReallocateOrder
 
-    _settle(ReallocateOrder, order, reason, "reallocated", as_json=as_json)
+    _settle(ReallocateOrder, order, reason, "reallocated")
 
 
 @app.command("return", epilog="Example: ledger order return A1 --line MUG:1 --reason 'too small'")
@@ -138,7 +136,6 @@ def return_(
     reason: Annotated[str, typer.Option(help="Why, for the audit log.")],
     line: Units = None,
     line_id: UnitsOfLines = None,
-    as_json: Json = False,
 ) -> None:
     """Take units of a fulfilled order back into stock; moves no money.
 
@@ -152,8 +149,7 @@ def return_(
         quantities=_units(line or [], "SKU", "line"),
         line_quantities=_units(line_id or [], "LINE", "line-id"),
     )
-    with open_desk() as (_, _, desk):
-        execute(desk, command, operator(reason), "returned", as_json=as_json)
+    carry_out(command, reason, "returned")
 
 
 @app.command(epilog="Example: ledger order refund A1 '12.50 gbp' --reason 'arrived late'")
@@ -161,7 +157,6 @@ def refund(
     order: OrderId,
     amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="As '12.50 gbp'.")],
     reason: Reason = None,
-    as_json: Json = False,
 ) -> None:
     """Ask for money to go back; that it did is Stripe's to say."""
     from ledger.domain.money import parse_money
@@ -169,14 +164,14 @@ def refund(
     from ledger.errors import InvalidCommand
 
     amount_minor, currency = parse_money(amount)
-    with open_desk() as (_, _, desk):
-        money = desk.money(order)
+    with open_command_handler() as (_, _, command_handler):
+        money = command_handler.money(order)
         if money.paid_minor and money.currency != currency:
             raise InvalidCommand(f"The order was paid in {money.currency}, not in {currency}.")
         command = RequestRefund(
             order_id=order, at=datetime.now(UTC), amount_minor=amount_minor, money=money
         )
-        execute(desk, command, operator(reason), "refund requested", as_json=as_json)
+        execute(command_handler, command, operator(reason), "refund requested")
 
 
 @app.command(epilog="Example: ledger order link A1 pi_3QxYz")
@@ -187,7 +182,6 @@ def link(
         bool, typer.Option("--expected", help="Stripe is yet to report this payment.")
     ] = False,
     reason: Reason = None,
-    as_json: Json = False,
 ) -> None:
     """Say that a payment belongs to an order.
 
@@ -195,8 +189,8 @@ def link(
     """
     from ledger.domain.order_commands import LinkPayment
 
-    with open_desk() as (_, _, desk):
-        known = desk.payment(payment)
+    with open_command_handler() as (_, _, command_handler):
+        known = command_handler.payment(payment)
         command = LinkPayment(
             order_id=order,
             at=datetime.now(UTC),
@@ -204,39 +198,37 @@ def link(
             known=known,
             expected=expected,
         )
-        execute(desk, command, operator(reason), "linked", as_json=as_json)
+        execute(command_handler, command, operator(reason), "linked")
 
 
 @app.command(epilog="Example: ledger order unlink A1 pi_3QxYz --reason 'wrong order'")
-def unlink(
-    order: OrderId, payment: PaymentId, reason: Reason = None, as_json: Json = False
-) -> None:
+def unlink(order: OrderId, payment: PaymentId, reason: Reason = None) -> None:
     """Take back that a payment belongs to an order.
 
     What the payment's own metadata says is changed at Stripe.
     """
     from ledger.domain.order_commands import UnlinkPayment
 
-    with open_desk() as (_, _, desk):
-        known = desk.payment(payment)
+    with open_command_handler() as (_, _, command_handler):
+        known = command_handler.payment(payment)
         command = UnlinkPayment(
             order_id=order,
             at=datetime.now(UTC),
             payment_id=known.payment_id or payment,
             known=known,
         )
-        execute(desk, command, operator(reason), "unlinked", as_json=as_json)
+        execute(command_handler, command, operator(reason), "unlinked")
 
 
-def _settle(command: Any, order: str, reason: str | None, done: str, *, as_json: bool) -> None:
+def _settle(command: Any, order: str, reason: str | None, done: str) -> None:
     """Execute a command that rests on the order's money and nothing else."""
-    with open_desk() as (_, _, desk):
-        decided = _with_money(command, order, desk)
-        execute(desk, decided, operator(reason), done, as_json=as_json)
+    with open_command_handler() as (_, _, command_handler):
+        decided = _with_money(command, order, command_handler)
+        execute(command_handler, decided, operator(reason), done)
 
 
-def _with_money(command: Any, order: str, desk: CommandHandler) -> Any:
-    return command(order_id=order, at=datetime.now(UTC), money=desk.money(order))
+def _with_money(command: Any, order: str, command_handler: CommandHandler) -> Any:
+    return command(order_id=order, at=datetime.now(UTC), money=command_handler.money(order))
 
 
 def _units(texts: list[str], noun: str, option: str) -> dict[str, int]:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
+from typer._click.exceptions import ClickException, NoSuchOption
 from typer.core import TyperGroup
 
 from ledger.domain.text import ascii_json, visible, visible_lines
@@ -52,7 +53,6 @@ EXITS: dict[type[LedgerError], int] = {
 """Exit codes by error; an error that does not stand here has that of its base class."""
 
 UNBOUNDED = 10_000
-_WANTS_JSON = "ledger.json"
 
 TYPES = {"str": "text", "int": "number", "float": "number", "Path": "file"}
 """Python's types in words."""
@@ -65,10 +65,17 @@ VERB: ContextVar[str] = ContextVar("verb", default="")
 """The verb that runs, as it was called: `token list`."""
 
 
-def _remember(ctx: typer.Context, value: bool) -> bool:
+_JSON: ContextVar[bool] = ContextVar("json", default=False)
+
+
+def wants_json() -> bool:
+    """Whether the verb that runs was called with `--json`."""
+    return _JSON.get()
+
+
+def _remember(ctx: typer.Context, value: bool) -> None:
     VERB.set(ctx.command_path.removeprefix(ctx.find_root().info_name or "").strip())
-    ctx.meta[_WANTS_JSON] = value
-    return value
+    _JSON.set(value)
 
 
 Json = Annotated[
@@ -77,21 +84,63 @@ Json = Annotated[
 ]
 
 
+def _json_option() -> Any:
+    """`--json`, which every verb takes; typer makes options of a function's parameters only."""
+    maker = typer.Typer(add_completion=False)
+
+    @maker.command()
+    def verb(*, json: Json = False) -> None: ...
+
+    option: Any = typer.main.get_command(maker).params[0]
+    option.expose_value = False  # verbs ask `wants_json`
+    return option
+
+
 class Verbs(TyperGroup):
-    """Commands that tell our errors in words, and exit as `EXITS` says."""
+    """Commands that take `--json`, tell our errors in words, and exit as `EXITS` says."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
-        for parameter in _parameters(self):
+        option = _json_option()
+        for parameter in (*_parameters(self), option):
             parameter.display_type = partial(_plain_type, parameter.display_type)
+        for verb in _verbs(self):
+            verb.params.append(option)
+
+    def make_context(self, info_name: Any, args: list[str], *more: Any, **extra: Any) -> Any:
+        """Read what is given to all verbs."""
+        before = args.index("--") if "--" in args else len(args)
+        _JSON.set("--json" in args[:before])  # known also where reading the arguments fails
+        with _wrong_usage():
+            return super().make_context(info_name, args, *more, **extra)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb; an error that is not ours is a bug, and shows its traceback."""
         try:
-            return super().invoke(ctx)
+            with _wrong_usage():
+                return super().invoke(ctx)
         except LedgerError as error:
             code = next(EXITS[base] for base in type(error).__mro__ if base in EXITS)
-            fail(error, code, as_json=ctx.meta.get(_WANTS_JSON, False))
+            fail(error, code)
+
+
+@contextmanager
+def _wrong_usage() -> Generator[None]:
+    """Wrong usage is a document too where one is wanted; typer tells people, and exits."""
+    try:
+        yield
+    except ClickException as error:
+        if isinstance(error, NoSuchOption) and error.option_name[1:].isdigit():
+            error.message = "A negative number is not taken here"
+        if wants_json():
+            print_json({"error": "WrongUsage", "detail": error.format_message()})
+        raise
+
+
+def _verbs(command: Any) -> Iterator[Any]:
+    """All below a group that are no groups themselves."""
+    for inner in getattr(command, "commands", {}).values():
+        yield from _verbs(inner) if hasattr(inner, "commands") else (inner,)
 
 
 def _parameters(command: Any) -> Iterator[Any]:
@@ -107,22 +156,46 @@ def _plain_type(display: Callable[[Any], str], ctx: Any) -> str:
     return re.sub(r"str|int|float|Path", lambda found: TYPES[found[0]], shown)
 
 
-def fail(error: LedgerError, code: int, *, as_json: bool) -> NoReturn:
+def fail(error: LedgerError, code: int) -> NoReturn:
     """Say what is wrong and the cure, and exit."""
-    name, text = type(error).__name__, (str(error) or str(type(error).__doc__)) + reason_of(error)
-    if as_json:
+    text = (str(error) or str(type(error).__doc__)) + reason_of(error)
+    if not wants_json():
+        text = _amounts_of(error) or text
+    refuse(type(error).__name__, text, code)
+
+
+def _amounts_of(error: LedgerError) -> str:
+    """Amounts that are too small or too large as people write them; empty for other errors."""
+    from ledger.domain.money import format_money
+
+    told: list[str] = []
+    for field, _, _, value, least, most, currency in error.errors:
+        if currency is None or value is None or least is None or most is None or least == most:
+            return ""
+        name = field.removesuffix("_minor").replace("_", " ")
+        said, lowest, highest = (format_money(each, currency) for each in (value, least, most))
+        told.append(f"The {name} is {said}; it must be from {lowest} to {highest}.")
+    return " ".join(told)
+
+
+def refuse(name: str, text: str, code: int) -> NoReturn:
+    """Say that something is not done, by the name of what is wrong and in words, and exit."""
+    if wants_json():
         print_json({"error": name, "detail": text})
     complain(f"[bold red]{name}:[/] ", text)
     raise typer.Exit(code)
 
 
 def reason_of(error: LedgerError) -> str:
-    """Why there is no connection, in the driver's words: they name the address, and no row."""
+    """Why there is no connection, in the driver's words: they name the address, and no row.
+
+    Its lines and tabs become one line.
+    """
     import psycopg
 
     cause = error.__cause__
     unconnected = isinstance(cause, psycopg.OperationalError) and cause.sqlstate is None
-    return f" ({str(cause).strip()})" if unconnected else ""
+    return f" ({' '.join(str(cause).split())})" if unconnected else ""
 
 
 def complain(markup: str, text: str = "") -> None:
@@ -148,9 +221,9 @@ def filters_of(given: Iterable[str], known: Sequence[str] | None = None) -> dict
     return found
 
 
-def show(document: Any, view: Callable[[], RenderableType], *, as_json: bool) -> None:
+def show(document: Any, view: Callable[[], RenderableType]) -> None:
     """Print a verb's result: the document as JSON, or what people look at."""
-    if as_json:
+    if wants_json():
         print_json(document)
     elif isinstance(shown := view(), str):
         typer.echo(visible_lines(shown))
@@ -175,6 +248,11 @@ def console(*, stderr: bool = False) -> Console:
     if not (made.is_terminal or "COLUMNS" in os.environ):
         made.width = UNBOUNDED
     return made
+
+
+def counted(number: int, noun: str) -> str:
+    """How many of something, in words: `1 event`, `2,000 events`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> RenderableType:
@@ -203,17 +281,17 @@ def _cell(value: object) -> str:
 
 
 @contextmanager
-def progress(label: str, *, as_json: bool) -> Generator[Progress]:
+def progress(label: str) -> Generator[Progress]:
     """A bar on stderr while the block runs."""
-    with _bars(as_json=as_json) as bars:
+    with _bars() as bars:
         task = bars.add_task(label, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total or None)
 
 
 @contextmanager
-def tracker(*, as_json: bool) -> Generator[Track]:
+def tracker() -> Generator[Track]:
     """A bar on stderr for each act of a longer play."""
-    with _bars(as_json=as_json) as bars:
+    with _bars() as bars:
 
         def track(label: str, items: Sequence[Item]) -> Iterable[Item]:
             return bars.track(items, description=label)
@@ -221,8 +299,8 @@ def tracker(*, as_json: bool) -> Generator[Track]:
         yield track
 
 
-def _bars(*, as_json: bool) -> Bars:
-    """Bars that go when they are done; none for programs, or where nobody watches."""
+def _bars() -> Bars:
+    """Bars that go when they are done; none for programs, or where the output is no terminal."""
     from rich import progress as bar
 
     watched = console(stderr=True)
@@ -233,5 +311,5 @@ def _bars(*, as_json: bool) -> Bars:
         bar.TimeElapsedColumn(),
         console=watched,
         transient=True,
-        disable=as_json or not watched.is_terminal,
+        disable=wants_json() or not watched.is_terminal,
     )

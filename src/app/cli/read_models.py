@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from uuid import uuid4
 
 import typer
 
-from app.cli.context import catch_up, engine, looked_at
-from app.cli.output import BAD_ANSWER, Json, progress, show, table
+from app.cli.context import Reason, catch_up, engine, engine_that_is_new, looked_at, operator
+from app.cli.output import BAD_ANSWER, counted, progress, show, table
+from ledger.errors import (
+    LedgerError,
+    RebuildBlocked,
+    RebuildRefused,
+    RebuildRunning,
+    StoreUnavailable,
+    UnknownProjection,
+)
 
 if TYPE_CHECKING:
+    from ledger.domain.events import RebuildFailed, RebuildFinished
+    from projections.engine.build import ProjectionContext
     from projections.engine.digest import TableDifference
     from projections.engine.log_check import Fault
     from projections.engine.verify import Proof
@@ -21,61 +34,154 @@ app = typer.Typer()
 SHOWN = 20
 """So many places of each kind of damage are printed; --json has all."""
 
+RECORD_SECONDS = 30
+"""How long a verb that is done waits for the read models to take in that it was."""
+
+
+class Proven(NamedTuple):
+    """A proof, the seconds that it took, and where in the log it is on record.
+
+    Without a position, `unrecorded` says why it is not on record.
+    """
+
+    proof: Proof
+    seconds: float
+    position: int | None
+    unrecorded: str | None = None
+
+
+class Rebuilt(NamedTuple):
+    """What was rebuilt and up to which position, and where in the log that is on record.
+
+    Without the latter, `unrecorded` says why it is not.
+    """
+
+    names: list[str]
+    position: int
+    recorded: int | None
+    unrecorded: str | None = None
+
 
 @app.command(epilog="Example: ledger rebuild orders payments")
 def rebuild(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]…", help="Projections; all without a name.")
+        list[str] | None, typer.Argument(metavar="[NAME]…", help="Projections; default: all.")
     ] = None,
-    as_json: Json = False,
+    *,
+    believe_the_log: Annotated[
+        bool,
+        typer.Option("--believe-the-log", help="Rebuild from a log that is known to be damaged."),
+    ] = False,
+    reason: Reason = None,
 ) -> None:
     """Rebuild read models from event 1, and put them in place.
 
-    They are made beside the live ones, whose place they take in one transaction: readers notice
-    nothing. Those that read each other's tables are rebuilt together.
+    They are made beside the live ones and replace them in one transaction, so reads go on
+    meanwhile. Those that read each other's tables are rebuilt together. It believes the log, and is
+    refused where that is known to be damaged, by the last proof above all: restore a backup
+    instead. It is recorded, unless there were no read models before.
     """
-    from projections.engine.rebuild import rebuild as rebuild_projections
-
     started = time.monotonic()
-    with engine() as opened:
-        catch_up(opened)
-        with progress("rebuilding", as_json=as_json) as report:
-            built, position = rebuild_projections(opened, names or (), report)
+    with engine_that_is_new() as (opened, is_new):
+        if not is_new:
+            catch_up(opened)
+        made = remake(opened, names or (), reason, believe_log=believe_the_log, is_new=is_new)
+        unreadable = _unreadable(opened)
     seconds = round(time.monotonic() - started, 1)
-    rebuilt = sorted(built.by_name)
     show(
-        {"rebuilt": rebuilt, "position": position, "seconds": seconds},
-        lambda: f"rebuilt: {', '.join(rebuilt)} from {position:,} events ({seconds} s)",
-        as_json=as_json,
+        {
+            "rebuilt": made.names,
+            "position": made.position,
+            "seconds": seconds,
+            "unreadable_events": unreadable,
+            "on_record": made.recorded is not None,
+            "recorded_at_position": made.recorded,
+            "not_on_record_because": made.unrecorded,
+        },
+        lambda: "\n".join(_rebuilt(made, seconds, unreadable)),
     )
 
 
+def remake(
+    opened: ProjectionContext,
+    names: Sequence[str],
+    reason: str | None,
+    *,
+    believe_log: bool = False,
+    is_new: bool = False,
+) -> Rebuilt:
+    """Rebuild these, and put that on record; not where they are new, and take nothing's place."""
+    from ledger.domain.events import RebuildFailed, RebuildFinished, RebuildStarted
+    from projections.engine.proofs import put_rebuild_on_record
+    from projections.engine.rebuild import rebuild as rebuild_projections
+
+    began, rebuild_id, by = datetime.now(UTC), uuid4().hex, operator(reason)
+    started = RebuildStarted(rebuild_id=rebuild_id, names=tuple(names), believe_log=believe_log)
+
+    def put(end: RebuildFinished | RebuildFailed) -> tuple[int | None, str | None]:
+        return _put_on_record(
+            opened, lambda: put_rebuild_on_record(opened.log, began, started, end, by)
+        )
+
+    try:
+        with progress("rebuilding") as report:
+            built, position = rebuild_projections(opened, names, report, believe_log=believe_log)
+    except (RebuildRunning, RebuildRefused, RebuildBlocked, UnknownProjection, StoreUnavailable):
+        raise
+    except Exception as error:
+        put(RebuildFailed(rebuild_id=rebuild_id, cause=type(error).__name__))
+        raise
+    made = sorted(built.by_name)
+    if is_new or position == 0:
+        return Rebuilt(made, position, None, "there were no read models before, or no events")
+    end = RebuildFinished(rebuild_id=rebuild_id, names=tuple(made), position=position)
+    return Rebuilt(made, position, *put(end))
+
+
+def _unreadable(opened: ProjectionContext) -> int:
+    """How many events of the log no read model could use, as far as `audit` took them in."""
+    with opened.database.connect("reader") as conn:
+        row = conn.execute("select count(*) from read_models.unreadable_events").fetchone()
+    assert row is not None, "an aggregate has one row"
+    return row[0]
+
+
+def _rebuilt(made: Rebuilt, seconds: float, unreadable: int) -> Iterator[str]:
+    yield f"rebuilt: {', '.join(made.names)} from {counted(made.position, 'event')} ({seconds} s)"
+    yield _on_record(made.recorded, made.unrecorded)
+    if unreadable:
+        yield (
+            f"{counted(unreadable, 'event')} could not be read, and are in no row:"
+            " `ledger checks run` names them"
+        )
+    yield "not checked: whether the log is whole; `ledger verify` says so"
+
+
 @app.command(epilog="Example: ledger verify --json")
-def verify(as_json: Json = False) -> None:
+def verify() -> None:
     """Prove that the read models are what the log says.
 
     Rebuilds them from event 1 in a scratch schema and compares byte by byte; examines the log
     itself, and checks Stripe's signatures again. Names all damage, and what it cannot see. Exits 1
     unless everything is equal, every projection follows, and the log has no fault; an empty log is
-    no proof.
+    no proof. The outcome is recorded, and `ledger status` shows it; where it cannot be recorded,
+    the answer says so and is the same.
     """
-    proof, seconds = prove(as_json=as_json)
+    proven = prove()
     ledger = looked_at()
     show(
-        {"ledger": ledger, **_document(proof, seconds)},
-        lambda: "\n".join([f"ledger: {ledger}", *verdict(proof, seconds)]),
-        as_json=as_json,
+        {"ledger": ledger, **_document(proven)},
+        lambda: "\n".join([f"ledger: {ledger}", *verdict(proven)]),
     )
-    if not proof.holds:
+    if not proven.proof.holds:
         raise typer.Exit(BAD_ANSWER)
 
 
 @app.command(epilog="Example: ledger digest --world")
 def digest(
     world: Annotated[
-        bool, typer.Option("--world", help="Leave out what only speaks of our own bookkeeping.")
+        bool, typer.Option("--world", help="Leave out bookkeeping: positions, times of receipt.")
     ] = False,
-    as_json: Json = False,
 ) -> None:
     """Print a SHA-256 of each table of the read models.
 
@@ -91,37 +197,88 @@ def digest(
             ["table", ">position", "sha-256"],
             [(name, t["position"], t["sha256"]) for name, t in tables.items()],
         ),
-        as_json=as_json,
     )
     if not follows:
         raise typer.Exit(BAD_ANSWER)
 
 
-def prove(*, as_json: bool) -> tuple[Proof, float]:
-    """The proof, once the read models are up to date, and the seconds that it took."""
+def prove() -> Proven:
+    """The proof, once the read models are up to date, put on record; nothing to prove is none."""
+    from ledger.domain.events import ProofFailed
+    from projections.engine.proofs import answer, put_on_record
     from projections.engine.verify import verify as compare
 
-    started = time.monotonic()
+    started, began, proof_id = time.monotonic(), datetime.now(UTC), uuid4().hex
     with engine() as opened:
         catch_up(opened)
-        with progress("verifying", as_json=as_json) as report:
-            proof = compare(opened, report)
-    return proof, round(time.monotonic() - started, 1)
+        try:
+            with progress("verifying") as report:
+                proof = compare(opened, report)
+        except (RebuildRunning, StoreUnavailable):
+            raise
+        except Exception as error:
+            failed = ProofFailed(proof_id=proof_id, cause=type(error).__name__)
+            by = operator(None)
+            _put_on_record(opened, lambda: put_on_record(opened.log, began, failed, by))
+            raise
+        seconds = round(time.monotonic() - started, 1)
+        if proof.empty:
+            return Proven(proof, seconds, None, "there was nothing to prove")
+        if proof.log.events == 0:
+            return Proven(proof, seconds, None, "nothing is appended to a log that was emptied")
+        end, by = answer(proof_id, proof), operator(None)
+        recorded = _put_on_record(opened, lambda: put_on_record(opened.log, began, end, by))
+        return Proven(proof, seconds, *recorded)
 
 
-def verdict(proof: Proof, seconds: float) -> Iterator[str]:
+def _put_on_record(
+    opened: ProjectionContext, put: Callable[[], int]
+) -> tuple[int | None, str | None]:
+    """Where what was done is on record now, or why it is not: its answer is the same.
+
+    The read models take it in, so that it leaves no lag behind.
+    """
+    import psycopg
+    from eventsourcing.persistence import PersistenceError
+
+    from ledger.postgres.failures import told
+    from projections.engine.follow import Follower
+
+    try:
+        position = put()
+    except LedgerError as error:
+        return None, str(error)
+    except (PersistenceError, psycopg.Error) as error:
+        refused = f"the database refuses to append ({told(error)}); `ledger doctor` examines it"
+        return None, refused
+    with suppress(LedgerError, psycopg.Error):  # it is done, and on record; `status` tells a lag
+        Follower(opened).catch_up(timeout_seconds=RECORD_SECONDS)
+    return position, None
+
+
+def verdict(proven: Proven) -> Iterator[str]:
     """What a proof says, for people: what is wrong, what was checked and what not, the verdict."""
+    proof, seconds, position, unrecorded = proven
     yield from _faults(proof)
     yield from _scope(proof)
+    yield _on_record(position, unrecorded)
     if proof.empty:
         yield "nothing to prove: the log is empty"
     elif proof.holds:
         yield (
-            f"verified: {proof.position:,} events, {len(proof.tables)} tables equal to a rebuild"
+            f"verified: {_size(proof)} equal to a rebuild"
             f" from event 1, the log consistent in itself ({seconds} s)"
         )
     else:
-        yield f"NOT verified: {proof.position:,} events, {len(proof.tables)} tables ({seconds} s)"
+        yield f"NOT verified: {_size(proof)} ({seconds} s)"
+
+
+def _on_record(position: int | None, unrecorded: str | None) -> str:
+    return f"on record: {f'no, {unrecorded}' if position is None else f'position {position:,}'}"
+
+
+def _size(proof: Proof) -> str:
+    return f"{counted(proof.position, 'event')}, {counted(len(proof.tables), 'table')}"
 
 
 def _faults(proof: Proof) -> Iterator[str]:
@@ -130,10 +287,22 @@ def _faults(proof: Proof) -> Iterator[str]:
     for kind, faults in proof.log.by_kind().items():
         yield f"the log is damaged: {KINDS[kind]}: {sum(fault.count for fault in faults):,}"
         yield from _some([_place(fault) for fault in faults])
-    for standing in proof.halted:
-        yield f"not proven: {standing.name} {standing.state}: {standing.because}"
+    for (state, cause), names in _halted(proof).items():
+        which = names[0] if len(names) == 1 else f"{len(names)} read models"
+        yield f"not proven: {which} {state}: {cause}"
     for found in proof.differences:
         yield f"differs: table {found.table}{_difference(found)}"
+
+
+def _halted(proof: Proof) -> dict[tuple[str, str], list[str]]:
+    """The projections of which nothing can be said, by their state and its cause."""
+    from projections.engine.causes import by_cause
+
+    return {
+        (state, because): names
+        for state in dict.fromkeys(status.state for status in proof.halted)
+        for because, names in by_cause(s for s in proof.halted if s.state == state).items()
+    }
 
 
 def _some(lines: list[str]) -> Iterator[str]:
@@ -150,7 +319,7 @@ def _place(fault: Fault) -> str:
 
 def _difference(found: TableDifference) -> str:
     if found.columns:
-        return f", its columns: {found.columns}"
+        return f", {found.columns}"
     counts = {"missing": found.missing, "extra": found.extra, "changed": found.changed}
     rows = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
     first = found.first
@@ -165,31 +334,33 @@ def _scope(proof: Proof) -> Iterator[str]:
     from projections.engine.log_check import NOT_COVERED
 
     said = proof.log.signatures
+    right = counted(said.get("right", 0), "Stripe signature")
+    unsigned = counted(said.get("unsigned", 0), "Stripe event")
     yield (
-        f"checked: {proof.log.events:,} events: positions, hashes, versions, times, names;"
-        f" {said.get('right', 0):,} Stripe signatures right, {said.get('wrong', 0):,} wrong"
+        f"checked: {counted(proof.log.events, 'event')}: positions, hashes, versions, times, names;"
+        f" {right} right, {said.get('wrong', 0):,} wrong"
     )
     yield (
-        f"not checked: {said.get('unsigned', 0):,} Stripe events that came without a signature"
+        f"not checked: {unsigned} that came without a signature"
         f" (import, backfill), {said.get('unknown_secret', 0):,} signed with a secret that is not"
         " known here"
     )
     yield f"not covered: {NOT_COVERED}"
+    if proof.foreign:
+        yield f"not Ledger's, left alone: {', '.join(proof.foreign)}"
 
 
-def _document(proof: Proof, seconds: float) -> dict[str, Any]:
+def _document(proven: Proven) -> dict[str, Any]:
     from projections.engine.log_check import NOT_COVERED
 
+    proof = proven.proof
     return {
         "holds": proof.holds,
         "empty": proof.empty,
         "position": proof.position,
         "tables": proof.tables,
-        "differences": [
-            {**each._asdict(), "first": each.first and each.first._asdict()}
-            for each in proof.differences
-        ],
-        "halted": [standing._asdict() for standing in proof.halted],
+        "differences": [each.document() for each in proof.differences],
+        "halted": [status._asdict() for status in proof.halted],
         "log": {
             "events": proof.log.events,
             "head": proof.log.head,
@@ -198,7 +369,11 @@ def _document(proof: Proof, seconds: float) -> dict[str, Any]:
             "unknown_secrets": proof.log.unknown_secrets,
         },
         "not_covered": NOT_COVERED,
-        "seconds": seconds,
+        "foreign": proof.foreign,
+        "on_record": proven.position is not None,
+        "recorded_at_position": proven.position,
+        "not_on_record_because": proven.unrecorded,
+        "seconds": proven.seconds,
     }
 
 
@@ -208,14 +383,14 @@ def _digests(opened: Any, *, world: bool) -> dict[str, dict[str, Any]]:
 
     from ledger.postgres.database import UNLIMITED
     from projections.engine.digest import digests
-    from projections.engine.positions import standings
+    from projections.engine.positions import statuses
     from projections.engine.tables import LIVE, hold
 
     registry, reader = opened.registry, opened.reader
     with opened.database.connect("reader", seconds=UNLIMITED) as conn, conn.cursor() as cursor:
         conn.isolation_level = IsolationLevel.REPEATABLE_READ
         hold(cursor)
-        at = {s.name: s.position for s in standings(cursor, registry, reader)}
+        at = {s.name: s.position for s in statuses(cursor, registry, reader)}
         found = digests(cursor, LIVE, registry, world=world)
     return {
         made.name: {"position": at[projection.name], "sha256": found[made.name]}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 import typer
 
-from app.cli.context import catch_up, engine
-from app.cli.output import Json, filters_of, show, table
+from app.cli.context import a_time, catch_up, engine, reading
+from app.cli.output import filters_of, show, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,12 +30,12 @@ Filters = Annotated[
 ]
 Sort = Annotated[
     str | None,
-    typer.Option(metavar="[-]COLUMN", help="By a column; with - from the greatest down."),
+    typer.Option(metavar="[-]COLUMN", help="Sort by a column; with -, the greatest first."),
 ]
 Limit = Annotated[int, typer.Option(metavar="ROWS", min=1, max=1000, help="How many at most.")]
 AsOf = Annotated[
     str | None,
-    typer.Option(metavar="POSITION|TIME", help="As it was known then."),
+    typer.Option(metavar="POSITION|TIME", help="As it was known then; a time or date is in UTC."),
 ]
 
 
@@ -44,14 +45,13 @@ def list_(
     filters: Filters = None,
     sort: Sort = None,
     limit: Limit = 50,
-    as_json: Json = False,
 ) -> None:
     """List the latest orders, payments, refunds, products and others.
 
     Spans of time are filters too: created_after=2026-03-01 is from the beginning of that day on in
     the reporting zone, created_before=2026-04-01 is before it.
     """
-    list_rows(kind, filters or [], limit, sort=sort, as_json=as_json)
+    list_rows(kind, filters or [], limit, sort=sort)
 
 
 @app.command("show", epilog="Example: ledger show payment pi_3QxYz")
@@ -59,16 +59,14 @@ def show_(
     kind: Kind,
     name: Annotated[str, typer.Argument(metavar="ID")],
     as_of: AsOf = None,
-    as_json: Json = False,
 ) -> None:
     """Show an order, payment, refund or other object, and its parts."""
-    show_one(kind, name, as_of, as_json=as_json)
+    show_one(kind, name, as_of)
 
 
-def list_rows(
-    kind: str, filters: Iterable[str], limit: int, *, sort: str | None = None, as_json: bool
-) -> None:
+def list_rows(kind: str, filters: Iterable[str], limit: int, *, sort: str | None = None) -> None:
     """Print the rows of a list that equal the filters, the latest first unless sorted otherwise."""
+    from ledger.errors import InvalidRequest
     from projections.engine.reads import Reads
     from projections.queries.listing import Asked, Lister, spans
     from projections.queries.schemas import spans_of
@@ -78,7 +76,13 @@ def list_rows(
         lister, ends = Lister(listing), spans(listing.shown)
         words = opened.words.get(listing.table.name, {})
         given = filters_of(filters, (*listing.filters, *ends))
-        within = spans_of(reads, listing.shown, given)
+        try:
+            within = spans_of(reads, listing.shown, given)
+        except InvalidRequest as error:
+            (wrong,) = error.errors
+            raise typer.BadParameter(
+                f"{wrong.field}: {wrong.detail}", param_hint="--filter"
+            ) from None
         equal = {name: value for name, value in given.items() if name not in ends}
         if sort not in {None, *lister.sorts}:
             known = ", ".join(lister.sorts)
@@ -86,15 +90,35 @@ def list_rows(
         catch_up(opened)
         with reads.snapshot() as cursor:
             found = lister.page(cursor, Asked(limit, equal, within, sort, known=words)).rows
-    show(
-        found, lambda: _rows(found, _columns(listing, found)) if found else "none", as_json=as_json
-    )
+    show(found, lambda: _rows(found, _columns(listing, found)) if found else "none")
 
 
-def show_one(kind: str, name: str, as_of: str | None, *, as_json: bool) -> None:
+def rows_of(name: str, filters: Mapping[str, str], limit: int) -> list[dict[str, Any]]:
+    """The rows of the list of a read model that equal the filters."""
+    from projections.queries.listing import Asked, Lister
+
+    with reading() as (opened, reads), reads.snapshot() as cursor:
+        listing = opened.registry.by_name[name].listing
+        assert listing is not None, f"{name} has a list"
+        asked = Asked(limit, filters, known=opened.words.get(name, {}))
+        return Lister(listing).page(cursor, asked).rows
+
+
+def show_one(kind: str, name: str, as_of: str | None) -> None:
     """Print a row, with the parts that its list declares."""
     found = _found(kind, name, as_of)
-    show(found.row | found.parts, lambda: _one(found), as_json=as_json)
+    show(found.row | found.parts, lambda: _one(found))
+
+
+def _position_or_time(as_of: str) -> str:
+    """What `position_of` reads, from what a person wrote."""
+    if as_of.isascii() and as_of.isdigit():
+        return as_of
+    try:
+        return a_time(as_of, datetime.now(UTC)).isoformat()
+    except typer.BadParameter:
+        told = f"{as_of!r} is no position and no time; write 7, 2026-01-31 or 2026-01-31T12:00Z."
+        raise typer.BadParameter(told, param_hint="--as-of") from None
 
 
 class _Found(NamedTuple):
@@ -113,8 +137,18 @@ def _listed(registry: Registry, kind: str) -> _Listed:
     by_name = {each.projection.name: each for each in known.values()}
     found = known.get(kind) or by_name.get(kind)
     if found is None:
-        raise typer.BadParameter(f"{kind!r} is none of {', '.join(known)}.", param_hint="KIND")
+        raise unknown_kind(kind, known)
     return found
+
+
+def unknown_kind(kind: str, known: Iterable[str]) -> typer.BadParameter:
+    """That there is no such kind, the nearest one, and all that there are."""
+    names = sorted(known)
+    near = get_close_matches(kind, names, 1)
+    meant = f"; did you mean {near[0]}?" if near else "."
+    return typer.BadParameter(
+        f"{kind!r} is no kind of object{meant} There are {', '.join(names)}.", param_hint="KIND"
+    )
 
 
 def _found(kind: str, name: str, as_of: str | None) -> _Found:
@@ -125,6 +159,7 @@ def _found(kind: str, name: str, as_of: str | None) -> _Found:
     from projections.queries.listing import Lister
     from projections.queries.schemas import position_of
 
+    as_of = as_of and _position_or_time(as_of)
     with engine() as opened, closing(Reads(opened)) as reads:
         projection, listing = _listed(opened.registry, kind)
         catch_up(opened)
@@ -138,7 +173,8 @@ def _found(kind: str, name: str, as_of: str | None) -> _Found:
                 f"nothing is kept of the past of {kind!r}.", param_hint="--as-of"
             )
         else:
-            known = known_at(reads, projection, name, position_of(reads, as_of))
+            position = position_of(reads, as_of)
+            known = known_at(reads, projection, name, position)
             reading = reads.as_of(projection.name, known)
         with reading as cursor:
             row = Lister(listing).one(cursor, name)
@@ -149,11 +185,11 @@ def _found(kind: str, name: str, as_of: str | None) -> _Found:
 
 
 def _columns(listing: Listing, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What people look for: key, states, amounts that are not 0, the time, other filters."""
+    """What people look for: key, what the list says, states, amounts not 0, time, filters."""
     amounts = [name for name in rows[0] if name.endswith("_minor") and any(r[name] for r in rows)]
     states = [name for name in listing.filters if name.endswith("state")]
     wanted = dict.fromkeys(
-        (*listing.table.key, *states, *amounts, listing.sort or "", *listing.filters)
+        (*listing.table.key, *listing.told, *states, *amounts, listing.sort or "", *listing.filters)
     )
     if amounts:
         wanted.pop("currency", None)  # an amount says its own
@@ -183,7 +219,8 @@ def _one(found: _Found) -> RenderableType:
     ]
     for name, rows in found.parts.items():
         if rows:
-            parts += ["", f"[bold]{_head(name)}[/]", _rows(rows, _filled(rows))]
+            told = [{"currency": found.row.get("currency")} | row for row in rows]
+            parts += ["", f"[bold]{_head(name)}[/]", _rows(told, _filled(rows))]
     return Group(*parts)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.output import Json, complain, show
+from app.cli.output import complain, show, wants_json
 
 if TYPE_CHECKING:
     from app.first_token import FirstToken
@@ -28,7 +28,6 @@ def serve(
         bool, typer.Option("--follow/--no-follow", help="Keep the read models up to date as well.")
     ] = True,
     with_parent: WithParent = False,
-    as_json: Json = False,
 ) -> None:
     """Serve webhook, order API and read models.
 
@@ -42,12 +41,14 @@ def serve(
     from app.processes import kept_alive, postgres_kept_running
     from ledger import telemetry
     from ledger.postgres.database import open_database
-    from ledger.settings import load, misspelt
+    from ledger.settings import FILE, load, misspelt, unread_lines
 
     settings = load()
-    telemetry.configure(settings.ledger_log_level, lines=True if as_json else None)
+    telemetry.configure(settings.ledger_log_level, lines=True if wants_json() else None)
     for name, near in misspelt().items():
         structlog.get_logger().warning("setting_unknown", name=name, nearest=near)
+    for line in unread_lines():
+        structlog.get_logger().warning("line_is_no_setting", file=FILE, line=line)
     with ExitStack() as stack:
         listener = stack.enter_context(server.listen(settings))
         database = stack.enter_context(open_database(settings))
@@ -58,7 +59,7 @@ def serve(
         if with_parent:
             wiring.stop_with_parent()
         with suppress(KeyboardInterrupt):  # uvicorn has ended in good order, and says why
-            ready = partial(_announce, settings, first, as_json=as_json)
+            ready = partial(_announce, settings, first)
             wiring.serve_on(listener, ready, stopping=end_child)
 
 
@@ -66,7 +67,6 @@ def serve(
 def follow(
     once: Annotated[bool, typer.Option("--once", help="Stop at the head of the log.")] = False,
     with_parent: WithParent = False,
-    as_json: Json = False,
 ) -> None:
     """Keep the read models up to date.
 
@@ -81,11 +81,11 @@ def follow(
     from projections.engine.follow import Follower
 
     settings = load()
-    telemetry.configure(settings.ledger_log_level, lines=True if as_json else None)
+    telemetry.configure(settings.ledger_log_level, lines=True if wants_json() else None)
     with wiring.open_engine(settings) as engine, postgres_kept_running(settings):
         if once:
             position = Follower(engine).catch_up()
-            _say({"position": position}, f"caught up at {position:,}", as_json=as_json)
+            _say({"position": position}, f"caught up at {position:,}")
             return
         stop = stop_on_signal()
         if with_parent:
@@ -108,7 +108,7 @@ def stop_on_signal() -> threading.Event:
     return stop
 
 
-def _announce(settings: Settings, first: FirstToken | None, *, as_json: bool) -> None:
+def _announce(settings: Settings, first: FirstToken | None) -> None:
     """Say that the service is ready; a token only to a person, since other output is collected."""
     url = f"http://{settings.ledger_host}:{settings.ledger_port}"
     webhook = bool(settings.stripe_webhook_secrets)
@@ -122,10 +122,10 @@ def _announce(settings: Settings, first: FirstToken | None, *, as_json: bool) ->
     if first:
         shown = f" {first.token}" if sys.stdout.isatty() else ""
         text += f"\nThe first administrator's access token:{shown}\nIt is kept in {first.file}."
-    _say(document, text, as_json=as_json)
-    if not webhook and not as_json:
+    _say(document, text)
+    if not webhook and not wants_json():
         complain("[yellow]The webhook is off:[/] set STRIPE_WEBHOOK_SECRETS to turn it on.")
 
 
-def _say(document: object, text: str, *, as_json: bool) -> None:
-    show(document, lambda: text, as_json=as_json)
+def _say(document: object, text: str) -> None:
+    show(document, lambda: text)

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.context import Reason, execute, open_desk, operator
-from app.cli.output import Json
+from app.cli.context import Reason, carry_out
 from app.cli.records import AsOf, Filters, Limit, list_rows, show_one
 
 app = typer.Typer(name="stock", help="See products and count their units.", no_args_is_help=True)
@@ -28,7 +27,6 @@ def define(
         bool, typer.Option("--preorder", help="May be sold before it is there.")
     ] = False,
     reason: Reason = None,
-    as_json: Json = False,
 ) -> None:
     """Offer a product, or change its name, prices or pre-order flag."""
     from ledger.domain.money import parse_prices
@@ -37,20 +35,19 @@ def define(
     command = ListProduct(
         sku=sku, at=datetime.now(UTC), name=name, prices=parse_prices(price), preorder=preorder
     )
-    with open_desk() as (_, _, desk):
-        execute(desk, command, operator(reason), "listed", as_json=as_json)
+    carry_out(command, reason, "listed")
 
 
 @app.command("list", epilog="Example: ledger stock list")
-def list_(filters: Filters = None, limit: Limit = 50, as_json: Json = False) -> None:
+def list_(filters: Filters = None, limit: Limit = 50) -> None:
     """List products and how many units there are."""
-    list_rows("sku", filters or [], limit, as_json=as_json)
+    list_rows("sku", filters or [], limit)
 
 
 @app.command("show", epilog="Example: ledger stock show MUG")
-def show_(sku: Sku, as_of: AsOf = None, as_json: Json = False) -> None:
+def show_(sku: Sku, as_of: AsOf = None) -> None:
     """Show a product and how many units there are."""
-    show_one("sku", sku, as_of, as_json=as_json)
+    show_one("sku", sku, as_of)
 
 
 @app.command(epilog="Example: ledger stock receive MUG 40")
@@ -58,14 +55,12 @@ def receive(
     sku: Sku,
     quantity: Annotated[int, typer.Argument(metavar="UNITS", min=1)],
     reason: Reason = None,
-    as_json: Json = False,
 ) -> None:
     """Count in units that arrived."""
     from ledger.domain.stock import ReceiveStock
 
     command = ReceiveStock(sku=sku, at=datetime.now(UTC), quantity=quantity)
-    with open_desk() as (_, _, desk):
-        execute(desk, command, operator(reason), "received", as_json=as_json)
+    carry_out(command, reason, "received")
 
 
 @app.command(epilog="Example: ledger stock adjust MUG --change -2 --reason 'broken in transit'")
@@ -75,11 +70,9 @@ def adjust(
         int, typer.Option(metavar="UNITS", help="Units to add; negative: to remove.")
     ],
     reason: Annotated[str, typer.Option(help="Why, for the audit log.")],
-    as_json: Json = False,
 ) -> None:
     """Correct a count."""
     from ledger.domain.stock import AdjustStock
 
     command = AdjustStock(sku=sku, at=datetime.now(UTC), change=change)
-    with open_desk() as (_, _, desk):
-        execute(desk, command, operator(reason), "adjusted", as_json=as_json)
+    carry_out(command, reason, "adjusted")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.context import Reason, may_make, operator, ready
-from app.cli.output import Json, complain, show, table
+from app.cli.output import complain, show, table, wants_json
 from ledger.domain.access import Role
 
 if TYPE_CHECKING:
@@ -19,23 +19,46 @@ app = typer.Typer(name="token", help="Issue and revoke access tokens.", no_args_
 
 @app.command(epilog="Example: ledger token issue ops --name 'Warehouse' --expires-in 90")
 def issue(
-    role: Annotated[Role, typer.Argument(metavar="ROLE", help="What its holder may do.")],
+    role: Annotated[
+        Role, typer.Argument(metavar="ROLE", help="What its holder may do; see above.")
+    ],
     *,
-    name: Annotated[str, typer.Option(help="Whose it is, as the audit log shall say.")],
+    name: Annotated[str, typer.Option(help="The holder's name, as the audit log shows it.")],
     customer: Annotated[
-        str | None, typer.Option(metavar="ID", help="Of a customer's token: the customer's id.")
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="The customer whose orders it opens; with role customer only.",
+        ),
     ] = None,
     expires_in: Annotated[
-        int | None, typer.Option(metavar="DAYS", min=1, max=3650, help="Until when it is valid.")
+        int | None,
+        typer.Option(
+            metavar="DAYS",
+            min=1,
+            max=3650,
+            help="For how many days from now it is valid; without, until revoked.",
+        ),
     ] = None,
     reason: Reason = None,
-    as_json: Json = False,
 ) -> None:
     """Issue an access token, and show it this once.
 
-    From the first one on, every call to the service needs a token. Roles: customer (sees and
-    cancels own orders), analyst (figures, exports), ops (orders, stock, payments, issues), auditor
-    (sees everything), admin (everything, and tokens).
+    From the first one on, every call to the service needs a token. Its role says what it opens.
+
+    customer: places, sees and cancels own orders, and keeps own wishlists.
+
+    analyst: sees figures and issues, takes exports, runs the checks.
+
+    ops: works with orders, stock, wishlists and issues; sees payments, figures and exports.
+
+    migration: places orders, those of the past too, and sees them.
+
+    auditor: sees everything, the audit log and what events hold; proves; changes nothing.
+
+    admin: everything, and rebuilds read models, lists and revokes tokens.
+
+    docs/rbac_matrix.md says it call by call.
     """
     from app.wiring import open_log
     from ledger import tokens
@@ -49,13 +72,13 @@ def issue(
             customer_id=customer,
             lifetime=None if expires_in is None else timedelta(days=expires_in),
         )
-    show(issued, lambda: issued.token, as_json=as_json)
-    if not as_json:
+    show(issued, lambda: issued.token)
+    if not wants_json():
         complain(f"[yellow]Keep it now:[/] {_about(issued)}; it is never shown again.")
 
 
 @app.command("list", epilog="Example: ledger token list --json")
-def list_tokens(as_json: Json = False) -> None:
+def list_tokens() -> None:
     """List the tokens that were ever issued, and by whom."""
     from app.wiring import open_log
     from ledger.tokens import listing
@@ -82,7 +105,6 @@ def list_tokens(as_json: Json = False) -> None:
                 for line in lines
             ),
         ),
-        as_json=as_json,
     )
 
 
@@ -90,7 +112,6 @@ def list_tokens(as_json: Json = False) -> None:
 def revoke(
     token: Annotated[str, typer.Argument(metavar="ID", help="As `ledger token list` shows it.")],
     reason: Reason = None,
-    as_json: Json = False,
 ) -> None:
     """Make a token worthless, for good; takes effect in a second."""
     from app.wiring import open_log
@@ -101,7 +122,6 @@ def revoke(
     show(
         {"token_id": token, "position": position},
         lambda: f"revoked: {token}" if position else f"revoked before: {token}",
-        as_json=as_json,
     )
 
 

@@ -14,7 +14,7 @@ PATIENCE: Final = 50
 UNSIGNED: Final = "t=1,v1=0"
 
 
-class Door:
+class Client:
     """Calls that must succeed; what the service answers otherwise is our bug.
 
     Calls that are answered 503 or 504 (not ready, not caught up) are repeated, as a shop would. A
@@ -65,7 +65,7 @@ class Door:
             yield from page["items"]
 
     def close(self) -> None:
-        """Hang up; the next call connects anew."""
+        """Hang up; the next call connects again."""
         self._connection.close()
 
     def _call(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Any:
@@ -88,5 +88,5 @@ class Door:
             response = self._connection.getresponse()
             return response.status, json.loads(response.read())
         except OSError:
-            self._connection.close()  # the next call connects anew
+            self._connection.close()  # the next call connects again
             raise

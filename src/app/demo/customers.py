@@ -1,4 +1,4 @@
-"""The demo shop's customers of old: sixty who come again, some of them often; guests; visitors."""
+"""The demo shop's customers: sixty who come again, some of them often; guests; and prospects."""
 
 from random import Random
 from typing import Final
@@ -19,11 +19,11 @@ _LAST: Final = (  # noqa: SIM905 - as above
 ).split()
 
 
-_VISITORS: Final = 45
+_PROSPECTS: Final = 45
 
 
 class Person(Struct, frozen=True):
-    """Somebody who buys; `customer_id` is None for a guest."""
+    """A buyer; `customer_id` is None for a guest."""
 
     name: str
     email: str
@@ -35,29 +35,29 @@ def _customer(name: str) -> Person:
 
 
 def _name(number: int) -> str:
-    """A name of its own for each number: there is no common factor of first and last names."""
+    """Different for each number: the counts of first and last names have no common factor."""
     return f"{_FIRST[number % len(_FIRST)]} {_LAST[number % len(_LAST)]}"
 
 
-CROWD: Final = tuple(map(_customer, (*PEOPLE, *map(_name, range(len(_FIRST))))))
-_LOYALTY: Final = tuple(300 // (rank + 6) for rank in range(len(CROWD)))
-"""How often somebody comes: the first of them about ten times as often as the last."""
+CUSTOMERS: Final = tuple(map(_customer, (*PEOPLE, *map(_name, range(len(_FIRST))))))
+_LOYALTY: Final = tuple(300 // (rank + 6) for rank in range(len(CUSTOMERS)))
+"""How often a customer comes: the first of them about ten times as often as the last."""
 
 
 def customer(random: Random) -> Person:
     """Which of the customers comes next."""
-    return random.choices(CROWD, _LOYALTY)[0]
+    return random.choices(CUSTOMERS, _LOYALTY)[0]
 
 
 def guest(number: int) -> Person:
-    """Somebody who comes once and leaves an address only."""
+    """A guest, who comes once and leaves an address only."""
     name = _name(len(_FIRST) + number)
     return Person(name, f"{_words(name)}@example.com", None)
 
 
-def visitor(random: Random) -> Person:
-    """Somebody with an account who looks, and buys nothing."""
-    name = _name(len(_FIRST) * (len(_LAST) - 1) + random.randrange(_VISITORS))
+def prospect(random: Random) -> Person:
+    """A prospect, who has an account and buys nothing."""
+    name = _name(len(_FIRST) * (len(_LAST) - 1) + random.randrange(_PROSPECTS))
     return Person(name, f"{_words(name)}@example.com", _words(name))
 
 

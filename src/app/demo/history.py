@@ -1,22 +1,22 @@
-"""The demo shop's past: the ninety days before today, decided beforehand."""
+"""The demo shop's history: the ninety days before today, decided beforehand."""
 
 from collections import Counter
 from random import Random
 from typing import Final
 
-from app.demo.customers import Person, customer, guest, visitor
-from app.demo.order_outcomes import COMMON, HOUR, RARE, UNPAID, Fate, Sale
+from app.demo.customers import Person, customer, guest, prospect
+from app.demo.order_outcomes import COMMON, HOUR, RARE, UNPAID, OrderOutcome, Sale
 from app.demo.seasons import DAYS, SALE_PERCENT, in_sale, midnight, orders_on
 from app.demo.shop import PEOPLE, PRODUCTS, SHIPPING_MINOR, Product, choose, email_of, units
 from app.demo.subscribers import subscribe_all
-from app.demo.timeline import Diary, time_of
+from app.demo.timeline import Timeline, time_of
 from ledger.domain.events import Address, Line
 from ledger.domain.money import step_minor
 from ledger.domain.order_commands import PlaceOrder
 from ledger.domain.stock import ListProduct, ReceiveStock
 from ledger.domain.wishlist import AddToWishlist, RemoveFromWishlist
 from simulator import SimulatedStripe
-from simulator.billing import DAY
+from simulator.goods import DAY
 
 _CURRENCIES: Final = {"gbp": 72, "usd": 21, "jpy": 4, "kwd": 3}
 _TAX_PERCENT: Final = {"usd": 8}
@@ -31,14 +31,14 @@ _DELIVERY: Final = 40
 """So many units of a product arrive when no more than `_LAST_UNITS` would be left."""
 
 
-class Past:
-    """What happened, in a diary of `orders` orders; the same for the same `now`.
+class ShopHistory:
+    """What happened, as a timeline of `orders` orders; the same for the same `now`.
 
     `now` is in seconds since 1970; the days are those of UTC.
     """
 
     def __init__(self, now: int) -> None:
-        self.diary = Diary(now)
+        self.timeline = Timeline(now)
         self.orders = 0
         self._now = now
         self._random = Random("demo past")  # noqa: S311 - a play, not a secret
@@ -51,16 +51,16 @@ class Past:
         self._open()
         for days_ago in range(DAYS - 1, 0, -1):
             self._live_through(days_ago)
-        subscribe_all(self._stripe, self.diary, now)
+        subscribe_all(self._stripe, self.timeline, now)
 
     def _open(self) -> None:
         at = time_of(midnight(self._now, DAYS - 1) + 5 * HOUR)
         for product in PRODUCTS:
             listed = ListProduct(sku=product.sku, at=at, name=product.name, prices=product.prices)
-            self.diary.do(listed)
+            self.timeline.do(listed)
         self._stripe.now = int(at.timestamp())
         for person in PEOPLE:
-            self.diary.report(self._stripe.create_customer(email_of(person), person)[1])
+            self.timeline.report(self._stripe.create_customer(email_of(person), person)[1])
 
     def _live_through(self, days_ago: int) -> None:
         morning = midnight(self._now, days_ago) + 6 * HOUR
@@ -74,15 +74,15 @@ class Past:
 
     def _sell(self, at: int, days_ago: int) -> None:
         order = self._order(at, days_ago)
-        fate = self._fate(days_ago)
+        outcome = self._outcome(days_ago)
         total_minor = _total_minor(order)
         if order.customer_id and self._random.randrange(100) < _WISHED_PERCENT:
             self._wish_before(order.customer_id, order.lines[0].sku, at)
-        if fate not in UNPAID and order.currency == "gbp":
+        if outcome not in UNPAID and order.currency == "gbp":
             self._owed_minor += total_minor
-        fate(Sale(self._stripe, self.diary, order, total_minor))
+        outcome(Sale(self._stripe, self.timeline, order, total_minor))
 
-    def _fate(self, days_ago: int) -> Fate:
+    def _outcome(self, days_ago: int) -> OrderOutcome:
         if self._rare and days_ago <= self._rare[0][0]:
             return self._rare.pop(0)[1]
         return self._random.choices(tuple(COMMON), tuple(COMMON.values()))[0]
@@ -132,7 +132,7 @@ class Past:
         self._units[sku] -= quantity
         if self._units[sku] < _LAST_UNITS:
             self._units[sku] += _DELIVERY
-            self.diary.do(ReceiveStock(sku=sku, at=time_of(morning), quantity=_DELIVERY))
+            self.timeline.do(ReceiveStock(sku=sku, at=time_of(morning), quantity=_DELIVERY))
 
     def _wish_before(self, customer_id: str, sku: str, at: int) -> None:
         """What is ordered had been on a wishlist, for hours or days."""
@@ -140,30 +140,30 @@ class Past:
         wished_at = max(earliest, at - self._random.randrange(HOUR, 12 * DAY))
         if self._wish(customer_id, sku, wished_at):
             fulfilled = RemoveFromWishlist(customer_id=customer_id, sku=sku, at=time_of(at + 60))
-            self.diary.do(fulfilled)
+            self.timeline.do(fulfilled)
 
     def _dream(self, at: int) -> None:
-        """Somebody wishes for something, whatever comes of it."""
+        """A customer wishes for something, whether or not an order follows."""
         product = choose(self._random)[0]
-        dreamer = self._random.choice((customer, visitor))(self._random)
+        dreamer = self._random.choice((customer, prospect))(self._random)
         assert dreamer.customer_id is not None, "only who has an account has a wishlist"
         self._wish(dreamer.customer_id, product.sku, at)
 
     def _wish(self, customer_id: str, sku: str, at: int) -> bool:
-        """Somebody wishes for something, unless he did before."""
+        """A customer wishes for something, unless he did before."""
         if (customer_id, sku) in self._wished:
             return False
         self._wished.add((customer_id, sku))
-        self.diary.do(AddToWishlist(customer_id=customer_id, sku=sku, at=time_of(at)))
+        self.timeline.do(AddToWishlist(customer_id=customer_id, sku=sku, at=time_of(at)))
         return True
 
     def _pay_out(self, at: int) -> None:
         """What was owed to the shop goes to its bank."""
         self._stripe.now = at
         payout, created = self._stripe.pay_out(self._owed_minor, "gbp")
-        self.diary.report(created)
+        self.timeline.report(created)
         self._stripe.advance(2 * DAY)
-        self.diary.report(self._stripe.finish_payout(payout))
+        self.timeline.report(self._stripe.finish_payout(payout))
         self._owed_minor = 0
 
 

@@ -1,4 +1,4 @@
-"""Moving in: a shop brings its past into an empty log, in its own name and with its own times."""
+"""Imports a shop's history into an empty log, in its own name and with its own times."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -6,11 +6,11 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import Final
 
-from app.demo.history import Past
+from app.demo.history import ShopHistory
 from app.demo.runner import Track
 from app.demo.timeline import Week
 from ledger.command_handler import MAX_CALLS, CommandHandler
-from ledger.decisions import Command
+from ledger.domain.aggregate import Command
 from ledger.domain.events import Metadata, StripeEventReceived
 from ledger.domain.order_commands import (
     CancelOrder,
@@ -27,9 +27,9 @@ from projections.engine.build import ProjectionContext
 from projections.engine.follow import Leader
 from projections.engine.reads import Reads
 from simulator import Events
-from webhooks.ingest.append import IntakeReport, Offer, take_in_all
+from webhooks.ingest.append import IngestReport, Offer, append_all
 
-MOVER: Final = Metadata(actor="demo", reason="history brought along")
+IMPORTER: Final = Metadata(actor="demo", reason="history brought along")
 WAVES: Final[tuple[type[Command], ...]] = (
     ListProduct,
     ReceiveStock,
@@ -45,10 +45,10 @@ WAVES: Final[tuple[type[Command], ...]] = (
 """Commands of one kind do not rest on each other, only on those of the kinds before it."""
 
 
-def move_in(engine: ProjectionContext, past: Past, track: Track) -> None:
-    """Bring all of it, week by week; the read models still have to take in the last answers.
+def import_history(engine: ProjectionContext, history: ShopHistory, track: Track) -> None:
+    """Import all of it, week by week; the read models still have to take in the last answers.
 
-    What happened and when it was recorded are two times: the past keeps its own, and the log says
+    What happened and when it was recorded are two times: history keeps its own, and the log says
     that it heard of it today. A payment is imported before the order is placed that it is for, so
     that no order waits for its money. Nothing else may write to the log meanwhile.
     """
@@ -56,32 +56,31 @@ def move_in(engine: ProjectionContext, past: Past, track: Track) -> None:
         closing(Reads(engine)) as reads,
         engine.database.connect("projector", autocommit=True) as conn,
         conn.cursor() as cursor,
-        ThreadPoolExecutor(MAX_CALLS, "moving") as threads,
+        ThreadPoolExecutor(MAX_CALLS, "import") as threads,
     ):
-        mover = _Mover(
+        importer = _Importer(
             CommandHandler(engine.log, reads.money), engine, Leader(cursor, engine), threads
         )
-        for week in track("90 days before", list(past.diary.weeks())):
-            mover.bring(week)
+        for week in track("90 days before", list(history.timeline.weeks())):
+            importer.bring(week)
 
 
 def is_of_a_demo(log: Log) -> bool:
     """Whether a log that holds something began as a demo's: its first event says so."""
-    (first,) = log.at([1])
-    return first.meta == MOVER
+    return [first.meta for first in log.at([1])] == [IMPORTER]
 
 
-class _Mover:
-    """Carries week after week into the log."""
+class _Importer:
+    """Imports week after week into the log."""
 
     def __init__(
         self,
-        desk: CommandHandler,
+        command_handler: CommandHandler,
         engine: ProjectionContext,
         leader: Leader,
         threads: ThreadPoolExecutor,
     ) -> None:
-        self._desk = desk
+        self._command_handler = command_handler
         self._log = engine.log
         self._leader = leader
         self._threads = threads
@@ -92,7 +91,7 @@ class _Mover:
         self._execute(week.commands)
         self._catch_up()
         orders = [answer.order_id for answer in week.answers]
-        known = self._threads.map(self._desk.money, orders)
+        known = self._threads.map(self._command_handler.money, orders)
         answers = zip(week.answers, known, strict=True)
         self._execute([answer.command(money) for answer, money in answers])
 
@@ -108,8 +107,8 @@ class _Mover:
             )
             for event in events
         ]
-        report = IntakeReport()
-        for _ in take_in_all(self._log, offers, MOVER, report):
+        report = IngestReport()
+        for _ in append_all(self._log, offers, IMPORTER, report):
             pass
         assert report.appended == len(events), "ids are new in an empty log"
 
@@ -121,7 +120,7 @@ class _Mover:
                 pass
 
     def _carry_out(self, command: Command) -> None:
-        self._desk.execute(command, MOVER)
+        self._command_handler.execute(command, IMPORTER)
 
     def _catch_up(self) -> None:
         while self._leader.step():

@@ -1,4 +1,4 @@
-"""Fates of orders: what customer, shop and bank made of each, over hours and weeks.
+"""Outcomes of orders: what customer, shop and bank made of each, over hours and weeks.
 
 A refund of goods that were sent out comes a week later or more: the shop must have sent them before
 it hears of it, and it hears of a whole week at once.
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
-from app.demo.timeline import Diary, Kind, time_of
+from app.demo.timeline import Kind, Timeline, time_of
 from ledger.domain.money import step_minor
 from ledger.domain.order_commands import (
     CancelOrder,
@@ -19,7 +19,7 @@ from ledger.domain.order_commands import (
     ReturnLines,
 )
 from simulator import CHECKOUT_STORIES, STORIES, Purchase, SimulatedStripe, Story
-from simulator.billing import DAY
+from simulator.goods import DAY
 from simulator.objects import Dispute, Payment, Refund
 
 HOUR: Final = 3600
@@ -29,15 +29,15 @@ class Sale:
     """An order, and what can be done about it; time passes with `wait` and a little by itself."""
 
     def __init__(
-        self, stripe: SimulatedStripe, diary: Diary, order: PlaceOrder, total_minor: int
+        self, stripe: SimulatedStripe, timeline: Timeline, order: PlaceOrder, total_minor: int
     ) -> None:
         self.order = order
         self.total_minor = total_minor
         self.random = Random(f"sale {order.order_id}")  # noqa: S311 - a play, not a secret
         self._stripe = stripe
-        self._diary = diary
+        self._timeline = timeline
         stripe.now = int(order.at.timestamp())
-        diary.do(order)
+        timeline.do(order)
 
     @property
     def part_minor(self) -> int:
@@ -54,14 +54,14 @@ class Sale:
         payment, events = self._stripe.create_payment(
             self.total_minor, self.order.currency, order_id=self.order.order_id
         )
-        self._diary.report(events)
+        self._timeline.report(events)
         return payment
 
     def pay(self) -> Payment:
         """The customer pays by card."""
         payment = self.begin()
         self._stripe.advance(self.random.randrange(20, 200))
-        self._diary.report(self._stripe.pay_by_card(payment))
+        self._timeline.report(self._stripe.pay_by_card(payment))
         return payment
 
     def pay_on_the_page(self) -> None:
@@ -69,69 +69,69 @@ class Sale:
         session, events = self._stripe.open_checkout(
             self.total_minor, self.order.currency, order_id=self.order.order_id
         )
-        self._diary.report(events)
+        self._timeline.report(events)
         self._stripe.advance(self.random.randrange(60, 400))
-        self._diary.report(self._stripe.complete_checkout(session))
+        self._timeline.report(self._stripe.complete_checkout(session))
 
     def pay_after_declines(self, codes: tuple[str, ...]) -> None:
         """One card after the other is declined, the last one is not."""
         payment = self.begin()
         for code in codes:
-            self._diary.report(self._stripe.decline(payment, code))
-        self._diary.report(self._stripe.pay_by_card(payment))
+            self._timeline.report(self._stripe.decline(payment, code))
+        self._timeline.report(self._stripe.pay_by_card(payment))
 
     def give_up(self) -> None:
         """The card is declined, and that was it."""
         payment = self.begin()
-        self._diary.report(self._stripe.decline(payment, "insufficient_funds"))
+        self._timeline.report(self._stripe.decline(payment, "insufficient_funds"))
         self._stripe.advance(HOUR // 4)
-        self._diary.report(self._stripe.cancel_payment(payment))
+        self._timeline.report(self._stripe.cancel_payment(payment))
 
     def start_debit(self) -> Payment:
         """The customer's bank is asked for the money."""
         payment = self.begin()
-        self._diary.report(self._stripe.start_bank_debit(payment))
+        self._timeline.report(self._stripe.start_bank_debit(payment))
         return payment
 
     def settle(self, payment: Payment) -> None:
         """The customer's bank has paid, a day later."""
         self.wait(20)
-        self._diary.report(self._stripe.settle(payment))
+        self._timeline.report(self._stripe.settle(payment))
 
     def tell(self, story: Story) -> None:
         """All that a story of the simulator tells, an hour between its steps."""
         order = self.order
         purchase = Purchase(self.total_minor, order.currency, order.order_id)
         for events in story(self._stripe, purchase):
-            self._diary.report(events)
+            self._timeline.report(events)
             self.wait(1)
 
     def refund(self, payment: Payment, amount_minor: int | None = None) -> Refund:
         """The shop gives money back, all that is left unless an amount is named."""
         refund, events = self._stripe.refund(payment, amount_minor)
-        self._diary.report(events)
+        self._timeline.report(events)
         return refund
 
     def bounce(self, refund: Refund) -> None:
         """A refund comes back from the customer's bank."""
-        self._diary.report(self._stripe.fail_refund(refund))
+        self._timeline.report(self._stripe.fail_refund(refund))
 
     def dispute(self, payment: Payment, reason: str) -> Dispute:
         """The customer's bank takes the money back, for now."""
         dispute, events = self._stripe.open_dispute(payment, reason=reason)
-        self._diary.report(events)
+        self._timeline.report(events)
         return dispute
 
     def win(self, dispute: Dispute) -> None:
         """The shop answers, and the bank agrees with it."""
-        self._diary.report(self._stripe.answer_dispute(dispute))
+        self._timeline.report(self._stripe.answer_dispute(dispute))
         self.wait(18 * 24)
-        self._diary.report(self._stripe.win_dispute(dispute))
+        self._timeline.report(self._stripe.win_dispute(dispute))
 
     def lose(self, dispute: Dispute) -> None:
-        """Nobody answered in time."""
+        """The shop did not answer in time."""
         self._stripe.advance(9 * DAY)
-        self._diary.report(self._stripe.lose_dispute(dispute))
+        self._timeline.report(self._stripe.lose_dispute(dispute))
 
     def expire(self) -> None:
         """The reservation is over."""
@@ -142,7 +142,7 @@ class Sale:
     def answer(self, kind: Kind) -> None:
         """The shop does what the money, or the want of it, calls for."""
         self._stripe.advance(self.random.randrange(10, 60))
-        self._diary.answer(kind, self.order.order_id, self._stripe.now)
+        self._timeline.answer(kind, self.order.order_id, self._stripe.now)
 
     def send_out(self) -> None:
         """The goods leave a day or so later."""
@@ -154,14 +154,14 @@ class Sale:
         line, order = self.order.lines[0], self.order
         units = {line.sku: 1}
         at = time_of(self._stripe.now)
-        self._diary.do(ReturnLines(order_id=order.order_id, at=at, quantities=units))
+        self._timeline.do(ReturnLines(order_id=order.order_id, at=at, quantities=units))
         goods_minor = sum(each.quantity * each.unit_minor for each in order.lines)
         step = step_minor(order.currency)
         paid_minor = line.unit_minor * (goods_minor - order.discount_minor) // goods_minor
         return paid_minor // step * step
 
 
-Fate = Callable[[Sale], None]
+OrderOutcome = Callable[[Sale], None]
 
 
 def _arrived(sale: Sale) -> Payment:
@@ -264,14 +264,14 @@ def paid_by_debit(sale: Sale) -> None:
     sale.send_out()
 
 
-def told(name: str) -> Fate:
+def told(name: str) -> OrderOutcome:
     """What a story of the simulator tells, of an order that is sent out when it is paid."""
 
-    def fate(sale: Sale) -> None:
+    def outcome(sale: Sale) -> None:
         sale.tell((STORIES | CHECKOUT_STORIES)[name])
         sale.send_out()
 
-    return fate
+    return outcome
 
 
 def dispute_won(sale: Sale) -> None:
@@ -285,7 +285,7 @@ def dispute_lost(sale: Sale) -> None:
     sale.lose(sale.dispute(_arrived(sale), "fraudulent"))
 
 
-COMMON: Final[dict[Fate, int]] = {
+COMMON: Final[dict[OrderOutcome, int]] = {
     kept: 132,
     kept_by_page: 40,
     paid_by_debit: 4,
@@ -298,12 +298,12 @@ COMMON: Final[dict[Fate, int]] = {
     sent_back: 8,
     broken: 2,
 }
-"""How often an order has each of these fates."""
+"""How often an order has each of these outcomes."""
 
 UNPAID: Final = frozenset((left, gave_up, called_off))
-"""Fates of orders that bring nothing."""
+"""Outcomes of orders that bring nothing."""
 
-RARE: Final[tuple[tuple[int, Fate], ...]] = (
+RARE: Final[tuple[tuple[int, OrderOutcome], ...]] = (
     (86, told("captured")),
     (82, dispute_won),
     (78, told("inquiry_closed")),
@@ -320,4 +320,4 @@ RARE: Final[tuple[tuple[int, Fate], ...]] = (
     (26, dispute_lost),
     (16, dispute_lost),  # opened, and not over yet
 )
-"""Fates of single orders, the first of so many days ago or later."""
+"""Outcomes of single orders, the first of so many days ago or later."""

@@ -1,11 +1,11 @@
 """What came out of the play, as the read endpoints say."""
 
 from collections import Counter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
-from app.demo.client import Door
+from app.demo.client import Client
 from app.demo.runner import Played
 from app.demo.script import Script
 from kpi.windows import LENGTHS
@@ -13,6 +13,13 @@ from kpi.windows import LENGTHS
 MONEY: Final = ("received_minor", "refunded_minor", "disputed_minor", "net_minor")
 
 Row = dict[str, Any]
+
+
+class Past(NamedTuple):
+    """What an empty log was given: objects of a Stripe account, and orders."""
+
+    objects: int
+    orders: int
 
 
 class Outcome(Struct, frozen=True):
@@ -33,32 +40,33 @@ class Outcome(Struct, frozen=True):
     figures: dict[str, Row]
 
 
-def collect(door: Door, script: Script, play: Played, past_orders: int) -> Outcome:
+def collect(client: Client, script: Script, play: Played, past: Past) -> Outcome:
     """Read it, once the read models show all that was played."""
     position = play.position
     played = {
-        "past_orders": past_orders,
+        "pulled_objects": past.objects,
+        "past_orders": past.orders,
         "orders": len(script.orders),
         "deliveries": play.deliveries,
         "duplicates": play.duplicates,
     }
-    orders = list(door.everything("/orders", after=position))
+    orders = list(client.everything("/orders", after=position))
     ours = {placed.body["id"] for placed in script.orders}
     return Outcome(
         played=played,
         orders=_count(orders),
-        payments=_count(door.everything("/payments", after=position)),
-        refunds=_count(door.everything("/refunds", after=position)),
-        disputes=_count(door.everything("/disputes", after=position)),
-        subscriptions=_count(door.everything("/subscriptions", after=position)),
+        payments=_count(client.everything("/payments", after=position)),
+        refunds=_count(client.everything("/refunds", after=position)),
+        disputes=_count(client.everything("/disputes", after=position)),
+        subscriptions=_count(client.everything("/subscriptions", after=position)),
         money=_money(orders),
-        stock=list(door.everything("/stock", after=position)),
+        stock=list(client.everything("/stock", after=position)),
         notable={
             why: row["order_id"]
             for row in sorted(orders, key=lambda row: row["order_id"] in ours)
             for why in _why(row)
         },
-        figures={str(n): door.get("/kpi", window=n, after=position) for n in LENGTHS},
+        figures={str(n): client.get("/kpi", window=n, after=position) for n in LENGTHS},
     )
 
 

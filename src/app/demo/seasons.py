@@ -1,10 +1,10 @@
-"""The demo shop's seasons: how many orders each of the ninety days before today brings."""
+"""The demo shop's seasons: how many orders there are on each of the ninety days before today."""
 
 from datetime import UTC, datetime
 from random import Random
 from typing import Final
 
-from simulator.billing import DAY
+from simulator.goods import DAY
 
 DAYS: Final = 90
 SALE: Final = (9, 10, 12, 13, 14, 15)

@@ -63,12 +63,12 @@ def choose(random: Random) -> list[Product]:
 
 
 def units(random: Random) -> int:
-    """How many of a product somebody takes."""
+    """How many units of a product a customer takes."""
     return random.choice((1, 1, 1, 1, 2, 3))
 
 
 def basket(random: Random, order_id: str, currency: str) -> Body:
-    """One to three products for somebody, sent to them."""
+    """One to three products for a random customer, sent to their address."""
     lines = [_line(product, currency, units(random)) for product in choose(random)]
     return _body(order_id, currency, lines, random.choice(PEOPLE))
 
@@ -88,12 +88,12 @@ def wishes(random: Random) -> list[Body]:
 
 
 def customer_id_of(person: str) -> str:
-    """By which the shop knows somebody."""
+    """The id by which the shop knows a person."""
     return person.partition(" ")[0].lower()
 
 
 def email_of(person: str) -> str:
-    """An address that can belong to nobody (RFC 2606)."""
+    """An address that cannot exist (RFC 2606)."""
     return f"{customer_id_of(person)}@example.com"
 
 

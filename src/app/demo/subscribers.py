@@ -5,12 +5,12 @@ from typing import Final
 
 from msgspec import Struct
 
-from app.demo.customers import CROWD
+from app.demo.customers import CUSTOMERS
 from app.demo.seasons import midnight
 from app.demo.shop import PEOPLE
-from app.demo.timeline import Diary
+from app.demo.timeline import Timeline
 from simulator import SUBSCRIBER_STORIES, Events, Purchase, SimulatedStripe
-from simulator.billing import DAY, Price
+from simulator.goods import DAY, Price
 from simulator.objects import Customer
 
 
@@ -24,7 +24,7 @@ class Plans:
 
 
 class Membership:
-    """Somebody's way through the plans, up to `until` (seconds since 1970)."""
+    """A subscriber's way through the plans, up to `until` (seconds since 1970)."""
 
     def __init__(self, stripe: SimulatedStripe, customer: Customer, until: int) -> None:
         self._stripe = stripe
@@ -33,7 +33,7 @@ class Membership:
         self.plans = Plans(stripe)
 
     def begin(self, price: Price, *, trial_days: int = 0) -> Iterator[Events]:
-        """Somebody subscribes, perhaps with a trial that has yet to end."""
+        """A customer subscribes, perhaps with a trial that has yet to end."""
         self._subscription, begun = self._stripe.subscribe(
             self._customer, [(price, 1)], trial_seconds=trial_days * DAY
         )
@@ -165,15 +165,15 @@ _TOLD: Final = (
 """Stories of the simulator that began so many days ago, each with what a unit costs."""
 
 
-def subscribe_all(stripe: SimulatedStripe, diary: Diary, now: int) -> None:
+def subscribe_all(stripe: SimulatedStripe, timeline: Timeline, now: int) -> None:
     """Everybody's membership, as Stripe reports it."""
     for days_ago, name, purchase in _TOLD:
         stripe.now = midnight(now, days_ago) + 10 * 3600
         for events in SUBSCRIBER_STORIES[name](stripe, purchase):
-            diary.report(events)
-    for person, beginning in zip(CROWD[len(PEOPLE) :], _MEMBERS, strict=False):
+            timeline.report(events)
+    for person, beginning in zip(CUSTOMERS[len(PEOPLE) :], _MEMBERS, strict=False):
         stripe.now = midnight(now, beginning.days_ago) + 11 * 3600
         customer, created = stripe.create_customer(person.email, person.name)
-        diary.report(created)
+        timeline.report(created)
         for events in beginning.way(Membership(stripe, customer, now)):
-            diary.report(events)
+            timeline.report(events)

@@ -1,4 +1,4 @@
-"""A diary of what happened in a shop: what it was asked to do, and what Stripe reported."""
+"""The timeline of a shop: what it was asked to do, and what Stripe reported."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from msgspec import Struct, field
 
-from ledger.decisions import Command
+from ledger.domain.aggregate import Command
 from ledger.domain.order_commands import (
     CancelOrder,
     ExpireOrder,
@@ -15,7 +15,7 @@ from ledger.domain.order_commands import (
     ReallocateOrder,
 )
 from simulator import Events
-from simulator.billing import DAY
+from simulator.goods import DAY
 
 Kind = type[CancelOrder | ExpireOrder | FulfilOrder | ReallocateOrder]
 
@@ -40,7 +40,7 @@ class Week(Struct):
     answers: list[Answer] = field(default_factory=list[Answer])
 
 
-class Diary:
+class Timeline:
     """Entries in any order; what lies ahead of `now` (seconds since 1970) is not written down.
 
     Week by week, Stripe's events come first, then the shop's commands, then its answers to both.

@@ -14,7 +14,7 @@ import msgspec
 from starlette.responses import RedirectResponse, Response
 
 from console.api import Problem, part
-from console.lists import listed
+from console.lists import LISTED, listed
 from console.page import SEE_OTHER, PageRequest, view
 from console.pages.records import history
 from console.render import PAGES
@@ -30,21 +30,21 @@ Shown = dict[str, Any]
 # ── Searching ───────────────────────────────────────────────────────────────────────────────────
 
 
-async def events(visit: PageRequest) -> Response:
+async def events(request: PageRequest) -> Response:
     """The latest lines of the audit log that fit the filters, or the event at a position."""
-    position = visit.query.get("position", "").strip()
+    position = request.query.get("position", "").strip()
     if position.isascii() and position.isdigit():
         return RedirectResponse(f"{LIST}/{position}", SEE_OTHER)
-    asked = {name: visit.query.get(name, "").strip() for name in (*TEXTS, *TIMES)}
-    times = {name: _with_zone(asked[name], visit.zone) for name in TIMES}
-    found = await listed(visit, "/audit", asked | times)
-    return visit.page("events.html", found.status, asked=asked, list=found)
+    asked = {name: request.query.get(name, "").strip() for name in (*TEXTS, *TIMES)}
+    times = {name: _with_zone(asked[name], request.zone) for name in TIMES}
+    found = await listed(request, "/audit", asked | times)
+    return request.page("events.html", found.status, asked=asked, list=found)
 
 
-async def unreadable(visit: PageRequest) -> Response:
+async def unreadable(request: PageRequest) -> Response:
     """Stripe's events that could not be read, and why."""
-    found = await listed(visit, "/events/unreadable", {})
-    return visit.page("events_unreadable.html", found.status, list=found)
+    found = await listed(request, "/events/unreadable", {})
+    return request.page("events_unreadable.html", found.status, list=found)
 
 
 def _with_zone(text: str, zone: str) -> str:
@@ -59,36 +59,38 @@ def _with_zone(text: str, zone: str) -> str:
 # ── One event ───────────────────────────────────────────────────────────────────────────────────
 
 
-async def event(visit: PageRequest) -> Response:
+async def event(request: PageRequest) -> Response:
     """Where an event stands, who did it and what it caused; not what it holds."""
-    return await _show(visit, None)
+    return await _show(request, None)
 
 
-async def held(visit: PageRequest) -> Response:
-    """The same, and what it holds, checked anew; this is a read of evidence."""
-    fields = await visit.form()
-    path = f"/events/{_position(visit)}"
-    return await _show(visit, await visit.api.get(path, reason=fields.get("reason", "").strip()))
+async def held(request: PageRequest) -> Response:
+    """The same, and what it holds, checked again; this is a read of evidence."""
+    fields = await request.form()
+    path = f"/events/{_position(request)}"
+    return await _show(
+        request, await request.api.get(path, reason=fields.get("reason", "").strip())
+    )
 
 
-async def changes(visit: PageRequest) -> Response:
+async def changes(request: PageRequest) -> Response:
     """What an event changed, object by object; it takes longer than the rest, so it comes apart."""
-    position = _position(visit)
-    line = await _line(visit, position)
+    position = _position(request)
+    line = await _line(request, position)
     changed = await asyncio.gather(
-        *(_changed(visit, kind, name, position) for kind, name in _objects(line) if kind in PAGES)
+        *(_changed(request, kind, name, position) for kind, name in _objects(line) if kind in PAGES)
     )
-    return visit.page("event_changes.html", position=position, changed=changed)
+    return request.page("event_changes.html", position=position, changed=changed)
 
 
-async def _show(visit: PageRequest, evidence: Shown | None) -> Response:
-    position = _position(visit)
-    envelope, has_next = await _envelope(visit, position)
+async def _show(request: PageRequest, evidence: Shown | None) -> Response:
+    position = _position(request)
+    envelope, has_next = await _envelope(request, position)
     line, caused = await asyncio.gather(
-        _line(visit, position),
-        visit.api.get("/audit", causation=envelope["source"], limit=MOST_CAUSED),
+        _line(request, position),
+        request.api.get("/audit", causation=envelope["source"], limit=MOST_CAUSED),
     )
-    return visit.page(
+    return request.page(
         "event.html",
         envelope=envelope,
         line=line,
@@ -100,18 +102,18 @@ async def _show(visit: PageRequest, evidence: Shown | None) -> Response:
     )
 
 
-async def _envelope(visit: PageRequest, position: int) -> tuple[Shown, bool]:
+async def _envelope(request: PageRequest, position: int) -> tuple[Shown, bool]:
     """Where, when and by whom, without what it holds; and whether another event follows."""
-    page = await visit.api.get("/events", cursor=max(position - 1, 0), limit=2)
+    page = await request.api.get("/events", cursor=max(position - 1, 0), limit=2)
     found: list[Shown] = page["items"]
     if not found or found[0]["position"] != position:
         raise Problem(404, {"title": f"The log has no position {position}."})
     return found[0], len(found) > 1
 
 
-async def _line(visit: PageRequest, position: int) -> Shown | None:
+async def _line(request: PageRequest, position: int) -> Shown | None:
     """Its line in the audit log; None while the read models have not taken it in."""
-    page = await visit.api.get("/audit", cursor=position + 1, limit=1)
+    page = await request.api.get("/audit", cursor=position + 1, limit=1)
     return next((each for each in page["items"] if each["position"] == position), None)
 
 
@@ -121,12 +123,12 @@ def _objects(line: Shown | None) -> list[tuple[str, str]]:
     return [(kind, name) for kind, _, name in (each.partition("/") for each in names)]
 
 
-async def _changed(visit: PageRequest, kind: str, name: str, position: int) -> Shown:
+async def _changed(request: PageRequest, kind: str, name: str, position: int) -> Shown:
     """What it changed of an object, and in which currency that is."""
     path = f"/{PAGES[kind]}/{part(name)}"
     past, currency = await asyncio.gather(
-        history(visit, f"/{PAGES[kind]}", name, cursor=position - 1, limit=1),
-        _currency(visit, path),
+        history(request, f"/{PAGES[kind]}", name, cursor=position - 1, limit=1),
+        _currency(request, path),
     )
     found = [each["changed"] for each in past.items if each["position"] == position]
     return {
@@ -138,10 +140,10 @@ async def _changed(visit: PageRequest, kind: str, name: str, position: int) -> S
     }
 
 
-async def _currency(visit: PageRequest, path: str) -> str | None:
+async def _currency(request: PageRequest, path: str) -> str | None:
     """That of an object, where it is there and has one."""
     try:
-        return (await visit.api.get(path)).get("currency")
+        return (await request.api.get(path)).get("currency")
     except Problem as problem:
         if problem.status != 404:
             raise
@@ -157,14 +159,14 @@ def _body(data: Shown) -> str:
         return text
 
 
-def _position(visit: PageRequest) -> int:
-    return visit.request.path_params["position"]
+def _position(request: PageRequest) -> int:
+    return request.path_params["position"]
 
 
 ONE: Final = f"{LIST}/{{position:int}}"
 routes = [
-    view(LIST, events),
-    view(f"{LIST}/unreadable", unreadable),
+    view(LIST, events, takes=("position", *TEXTS, *TIMES, *LISTED)),
+    view(f"{LIST}/unreadable", unreadable, takes=LISTED),
     view(ONE, event),
     view(f"{ONE}/changes", changes),
     view(f"{ONE}/held", held, methods=("POST",)),

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from console.api import Problem, part
-from console.lists import Listed, listed
+from console.lists import FROM, LISTED, TO, Listed, listed
 from console.page import PageRequest, view
 from console.pages.orders import STATES
 from console.window import LENGTHS, window_of
@@ -26,13 +26,13 @@ class ForwardedResponse(Response):
 
     def __init__(
         self,
-        visit: PageRequest,
+        request: PageRequest,
         path: str,
         query: Mapping[str, str],
         refused: Callable[[Problem], Awaitable[Response]],
     ) -> None:
         super().__init__()
-        self._visit = visit
+        self._visit = request
         self._path = path
         self._query = urlencode({name: value for name, value in query.items() if value})
         self._refused = refused
@@ -60,48 +60,53 @@ LOG_FILTERS: Final = ("name", "actor", "sha256")
 OF_WINDOW: Final = frozenset({"window", "from", "to"})
 
 
-async def exports(visit: PageRequest) -> Response:
+async def exports(request: PageRequest) -> Response:
     """A form for each export, and for those who may see evidence the log of all that were made."""
-    return await _page(visit, 200, log=await _log(visit))
+    return await _page(request, 200, log=await _log(request))
 
 
-async def form(visit: PageRequest) -> Response:
+async def form(request: PageRequest) -> Response:
     """The forms, one of them filled in with the filters of the list that led here."""
-    return await _page(visit, 200, name=visit.request.path_params["name"], given=visit.query)
+    name: str = request.path_params["name"]
+    offered = {each["name"]: each for each in (await request.api.get("/exports"))["items"]}
+    if name not in offered:
+        raise Problem(404, {"title": "There is no such export.", "detail": name})
+    request.check_words(["window", FROM, TO, "format", *offered[name]["filters"], "reason"])
+    return await _page(request, 200, name=name, given=request.query)
 
 
-async def download(visit: PageRequest) -> Response:
+async def download(request: PageRequest) -> Response:
     """A file as it is made, which is put on record: so only a form of ours may ask for it."""
-    name: str = visit.request.path_params["name"]
-    fields = await visit.form()
+    name: str = request.path_params["name"]
+    fields = await request.form()
     days = {key.rstrip("_"): value for key, value in window_of(fields).items()}
     chosen = {key: value.strip() for key, value in fields.items() if key not in OF_WINDOW}
-    again = partial(_refused, visit, name, fields)
-    return ForwardedResponse(visit, f"/exports/{part(name)}", chosen | days, again)
+    again = partial(_refused, request, name, fields)
+    return ForwardedResponse(request, f"/exports/{part(name)}", chosen | days, again)
 
 
-async def manifest(visit: PageRequest) -> Response:
+async def manifest(request: PageRequest) -> Response:
     """What a file is, for programs."""
-    path = f"/exports/{part(visit.request.path_params['id'])}/manifest"
-    return ForwardedResponse(visit, path, {}, partial(_told, visit))
+    path = f"/exports/{part(request.path_params['id'])}/manifest"
+    return ForwardedResponse(request, path, {}, partial(_told, request))
 
 
 async def _refused(
-    visit: PageRequest, name: str, fields: Mapping[str, str], problem: Problem
+    request: PageRequest, name: str, fields: Mapping[str, str], problem: Problem
 ) -> Response:
     """The form again, as it was filled in, with why it gave nothing."""
-    log = await _log(visit)
+    log = await _log(request)
     return await _page(
-        visit, problem.status, refused=in_words(problem), name=name, given=fields, log=log
+        request, problem.status, refused=in_words(problem), name=name, given=fields, log=log
     )
 
 
-async def _told(visit: PageRequest, problem: Problem) -> Response:
-    return visit.page("problem.html", problem.status, problem=in_words(problem))
+async def _told(request: PageRequest, problem: Problem) -> Response:
+    return request.page("problem.html", problem.status, problem=in_words(problem))
 
 
 async def _page(
-    visit: PageRequest,
+    request: PageRequest,
     status: int,
     *,
     refused: Problem | None = None,
@@ -109,10 +114,10 @@ async def _page(
     given: Mapping[str, str] | None = None,
     log: Listed | None = None,
 ) -> Response:
-    catalogue = await visit.api.get("/exports")
+    catalogue = await request.api.get("/exports")
     found: list[dict[str, Any]] = catalogue["items"]
     found.sort(key=lambda export: export["name"] != name)
-    return visit.page(
+    return request.page(
         "exports.html",
         log.status if log and log.refusal else status,
         catalogue=catalogue,
@@ -125,17 +130,17 @@ async def _page(
     )
 
 
-async def _log(visit: PageRequest) -> Listed | None:
+async def _log(request: PageRequest) -> Listed | None:
     """Who exported what, the latest first unless sorted otherwise."""
-    if not visit.may("see_evidence"):
+    if not request.may("see_evidence"):
         return None
-    asked = {name: visit.query.get(name, "").strip() for name in LOG_FILTERS}
-    return await listed(visit, "/export_log", asked)
+    asked = {name: request.query.get(name, "").strip() for name in LOG_FILTERS}
+    return await listed(request, "/export_log", asked)
 
 
 routes = [
-    view("/console/exports", exports),
-    view("/console/exports/{name}/form", form),
+    view("/console/exports", exports, takes=(*LOG_FILTERS, *LISTED)),
+    view("/console/exports/{name}/form", form, takes=None),
     view("/console/exports/{name}", download, methods=("POST",)),
     view("/console/exports/{id}/manifest", manifest),
 ]

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from console.api import Problem, part
 from console.figure_charts import Days, Definition, chart, uncounted
 from console.page import PageRequest, view
-from console.window import DECISIVE, currency_of, or_refusal, window_of
+from console.window import DECISIVE, WINDOW, currency_of, or_refusal, window_of
 
 WIDE: Final = 960
 LINKED: Final = {
@@ -39,45 +39,47 @@ class Shown(NamedTuple):
     uncounted: int
 
 
-async def contract(visit: PageRequest) -> Response:
+async def contract(request: PageRequest) -> Response:
     """Every figure by its family, or those in which all words of a search occur."""
-    answer = await visit.api.get("/kpi/definitions")
-    wanted = visit.query.get("q", "").lower().split()
+    answer = await request.api.get("/kpi/definitions")
+    wanted = request.query.get("q", "").lower().split()
     found = [each for each in answer["figures"] if all(word in _text(each) for word in wanted)]
     families = [(title, [*each]) for title, each in groupby(found, lambda each: each["family"])]
-    return visit.page("figures.html", contract=answer, families=families, found=len(found))
+    return request.page("figures.html", contract=answer, families=families, found=len(found))
 
 
-async def figure(visit: PageRequest) -> Response:
+async def figure(request: PageRequest) -> Response:
     """What a figure is, what it was in a window, and what it was made of."""
-    asked: str = visit.request.path_params["id"]
-    answer = await visit.api.get("/kpi/definitions")
+    asked: str = request.path_params["id"]
+    answer = await request.api.get("/kpi/definitions")
     known = {each["id"]: each for each in answer["figures"]}
     if asked not in known:
         raise Problem(404, {"title": "There is no such figure.", "detail": asked})
-    shown, refused = await or_refusal(_shown(visit, known[asked]))
-    return visit.page(
+    shown, refused = await or_refusal(_shown(request, known[asked]))
+    return request.page(
         "figure.html",
         refused.status if refused else 200,
         definition=known[asked],
         known=known,
         shown=shown,
         refused=refused,
-        linked={name: kind for name, (kind, surface) in LINKED.items() if visit.may(surface)},
+        linked={
+            name: kind for name, (kind, permission) in LINKED.items() if request.may(permission)
+        },
     )
 
 
-async def _shown(visit: PageRequest, definition: Definition) -> Shown:
-    name, window = definition["id"], window_of(visit.query)
+async def _shown(request: PageRequest, definition: Definition) -> Shown:
+    name, window = definition["id"], window_of(request.query)
     wanted = ",".join({name, *DECISIVE})
     answer, daily = await gather(
-        visit.api.get("/kpi", figures=wanted, compare="previous", **window),
-        visit.api.get("/kpi/daily", figures=name, **window),
+        request.api.get("/kpi", figures=wanted, compare="previous", **window),
+        request.api.get("/kpi/daily", figures=name, **window),
     )
-    chosen = currency_of(visit.query, answer["currencies"])
+    chosen = currency_of(request.query, answer["currencies"])
     currency = chosen if definition["has_currency"] else None
     facts, snapshots = await gather(
-        _facts(visit, definition, currency), _snapshots(visit, name, currency)
+        _facts(request, definition, currency), _snapshots(request, name, currency)
     )
     values = (
         answer["currencies"].get(currency, {}) if definition["has_currency"] else answer["shop"]
@@ -95,24 +97,24 @@ def _chart(days: Days, definition: Definition, currency: str | None) -> Markup:
 
 
 async def _facts(
-    visit: PageRequest, definition: Definition, currency: str | None
+    request: PageRequest, definition: Definition, currency: str | None
 ) -> dict[str, Any]:
     """A page of what was counted; a figure that is computed from others has none of its own."""
     if definition["parts"] or (definition["has_currency"] and currency is None):
         return {"items": [], "next": None}
-    window, cursor = window_of(visit.query), visit.query.get("cursor")
+    window, cursor = window_of(request.query), request.query.get("cursor")
     path = f"/kpi/{part(definition['id'])}/explain"
-    return await visit.api.get(path, currency=currency, cursor=cursor, **window)
+    return await request.api.get(path, currency=currency, cursor=cursor, **window)
 
 
-async def _snapshots(visit: PageRequest, name: str, currency: str | None) -> list[dict[str, Any]]:
-    """What was taken down of the figure; ratios are computed, not taken down."""
-    answer = await visit.api.get(
+async def _snapshots(request: PageRequest, name: str, currency: str | None) -> list[dict[str, Any]]:
+    """What was recorded of the figure; ratios are computed, not recorded."""
+    answer = await request.api.get(
         "/kpi/snapshots",
         currency=currency,
-        window_days=visit.query.get("window_days"),
-        as_of=visit.query.get("as_of"),
-        **window_of(visit.query),
+        window_days=request.query.get("window_days"),
+        as_of=request.query.get("as_of"),
+        **window_of(request.query),
     )
     taken = [row for row in answer["items"] if row["currency"] == currency]
     return [row | {"value": row["values"][name]} for row in taken if name in row["values"]]
@@ -123,4 +125,7 @@ def _text(definition: Definition) -> str:
     return " ".join(definition[name] for name in ("id", "label", "family", "formula")).lower()
 
 
-routes = [view("/console/figures", contract), view("/console/figures/{id}", figure)]
+routes = [
+    view("/console/figures", contract, takes=("q",)),
+    view("/console/figures/{id}", figure, takes=(*WINDOW, "cursor", "window_days", "as_of")),
+]

@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from console.api import Problem, new_key, part
 from console.forms import IN_PLACE, Refusal, refused
-from console.lists import Listed, listed
-from console.page import PageRequest, done, view
+from console.lists import LISTED, Listed, listed
+from console.page import PageRequest, done, told_of, view
 from console.pages.records import history
 from console.record_types import LINKS
 
@@ -26,15 +26,16 @@ FIRST: Final = 20
 TOLD: Final = {"resolve": "The issue is resolved.", "reopen": "The issue is open again."}
 
 
-async def issues(visit: PageRequest) -> Response:
+async def issues(request: PageRequest) -> Response:
     """Issues that fit the filters, open ones unless others are asked for, the worst first."""
-    asked = {name: visit.query.get(name, "").strip() for name in ("severity", *TEXTS)}
-    asked["state"] = visit.query.get("state", "open").strip()
+    asked = {name: request.query.get(name, "").strip() for name in ("severity", *TEXTS)}
+    asked["state"] = request.query.get("state", "open").strip()
     severities = [asked["severity"]] if asked["severity"] else SEVERITIES
     checks, *found = await asyncio.gather(
-        visit.api.get("/checks"), *(_of(visit, asked | {"severity": each}) for each in severities)
+        request.api.get("/checks"),
+        *(_of(request, asked | {"severity": each}) for each in severities),
     )
-    return visit.page(
+    return request.page(
         "issues.html",
         found[0].status,
         asked=asked,
@@ -45,13 +46,13 @@ async def issues(visit: PageRequest) -> Response:
     )
 
 
-async def issue(visit: PageRequest, refusal: Refusal | None = None) -> Response:
+async def issue(request: PageRequest, refusal: Refusal | None = None) -> Response:
     """One issue with its evidence and history."""
-    name = _name(visit)
+    name = _name(request)
     row, past = await asyncio.gather(
-        visit.api.get(f"/issues/{part(name)}"), history(visit, "/issues", name)
+        request.api.get(f"/issues/{part(name)}"), history(request, "/issues", name)
     )
-    return visit.page(
+    return request.page(
         "issue.html",
         refusal.problem.status if refusal else 200,
         issue=row,
@@ -62,35 +63,35 @@ async def issue(visit: PageRequest, refusal: Refusal | None = None) -> Response:
     )
 
 
-async def decide(visit: PageRequest, action: str) -> Response:
+async def decide(request: PageRequest, action: str) -> Response:
     """Resolve or reopen; the API's refusal is shown at the form."""
-    fields, name = await visit.form(), part(_name(visit))
+    fields, name = await request.form(), part(_name(request))
     body = {"reason": fields.get("reason", "").strip()}
     try:
-        answer = await visit.api.post(f"/issues/{name}/{action}", body, key=fields.get("key"))
+        answer = await request.api.post(f"/issues/{name}/{action}", body, key=fields.get("key"))
     except Problem as problem:
         if problem.status not in IN_PLACE:
             raise
-        return await issue(visit, refused(action, problem, fields))
+        return await issue(request, refused(action, problem, fields))
     with suppress(Problem):  # it is done, also where the page cannot show it yet
-        await visit.api.get(f"/issues/{name}", after=answer["position"])
-    return done(visit, f"{LIST}/{name}", TOLD[action])
+        await request.api.get(f"/issues/{name}", after=answer["position"])
+    return done(request, f"{LIST}/{name}", told_of(answer, TOLD[action]))
 
 
-async def run(visit: PageRequest) -> Response:
+async def run(request: PageRequest) -> Response:
     """Run all checks now, and tell what came of it."""
-    await visit.form()
-    report = await visit.api.post("/checks/run", {})
+    await request.form()
+    report = await request.api.post("/checks/run", {})
     with suppress(Problem):
-        await visit.api.get("/checks", after=report["position"])
-    return done(visit, LIST, _told(report))
+        await request.api.get("/checks", after=report["position"])
+    return done(request, LIST, _told(report))
 
 
-async def _of(visit: PageRequest, asked: dict[str, str]) -> Listed:
+async def _of(request: PageRequest, asked: dict[str, str]) -> Listed:
     """A page of one severity; only where it was asked for alone does it go on."""
-    if visit.query.get("severity"):
-        return await listed(visit, "/issues", asked)
-    return await listed(visit, "/issues", asked, limit=FIRST, cursor=None)
+    if request.query.get("severity"):
+        return await listed(request, "/issues", asked)
+    return await listed(request, "/issues", asked, limit=FIRST, cursor=None)
 
 
 def _told(report: dict[str, Any]) -> str:
@@ -100,20 +101,23 @@ def _told(report: dict[str, Any]) -> str:
     )
     names: list[str] = report["crashed_checks"]
     crashed = f" No answer from: {', '.join(names)}." if names else ""
+    kept = sum(each["withheld"] for each in checks)
+    withheld = f" {kept} found no more, but not resolved: their checks read what is damaged."
+    issues, are = "issue" if opened == 1 else "issues", "is" if report["open"] == 1 else "are"
     return (
-        f"{len(checks)} checks ran: {opened} issues opened, {reopened} reopened,"
-        f" {resolved} resolved; {report['open']} are open.{crashed}"
+        f"{len(checks)} checks ran: {opened} {issues} opened, {reopened} reopened,"
+        f" {resolved} resolved; {report['open']} {are} open.{withheld if kept else ''}{crashed}"
     )
 
 
-def _name(visit: PageRequest) -> str:
-    return visit.request.path_params["id"]
+def _name(request: PageRequest) -> str:
+    return request.path_params["id"]
 
 
 routes = [
-    view(LIST, issues),
+    view(LIST, issues, takes=("state", "severity", *TEXTS, *LISTED)),
     view("/console/checks/run", run, methods=("POST",)),
-    view(f"{LIST}/{{id}}", issue),
+    view(f"{LIST}/{{id}}", issue, takes=LISTED),
     *(
         view(f"{LIST}/{{id}}/{each}", partial(decide, action=each), methods=("POST",))
         for each in TOLD

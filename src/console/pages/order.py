@@ -8,12 +8,13 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from console.api import Problem, new_key, part
 from console.forms import IN_PLACE, Refusal, refused
+from console.lists import LISTED
 from console.order_actions import ACTIONS, UNITS, Action, left_to_refund
-from console.page import PageRequest, done, view
+from console.page import SEE_OTHER, PageRequest, done, told_of, view
 from console.pages.records import timeline as events_of
 
 SHOWN_EVENTS: Final = 200
@@ -24,59 +25,67 @@ Events = list[dict[str, Any]]
 # ── Looking ─────────────────────────────────────────────────────────────────────────────────────
 
 
-async def order(visit: PageRequest) -> Response:
-    """An order as it is now."""
-    return await _show(visit)
+async def order(request: PageRequest) -> Response:
+    """An order as it is now; of one that was not placed here, the events that name it."""
+    try:
+        return await _show(request)
+    except Problem as problem:
+        if problem.status != 404 or not await _is_named(request):
+            raise
+    return RedirectResponse(f"/console{_path(request)}/timeline", SEE_OTHER)
 
 
-async def as_of(visit: PageRequest) -> Response:
+async def as_of(request: PageRequest) -> Response:
     """An order as it was known after one of its events, which `step` counts from 1.
 
     There may be none yet: Stripe may tell of a payment before the order is placed.
     """
-    path = _path(visit)
-    events = await _events(visit)
-    step = _step(visit.query.get("step", ""), len(events))
-    return visit.page(
+    path = _path(request)
+    events = await _events(request)
+    step = _step(request.query.get("step", ""), len(events))
+    return request.page(
         "order_as_of.html",
-        order_id=_order_id(visit),
-        order=await _known(visit, path, events[step - 1]["position"]),
+        order_id=_order_id(request),
+        order=await _known(request, path, events[step - 1]["position"]),
         events=events,
         step=step,
     )
 
 
-async def timeline(visit: PageRequest) -> Response:
+async def timeline(request: PageRequest) -> Response:
     """Every event of an order, with what it changed."""
     found, now = await asyncio.gather(
-        events_of(visit, "/orders", _order_id(visit), limit=SHOWN_EVENTS),
-        _known(visit, _path(visit)),
+        events_of(request, "/orders", _order_id(request), limit=SHOWN_EVENTS),
+        _known(request, _path(request)),
     )
-    return visit.page(
+    return request.page(
         "order_timeline.html",
         found.status,
-        order_id=_order_id(visit),
+        order_id=_order_id(request),
+        is_placed=now is not None,
         currency=now and now["currency"],
         list=found,
     )
 
 
-async def explain(visit: PageRequest) -> Response:
+async def explain(request: PageRequest) -> Response:
     """Each column of an order with the events that made it so."""
-    found = await visit.api.get(f"{_path(visit)}/explain")
+    found = await request.api.get(f"{_path(request)}/explain")
     currency = found["fields"]["currency"]["value"]
-    return visit.page(
+    return request.page(
         "order_explain.html",
-        order_id=_order_id(visit),
+        order_id=_order_id(request),
         currency=currency,
         fields=found["fields"],
     )
 
 
-async def _show(visit: PageRequest, refusal: Refusal | None = None) -> Response:
-    path, past = _path(visit), visit.may("see_order_history")
-    found, events = await asyncio.gather(visit.api.get(path), _events(visit) if past else _none())
-    return visit.page(
+async def _show(request: PageRequest, refusal: Refusal | None = None) -> Response:
+    path, past = _path(request), request.may("see_order_history")
+    found, events = await asyncio.gather(
+        request.api.get(path), _events(request) if past else _none()
+    )
+    return request.page(
         "order.html",
         refusal.problem.status if refusal else 200,
         order=found,
@@ -84,15 +93,27 @@ async def _show(visit: PageRequest, refusal: Refusal | None = None) -> Response:
         events=events,
         step=len(events),
         left=left_to_refund(found),
-        actions=[(each, each.refuses(found)) for each in ACTIONS if visit.may(each.surface)],
+        actions=[(each, each.refuses(found)) for each in ACTIONS if request.may(each.permission)],
         refusal=refusal,
         units=UNITS,
         key=new_key(),
     )
 
 
-async def _events(visit: PageRequest) -> Events:
-    return (await visit.api.get(f"{_path(visit)}/history", limit=SHOWN_EVENTS))["items"]
+async def _events(request: PageRequest) -> Events:
+    return (await request.api.get(f"{_path(request)}/history", limit=SHOWN_EVENTS))["items"]
+
+
+async def _is_named(request: PageRequest) -> bool:
+    """Whether there is any event that names the order, for whom may see it."""
+    if not request.may("see_order_history"):
+        return False
+    try:
+        return bool(await _events(request))
+    except Problem as problem:
+        if problem.status != 404:
+            raise
+        return False
 
 
 async def _none() -> Events:
@@ -100,11 +121,11 @@ async def _none() -> Events:
 
 
 async def _known(
-    visit: PageRequest, path: str, position: int | None = None
+    request: PageRequest, path: str, position: int | None = None
 ) -> dict[str, Any] | None:
     """The order now or as of a position, if there was one."""
     try:
-        return await visit.api.get(path, as_of=position)
+        return await request.api.get(path, as_of=position)
     except Problem as problem:
         if problem.status != 404:
             raise
@@ -120,61 +141,61 @@ def _step(text: str, last: int) -> int:
 # ── Doing ───────────────────────────────────────────────────────────────────────────────────────
 
 
-async def act(visit: PageRequest, action: Action) -> Response:
+async def act(request: PageRequest, action: Action) -> Response:
     """Ask the API for what a form says; its refusal is shown at the form."""
-    fields, path = await visit.form(), _path(visit)
+    fields, path = await request.form(), _path(request)
 
     async def ask() -> Any:
-        body = action.body(await visit.api.get(path), fields)
-        return await visit.api.post(f"{path}/{action.name}", body, key=fields.get("key"))
+        body = action.body(await request.api.get(path), fields)
+        return await request.api.post(f"{path}/{action.name}", body, key=fields.get("key"))
 
-    return await _done(visit, action.name, action.told, fields, ask())
+    return await _done(request, action.name, action.told, fields, ask())
 
 
-async def unlink(visit: PageRequest) -> Response:
+async def unlink(request: PageRequest) -> Response:
     """Take back that a payment is for the order; a refusal is shown where one of an action is."""
-    fields = await visit.form()
-    payment = f"{_path(visit)}/payments/{part(visit.request.path_params['payment_id'])}"
+    fields = await request.form()
+    payment = f"{_path(request)}/payments/{part(request.path_params['payment_id'])}"
 
     async def ask() -> Any:
         reason = fields.get("reason", "").strip()
         if not reason:
             raise Problem(422, {"title": "A reason is needed.", "detail": "Say why; it is kept."})
-        return await visit.api.delete(payment, reason=reason, key=fields.get("key"))
+        return await request.api.delete(payment, reason=reason, key=fields.get("key"))
 
-    return await _done(visit, UNLINK, "The payment is unlinked.", fields, ask())
+    return await _done(request, UNLINK, "The payment is unlinked.", fields, ask())
 
 
 async def _done(
-    visit: PageRequest, name: str, told: str, fields: dict[str, str], asked: Awaitable[Any]
+    request: PageRequest, name: str, told: str, fields: dict[str, str], asked: Awaitable[Any]
 ) -> Response:
-    path = _path(visit)
+    path = _path(request)
     try:
         answer = await asked
     except Problem as problem:
         if problem.status not in IN_PLACE:
             raise
-        currency = left_to_refund(await visit.api.get(path)).currency
-        return await _show(visit, refused(name, problem, fields, currency))
+        currency = left_to_refund(await request.api.get(path)).currency
+        return await _show(request, refused(name, problem, fields, currency))
     with suppress(Problem):  # it is done, also where the page cannot show it yet
-        await visit.api.get(path, after=answer["position"])
-    return done(visit, f"/console{path}", told)
+        await request.api.get(path, after=answer["position"])
+    return done(request, f"/console{path}", told_of(answer, told))
 
 
-def _order_id(visit: PageRequest) -> str:
-    return visit.request.path_params["id"]
+def _order_id(request: PageRequest) -> str:
+    return request.path_params["id"]
 
 
-def _path(visit: PageRequest) -> str:
+def _path(request: PageRequest) -> str:
     """Of the API; the console's is the same below `/console`."""
-    return f"/orders/{part(_order_id(visit))}"
+    return f"/orders/{part(_order_id(request))}"
 
 
 PAGE: Final = "/console/orders/{id}"
 routes = [
     view(PAGE, order),
-    view(f"{PAGE}/as-of", as_of),
-    view(f"{PAGE}/timeline", timeline),
+    view(f"{PAGE}/as-of", as_of, takes=("step",)),
+    view(f"{PAGE}/timeline", timeline, takes=LISTED),
     view(f"{PAGE}/explain", explain),
     *(
         view(f"{PAGE}/{each.name}", partial(act, action=each), methods=("POST",))

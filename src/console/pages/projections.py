@@ -16,40 +16,42 @@ CHOSEN: Final = "only."
 """What the name of a field begins with that chooses a projection: `only.orders`."""
 
 
-async def projections(visit: PageRequest, refusal: Refusal | None = None) -> Response:
+async def projections(request: PageRequest, refusal: Refusal | None = None) -> Response:
     """Where each projection stands, and forms to have them proven or rebuilt."""
-    status = await visit.api.get("/status")
-    return visit.page(
+    status = await request.api.get("/status")
+    return request.page(
         "projections.html",
         refusal.problem.status if refusal else 200,
         head=status["head"],
         projections=status["projections"],
+        last_proof=status["last_proof"],
         refusal=refusal,
     )
 
 
-async def begin(visit: PageRequest, action: str, path: str) -> Response:
+async def begin(request: PageRequest, action: str, path: str) -> Response:
     """Begin a proof or a rebuild, and go to where its progress is told."""
-    fields = await visit.form()
+    fields = await request.form()
     try:
-        started = await visit.api.post(f"/{action}", _body(action, fields))
+        started = await request.api.post(f"/{action}", _body(action, fields))
     except Problem as problem:
         if problem.status not in IN_PLACE:
             raise
-        return await projections(visit, refused(action, problem, fields))
+        return await projections(request, refused(action, problem, fields))
     return RedirectResponse(f"{path}/{started['id']}", SEE_OTHER)
 
 
-async def progress(visit: PageRequest, action: str) -> Response:
+async def progress(request: PageRequest, action: str) -> Response:
     """How far a proof or rebuild is, and in the end what it came to; asked again while it runs."""
-    found = await visit.api.get(f"/{action}/{part(visit.request.path_params['id'])}")
-    return visit.page(f"{action}.html", task=found)
+    found = await request.api.get(f"/{action}/{part(request.path_params['id'])}")
+    return request.page(f"{action}.html", task=found)
 
 
 def _body(action: str, fields: dict[str, str]) -> dict[str, Any]:
     reason = fields.get("reason", "").strip()
     body: dict[str, Any] = {"reason": reason} if reason else {}
     if action == "rebuild":
+        body["believe_log"] = "believe_log" in fields
         body["names"] = [name.removeprefix(CHOSEN) for name in fields if name.startswith(CHOSEN)]
     return body
 

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from console.api import Problem, new_key, part
 from console.forms import IN_PLACE, Refusal, refused
-from console.lists import Listed, Offer, listed
+from console.lists import LISTED, Listed, Offer, listed
 from console.page import PageRequest, done, view
 from console.record_types import KINDS, LINKS, Kind, Related
 
@@ -22,11 +22,11 @@ Rows = list[dict[str, Any]]
 PAYMENT: Final = KINDS["payment"]
 
 
-async def records(visit: PageRequest, kind: Kind) -> Response:
+async def records(request: PageRequest, kind: Kind) -> Response:
     """Those of a kind that fit the filters, the newest first unless sorted otherwise."""
-    asked = {name: visit.query.get(name, "").strip() for name in kind.filters}
-    found = await listed(visit, f"/{kind.path}", asked)
-    return visit.page(
+    asked = {name: request.query.get(name, "").strip() for name in kind.filters}
+    found = await listed(request, f"/{kind.path}", asked)
+    return request.page(
         "records.html",
         found.status,
         kind=kind,
@@ -37,91 +37,103 @@ async def records(visit: PageRequest, kind: Kind) -> Response:
     )
 
 
-async def record(visit: PageRequest, kind: Kind, refusal: Refusal | None = None) -> Response:
-    """One of a kind, what belongs to it, and every event that touched it."""
-    name = _name(visit)
-    row = await visit.api.get(f"/{kind.path}/{part(name)}")
+async def record(request: PageRequest, kind: Kind, refusal: Refusal | None = None) -> Response:
+    """One of a kind, what belongs to it, and every event that touched it.
+
+    None of its own may have come, only events that name it: then that is said, and shown.
+    """
+    name, unknown = _name(request), None
+    try:
+        row = await request.api.get(f"/{kind.path}/{part(name)}")
+    except Problem as problem:
+        if problem.status != 404:
+            raise
+        row, unknown = {kind.key: name}, problem
     name = row[kind.key]  # of a connected account's more than the address may say
     events, related = await asyncio.gather(
-        history(visit, f"/{kind.path}", name, limit=PAGE_OF_EVENTS),
-        _belonging(visit, kind, name, row),
+        history(request, f"/{kind.path}", name, limit=PAGE_OF_EVENTS),
+        _belonging(request, kind, name, row),
     )
-    return visit.page(
+    if unknown and events.refusal and events.refusal.status == 404:  # nothing names it either
+        raise unknown
+    return request.page(
         "record.html",
         refusal.problem.status if refusal else 200,
         kind=kind,
         name=name,
+        is_known=unknown is None,
         row={column: value for column, value in row.items() if not isinstance(value, list)},
         links=LINKS,
         parts={part: rows for part, rows in row.items() if isinstance(rows, list)},
         related=related,
+        with_page={"orders", *(each.path for each in KINDS.values())},
         history=events,
         refusal=refusal,
         key=new_key(),
     )
 
 
-async def link(visit: PageRequest) -> Response:
+async def link(request: PageRequest) -> Response:
     """Say that a payment belongs to an order; the API's refusal is shown at the form."""
-    fields, name = await visit.form(), _name(visit)
+    fields, name = await request.form(), _name(request)
     order_id = fields.get("order_id", "").strip()
     path, body = f"/orders/{part(order_id)}/payments", {"payment_id": name}
     try:
-        answer = await visit.api.post(path, body, key=fields.get("key"))
+        answer = await request.api.post(path, body, key=fields.get("key"))
     except Problem as problem:
         if problem.status not in IN_PLACE:
             raise
-        return await record(visit, PAYMENT, refused("link", problem, fields))
+        return await record(request, PAYMENT, refused("link", problem, fields))
     with suppress(Problem):  # it is done, also where the page cannot show it yet
-        await visit.api.get(f"/payments/{part(name)}", after=answer["position"])
+        await request.api.get(f"/payments/{part(name)}", after=answer["position"])
     return done(
-        visit, f"/console/payments/{part(name)}", f"The payment belongs to order {order_id}."
+        request, f"/console/payments/{part(name)}", f"The payment belongs to order {order_id}."
     )
 
 
-async def timeline(visit: PageRequest, path: str, name: str, **more: Any) -> Listed:
+async def timeline(request: PageRequest, path: str, name: str, **more: Any) -> Listed:
     """The events of one of a list, and what each changed; raises `Problem` where there are none."""
     asked, of = {"changes": "true"}, f"{path}/{{id}}/history"
-    return await listed(visit, f"{path}/{part(name)}/history", asked, of=of, **more)
+    return await listed(request, f"{path}/{part(name)}/history", asked, of=of, **more)
 
 
-async def history(visit: PageRequest, path: str, name: str, **more: Any) -> Listed:
+async def history(request: PageRequest, path: str, name: str, **more: Any) -> Listed:
     """The events of one of a list, or why they are not shown; also where there are none."""
     try:
-        return await timeline(visit, path, name, **more)
+        return await timeline(request, path, name, **more)
     except Problem as problem:
         if problem.status != 404:
             raise
-        return Listed([], None, Offer(), visit.query, problem)
+        return Listed([], None, Offer(), request.query, problem)
 
 
 async def _belonging(
-    visit: PageRequest, kind: Kind, name: str, row: dict[str, Any]
+    request: PageRequest, kind: Kind, name: str, row: dict[str, Any]
 ) -> list[tuple[Related, Rows]]:
     """What belongs to one, list by list: those that are open to the role and not empty."""
-    lists = [each for each in kind.related if visit.may(each.surface)]
-    found = await asyncio.gather(*(_rows(visit, each, name, row) for each in lists))
+    lists = [each for each in kind.related if request.may(each.permission)]
+    found = await asyncio.gather(*(_rows(request, each, name, row) for each in lists))
     return [(each, rows) for each, rows in zip(lists, found, strict=True) if rows]
 
 
-async def _rows(visit: PageRequest, related: Related, name: str, row: dict[str, Any]) -> Rows:
+async def _rows(request: PageRequest, related: Related, name: str, row: dict[str, Any]) -> Rows:
     """The first rows of another list that name this one, or a charge of it."""
     charges: Rows = row.get("charges", []) if related.by_charge else []
     asked = [{related.column: name}, *({"charge_id": each["charge_id"]} for each in charges)]
-    pages = await asyncio.gather(*(visit.api.get(f"/{related.path}", **each) for each in asked))
+    pages = await asyncio.gather(*(request.api.get(f"/{related.path}", **each) for each in asked))
     rows: dict[str, Any] = {row[related.key]: row for page in pages for row in page["items"]}
     return list(rows.values())
 
 
-def _name(visit: PageRequest) -> str:
-    return visit.request.path_params["id"]
+def _name(request: PageRequest) -> str:
+    return request.path_params["id"]
 
 
 def _routes(kind: Kind) -> list[Route]:
     path = f"/console/{kind.path}"
     return [
-        view(path, partial(records, kind=kind)),
-        view(f"{path}/{{id}}", partial(record, kind=kind)),
+        view(path, partial(records, kind=kind), takes=(*kind.filters, *LISTED)),
+        view(f"{path}/{{id}}", partial(record, kind=kind), takes=LISTED),
     ]
 
 

@@ -11,8 +11,8 @@ from starlette.responses import RedirectResponse, Response
 
 from console.api import Problem, new_key, part
 from console.forms import IN_PLACE, Refusal, number, prices, refused
-from console.lists import listed
-from console.page import SEE_OTHER, PageRequest, done, view
+from console.lists import LISTED, listed
+from console.page import SEE_OTHER, PageRequest, done, told_of, view
 from console.pages.records import timeline
 from ledger.domain.money import format_money
 
@@ -31,32 +31,32 @@ TOLD: Final = {
 # ── Looking ─────────────────────────────────────────────────────────────────────────────────────
 
 
-async def levels(visit: PageRequest) -> Response:
+async def levels(request: PageRequest) -> Response:
     """Products and their levels, or the page of the one that is looked for."""
-    sought = visit.query.get("q", "").strip()
-    if sought and await _is_listed(visit, sought):
+    sought = request.query.get("q", "").strip()
+    if sought and await _is_listed(request, sought):
         return RedirectResponse(_page(sought), SEE_OTHER)
-    return await _list(visit, sought=sought)
+    return await _list(request, sought=sought)
 
 
-async def product(visit: PageRequest) -> Response:
+async def product(request: PageRequest) -> Response:
     """One product as it is now."""
-    return await _show(visit)
+    return await _show(request)
 
 
-async def history(visit: PageRequest) -> Response:
+async def history(request: PageRequest) -> Response:
     """Every event of a product, with what it changed."""
-    sku = _sku(visit)
-    found = await timeline(visit, "/stock", sku, limit=PAGE_OF_EVENTS)
-    return visit.page("sku_history.html", found.status, sku=sku, list=found)
+    sku = _sku(request)
+    found = await timeline(request, "/stock", sku, limit=PAGE_OF_EVENTS)
+    return request.page("sku_history.html", found.status, sku=sku, list=found)
 
 
 async def _list(
-    visit: PageRequest, *, sought: str = "", refusal: Refusal | None = None
+    request: PageRequest, *, sought: str = "", refusal: Refusal | None = None
 ) -> Response:
-    preorder = visit.query.get("preorder", "")
-    found = await listed(visit, "/stock", {"preorder": preorder})
-    return visit.page(
+    preorder = request.query.get("preorder", "")
+    found = await listed(request, "/stock", {"preorder": preorder})
+    return request.page(
         "stock.html",
         refusal.problem.status if refusal else found.status,
         items=[row | {"level": _level(row["available"])} for row in found.items],
@@ -69,13 +69,13 @@ async def _list(
     )
 
 
-async def _show(visit: PageRequest, refusal: Refusal | None = None) -> Response:
-    path = f"/stock/{part(_sku(visit))}"
+async def _show(request: PageRequest, refusal: Refusal | None = None) -> Response:
+    path = f"/stock/{part(_sku(request))}"
     item, moves = await asyncio.gather(
-        visit.api.get(path),
-        listed(visit, f"{path}/movements", {}, of="/stock/{id}/movements"),
+        request.api.get(path),
+        listed(request, f"{path}/movements", {}, of="/stock/{id}/movements"),
     )
-    return visit.page(
+    return request.page(
         "sku.html",
         refusal.problem.status if refusal else moves.status,
         item=item,
@@ -96,9 +96,9 @@ def _level(available: int) -> str | None:
     return "low" if available <= LOW_UNITS else None
 
 
-async def _is_listed(visit: PageRequest, sku: str) -> bool:
+async def _is_listed(request: PageRequest, sku: str) -> bool:
     try:
-        await visit.api.get(f"/stock/{part(sku)}")
+        await request.api.get(f"/stock/{part(sku)}")
     except Problem as problem:
         if problem.status != 404:
             raise
@@ -109,47 +109,47 @@ async def _is_listed(visit: PageRequest, sku: str) -> bool:
 # ── Doing ───────────────────────────────────────────────────────────────────────────────────────
 
 
-async def change(visit: PageRequest, action: str) -> Response:
-    """Count in, correct or list a product anew; the API's refusal is shown at the form."""
-    fields = await visit.form()
+async def change(request: PageRequest, action: str) -> Response:
+    """Count in, correct or list a product again; the API's refusal is shown at the form."""
+    fields = await request.form()
     try:
-        answer = await _ask(visit, action, _sku(visit), fields)
+        answer = await _ask(request, action, _sku(request), fields)
     except Problem as problem:
         if problem.status not in IN_PLACE:
             raise
-        return await _show(visit, refused(action, problem, fields))
-    return await _done(visit, action, answer)
+        return await _show(request, refused(action, problem, fields))
+    return await _done(request, action, answer)
 
 
-async def add(visit: PageRequest) -> Response:
+async def add(request: PageRequest) -> Response:
     """List a product that was none before."""
-    fields = await visit.form()
+    fields = await request.form()
     try:
-        sku = await _new_sku(visit, fields)
-        answer = await _ask(visit, "listing", sku, fields)
+        sku = await _new_sku(request, fields)
+        answer = await _ask(request, "listing", sku, fields)
     except Problem as problem:
         if problem.status not in IN_PLACE:
             raise
-        return await _list(visit, refusal=refused("listing", problem, fields))
-    return await _done(visit, "listing", answer)
+        return await _list(request, refusal=refused("listing", problem, fields))
+    return await _done(request, "listing", answer)
 
 
-async def _new_sku(visit: PageRequest, fields: dict[str, str]) -> str:
+async def _new_sku(request: PageRequest, fields: dict[str, str]) -> str:
     sku = fields.get("sku", "").strip()
     if not sku:
         raise Problem(422, {"title": "A product needs a SKU."})
-    if await _is_listed(visit, sku):
+    if await _is_listed(request, sku):
         raise Problem(409, {"title": f"{sku} is listed already; change it on its page."})
     return sku
 
 
-async def _ask(visit: PageRequest, action: str, sku: str, fields: dict[str, str]) -> Any:
+async def _ask(request: PageRequest, action: str, sku: str, fields: dict[str, str]) -> Any:
     key, name = fields.get("key"), part(sku)
     if action == "listing":
-        return await visit.api.put(f"/products/{name}", _listing(fields), key=key)
+        return await request.api.put(f"/products/{name}", _listing(fields), key=key)
     amount = "quantity" if action == "receive" else "change"
     body = {amount: number(fields.get(amount, "")), "reason": fields.get("reason", "")}
-    return await visit.api.post(f"/stock/{name}/{action}", body, key=key)
+    return await request.api.post(f"/stock/{name}/{action}", body, key=key)
 
 
 def _listing(fields: dict[str, str]) -> dict[str, Any]:
@@ -160,14 +160,14 @@ def _listing(fields: dict[str, str]) -> dict[str, Any]:
     }
 
 
-async def _done(visit: PageRequest, action: str, answer: dict[str, Any]) -> Response:
+async def _done(request: PageRequest, action: str, answer: dict[str, Any]) -> Response:
     with suppress(Problem):  # it is done, also where the page cannot show it yet
-        await visit.api.get(f"/stock/{part(answer['sku'])}", after=answer["position"])
-    return done(visit, _page(answer["sku"]), TOLD[action])
+        await request.api.get(f"/stock/{part(answer['sku'])}", after=answer["position"])
+    return done(request, _page(answer["sku"]), told_of(answer, TOLD[action]))
 
 
-def _sku(visit: PageRequest) -> str:
-    return visit.request.path_params["sku"]
+def _sku(request: PageRequest) -> str:
+    return request.path_params["sku"]
 
 
 def _page(sku: str) -> str:
@@ -176,9 +176,9 @@ def _page(sku: str) -> str:
 
 ONE: Final = f"{LIST}/{{sku}}"
 routes = [
-    view(LIST, levels),
+    view(LIST, levels, takes=("q", "preorder", *LISTED)),
     view(LIST, add, methods=("POST",)),
-    view(ONE, product),
-    view(f"{ONE}/history", history),
+    view(ONE, product, takes=LISTED),
+    view(f"{ONE}/history", history, takes=LISTED),
     *(view(f"{ONE}/{each}", partial(change, action=each), methods=("POST",)) for each in TOLD),
 ]

@@ -19,6 +19,7 @@ from ledger.log import store_errors
 from ledger.settings import PENDING_PAYMENT, REFUND_REQUEST, Settings
 from projections.engine import positions, tables
 from projections.engine.build import ProjectionContext
+from projections.engine.proofs import last_proof
 from projections.engine.tables import LIVE, trusted
 from projections.issues import projection as issues
 
@@ -48,10 +49,12 @@ class Limits(NamedTuple):
     @classmethod
     def of(cls, settings: Settings) -> Limits:
         """Those of this installation."""
-        return cls(
-            pending_payment=timedelta(days=settings.ledger_pending_payment_days),
-            refund_request=timedelta(days=settings.ledger_refund_request_days),
-        )
+        return cls(*(timedelta(days=getattr(settings, setting_of(n))) for n in cls._fields))
+
+    def told(self, check: Check) -> str:
+        """How long a check waits before it names something, in words; empty where it does not."""
+        own = [] if check.waits is None else [_length(check.waits)]
+        return ", ".join([*own, *(_length(getattr(self, name)) for name in check.limits)])
 
 
 DEFAULT: Final = Limits()
@@ -71,11 +74,16 @@ class Known(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a check finds and what was known, both up to a position of the log."""
+    """What a check finds and what was known, both up to a position of the log.
+
+    `is_doubted`: the rows that it looked at may be other ones than the log says. Then what it finds
+    no more is no news.
+    """
 
     position: int
     findings: dict[str, Finding]
     known: dict[str, Known]
+    is_doubted: bool = False
 
     def is_settled(self, finding: Finding) -> bool:
         """Whether a person decided on just this."""
@@ -107,32 +115,38 @@ class Asking:
         self._engine = engine
 
     def ask(self, check: Check, now: datetime) -> Answer:
-        """Ask in a snapshot of its own; raises `CheckCrashed`, or `StoreUnavailable`."""
+        """Ask in a new snapshot; raises `CheckCrashed`, or `StoreUnavailable`."""
         try:
             with self._conn.transaction(), self._conn.cursor(row_factory=dict_row) as cursor:
                 tables.hold(cursor)
                 position = self._position(check)
-                asked = {"now": now, **self._limits._asdict()}
+                asked = {"now": now, "waits": check.waits, **self._limits._asdict()}
                 found = cursor.execute(trusted(check.sql), asked).fetchall()
                 findings = _by_id(check, found)
                 known = cursor.execute(KNOWN, {"check": check.name, "found": list(findings)})
-                return Answer(position, findings, {row["issue_id"]: Known(**row) for row in known})
+                by_id = {row["issue_id"]: Known(**row) for row in known}
+                return Answer(position, findings, by_id, self._doubts(check))
         except psycopg.Error as error:
             if self._conn.broken:
                 raise
             reason = error.diag.message_primary or str(error)
             raise CheckCrashed(f"{type(error).__name__}: {reason}") from error
 
+    def _doubts(self, check: Check) -> bool:
+        """Whether the last proof found damage where it looks, which still stands."""
+        proof = last_proof(self._conn, self._engine)
+        return proof is not None and proof.doubts({*check.reads, issues.name})
+
     def _position(self, check: Check) -> int:
         """How far the read models are that it asks; all of them follow, or nothing is known."""
         registry, reader = self._engine.registry, self._engine.reader
         with self._conn.cursor() as cursor:
-            states = positions.standings(cursor, registry, reader)
+            states = positions.statuses(cursor, registry, reader)
         read = [s for s in states if s.name in {*check.reads, issues.name}]
-        for standing in read:
-            if standing.state != "following":
-                raise CheckCrashed(f"{standing.name} does not follow: {standing.because}")
-        return min(standing.position for standing in read)
+        for status in read:
+            if status.state != "following":
+                raise CheckCrashed(f"{status.name} does not follow: {status.because}")
+        return min(status.position for status in read)
 
 
 @contextmanager
@@ -145,6 +159,22 @@ def asking(engine: ProjectionContext, limits: Limits = DEFAULT) -> Generator[Ask
             tables.use(cursor, LIVE)
         conn.commit()
         yield Asking(conn, engine, limits)
+
+
+def setting_of(limit: str) -> str:
+    """The setting, in days, that says one of the times of `Limits`."""
+    return f"ledger_{limit}_days"
+
+
+def _length(wait: timedelta) -> str:
+    """A time in the largest unit that fits: `1 hour`, `21 days`."""
+    minutes = wait // timedelta(minutes=1)
+    number, unit = next(
+        (minutes // many, unit)
+        for unit, many in (("day", 24 * 60), ("hour", 60), ("minute", 1))
+        if minutes % many == 0
+    )
+    return f"{number:,} {unit}" + ("" if number == 1 else "s")
 
 
 def _by_id(check: Check, rows: Sequence[Row]) -> dict[str, Finding]:
@@ -175,7 +205,7 @@ def _findings(check: Check, alike: Sequence[Row]) -> Iterator[Finding]:
         yield from each
         return
     currency = alike[0].get("currency")
-    amounts = [name for name in alike[0] if name.endswith("_minor")]
+    amounts = [name for name in alike[0] if name.endswith(("_minor", "_count"))]
     samples = sorted(finding.reference for finding in each)[:SAMPLES]
     evidence = {
         "findings": len(each),

@@ -2,6 +2,7 @@
 -- severity: high
 -- reference: checkout_id
 -- reads: checkouts orders payments invoices invoice_payments
+-- waits: 1 hour
 -- sentence: Checkout {checkout_id} of order {order_id} was completed on {completed_at}, and no payment of it is known.
 select
     s.session_id as checkout_id,
@@ -13,7 +14,7 @@ select
     s.completed_at
 from checkouts as s
 left join orders as o on o.order_id = coalesce(s.order_id, s.reference)
-where s.completed_at < %(now)s - interval '1 hour' -- events come late, and in any order
+where s.completed_at < %(now)s - %(waits)s -- events come late, and in any order
     and s.state not in ('failed', 'expired')
     and not coalesce(s.nothing_due, false)
     and case

@@ -36,6 +36,7 @@ with facts (rollup, day, part, sums) as (
         'orders_daily', day, currency,
         jsonb_build_object(
             'orders', sum(orders),
+            'page_discount_minor', sum(page_discount_minor),
             'brought_minor', sum(brought_minor),
             'refunded_orders_cohort', sum(refunded),
             'refunded_minor_cohort', sum(refunded_minor),

@@ -2,6 +2,7 @@
 -- severity: high
 -- reference: dispute_id
 -- reads: charges disputes payments
+-- waits: 10 minutes
 -- sentence: Dispute {dispute_id} is about {dispute_minor} of {of}, of which nothing else is known: no figure counts it.
 select
     d.dispute_id,
@@ -15,4 +16,4 @@ where p.payment_id is null
     and d.amount_minor > 0
     and d.state not in ('inquiry', 'inquiry_closed') -- takes no money
     -- the payment may be a little behind
-    and d.created_at < %(now)s - interval '10 minutes'
+    and d.created_at < %(now)s - %(waits)s

@@ -12,4 +12,5 @@ select
 from orders
 where state = 'fulfilled'
     and refund_state = 'full'
+    and (waived_minor < total_minor or total_minor = 0) -- else all that was paid was too much
     and refunded_at < fulfilled_at

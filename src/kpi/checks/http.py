@@ -13,7 +13,7 @@ from starlette.routing import Route
 from api.commands import execute
 from api.operations import Schema, operation
 from api.permissions import Permission, meta_of
-from api.schemas import Text
+from api.schemas import Recorded, Text
 from kpi.checks.ask import Limits
 from kpi.checks.declare import Check, catalogue
 from kpi.checks.run import Outcome, run_checks
@@ -52,20 +52,21 @@ group by "check"
 """
 
 
-class CheckAnswer(Schema):
-    """A check: what it asks, and how many of its issues are open."""
+class CheckResponse(Schema):
+    """A check: what it asks, how long it waits before it names something, and its open issues."""
 
     name: str
     question: str
     severity: Severity
     kind: str
+    waits: str | None
     open: int
 
 
-class ChecksAnswer(Schema):
+class ChecksResponse(Schema):
     """All checks."""
 
-    items: list[CheckAnswer]
+    items: list[CheckResponse]
 
 
 class RunQuery(Schema):
@@ -74,8 +75,12 @@ class RunQuery(Schema):
     top: Annotated[int, Field(ge=0, le=100, description="How many sentences a check.")] = 5
 
 
-class OutcomeAnswer(Schema):
-    """What one check came to; `crashed` says why it has no answer."""
+class OutcomeResponse(Schema):
+    """What one check came to; `crashed` says why it has no answer.
+
+    `withheld` issues stay open although the check finds them no more: what it looked at is damaged,
+    as the last proof says, and was not rebuilt since.
+    """
 
     name: str
     severity: Severity
@@ -83,61 +88,63 @@ class OutcomeAnswer(Schema):
     opened: int
     reopened: int
     resolved: int
+    withheld: int
     crashed: str | None
     top: list[str]
 
 
-class RunAnswer(Schema):
+class RunResponse(Schema):
     """What a run came to, and the position from which `GET /issues?after=position` shows it."""
 
     position: int
     open: int
     crashed_checks: list[str]
-    checks: list[OutcomeAnswer]
+    checks: list[OutcomeResponse]
 
 
-class DecisionBody(Schema):
+class DecisionRequest(Schema):
     """Why a person decides so."""
 
     reason: Text
 
 
-class IssueAnswer(Schema):
+class IssueResponse(Schema):
     """The issue, and the position from which reads show what was done (`?after=position`)."""
 
     id: str
     position: int
+    recorded: Recorded
 
 
-@operation(
-    surface=Permission.SEE_ISSUES, tag="checks", query=One, answers=ChecksAnswer, errors=READ
-)
-def list_checks(request: Request, query: One) -> ChecksAnswer:
+@operation(Permission.SEE_ISSUES, "checks", errors=READ)
+def list_checks(request: Request, query: One) -> ChecksResponse:
     """List the checks, and how many issues of each are open."""
     with reads_of(request).snapshot([issues.name], query.after) as cursor:
         found = {row["check"]: row["open"] for row in cursor.execute(OPEN).fetchall()}
-    return ChecksAnswer(items=[_check(each, found.get(each.name, 0)) for each in catalogue()])
+    limits = Limits.of(request.state.settings)
+    return ChecksResponse(
+        items=[_check(each, limits, found.get(each.name, 0)) for each in catalogue()]
+    )
 
 
 @operation(
-    surface=Permission.RUN_CHECKS,
-    tag="checks",
-    query=RunQuery,
-    answers=RunAnswer,
+    Permission.RUN_CHECKS,
+    "checks",
     errors=(NotCaughtUp, Conflict, StoreUnavailable),
     seconds=RUN_SECONDS,
 )
-def run_all_checks(request: Request, query: RunQuery) -> RunAnswer:
+def run_all_checks(request: Request, query: RunQuery) -> RunResponse:
     """Run all checks on what the log says by now: open and resolve issues.
 
-    A check that crashes is listed with the reason; the others still run.
+    Nothing is resolved that rests on damage which the last proof found, until a rebuild or a proof
+    that holds. A check that crashes is listed with the reason; the others still run.
     """
     engine: ProjectionContext = request.state.engine
     _catch_up(reads_of(request), engine)
     report = run_checks(
         engine, engine.log.now(), meta_of(request), limits=Limits.of(request.state.settings)
     )
-    return RunAnswer(
+    return RunResponse(
         position=report.position,
         open=report.open,
         crashed_checks=[outcome.check.name for outcome in report.crashed],
@@ -145,15 +152,8 @@ def run_all_checks(request: Request, query: RunQuery) -> RunAnswer:
     )
 
 
-@operation(
-    surface=Permission.DECIDE_ISSUE,
-    tag="issues",
-    body=DecisionBody,
-    answers=IssueAnswer,
-    errors=_DECIDE,
-    idempotent=True,
-)
-def resolve_issue(request: Request, body: DecisionBody) -> IssueAnswer:
+@operation(Permission.DECIDE_ISSUE, "issues", errors=_DECIDE, idempotent=True)
+def resolve_issue(request: Request, body: DecisionRequest) -> IssueResponse:
     """Say that nothing more is to be done about an issue.
 
     It stays resolved while its evidence is what it is now. One that is resolved stays so.
@@ -162,15 +162,8 @@ def resolve_issue(request: Request, body: DecisionBody) -> IssueAnswer:
     return _decided(execute(request, command, body, body.reason))
 
 
-@operation(
-    surface=Permission.DECIDE_ISSUE,
-    tag="issues",
-    body=DecisionBody,
-    answers=IssueAnswer,
-    errors=_DECIDE,
-    idempotent=True,
-)
-def reopen_issue(request: Request, body: DecisionBody) -> IssueAnswer:
+@operation(Permission.DECIDE_ISSUE, "issues", errors=_DECIDE, idempotent=True)
+def reopen_issue(request: Request, body: DecisionRequest) -> IssueResponse:
     """Take an issue up again.
 
     One whose cause is gone then waits for a person to resolve it.
@@ -193,28 +186,30 @@ def _catch_up(reads: Reads, engine: ProjectionContext) -> None:
         pass
 
 
-def _check(check: Check, count: int) -> CheckAnswer:
-    return CheckAnswer(
+def _check(check: Check, limits: Limits, count: int) -> CheckResponse:
+    return CheckResponse(
         name=check.name,
         question=check.question,
         severity=check.severity,
         kind=check.kind,
+        waits=limits.told(check) or None,
         open=count,
     )
 
 
-def _outcome(outcome: Outcome, top: int) -> OutcomeAnswer:
-    return OutcomeAnswer(
+def _outcome(outcome: Outcome, top: int) -> OutcomeResponse:
+    return OutcomeResponse(
         name=outcome.check.name,
         severity=outcome.check.severity,
         open=outcome.still_open,
         opened=outcome.events["issue.opened.v1"],
         reopened=outcome.events["issue.reopened.v1"],
         resolved=outcome.events["issue.resolved.v1"],
+        withheld=outcome.withheld,
         crashed=outcome.crashed,
         top=[finding.sentence for finding in outcome.findings[:top]],
     )
 
 
-def _decided(result: Any) -> IssueAnswer:
-    return IssueAnswer(id=result.value["id"], position=result.position)
+def _decided(result: Any) -> IssueResponse:
+    return IssueResponse(**result.document())

@@ -2,7 +2,8 @@
 -- severity: medium
 -- reference: refund_request_id
 -- reads: refund_requests
--- sentence: Request {refund_request_id} waits for {open_minor} to go back since {requested_at}: make the refund of order {order_id} at Stripe.
+-- waits: refund_request
+-- sentence: Request {refund_request_id} waits for {open_minor} to go back since {requested_at}: make the refund of order {order_id} at Stripe, or let the service do so (LEDGER_CARRY_OUT_REFUNDS).
 select
     request_id as refund_request_id,
     order_id,

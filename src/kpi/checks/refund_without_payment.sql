@@ -2,6 +2,7 @@
 -- severity: high
 -- reference: refund_id
 -- reads: charges payments refunds
+-- waits: 10 minutes
 -- sentence: Refund {refund_id} gives {refund_minor} back of {of}, of which nothing else is known: no figure counts it.
 select
     r.refund_id,
@@ -15,4 +16,4 @@ where p.payment_id is null
     and r.amount_minor > 0
     and r.state not in ('failed', 'canceled')
     -- the payment may be a little behind
-    and r.created_at < %(now)s - interval '10 minutes'
+    and r.created_at < %(now)s - %(waits)s

@@ -2,6 +2,7 @@
 -- severity: high
 -- reference: payment_id
 -- reads: payments
+-- waits: 10 minutes
 -- sentence: Payment {payment_id} brought {received_minor} and gave back {refunded_minor}.
 select
     payment_id,
@@ -13,4 +14,4 @@ select
 from payments
 where refunded_minor > received_minor
     -- the payment's event may be a little behind the refund's
-    and coalesce(refunded_at, created_at) < %(now)s - interval '10 minutes'
+    and coalesce(refunded_at, created_at) < %(now)s - %(waits)s

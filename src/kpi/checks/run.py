@@ -30,13 +30,15 @@ RUNS: Final = "checks/runs"
 SYSTEM: Final = Metadata(actor="system")
 
 Item = TypeVar("Item")
-logger = structlog.get_logger("kpi.checks")
+logger = structlog.get_logger(__name__)
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
     """What one check came to; `events` counts by topic what was appended about its issues.
 
     `crashed` says why there is no answer. `findings` are those that no person has settled.
+    `withheld` issues are open although it finds them no more: what it looked at is damaged, as the
+    last proof says, so it is not known whether their cause is gone.
     """
 
     check: Check
@@ -45,6 +47,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     still_open: int = 0
     events: Counter[str] = field(default_factory=Counter[str])
     crashed: str | None = None
+    withheld: int = 0
 
 
 class Report(Struct, frozen=True):
@@ -63,6 +66,11 @@ class Report(Struct, frozen=True):
         """The checks without an answer."""
         return [outcome for outcome in self.outcomes if outcome.crashed is not None]
 
+    @property
+    def withheld(self) -> int:
+        """How many issues stay open because what their checks look at is damaged."""
+        return sum(outcome.withheld for outcome in self.outcomes)
+
 
 def run_checks(
     engine: ProjectionContext,
@@ -74,12 +82,16 @@ def run_checks(
     """Ask checks what they find at `now`, open and resolve issues, and put the run on record.
 
     The read models should be up to date; a check whose read models do not follow has no answer,
-    which is no good one. Several runs at a time say nothing twice. `meta` is of who runs them.
-    Raises `StoreUnavailable`.
+    which is no good one. One that looks at what the last proof found damaged, until a rebuild or a
+    proof that holds, opens issues and resolves none: rows that are gone may be there in truth. What
+    no proof has found yet is not seen. Several runs at a time say nothing twice. `meta` is of who
+    runs them. Raises `StoreUnavailable`.
     """
     with asking(engine, limits) as asked:
         outcomes = [_run(asked, engine.log, check, now, meta) for check in checks]
     report = Report(outcomes, 0)
+    if report.withheld:
+        logger.warning("issues_not_resolved", issues=report.withheld, because="damage")
     ran = ChecksRan(
         checks=len(checks),
         open_issues=report.open,
@@ -121,6 +133,7 @@ def _run(asked: Asking, log: Log, check: Check, now: datetime, meta: Metadata) -
         findings=found,
         still_open=len(found) + kept,
         events=events,
+        withheld=len(answer.gone) if answer.is_doubted else 0,
     )
 
 
@@ -128,15 +141,15 @@ def _news(answer: Answer, now: datetime) -> Iterator[IssueCommand]:
     for finding in answer.findings.values():
         if answer.is_news(finding):
             yield ReportIssue(finding=finding, at=now)
-    for issue_id in answer.gone:
+    for issue_id in () if answer.is_doubted else answer.gone:
         yield ClearIssue(issue_id=issue_id, at=now)
 
 
 def _record(log: Log, commands: Sequence[IssueCommand], upto: int, meta: Metadata) -> Counter[str]:
     """Decide and append, a batch at a time; answers how many events of each topic.
 
-    An issue that somebody changed after the snapshot, or changes now, is theirs: the next run
-    looks again.
+    An issue that a person changed after the snapshot, or changes now, stays as they left it: the
+    next run looks again.
     """
     appended = Counter[str]()
     for batch in _batches(commands):

@@ -2,7 +2,7 @@
 -- severity: high
 -- reference: snapshot_id
 -- reads: issues
--- sentence: The figures taken down for {snapshot_id} as of position {as_of_position} are not what the log says: {figures}.
+-- sentence: The figures recorded for {snapshot_id} as of position {as_of_position} are not what the log says: {figures}.
 select
     concat_ws('/', d.day, d.window_days, nullif(d.currency, '')) as snapshot_id,
     run.as_of_position, run.contract_version,

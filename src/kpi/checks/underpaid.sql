@@ -2,11 +2,12 @@
 -- severity: medium
 -- reference: order_id
 -- reads: orders
--- sentence: Order {order_id} costs {total_minor}, and only {received_minor} came before its time was over.
+-- sentence: Order {order_id} costs {due_minor}, and only {received_minor} came before its time was over.
 select
     order_id,
     currency,
     state,
+    total_minor - waived_minor as due_minor, -- without what a payment page took off
     total_minor,
     received_minor,
     net_minor as held_minor

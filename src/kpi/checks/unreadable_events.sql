@@ -2,7 +2,7 @@
 -- severity: medium
 -- reference: cause_id
 -- reads: audit
--- sentence: {events} events ({cause_id}) cannot be read: {cause}. Such as {samples}, first at position {first_position}.
+-- sentence: Events that cannot be read ({cause_id}), {events} in number: {cause}. Such as {samples}, first at position {first_position}.
 with told as (
     select
         position,

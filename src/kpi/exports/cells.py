@@ -1,4 +1,4 @@
-"""Values of a block of rows, column by column: money in major units, text that runs nowhere."""
+"""Values of rows, column by column: money in major units, text that no spreadsheet runs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def columns_of(export: Export, rows: Sequence[Row], *, zeros: bool = False) -> I
     With `zeros`, ratios over zero are 0.00.
     """
     columns = list(zip(*rows, strict=True))
-    currencies = columns[export.currency]
+    currencies = () if export.currency is None else columns[export.currency]
     for column, values in zip(export.columns, columns, strict=True):
         if column.kind is Kind.DECIMAL:
             yield _majors(values, currencies, 0 if zeros else None)

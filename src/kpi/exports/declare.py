@@ -77,10 +77,13 @@ class Export:
     about: str
 
     @property
-    def currency(self) -> int:
-        """Which column holds the row's currency, counted from 0."""
-        (found,) = [n for n, column in enumerate(self.columns) if column.kind is Kind.CURRENCY]
-        return found
+    def currency(self) -> int | None:
+        """Which column holds the row's currency, counted from 0; None where there is no money."""
+        kinds = [column.kind for column in self.columns]
+        if Kind.CURRENCY in kinds:
+            return kinds.index(Kind.CURRENCY)
+        assert Kind.DECIMAL not in kinds, f"{self.name}: an amount needs a column of its currency"
+        return None
 
 
 class Query:

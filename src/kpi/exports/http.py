@@ -19,7 +19,7 @@ from api.permissions import Permission, meta_of
 from kpi.declare import CONTRACT_VERSION
 from kpi.exports.declare import Export, exports
 from kpi.exports.formats import Format
-from kpi.exports.manifest import ColumnAnswer, Manifest, manifest
+from kpi.exports.manifest import ColumnResponse, Manifest, manifest
 from kpi.exports.transfer import Asked, Transfer, begin
 from kpi.http import window_of
 from kpi.schemas import Currency, WindowQuery
@@ -43,23 +43,23 @@ class DownloadQuery(WindowQuery):
     reason: Reason = None
 
 
-class ExportAnswer(Schema):
+class ExportResponse(Schema):
     """An export: what it asks, the file that it is, its columns, and what may be filtered by."""
 
     name: str
     title: str
     question: str
     file: str
-    columns: list[ColumnAnswer]
+    columns: list[ColumnResponse]
     filters: list[str]
 
 
-class ExportsAnswer(Schema):
+class ExportsResponse(Schema):
     """All exports, by which contract, and the formats that each of them has."""
 
     contract_version: int
     formats: list[str]
-    items: list[ExportAnswer]
+    items: list[ExportResponse]
 
 
 class Download(StreamingResponse):
@@ -72,7 +72,7 @@ class Download(StreamingResponse):
     def __init__(self, transfer: Transfer) -> None:
         named = {
             "Export-Id": transfer.export_id,
-            "As-Of-Position": str(transfer.standing.position),
+            "As-Of-Position": str(transfer.rests_on.position),
         }
         super().__init__(transfer.chunks, headers=_headers(transfer.asked) | named)
         self._transfer = transfer
@@ -99,19 +99,19 @@ def _headers(asked: Asked) -> dict[str, str]:
     }
 
 
-@operation(surface=Permission.EXPORT, tag="exports", answers=ExportsAnswer)
-def list_exports(_request: Request) -> ExportsAnswer:
+@operation(Permission.EXPORT, "exports")
+def list_exports(_request: Request) -> ExportsResponse:
     """List the exports: the columns of each file, and what may be filtered by."""
-    return ExportsAnswer(
+    return ExportsResponse(
         contract_version=CONTRACT_VERSION,
         formats=list(Format),
         items=[
-            ExportAnswer(
+            ExportResponse(
                 name=each.name,
                 title=each.title,
                 question=each.about,
                 file=each.file,
-                columns=[ColumnAnswer(name=name, kind=kind) for name, kind in each.columns],
+                columns=[ColumnResponse(name=name, kind=kind) for name, kind in each.columns],
                 filters=list(each.filters),
             )
             for each in exports()
@@ -119,9 +119,7 @@ def list_exports(_request: Request) -> ExportsAnswer:
     )
 
 
-@operation(
-    surface=Permission.EXPORT, tag="exports", answers=Manifest, errors=(NotFound, StoreUnavailable)
-)
+@operation(Permission.EXPORT, "exports", errors=(NotFound, StoreUnavailable))
 def read_manifest(request: Request) -> Manifest:
     """Show what was taken out: columns, rows, SHA-256, and the position that it rests on.
 
@@ -139,9 +137,9 @@ def _download(export: Export) -> Handler:
         if request.method == "HEAD":
             return Response(headers=_headers(asked))
         reads: Reads = request.state.exports
-        witness: DisclosureLog = request.state.witness
+        disclosure_log: DisclosureLog = request.state.disclosure_log
         meta = meta_of(request, query.reason)
-        return Download(begin(reads, witness, asked, meta, query.after))
+        return Download(begin(reads, disclosure_log, asked, meta, query.after))
 
     download.__name__ = f"download_{export.name}".replace("-", "_")
     download.__doc__ = (
@@ -150,7 +148,7 @@ def _download(export: Export) -> Handler:
         " before its end is; a body that breaks off is no export."
     )
     return operation(
-        surface=Permission.EXPORT,
+        permission=Permission.EXPORT,
         tag="exports",
         query=_query(export),
         sends=tuple(each.media_type for each in Format),

@@ -1,4 +1,4 @@
-"""Manifests: what a file is, in its own words, as the log has it on record."""
+"""Manifests: what a file holds, as the log has it on record."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ ENDING: Final = ".manifest.json"
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
-class ColumnAnswer(Schema):
+class ColumnResponse(Schema):
     """A column of a file: its heading, and what its values are."""
 
     name: str
     kind: str
 
 
-class DaysAnswer(Schema):
+class DaysResponse(Schema):
     """The days of a window, both included."""
 
     days: int
@@ -36,7 +36,7 @@ class DaysAnswer(Schema):
 
 
 class Manifest(Schema):
-    """What a file is: whoever has both can tell that it is whole, and make it again.
+    """What a file is: with both one can tell that it is whole, and make it again.
 
     `sha256` (hex) is of the file's bytes. Not `complete`: the caller hung up, and has only a part.
     """
@@ -45,13 +45,13 @@ class Manifest(Schema):
     name: str
     file: str
     format: str
-    columns: list[ColumnAnswer]
+    columns: list[ColumnResponse]
     rows: int
     sha256: str
     complete: bool
     as_of_position: int
     contract_version: int
-    window: DaysAnswer
+    window: DaysResponse
     time_zone: str
     filter: dict[str, str] = Field(description="What columns had to equal.")
     made_at: datetime
@@ -81,17 +81,17 @@ def _manifest(export_id: str, recorded: RecordedEvent) -> Manifest:
         complete=made.complete,
         as_of_position=made.position,
         contract_version=made.contract_version,
-        window=DaysAnswer(days=(last - first).days + 1, first=first, last=last),
+        window=DaysResponse(days=(last - first).days + 1, first=first, last=last),
         time_zone=made.filter["time_zone"],
         filter={name: v for name, v in made.filter.items() if name in declared.filters},
         made_at=recorded.effective_at,
     )
 
 
-def _columns(declared: Export, made: ExportMade) -> list[ColumnAnswer]:
+def _columns(declared: Export, made: ExportMade) -> list[ColumnResponse]:
     """Those that the file has; a column is never taken away, nor changes its kind."""
     return [
-        ColumnAnswer(name=column.name, kind=column.kind)
+        ColumnResponse(name=column.name, kind=column.kind)
         for column in declared.columns
         if column.name in made.columns
     ]

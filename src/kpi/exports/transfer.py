@@ -1,4 +1,4 @@
-"""One export on its way out: rows become bytes at constant memory, and what left is on record."""
+"""Sending an export: rows become bytes at constant memory, and what was sent is on record."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from threading import Event
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from kpi.as_of import AsOf, standing_of
+from kpi.as_of import AsOf, as_of_projections
 from kpi.declare import CONTRACT_VERSION
 from kpi.evaluate import currencies
 from kpi.exports.declare import Blocks, Export, Selection
@@ -25,7 +25,7 @@ from projections.queries.listing import CURRENCY, Lister, refusing_bad_values, u
 
 
 class Asked(NamedTuple):
-    """What somebody wants to take out; `by_length` where the window is the last so many days."""
+    """What is to be exported; `by_length` where the window is the last so many days."""
 
     export: Export
     window: Window
@@ -54,7 +54,7 @@ def file_name(export: Export, terms: dict[str, str], ending: str) -> str:
 
 
 class Transfer:
-    """The bytes of an export, in `chunks`; whoever made it must `close` it, even when it failed.
+    """The bytes of an export, in `chunks`; its maker must `close` it, even when it failed.
 
     After the last chunk, and so before a caller knows that it was the last, `ExportMade` is
     appended, also where chunks are no longer asked for or a row cannot be read: then it is not
@@ -62,10 +62,10 @@ class Transfer:
     too: a transfer that ends well is on record.
     """
 
-    def __init__(self, asked: Asked, standing: AsOf, opened: _Opened) -> None:
+    def __init__(self, asked: Asked, rests_on: AsOf, opened: _Opened) -> None:
         self.export_id = uuid4().hex
         self.asked = asked
-        self.standing = standing
+        self.rests_on = rests_on
         self.rows = 0
         self._opened = opened
         self._digest = sha256()
@@ -86,7 +86,7 @@ class Transfer:
             complete = True
         finally:
             opened = self._opened
-            opened.witness.exported(self._event(complete), opened.meta, self.export_id)
+            opened.disclosure_log.exported(self._event(complete), opened.meta, self.export_id)
 
     def _written(self) -> Iterator[bytes]:
         write = self._opened.writer
@@ -107,10 +107,10 @@ class Transfer:
         return ExportMade(
             name=asked.export.name,
             format=asked.format.value,
-            filter=asked.terms | {"time_zone": self.standing.time_zone},
+            filter=asked.terms | {"time_zone": self.rests_on.time_zone},
             rows=self.rows,
             sha256=self._digest.hexdigest(),
-            position=self.standing.position,
+            position=self.rests_on.position,
             contract_version=CONTRACT_VERSION,
             columns=tuple(column.name for column in asked.export.columns),
             complete=complete,
@@ -123,13 +123,13 @@ class _Opened(NamedTuple):
     stack: ExitStack
     blocks: Blocks
     writer: Writer
-    witness: DisclosureLog
+    disclosure_log: DisclosureLog
     meta: Metadata
     stops: tuple[Event, ...]
 
 
 def begin(
-    reads: Reads, witness: DisclosureLog, asked: Asked, meta: Metadata, after: int = 0
+    reads: Reads, disclosure_log: DisclosureLog, asked: Asked, meta: Metadata, after: int = 0
 ) -> Transfer:
     """Open an export, from read models that have taken in everything up to `after`.
 
@@ -148,12 +148,12 @@ def begin(
     asked = asked._replace(filters=filters)
     selection = Selection(asked.window, filters, write.block_rows)
     with ExitStack() as stack, refusing_bad_values():
-        cursor = stack.enter_context(reads.snapshot(asked.export.reads, after))
+        cursor = stack.enter_context(reads.snapshot(asked.export.reads, after, current=True))
         _check_words(reads, cursor, asked)
-        standing = standing_of(cursor, asked.export.reads)
+        rests_on = as_of_projections(cursor, asked.export.reads)
         blocks = stack.enter_context(asked.export.rows(cursor, selection))
-        opened = _Opened(stack.pop_all(), blocks, write, witness, meta, waits.stops())
-    return Transfer(asked, standing, opened)
+        opened = _Opened(stack.pop_all(), blocks, write, disclosure_log, meta, waits.stops())
+    return Transfer(asked, rests_on, opened)
 
 
 def _check_words(reads: Reads, cursor: AnyCursor, asked: Asked) -> None:

@@ -3,66 +3,61 @@
 Who bought stays one who did, also where a bank takes the money back later: that day is over.
 """
 
-from kpi.declare import Family, Figure, Kind, Ratio, Rows, Total, Unit
+from kpi.declare import Family, Figure, Ratio, Rows, Total, Unit
 
 family = Family(
     30,
-    "Customers",
+    "Customers of orders",
     (
         Figure(
             "unique_customers",
-            "Customers",
+            "Customers with orders",
             "distinct customers (by customer id, else e-mail) with an order in this currency that"
             " became fully paid, also where a bank took that back later",
             Unit.COUNT,
-            Kind.DISTINCT,
             Rows("unique_customers"),
             dated_by="first full payment",
         ),
         Figure(
             "repeat_customers",
-            "Repeat customers",
+            "Repeat customers with orders",
             "customers with two or more of these orders in the window",
             Unit.COUNT,
-            Kind.DISTINCT,
             Rows("repeat_customers"),
             dated_by="first full payment",
         ),
         Figure(
             "repeat_rate_pct",
-            "Repeat rate",
+            "Repeat rate of orders",
             "repeat_customers / unique_customers × 100",
             Unit.PERCENT,
-            Kind.RATIO,
             Ratio(("repeat_customers",), ("unique_customers",)),
             dated_by="first full payment",
         ),
         Figure(
             "new_customers",
-            "New customers",
+            "New customers with orders",
             "customers whose first paid order ever is in the window",
             Unit.COUNT,
-            Kind.DISTINCT,
             Rows("new_customers"),
             dated_by="first full payment",
         ),
         Figure(
             "returning_customers",
-            "Returning customers",
+            "Returning customers with orders",
             "unique_customers − new_customers: those with an earlier paid order",
             Unit.COUNT,
-            Kind.DISTINCT,
             Total(("unique_customers",), ("new_customers",)),
             dated_by="first full payment",
         ),
         Figure(
             "returning_customer_rate_pct",
-            "Returning customer rate",
+            "Returning customer rate of orders",
             "returning_customers / unique_customers × 100",
             Unit.PERCENT,
-            Kind.RATIO,
             Ratio(("returning_customers",), ("unique_customers",)),
             dated_by="first full payment",
         ),
     ),
+    rests_on="captured_payments_to_date",
 )

@@ -1,6 +1,6 @@
 """Money in and back: what was captured, refunded and disputed, of payments linked to orders."""
 
-from kpi.declare import Facts, Family, Figure, Kind, Ratio, Rows, Sum, Total, Unit
+from kpi.declare import Balance, Facts, Family, Figure, Ratio, Rows, Sum, Total, Unit
 
 CAPTURES = Facts("revenue_daily", "captures", "revenue_daily")
 REFUNDS = Facts("refunds_daily", "refund_movements", "refunds_daily")
@@ -9,44 +9,50 @@ ORDERS = Facts("sales_daily", "order_sales", "orders_daily")
 
 family = Family(
     10,
-    "Money",
+    "Money of orders",
     (
         Figure(
             "revenue",
-            "Revenue",
+            "Revenue of orders",
             "captured amounts of payments that are linked to an order, less what banks took back of"
             " bank debits",
             Unit.MONEY,
-            Kind.ADDITIVE,
             Sum(CAPTURES, "revenue_minor", "amount_minor"),
             dated_by="each capture",
         ),
         Figure(
             "captured_payments",
-            "Captured payments",
+            "Captured payments of orders",
             "linked payments that brought money in, less those whose money banks took back",
             Unit.COUNT,
-            Kind.ADDITIVE,
             Sum(CAPTURES, "captures", "payment_count"),
             dated_by="capture",
+        ),
+        Figure(
+            "captured_payments_to_date",
+            "Captured payments of orders, to date",
+            "linked payments that hold money at the end of the last day; where there is none, those"
+            " of all payments are shown instead of figures of orders",
+            Unit.COUNT,
+            Balance(CAPTURES, "captures", "payment_count"),
+            dated_by="capture",
+            since=4,
         ),
         Figure(
             "orders",
             "Orders",
             "orders that became fully paid, less those of which banks took back what they needed",
             Unit.COUNT,
-            Kind.ADDITIVE,
             Sum(ORDERS, "orders", "orders"),
             dated_by="full payment, end of it",
         ),
         Figure(
             "paid_orders_amount",
             "Brought by paid orders",
-            "what orders had brought when they became fully paid, each without what exceeds its"
-            " total, less the same of those of which banks took back what they needed; 0 where a"
-            " payment page left nothing due",
+            "what orders had brought when they became fully paid, each without what exceeds what"
+            " was due of it, less the same of those of which banks took back what they needed; 0"
+            " where a payment page left nothing due",
             Unit.MONEY,
-            Kind.ADDITIVE,
             Sum(ORDERS, "brought_minor", "brought_minor"),
             dated_by="full payment, end of it",
             since=2,
@@ -56,29 +62,27 @@ family = Family(
             "Average order value",
             "paid_orders_amount / orders",
             Unit.MONEY,
-            Kind.RATIO,
             Ratio(("paid_orders_amount",), ("orders",), times=1),
             dated_by="full payment, end of it",
         ),
         Figure(
             "overpaid_amount",
             "Overpaid",
-            "the part of revenue that lies beyond what its orders cost: what came after an order's"
-            " total was reached, and what is in another currency than the order's",
+            "the part of revenue that lies beyond what is due of its orders, which is their total"
+            " without what payment pages took off: what came after that was reached, what a later"
+            " page took off of what was paid, and what is in another currency than the order's",
             Unit.MONEY,
-            Kind.ADDITIVE,
             Sum(CAPTURES, "overpaid_minor", "overpaid_minor"),
-            dated_by="each capture",
+            dated_by="each capture or page",
             since=2,
         ),
         Figure(
             "refunded_amount",
-            "Refunded amount",
+            "Refunded amount of orders",
             "refunds of linked payments that succeeded, on the day on which they were made (those"
             " that waited: on which they succeeded), less those that failed later, on that day;"
             " what a charge tells of unknown refunds, on the day on which it does",
             Unit.MONEY,
-            Kind.ADDITIVE,
             Sum(REFUNDS, "refunded_minor", "amount_minor"),
             dated_by="refund",
         ),
@@ -87,7 +91,6 @@ family = Family(
             "Refunded orders",
             "orders of which more was refunded in the window than came back",
             Unit.COUNT,
-            Kind.DISTINCT,
             Rows("refunded_orders"),
             dated_by="refund",
         ),
@@ -96,16 +99,14 @@ family = Family(
             "Refund rate by orders",
             "refunded_orders / orders × 100; two populations, so it may exceed 100",
             Unit.PERCENT,
-            Kind.RATIO,
             Ratio(("refunded_orders",), ("orders",)),
             dated_by="each its own",
         ),
         Figure(
             "refund_rate_value_pct",
             "Refund rate by value",
-            "refunded_amount / revenue × 100",
+            "refunded_amount / revenue × 100: of payments that are linked to an order",
             Unit.PERCENT,
-            Kind.RATIO,
             Ratio(("refunded_amount",), ("revenue",)),
             dated_by="each its own",
         ),
@@ -114,7 +115,6 @@ family = Family(
             "Refunded orders, by order",
             "of the orders that the window's `orders` counts, those with a refund to date",
             Unit.COUNT,
-            Kind.ADDITIVE,
             Sum(ORDERS, "refunded_orders_cohort", "refunded"),
             dated_by="full payment, end of it",
         ),
@@ -123,7 +123,6 @@ family = Family(
             "Refunded amount, by order",
             "what was refunded to date of the orders that the window's `orders` counts",
             Unit.MONEY,
-            Kind.ADDITIVE,
             Sum(ORDERS, "refunded_minor_cohort", "refunded_minor"),
             dated_by="full payment, end of it",
         ),
@@ -132,47 +131,43 @@ family = Family(
             "Refund rate of the cohort",
             "refunded_orders_cohort / orders × 100",
             Unit.PERCENT,
-            Kind.RATIO,
             Ratio(("refunded_orders_cohort",), ("orders",)),
             dated_by="full payment, end of it",
         ),
         Figure(
             "disputed_amount",
-            "Disputed amount",
+            "Disputed amount of orders",
             "funds withdrawn by disputes of linked payments, less those reinstated, without fees;"
             " funds in another currency count by their share of the disputed amount, a lost dispute"
             " as a whole where nothing says what left, a won one as none once most came back",
             Unit.MONEY,
-            Kind.ADDITIVE,
             Sum(DISPUTES, "disputed_minor", "amount_minor"),
             dated_by="movement of funds",
         ),
         Figure(
             "dispute_count",
-            "Disputes",
+            "Disputes of orders",
             "disputes opened on linked payments; inquiries are none",
             Unit.COUNT,
-            Kind.ADDITIVE,
             Sum(DISPUTES, "disputes", "disputes"),
             dated_by="dispute",
         ),
         Figure(
             "dispute_rate_pct",
-            "Dispute rate",
-            "dispute_count / captured_payments × 100",
+            "Dispute rate of orders",
+            "dispute_count / captured_payments × 100: of payments that are linked to an order",
             Unit.PERCENT,
-            Kind.RATIO,
             Ratio(("dispute_count",), ("captured_payments",)),
             dated_by="each its own",
         ),
         Figure(
             "net_revenue",
-            "Net revenue",
-            "revenue − refunded_amount − disputed_amount",
+            "Net revenue of orders",
+            "revenue − refunded_amount − disputed_amount: of payments that are linked to an order",
             Unit.MONEY,
-            Kind.ADDITIVE,
             Total(("revenue",), ("refunded_amount", "disputed_amount")),
             dated_by="each its own",
         ),
     ),
+    rests_on="captured_payments_to_date",
 )

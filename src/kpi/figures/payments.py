@@ -1,6 +1,6 @@
 """Payments: how many of those that ended brought money."""
 
-from kpi.declare import Facts, Family, Figure, Kind, Ratio, Sum, Unit
+from kpi.declare import Facts, Family, Figure, Ratio, Sum, Unit
 
 OUTCOMES = Facts("payments_daily", "payment_outcomes", "payments_daily")
 
@@ -14,7 +14,6 @@ family = Family(
             "payments that brought money, linked to an order or not, less those of which banks took"
             " it back",
             Unit.COUNT,
-            Kind.ADDITIVE,
             Sum(OUTCOMES, "succeeded", "succeeded"),
             dated_by="capture, end of the payment",
         ),
@@ -24,7 +23,6 @@ family = Family(
             "payments that ended without money: canceled, or taken back by the bank, less those of"
             " them that brought money after that; an attempt that was refused ends nothing",
             Unit.COUNT,
-            Kind.ADDITIVE,
             Sum(OUTCOMES, "failed", "failed"),
             dated_by="end of the payment, capture",
         ),
@@ -33,7 +31,6 @@ family = Family(
             "Payment success",
             "payments_succeeded / (payments_succeeded + payments_failed) × 100",
             Unit.PERCENT,
-            Kind.RATIO,
             Ratio(("payments_succeeded",), ("payments_succeeded", "payments_failed")),
             dated_by="each its own",
         ),

@@ -3,7 +3,7 @@
 Where a bank takes back what paid an order, all that it put in is taken off again on that day.
 """
 
-from kpi.declare import Facts, Family, Figure, Kind, Sum, Total, Unit
+from kpi.declare import Facts, Family, Figure, Sum, Total, Unit
 from kpi.figures.money import ORDERS
 
 LINES = Facts("sales_daily", "line_sales", "sales_daily")
@@ -13,25 +13,34 @@ PAID = "full payment, end of it"
 
 family = Family(
     20,
-    "Sales",
+    "Sales of orders",
     (
         Figure(
             "gross_sales",
             "Gross sales",
             "quantity × unit amount of the lines of orders that became fully paid" + UNPAID,
             Unit.MONEY,
-            Kind.ADDITIVE,
             Sum(LINES, "gross_minor", "gross_minor"),
             dated_by=PAID,
         ),
         Figure(
             "discounts",
             "Discounts",
-            "discounts of those orders" + UNPAID,
+            "discounts of those orders, without page_discounts" + UNPAID,
             Unit.MONEY,
-            Kind.ADDITIVE,
             Sum(LINES, "discount_minor", "discount_minor"),
             dated_by=PAID,
+        ),
+        Figure(
+            "page_discounts",
+            "Discounts of payment pages",
+            "what payment pages had taken off orders when they became fully paid, less that of"
+            " those canceled later; part of no other figure of sales, which are at the order's"
+            " prices" + UNPAID,
+            Unit.MONEY,
+            Sum(ORDERS, "page_discount_minor", "page_discount_minor"),
+            dated_by=f"{PAID}, cancellation",
+            since=2,
         ),
         Figure(
             "returns",
@@ -39,7 +48,6 @@ family = Family(
             "goods that came back or whose paid order was canceled, at their price less discount"
             + UNPAID,
             Unit.MONEY,
-            Kind.ADDITIVE,
             Sum(LINES, "return_minor", "return_minor"),
             dated_by="return or cancellation, end of payment",
         ),
@@ -48,7 +56,6 @@ family = Family(
             "Net sales",
             "gross_sales − discounts − returns",
             Unit.MONEY,
-            Kind.ADDITIVE,
             Total(("gross_sales",), ("discounts", "returns")),
             dated_by="each its own",
         ),
@@ -57,7 +64,6 @@ family = Family(
             "Shipping",
             "shipping of orders that became fully paid, less that of those canceled later" + UNPAID,
             Unit.MONEY,
-            Kind.ADDITIVE,
             Sum(ORDERS, "shipping_minor", "shipping_minor"),
             dated_by=f"{PAID}, cancellation",
         ),
@@ -67,7 +73,6 @@ family = Family(
             "taxes of orders that became fully paid, less those of the ones canceled later"
             + UNPAID,
             Unit.MONEY,
-            Kind.ADDITIVE,
             Sum(ORDERS, "tax_minor", "tax_minor"),
             dated_by=f"{PAID}, cancellation",
         ),
@@ -76,7 +81,6 @@ family = Family(
             "Total sales",
             "net_sales + shipping + taxes",
             Unit.MONEY,
-            Kind.ADDITIVE,
             Total(("net_sales", "shipping", "taxes")),
             dated_by="each its own",
         ),
@@ -86,7 +90,6 @@ family = Family(
             "units of orders that became fully paid, less those that came back or were canceled"
             + UNPAID,
             Unit.UNITS,
-            Kind.ADDITIVE,
             Sum(LINES, "units", "units"),
             dated_by=f"{PAID}, return or cancellation",
         ),
@@ -96,9 +99,9 @@ family = Family(
             "what lines brought after their share of the discount and what came back; shares by"
             " largest remainder, so that products add up to net_sales",
             Unit.MONEY,
-            Kind.ADDITIVE,
             Sum(LINES, "gross_minor - discount_minor - return_minor", "revenue_minor"),
             dated_by=f"{PAID}, return or cancellation",
         ),
     ),
+    rests_on="captured_payments_to_date",
 )

@@ -1,6 +1,6 @@
 """Stock: units at the end of the window's last day, over all products."""
 
-from kpi.declare import Balance, Facts, Family, Figure, Kind, Measure, Total, Unit
+from kpi.declare import Balance, Facts, Family, Figure, Measure, Total, Unit
 
 MOVEMENTS = Facts(
     "stock_daily",
@@ -24,9 +24,7 @@ COMMITTED = Balance(COMMITMENTS, "committed", "units")
 def _level(name: str, formula: str, measure: Measure, dated_by: str, *, since: int = 1) -> Figure:
     """A level of stock, as `projections.stock` defines them."""
     label = f"Stock {name.replace('_', ' ')}"
-    return Figure(
-        f"stock_{name}", label, formula, Unit.UNITS, Kind.BALANCE, measure, dated_by, since
-    )
+    return Figure(f"stock_{name}", label, formula, Unit.UNITS, measure, dated_by, since)
 
 
 family = Family(

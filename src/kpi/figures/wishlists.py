@@ -1,6 +1,6 @@
-"""Wishlists: who wished for something, and who of them bought afterwards."""
+"""Wishlists: how many customers wished for something, and how many of these bought afterwards."""
 
-from kpi.declare import Family, Figure, Kind, Ratio, Rows, Unit
+from kpi.declare import Family, Figure, Ratio, Rows, Unit
 
 family = Family(
     40,
@@ -11,7 +11,6 @@ family = Family(
             "Customers who wished",
             "distinct customers who put something on their wishlist in the window",
             Unit.COUNT,
-            Kind.DISTINCT,
             Rows("wishlisted_users"),
             dated_by="wish",
         ),
@@ -21,7 +20,6 @@ family = Family(
             "of them, those of whom an order became fully paid in the window after their first wish"
             " in it, in any currency",
             Unit.COUNT,
-            Kind.DISTINCT,
             Rows("purchased_users"),
             dated_by="wish",
         ),
@@ -30,7 +28,6 @@ family = Family(
             "Wishlist conversion",
             "purchased_users / wishlisted_users × 100",
             Unit.PERCENT,
-            Kind.RATIO,
             Ratio(("purchased_users",), ("wishlisted_users",)),
             dated_by="wish",
         ),

@@ -12,7 +12,7 @@ from ledger.domain.limits import check_customer_id, check_text
 from ledger.errors import AlreadyExists, InvalidCommand, UnknownToken
 
 STREAM: Final = "access/tokens"
-"""All tokens share one stream, because whoever asks for one must know all of them."""
+"""All tokens share one stream, because a question about one needs all of them."""
 
 
 class Role(StrEnum):
@@ -23,6 +23,7 @@ class Role(StrEnum):
     OPS = "ops"
     AUDITOR = "auditor"
     ADMIN = "admin"
+    MIGRATION = "migration"
 
 
 class Token(Struct, frozen=True, kw_only=True):

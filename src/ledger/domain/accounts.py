@@ -1,6 +1,6 @@
 """Which account an id of Stripe's is of: `pi_1` is our own, `pi_1@acct_one` a connected account's.
 
-Stripe's ids are unique within an account only (a coupon's is chosen by whoever makes it), so an id
+Stripe's ids are unique within an account only (a coupon's is chosen by its maker), so an id
 alone is no identity. Every id that a fact carries is qualified here, in one place, and so every
 key, join and link of the read models is by account and id. An id is read from its end: what follows
 the last `@` names the account. The shop's own words (order ids, references) have no account.
@@ -54,8 +54,11 @@ def name_of(qualified: str) -> Name:
 
 
 def may_need_qualifying(account: str | None, body: bytes) -> bool:
-    """Whether `qualified` could change a fact that was read from `body`; quick, for the many."""
-    return account is not None or b"@acct_" in body
+    """Whether `qualified` could change a fact that was read from `body`; quick, for the many.
+
+    JSON may escape any character of an id.
+    """
+    return account is not None or b"@acct_" in body or b"\\u00" in body
 
 
 def qualified(fact: AnyStruct, account: str | None) -> AnyStruct:

@@ -1,11 +1,12 @@
 """Facts of billing: subscriptions and their discounts, invoices, payouts (see `facts`)."""
 
 from datetime import datetime
+from enum import unique
 
 from msgspec import Struct
 
 from ledger.domain.accounts import StripeId
-from ledger.domain.facts import UNKNOWN, Fact, StatefulFact
+from ledger.domain.facts import UNKNOWN, Fact, State, StatefulFact
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -42,6 +43,25 @@ class SubscriptionItem(Struct, frozen=True, kw_only=True):
     discount_ids: tuple[StripeId, ...] = ()
 
 
+@unique
+class SubscriptionState(State):
+    """States of a subscription."""
+
+    INCOMPLETE = "incomplete", 0, "The first invoice waits for its payment."
+    TRIALING = "trialing", 10, "Nothing is due yet."
+    PAUSED = "paused", 20, "The trial ended without a way to pay."
+    ACTIVE = "active", 30, "In good standing."
+    PAST_DUE = "past_due", 40, "The latest invoice was not paid yet; Stripe tries again."
+    UNPAID = "unpaid", 50, "Stripe tried often enough; it goes on without being asked for money."
+    INCOMPLETE_EXPIRED = (
+        "incomplete_expired",
+        60,
+        "The first invoice was never paid: it is as if it had not begun.",
+    )
+    CANCELED = "canceled", 60, "Over, for good."
+    UNKNOWN = UNKNOWN, 50, "A state that this version does not know."
+
+
 class SubscriptionFact(StatefulFact, frozen=True, kw_only=True):
     """A customer pays, or will pay, for something again and again.
 
@@ -57,6 +77,7 @@ class SubscriptionFact(StatefulFact, frozen=True, kw_only=True):
     becomes of its invoices) it goes on.
     """
 
+    state: SubscriptionState
     subscription_id: StripeId
     customer_id: StripeId
     currency: str
@@ -77,60 +98,6 @@ class SubscriptionFact(StatefulFact, frozen=True, kw_only=True):
     started_at: datetime | None = None
     canceled_at: datetime | None = None
     ended_at: datetime | None = None
-
-
-class SubscriptionIncomplete(SubscriptionFact, frozen=True, kw_only=True):
-    """The first invoice waits for its payment."""
-
-    STATE, RANK = "incomplete", 0
-
-
-class SubscriptionTrialing(SubscriptionFact, frozen=True, kw_only=True):
-    """Nothing is due yet."""
-
-    STATE, RANK = "trialing", 10
-
-
-class SubscriptionPaused(SubscriptionFact, frozen=True, kw_only=True):
-    """The trial ended without a way to pay."""
-
-    STATE, RANK = "paused", 20
-
-
-class SubscriptionActive(SubscriptionFact, frozen=True, kw_only=True):
-    """In good standing."""
-
-    STATE, RANK = "active", 30
-
-
-class SubscriptionPastDue(SubscriptionFact, frozen=True, kw_only=True):
-    """The latest invoice was not paid yet; Stripe tries again."""
-
-    STATE, RANK = "past_due", 40
-
-
-class SubscriptionUnpaid(SubscriptionFact, frozen=True, kw_only=True):
-    """Stripe tried often enough; it goes on without being asked for money."""
-
-    STATE, RANK = "unpaid", 50
-
-
-class SubscriptionExpired(SubscriptionFact, frozen=True, kw_only=True):
-    """The first invoice was never paid: it is as if it had not begun."""
-
-    STATE, RANK = "incomplete_expired", 60
-
-
-class SubscriptionCanceled(SubscriptionFact, frozen=True, kw_only=True):
-    """Over, for good."""
-
-    STATE, RANK = "canceled", 60
-
-
-class SubscriptionUnknown(SubscriptionFact, frozen=True, kw_only=True):
-    """A state that this version does not know."""
-
-    STATE, RANK = UNKNOWN, 50
 
 
 class Terms(Struct, frozen=True, kw_only=True):
@@ -169,11 +136,18 @@ class DiscountFact(Fact, frozen=True, kw_only=True):
 
 
 class CouponFact(Fact, frozen=True, kw_only=True):
-    """A coupon and its terms."""
+    """A coupon and its terms, which never change.
+
+    Another one may be made under the id of one that was deleted: `created_at` tells them apart. It
+    is None where the report does not say it. `deleted` says that the report is of its deletion,
+    which takes it from no customer who has it.
+    """
 
     coupon_id: StripeId
     terms: Terms
     name: str | None = None
+    created_at: datetime | None = None
+    deleted: bool = False
 
 
 class PriceTier(Struct, frozen=True, kw_only=True):
@@ -209,6 +183,23 @@ class InvoiceLine(Struct, frozen=True, kw_only=True):
     unit: str
 
 
+@unique
+class InvoiceState(State):
+    """States of an invoice."""
+
+    DRAFT = "draft", 0, "It may still change."
+    OPEN = "open", 10, "It waits for its payment."
+    UNCOLLECTIBLE = "uncollectible", 20, "It is not expected to be paid any more, and still may be."
+    VOID = "void", 30, "It was a mistake."
+    PAID = (
+        "paid",
+        30,
+        "Nothing is due any longer; perhaps without a payment (credit balance, out of band).",
+    )
+    DELETED = "deleted", 30, "A draft was thrown away."
+    UNKNOWN = UNKNOWN, 20, "A state that this version does not know."
+
+
 class InvoiceFact(StatefulFact, frozen=True, kw_only=True):
     """A customer is asked for money. What he pays is booked with the payment, never here.
 
@@ -217,6 +208,7 @@ class InvoiceFact(StatefulFact, frozen=True, kw_only=True):
     subscriptions cost. `opens_subscription` says that it is the first one of its subscription.
     """
 
+    state: InvoiceState
     invoice_id: StripeId
     currency: str
     due_minor: int
@@ -231,48 +223,6 @@ class InvoiceFact(StatefulFact, frozen=True, kw_only=True):
     payments_at_least: int | None = None
     opens_subscription: bool = False
     lines: tuple[InvoiceLine, ...] = ()
-
-
-class InvoiceDraft(InvoiceFact, frozen=True, kw_only=True):
-    """It may still change."""
-
-    STATE, RANK = "draft", 0
-
-
-class InvoiceOpen(InvoiceFact, frozen=True, kw_only=True):
-    """It waits for its payment."""
-
-    STATE, RANK = "open", 10
-
-
-class InvoiceUncollectible(InvoiceFact, frozen=True, kw_only=True):
-    """It is not expected to be paid any more, and still may be."""
-
-    STATE, RANK = "uncollectible", 20
-
-
-class InvoiceVoid(InvoiceFact, frozen=True, kw_only=True):
-    """It was a mistake."""
-
-    STATE, RANK = "void", 30
-
-
-class InvoicePaid(InvoiceFact, frozen=True, kw_only=True):
-    """Nothing is due any longer; perhaps without a payment (credit balance, out of band)."""
-
-    STATE, RANK = "paid", 30
-
-
-class InvoiceDeleted(InvoiceFact, frozen=True, kw_only=True):
-    """A draft was thrown away."""
-
-    STATE, RANK = "deleted", 30
-
-
-class InvoiceUnknown(InvoiceFact, frozen=True, kw_only=True):
-    """A state that this version does not know."""
-
-    STATE, RANK = UNKNOWN, 20
 
 
 class InvoicePaymentFact(Fact, frozen=True, kw_only=True):
@@ -294,9 +244,22 @@ class InvoicePaymentFact(Fact, frozen=True, kw_only=True):
     paid_at: datetime | None = None
 
 
+@unique
+class PayoutState(State):
+    """States of a payout."""
+
+    PENDING = "pending", 0, "Not sent yet."
+    IN_TRANSIT = "in_transit", 10, "Sent."
+    PAID = "paid", 20, "It should have arrived; the bank may still send it back."
+    CANCELED = "canceled", 30, "Called off before it was sent."
+    FAILED = "failed", 30, "The bank did not take it, perhaps after it seemed to have arrived."
+    UNKNOWN = UNKNOWN, 20, "A state that this version does not know."
+
+
 class PayoutFact(StatefulFact, frozen=True, kw_only=True):
     """Money on its way from Stripe to the shop's bank; a negative amount goes the other way."""
 
+    state: PayoutState
     payout_id: StripeId
     amount_minor: int
     currency: str
@@ -304,39 +267,4 @@ class PayoutFact(StatefulFact, frozen=True, kw_only=True):
     arrives_at: datetime | None = None
     transaction_id: StripeId | None = None
     failure_code: str | None = None
-
-
-class PayoutPending(PayoutFact, frozen=True, kw_only=True):
-    """Not sent yet."""
-
-    STATE, RANK = "pending", 0
-
-
-class PayoutInTransit(PayoutFact, frozen=True, kw_only=True):
-    """Sent."""
-
-    STATE, RANK = "in_transit", 10
-
-
-class PayoutPaid(PayoutFact, frozen=True, kw_only=True):
-    """It should have arrived; the bank may still send it back."""
-
-    STATE, RANK = "paid", 20
-
-
-class PayoutCanceled(PayoutFact, frozen=True, kw_only=True):
-    """Called off before it was sent."""
-
-    STATE, RANK = "canceled", 30
-
-
-class PayoutFailed(PayoutFact, frozen=True, kw_only=True):
-    """The bank did not take it, perhaps after it seemed to have arrived."""
-
-    STATE, RANK = "failed", 30
-
-
-class PayoutUnknown(PayoutFact, frozen=True, kw_only=True):
-    """A state that this version does not know."""
-
-    STATE, RANK = UNKNOWN, 20
+    automatic: bool | None = None

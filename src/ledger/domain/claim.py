@@ -5,6 +5,7 @@ from typing import assert_never
 
 from msgspec import Struct
 
+from ledger.domain.aggregate import Aggregate
 from ledger.domain.events import (
     Event,
     PaymentClaimed,
@@ -51,3 +52,9 @@ def decide(command: ClaimCommand, claim: Claim, decided: Iterable[Event]) -> lis
         if isinstance(event, PaymentUnlinked) and claim.order_id == order_id:
             made.append(PaymentReleased(payment_id=payment_id, order_id=order_id))
     return made
+
+
+AGGREGATE = Aggregate(
+    initial=Claim(), events=ClaimEvent, evolve=evolve, stream_id=lambda event: event.payment_id
+)
+"""No command is about a claim alone: those of its order decide it."""

@@ -33,8 +33,8 @@ def stored(topic: str) -> Callable[[type[AnyEvent]], type[AnyEvent]]:
     return register
 
 
-SOURCES: Final = ("webhook", "import", "backfill")
-"""How an event of Stripe's may reach us."""
+SOURCES: Final = ("webhook", "import", "backfill", "pull")
+"""How what Stripe says may reach us: events in the first three ways, objects by a pull."""
 
 
 class Metadata(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -68,6 +68,98 @@ class StripeEventReceived(Event, frozen=True, kw_only=True):
     source: str
     signature: str | None = None
     signed_by: str | None = None
+
+
+@stored("stripe.object_observed.v1")
+class StripeObjectObserved(Event, frozen=True, kw_only=True):
+    """An object of Stripe's as its API showed it, verbatim: the exact bytes within the answer.
+
+    `kind` is what Stripe calls it (`charge`), `path` the call that showed it. `fetched_at` is by
+    Stripe's clock and no later than what was shown: the answer's time less what the call took.
+    `livemode` is the key's mode, as not all objects say theirs; `account` is None for our own.
+    """
+
+    kind: str
+    object_id: str
+    body: bytes
+    fetched_at: datetime
+    path: str
+    livemode: bool
+    account: str | None = None
+    api_version: str | None = None
+
+
+@stored("stripe.payout_listed.v1")
+class StripePayoutListed(Event, frozen=True, kw_only=True):
+    """Which balance transactions a payout paid out, its own among them, as Stripe listed them.
+
+    Only this list says so. `complete` says that it was read to its end. `livemode`, `fetched_at`
+    and `account` are as in `StripeObjectObserved`.
+    """
+
+    payout_id: str
+    transaction_ids: tuple[str, ...]
+    complete: bool
+    fetched_at: datetime
+    livemode: bool
+    account: str | None = None
+
+
+@stored("pull.started.v1")
+class PullStarted(Event, frozen=True, kw_only=True):
+    """All that an account holds is asked of Stripe: what was made in [`since`, `until`).
+
+    `account` is None for the key's own.
+    """
+
+    pull_id: str
+    since: datetime
+    until: datetime
+    account: str | None = None
+
+
+@stored("pull.window_listed.v1")
+class WindowListed(Event, frozen=True, kw_only=True):
+    """One of Stripe's lists was read to its end: of a kind, what was made in [`since`, `until`).
+
+    Of `objects` that were shown, `new` were not known, and `changed` were known otherwise.
+    """
+
+    pull_id: str
+    kind: str
+    since: datetime
+    until: datetime
+    objects: int
+    new: int
+    changed: int
+
+
+@stored("pull.refreshed.v1")
+class PullRefreshed(Event, frozen=True, kw_only=True):
+    """The service read what no event brings: what was made in [`since`, `until`), by kind.
+
+    `new` counts objects that were not known. `account` is None for the key's own.
+    """
+
+    since: datetime
+    until: datetime
+    new: dict[str, int]
+    account: str | None = None
+
+
+@stored("pull.finished.v1")
+class PullFinished(Event, frozen=True, kw_only=True):
+    """All lists that the key may read were read to their ends.
+
+    `objects` are counted by kind; `not_permitted` names the permission that each other kind needs,
+    and `refused` says why Stripe does not list one at all.
+    """
+
+    pull_id: str
+    objects: dict[str, int]
+    not_permitted: dict[str, str] = {}
+    refused: dict[str, str] = {}
+    account: str | None = None
 
 
 # ── Stock ───────────────────────────────────────────────────────────────────────────────────────
@@ -168,9 +260,17 @@ class Address(Struct, frozen=True, kw_only=True, omit_defaults=True):
     country: str | None = None
 
 
+OrderOrigin = Literal["shop", "checkout", "invoice", "payment", "import"]
+"""Where an order comes from: placed here, made of what Stripe shows, or written down later."""
+
+
 @stored("order.placed.v1")
 class OrderPlaced(Event, frozen=True, kw_only=True):
-    """An order was placed and its stock reserved until `expires_at`; amounts in minor units."""
+    """An order was placed and its stock reserved until `expires_at`; amounts in minor units.
+
+    One of the past reserves nothing (not `reserves_stock`), and whatever becomes of it moves no
+    stock.
+    """
 
     order_id: str
     currency: str
@@ -183,6 +283,8 @@ class OrderPlaced(Event, frozen=True, kw_only=True):
     tax_minor: int = 0
     discount_minor: int = 0
     shipping_address: Address | None = None
+    origin: OrderOrigin = "shop"
+    reserves_stock: bool = True
 
 
 @stored("order.canceled.v1")
@@ -275,6 +377,18 @@ class PaymentReleased(Event, frozen=True, kw_only=True):
     order_id: str
 
 
+@stored("purchase.ordered.v1")
+class PurchaseOrdered(Event, frozen=True, kw_only=True):
+    """An order was made of what Stripe shows of a purchase, and no other one will be.
+
+    `kind` is `checkout`, `invoice`, `payment` or `subscription`, `object_id` its id there.
+    """
+
+    kind: str
+    object_id: str
+    order_id: str
+
+
 @stored("order.refund_requested.v1")
 class RefundRequested(Event, frozen=True, kw_only=True):
     """A person asked for money to go back; that it did is Stripe's to say. Minor units."""
@@ -283,6 +397,24 @@ class RefundRequested(Event, frozen=True, kw_only=True):
     amount_minor: int
     currency: str
     based_on_position: int
+
+
+@stored("refund_request.refused.v1")
+class RefundRefused(Event, frozen=True, kw_only=True):
+    """Stripe does not make a refund that was asked for, and would answer the same again.
+
+    `request_id` is the request's. `payment_id` is the payment of which `amount_minor` should have
+    gone back; it is None where no payment of the order has money left. `code` is Stripe's word for
+    the reason, if it has one, and `message` says it in words.
+    """
+
+    request_id: str
+    order_id: str
+    payment_id: str | None
+    amount_minor: int
+    currency: str
+    code: str | None
+    message: str
 
 
 # ── Wishlists ───────────────────────────────────────────────────────────────────────────────────
@@ -330,7 +462,7 @@ class TokenRevoked(Event, frozen=True, kw_only=True):
 class AccessRefused(Event, frozen=True, kw_only=True):
     """A known token was used for what it does not open.
 
-    `cause` is `expired`, `revoked`, `role` (the surface is not its role's) or `foreign` (an object
+    `cause` is `expired`, `revoked`, `role` (its role lacks the permission) or `foreign` (an object
     is another customer's). Of many attempts in a row only the first ones are told.
     """
 
@@ -425,7 +557,7 @@ class ConflictFound(Event, frozen=True, kw_only=True):
     The first content stays, at position `stored_position`. Both are named by the SHA-256 (hex) of
     their bytes, the other one as it came first; `stored_sha256` is None where what is stored cannot
     be read any longer. `event_id` names its account, and `source` is how the other content came:
-    `webhook`, `import` or `backfill`.
+    `webhook`, `import`, `backfill`, or `pull`: then it names an object that should never change.
     """
 
     event_id: str
@@ -517,11 +649,13 @@ class ProofFailed(Event, frozen=True, kw_only=True):
 class RebuildStarted(Event, frozen=True, kw_only=True):
     """A rebuild of these read models, and all connected to them, was asked for.
 
-    No name stands for all of them.
+    No name stands for all of them. With `believe_log` the caller asked to believe the log, be
+    it known to be damaged or not.
     """
 
     rebuild_id: str
     names: tuple[str, ...] = ()
+    believe_log: bool = False
 
 
 @stored("rebuild.finished.v1")
@@ -573,7 +707,7 @@ class RecordedEvent(Struct, frozen=True):
     `position` counts 1, 2, 3 … without a gap over the whole log, `version` within `stream`;
     `recorded_at` is the database's clock and never decreases along positions;
     `effective_at` is the action's own time (for a Stripe event: when we received it; when it
-    happened is in its body, and so in its facts' `Moment`).
+    happened is in its body, and so in its facts' `EventContext`).
     """
 
     position: int
@@ -586,6 +720,6 @@ class RecordedEvent(Struct, frozen=True):
 
     @property
     def topic(self) -> str:
-        """The topic that it is stored under, be it known here or not."""
+        """The topic that it is stored under, which this version may not know."""
         event = self.event
         return event.topic if isinstance(event, UnreadableEvent) else event.TOPIC

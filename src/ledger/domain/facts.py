@@ -4,9 +4,8 @@ The shop's own stored events (`ledger.domain.events`) are facts as they are.
 What a payment provider reports becomes one of the facts below, made by a translator
 (`webhooks.translate.translator`) when the log is read; nothing of it is stored.
 
-A provider's fact is an object and the state it was reported in. Its class says the state
-(`RefundSucceeded`), its base says the object (`RefundFact`); a handler may take either. Those of
-subscriptions, invoices and payouts stand in `billing_facts`.
+A provider's fact is an object (`RefundFact`), as a rule with the state it was reported in
+(`RefundState`). Those of subscriptions, invoices and payouts stand in `billing_facts`.
 Amounts are integers in minor units of `currency` (lower case); times are aware and in UTC.
 A `StripeId` names its account where that is not our own (`ledger.domain.accounts`).
 An id that the report did not name is None, which never erases one known before.
@@ -16,12 +15,14 @@ of several the earliest is right.
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import ClassVar, Final
+from enum import Enum, unique
+from typing import Final, get_type_hints
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.domain.accounts import StripeId
-from ledger.domain.events import CATALOGUE, Event, Metadata
+from ledger.domain.events import CATALOGUE, Address, Event, Metadata
 
 
 class EventContext(Struct, frozen=True):
@@ -43,6 +44,12 @@ class EventContext(Struct, frozen=True):
     order_key: str
     meta: Metadata
     account: str | None = None
+
+    def telling(self, total_minor: int) -> "EventContext":
+        """The same, within its second after reports of less: for totals that grow with time."""
+        key = self.order_key
+        further = f"{key[:_TIME_AND_STEP]}{total_minor:016d}.{key[_TIME_AND_STEP:]}"
+        return replace(self, order_key=further)
 
     def ranked(self, rank: int) -> str:
         """A sort key for a life cycle: the rank's stage (its tens), then Stripe's time.
@@ -74,36 +81,61 @@ class Fact(Struct, frozen=True, kw_only=True):
 UNKNOWN: Final = "unknown"
 
 
-class StatefulFact(Fact, frozen=True, kw_only=True):
-    """A report of an object in a state: `STATE` is its name, `RANK` its place in the life cycle.
+class State(Enum):
+    """A state in the life of an object: its name (`word`), its `rank` there, and what it says.
 
     The tens of the rank are its stage: a report of a lower stage never replaces one of a higher
     stage, whenever it arrives; within a stage Stripe's time decides, and within a second the rank.
 
-    A state that this version does not know is one too: `word` is what the provider calls it. It
-    stands in the last stage that is not final, so that among states that may still change the
-    newest report is right, whatever it is called.
+    A state that this version does not know is one too. It stands in the last stage that is not
+    final, so that among states that may still change the newest report is right, whatever it is
+    called.
     """
 
-    STATE: ClassVar[str]
-    RANK: ClassVar[int]
+    def __init__(self, word: str, rank: int, says: str) -> None:
+        self.word = word
+        self.rank = rank
+        self.says = says
 
+
+class StatefulFact(Fact, frozen=True, kw_only=True):
+    """A report of an object in a state; `word` is the provider's name of one we do not know."""
+
+    state: State
     word: str | None = None
 
     @property
-    def state(self) -> str:
+    def state_name(self) -> str:
         """The state's name: ours, or the provider's word where we have none."""
-        return self.STATE if self.word is None else self.word
+        return self.state.word if self.word is None else self.word
 
     @property
     def state_known(self) -> bool:
         """Whether this version knows what the state means."""
-        return self.word is None
+        return self.state.word != UNKNOWN
+
+
+@unique
+class PaymentState(State):
+    """States of a payment."""
+
+    PENDING = "pending", 0, "The payment waits for the customer."
+    FAILED = (
+        "failed",
+        0,
+        "An attempt was refused; the customer may try again, so this ends nothing.",
+    )
+    PROCESSING = "processing", 0, "The bank is at work."
+    AUTHORIZED = "authorized", 10, "The money is held, not taken."
+    SUCCEEDED = "succeeded", 20, "The money was taken."
+    CANCELED = "canceled", 20, "The payment is over without money."
+    UNKNOWN = UNKNOWN, 10, "A state that this version does not know."
 
 
 class PaymentFact(StatefulFact, frozen=True, kw_only=True):
     """A payment of one customer for one order, which may take several attempts (charges)."""
 
+    state: PaymentState
     payment_id: StripeId
     amount_minor: int
     received_minor: int
@@ -116,46 +148,20 @@ class PaymentFact(StatefulFact, frozen=True, kw_only=True):
     failure_code: str | None = None
 
 
-class PaymentStarted(PaymentFact, frozen=True, kw_only=True):
-    """The payment waits for the customer."""
+@unique
+class ChargeState(State):
+    """States of a charge."""
 
-    STATE, RANK = "pending", 0
-
-
-class PaymentAttemptFailed(PaymentFact, frozen=True, kw_only=True):
-    """An attempt was refused; the customer may try again, so this ends nothing."""
-
-    STATE, RANK = "failed", 0
-
-
-class PaymentProcessing(PaymentFact, frozen=True, kw_only=True):
-    """The bank is at work."""
-
-    STATE, RANK = "processing", 0
-
-
-class PaymentAuthorized(PaymentFact, frozen=True, kw_only=True):
-    """The money is held, not taken."""
-
-    STATE, RANK = "authorized", 10
-
-
-class PaymentSucceeded(PaymentFact, frozen=True, kw_only=True):
-    """The money was taken."""
-
-    STATE, RANK = "succeeded", 20
-
-
-class PaymentCanceled(PaymentFact, frozen=True, kw_only=True):
-    """The payment is over without money."""
-
-    STATE, RANK = "canceled", 20
-
-
-class PaymentUnknown(PaymentFact, frozen=True, kw_only=True):
-    """A state that this version does not know."""
-
-    STATE, RANK = UNKNOWN, 10
+    PENDING = "pending", 0, "A bank debit is on its way."
+    AUTHORIZED = "authorized", 10, "The money is held, not taken."
+    EXPIRED = "expired", 20, "The hold lapsed or was let go; nothing was taken."
+    CAPTURED = "captured", 30, "The money was taken."
+    FAILED = (
+        "failed",
+        40,
+        "The attempt failed, perhaps long after it seemed to succeed (bank debits).",
+    )
+    UNKNOWN = UNKNOWN, 30, "A state that this version does not know."
 
 
 class ChargeFact(StatefulFact, frozen=True, kw_only=True):
@@ -166,6 +172,7 @@ class ChargeFact(StatefulFact, frozen=True, kw_only=True):
     cumulative figure, without what a partial capture let go.
     """
 
+    state: ChargeState
     charge_id: StripeId
     amount_minor: int
     captured_minor: int
@@ -181,45 +188,22 @@ class ChargeFact(StatefulFact, frozen=True, kw_only=True):
     failure_code: str | None = None
 
 
-class ChargePending(ChargeFact, frozen=True, kw_only=True):
-    """A bank debit is on its way."""
+@unique
+class RefundState(State):
+    """States of a refund."""
 
-    STATE, RANK = "pending", 0
-
-
-class ChargeAuthorized(ChargeFact, frozen=True, kw_only=True):
-    """The money is held, not taken."""
-
-    STATE, RANK = "authorized", 10
-
-
-class ChargeExpired(ChargeFact, frozen=True, kw_only=True):
-    """The hold lapsed or was let go; nothing was taken."""
-
-    STATE, RANK = "expired", 20
-
-
-class ChargeCaptured(ChargeFact, frozen=True, kw_only=True):
-    """The money was taken."""
-
-    STATE, RANK = "captured", 30
-
-
-class ChargeFailed(ChargeFact, frozen=True, kw_only=True):
-    """The attempt failed, perhaps long after it seemed to succeed (bank debits)."""
-
-    STATE, RANK = "failed", 40
-
-
-class ChargeUnknown(ChargeFact, frozen=True, kw_only=True):
-    """A state that this version does not know."""
-
-    STATE, RANK = UNKNOWN, 30
+    PENDING = "pending", 0, "Asked for; counts as reserved."
+    REQUIRES_ACTION = "requires_action", 10, "The customer must do something to get the money."
+    SUCCEEDED = "succeeded", 20, "The money went back."
+    CANCELED = "canceled", 30, "Called off: the money is the shop's again, for good."
+    FAILED = "failed", 30, "It came back: the money is the shop's again, for good."
+    UNKNOWN = UNKNOWN, 20, "A state that this version does not know."
 
 
 class RefundFact(StatefulFact, frozen=True, kw_only=True):
     """Money on its way back to the customer."""
 
+    state: RefundState
     refund_id: StripeId
     amount_minor: int
     currency: str
@@ -227,44 +211,10 @@ class RefundFact(StatefulFact, frozen=True, kw_only=True):
     charge_id: StripeId | None = None
     payment_id: StripeId | None = None
     transaction_id: StripeId | None = None
+    request_id: str | None = None
+    """The request of the shop that it was made for, where its metadata says so."""
     reason: str | None = None
     failure_code: str | None = None
-
-
-class RefundPending(RefundFact, frozen=True, kw_only=True):
-    """Asked for; counts as reserved."""
-
-    STATE, RANK = "pending", 0
-
-
-class RefundRequiresAction(RefundFact, frozen=True, kw_only=True):
-    """The customer must do something to get the money."""
-
-    STATE, RANK = "requires_action", 10
-
-
-class RefundSucceeded(RefundFact, frozen=True, kw_only=True):
-    """The money went back."""
-
-    STATE, RANK = "succeeded", 20
-
-
-class RefundCanceled(RefundFact, frozen=True, kw_only=True):
-    """Called off: the money is the shop's again, for good."""
-
-    STATE, RANK = "canceled", 30
-
-
-class RefundFailed(RefundFact, frozen=True, kw_only=True):
-    """It came back: the money is the shop's again, for good."""
-
-    STATE, RANK = "failed", 30
-
-
-class RefundUnknown(RefundFact, frozen=True, kw_only=True):
-    """A state that this version does not know."""
-
-    STATE, RANK = UNKNOWN, 20
 
 
 class FundsMovement(Struct, frozen=True, kw_only=True):
@@ -277,6 +227,31 @@ class FundsMovement(Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
+@unique
+class DisputeState(State):
+    """States of a dispute."""
+
+    INQUIRY = "inquiry", 0, "The bank only asks; no money moves."
+    INQUIRY_UNKNOWN = UNKNOWN, 5, "A state of an inquiry that this version does not know."
+    INQUIRY_CLOSED = "inquiry_closed", 10, "The bank stopped asking; it may still open a dispute."
+    OPEN = "open", 20, "The shop must answer."
+    UNDER_REVIEW = "under_review", 20, "The bank reads the shop's answer (and may ask again)."
+    APPEAL_OPEN = (
+        "open",
+        30,
+        "It was decided, and the decision is contested: the shop must answer again.",
+    )
+    APPEAL_UNDER_REVIEW = (
+        "under_review",
+        31,
+        "The appeal is with those who decide: what was lost may still be won.",
+    )
+    CLOSED = "closed", 35, "Over without a winner: refunded or prevented."
+    LOST = "lost", 35, "The customer keeps the money."
+    WON = "won", 35, "The shop keeps the money."
+    UNKNOWN = UNKNOWN, 32, "A state that this version does not know."
+
+
 class DisputeFact(StatefulFact, frozen=True, kw_only=True):
     """A customer's bank asks the money back.
 
@@ -285,6 +260,7 @@ class DisputeFact(StatefulFact, frozen=True, kw_only=True):
     the newest report is right.
     """
 
+    state: DisputeState
     dispute_id: StripeId
     amount_minor: int
     currency: str
@@ -298,70 +274,16 @@ class DisputeFact(StatefulFact, frozen=True, kw_only=True):
     reinstated: bool = False
 
 
-class DisputeInquiry(DisputeFact, frozen=True, kw_only=True):
-    """The bank only asks; no money moves."""
+@unique
+class CheckoutState(State):
+    """States of a checkout."""
 
-    STATE, RANK = "inquiry", 0
-
-
-class DisputeInquiryUnknown(DisputeFact, frozen=True, kw_only=True):
-    """A state of an inquiry that this version does not know."""
-
-    STATE, RANK = UNKNOWN, 5
-
-
-class DisputeInquiryClosed(DisputeFact, frozen=True, kw_only=True):
-    """The bank stopped asking; it may still open a dispute."""
-
-    STATE, RANK = "inquiry_closed", 10
-
-
-class DisputeOpened(DisputeFact, frozen=True, kw_only=True):
-    """The shop must answer."""
-
-    STATE, RANK = "open", 20
-
-
-class DisputeUnderReview(DisputeFact, frozen=True, kw_only=True):
-    """The bank reads the shop's answer (and may ask again)."""
-
-    STATE, RANK = "under_review", 20
-
-
-class DisputeAppealOpened(DisputeFact, frozen=True, kw_only=True):
-    """It was decided, and the decision is contested: the shop must answer again."""
-
-    STATE, RANK = "open", 30
-
-
-class DisputeAppealUnderReview(DisputeFact, frozen=True, kw_only=True):
-    """The appeal is with those who decide: what was lost may still be won."""
-
-    STATE, RANK = "under_review", 31
-
-
-class DisputeClosed(DisputeFact, frozen=True, kw_only=True):
-    """Over without a winner: refunded or prevented."""
-
-    STATE, RANK = "closed", 35
-
-
-class DisputeLost(DisputeFact, frozen=True, kw_only=True):
-    """The customer keeps the money."""
-
-    STATE, RANK = "lost", 35
-
-
-class DisputeWon(DisputeFact, frozen=True, kw_only=True):
-    """The shop keeps the money."""
-
-    STATE, RANK = "won", 35
-
-
-class DisputeUnknown(DisputeFact, frozen=True, kw_only=True):
-    """A state that this version does not know."""
-
-    STATE, RANK = UNKNOWN, 32
+    OPEN = "open", 0, "The page was opened."
+    COMPLETED = "completed", 10, "The customer is done, the money is not here yet."
+    EXPIRED = "expired", 20, "The page was never completed."
+    FAILED = "failed", 20, "The customer was done, and the bank refused later."
+    PAID = "paid", 30, "Paid, or no payment was required."
+    UNKNOWN = UNKNOWN, 10, "A state that this version does not know."
 
 
 class CheckoutFact(StatefulFact, frozen=True, kw_only=True):
@@ -373,6 +295,7 @@ class CheckoutFact(StatefulFact, frozen=True, kw_only=True):
     page itself took off; `nothing_due` says that the customer had to pay nothing.
     """
 
+    state: CheckoutState
     session_id: StripeId
     created_at: datetime
     currency: str | None = None
@@ -389,61 +312,22 @@ class CheckoutFact(StatefulFact, frozen=True, kw_only=True):
     nothing_due: bool = False
 
 
-class CheckoutOpened(CheckoutFact, frozen=True, kw_only=True):
-    """The page was opened."""
+@unique
+class CustomerState(State):
+    """States of a customer."""
 
-    STATE, RANK = "open", 0
-
-
-class CheckoutCompleted(CheckoutFact, frozen=True, kw_only=True):
-    """The customer is done, the money is not here yet."""
-
-    STATE, RANK = "completed", 10
-
-
-class CheckoutExpired(CheckoutFact, frozen=True, kw_only=True):
-    """The page was never completed."""
-
-    STATE, RANK = "expired", 20
-
-
-class CheckoutFailed(CheckoutFact, frozen=True, kw_only=True):
-    """The customer was done, and the bank refused later."""
-
-    STATE, RANK = "failed", 20
-
-
-class CheckoutPaid(CheckoutFact, frozen=True, kw_only=True):
-    """Paid, or nothing was due."""
-
-    STATE, RANK = "paid", 30
-
-
-class CheckoutUnknown(CheckoutFact, frozen=True, kw_only=True):
-    """A state that this version does not know."""
-
-    STATE, RANK = UNKNOWN, 10
+    ACTIVE = "active", 0, "The customer was made or changed."
+    DELETED = "deleted", 10, "The customer was deleted at the provider."
 
 
 class CustomerFact(StatefulFact, frozen=True, kw_only=True):
     """A customer as the provider knows it."""
 
+    state: CustomerState
     customer_id: StripeId
     created_at: datetime | None = None
     email: str | None = None
     name: str | None = None
-
-
-class CustomerSeen(CustomerFact, frozen=True, kw_only=True):
-    """The customer was made or changed."""
-
-    STATE, RANK = "active", 0
-
-
-class CustomerDeleted(CustomerFact, frozen=True, kw_only=True):
-    """The customer was deleted at the provider."""
-
-    STATE, RANK = "deleted", 10
 
 
 class StripeEventRecorded(Fact, frozen=True, kw_only=True):
@@ -480,6 +364,78 @@ class PartNotUnderstood(Fact, frozen=True, kw_only=True):
     cause: str | None = None
 
 
+class UncountedAmount(Struct, frozen=True):
+    """One amount: `part` is what the provider calls it and what it stands in, with dots between.
+
+    `currency` is empty where the report names none, `amount_minor` None where it cannot be read.
+    """
+
+    part: str
+    currency: str
+    amount_minor: int | None
+
+
+REMAINDER: Final = "other"
+"""The SKU of what no line shows."""
+
+
+class SoldLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a line of a purchase says: units, and what all of them cost without tax and discount.
+
+    Below nothing it gives back what was paid before, as a credit does. `sku` is the shop's own
+    word, `product_id` the provider's; without either it is `other`.
+    """
+
+    name: str
+    quantity: int
+    amount_minor: int
+    sku: str | None = None
+    product_id: StripeId | None = None
+
+
+class Sale(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a purchase comes to, in minor units; shipping is without tax.
+
+    `sku` and `name` are of the one line that stands for all where no lines are shown.
+    """
+
+    currency: str
+    total_minor: int
+    shipping_minor: int = 0
+    tax_minor: int = 0
+    discount_minor: int = 0
+    sku: str = REMAINDER
+    name: str = "Not itemised"
+    customer_id: StripeId | None = None
+    email: str | None = None
+    shipping_address: Address | None = None
+
+
+class PurchaseFact(Fact, frozen=True, kw_only=True):
+    """What was sold by a purchase that is paid and whose object names no order.
+
+    `kind` is `checkout`, `invoice` or `payment`; `lines` are those that the report shows, if any.
+    """
+
+    kind: str
+    purchase_id: StripeId
+    created_at: datetime
+    sale: Sale
+    lines: tuple[SoldLine, ...] = ()
+
+
+class AmountsNotCounted(Fact, frozen=True, kw_only=True):
+    """All amounts of an object that no figure counts, as this report has them; none that is 0.
+
+    `kind` and `subject_id` name the object. What an earlier report had and this one has not, is
+    settled.
+    """
+
+    kind: str
+    subject_id: StripeId
+    amounts: tuple[UncountedAmount, ...]
+
+
 class StripeEventUnreadable(Fact, frozen=True, kw_only=True):
     """A known field of this event has a wrong type; `cause` says which."""
 
@@ -489,6 +445,11 @@ class StripeEventUnreadable(Fact, frozen=True, kw_only=True):
 
 
 AnyFact = Event | Fact
+
+
+def states_of(fact: type[StatefulFact]) -> type[State]:
+    """The states that such an object can be in."""
+    return get_type_hints(fact)["state"]
 
 
 def leaves(base: type[AnyFact]) -> Iterator[type[AnyFact]]:

@@ -1,10 +1,10 @@
 """Issues: what is wrong until its cause is gone or a person decides, and what a report changes."""
 
-from datetime import datetime
-from typing import assert_never
+from typing import ClassVar, assert_never
 
 from msgspec import Struct
 
+from ledger.domain.aggregate import Aggregate, Command
 from ledger.domain.events import (
     Finding,
     IssueEvidenceChanged,
@@ -12,16 +12,16 @@ from ledger.domain.events import (
     IssueReopened,
     IssueResolved,
 )
+from ledger.domain.limits import check_text
 from ledger.errors import UnknownIssue
 
 # ── Commands ────────────────────────────────────────────────────────────────────────────────────
 
 
-class ReportIssue(Struct, frozen=True, kw_only=True):
+class ReportIssue(Command, frozen=True, kw_only=True):
     """A check finds this."""
 
     finding: Finding
-    at: datetime
 
     @property
     def issue_id(self) -> str:
@@ -29,25 +29,26 @@ class ReportIssue(Struct, frozen=True, kw_only=True):
         return self.finding.issue_id
 
 
-class ClearIssue(Struct, frozen=True, kw_only=True):
+class ClearIssue(Command, frozen=True, kw_only=True):
     """A check finds it no more."""
 
     issue_id: str
-    at: datetime
 
 
-class ResolveIssue(Struct, frozen=True, kw_only=True):
-    """A person decides that nothing more is to be done; needs a reason in its meta."""
+class ResolveIssue(Command, frozen=True, kw_only=True):
+    """A person decides that nothing more is to be done."""
 
-    issue_id: str
-    at: datetime
-
-
-class ReopenIssue(Struct, frozen=True, kw_only=True):
-    """A person wants it back; needs a reason in its meta."""
+    NEEDS_REASON: ClassVar = True
 
     issue_id: str
-    at: datetime
+
+
+class ReopenIssue(Command, frozen=True, kw_only=True):
+    """A person wants it back."""
+
+    NEEDS_REASON: ClassVar = True
+
+    issue_id: str
 
 
 IssueCommand = ReportIssue | ClearIssue | ResolveIssue | ReopenIssue
@@ -61,7 +62,7 @@ class NoIssue(Struct, frozen=True):
 
 
 class Open(Struct, frozen=True, kw_only=True):
-    """Somebody should look; `kept` open for a person, whether or not a check finds it."""
+    """A person should look; `kept` open for a person, whether or not a check finds it."""
 
     finding: Finding
     reopened: int = 0
@@ -153,3 +154,18 @@ def _known(issue_id: str, issue: Issue) -> Open | Gone | Settled:
     if isinstance(issue, NoIssue):
         raise UnknownIssue(f"There is no issue {issue_id[:100]!r}; `ledger issues list` has all.")
     return issue
+
+
+# ── The aggregate ───────────────────────────────────────────────────────────────────────────────
+
+# An issue is called as a check decided, after what Stripe may have named: any text is an id.
+AGGREGATE = Aggregate(
+    initial=NoIssue(),
+    events=IssueEvent,
+    evolve=evolve,
+    stream_id=lambda event: event.finding.issue_id,
+    commands=IssueCommand,
+    key="issue_id",
+    decide=lambda command, issue, _: decide(command, issue),
+    check=lambda command: check_text("issue id", command.issue_id),
+)

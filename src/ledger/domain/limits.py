@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from ledger.domain.money import CURRENCIES
 from ledger.errors import FieldError, InvalidCommand
 
 MAX_ID: Final = 100
@@ -25,7 +26,8 @@ MAX_MINOR: Final = 10**12
 # Patterns as JSON Schema knows them, for the documentation of what comes in.
 # An id stands in addresses and stream names; one that begins with a dot could be a folder's name.
 ID_PATTERN: Final = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$"
-CURRENCY_PATTERN: Final = r"^[a-z]{3}$"
+CURRENCY_PATTERN: Final = r"^([a-z]{3}|usdc)$"  # the one that Stripe has beside ISO 4217's
+ANY_CASE_CURRENCY: Final = "^([A-Za-z]{3}|usdc|USDC)$"
 # PostgreSQL's text has no NUL, and a list or a log has no place for other control characters.
 TEXT_PATTERN: Final = r"^[^\x00-\x1f\x7f-\x9f]*$"
 
@@ -38,9 +40,19 @@ _CURRENCY: Final = re.compile(r"[a-z]{3}")
 _TEXT: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
+def is_id(value: str, longest: int = MAX_ID) -> bool:
+    """Whether it can name an order, a product or a line."""
+    return _ID.fullmatch(value) is not None and len(value) <= longest
+
+
+def is_text(value: str, longest: int = MAX_TEXT) -> bool:
+    """Whether it is a line of text, without control characters."""
+    return _TEXT.fullmatch(value) is not None and len(value) <= longest
+
+
 def check_id(name: str, value: str, longest: int = MAX_ID, *, field: str | None = None) -> None:
     """Raise InvalidCommand unless `value` is an id; `field` is where it stands, if not `name`."""
-    if not _ID.fullmatch(value) or len(value) > longest:
+    if not is_id(value, longest):
         must = f"must be 1 to {longest} letters, digits, `.`, `_` or `-`, and not begin with a dot."
         raise _invalid(field or name, f"{name} {value[:longest]!r} {must}", must)
 
@@ -53,17 +65,21 @@ def check_payment_id(value: str) -> None:
 
 
 def check_currency(currency: str) -> None:
-    """Raise InvalidCommand unless `currency` is written as Stripe does."""
+    """Raise InvalidCommand unless it is a currency, written as Stripe does."""
     if not _CURRENCY.fullmatch(currency):
         must = f"{currency[:20]!r} must be three lower-case letters."
         raise _invalid("currency", f"Currency {must}", must)
+    if currency not in CURRENCIES:
+        raise _invalid(
+            "currency", f"There is no currency {currency!r} (ISO 4217).", "No such currency."
+        )
 
 
 def check_text(
     name: str, value: str | None, longest: int = MAX_TEXT, *, field: str | None = None
 ) -> None:
     """Raise InvalidCommand unless `value` is None or a line of text."""
-    if value is not None and not (_TEXT.fullmatch(value) and len(value) <= longest):
+    if value is not None and not is_text(value, longest):
         must = f"must be 1 to {longest} characters, without control characters."
         raise _invalid(field or name, f"{name} {must}", must)
 

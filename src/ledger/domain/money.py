@@ -8,6 +8,25 @@ MAX_MINOR = 10**15
 """No single amount is larger: a thousand times what Stripe takes at most (twelve digits), and
 small enough that thousands of them add up within PostgreSQL's bigint."""
 
+# ISO 4217's currencies of today, and one that only docs.stripe.com/currencies has (std).
+# fmt: off
+CURRENCIES = frozenset({
+    "aed", "afn", "all", "amd", "ang", "aoa", "ars", "aud", "awg", "azn", "bam", "bbd",
+    "bdt", "bgn", "bhd", "bif", "bmd", "bnd", "bob", "brl", "bsd", "btn", "bwp", "byn",
+    "bzd", "cad", "cdf", "chf", "clp", "cny", "cop", "crc", "cup", "cve", "czk", "djf",
+    "dkk", "dop", "dzd", "egp", "ern", "etb", "eur", "fjd", "fkp", "gbp", "gel", "ghs",
+    "gip", "gmd", "gnf", "gtq", "gyd", "hkd", "hnl", "htg", "huf", "idr", "ils", "inr",
+    "iqd", "irr", "isk", "jmd", "jod", "jpy", "kes", "kgs", "khr", "kmf", "kpw", "krw",
+    "kwd", "kyd", "kzt", "lak", "lbp", "lkr", "lrd", "lsl", "lyd", "mad", "mdl", "mga",
+    "mkd", "mmk", "mnt", "mop", "mru", "mur", "mvr", "mwk", "mxn", "myr", "mzn", "nad",
+    "ngn", "nio", "nok", "npr", "nzd", "omr", "pab", "pen", "pgk", "php", "pkr", "pln",
+    "pyg", "qar", "ron", "rsd", "rub", "rwf", "sar", "sbd", "scr", "sdg", "sek", "sgd",
+    "shp", "sle", "sos", "srd", "ssp", "std", "stn", "svc", "syp", "szl", "thb", "tjs",
+    "tmt", "tnd", "top", "try", "ttd", "twd", "tzs", "uah", "ugx", "usd", "uyu", "uzs",
+    "ves", "vnd", "vuv", "wst", "xaf", "xcd", "xcg", "xof", "xpf", "yer", "zar", "zmw",
+    "zwg",
+})
+# fmt: on
 # docs.stripe.com/currencies: Stripe's decimals, which are not ISO 4217's (UGX, ISK, MGA differ).
 # fmt: off
 _WITHOUT_DECIMALS = frozenset({
@@ -20,8 +39,11 @@ _WHOLE_UNITS_SENT_WITH_TWO = frozenset({"isk", "ugx"})
 
 
 def decimals(currency: str) -> int:
-    """How many digits of an amount in minor units stand behind the point: 0, 2 or 3."""
-    if currency in _WITHOUT_DECIMALS:
+    """How many digits of an amount in minor units stand behind the point: 0, 2 or 3.
+
+    None for a currency that is not known: its amounts stay in minor units, no point is guessed.
+    """
+    if currency in _WITHOUT_DECIMALS or currency not in CURRENCIES:
         return 0
     return 3 if currency in _WITH_THREE_DECIMALS else 2
 
@@ -55,6 +77,8 @@ def parse_money(text: str) -> tuple[int, str]:
     currency = currency.strip()
     if not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
         raise InvalidCommand(f"write an amount as `12.50 gbp`, not as {text!r}")
+    if currency not in CURRENCIES:
+        raise InvalidCommand(f"there is no currency {currency!r} (ISO 4217); write one such as gbp")
     amount_minor = _minor(number, currency)
     step = step_minor(currency)
     if amount_minor % step:

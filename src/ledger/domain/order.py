@@ -1,12 +1,16 @@
 """Orders: the states of one, how an event changes it, and what a command does to it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final, assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ledger.domain import claim, purchase
+from ledger.domain.aggregate import Aggregate, StateOf
+from ledger.domain.claim import ClaimCommand
 from ledger.domain.events import (
+    Event,
     Line,
     OrderAllocationFailed,
     OrderCanceled,
@@ -24,7 +28,7 @@ from ledger.domain.events import (
     StockSold,
     lines_by_id,
 )
-from ledger.domain.limits import check_between, check_payment_id
+from ledger.domain.limits import check_between, check_id, check_payment_id
 from ledger.domain.order_commands import (
     CancelOrder,
     ExpireOrder,
@@ -34,11 +38,14 @@ from ledger.domain.order_commands import (
     OrderMoney,
     PlaceOrder,
     ReallocateOrder,
+    RecordOrder,
     RequestRefund,
     ReturnLines,
     UnlinkPayment,
+    units_of,
 )
-from ledger.domain.placing import place, reserve, units_of
+from ledger.domain.placing import place, reserve
+from ledger.domain.purchase import OrderPurchase
 from ledger.domain.stock import Item, StockEvent, missing
 from ledger.errors import (
     AlreadyExists,
@@ -71,11 +78,12 @@ class Sale(Struct, frozen=True, kw_only=True):
     customer_id: str | None = None
     payments: frozenset[str] = frozenset()
     refunds_requested: tuple[int, ...] = ()
+    reserves_stock: bool = True
 
     @property
     def units(self) -> Mapping[str, int]:
-        """How many of each SKU."""
-        return units_of(self.lines.values())
+        """How many of each SKU it takes of the stock; none for an order of the past."""
+        return units_of(self.lines.values()) if self.reserves_stock else {}
 
 
 class NoOrder(Struct, frozen=True):
@@ -152,6 +160,7 @@ def evolve(order: Order, event: OrderEvent) -> Order:
                 total_minor=event.total_minor,
                 lines=lines_by_id(event.lines),
                 customer_id=event.customer_id,
+                reserves_stock=event.reserves_stock,
             )
         )
     assert not isinstance(order, NoOrder), "an order's stream begins with OrderPlaced"
@@ -238,10 +247,22 @@ def _place(command: PlaceOrder, order: Order, items: Mapping[str, Item]) -> list
     return [placed, *reserved]
 
 
+def _record(command: RecordOrder, order: Order) -> list[Change]:
+    """The order of the past with its end, if it had one: all of it, or nothing."""
+    placed = _place(command.placed, order, {})
+    order_id = command.order_id
+    if command.fulfilled_at is not None:
+        return [*placed, OrderFulfilled(order_id=order_id, based_on_position=0)]
+    return [*placed, OrderCanceled(order_id=order_id)] if command.canceled_at else placed
+
+
 def _cancel(command: CancelOrder, order: KnownOrder) -> list[Change]:
     if isinstance(order, Canceled):
         return []
-    sale = _unpaid(order, command.money)
+    if isinstance(order, Expired | Unallocated) and command.money.fully_paid:
+        # It was paid too late and is a sale until it is called off. Its stock is free already.
+        return [OrderCanceled(order_id=_given_back(order, command.money).order_id)]
+    sale = _unpaid(order, command.money, "can be called off")
     if command.money.waiting_at is not None:
         raise _wrong_state(
             order,
@@ -252,8 +273,10 @@ def _cancel(command: CancelOrder, order: KnownOrder) -> list[Change]:
 
 
 def _expire(command: ExpireOrder, order: KnownOrder) -> list[Change]:
-    sale, money = _unpaid(order, command.money), command.money
-    if money.covers:
+    sale, money = _unpaid(order, command.money, "can expire"), command.money
+    if money.fully_paid and money.refunded_minor > 0 and not money.nothing_due:
+        raise WrongState(f"Order {sale.order_id} is refunded in full; cancel it instead.")
+    if money.fully_paid:
         raise _wrong_state(order, "nothing is due of it; it is paid")
     since, waiting_at = command.waits_since, money.waiting_at
     if since is not None and waiting_at is not None and waiting_at > since:
@@ -261,9 +284,13 @@ def _expire(command: ExpireOrder, order: KnownOrder) -> list[Change]:
     return [OrderExpired(order_id=sale.order_id), *_release(sale)]
 
 
-def _unpaid(order: KnownOrder, money: OrderMoney) -> Sale:
+def _unpaid(order: KnownOrder, money: OrderMoney, what: str) -> Sale:
     if not isinstance(order, Pending):
-        raise _wrong_state(order, "only a pending one can be called off")
+        raise _wrong_state(order, f"only a pending one {what}")
+    return _given_back(order, money)
+
+
+def _given_back(order: KnownOrder, money: OrderMoney) -> Sale:
     if money.held_minor > 0:
         paid = "paid" if money.fully_paid else "partially paid"
         raise WrongState(f"Order {order.sale.order_id} is {paid}; refund its money first.")
@@ -287,7 +314,7 @@ def _fulfil(command: FulfilOrder, order: KnownOrder) -> list[Change]:
         raise _wrong_state(
             order, f"{money.paid_minor} of {sale.total_minor} (minor units) are paid"
         )
-    if money.refunded_minor > 0 and money.held_minor <= 0:
+    if money.refunded_minor > 0 and money.held_minor <= 0 and not money.nothing_due:
         raise WrongState(f"Order {sale.order_id} is refunded in full; cancel it instead.")
     return [
         OrderFulfilled(order_id=sale.order_id, based_on_position=money.position),
@@ -325,6 +352,7 @@ def _take_back(command: ReturnLines, order: KnownOrder) -> list[Change]:
         *(
             StockReturned(sku=sku, order_id=command.order_id, quantity=quantity)
             for sku, quantity in units.items()
+            if order.sale.reserves_stock
         ),
     ]
 
@@ -353,8 +381,10 @@ def _none_out(what: str, command: ReturnLines) -> str:
 
 
 def _relink(command: LinkPayment | UnlinkPayment, order: KnownOrder) -> list[Change]:
+    """A link can be taken back also where Stripe's word has given the payment to another order."""
     check_payment_id(command.payment_id)
-    if (other := command.known.order_id) not in {None, command.order_id}:
+    takes_back = isinstance(command, UnlinkPayment) and command.payment_id in order.sale.payments
+    if not takes_back and (other := command.known.order_id) not in {None, command.order_id}:
         told = f"Payment {command.payment_id} belongs to order {other}."
         raise LinkedElsewhere(told, FieldError("payment_id", "linked_elsewhere", told))
     if isinstance(command, LinkPayment):
@@ -438,3 +468,67 @@ def _reallocate(
 
 def _wrong_state(order: KnownOrder, why: str) -> WrongState:
     return WrongState(f"Order {order.sale.order_id} is {order.NAME}; {why}.")
+
+
+# ── The aggregate ───────────────────────────────────────────────────────────────────────────────
+
+
+AnyCommand = OrderCommand | OrderPurchase | RecordOrder
+"""Those of an order that is there or begins, and those that write one down."""
+
+
+def _check(command: AnyCommand) -> None:
+    check_id("order id", command.order_id)
+    for line in command.lines if isinstance(command, PlaceOrder) else ():
+        check_id("SKU", line.sku)
+    if isinstance(command, ClaimCommand):
+        check_payment_id(command.payment_id)
+    if isinstance(command, OrderPurchase):
+        purchase.check(command)
+
+
+def _needs(command: AnyCommand) -> set[str]:
+    if isinstance(command, OrderPurchase):
+        return purchase.needs(command)
+    if isinstance(command, ClaimCommand):
+        return {f"payment/{command.payment_id}"}
+    return {f"stock/{sku}" for sku in _ordered(command)}
+
+
+def _ordered(command: AnyCommand) -> set[str]:
+    return set(command.units) if isinstance(command, PlaceOrder) else set()
+
+
+def _goods(order: Order) -> set[str]:
+    return set() if isinstance(order, NoOrder) else set(order.sale.units)
+
+
+def _decide(command: AnyCommand, order: Order, state_of: StateOf) -> Sequence[Event]:
+    """Of a payment that is linked, the claim is decided with it."""
+    if isinstance(command, OrderPurchase):
+        is_new = isinstance(order, NoOrder)
+        placed = place(command.placed, {})[:1] if is_new else ()
+        return purchase.order_purchase(command, placed, is_new=is_new, state_of=state_of)
+    if isinstance(command, RecordOrder):
+        return _record(command, order)
+    skus = _ordered(command) | _goods(order)
+    decided = decide(command, order, {sku: state_of(f"stock/{sku}") for sku in skus})
+    if not isinstance(command, ClaimCommand):
+        return [*decided]
+    held = state_of(f"payment/{command.payment_id}")
+    return [*claim.decide(command, held, decided), *decided]
+
+
+AGGREGATE = Aggregate(
+    initial=NoOrder(),
+    events=OrderEvent,
+    evolve=evolve,
+    stream_id=lambda event: event.order_id,
+    commands=AnyCommand,
+    key="order_id",
+    decide=_decide,
+    check=_check,
+    needs=_needs,
+    state_needs=lambda order: {f"stock/{sku}" for sku in _goods(order)},
+    correlated=True,
+)

@@ -1,10 +1,10 @@
 """Placing an order: its shape, its prices and total, and the stock that it reserves."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from msgspec.structs import asdict
 
-from ledger.domain.events import Line, OrderPlaced, ReturnedLine, StockReserved, lines_by_id
+from ledger.domain.events import Line, OrderPlaced, StockReserved, lines_by_id
 from ledger.domain.limits import (
     MAX_EMAIL,
     MAX_LINES,
@@ -15,7 +15,7 @@ from ledger.domain.limits import (
     check_id,
     check_text,
 )
-from ledger.domain.order_commands import PlaceOrder
+from ledger.domain.order_commands import PlaceOrder, units_of
 from ledger.domain.stock import Item, check_listed, check_price, missing
 from ledger.errors import FieldError, InvalidCommand, OutOfStock
 
@@ -26,11 +26,11 @@ def place(
     """The order and all its reservations, or a `Refused`: there is no half of an order."""
     _check_shape(command)
     total_minor = _total(command)
-    for line in command.lines:
+    for line in command.lines if command.reserves_stock else ():
         item = check_listed(line.sku, items[line.sku])
         if command.rules.listed_prices_only:
             check_price(line, command.currency, item)
-    units = units_of(command.lines)
+    units = command.units
     if short := missing(units, items):
         told = "Not enough stock: " + ", ".join(_lack(sku, short) for sku in short) + "."
         raise OutOfStock(told, FieldError("lines", "out_of_stock", told))
@@ -46,16 +46,10 @@ def place(
         tax_minor=command.tax_minor,
         discount_minor=command.discount_minor,
         shipping_address=command.shipping_address,
+        origin=command.origin,
+        reserves_stock=command.reserves_stock,
     )
     return placed, reserve(command.order_id, units)
-
-
-def units_of(lines: Iterable[Line | ReturnedLine]) -> dict[str, int]:
-    """Units by SKU, whatever number of lines they stand in."""
-    units: dict[str, int] = {}
-    for line in lines:
-        units[line.sku] = units.get(line.sku, 0) + line.quantity
-    return units
 
 
 def reserve(order_id: str, units: Mapping[str, int]) -> list[StockReserved]:

@@ -1,21 +1,9 @@
 """Reactions: where what a provider reported calls for a decision, the command that makes it."""
 
 from datetime import datetime
-from typing import Final
 
-from ledger.domain.events import OrderExpired, PaymentLinked
-from ledger.domain.facts import AnyFact, ChargeCaptured, CheckoutPaid, PaymentSucceeded
 from ledger.domain.order import Expired, Order
 from ledger.domain.order_commands import OrderMoney, ReallocateOrder
-
-TRIGGERS: Final[tuple[type[AnyFact], ...]] = (
-    PaymentSucceeded,
-    ChargeCaptured,
-    CheckoutPaid,
-    PaymentLinked,  # the payment may have come long before
-    OrderExpired,  # the payment may have come while the order was being expired
-)
-"""Facts after which an order may be paid and expired, whichever came first."""
 
 
 def react(order: Order, money: OrderMoney, at: datetime) -> ReallocateOrder | None:

@@ -1,12 +1,12 @@
 """Stock: what may happen to a product and its units, and what is left of them."""
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import assert_never
+from typing import ClassVar, assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ledger.domain.aggregate import Aggregate, Command
 from ledger.domain.events import (
     Line,
     ProductListed,
@@ -25,34 +25,35 @@ from ledger.domain.limits import (
     check_id,
     check_text,
 )
+from ledger.domain.money import format_money, step_minor
 from ledger.errors import FieldError, InvalidCommand, OutOfStock, UnknownProduct, WrongPrice
 
 # ── Commands ────────────────────────────────────────────────────────────────────────────────────
 
 
-class ListProduct(Struct, frozen=True, kw_only=True):
+class _OfProduct(Command, frozen=True, kw_only=True):
+    sku: str
+
+
+class ListProduct(_OfProduct, frozen=True, kw_only=True):
     """Offer a product, or change its name, prices (minor units by currency) or pre-order flag."""
 
-    sku: str
-    at: datetime
     name: str
     prices: dict[str, int]
     preorder: bool = False
 
 
-class ReceiveStock(Struct, frozen=True, kw_only=True):
+class ReceiveStock(_OfProduct, frozen=True, kw_only=True):
     """Count in units that arrived."""
 
-    sku: str
-    at: datetime
     quantity: int
 
 
-class AdjustStock(Struct, frozen=True, kw_only=True):
-    """Correct a count by `change` units (negative: fewer); needs a reason in its meta."""
+class AdjustStock(_OfProduct, frozen=True, kw_only=True):
+    """Correct a count by `change` units (negative: fewer)."""
 
-    sku: str
-    at: datetime
+    NEEDS_REASON: ClassVar = True
+
     change: int
 
 
@@ -77,7 +78,7 @@ class Levels(Struct, frozen=True):
 
 
 class Unlisted(Struct, frozen=True):
-    """Nobody offered this SKU yet."""
+    """This SKU was not listed yet."""
 
     levels: Levels = Levels()
 
@@ -164,6 +165,9 @@ def _list(command: ListProduct, item: Item) -> list[StockEvent]:
         check_currency(currency)
         price, field = f"the price in {currency}", f"prices.{currency}"
         check_between(price, amount_minor, 0, MAX_MINOR, field=field, currency=currency)
+        if amount_minor % (step := step_minor(currency)):
+            must = f"must be a multiple of {step}: {currency} is charged in such steps."
+            raise InvalidCommand(f"{price}: it {must}", FieldError(field, "invalid", must))
     listed = ProductListed(
         sku=command.sku, name=command.name, prices=command.prices, preorder=command.preorder
     )
@@ -189,7 +193,10 @@ def _adjust(command: AdjustStock, item: Item) -> list[StockEvent]:
 def check_listed(sku: str, item: Item) -> Listed:
     """The product on offer; raises UnknownProduct where there is none."""
     if isinstance(item, Unlisted):
-        told = f"No product {sku[:100]!r} is listed; list it first."
+        told = (
+            f"No product {sku[:100]!r} is listed; list it first, with `ledger stock define` or"
+            " `PUT /products/{sku}`."
+        )
         raise UnknownProduct(told, FieldError("sku", "unknown", told))
     return item
 
@@ -204,8 +211,8 @@ def check_price(line: Line, currency: str, item: Item) -> None:
         cure = "order it at the listed price, or list the new one first."
         asked = line.unit_minor, price_minor, price_minor, currency
         raise WrongPrice(
-            f"{line.sku} is listed for {price_minor} (minor units of {currency}), not for"
-            f" {line.unit_minor}; {cure}",
+            f"{line.sku} is listed for {format_money(price_minor, currency)}, not for"
+            f" {format_money(line.unit_minor, currency)}; {cure}",
             FieldError("unit_minor", "out_of_range", cure, *asked),
         )
 
@@ -214,3 +221,18 @@ def missing(units: Mapping[str, int], items: Mapping[str, Item]) -> dict[str, in
     """The units by SKU that are not there; empty means that all can be reserved."""
     short = {sku: check_listed(sku, items[sku]).missing(wanted) for sku, wanted in units.items()}
     return {sku: lack for sku, lack in short.items() if lack}
+
+
+# ── The aggregate ───────────────────────────────────────────────────────────────────────────────
+
+AGGREGATE = Aggregate(
+    initial=Unlisted(),
+    events=StockEvent,
+    evolve=evolve,
+    stream_id=lambda event: event.sku,
+    commands=StockCommand,
+    key="sku",
+    decide=lambda command, item, _: decide(command, item),
+    check=lambda command: check_id("SKU", command.sku),
+    answer=lambda command: {"sku": command.sku},
+)

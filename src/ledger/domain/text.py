@@ -10,6 +10,7 @@ _HIDDEN: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
     "\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
+_SPACES: Final = "\t\n\r"
 _SHORT: Final = {"\n": r"\n", "\r": r"\r", "\t": r"\t", "\x1b": r"\e"}
 
 
@@ -19,6 +20,11 @@ def visible(text: str) -> str:
     What a customer or Stripe wrote can then neither steer a terminal nor reverse a line.
     """
     return _HIDDEN.sub(lambda found: _SHORT.get(found[0]) or _code(found[0]), text)
+
+
+def visible_text(text: str) -> str:
+    """The same for text in which white space stays white space, as in a page."""
+    return _HIDDEN.sub(lambda found: found[0] if found[0] in _SPACES else visible(found[0]), text)
 
 
 def visible_lines(text: str) -> str:

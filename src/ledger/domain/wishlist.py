@@ -1,32 +1,29 @@
 """Wishlists: what a customer would like to have, and what adding and removing a product does."""
 
-from datetime import datetime
 from typing import assert_never
 
 from msgspec import Struct
 
+from ledger.domain.aggregate import Aggregate, Command
 from ledger.domain.events import AddedToWishlist, RemovedFromWishlist
-from ledger.domain.limits import MAX_WISHES
+from ledger.domain.limits import MAX_WISHES, check_customer_id, check_id
 from ledger.domain.stock import Item, check_listed
 from ledger.errors import InvalidCommand
 
 # ── Commands ────────────────────────────────────────────────────────────────────────────────────
 
 
-class AddToWishlist(Struct, frozen=True, kw_only=True):
+class _OfProduct(Command, frozen=True, kw_only=True):
+    customer_id: str
+    sku: str
+
+
+class AddToWishlist(_OfProduct, frozen=True, kw_only=True):
     """Put a product on a customer's wishlist."""
 
-    customer_id: str
-    sku: str
-    at: datetime
 
-
-class RemoveFromWishlist(Struct, frozen=True, kw_only=True):
+class RemoveFromWishlist(_OfProduct, frozen=True, kw_only=True):
     """Strike a product off a customer's wishlist."""
-
-    customer_id: str
-    sku: str
-    at: datetime
 
 
 WishlistCommand = AddToWishlist | RemoveFromWishlist
@@ -83,3 +80,27 @@ def _check_room(wishlist: Wishlist) -> None:
 def wish_id(customer_id: str, sku: str) -> str:
     """The id of one product on one customer's wishlist; no SKU has a colon."""
     return f"{customer_id}:{sku}"
+
+
+# ── The aggregate ───────────────────────────────────────────────────────────────────────────────
+
+
+def _check(command: WishlistCommand) -> None:
+    check_id("SKU", command.sku)
+    check_customer_id(command.customer_id)
+
+
+AGGREGATE = Aggregate(
+    initial=Wishlist(),
+    events=WishlistEvent,
+    evolve=evolve,
+    stream_id=lambda event: event.customer_id,
+    commands=WishlistCommand,
+    key="customer_id",
+    decide=lambda command, wishlist, state_of: decide(
+        command, wishlist, state_of(f"stock/{command.sku}")
+    ),
+    check=_check,
+    needs=lambda command: {f"stock/{command.sku}"},
+    answer=lambda command: {"id": wish_id(command.customer_id, command.sku)},
+)

@@ -1,4 +1,4 @@
-"""Makes the embedded server's data folder with the programs of the wheel, and says who enters."""
+"""Makes the embedded server's data folder with the wheel's programs, and says who may log in."""
 
 import re
 import shutil
@@ -11,7 +11,7 @@ from ledger.postgres.unprivileged import Identity
 
 SUPERUSER: Final = "postgres"
 USERS: Final = (SUPERUSER, "ledger_owner", "ledger_app", "ledger_projector", "ledger_reader")
-"""Who there is in the embedded server: each of our parts logs in as a user of its own."""
+"""The users of the embedded server: each of our parts logs in as a different one."""
 
 _WRITE: Final = 'printf %s "$1" > "$2"'
 _HBA: Final = """\
@@ -54,7 +54,7 @@ def make_cluster(data: Path, programs: Path, identity: Identity, lock: int) -> N
 
 
 def write_access(data: Path, identity: Identity) -> None:
-    """Say that nobody enters but the user who runs us, as one of `USERS`.
+    """Let only the user who runs us log in, as one of `USERS`.
 
     Written as whom the server runs, who owns the folder: root follows no link that lies there.
     """

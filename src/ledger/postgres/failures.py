@@ -1,4 +1,4 @@
-"""What an error of the database means: what may be said of it, and what becomes of the connection.
+"""What an error of the database means: what may be told of it, and whether to reconnect.
 
 The one table of its kind. A message of PostgreSQL, its DETAIL above all, may quote a row, and so a
 customer's data: nothing here repeats one.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, LiteralString, NamedTuple
 
 import psycopg
 from eventsourcing.persistence import PersistenceError
@@ -16,23 +16,31 @@ from psycopg.errors import ConnectionTimeout
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from ledger import waits
-from ledger.errors import StoreUnavailable
+from ledger.errors import LogDamaged, StoreUnavailable
 from ledger.postgres.session import Silent
 
 
 class Failure(NamedTuple):
-    """A database that is not to be had just now: why, for everybody, and whether to reconnect.
+    """A database that cannot be used just now: why, in public words, and whether to reconnect.
 
-    `lost` connections, and those that were opened beside them, are of no more use.
+    `lost` connections, and those that were opened beside them, are of no more use. It is raised as
+    `error`.
     """
 
     text: str
     lost: bool = False
+    error: type[StoreUnavailable] = StoreUnavailable
 
 
 AWAY: Final = Failure("The database cannot be reached.", lost=True)
 SILENT: Final = Failure("The database did not answer in time.", lost=True)
 BUSY: Final = Failure("No connection to the database came free in time.")
+
+HEADLESS: Final = Failure(
+    "The log is damaged: its head is gone, or its last events are, so nothing can be appended to"
+    " it. `ledger verify` says what is missing; restore the log from a backup, and do not rebuild.",
+    error=LogDamaged,
+)
 
 FAILURES: Final[dict[str, Failure]] = {
     "08": AWAY,
@@ -48,6 +56,7 @@ FAILURES: Final[dict[str, Failure]] = {
     "57P": Failure("The database ended the session, or is starting.", lost=True),
     "57P05": AWAY,  # the session did nothing for too long
     "58": Failure("The database's disk fails."),
+    "P0002": HEADLESS,  # `ledger.append` found no head, or not the event that it names
 }
 """By SQLSTATE, or how it begins; the longest one that fits.
 
@@ -76,7 +85,7 @@ def failure_of(error: BaseException | None) -> Failure | None:
 
 @contextmanager
 def store_errors() -> Generator[None]:
-    """Turn the ways in which a database is not to be had into `StoreUnavailable`."""
+    """Turn the ways in which a database cannot be used into `StoreUnavailable`."""
     try:
         yield
     except (PersistenceError, psycopg.Error) as error:
@@ -84,7 +93,23 @@ def store_errors() -> Generator[None]:
         failure = failure_of(cause)
         if failure is None:
             raise
-        raise StoreUnavailable(failure.text) from cause
+        raise failure.error(failure.text) from cause
+
+
+LAST_POSITION: Final[LiteralString] = """(
+    select h.position
+    from ledger.head as h
+    where h.position = 0
+        or exists (select from ledger.stored_events where notification_id = h.position)
+)"""
+"""SQL for the log's last position; null where its head or the event that the head names is gone."""
+
+
+def check_head(head: int | None) -> int:
+    """The log's `LAST_POSITION`; raises `LogDamaged` where it is null."""
+    if head is None:
+        raise LogDamaged(HEADLESS.text)
+    return head
 
 
 @contextmanager
@@ -115,7 +140,7 @@ def is_unstorable(error: BaseException | None) -> bool:
 
 
 def told(error: BaseException) -> str:
-    """An error in words that hold nobody's data: its class, SQLSTATE, and the constraint's name.
+    """An error in words that hold no personal data: its class, SQLSTATE, and the constraint's name.
 
     An error that was raised from one of the database's has its particulars.
     """

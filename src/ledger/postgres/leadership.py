@@ -1,9 +1,24 @@
-"""Leases: a session that leads loses its locks soon after its process is gone, or stands still."""
+"""Leadership: of all processes, one session holds the advisory lock of a duty.
 
-from typing import Final
+A session that leads loses its locks soon after its process is gone, or stands still.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from threading import Event
+from typing import Any, Final
 
 import psycopg
 
+from ledger import waits
+from ledger.postgres.database import Database, Role
+
+FOLLOWER: Final = "ledger follower"
+TIMERS: Final = "ledger timers"
+REBUILD: Final = "ledger rebuild"
+SNAPSHOTS: Final = "kpi snapshots"
+
+POLL_SECONDS: Final = 1.0
 SILENT_SECONDS: Final = 3.0
 LIMIT: Final = """
 select
@@ -23,3 +38,28 @@ def limit_silence(conn: psycopg.Connection) -> None:
     https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-IDLE-SESSION-TIMEOUT
     """
     conn.execute(LIMIT, {"silent": f"{SILENT_SECONDS * 1000:.0f}ms"})
+
+
+def take(cursor: psycopg.Connection | psycopg.Cursor[Any], duty: str) -> bool:
+    """Hold a duty's lock with this session, unless another one holds it."""
+    row = cursor.execute("select pg_try_advisory_lock(hashtext(%s))", [duty]).fetchone()
+    assert row is not None, "a function answers a row"
+    return bool(row[0])
+
+
+@contextmanager
+def leading(
+    database: Database, role: Role, duty: str, stop: Event
+) -> Generator[psycopg.Connection | None]:
+    """The session that leads, as soon as no other does; None where `stop` was set before.
+
+    When its process dies or hangs, the lock is free, and another takes over within five seconds.
+    """
+    with database.connect(role, autocommit=True) as conn:
+        limit_silence(conn)
+        while not take(conn, duty):
+            waits.go_on()
+            if stop.wait(POLL_SECONDS):
+                yield None
+                return
+        yield conn

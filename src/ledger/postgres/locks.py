@@ -1,4 +1,4 @@
-"""Locks of files between processes (`flock`): the kernel lets go of them however a process ends."""
+"""Locks of files between processes (`flock`): the kernel releases them however a process ends."""
 
 import os
 from collections.abc import Generator
@@ -17,7 +17,7 @@ def open_lock(path: Path) -> int:
 
 @contextmanager
 def exclusive(path: Path) -> Generator[int]:
-    """Hold the lock for the block, after waiting for whoever has it."""
+    """Hold the lock for the block, after waiting for its holder."""
     lock = open_lock(path)
     try:
         flock(lock, LOCK_EX)

@@ -1,6 +1,6 @@
 """Brings a database's schema to what the files in migrations/ say.
 
-A file runs once, in a transaction of its own, as the migrating user (`set local role` in the file
+A file runs once, in a separate transaction, as the migrating user (`set local role` in the file
 says who owns what it makes), and is recorded with its SHA-256 in `ledger.ledger_migrations`.
 """
 

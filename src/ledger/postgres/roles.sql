@@ -1,6 +1,6 @@
 -- The four roles, and the migrating user's right to act as each of them.
 -- Roles belong to the whole server, so this runs before the migrations of every database of it,
--- perhaps at the same moment for several: whoever comes second finds the work done.
+-- perhaps at the same moment for several: the second one finds the work done.
 
 do $$
 declare

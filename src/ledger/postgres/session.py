@@ -1,4 +1,4 @@
-"""A connection that waits for nothing without an end: neither a silent server, nor past a deadline.
+"""A connection whose every wait ends: for a server that does not answer, or at a deadline.
 
 PostgreSQL's own timeouts (`Database.connect`) end what takes too long there. They cannot help where
 nothing comes back any more: a server that is frozen, a network that swallows. So the client counts
@@ -11,7 +11,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from math import inf
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 import psycopg
 from psycopg.abc import RV, PQGen
@@ -70,6 +70,7 @@ class Session(psycopg.Connection[TupleRow]):
         end = now + max(LAST_SECONDS, min(self.patience, waits.left()))
         if asked <= end and not waits.may_be_stopped():
             return super().wait(gen, interval, timeout)
+        gen = cast("PQGen[RV]", _Resumable(gen))
         while True:
             step = min(asked, end) - time.monotonic()
             if waits.may_be_stopped():
@@ -95,6 +96,31 @@ class Session(psycopg.Connection[TupleRow]):
             return
         if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
             self.pgconn.finish()
+
+
+class _Resumable:
+    """A generator of psycopg's that can be waited for again after a wait that came to its time.
+
+    Each wait begins with `next`. A generator that was begun must not be given the None that this
+    sends: one that sends a statement reads it as what is ready. It is told what it waits for again.
+    """
+
+    def __init__(self, gen: PQGen[Any]) -> None:
+        self._gen = gen
+        self._waits_for: Any = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        if self._waits_for is None:
+            self._waits_for = next(self._gen)
+        return self._waits_for
+
+    def send(self, ready: Any) -> Any:
+        """Resume it with what is ready; what it waits for next."""
+        self._waits_for = self._gen.send(ready)
+        return self._waits_for
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 Three lock files lie beside the data:
 
-    change.lock  held by whoever starts or stops the server, so that no two do
+    change.lock  held by the process that starts or stops the server, so that no two do
     users.lock   shared by every user; who can have it alone is the last one out
     server.lock  inherited by the server's processes: as long as one of them lives it is held,
                  whatever a stale postmaster.pid says
@@ -161,7 +161,7 @@ class EmbeddedPostgres:
             self._log.replace(self._log.with_suffix(".old.log"))
         settings = {**SERVER_SETTINGS, "unix_socket_directories": str(sockets)}
         options = shlex.join(f"--{name}={value}" for name, value in settings.items())
-        # pg_ctl gives the server a session of its own: Ctrl-C here does not reach it.
+        # pg_ctl gives the server a separate session: Ctrl-C here does not reach it.
         start = ["start", "--no-wait", "--pgdata=data", f"--log={self._log.name}", "-o", options]
         started = identity.run([self._programs / "pg_ctl", *start], self._folder, [lock])
         if started.returncode != 0:
@@ -182,8 +182,8 @@ class EmbeddedPostgres:
     def _claim(self, folder: Path) -> int:
         """Make a folder, or look whose the one that is there is before anything is done to it.
 
-        Answers its permissions. In a folder that others can write to, anybody may have put a link
-        or a folder of his own there.
+        Answers its permissions. In a folder that others can write to, another user may have put a
+        link or a folder there.
         """
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
@@ -220,7 +220,7 @@ class EmbeddedPostgres:
         return self._answers() and self._postmaster().status == "ready"
 
     def _answers(self) -> bool:
-        """Whether a server is alive, be it starting or stopping; a connection alone is no proof."""
+        """Whether a server answers, also while it starts or stops; connecting alone is no proof."""
         with suppress(OSError, PostgresError), socket.socket(socket.AF_UNIX) as client:
             client.settimeout(ANSWER_SECONDS)
             client.connect(str(Path(self._postmaster().socket_folder, SOCKET)))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _NOBODY = 65534
-"""Who everybody is in the namespace: we are mapped to it, and all others are shown as it."""
+"""The only user of the namespace: we are mapped to it, and all others are shown as it."""
 _NAMESPACE = ("unshare", "-U", f"--map-user={_NOBODY}", f"--map-group={_NOBODY}")
 
 
@@ -24,7 +24,7 @@ class Owner(NamedTuple):
 class Identity:
     """As whom programs run: in a namespace that hides root, or as another user, or simply as us.
 
-    Files then belong to `owner`; None means that whoever makes them owns them.
+    Files then belong to `owner`; None means that their maker owns them.
     """
 
     namespace: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
+import psycopg
 from psycopg.sql import SQL, Identifier
 
 from ledger import waits
@@ -19,14 +20,18 @@ from ledger.domain.signatures import Recheck
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import tables
-from projections.engine.flush import flush, load, stage, tidy
-from projections.engine.fold import Fold
+from projections.engine.flush import Flush, load, stage, tidy
+from projections.engine.fold import Fold, ProjectionFailed
 from projections.engine.registry import Registry
 from projections.engine.tables import AnyCursor
 
 STRETCH_EVENTS = 5_000
 LOAD_ROWS = 100_000
-TIDY_FLUSHES = 100
+TIDY_ROWS = 100_000
+"""How many changes go through the temporary tables before their space is given back.
+
+Each time the session plans its statements again, which takes as long as ten flushes.
+"""
 
 
 class Reader(Protocol):
@@ -63,7 +68,7 @@ class ProjectionContext(NamedTuple):
     words: Mapping[str, Mapping[str, Sequence[str]]] = MappingProxyType({})
 
 
-def stretches(
+def batches(
     log: Log, after: int, upto: int, size: int = STRETCH_EVENTS
 ) -> Iterator[list[RecordedEvent]]:
     """The log's events after a position and up to another, a list at a time."""
@@ -84,7 +89,8 @@ class ReadModelTables:
         self.registry = registry
         self.reader = reader
         self.schema = schema
-        self._flushes = 0
+        self._flush: Flush | None = None
+        self._staged_rows = 0
         tables.use(cursor, schema)
 
     def build_quickly(self) -> None:
@@ -98,18 +104,27 @@ class ReadModelTables:
         tables.create(self.cursor, self.registry.tables.values())
 
     def stage(self) -> None:
-        """Make what `load` and `flush` need in this session, once the tables exist."""
-        stage(self.cursor, self.registry.tables.values())
+        """Make what `load` and `flush` need in this session, once the tables exist.
+
+        Raises `ProjectionFailed` naming one whose table is not there, or may not be read.
+        """
+        for projection in self.registry:
+            try:
+                stage(self.cursor, projection.tables)
+            except psycopg.OperationalError:
+                raise
+            except psycopg.Error as error:
+                raise ProjectionFailed.of(projection.name, error) from error
 
     def fold(self, events: Iterable[RecordedEvent], into: Fold | None = None) -> Fold:
-        """Fold a stretch for the whole registry, or go on with a fold."""
+        """Fold a batch for the whole registry, or go on with a fold."""
         fold = Fold(self.registry) if into is None else into
         for recorded in events:
             fold.add(*self.reader(recorded))
         return fold
 
     def load(self, batches: Iterable[list[RecordedEvent]]) -> None:
-        """Put stretches into tables that were just made, in transactions of a bounded size."""
+        """Put batches into tables that were just made, in transactions of a bounded size."""
         fold = Fold(self.registry)
         for events in batches:
             if len(self.fold(events, into=fold)) >= LOAD_ROWS:
@@ -126,24 +141,28 @@ class ReadModelTables:
         tables.finish(self.cursor, self.registry.tables.values())
 
     def follow_durably(self) -> None:
-        """Tell it that commits count again, and few rows of large tables are looked up by key."""
+        """Make ready for `flush`: commits count, and few rows of large tables are looked up."""
         self.cursor.execute("set synchronous_commit = on")
         for setting in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"):
             self.cursor.execute(SQL("set {} = off").format(Identifier(setting)))
+        # What is wrong with one projection's statement is told when it is executed, by its line.
+        self.cursor.execute("set check_function_bodies = off")
+        self._flush = Flush(self.cursor, self.registry)
 
     def flush(self, fold: Fold) -> None:
         """Bring finished tables up to date with a fold, in the caller's transaction."""
-        flush(self.cursor, fold)
-        self._flushes += 1
+        assert self._flush is not None, "it was made ready to follow"
+        self._flush(fold)
+        self._staged_rows += len(fold)
 
     def tidy(self) -> None:
         """To be called between transactions, now and then or always."""
-        if self._flushes >= TIDY_FLUSHES:
+        if self._staged_rows >= TIDY_ROWS:
             tidy(self.cursor, self.registry.tables.values())
-            self._flushes = 0
+            self._staged_rows = 0
 
     def advance(self, batches: Iterable[list[RecordedEvent]]) -> None:
-        """Bring finished tables up to date with stretches, a transaction each."""
+        """Bring finished tables up to date with batches, a transaction each."""
         for events in batches:
             fold = self.fold(events)
             with self.cursor.connection.transaction():

@@ -7,19 +7,19 @@ Four kinds of table, in the order in which a batch of events reaches them:
     Derived   rows made from other tables by one SQL view, kept for the keys that were touched
     Rollup    sums by key, kept by the difference between a row before and after a batch
 
-Merging is associative, so any stretch of the log folds into one row a key, and the rows of two
-stretches fold again. `tests/laws` prove it for every projection that is declared.
+Merging is associative, so any part of the log folds into one row a key, and the rows of two
+parts fold again. `tests/laws` prove it for every projection that is declared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from api.permissions import Permission
-from ledger.domain.facts import AnyFact, EventContext, leaves
+from ledger.domain.facts import AnyFact, EventContext, Fact, StatefulFact, leaves
 from projections.engine.row import Part, inferred
 from projections.engine.row import Row as Shown
 
@@ -122,6 +122,8 @@ CARRIERS: dict[Rule, tuple[str, Column]] = {
 }
 
 
+_HIDDEN: Final = frozenset(by for by, _ in CARRIERS.values())
+
 Merger = Callable[[list[Any], Row], None]
 """Merges a change, or another row of the same key, into a row, in place."""
 
@@ -134,11 +136,15 @@ def _maker(table: Table, arguments: str, carriers: dict[str, str]) -> Maker:
 
     `carriers` says how hidden columns follow from the positional arguments, as expressions.
     """
-    hidden = {by for by, _ in CARRIERS.values()} | carriers.keys()
+    hidden = _HIDDEN | carriers.keys()
     given = [name if c.rule == "key" else f"{name}=None" for name, c in table.columns.items()]
     named = [text for text in given if text.partition("=")[0] not in hidden]
     values = [carriers.get(n, "None" if n in hidden else n) for n in table.columns]
-    source = f"def make({arguments} *, {', '.join(named)}): return table, ({', '.join(values)},)"
+    return _making(table, f"{arguments} *, {', '.join(named)}", values)
+
+
+def _making(table: Table, arguments: str, values: Iterable[str]) -> Maker:
+    source = f"def make({arguments}): return table, ({', '.join(values)},)"
     return _compiled(source, "make", {"table": table})
 
 
@@ -152,6 +158,7 @@ class Mirror(Table):
 
     A handler answers with changes of three kinds, each made from columns by name:
     `report(at, rank, …)`: Stripe says how the object is: the columns that follow reports;
+    `report_of(fact, at, …)`: the same, of a fact: columns named like its fields fill themselves;
     `action(at, …)`: the shop did something: replaces all `latest` columns of earlier actions;
     `mention(…)`: something else named the object: `known`, `greatest` and `least` columns only.
     """
@@ -168,15 +175,41 @@ class Mirror(Table):
         greatest = [i for i, rule in enumerate(rules) if rule == "greatest"]
         least = [i for i, rule in enumerate(rules) if rule == "least"]
         self.merge = _merger(self.groups, greatest, least)
-        named = next((name for name, c in columns.items() if c.rule == "named"), None)
-        reports = {
-            "ranked_by": "_at.ranked(_rank)",
-            "newest_by": "_at.newest(_rank)",
-            "named_by": f"None if {named} is None else _at.newest(_rank)",
-        }
-        self.report = _maker(self, "_at, _rank, /,", reports)
+        self._of: dict[tuple[Any, ...], Maker] = {}
+        self.report = _maker(self, "_at, _rank, /,", self._carriers({}))
         self.action = _maker(self, "_at, /,", {"latest_by": "_at.position"})
         self.mention = _maker(self, "", {})
+
+    def report_of(self, fact: Fact, at: EventContext, /, **given: Any) -> Change:
+        """A report of an object; what is not given, the fact says, or the event."""
+        asked = (type(fact), *given)
+        maker = self._of.get(asked)
+        if maker is None:
+            maker = self._of[asked] = self._maker_of(type(fact), tuple(given))
+        rank = fact.state.rank if isinstance(fact, StatefulFact) else 0
+        return maker(at, rank, fact, **given)
+
+    def _maker_of(self, kind: type[Fact], given: tuple[str, ...]) -> Maker:
+        says = {name: f"_fact.{name}" for name in self.columns if hasattr(kind, name)}
+        says |= {"state": "_fact.state_name", "account": "_at.account"}
+        says |= {name: name for name in given}
+        says |= self._carriers(says)
+        values = [says.get(name, "None") for name in self.columns]
+        return _making(
+            self, ", ".join(["_at", "_rank", "_fact", "/", *"*"[: len(given)], *given]), values
+        )
+
+    def _carriers(self, says: Mapping[str, str]) -> dict[str, str]:
+        """How a report's hidden columns follow from it, as expressions."""
+        named = next(
+            (name for name, c in self.columns.items() if c.rule == "named" and name not in _HIDDEN),
+            "",
+        )
+        return {
+            "ranked_by": "_at.ranked(_rank)",
+            "newest_by": "_at.newest(_rank)",
+            "named_by": f"None if {says.get(named, named)} is None else _at.newest(_rank)",
+        }
 
 
 def _merger(groups: Sequence[Group], greatest: Sequence[int], least: Sequence[int]) -> Merger:
@@ -285,13 +318,16 @@ class Listing:
     their `kind` and `id`, with the parameters `id`, `since` and `upto`: those that mattered to the
     row just before position `since`, or anywhere from there up to `upto`.
 
+    `told` are columns that a person looks for in a terminal, besides key, states, amounts, time and
+    filters.
+
     `parts` are queries with the parameter `id`: rows that
     `GET /<projection>/{id}` shows within the one, by the name that they have there. `pages` are
     queries with `id`, whose rows have a `position`: what `GET /<projection>/{id}/<page>` lists, the
     latest position first, by spans of each time of their rows.
 
-    `surface` says who may see its rows, `past` who may see their histories. A customer who may see
-    rows sees those where the column `owner` holds his id.
+    `permission` says who may see its rows, `past` who may see their histories. A customer who may
+    see rows sees those where the column `owner` holds his id.
     """
 
     table: Mirror | Derived | Rollup
@@ -299,11 +335,12 @@ class Listing:
     sort: str | None = None
     sorts: tuple[str, ...] = ()
     filters: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
     link: str | None = None
     rests_on: str | None = None
     parts: dict[str, Part] = field(default_factory=dict[str, Part])
     pages: dict[str, Part] = field(default_factory=dict[str, Part])
-    surface: Permission = Permission.SEE_RECORDS
+    permission: Permission = Permission.SEE_RECORDS
     past: Permission = Permission.SEE_RECORDS
     owner: str | None = None
 
@@ -315,7 +352,8 @@ class Listing:
     @property
     def key(self) -> str:
         """The column that names a row."""
-        (name,) = self.table.key
+        name, *others = self.table.key
+        assert not others, f"{self.table.name}: a list needs a key of one column"
         return name
 
     @property

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
+import psycopg
 from psycopg.sql import SQL, Composable, Composed, Identifier
 
 from ledger import waits
@@ -26,11 +27,49 @@ _ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "
 """How COPY writes what would end a field or a line."""
 
 
+READERS: Final = ("ledger_reader", "ledger_app")
+DEFINITION: Final = """
+with given as (select to_regclass(%(table)s) as id)
+select 'it is no table, but a view' from pg_catalog.pg_class join given on oid = id
+where relkind <> 'r'
+union all
+select 'it has a trigger: ' || tgname from pg_catalog.pg_trigger join given on tgrelid = id
+where not tgisinternal
+union all
+select 'it has a rule: ' || rulename from pg_catalog.pg_rewrite join given on ev_class = id
+where rulename <> '_RETURN'
+union all
+select 'row level security hides rows from readers' from pg_catalog.pg_class join given on oid = id
+where relrowsecurity
+union all
+select 'another table inherits from it: ' || inhrelid::regclass
+from pg_catalog.pg_inherits join given on inhparent = id
+union all
+select 'its primary key is gone' from given
+where not exists (
+    select
+    from pg_catalog.pg_constraint as c
+    where c.conrelid = given.id and c.contype = 'p' and c.convalidated
+        and %(key)s::text[] = array(
+            select attname::text
+            from unnest(c.conkey) with ordinality as k (number, place)
+            join pg_catalog.pg_attribute as a on a.attrelid = given.id and a.attnum = k.number
+            order by k.place
+        )
+)
+union all
+select role || ' may not read it' from given cross join unnest(%(readers)s::text[]) as role
+where not has_table_privilege(role, id, 'select')
+"""
+"""What a live table of a read model must not be or lack."""
+
+
 class TableDifference(NamedTuple):
     """How two copies of a table differ: in how many rows, and where first.
 
     `missing` rows are in the proof only, `extra` ones only live, `changed` ones have one key and
-    other values. `columns` says what is wrong with the table's shape, where something is.
+    other values. `columns` says what is wrong with its columns, with what makes its next rows
+    (another view than this version's, a trigger, no primary key), or with what readers see of it.
     """
 
     table: str
@@ -39,6 +78,10 @@ class TableDifference(NamedTuple):
     changed: int = 0
     first: Difference | None = None
     columns: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """All of it, for programs."""
+        return {**self._asdict(), "first": self.first and self.first._asdict()}
 
 
 class Difference(NamedTuple):
@@ -55,9 +98,13 @@ def digests(
     cursor: AnyCursor, schema: str, registry: Registry, *, world: bool = False
 ) -> dict[str, str]:
     """The digest of each table, as 64 hexadecimal digits, by the table's name."""
-    return {
-        name: digest(cursor, schema, table, world=world) for name, table in registry.tables.items()
-    }
+    return _digests(cursor, schema, registry.tables.values(), world=world)
+
+
+def _digests(
+    cursor: AnyCursor, schema: str, tables: Iterable[AnyTable], *, world: bool = False
+) -> dict[str, str]:
+    return {table.name: digest(cursor, schema, table, world=world) for table in tables}
 
 
 def digest(cursor: AnyCursor, schema: str, table: AnyTable, *, world: bool = False) -> str:
@@ -121,19 +168,99 @@ def _is_bookkeeping(table: AnyTable, column: str) -> bool:
 
 
 def compare(
+    live: AnyCursor, live_schema: str, proof: AnyCursor, proof_schema: str, registry: Registry
+) -> tuple[dict[str, str], list[TableDifference]]:
+    """The digests of the proof's tables, and how the live ones differ from them, byte by byte.
+
+    Both sides are read at the same time.
+    """
+    tables = registry.tables
+    shapes = {
+        name: difference
+        for name, table in tables.items()
+        if (difference := _shapes(live, live_schema, proof, proof_schema, table))
+    }
+    comparable = [table for name, table in tables.items() if name not in shapes]
+    with waits.beside(_digests, live, live_schema, comparable) as reading:
+        made = digests(proof, proof_schema, registry)
+        found = reading.result()
+    differences = [
+        shapes.get(name) or _rows_of(live, live_schema, proof, proof_schema, table)
+        for name, table in tables.items()
+        if name in shapes or found[name] != made[name]
+    ]
+    return made, differences
+
+
+def _shapes(
     live: AnyCursor, live_schema: str, proof: AnyCursor, proof_schema: str, table: AnyTable
 ) -> TableDifference | None:
-    """How two copies of a table differ; None where they are equal byte by byte."""
+    """What is wrong with a live table beside its rows."""
     columns = _columns(proof, proof_schema, table)
     if (found := _columns(live, live_schema, table)) != columns:
-        shape = f"live {', '.join(found) or 'no such table'}; rebuilt {', '.join(columns)}"
+        live_columns = ", ".join(found) or "no such table"
+        shape = f"its columns: live {live_columns}; rebuilt {', '.join(columns)}"
         return TableDifference(table.name, columns=shape)
-    if digest(live, live_schema, table) == digest(proof, proof_schema, table):
-        return None
+    if isinstance(table, Derived) and not _same_view(
+        _view(live, live_schema, table), _view(proof, proof_schema, table), proof, proof_schema
+    ):
+        return TableDifference(
+            table.name, columns=f"{table.name}_view makes other rows than this version's"
+        )
+    if wrong := _definition(live, live_schema, table):
+        return TableDifference(table.name, columns="; ".join(wrong))
+    return None
+
+
+def _rows_of(
+    live: AnyCursor, live_schema: str, proof: AnyCursor, proof_schema: str, table: AnyTable
+) -> TableDifference:
+    """Which rows of two copies of a table differ."""
+    columns = _columns(proof, proof_schema, table)
     keys = [columns.index(column) for column in table.key]
     left = _rows(live, live_schema, table)
     right = _rows(proof, proof_schema, table)
     return _counted(table.name, columns, _pairs(left, right, keys), keys)
+
+
+def _view(cursor: AnyCursor, schema: str, table: Derived) -> str | None:
+    """The view that makes a derived table's rows, without the names of schemas."""
+    view = f"{schema}.{table.name}_view"
+    row = cursor.execute("select pg_get_viewdef(to_regclass(%s))", [view]).fetchone()
+    return None if row is None or row[0] is None else row[0].replace(f"{schema}.", "")
+
+
+def _same_view(one: str | None, other: str | None, scratch: AnyCursor, schema: str) -> bool:
+    """Whether two views are the same, one of which may have been through a dump.
+
+    PostgreSQL prints a view differently once it was read from its own print, with casts where it
+    had none; so texts that differ are compared as they are printed after one more reading.
+    """
+    if one is None or other is None or one == other:
+        return one == other
+    texts = {_printed_again(text, scratch, schema) for text in (one, other)}
+    return len(texts) == 1 and None not in texts
+
+
+def _printed_again(text: str, scratch: AnyCursor, schema: str) -> str | None:
+    name = Identifier(schema, "printed_again")
+    try:
+        with scratch.connection.transaction():
+            scratch.execute(SQL("set local search_path to {}").format(Identifier(schema)))
+            scratch.execute(b"create view " + name.as_bytes(scratch) + b" as " + text.encode())
+            row = scratch.execute(
+                "select pg_get_viewdef(to_regclass(%s))", [f"{schema}.printed_again"]
+            ).fetchone()
+            scratch.execute(SQL("drop view {}").format(name))
+    except psycopg.ProgrammingError:
+        return None
+    return None if row is None else row[0]
+
+
+def _definition(cursor: AnyCursor, schema: str, table: AnyTable) -> list[str]:
+    """What is wrong with a table although its rows are right: what readers and later rows get."""
+    asked = {"table": f"{schema}.{table.name}", "key": list(table.key), "readers": list(READERS)}
+    return [row[0] for row in cursor.execute(DEFINITION, asked).fetchall()]
 
 
 _Row = list[str]

@@ -1,4 +1,4 @@
-"""Folding facts into rows: any stretch of the log, and any two neighbouring stretches."""
+"""Folding facts into rows: any part of the log, and any two neighbouring parts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ledger.domain.facts import AnyFact, EventContext
+from projections.engine.causes import cause_of
 from projections.engine.declare import Change, Handler, Journal, Mirror, Projection
 from projections.engine.registry import bases
 
@@ -13,15 +14,21 @@ Rows = dict[Any, list[Any]]
 
 
 class ProjectionFailed(Exception):
-    """A projection's own code or SQL failed; `__cause__` says how."""
+    """A projection's own code or SQL failed; `because` says how, with the cure."""
 
-    def __init__(self, projection: str) -> None:
-        super().__init__(projection)
+    def __init__(self, projection: str, because: str) -> None:
+        super().__init__(projection, because)
         self.projection = projection
+        self.because = because
+
+    @classmethod
+    def of(cls, projection: str, error: BaseException) -> ProjectionFailed:
+        """One by an error that was raised in it."""
+        return cls(projection, cause_of(error, projection))
 
 
 class Fold:
-    """The changes of a stretch of the log, merged: one row a key in each table."""
+    """The changes of a part of the log, merged: one row a key in each table."""
 
     def __init__(self, projections: Iterable[Projection]) -> None:
         self.projections = tuple(projections)
@@ -43,7 +50,7 @@ class Fold:
                 try:
                     self._put(handler(fact, at))
                 except Exception as error:
-                    raise ProjectionFailed(name) from error
+                    raise ProjectionFailed.of(name, error) from error
 
     def _put(self, changes: Iterable[Change]) -> None:
         for table, row in changes:
@@ -56,6 +63,6 @@ class Fold:
                 table.merge(known, row)
 
     def merge(self, later: Fold) -> None:
-        """Take in the fold of the stretch that follows."""
+        """Add the fold of the part that follows."""
         for table, rows in later.rows.items():
             self._put((table, tuple(row)) for row in rows.values())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager, suppress
+from contextvars import copy_context
+from functools import partial
 from threading import Event
+from typing import NamedTuple, ParamSpec, TypeVar
 
 import psycopg
 import structlog
@@ -16,21 +18,27 @@ from ledger import waits
 from ledger.domain.events import RecordedEvent
 from ledger.errors import NotCaughtUp, ProjectionStopped, StoreUnavailable
 from ledger.log import CHANNEL
-from ledger.postgres.leadership import limit_silence
+from ledger.postgres.database import FOLLOW_SECONDS
+from ledger.postgres.leadership import FOLLOWER, POLL_SECONDS, leading, take
 from projections.engine import positions
 from projections.engine.build import ProjectionContext, ReadModelTables
-from projections.engine.fold import ProjectionFailed
+from projections.engine.causes import by_cause
+from projections.engine.fold import Fold, ProjectionFailed
 from projections.engine.positions import ProjectionStatus
 from projections.engine.tables import LIVE, AnyCursor
 
-BATCH_EVENTS = 1_000
-POLL_SECONDS = 1.0
-BELL_SECONDS = 3.0
-LEADER = "select pg_try_advisory_lock(hashtext('ledger follower'))"
+FIRST_EVENTS = 1_000
+BATCH_EVENTS = 4_000
+QUICK_SECONDS, SLOW_SECONDS = 1.0, 4.0
+"""How many events a batch has at first and at most; it grows where one is quick, and shrinks."""
 
+NOTIFICATION_SECONDS = 3.0
 FEW = 3
 
-logger = structlog.get_logger("ledger.follow")
+P = ParamSpec("P")
+T = TypeVar("T")
+
+logger = structlog.get_logger(__name__)
 
 
 class Follower:
@@ -42,8 +50,8 @@ class Follower:
     def run(self, stop: Event, beat: Callable[[], None] = lambda: None) -> None:
         """Follow until told to stop; survives the loss of its connections and of leadership.
 
-        Calls `beat` before each stretch of events that it takes in, before each table that it
-        writes, and before each wait. Of a stretch that is being taken in at a stop nothing is
+        Calls `beat` before each batch of events that it takes in, before each table whose changes
+        it sends, and before each wait. Of a batch that is being taken in at a stop nothing is
         stored.
         """
         with waits.ending_with(stop), waits.telling(beat):
@@ -53,10 +61,16 @@ class Follower:
         while not stop.is_set():
             waits.go_on()
             try:
-                with self._leading(stop) as leader, self._listening() as bell:
-                    while leader and not stop.is_set():
-                        if not leader.step():
-                            _wait(bell)
+                with (
+                    leading(self.engine.database, "projector", FOLLOWER, stop) as conn,
+                    self._listening() as notifications,
+                ):
+                    if conn is None:
+                        return
+                    with closing(Leader(conn.cursor(), self.engine)) as leader:
+                        while not stop.is_set():
+                            if not leader.step():
+                                _wait(notifications)
             except (StoreUnavailable, psycopg.OperationalError) as error:
                 logger.warning("database_lost", error=type(error).__name__)
                 stop.wait(POLL_SECONDS)
@@ -72,31 +86,17 @@ class Follower:
         with (
             self.engine.database.connect("projector", autocommit=True) as conn,
             conn.cursor() as cursor,
+            closing(Leader(cursor, self.engine)) as leader,
         ):
             while time.monotonic() < deadline:
-                if _lead(cursor):
-                    leader = Leader(cursor, self.engine)
+                if take(cursor, FOLLOWER):
                     while leader.step():
                         pass
-                states = positions.standings(cursor, self.engine.registry, self.engine.reader)
+                states = positions.statuses(cursor, self.engine.registry, self.engine.reader)
                 if _reached(states, head):
                     return head
                 time.sleep(0.02)
         raise NotCaughtUp(f"The read models did not reach position {head} in {timeout_seconds} s.")
-
-    @contextmanager
-    def _leading(self, stop: Event) -> Generator[Leader | None]:
-        with (
-            self.engine.database.connect("projector", autocommit=True) as conn,
-            conn.cursor() as cursor,
-        ):
-            limit_silence(conn)
-            while not _lead(cursor):
-                waits.go_on()
-                if stop.wait(POLL_SECONDS):
-                    yield None
-                    return
-            yield Leader(cursor, self.engine)
 
     @contextmanager
     def _listening(self) -> Generator[psycopg.Connection]:
@@ -105,20 +105,14 @@ class Follower:
             yield conn
 
 
-def _lead(cursor: AnyCursor) -> bool:
-    row = cursor.execute(LEADER).fetchone()
-    assert row is not None
-    return row[0]
+def _wait(notifications: psycopg.Connection) -> None:
+    """Wait for a notification, which may be lost, or until it is time to poll.
 
-
-def _wait(bell: psycopg.Connection) -> None:
-    """Until an append rings, or a poll's time is over: a ring may be lost, a poll is not.
-
-    A connection that does not ring may be dead, and would never: it is asked.
+    A connection without notifications may be dead, so it is tried.
     """
-    if not list(bell.notifies(timeout=POLL_SECONDS, stop_after=1)):
-        with waits.within(BELL_SECONDS):
-            bell.execute("")
+    if not list(notifications.notifies(timeout=POLL_SECONDS, stop_after=1)):
+        with waits.within(NOTIFICATION_SECONDS):
+            notifications.execute("")
 
 
 def _reached(states: Sequence[ProjectionStatus], head: int) -> bool:
@@ -127,13 +121,29 @@ def _reached(states: Sequence[ProjectionStatus], head: int) -> bool:
         names = ", ".join(s.name for s in halted)
         raise ProjectionStopped(f"Not following: {names}; `ledger status` says why.")
     if halted:
-        causes = "; ".join(f"{s.name}: {s.because}" for s in halted)
+        causes = "; ".join(f"{', '.join(n)}: {cause}" for cause, n in by_cause(halted).items())
         raise ProjectionStopped(f"Not following: {causes}.")
     return all(s.position >= head for s in states)
 
 
+class Batch(NamedTuple):
+    """Events after a position, and their fold for these projections; none where one fails.
+
+    There may be `more` events than were asked for.
+    """
+
+    names: list[str]
+    after: int
+    events: list[RecordedEvent]
+    fold: Fold | None
+    more: bool = False
+
+
 class Leader:
-    """What the one leading follower does with its connection."""
+    """What the one leading follower does with its connection.
+
+    Behind by more than a batch, it reads and folds the next one while the database takes one in.
+    """
 
     def __init__(self, cursor: AnyCursor, engine: ProjectionContext) -> None:
         self.cursor = cursor
@@ -141,43 +151,105 @@ class Leader:
         self.registry = engine.registry
         self.reader = engine.reader
         self.copies: dict[tuple[str, ...], ReadModelTables] = {}
+        self._size = FIRST_EVENTS
+        self._pool = ThreadPoolExecutor(1, "read-ahead")
+        self._ahead: Future[Batch] | None = None
+
+    def close(self) -> None:
+        """Leave the thread that reads ahead; what it has begun, it ends."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def step(self) -> int:
-        """Take in the next stretch for those that are furthest behind; how many events it had.
+        """Take in the next batch for those that are furthest behind; how many events it had.
 
-        Where some are of another history, all that it does is to stop those: it counts as one.
+        Where some are of another history, all that it does is to stop those: it counts as one. Over
+        a log that was emptied nothing is written: once that is restored, they follow on.
         """
         waits.go_on()
-        states = positions.standings(self.cursor, self.registry, self.reader)
+        states = positions.statuses(self.cursor, self.registry, self.reader)
         elsewhere = [s for s in states if s.state in positions.ELSEWHERE]
-        if new := [s for s in elsewhere if s.stopped_at is None]:
+        new = [s for s in elsewhere if s.stopped_at is None]
+        if new and self.log.end() > 0:
             self._stop_elsewhere(new)
             return 1
         following = {s.name: s.position for s in states if s.state == "following"}
         if not following:
             return 0
         last = min(following.values())
-        ahead = [position for position in following.values() if position > last]
-        events = self.log.read(last, upto=min(ahead, default=None), limit=BATCH_EVENTS)
-        if events:
-            self._take_in([name for name in following if following[name] == last], last, events)
-        return len(events)
+        names = [name for name in following if following[name] == last]
+        others = [position for position in following.values() if position > last]
+        began = time.monotonic()
+        batch = self._next(names, last, min(others, default=None))
+        if batch.events:
+            size = self._size
+            self._take_in(batch)
+            if self._size == size:
+                self._fit(time.monotonic() - began)
+        return len(batch.events)
 
-    def _take_in(self, names: list[str], last: int, events: list[RecordedEvent]) -> None:
-        waits.go_on()
-        copy = self._copy(names)
+    def _fit(self, seconds: float) -> None:
+        """Let batches grow or shrink by how long one took."""
+        if seconds < QUICK_SECONDS:
+            self._size = min(2 * self._size, BATCH_EVENTS)
+        elif seconds > SLOW_SECONDS:
+            self._size = max(1, self._size // 2)
+
+    def _next(self, names: list[str], after: int, upto: int | None) -> Batch:
+        ahead, self._ahead = self._ahead, None
+        with suppress(ProjectionFailed):  # which comes again where the batch is taken in
+            self._copy(names)
+        batch = self._awaited(ahead) if ahead else None
+        if batch is None or (batch.names, batch.after) != (names, after) or upto is not None:
+            batch = self._awaited(self._begun(self._read, names, after, upto))
+        if upto is None and batch.more:
+            self._ahead = self._begun(self._read, names, batch.events[-1].position, None)
+        return batch
+
+    def _begun(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        return self._pool.submit(copy_context().run, partial(work, *args, **kwargs))
+
+    def _awaited(self, work: Future[T]) -> T:
+        """The result of work that asks nothing of the leading session.
+
+        Meanwhile the session sends a statement now and then, as long as one of its own might take:
+        PostgreSQL ends the session of a leader that sends nothing.
+        """
+        deadline = time.monotonic() + FOLLOW_SECONDS
+        while wait([work], timeout=POLL_SECONDS).not_done and time.monotonic() < deadline:
+            waits.go_on()
+            self.cursor.execute("")
+        return work.result()
+
+    def _read(self, names: list[str], after: int, upto: int | None) -> Batch:
+        size = self._size
+        events = self.log.read(after, upto=upto, limit=size)
+        batch = Batch(names, after, events, None, len(events) == size)
         try:
-            fold = copy.fold(events)
+            return batch._replace(fold=self._copy(names).fold(events))
+        except ProjectionFailed:
+            return batch
+
+    def _take_in(self, batch: Batch) -> None:
+        waits.go_on()
+        names, last, events, fold, _ = batch
+        try:
+            copy = self._copy(names)
+            if fold is None:
+                fold = self._awaited(self._begun(copy.fold, events))
             with self.cursor.connection.transaction():
                 if positions.locked(self.cursor, names) == dict.fromkeys(names, last):
                     copy.flush(fold)
                     positions.move(self.cursor, names, events[-1])
             copy.tidy()
-        except ProjectionFailed as failure:
+        except (ProjectionFailed, psycopg.errors.QueryCanceled) as failure:
             if len(events) > 1:
-                self._take_in(names, last, events[: len(events) // 2])
-            else:
+                if isinstance(failure, psycopg.errors.QueryCanceled):
+                    self._size = len(events) // 2
+                self._take_in(Batch(names, last, events[: len(events) // 2], None))
+            elif isinstance(failure, ProjectionFailed):
                 self._stop(failure, events[0].position)
+            else:
+                raise
 
     def _copy(self, names: list[str]) -> ReadModelTables:
         """The live tables of these projections, with what this session needs to write them."""
@@ -191,8 +263,8 @@ class Leader:
 
     def _stop_elsewhere(self, elsewhere: Sequence[ProjectionStatus]) -> None:
         """Stop these with what reads them, until they are rebuilt."""
-        names = self.registry.readers({standing.name for standing in elsewhere})
-        before = {standing.name: standing.position for standing in elsewhere}
+        names = self.registry.readers({status.name for status in elsewhere})
+        before = {status.name: status.position for status in elsewhere}
         with self.cursor.connection.transaction():
             if positions.locked(self.cursor, before) != before:
                 return  # a rebuild was faster
@@ -203,17 +275,11 @@ class Leader:
         logger.error("projections_of_another_history", projections=sorted(names), head=head)
 
     def _stop(self, failure: ProjectionFailed, position: int) -> None:
-        cause = failure.__cause__
-        assert cause is not None
-        because = f"{type(cause).__name__} at {_place(cause)}"
         names = self.registry.readers({failure.projection})
-        positions.stop(self.cursor, names, position, because)
+        positions.stop(self.cursor, names, position, failure.because)
         logger.error(
-            "projection_stopped", projections=sorted(names), position=position, cause=because
+            "projection_stopped",
+            projections=sorted(names),
+            position=position,
+            cause=failure.because,
         )
-
-
-def _place(error: BaseException) -> str:
-    """File and line where it was raised; its text stays out, it may hold a customer's data."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{Path(frame.filename).name}:{frame.lineno}"

@@ -7,7 +7,6 @@ its hash, cut the tail off together with the head, or renumber all that follows 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
@@ -17,9 +16,9 @@ from msgspec import Struct, field
 from psycopg import Connection
 
 from ledger import waits
-from ledger.domain.accounts import name_of
-from ledger.domain.events import Event, StripeEventReceived
+from ledger.domain.events import StripeEventReceived
 from ledger.domain.signatures import Recheck, Signature
+from ledger.domain.streams import belongs
 from ledger.errors import UnknownTopic
 from ledger.log import LedgerMapper
 
@@ -273,33 +272,3 @@ def leaf_hash(row: Row) -> bytes:
 
 def _integer(value: int) -> bytes:
     return value.to_bytes(8, signed=True)
-
-
-# ── Where an event belongs ──────────────────────────────────────────────────────────────────────
-
-STREAM_OF: Final[tuple[tuple[str, Callable[[Any], str]], ...]] = (
-    ("stripe.event_received.", lambda e: f"stripe/{e.event_id}"),
-    ("stock.", lambda e: f"stock/{e.sku}"),
-    ("order.", lambda e: f"order/{e.order_id}"),
-    ("payment.", lambda e: f"payment/{e.payment_id}"),
-    ("wishlist.", lambda e: f"wishlist/{e.customer_id}"),
-    ("issue.", lambda e: f"issue/{e.finding.issue_id}"),
-    ("access.token", lambda _: "access/tokens"),
-    ("command.", lambda e: f"command/{e.key}"),
-    ("checks.", lambda _: "checks/runs"),
-    ("proof.", lambda e: f"proof/{e.proof_id}"),
-    ("rebuild.", lambda e: f"rebuild/{e.rebuild_id}"),
-)
-"""In which stream an event stands, by how its topic begins; all others only by its first part."""
-
-OF_CUSTOMER: Final = re.compile(r"customer_command/[0-9a-f]{64}/")
-"""A customer's keys are apart from the shop's, below the SHA-256 of the customer's id."""
-
-
-def belongs(stream: str, event: Event) -> bool:
-    """Whether an event says what the name of its stream says."""
-    stream = OF_CUSTOMER.sub("command/", stream, count=1)
-    for beginning, named in STREAM_OF:
-        if event.TOPIC.startswith(beginning):
-            return named(event) in (stream, name_of(stream).bare)
-    return stream.partition("/")[0] == event.TOPIC.partition(".")[0]

@@ -1,4 +1,4 @@
-"""What a person means by an id: an object of our own account, or the only one that is called so."""
+"""Which object an id names: one of our own account, or the only one with that name."""
 
 from typing import Final
 
@@ -22,7 +22,7 @@ limit %(most)s
 def named(cursor: AnyCursor, kind: str, name: str) -> str:
     """The id among those of all accounts (`ledger.domain.accounts`) that is meant by one.
 
-    Just that, if there is such an object; else the only connected account's that is called so.
+    Just that, if there is such an object; else the only connected account's with that name.
     Raises `Ambiguous` where several are; what no event names stays as it is.
     """
     given = {"kind": kind, "id": name, "most": MOST}

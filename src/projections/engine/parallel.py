@@ -1,17 +1,22 @@
-"""Building on several cores: each process folds stretches of its own, and the tables merge them.
+"""Building on several cores: each process folds its part of the log, and the tables merge them.
 
-The order in which stretches reach the tables does not matter: that is what merging means.
+The order in which these parts reach the tables does not matter: that is what merging means.
 """
 
 from __future__ import annotations
 
 import gc
 import os
+import re
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for_tasks
+from contextlib import ExitStack
+from contextvars import copy_context
+from graphlib import TopologicalSorter
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
+from queue import SimpleQueue
 from threading import Thread
 from typing import NamedTuple
 
@@ -19,12 +24,15 @@ from ledger import waits
 from ledger.errors import Stopped
 from ledger.log import Log
 from ledger.postgres.database import FOLLOW_SECONDS, UNLIMITED, Database
-from projections.engine.build import ProjectionContext, Reader, ReadModelTables, stretches
+from projections.engine import tables
+from projections.engine.build import ProjectionContext, Reader, ReadModelTables, batches
+from projections.engine.declare import Derived, Rollup
 from projections.engine.registry import Registry, discover
 
 TASK_EVENTS = 20_000
 WORTHWHILE_EVENTS = 50_000
 LOOK_SECONDS = 0.2
+MOST_CONNECTIONS = 8
 
 
 class Work(NamedTuple):
@@ -81,21 +89,55 @@ def load(engine: ProjectionContext, schema: str, upto: int) -> Iterator[int]:
 
 
 def finish(engine: ProjectionContext, schema: str) -> None:
-    """Make derived rows, rollups and indexes of what was loaded, on several connections."""
-    stops = waits.stops()
+    """Make derived rows, rollups and indexes of what was loaded, on several connections.
 
-    def finish_island(island: Registry) -> None:
-        with (
-            waits.until(*stops),
-            engine.database.connect("projector", seconds=UNLIMITED, autocommit=True) as conn,
-            conn.cursor() as cursor,
-        ):
-            copy = ReadModelTables(cursor, island, engine.reader, schema)
+    A table is made as soon as those that it is made from are.
+    """
+    connections = min(os.cpu_count() or 1, len(engine.registry.tables), MOST_CONNECTIONS)
+    with ExitStack() as stack:
+        free = SimpleQueue[ReadModelTables]()
+        for _ in range(connections):
+            connected = engine.database.connect("projector", seconds=UNLIMITED, autocommit=True)
+            cursor = stack.enter_context(stack.enter_context(connected).cursor())
+            copy = ReadModelTables(cursor, engine.registry, engine.reader, schema)
             copy.build_quickly()
-            copy.finish()
+            free.put(copy)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(finish_island, engine.registry.islands()))
+        def finish_table(name: str) -> str:
+            copy = free.get()
+            try:
+                tables.finish(copy.cursor, [engine.registry.tables[name]])
+            finally:
+                free.put(copy)
+            return name
+
+        order = TopologicalSorter(_made_from(engine.registry))
+        order.prepare()
+        running = set[Future[str]]()
+        with ThreadPoolExecutor(connections) as pool:
+            try:
+                while order.is_active():
+                    for name in order.get_ready():
+                        running.add(pool.submit(copy_context().run, finish_table, name))
+                    finished, running = wait_for_tasks(running, return_when=FIRST_COMPLETED)
+                    order.done(*(task.result() for task in finished))
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+
+def _made_from(registry: Registry) -> dict[str, set[str]]:
+    """The tables whose names, or views, stand in what makes a table, of those that come before."""
+    graph: dict[str, set[str]] = {}
+    for name, table in registry.tables.items():
+        match table:
+            case Derived():
+                sources = set(re.findall(r"\w+", table.view))
+            case Rollup():
+                sources = {table.source.name, *re.findall(r"\w+", table.contribution)}
+            case _:
+                sources = set[str]()
+        graph[name] = {word.removesuffix("_view") for word in sources} & graph.keys()
+    return graph
 
 
 def _begin(work: Work) -> None:
@@ -128,5 +170,5 @@ def _end_with_parent(may_work: Connection) -> None:
 
 def _take_in(after: int, upto: int) -> int:
     log, copy = _worker[0]
-    copy.load(stretches(log, after, upto))
+    copy.load(batches(log, after, upto))
     return upto - after

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Literal, NamedTuple
 
 from ledger.domain.events import RecordedEvent
-from projections.engine import tables
+from ledger.errors import ProjectionStopped
+from projections.engine import foreign, tables
 from projections.engine.build import Reader, ReadModelTables
 from projections.engine.registry import Registry, version
 from projections.engine.tables import LIVE, AnyCursor
@@ -15,15 +16,25 @@ State = Literal["following", "stopped", "changed", "unbuilt", "ahead", "diverged
 ELSEWHERE: Final = ("ahead", "diverged")
 """States of read models whose rows are of another history than the log."""
 
-STANDINGS = """
+STATUSES = """
 select
-    p.name, p.version, p.position, p.stopped_at, p.stopped_because, head.position,
+    p.name, p.version, p.position, p.stopped_at, p.stopped_because,
+    coalesce(
+        (select position from ledger.head),
+        (select max(notification_id) from ledger.stored_events),
+        0
+    ),
     p.leaf_hash is not distinct from coalesce(e.leaf_hash, p.leaf_hash) as stands
 from read_models.projections as p
-cross join ledger.head
 left join ledger.stored_events as e on e.notification_id = p.position
 order by p.name
 """
+"""Where the head is gone the last event is one: a proof says that of the log, not of its rows."""
+EMPTIED: Final = (
+    "The log ends at 0, and the read models do not: it is damaged. Restore it from a backup; do"
+    " not rebuild, they hold what is left of it."
+)
+FURTHEST = "select max(position) from read_models.projections"
 LOCKED = """
 select name, position
 from read_models.projections
@@ -77,11 +88,37 @@ class ProjectionStatus(NamedTuple):
     version: str | None = None
 
 
-def standings(cursor: AnyCursor, registry: Registry, reader: Reader) -> list[ProjectionStatus]:
+def statuses(cursor: AnyCursor, registry: Registry, reader: Reader) -> list[ProjectionStatus]:
     """Where each projection of the registry stands."""
-    rows = {row[0]: row for row in cursor.execute(STANDINGS).fetchall()}
+    rows = {row[0]: row for row in cursor.execute(STATUSES).fetchall()}
     wanted = _versions(cursor, registry, registry.by_name, reader)
-    return [_standing(name, rows.get(name), wanted[name]) for name in registry.by_name]
+    return [_status(name, rows.get(name), wanted[name]) for name in registry.by_name]
+
+
+def missing_tables(cursor: AnyCursor, registry: Registry) -> dict[str, list[str]]:
+    """The tables that are not there although something was built, by their projection."""
+    there = {
+        row[0]
+        for row in cursor.execute(
+            "select relname from pg_catalog.pg_class"
+            " where relnamespace = to_regnamespace(%s) and relkind = 'r'",
+            [LIVE],
+        ).fetchall()
+    }
+    lost = {p.name: [t.name for t in p.tables if t.name not in there] for p in registry}
+    return {name: tables for name, tables in lost.items() if tables}
+
+
+def check_following(cursor: AnyCursor, registry: Registry, reader: Reader) -> None:
+    """Raise `ProjectionStopped`, with the cure, unless all follow as they would be made now."""
+    states = statuses(cursor, registry, reader)
+    if halted := [s for s in states if s.state != "following"]:
+        named = ", ".join(s.name for s in halted)
+        if elsewhere := [s for s in halted if s.state in ELSEWHERE]:
+            raise ProjectionStopped(f"Not following: {named}: {elsewhere[0].because}.")
+        raise ProjectionStopped(
+            f"Not following: {named}; `ledger status` says why, `ledger rebuild` makes them again."
+        )
 
 
 def _versions(
@@ -94,7 +131,7 @@ def _versions(
     return {name: version(registry, name, reader.fingerprint, zone) for name in names}
 
 
-def _standing(name: str, row: Sequence[object] | None, wanted: str) -> ProjectionStatus:
+def _status(name: str, row: Sequence[object] | None, wanted: str) -> ProjectionStatus:
     match row:
         case None:
             return ProjectionStatus(
@@ -107,6 +144,11 @@ def _standing(name: str, row: Sequence[object] | None, wanted: str) -> Projectio
                 f"it is ahead of the log, which ends at {head}: was an older log restored?"
                 " Run `ledger rebuild`"
             )
+            if head == 0:
+                because = (
+                    "it is ahead of the log, which ends at 0, and took in events up to position"
+                    f" {position}: restore the log from a backup, and do not rebuild"
+                )
             return ProjectionStatus(name, "ahead", position, stopped_at, because, made)
         case (_, str(made), int(position), None, _, _, False):
             because = (
@@ -129,25 +171,37 @@ def prepare(cursor: AnyCursor, registry: Registry, reader: Reader, head: int) ->
     """Make the tables of projections that have nothing to catch up with: the log is empty.
 
     Where none was ever built they all begin at event 1: the first event of a new installation is
-    often a token, before anything follows. For a long log `ledger rebuild` is quicker.
+    often a token, before anything follows. For a long log `ledger rebuild` is quicker. What has
+    taken in an event is left as it is, whatever the log says now: it may be all that is left.
     """
-    if head > 0 and _any_built(cursor):
+    if not _may_begin(cursor, head):
         return
     with cursor.connection.transaction():
         cursor.execute("lock table read_models.projections in exclusive mode")
-        if head > 0 and _any_built(cursor):  # another process was faster
+        if not _may_begin(cursor, head):  # another process was faster
             return
-        states = standings(cursor, registry, reader)
+        states = statuses(cursor, registry, reader)
         missing = registry.only(s.name for s in states if s.state != "following")
-        tables.drop(cursor, LIVE, list(missing.tables.values()))
+        names = tables.relations(missing.tables.values())
+        foreign.check_free(cursor, names, names)
+        tables.drop(cursor, LIVE, names)
         copy = ReadModelTables(cursor, missing, reader, LIVE)
         copy.create()
         copy.finish()
         built(cursor, registry, missing.by_name, reader, position=0)
 
 
-def _any_built(cursor: AnyCursor) -> bool:
-    return cursor.execute(STANDINGS).fetchone() is not None
+def _may_begin(cursor: AnyCursor, head: int) -> bool:
+    """Whether none was ever built, or the log is empty and none has taken anything in."""
+    reached = furthest(cursor)
+    return reached is None or reached == head == 0
+
+
+def furthest(cursor: AnyCursor) -> int | None:
+    """The last position that any projection took in; None where none was ever built."""
+    row = cursor.execute(FURTHEST).fetchone()
+    assert row is not None, "an aggregate has one row"
+    return row[0]
 
 
 def locked(cursor: AnyCursor, names: Iterable[str]) -> dict[str, int]:

@@ -14,13 +14,13 @@ from psycopg.rows import dict_row
 from ledger import waits
 from ledger.domain.order_commands import KnownPayment, OrderMoney
 from ledger.errors import InvalidRequest, NotCaughtUp, ProjectionStopped
-from ledger.postgres.failures import reaching
+from ledger.postgres.failures import LAST_POSITION, check_head, reaching
 from ledger.postgres.session import CLOSE_SECONDS
 from projections import orders, payments
 from projections.engine import names, tables
 from projections.engine.as_of import as_of
 from projections.engine.build import ProjectionContext, ReadModelTables
-from projections.engine.positions import ProjectionStatus, standings
+from projections.engine.positions import EMPTIED, ProjectionStatus, check_following, statuses
 from projections.engine.tables import LIVE, AnyCursor, trusted
 
 WAIT_SECONDS: Final = 5.0
@@ -29,18 +29,18 @@ POLL_SECONDS: Final = 0.015
 REACHED: Final = """
 select
     min(p.position),
+    last_position,
     string_agg(p.name, ', ') filter (where p.stopped_at is not null),
     string_agg(p.name, ', ') filter (
-        where p.position > h.position
+        where p.position > (select position from ledger.head)
             or p.leaf_hash is distinct from coalesce(e.leaf_hash, p.leaf_hash)
             or p.stopped_at <= p.position
     )
 from read_models.projections as p
-cross join ledger.head as h
 left join ledger.stored_events as e on e.notification_id = p.position
 where %(names)s::text[] is null or p.name = any(%(names)s)
-"""
-"""How far they are, which ones stopped, and whose rows are of another history than the log."""
+""".replace("last_position", LAST_POSITION)
+"""How far they are, where the log ends, which stopped, and whose rows are of another history."""
 
 
 class Reads:
@@ -60,12 +60,15 @@ class Reads:
         self._pool.close(CLOSE_SECONDS)
 
     @contextmanager
-    def snapshot(self, names: Iterable[str] | None = None, after: int = 0) -> Generator[AnyCursor]:
+    def snapshot(
+        self, names: Iterable[str] | None = None, after: int = 0, *, current: bool = False
+    ) -> Generator[AnyCursor]:
         """A cursor (rows are dicts) on read models that have taken in everything up to `after`.
 
         `names` are the projections that matter; None: all. Raises `NotCaughtUp` where they do not
         get there in time, `ProjectionStopped` where they never will, and where they are ahead of
-        the log or of another history: what they say never was so.
+        the log or of another history: what they say never was so. Where they must be `current`,
+        those of another version, mode or time zone are refused as well: a sum does not show it.
         """
         wanted = None if names is None else list(names)
         with reaching(self._pool), _never_built():
@@ -75,7 +78,15 @@ class Reads:
                 tables.hold(conn)
                 if wanted != []:
                     _reached(conn, wanted)
+                if current:
+                    self._check_current(conn, wanted)
                 yield cursor
+
+    def _check_current(self, conn: Connection[Any], names: list[str] | None) -> None:
+        registry = self.engine.registry
+        wanted = registry if names is None else registry.with_reads(names)
+        with conn.cursor() as cursor:
+            check_following(cursor, wanted, self.engine.reader)
 
     @contextmanager
     def as_of(self, name: str, positions: Sequence[int]) -> Generator[AnyCursor]:
@@ -127,16 +138,16 @@ class Reads:
             (row,) = rows(cursor, payments.KNOWN, id=name)
         return KnownPayment(**row, payment_id=name)
 
-    def standings(self) -> list[ProjectionStatus]:
+    def statuses(self) -> list[ProjectionStatus]:
         """Where each projection stands."""
         with reaching(self._pool), self._pool.connection() as conn, conn.cursor() as cursor:
-            return standings(cursor, self.engine.registry, self.engine.reader)
+            return statuses(cursor, self.engine.registry, self.engine.reader)
 
     def _wait(self, names: list[str] | None, position: int) -> None:
-        """Look again and again, each time in a transaction of its own.
+        """Look repeatedly, each time in a new transaction.
 
-        Nobody was told of a position that the log does not have: waiting for it would only let a
-        caller hold our threads.
+        No answer of ours named a position beyond the end of the log: waiting for one would only
+        hold a thread of ours.
         """
         if self._reached(names, position):
             return
@@ -169,12 +180,15 @@ def _reached(conn: Connection[Any], names: list[str] | None) -> tuple[int | None
     """The last position that all of these took in, and which of them stopped."""
     row = conn.execute(REACHED, {"names": names}).fetchone()
     assert row is not None, "an aggregate has one row"
-    reached, stopped, elsewhere = row
+    reached, head, stopped, elsewhere = row
+    if elsewhere and not check_head(head):
+        raise ProjectionStopped(EMPTIED)
     if elsewhere:
         raise ProjectionStopped(
             f"Ahead of the log, or of another history: {elsewhere}. Was an older log restored?"
             " `ledger status` says more, and `ledger rebuild` cures it."
         )
+    check_head(head)
     return reached, stopped
 
 

@@ -1,4 +1,4 @@
-"""A rebuild: read models made anew from event 1 beside the live ones, then put in their place."""
+"""A rebuild: read models made again from event 1 beside the live ones, then put in their place."""
 
 from __future__ import annotations
 
@@ -10,27 +10,33 @@ from psycopg.errors import LockNotAvailable
 from psycopg.sql import SQL, Identifier
 
 from ledger.domain.events import RecordedEvent
-from ledger.errors import RebuildBlocked, RebuildRunning
+from ledger.errors import ProjectionStopped, RebuildBlocked, RebuildRefused, RebuildRunning
 from ledger.log import Log
 from ledger.postgres.database import UNLIMITED
-from projections.engine import parallel, positions, tables
-from projections.engine.build import ProjectionContext, ReadModelTables, stretches
+from ledger.postgres.failures import check_head
+from ledger.postgres.leadership import REBUILD as REBUILD_DUTY
+from ledger.postgres.leadership import take
+from projections.engine import foreign, parallel, positions, tables
+from projections.engine.build import ProjectionContext, ReadModelTables, batches
+from projections.engine.fold import ProjectionFailed
+from projections.engine.proofs import last_proof
 from projections.engine.registry import Registry
 from projections.engine.tables import LIVE, REBUILD, AnyCursor
 
 NEARLY = 2_000
-ALONE = "select pg_try_advisory_lock(hashtext('ledger rebuild'))"
 
 SWAP_SECONDS = 600.0
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.5
-TAKEN = """
-select relname
-from pg_catalog.pg_class
-where relnamespace = %(schema)s::regnamespace and relkind = 'r' and relname <> all(%(ours)s)
-    and (%(chosen)s::text[] is null or relname = any(%(chosen)s))
-order by relname
+ENDS = """
+select (select position from ledger.head), coalesce(max(notification_id), 0), count(*)
+from ledger.stored_events
 """
+"""In one statement, and so at one moment; it takes far less time than a rebuild of the events."""
+DECIDED = (
+    " Who has decided to believe it: `ledger rebuild --believe-the-log`, or over HTTP"
+    " `believe_log`."
+)
 OTHERS = """
 select distinct a.pid, a.application_name
 from pg_catalog.pg_locks as l
@@ -51,14 +57,23 @@ def silent(_reached: int, _upto: int) -> None:
 
 
 def rebuild(
-    engine: ProjectionContext, names: Sequence[str] = (), progress: Progress = silent
+    engine: ProjectionContext,
+    names: Sequence[str] = (),
+    progress: Progress = silent,
+    *,
+    believe_log: bool = False,
 ) -> tuple[Registry, int]:
     """Rebuild these projections with all that reads them or is read by them; all for no name.
 
     Readers see the old tables until the new ones take their place in one transaction. Answers
-    what was rebuilt, and up to which position. Raises `RebuildRunning` while another one runs.
+    what was rebuilt, and up to which position. Raises `RebuildRunning` while another one runs,
+    `RebuildBlocked` where others stand in the way of the new tables, `ProjectionStopped` where one
+    cannot be made from this log, and, unless the caller asks to `believe_log`, what `check_log`
+    raises.
     """
     with rebuild_lock(engine) as cursor:
+        if not believe_log:
+            check_log(engine, cursor)
         return rebuild_locked(engine, cursor, names, progress)
 
 
@@ -71,14 +86,56 @@ def rebuild_locked(
     """What `rebuild` does, while it holds the rebuild lock."""
     log, registry = engine.log, engine.registry
     chosen = registry.pick(names)
+    check_free(engine, cursor, names)
     tables.clear(cursor, REBUILD)
-    copy = ReadModelTables(cursor, chosen, engine.reader, REBUILD)
-    reached = log.head()
-    build(engine._replace(registry=chosen), copy, reached, progress)
-    while (head := log.head()) - reached > NEARLY:
-        copy.advance(stretches(log, reached, head))
-        reached = head
-    return chosen, _swap(copy, log, reached, whole=chosen.by_name == registry.by_name)
+    try:
+        copy = ReadModelTables(cursor, chosen, engine.reader, REBUILD)
+        reached = log.head()
+        build(engine._replace(registry=chosen), copy, reached, progress)
+        while (head := log.head()) - reached > NEARLY:
+            copy.advance(batches(log, reached, head))
+            reached = head
+        return chosen, _swap(copy, log, reached, whole=chosen.by_name == registry.by_name)
+    except ProjectionFailed as failure:
+        what = f"{failure.projection} cannot be made from this log"
+        raise ProjectionStopped(f"{what}: {failure.because}. Nothing changed.") from failure
+
+
+def check_log(engine: ProjectionContext, cursor: AnyCursor) -> None:
+    """Raise `RebuildRefused` where it is known that a rebuild would believe a damaged log.
+
+    That is so after a proof that found the log damaged, until one that does not; where the head is
+    not where the log ends, or positions have no event; and where the log is empty, and the read
+    models hold what it held.
+    Where there is no head, `LogDamaged`.
+    """
+    row = cursor.execute(ENDS).fetchone()
+    assert row is not None, "it is one row"
+    head, end, events = check_head(row[0]), row[1], row[2]
+    if not head == end == events:
+        raise RebuildRefused(
+            f"The log is damaged: its head is {head:,}, its last event stands at {end:,}, and there"
+            f" are {events:,} events. Restore it from a backup; `ledger verify` names every place."
+            f"{DECIDED}"
+        )
+    if head == 0 and (positions.furthest(cursor) or 0) > 0:
+        raise RebuildRefused(f"{positions.EMPTIED}{DECIDED}")
+    proof = last_proof(cursor.connection, engine)
+    if proof is not None and proof.log_is_damaged:
+        raise RebuildRefused(
+            f"The proof of {proof.ended_at:%F %T} UTC found this: {'; '.join(proof.found)}. A"
+            " rebuild would believe what was changed. Keep the database as it is, and restore a"
+            " backup; once `ledger verify` finds no damage of the log, nothing is refused."
+            f"{DECIDED}"
+        )
+
+
+def check_free(engine: ProjectionContext, cursor: AnyCursor, names: Sequence[str] = ()) -> None:
+    """Raise `RebuildBlocked` where what others made would stop a rebuild of these at its end."""
+    chosen = engine.registry.pick(names)
+    made = tables.relations(chosen.tables.values())
+    whole = chosen.by_name == engine.registry.by_name
+    foreign.check_free(cursor, made, None if whole else made)
 
 
 @contextmanager
@@ -98,7 +155,7 @@ def rebuild_lock(engine: ProjectionContext) -> Generator[AnyCursor]:
 @contextmanager
 def alone(cursor: AnyCursor) -> Generator[None]:
     """Be the only rebuild or proof of this database; raises `RebuildRunning` where one is."""
-    if cursor.execute(ALONE).fetchone() != (True,):
+    if not take(cursor, REBUILD_DUTY):
         raise RebuildRunning
     try:
         yield
@@ -119,7 +176,7 @@ def build(
             progress(done, upto)
         parallel.finish(engine, copy.schema)
     else:
-        copy.load(_reported(stretches(engine.log, 0, upto), upto, progress))
+        copy.load(_reported(batches(engine.log, 0, upto), upto, progress))
         copy.finish()
     copy.follow_durably()
 
@@ -133,18 +190,21 @@ def _reported(
 
 
 def _swap(copy: ReadModelTables, log: Log, reached: int, *, whole: bool) -> int:
-    """Put the new tables in place as soon as nobody reads the old ones; answers the position.
+    """Put the new tables in place as soon as no session reads the old ones; answers the position.
 
-    It never queues behind a reader, and so no reader queues behind it: it has all locks at once,
-    or lets go and comes again. Raises `RebuildBlocked` after `SWAP_SECONDS`.
+    It never queues behind a reader, and so no reader queues behind it: it takes all locks at once,
+    or none and tries again. Raises `RebuildBlocked` after `SWAP_SECONDS`.
     """
     deadline, pause = time.monotonic() + SWAP_SECONDS, FIRST_PAUSE_SECONDS
     while True:
         head = log.head()
-        copy.advance(stretches(log, reached, head))
+        copy.advance(batches(log, reached, head))
         reached = head
         try:
             return _swap_now(copy, log, reached, whole=whole)
+        except RebuildBlocked:
+            tables.clear(copy.cursor, REBUILD)
+            raise
         except LockNotAvailable:
             if time.monotonic() > deadline:
                 others = _others(copy, whole=whole)
@@ -162,13 +222,12 @@ def _swap_now(copy: ReadModelTables, log: Log, reached: int, *, whole: bool) -> 
     with cursor.connection.transaction():
         positions.locked(cursor, chosen.by_name)
         head = log.head()
-        copy.flush(copy.fold(event for events in stretches(log, reached, head) for event in events))
+        copy.flush(copy.fold(event for events in batches(log, reached, head) for event in events))
         moved = list(chosen.tables.values())
+        removed = None if whole else tables.relations(moved)
         _lock_at_once(cursor, _live(copy, whole=whole))
-        if whole:
-            tables.clear(cursor, LIVE)
-        else:
-            tables.drop(cursor, LIVE, moved)
+        foreign.check_free(cursor, tables.everything(cursor, REBUILD), removed)
+        tables.drop(cursor, LIVE, removed)
         tables.move(cursor, REBUILD, LIVE, moved)
         positions.built(cursor, chosen, chosen.by_name, copy.reader, position=head)
     return head
@@ -177,8 +236,7 @@ def _swap_now(copy: ReadModelTables, log: Log, reached: int, *, whole: bool) -> 
 def _live(copy: ReadModelTables, *, whole: bool) -> list[str]:
     """The live tables whose place is to be taken, by name, and the one that readers hold."""
     chosen = None if whole else list(copy.registry.tables)
-    asked = {"schema": LIVE, "chosen": chosen, "ours": list(tables.OURS)}
-    return ["held", *(name for (name,) in copy.cursor.execute(TAKEN, asked))]
+    return ["held", *tables.ours(copy.cursor, LIVE, chosen)]
 
 
 def _lock_at_once(cursor: AnyCursor, names: Sequence[str]) -> None:

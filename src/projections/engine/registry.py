@@ -74,7 +74,7 @@ class Registry:
         grown |= {read for name in grown for read in self.by_name[name].reads}
         return names if grown == names else self.connected(grown)
 
-    def islands(self) -> list[Registry]:
+    def independent_groups(self) -> list[Registry]:
         """The parts that do not read each other."""
         found = {frozenset(self.connected({name})) for name in self.by_name}
         return [self.only(names) for names in found]
@@ -109,22 +109,28 @@ def discover() -> Registry:
 def version(registry: Registry, name: str, reader: str, time_zone: str) -> str:
     """What makes a read model: its source and what it shares, what it reads, and the reader.
 
-    `reader` is the fingerprint of the translator, its settings included. The reporting time zone
-    matters where days are cut, and stands behind a space there.
+    `reader` is the fingerprint of the translator, its settings included; the reporting time zone
+    matters where days are cut.
     """
     projection = registry.by_name[name]
     source = _source(projection)
     sources = [*map(inspect.getsource, SHARED), source]
+    if "business_day" in source:
+        sources.append(time_zone)
     read = [version(registry, other, reader, time_zone) for other in projection.reads]
-    made = hashlib.sha256("\n".join([reader, *sources, *read]).encode()).hexdigest()[:16]
-    cuts_days = "business_day" in source or any(" " in other for other in read)
-    return f"{made} {time_zone}" if cuts_days else made
+    return hashlib.sha256("\n".join([reader, *sources, *read]).encode()).hexdigest()[:16]
 
 
 def _source(projection: Projection) -> str:
-    """The source of the modules that the handlers stand in, and the SQL of derived tables."""
+    """That of the handlers' modules, of the domain's functions there, and of derived tables."""
     modules = {inspect.getmodule(handler) for handler in projection.handlers.values()}
-    sources = sorted(inspect.getsource(module) for module in modules if module)
+    called = {
+        function
+        for module in modules
+        for function in vars(module).values()
+        if inspect.isfunction(function) and function.__module__.startswith("ledger.domain.")
+    }
+    sources = sorted(inspect.getsource(each) for each in {*modules, *called} if each)
     sources += [t.view + t.touched for t in projection.tables if isinstance(t, Derived)]
     sources += [t.contribution for t in projection.tables if isinstance(t, Rollup)]
     return "\n".join(sources)

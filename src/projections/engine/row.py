@@ -18,7 +18,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 from typing_extensions import TypeAliasType
 
-from ledger.domain.facts import UNKNOWN, StatefulFact, leaves
+from ledger.domain.facts import UNKNOWN, State
 from ledger.domain.limits import CURRENCY_PATTERN
 
 Currency = Annotated[str, Field(pattern=CURRENCY_PATTERN)]
@@ -37,10 +37,18 @@ class Row(BaseModel):
 
 
 class Part(NamedTuple):
-    """Rows that belong to one row: what they show, and the query that finds them."""
+    """Rows that belong to one row: what they show, and the query that finds them.
+
+    `key` are the columns that tell one from another; the first one, where none is named.
+    """
 
     row: type[Row]
     query: str
+    key: tuple[str, ...] = ()
+
+    def key_of(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
+        """What one of its rows goes by."""
+        return tuple(row[column] for column in self.key or [*self.row.model_fields][:1])
 
 
 @dataclass(frozen=True)
@@ -66,17 +74,26 @@ class FewWords:
 
 Few = Annotated[str, FewWords()]
 
+Account = Annotated[
+    Few | None,
+    Field(
+        description="The connected account that it belongs to; null for Stripe's own of the shop."
+    ),
+]
+StateKnown = Annotated[
+    bool,
+    Field(
+        description="Whether this version knows what the state means: it may be a new word of"
+        " Stripe's."
+    ),
+]
 
-def states(*facts: type[StatefulFact], also: Iterable[str] = ()) -> Words:
-    """The states of these objects of Stripe's, in the order of their lives."""
-    named = [leaf for fact in facts for leaf in leaves(fact)]
-    in_order = sorted((each for each in named if issubclass(each, StatefulFact)), key=_rank)
-    words = [each.STATE for each in in_order if each.STATE != UNKNOWN]
+
+def states(kind: type[State], also: Iterable[str] = ()) -> Words:
+    """The states of objects of Stripe's, in the order of their lives."""
+    in_order = sorted(kind, key=lambda state: state.rank)
+    words = [state.word for state in in_order if state.word != UNKNOWN]
     return Words(tuple(dict.fromkeys([*also, *words])))
-
-
-def _rank(fact: type[StatefulFact]) -> int:
-    return fact.RANK
 
 
 _TYPES: Final[Mapping[str, Any]] = {

@@ -15,6 +15,17 @@ LIVE, REBUILD, PROOF, TEMPORARY = "read_models", "rebuild", "proof", "pg_temp"
 OURS: Final = ("projections", "held")
 """What stands in a schema of read models and is none."""
 
+OF_OURS: Final = """
+select c.relname
+from pg_catalog.pg_class as c
+join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+where n.nspname = %(schema)s and c.relowner = n.nspowner and c.relkind = %(kind)s
+    and c.relname <> all(%(ours)s)
+    and (%(chosen)s::text[] is null or c.relname = any(%(chosen)s))
+order by c.relname
+"""
+"""What belongs to the owner of the schema; others may have made something there too."""
+
 HOLD: Final = f"lock table {LIVE}.held in access share mode"
 
 AnyCursor = Cursor[Any]
@@ -131,23 +142,53 @@ def _index(table: AnyTable) -> list[Composed]:
     return [*statements, SQL("analyze {}").format(name)]
 
 
-def drop(cursor: AnyCursor, schema: str, tables: Sequence[AnyTable]) -> None:
-    """Remove these tables and their views from a schema, where they are."""
-    for table in reversed(tables):
-        name = Identifier(schema, table.name)
-        cursor.execute(SQL("drop table if exists {}").format(name))
-        if isinstance(table, Derived):
-            view = Identifier(schema, f"{table.name}_view")
-            cursor.execute(SQL("drop view if exists {}").format(view))
+def relations(tables: Iterable[AnyTable]) -> list[str]:
+    """The names of these tables and of their views."""
+    made = list(tables)
+    views = [f"{table.name}_view" for table in made if isinstance(table, Derived)]
+    return [*(table.name for table in made), *views]
+
+
+def drop(cursor: AnyCursor, schema: str, chosen: Sequence[str] | None = None) -> None:
+    """Remove our relations of these names from a schema; all, of earlier versions too, for none.
+
+    What others made there stays.
+    """
+    for statement, relkind in ((SQL("drop view {}"), "v"), (SQL("drop table {}"), "r")):
+        if names := _ours(cursor, schema, relkind, chosen):
+            targets = SQL(", ").join(Identifier(schema, name) for name in names)
+            cursor.execute(statement.format(targets))
+
+
+def ours(cursor: AnyCursor, schema: str, chosen: Sequence[str] | None = None) -> list[str]:
+    """Our tables in a schema, by name; of these names only, where some are given."""
+    return _ours(cursor, schema, "r", chosen)
+
+
+def _ours(cursor: AnyCursor, schema: str, kind: str, chosen: Sequence[str] | None) -> list[str]:
+    asked = {
+        "schema": schema,
+        "kind": kind,
+        "ours": list(OURS),
+        "chosen": None if chosen is None else list(chosen),
+    }
+    return [row[0] for row in cursor.execute(OF_OURS, asked)]
+
+
+def everything(cursor: AnyCursor, schema: str) -> list[str]:
+    """All names that are taken in a schema, those of indexes too."""
+    rows = cursor.execute(
+        "select relname from pg_catalog.pg_class where relnamespace = %s::regnamespace", [schema]
+    )
+    return [row[0] for row in rows]
 
 
 def clear(cursor: AnyCursor, schema: str) -> None:
-    """Remove all read models from a schema, whatever an earlier version left there."""
+    """Empty a scratch schema, whatever was left there."""
     cursor.execute(
         "select relname, relkind = 'v' from pg_catalog.pg_class "
-        "where relnamespace = %s::regnamespace and relkind in ('r', 'v') "
-        "and relname <> all(%s)",
-        [schema, list(OURS)],
+        "where relnamespace = %s::regnamespace and relkind in ('r', 'v')",
+        [schema],
     )
     for name, is_view in cursor.fetchall():
         kind = SQL("view") if is_view else SQL("table")

@@ -10,12 +10,14 @@ from typing import NamedTuple
 
 import psycopg
 from psycopg import IsolationLevel
+from psycopg.sql import SQL, Literal
 
+from ledger import waits
 from ledger.log import Log
 from ledger.postgres.database import UNLIMITED
-from projections.engine import positions, tables
-from projections.engine.build import ProjectionContext, ReadModelTables, stretches
-from projections.engine.digest import TableDifference, compare, digests
+from projections.engine import foreign, positions, tables
+from projections.engine.build import ProjectionContext, ReadModelTables, batches
+from projections.engine.digest import TableDifference, compare
 from projections.engine.fold import ProjectionFailed
 from projections.engine.log_check import LogReport, check
 from projections.engine.positions import ProjectionStatus
@@ -29,7 +31,8 @@ class Proof(NamedTuple):
 
     `differences` are all tables that are not what the log says. `halted` are projections that do
     not follow, or that cannot be made from this log: nothing can be said of them. `log` says what
-    is wrong with the log itself, and what its signatures say.
+    is wrong with the log itself, and what its signatures say. `foreign` is what others made among
+    the read models or on top of them, which was not looked at.
     """
 
     position: int
@@ -37,11 +40,12 @@ class Proof(NamedTuple):
     differences: list[TableDifference]
     halted: list[ProjectionStatus]
     log: LogReport
+    foreign: tuple[str, ...] = ()
 
     @property
     def empty(self) -> bool:
         """Whether there was nothing to prove."""
-        return self.log.events == 0 and not self.log.faults
+        return self.log.events == 0 and not (self.log.faults or self.halted)
 
     @property
     def holds(self) -> bool:
@@ -61,22 +65,36 @@ def verify(engine: ProjectionContext, progress: Progress = silent) -> Proof:
 def prove(engine: ProjectionContext, proof: AnyCursor, progress: Progress = silent) -> Proof:
     """What `verify` does, while it holds the rebuild lock.
 
-    Both sides stand at the same positions: those of one snapshot of the live tables.
+    Both sides stand at the same positions: those of one snapshot of the live tables. The log is
+    looked at as of that snapshot, at the same time.
     """
     database, log, registry, reader, recheck, _ = engine
-    with database.connect("projector", seconds=UNLIMITED) as live_conn, live_conn.cursor() as live:
-        states = positions.standings(proof, registry, reader)
+    with (
+        database.connect("projector", seconds=UNLIMITED) as live_conn,
+        live_conn.cursor() as live,
+        database.connect("projector", seconds=UNLIMITED) as log_conn,
+    ):
+        states = positions.statuses(proof, registry, reader)
         halted = _halted(registry, states)
         proven = registry.only(registry.by_name.keys() - {s.name for s in halted})
         lowest = min((s.position for s in states if s.name in proven.by_name), default=0)
         copy, failed = _built(engine._replace(registry=proven), proof, lowest, progress)
         live_conn.isolation_level = IsolationLevel.REPEATABLE_READ
         at = _meet(copy, log, lowest, live)
-        found = [compare(live, LIVE, proof, PROOF, t) for t in copy.registry.tables.values()]
-        made = digests(proof, PROOF, copy.registry)
-        tables.clear(proof, PROOF)
-        report = check(live_conn, log.mapper, recheck)
-        return Proof(at, made, [each for each in found if each], [*halted, *failed], report)
+        _share_snapshot(live_conn, log_conn)
+        with waits.beside(check, log_conn, log.mapper, recheck) as checking:
+            made, found = compare(live, LIVE, proof, PROOF, copy.registry)
+            tables.clear(proof, PROOF)
+            others = tuple(foreign.told(live))
+            return Proof(at, made, found, [*halted, *failed], checking.result(), others)
+
+
+def _share_snapshot(one: psycopg.Connection, other: psycopg.Connection) -> None:
+    """Let the other's transaction, which begins here, see just what this one's sees."""
+    exported = one.execute("select pg_export_snapshot()").fetchone()
+    assert exported is not None, "a function answers a row"
+    other.isolation_level = IsolationLevel.REPEATABLE_READ
+    other.execute(SQL("set transaction snapshot {}").format(Literal(exported[0])))
 
 
 def _built(
@@ -94,9 +112,9 @@ def _built(
             raise
     failed = [
         ProjectionStatus(name, "stopped", upto, None, because)
-        for island in engine.registry.islands()
-        if (because := _why_not(engine._replace(registry=island), proof, upto))
-        for name in island.by_name
+        for group in engine.registry.independent_groups()
+        if (because := _why_not(engine._replace(registry=group), proof, upto))
+        for name in group.by_name
     ]
     rest = engine.registry.only(engine.registry.by_name.keys() - {each.name for each in failed})
     return _build(engine._replace(registry=rest), proof, upto, progress), failed
@@ -117,8 +135,8 @@ def _why_not(engine: ProjectionContext, proof: AnyCursor, upto: int) -> str | No
     except (ProjectionFailed, psycopg.Error) as error:
         if isinstance(error, psycopg.OperationalError):
             raise
-        cause = error.__cause__ or error
-        return f"it cannot be made from this log: {type(cause).__name__}"
+        cause = error.because if isinstance(error, ProjectionFailed) else type(error).__name__
+        return f"it cannot be made from this log: {cause}"
     return None
 
 
@@ -136,10 +154,11 @@ def _halted(registry: Registry, states: Sequence[ProjectionStatus]) -> list[Proj
 
 def _meet(copy: ReadModelTables, log: Log, reached: int, live: AnyCursor) -> int:
     """Bring the proof to where the live tables stand in `live`'s snapshot; answers the last."""
-    standing = {s.name: s.position for s in positions.standings(live, copy.registry, copy.reader)}
-    for position in sorted(set(standing.values())):
-        group = copy.registry.only(name for name, at in standing.items() if at >= position)
+    reached_by = {s.name: s.position for s in positions.statuses(live, copy.registry, copy.reader)}
+    for position in sorted(set(reached_by.values())):
+        group = copy.registry.only(name for name, at in reached_by.items() if at >= position)
         part = ReadModelTables(copy.cursor, group, copy.reader, PROOF)
-        part.advance(stretches(log, reached, position))
+        part.follow_durably()
+        part.advance(batches(log, reached, position))
         reached = position
     return reached

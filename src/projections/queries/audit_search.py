@@ -1,4 +1,4 @@
-"""The audit log as people search it, and the events that nobody could read: the latest first.
+"""The audit log as people search it, and the events that could not be read: the latest first.
 
 A page goes down from a position, so that it stays as it was while the log grows.
 """
@@ -60,7 +60,7 @@ strpos(
 """
 FILTERS: Final = {
     "object": _OF_OBJECT,
-    "actor": "a.actor = %(actor)s",
+    "actor": "(a.actor = %(actor)s or a.actor_name = %(actor)s)",
     "role": "a.role = %(role)s",
     "kind": "a.kind like %(kind)s",
     "outcome": "a.outcome = %(outcome)s",
@@ -78,10 +78,11 @@ FILTERS: Final = {
 
 WORDS: Final = {
     "role": tuple(Role),
-    "outcome": ("done", "refused", "unreadable"),
+    "outcome": ("done", "failed", "refused", "unreadable"),
     "kind": tuple(topic.rpartition(".")[0] for topic in CATALOGUE),
     "topic": tuple(CATALOGUE),
     "type": (),
+    "actor": (),
 }
 """Filters that have words of their own, and the words that are known whatever the log has."""
 
@@ -91,6 +92,12 @@ _SEEN: Final = {
     "kind": "select distinct kind as word from audit",
     "topic": "select distinct topic as word from audit",
     "type": "select distinct kind as word from audit where object_kind = 'stripe'",
+    "actor": """
+        select distinct actor || coalesce(' (' || actor_name || ')', '') as word
+        from audit
+        order by word
+        limit 50
+    """,
 }
 """The words that the log has."""
 
@@ -122,8 +129,9 @@ def search(
 
     `object` and `stream` are written as `order/A1`. `kind`, and `type` of Stripe's events only, may
     hold `*` for anything, as `charge.dispute.*`. `text` is looked for in every column that
-    people wrote or may know, A to Z in any case. Raises `InvalidRequest` for a role, outcome, kind,
-    topic or type that neither we nor the log know, and for a stream that the log does not have.
+    people wrote or may know, A to Z in any case. An `actor` is an id or a name, as lines show them.
+    Raises `InvalidRequest` for a role, outcome, kind, topic or type that neither we nor the log
+    know, and for an actor or a stream that the log does not have.
     """
     asked = span or Positions()
     conditions = "".join(f" and {FILTERS[name]}" for name in filters)

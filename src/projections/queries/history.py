@@ -10,7 +10,12 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import asdict
 
-from ledger.domain.events import Event, RecordedEvent, StripeEventReceived
+from ledger.domain.events import (
+    Event,
+    RecordedEvent,
+    StripeEventReceived,
+    StripeObjectObserved,
+)
 from ledger.errors import InvalidRequest, NotFound
 from ledger.log import Log
 from projections.audit import LINES
@@ -156,19 +161,17 @@ def envelope(recorded: RecordedEvent, reader: Reader) -> Shown:
 
 def contents(event: Event) -> Shown:
     """What an event holds; Stripe's body verbatim, as text or (where it is none) as base64."""
-    if not isinstance(event, StripeEventReceived):  # bytes become base64
+    if not isinstance(event, StripeEventReceived | StripeObjectObserved):  # bytes become base64
         return msgspec.json.decode(msgspec.json.encode(event))
     try:
         body = {"body": event.body.decode(), "encoding": "utf-8"}
     except UnicodeDecodeError:
         body = {"body": b64encode(event.body).decode(), "encoding": "base64"}
-    return {
-        "event_id": event.event_id,
-        "received_at": event.received_at,
-        "source": event.source,
-        "signature": event.signature,
-        **body,
-    }
+    told = {name: value for name, value in asdict(event).items() if name not in _NOT_SHOWN}
+    return told | body
+
+
+_NOT_SHOWN = ("body", "signed_by")
 
 
 def signature_check(event: Event, is_signed: IsSigned) -> str | None:
@@ -177,6 +180,8 @@ def signature_check(event: Event, is_signed: IsSigned) -> str | None:
     `valid`, `no_present_secret_fits` (the secret was replaced, or the body is not Stripe's), or
     `not_signed`: what was imported or pulled came without a signature.
     """
+    if isinstance(event, StripeObjectObserved):
+        return "not_signed"
     if not isinstance(event, StripeEventReceived):
         return None
     if event.signature is None:
@@ -185,7 +190,7 @@ def signature_check(event: Event, is_signed: IsSigned) -> str | None:
 
 
 def event_at(reads: Reads, position: int, is_signed: IsSigned) -> Shown:
-    """One event with all it holds, its leaf hash and signature checked anew; raises `NotFound`."""
+    """One event with all it holds, its leaf hash and signature checked again; raises `NotFound`."""
     log: Log = reads.engine.log
     found: Sequence[RecordedEvent] = log.at([position])
     if not found:

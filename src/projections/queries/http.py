@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Final, Literal, Optional
 
 from pydantic import BaseModel, Field, create_model
@@ -12,10 +13,10 @@ from starlette.routing import Route
 from api.auth import is_hidden
 from api.operations import Schema, operation
 from api.permissions import Permission, identity_of
+from ledger.domain.limits import ANY_CASE_CURRENCY
 from ledger.errors import NotFound
 from projections.engine import names
 from projections.engine.declare import Listing, Projection
-from projections.engine.reads import rows
 from projections.engine.registry import discover
 from projections.engine.row import Part, Row, camel, is_free, value_of, with_parts
 from projections.engine.tables import AnyCursor
@@ -72,39 +73,19 @@ class ReadModel:
             self._route("", self._list, f"List {self.name}.", self._takes(), page_of(shown)),
             self._route("/{id}", one, about, takes, whole, errors=FIND),
         ]
+        past = partial(self._route, errors=FIND, permission=self.listing.past)
         for name, part in self.listing.pages.items():
-            about = f"Show its {name}, the latest first."
-            past, path, answers = self.listing.past, f"/{{id}}/{name}", page_of(part.row)
-            takes = _lines_of(self.name, name, part)
-            made.append(
-                self._route(
-                    path, self._paging(part), about, takes, answers, errors=FIND, surface=past
-                )
-            )
-        return made + self._past() if self.listing.link else made
-
-    def _past(self) -> list[Route]:
+            about, takes = f"Show its {name}, the latest first.", _lines_of(self.name, name, part)
+            paging = self._paging(part)
+            made.append(past(f"/{{id}}/{name}", paging, about, takes, page_of(part.row)))
+        if not self.listing.link:
+            return made
         history = "Show every event that touched it, the earliest first."
-        explain = "Show for each column its value, and every event that changed it."
+        explain = "Show for each column and part its value, and every event that changed it."
         return [
-            self._route(
-                "/{id}/history",
-                self._history,
-                history,
-                ManyEvents,
-                HISTORY,
-                errors=FIND,
-                surface=self.listing.past,
-            ),
-            self._route(
-                "/{id}/explain",
-                self._explain,
-                explain,
-                OneAsOf,
-                Explanation,
-                errors=FIND,
-                surface=self.listing.past,
-            ),
+            *made,
+            past("/{id}/history", self._history, history, ManyEvents, HISTORY),
+            past("/{id}/explain", self._explain, explain, OneAsOf, Explanation),
         ]
 
     def _route(
@@ -116,15 +97,16 @@ class ReadModel:
         answers: type[BaseModel],
         *,
         errors: Errors = READ,
-        surface: Permission | None = None,
+        permission: Permission | None = None,
     ) -> Route:
         def described(request: Request, query: Any) -> Item | Page:
-            return endpoint(request, query)
+            with refusing_bad_values():
+                return endpoint(request, query)
 
         described.__doc__ = about
         described.__name__ = f"read_{self.name}{path}".translate(str.maketrans("/", "_", "{}"))
         decorate = operation(
-            surface=surface or self.listing.surface,
+            permission=permission or self.listing.permission,
             tag=self.name,
             query=takes,
             answers=answers,
@@ -189,30 +171,28 @@ class ReadModel:
         found = self.lister.one(cursor, name)
         whose = found[owner] if found and owner else None
         there = found is not None
-        if is_hidden(request, self.listing.surface, there=there, customer_id=whose):
+        if is_hidden(request, self.listing.permission, there=there, customer_id=whose):
             raise NotFound(f"{self.name} has no {name[:100]!r}.")
         assert found is not None, "what is not hidden is there"
         return found
 
     def _show(self, request: Request, cursor: AnyCursor, name: str) -> Item:
         found = self._found(request, cursor, name)
-        parts = {each: rows(cursor, p.query, id=name) for each, p in self.listing.parts.items()}
-        return Item(found | parts)
+        return Item(found | self.lister.parts_of(cursor, name))
 
     def _history(self, request: Request, query: ManyEvents) -> Page:
         assert self.listing.link is not None
         reads = reads_of(request)
-        with refusing_bad_values():
-            with reads.snapshot(history.READS, query.after) as cursor:
-                name = self._named(request, cursor)
-            found = history.history(
-                reads,
-                self.listing.link,
-                name,
-                positions_in(reads, query),
-                limit=query.limit,
-                wait_for=query.after,
-            )
+        with reads.snapshot(history.READS, query.after) as cursor:
+            name = self._named(request, cursor)
+        found = history.history(
+            reads,
+            self.listing.link,
+            name,
+            positions_in(reads, query),
+            limit=query.limit,
+            wait_for=query.after,
+        )
         if query.changes:
             found = explain.with_changes(reads, self.projection, name, found)
         if query.payload:
@@ -222,19 +202,18 @@ class ReadModel:
     def _explain(self, request: Request, query: OneAsOf) -> Item:
         reads = reads_of(request)
         as_of = None if query.as_of is None else position_of(reads, query.as_of)
-        with refusing_bad_values():
-            with reads.snapshot(history.READS, query.after) as cursor:
-                name = self._named(request, cursor)
-            return Item(
-                explain.explain(reads, self.projection, name, as_of=as_of, wait_for=query.after)
-            )
+        with reads.snapshot(history.READS, query.after) as cursor:
+            name = self._named(request, cursor)
+        return Item(
+            explain.explain(reads, self.projection, name, as_of=as_of, wait_for=query.after)
+        )
 
     def _paging(self, part: Part) -> Callable[[Request, ManyLinesOf], Page]:
         def page(request: Request, query: ManyLinesOf) -> Page:
             reads, name = reads_of(request), request.path_params["id"]
             positions = positions_of(query)
             within = spans_of(reads, part.row, query.model_dump(exclude_none=True))
-            with refusing_bad_values(), reads.snapshot([self.name], query.after) as cursor:
+            with reads.snapshot([self.name], query.after) as cursor:
                 if self.lister.one(cursor, name) is None:
                     raise NotFound(f"{self.name} has no {name[:100]!r}.")
                 found = lines(cursor, part, name, positions, within, limit=query.limit)
@@ -248,7 +227,7 @@ class ReadModel:
 MAX_FILTER: Final = 500
 
 
-Code = Annotated[str, Field(pattern="^[A-Za-z]{3}$")]
+Code = Annotated[str, Field(pattern=ANY_CASE_CURRENCY)]
 """A currency, in capitals or not."""
 
 

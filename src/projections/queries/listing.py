@@ -15,6 +15,7 @@ from psycopg.sql import SQL, Composed, Identifier
 
 from ledger.errors import FieldError, InvalidRequest
 from projections.engine.declare import Listing
+from projections.engine.reads import rows
 from projections.engine.row import Part, Row, has_few, sql_type, times, words_of
 from projections.engine.tables import AnyCursor, names, trusted
 
@@ -103,6 +104,7 @@ class Lister:
     def __init__(self, listing: Listing) -> None:
         self.key = listing.key
         self.table = listing.table.name
+        self.parts = listing.parts
         self.columns = tuple(listing.shown.model_fields)
         self.types = {name: sql_type(listing.shown, name) for name in self.columns}
         self.words = {name: words_of(listing.shown, name) for name in listing.filters}
@@ -171,6 +173,15 @@ class Lister:
         is_it = [Condition([self.key], "=", [key])]
         return next(iter(self._select(cursor, is_it, [self.key], 1)), None)
 
+    def whole(self, cursor: AnyCursor, key: str) -> dict[str, Any] | None:
+        """The row with this key and, by their names, the rows of its parts."""
+        found = self.one(cursor, key)
+        return found and found | self.parts_of(cursor, key)
+
+    def parts_of(self, cursor: AnyCursor, key: str) -> dict[str, list[dict[str, Any]]]:
+        """The rows of each part of the row with this key."""
+        return {name: rows(cursor, part.query, id=key) for name, part in self.parts.items()}
+
     def _begun(self, asked: Asked) -> tuple[str, list[str] | None]:
         """How the list is sorted, and what the last row of the page before had in those columns."""
         if asked.start is None:
@@ -220,14 +231,17 @@ def sorts(listing: Listing) -> list[str]:
     return both if listing.sort else [listing.key, *(each for each in both if each != listing.key)]
 
 
-def spans(row: type[Row]) -> dict[str, tuple[str, str]]:
-    """The names of both ends of a span of each time of a row: which column, and which end.
+def stems(row: type[Row]) -> dict[str, str]:
+    """The columns of a row's times, by what a span of each is named after."""
+    return {column.removesuffix("_at"): column for column in times(row)}
+
+
+def spans(row: type[Row]) -> list[str]:
+    """The names of both ends of a span of each time of a row.
 
     Of `placed_at` they are `placed_after` and `placed_before`.
     """
-    stems = {column: column.removesuffix("_at") for column in times(row)}
-    ends = {f"{stem}_after": (column, "since") for column, stem in stems.items()}
-    return ends | {f"{stem}_before": (column, "until") for column, stem in stems.items()}
+    return [f"{stem}_{end}" for end in ("after", "before") for stem in stems(row)]
 
 
 def lines(
@@ -271,6 +285,8 @@ def refusing_bad_values() -> Generator[None]:
         yield
     except psycopg.DataError as error:
         reason = error.diag.message_primary or str(error)
+        if "NUL" in reason:  # it was not even asked for
+            raise InvalidRequest("A value has U+0000 in it, which stands in no text.") from None
         raise InvalidRequest(f"A value does not fit its column: {reason}.") from None
 
 

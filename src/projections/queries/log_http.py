@@ -1,6 +1,6 @@
 """The log over HTTP: its events, the audit log that they make up, and where the projections stand.
 
-Whoever sees what events hold is written down first: `ledger.disclosures`.
+Who sees what events hold is recorded first: `ledger.disclosures`.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from api.operations import operation
 from api.permissions import Permission, meta_of
 from ledger.disclosures import DisclosureLog
 from ledger.errors import NotFound, StoreUnavailable
+from projections.engine.proofs import last_proof
 from projections.queries import audit_search, history
 from projections.queries.history import Shown
 from projections.queries.listing import refusing_bad_values
@@ -24,12 +25,13 @@ from projections.queries.schemas import (
     EventDetails,
     Evidence,
     Item,
+    LastProofResponse,
     ManyLines,
     ManyOfLog,
     ManyRecordedLately,
     Page,
-    StandingAnswer,
-    StatusAnswer,
+    StandingResponse,
+    StatusResponse,
     UnreadableEvent,
     page_by_position,
     page_of,
@@ -38,13 +40,7 @@ from projections.queries.schemas import (
 )
 
 
-@operation(
-    surface=Permission.SEE_EVIDENCE,
-    tag="events",
-    query=ManyOfLog,
-    answers=page_of(Event),
-    errors=READ,
-)
+@operation(Permission.SEE_EVIDENCE, "events", answers=page_of(Event), errors=READ)
 def list_events(request: Request, query: ManyOfLog) -> Page:
     """List events of the log, without what they hold, the earliest first.
 
@@ -65,32 +61,22 @@ def list_events(request: Request, query: ManyOfLog) -> Page:
 
 
 @operation(
-    surface=Permission.SEE_EVIDENCE,
-    tag="events",
-    query=Evidence,
-    answers=EventDetails,
-    errors=(NotFound, StoreUnavailable),
+    Permission.SEE_EVIDENCE, "events", answers=EventDetails, errors=(NotFound, StoreUnavailable)
 )
 def show_event(request: Request, query: Evidence) -> Item:
     """Show one event as it stands in the log, with its leaf hash, and whether that still fits.
 
-    The body of a Stripe event is verbatim. `signature_check` is made anew at each call: `valid`,
+    The body of a Stripe event is verbatim. `signature_check` is made again at each call: `valid`,
     `no_present_secret_fits`, or `not_signed` (imported or pulled). This is a read of evidence, and
     so an event itself, with the `reason`.
     """
     position: int = request.path_params["position"]
     found = history.event_at(reads_of(request), position, request.state.is_signed)
-    witness(request, found["source"], [found["position"]], query.reason)
+    disclosure_log(request, found["source"], [found["position"]], query.reason)
     return Item(found)
 
 
-@operation(
-    surface=Permission.SEE_EVIDENCE,
-    tag="events",
-    query=ManyRecordedLately,
-    answers=page_of(UnreadableEvent),
-    errors=READ,
-)
+@operation(Permission.SEE_EVIDENCE, "events", answers=page_of(UnreadableEvent), errors=READ)
 def list_unreadable(request: Request, query: ManyRecordedLately) -> Page:
     """List Stripe's events that could not be read, and why; the latest first."""
     reads = reads_of(request)
@@ -100,13 +86,7 @@ def list_unreadable(request: Request, query: ManyRecordedLately) -> Page:
     return page_by_position(found, query.limit)
 
 
-@operation(
-    surface=Permission.SEE_EVIDENCE,
-    tag="audit",
-    query=ManyLines,
-    answers=page_of(AuditLine),
-    errors=READ,
-)
+@operation(Permission.SEE_EVIDENCE, "audit", answers=page_of(AuditLine), errors=READ)
 def search_audit_log(request: Request, query: ManyLines) -> Page:
     """Search the audit log: who did what, to what, when, from where and why; the latest first.
 
@@ -120,26 +100,27 @@ def search_audit_log(request: Request, query: ManyLines) -> Page:
     return page_by_position(found, query.limit)
 
 
-@operation(
-    surface=Permission.SEE_STATUS, tag="service", answers=StatusAnswer, errors=(StoreUnavailable,)
-)
-def show_status(request: Request) -> StatusAnswer:
-    """Say how long the log is, and where each projection stands."""
+@operation(Permission.SEE_STATUS, "service", errors=(StoreUnavailable,))
+def show_status(request: Request) -> StatusResponse:
+    """Say how long the log is, where each projection stands, and what the last proof found."""
     reads = reads_of(request)
     head = reads.engine.log.head()
-    standings = [
-        StandingAnswer(
-            name=standing.name,
-            state=standing.state,
-            fingerprint=standing.version,
-            position=standing.position,
-            lag_events=max(0, head - standing.position),
-            stopped_position=standing.stopped_at,
-            because=standing.because,
+    statuses = [
+        StandingResponse(
+            name=status.name,
+            state=status.state,
+            fingerprint=status.version,
+            position=status.position,
+            lag_events=max(0, head - status.position),
+            stopped_position=status.stopped_at,
+            because=status.because,
         )
-        for standing in reads.standings()
+        for status in reads.statuses()
     ]
-    return StatusAnswer(head=head, projections=standings)
+    with reads.snapshot([]) as cursor:
+        proof = last_proof(cursor.connection, reads.engine)
+    told = None if proof is None else LastProofResponse.model_validate(proof.document())
+    return StatusResponse(head=head, projections=statuses, last_proof=told)
 
 
 routes = [
@@ -159,17 +140,19 @@ def with_payloads(
 ) -> list[Shown]:
     """A page of a history, each line with what its event holds; a read of evidence.
 
-    Whoever may see the history of his own domain may see this too, and is written down.
+    A role that may see the history of its own domain may see this too, on record.
     """
     require(request, Permission.SEE_PAYLOADS)
     positions = [line["position"] for line in page]
-    witness(request, subject, positions, reason)
+    disclosure_log(request, subject, positions, reason)
     held = reads_of(request).engine.log.at(positions)
     payloads: dict[int, Any] = {e.position: history.contents(e.event) for e in held}
     return [line | {"payload": payloads[line["position"]]} for line in page]
 
 
-def witness(request: Request, subject: str, positions: Sequence[int], reason: str | None) -> None:
+def disclosure_log(
+    request: Request, subject: str, positions: Sequence[int], reason: str | None
+) -> None:
     """Write down that the caller is about to see what these events hold."""
-    writer: DisclosureLog = request.state.witness
+    writer: DisclosureLog = request.state.disclosure_log
     writer.saw(subject, positions, meta_of(request, reason))

@@ -14,14 +14,14 @@ from projections.engine.background import TASK_ID, BackgroundTasks, Progress
 from projections.queries.schemas import reads_of
 
 
-class StartedAnswer(Schema):
+class StartedResponse(Schema):
     """What was begun, to be looked at under its id, and where its start stands in the log."""
 
     id: str
     position: int
 
 
-class TaskAnswer(Schema):
+class TaskResponse(Schema):
     """Who began it and when; `reached` of `upto` events are in while it is running."""
 
     id: str
@@ -51,7 +51,7 @@ class TaskRecord(NamedTuple):
         return "running" if self.running else "lost"
 
     def told(self) -> dict[str, Any]:
-        """The columns of a `TaskAnswer`."""
+        """The columns of a `TaskResponse`."""
         return {
             "id": self.id,
             "started_at": self.started.effective_at,
@@ -64,7 +64,7 @@ class TaskRecord(NamedTuple):
 
 def prover_of(request: Request) -> BackgroundTasks:
     """What makes proofs and rebuilds, as the application opened it."""
-    return request.state.prover
+    return request.state.background_tasks
 
 
 def task_of(request: Request, kind: str) -> TaskRecord:

@@ -10,15 +10,15 @@ from starlette.routing import Route
 
 from api.operations import Schema, operation
 from api.permissions import Permission, meta_of
-from api.schemas import ReasonBody
+from api.schemas import ReasonRequest
 from ledger.domain.events import Event, ProofFailed, ProofFinished
 from ledger.errors import NotFound, RebuildRunning, StoreUnavailable
 from projections.engine.background import PROOF
 from projections.engine.log_check import NOT_COVERED
 from projections.queries.maintenance_http import (
-    StartedAnswer,
-    TaskAnswer,
+    StartedResponse,
     TaskRecord,
+    TaskResponse,
     prover_of,
     task_of,
 )
@@ -26,7 +26,7 @@ from projections.queries.maintenance_http import (
 State = Literal["running", "proven", "refuted", "failed", "lost"]
 
 
-class DifferenceAnswer(Schema):
+class DifferenceResponse(Schema):
     """The first difference between live and rebuilt tables; a missing row has no column."""
 
     table: str
@@ -36,21 +36,21 @@ class DifferenceAnswer(Schema):
     proof: str | None
 
 
-class TableDifferenceAnswer(Schema):
+class TableDifferenceResponse(Schema):
     """A table that differs: rows that are missing live, too many, or other ones; and the first.
 
-    `columns` says what is wrong with the table's shape, where something is.
+    `columns` says what is wrong with its columns, view or triggers, where something is.
     """
 
     table: str
     missing: int
     extra: int
     changed: int
-    first: DifferenceAnswer | None
+    first: DifferenceResponse | None
     columns: str | None
 
 
-class PlaceAnswer(Schema):
+class PlaceResponse(Schema):
     """Where the log is damaged: at the positions from `first` to `last`."""
 
     kind: str
@@ -59,14 +59,14 @@ class PlaceAnswer(Schema):
     detail: str = ""
 
 
-class FaultAnswer(Schema):
+class FaultResponse(Schema):
     """How often the log has one kind of damage, and the first places of it."""
 
     count: int
-    places: list[PlaceAnswer]
+    places: list[PlaceResponse]
 
 
-class ReportAnswer(Schema):
+class ReportResponse(Schema):
     """What was proven up to `position`, with the SHA-256 of each table, and what was not.
 
     `differences` are all tables that differ; `halted` projections of which nothing can be said,
@@ -79,55 +79,43 @@ class ReportAnswer(Schema):
     holds: bool
     position: int
     tables: dict[str, str]
-    difference: DifferenceAnswer | None
+    difference: DifferenceResponse | None
     halted: dict[str, str]
     log_fault: str | None
-    differences: list[TableDifferenceAnswer]
-    faults: dict[str, FaultAnswer]
+    differences: list[TableDifferenceResponse]
+    faults: dict[str, FaultResponse]
     signatures: dict[str, int]
     not_covered: str = NOT_COVERED
 
 
-class ProofAnswer(TaskAnswer):
+class ProofResponse(TaskResponse):
     """A proof: `reached` of `upto` events are in while it is `running`, `report` is what it found.
 
-    It ended as `proven`, `refuted`, or, without an answer, `failed` with a cause. A `lost` one has
-    no end on record: another process is making it, or died over it.
+    It ended as `proven`, `refuted`, or, without an answer, `failed` with a cause. The end of a
+    `lost` one is not recorded: another process still works on it, or stopped before the end.
     """
 
     state: State
-    report: ReportAnswer | None
+    report: ReportResponse | None
     cause: str | None
 
 
-@operation(
-    surface=Permission.PROVE,
-    tag="proofs",
-    body=ReasonBody,
-    answers=StartedAnswer,
-    status=202,
-    errors=(RebuildRunning, StoreUnavailable),
-)
-def start_proof(request: Request, body: ReasonBody) -> StartedAnswer:
+@operation(Permission.PROVE, "proofs", status=202, errors=(RebuildRunning, StoreUnavailable))
+def start_proof(request: Request, body: ReasonRequest) -> StartedResponse:
     """Begin to prove that the read models are what the log says.
 
     They are rebuilt from event 1 beside the live ones and compared byte by byte. Who asked for it
     and what it came to are events.
     """
     started = prover_of(request).start(meta_of(request, body.reason))
-    return StartedAnswer(id=started.id, position=started.position)
+    return StartedResponse(id=started.id, position=started.position)
 
 
-@operation(
-    surface=Permission.PROVE,
-    tag="proofs",
-    answers=ProofAnswer,
-    errors=(NotFound, StoreUnavailable),
-)
-def show_proof(request: Request) -> ProofAnswer:
+@operation(Permission.PROVE, "proofs", errors=(NotFound, StoreUnavailable))
+def show_proof(request: Request) -> ProofResponse:
     """Show how far a proof is, and in the end what it came to."""
     task = task_of(request, PROOF)
-    return ProofAnswer(
+    return ProofResponse(
         **task.told(),
         state=_state(task),
         report=_report(task.end),
@@ -151,9 +139,9 @@ def _state(task: TaskRecord) -> State:
             return task.unfinished
 
 
-def _report(event: Event | None) -> ReportAnswer | None:
+def _report(event: Event | None) -> ReportResponse | None:
     if not isinstance(event, ProofFinished):
         return None
-    return ReportAnswer.model_validate(
+    return ReportResponse.model_validate(
         {name: value for name, value in asdict(event).items() if name != "proof_id"}
     )

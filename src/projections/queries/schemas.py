@@ -25,7 +25,7 @@ from ledger.log import Log
 from projections.engine.reads import Reads
 from projections.engine.row import Row
 from projections.queries import history
-from projections.queries.listing import EARLIEST_FIRST, Positions, Span, bad_cursor, spans
+from projections.queries.listing import EARLIEST_FIRST, Positions, Span, bad_cursor, stems
 
 MAX_POSITION: Final = 2**62
 
@@ -180,7 +180,7 @@ def _list_of(row: type[BaseModel]) -> Any:
     return list[row]
 
 
-class StandingAnswer(Schema):
+class StandingResponse(Schema):
     """Where a projection stands; `lag_events` are those that it has yet to take in.
 
     `fingerprint` is of the code and settings that made it, null where nothing did.
@@ -195,11 +195,33 @@ class StandingAnswer(Schema):
     because: str | None
 
 
-class StatusAnswer(Schema):
-    """The log's last position, and where each projection stands."""
+class LastProofResponse(Schema):
+    """The last proof on record that came to an answer: `by` whom, what it found, and the cure.
+
+    `holds` is null where no proof ever came to an answer; `unanswered` is the cause for which a
+    later one did not. `suspects` are the projections that are not proven and were not rebuilt
+    since; `is_damage` says that they, or the log, are still damaged as far as is known.
+    """
+
+    id: str
+    position: int
+    ended_at: datetime
+    by: str
+    holds: bool | None
+    found: list[str]
+    suspects: list[str]
+    log_is_damaged: bool
+    unanswered: str | None
+    is_damage: bool
+    cure: str | None
+
+
+class StatusResponse(Schema):
+    """The log's last position, where each projection stands, and the last proof on record."""
 
     head: int
-    projections: list[StandingAnswer]
+    projections: list[StandingResponse]
+    last_proof: LastProofResponse | None
 
 
 # ── Events ──────────────────────────────────────────────────────────────────────────────────────
@@ -278,7 +300,8 @@ class AuditLine(Schema):
 class HistoryLine(Schema):
     """An event that touched an object; `changed` and `payload` are there where they are asked for.
 
-    `changed` holds the value before and the value after it of each column that it changed.
+    `changed` holds the value before and the value after it of each column that it changed; of a
+    part, such as `lines`, the rows that it changed, side by side, null where one is not there.
     """
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=False)
@@ -300,7 +323,10 @@ class HistoryLine(Schema):
 
 
 class ColumnChange(Schema):
-    """An event that changed a column, and the value before and after it."""
+    """An event that changed a column, and the value before and after it.
+
+    Of a part they are the rows that it changed, side by side, null where one is not there.
+    """
 
     position: int
     kind: str
@@ -315,14 +341,14 @@ class ColumnChange(Schema):
 
 
 class ExplainedColumn(Schema):
-    """What stands in a column, and the events that made it so, in order."""
+    """What stands in a column, or the rows of a part, and the events that made it so, in order."""
 
     value: Any
     changes: list[ColumnChange]
 
 
 class Explanation(Schema):
-    """Why a row is what it is at `position`, the last of its `events`, column by column."""
+    """Why an object is what it is at `position`, the last of its `events`, column by column."""
 
     id: str
     position: int
@@ -392,9 +418,8 @@ def bound_of(reads: Reads, name: str, text: str | None) -> datetime | None:
 
 def positions_in(reads: Reads, query: ManyRecorded) -> Positions:
     """The positions that a list of events is asked for, from where the page before ended."""
-    since = bound_of(reads, "recorded_after", query.recorded_after)
-    until = bound_of(reads, "recorded_before", query.recorded_before)
-    return positions_of(query, history.between(reads.engine.log, since, until))
+    recorded = _span_of(reads, "recorded", query.recorded_after, query.recorded_before)
+    return positions_of(query, history.between(reads.engine.log, *recorded))
 
 
 def positions_of(query: ManyLinesOf | ManyRecorded, whole: Positions = EARLIEST_FIRST) -> Positions:
@@ -403,12 +428,29 @@ def positions_of(query: ManyLinesOf | ManyRecorded, whole: Positions = EARLIEST_
 
 
 def spans_of(reads: Reads, row: type[Row], given: Mapping[str, str | None]) -> list[Span]:
-    """The spans of time that rows are asked for, by the names of their ends."""
+    """The spans of time that rows are asked for, by the names of their ends; empty ones, too.
+
+    Raises `InvalidRequest` for an end that is no time, and for a span that ends before it begins.
+    """
     return [
-        Span(column, **{end: at})
-        for name, (column, end) in spans(row).items()
-        if (at := bound_of(reads, name, given.get(name))) is not None
+        Span(
+            column, *_span_of(reads, stem, given.get(f"{stem}_after"), given.get(f"{stem}_before"))
+        )
+        for stem, column in stems(row).items()
     ]
+
+
+def _span_of(
+    reads: Reads, stem: str, after: str | None, before: str | None
+) -> tuple[datetime | None, datetime | None]:
+    """Both ends of a span; nothing would lie in one whose ends are the wrong way round."""
+    since = bound_of(reads, f"{stem}_after", after)
+    until = bound_of(reads, f"{stem}_before", before)
+    if since is not None and until is not None and since > until:
+        told = f"{after} is later than {stem}_before, {before}: nothing lies between; swap them."
+        name = f"{stem}_after"
+        raise InvalidRequest(f"query.{name}: {told}", FieldError(name, "invalid", told))
+    return since, until
 
 
 def _beginning(text: str, zone: ZoneInfo) -> datetime | None:

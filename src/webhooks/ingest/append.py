@@ -1,6 +1,7 @@
 """Take Stripe events into the log, each id once, and say what became of each."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from hashlib import sha256
 from itertools import repeat
 from typing import Literal, NamedTuple
@@ -25,7 +26,7 @@ class Taken(NamedTuple):
     outcome: Outcome
 
 
-def take_in(log: Log, events: Sequence[StripeEventReceived], meta: Metadata) -> list[Taken]:
+def append_events(log: Log, events: Sequence[StripeEventReceived], meta: Metadata) -> list[Taken]:
     """Append the events whose ids are new, in one transaction; one answer for each, in order.
 
     Ids are an account's: two accounts may have the same. Events of one id among `events` are
@@ -42,7 +43,15 @@ def take_in(log: Log, events: Sequence[StripeEventReceived], meta: Metadata) -> 
         for stream, event, position in offered
     ]
     conflicts = [
-        _conflict(stream, event, *stored[stream], meta)
+        conflict_of(
+            stream,
+            stored[stream],
+            event.body,
+            other_content=content_sha256(event.body),
+            source=event.source,
+            found_at=event.received_at,
+            meta=meta,
+        )
         for (stream, event, _), each in zip(offered, taken, strict=True)
         if each.outcome == "conflict"
     ]
@@ -73,7 +82,7 @@ class Rejection(Struct, frozen=True):
     cause: str
 
 
-class IntakeReport(Struct, kw_only=True):
+class IngestReport(Struct, kw_only=True):
     """What became of everything that was offered; `conflicts` and `rejected` were not stored."""
 
     appended: int = 0
@@ -93,12 +102,12 @@ class IntakeReport(Struct, kw_only=True):
                 self.conflicts.append(difference)
 
 
-def take_in_all(
-    log: Log, offers: Iterable[Offer], meta: Metadata, report: IntakeReport
+def append_all(
+    log: Log, offers: Iterable[Offer], meta: Metadata, report: IngestReport
 ) -> Iterator[None]:
     """Take in batch after batch, and count into `report`; pauses after each commit."""
     for batch in _batches(offers):
-        taken = take_in(log, [offer.event for offer in batch], meta)
+        taken = append_events(log, [offer.event for offer in batch], meta)
         for offer, outcome in zip(batch, taken, strict=True):
             report.count(offer, outcome)
         yield
@@ -169,19 +178,28 @@ def _compared(event: StripeEventReceived, position: int, body: bytes | None) -> 
     return Taken(position, "duplicate" if is_same else "conflict")
 
 
-def _conflict(
-    stream: str, event: StripeEventReceived, position: int, body: bytes | None, meta: Metadata
+def conflict_of(
+    stream: str,
+    stored: tuple[int, bytes | None],
+    other: bytes,
+    *,
+    other_content: str,
+    source: str,
+    found_at: datetime,
+    meta: Metadata,
 ) -> NewEvent:
-    """What goes on record of a conflict: in a stream of the other content, and so once.
+    """What goes on record of a conflict, in a stream of the other content, and so once.
 
-    What differs only in what Stripe changes from one delivery to the next is the same content.
+    `stored` is the position and the bytes of the first content, None where they cannot be read;
+    `other_content` is a hash of what is compared of the other one.
     """
+    position, body = stored
     found = ConflictFound(
         event_id=stream.removeprefix("stripe/"),
         stored_position=position,
         stored_sha256=None if body is None else sha256(body).hexdigest(),
-        other_sha256=sha256(event.body).hexdigest(),
-        source=event.source,
+        other_sha256=sha256(other).hexdigest(),
+        source=source,
     )
-    content = sha256(f"{stream}\n{content_sha256(event.body)}".encode()).hexdigest()
-    return NewEvent(f"conflict/{content}", 1, found, event.received_at, meta)
+    content = sha256(f"{stream}\n{other_content}".encode()).hexdigest()
+    return NewEvent(f"conflict/{content}", 1, found, found_at, meta)

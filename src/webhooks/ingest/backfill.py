@@ -8,8 +8,9 @@ from msgspec import Struct
 from ledger.domain.events import Metadata, StripeEventReceived
 from ledger.errors import NotAStripeEvent
 from ledger.log import Log
-from webhooks.ingest.append import IntakeReport, Offer, Rejection, take_in_all
+from webhooks.ingest.append import IngestReport, Offer, Rejection, append_all
 from webhooks.ingest.stripe_list import EventList
+from webhooks.stripe_client import StripeClient
 from webhooks.translate.objects import parse_event
 
 KEPT_DAYS = 30
@@ -25,7 +26,7 @@ class Gap(Struct, frozen=True):
     until: datetime
 
 
-class BackfillReport(IntakeReport, kw_only=True):
+class BackfillReport(IngestReport, kw_only=True):
     """What became of the listed events; a `where` is the place in the list, from 1."""
 
     gap: Gap | None = None
@@ -34,10 +35,9 @@ class BackfillReport(IntakeReport, kw_only=True):
 
 def backfill(
     log: Log,
+    client: StripeClient,
     *,
-    api_key: str,
     since: datetime,
-    api_base: str = "https://api.stripe.com",
     progress: Callable[[int], None] = lambda _: None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> BackfillReport:
@@ -50,8 +50,8 @@ def backfill(
     https://docs.stripe.com/api/events/list
     """
     report = BackfillReport(gap=_gap(since, clock()))
-    events = EventList(api_key, api_base, int(since.timestamp()), int(clock().timestamp()))
-    for _ in take_in_all(log, _offers(events, report, clock), _META, report):
+    events = EventList(client, int(since.timestamp()), int(clock().timestamp()))
+    for _ in append_all(log, _offers(events, report, clock), _META, report):
         progress(report.listed)
     return report
 

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from ledger.domain.events import Metadata, StripeEventReceived
 from ledger.log import Log
-from webhooks.ingest.append import IntakeReport, Offer, Rejection, take_in_all
+from webhooks.ingest.append import IngestReport, Offer, Rejection, append_all
 from webhooks.ingest.event_files import Unreadable, events_in
 
 SUFFIXES = frozenset({".json", ".jsonl", ".ndjson"})
@@ -15,7 +15,7 @@ SUFFIXES = frozenset({".json", ".jsonl", ".ndjson"})
 _META = Metadata(actor="operator")
 
 
-class ImportReport(IntakeReport, kw_only=True):
+class ImportReport(IngestReport, kw_only=True):
     """What became of the files; `ignored` counts those in folders that are named as no JSON.
 
     A `where` is `file:line`.
@@ -43,7 +43,7 @@ def import_events(
     report = ImportReport()
     files = list(_files(paths, report))
     total = sum(_size(file) for file in files)
-    for _ in take_in_all(log, _offers(files, report, clock), _META, report):
+    for _ in append_all(log, _offers(files, report, clock), _META, report):
         progress(report.bytes_read, total)
     progress(total, total)
     return report

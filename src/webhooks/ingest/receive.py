@@ -18,7 +18,7 @@ from ledger.domain.events import Metadata, StripeEventReceived
 from ledger.errors import SameIdOtherContent, Stopped, StoreUnavailable
 from ledger.group_commit import sparing
 from ledger.log import APPEND_BYTES, APPEND_EVENTS, Log
-from webhooks.ingest.append import Outcome, Taken, take_in
+from webhooks.ingest.append import Outcome, Taken, append_events
 from webhooks.rejections import Rejections
 from webhooks.translate.objects import event_id_of
 
@@ -53,14 +53,14 @@ class _Delivery(NamedTuple):
 class Receiver:
     """Appends signed deliveries to the log; an async context manager, for one event loop.
 
-    While one batch commits, in a thread of its own, the next one gathers: there is no timer, so a
+    While one batch commits, in a separate thread, the next one gathers: there is no timer, so a
     lone delivery waits for nothing. Leaving the context commits what waits and refuses new calls.
     `rejections` is what may still be said to callers who are turned away, `turned_away` warns of
     them.
     """
 
     def __init__(self, log: Log, stop: Event | None = None) -> None:
-        """`stop` ends an append that waits; whether it was stored, nobody is told."""
+        """`stop` ends an append that waits; its caller does not learn whether it was stored."""
         self.rejections = RateLimit("1000 per 10 seconds")
         self.turned_away = Rejections()
         self._log = log
@@ -95,17 +95,17 @@ class Receiver:
     ) -> Receipt:
         """Append a body whose signature was verified; returns after its commit.
 
-        Whatever Stripe signed is stored, under its own id or the SHA-256 of its bytes: what nobody
-        can read is listed, and nothing is sent for three days and lost.
+        Whatever Stripe signed is stored, under its own id or the SHA-256 of its bytes: what cannot
+        be read is listed. A refusal would make Stripe send it for three days, and lose it then.
 
         An id that is in the log already is not stored again. Where its content differs (the same
         id, but another type, time or data) the first one stays, the alarm `SameIdOtherContent` is
         logged and counted, and the delivery is a duplicate all the same: an error would only make
         Stripe send the same bytes again for three days.
 
-        Raises `StoreUnavailable` when the database is not to be had, when too many deliveries
-        wait for it, or while the service stops. One that was waited for in vain
-        may still be stored: Stripe sends it again, and is told so then.
+        Raises `StoreUnavailable` when the database cannot be reached, when too many deliveries wait
+        for it, or while the service stops. A delivery that timed out may still be stored: Stripe
+        sends it again, and is answered that it is a duplicate.
         """
         event_id = event_id_of(body)
         event = StripeEventReceived(
@@ -175,7 +175,7 @@ class Receiver:
     def _commit(self, events: Sequence[StripeEventReceived]) -> Sequence[Taken]:
         """One transaction."""
         with COMMIT_SECONDS.time(), waits.within(self._log.limits.write), waits.until(self._stop):
-            answers = take_in(self._log, events, _META)
+            answers = append_events(self._log, events, _META)
         BATCH_EVENTS.observe(len(events))
         _report(events, answers)
         return answers

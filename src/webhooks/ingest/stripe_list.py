@@ -4,36 +4,39 @@ https://docs.stripe.com/api/events/list
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, cast
+from typing import Final, NamedTuple
 
-import stripe
+from msgspec import Struct
+from msgspec.json import Decoder
 
-from ledger.errors import NotAStripeEvent, StripeRefused, StripeUnavailable
-from webhooks.documents import elements
-
-PAGE_EVENTS = 100  # the most that Stripe gives
-RETRIES = 3
+from ledger.errors import StripeRefused
+from ledger.json_text import storable
+from webhooks.stripe_client import StripeClient
 
 
 class _Page(NamedTuple):
-    """A stretch of the list, oldest first; `more`: there are others in the direction of reading."""
+    """A page of the list, oldest first; `more`: there are others in the direction of reading."""
 
     bodies: list[bytes]
     ids: list[str]
     more: bool
 
 
+class _Id(Struct):
+    id: str
+
+
+_read_id: Final = Decoder(_Id).decode
+
+
 class EventList:
     """The events that were made from `since` on (seconds since 1970, as `now`).
 
-    Uses the `stripe` library for the calls and their retries, but not its auto-paging, which would
-    give objects instead of bytes. Raises `StripeRefused` and `StripeUnavailable`.
+    Raises what the client raises.
     """
 
-    def __init__(self, api_key: str, api_base: str, since: int, now: int) -> None:
-        self._client = stripe.StripeClient(
-            api_key, base_addresses={"api": api_base}, max_network_retries=RETRIES
-        )
+    def __init__(self, client: StripeClient, since: int, now: int) -> None:
+        self._client = client
         self._since = since
         self._now = now
 
@@ -52,7 +55,7 @@ class EventList:
         """The page that begins with the oldest event.
 
         The list begins with the newest, so this looks for a time before which there are between
-        one and `PAGE_EVENTS` events: about 20 calls for a month.
+        one and a page of events: about 20 calls for a month.
         """
         low, high = self._since, self._now + 1
         page = self._page(before=high)
@@ -75,28 +78,9 @@ class EventList:
 
     def _page(self, *, before: int | None = None, **cursor: str) -> _Page:
         created = {"gte": self._since} if before is None else {"gte": self._since, "lt": before}
-        response = self._call(limit=PAGE_EVENTS, created=created, **cursor)
+        page = self._client.page("/v1/events", created=created, **cursor)
         try:
-            bodies = [element.body for element in elements(response.body.encode())]
-            data = cast("dict[str, Any]", response.data)
-            ids = [event["id"] for event in data["data"]]
-            return _Page(bodies[::-1], ids[::-1], data["has_more"])
-        except (NotAStripeEvent, LookupError, TypeError) as error:
-            raise StripeRefused(
-                "The answer is no list of events; is STRIPE_API_BASE the address of Stripe's API?"
-            ) from error
-
-    def _call(self, **params: Any) -> stripe.StripeResponse:
-        try:
-            return self._client.raw_request(  # pyright: ignore[reportUnknownMemberType] - **params
-                "get", "/v1/events", **params
-            )
-        except (stripe.AuthenticationError, stripe.PermissionError) as error:
-            raise StripeRefused(
-                f"Stripe refuses the key: {error} Set STRIPE_API_KEY to a secret key, "
-                "or to a restricted one that may read events."
-            ) from error
-        except (stripe.APIConnectionError, stripe.RateLimitError, stripe.APIError) as error:
-            raise StripeUnavailable(f"Stripe's API does not answer: {error}") from error
-        except stripe.StripeError as error:
-            raise StripeRefused(f"Stripe refuses the call: {error}") from error
+            ids = [_read_id(storable(body)).id for body in page.bodies]
+        except ValueError as error:
+            raise StripeRefused(f"Stripe lists an event without an id: {error}") from error
+        return _Page(page.bodies[::-1], ids[::-1], page.has_more)

@@ -1,4 +1,4 @@
-"""What Stripe's subscriptions, invoices and payouts say, as facts (see `readings`)."""
+"""What Stripe's subscriptions, invoices and payouts say, as facts (see `payments`)."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -10,12 +10,15 @@ from msgspec.structs import replace
 
 from ledger.domain.billing_facts import (
     Asked,
+    InvoiceFact,
     InvoiceLine,
-    InvoicePaid,
     InvoicePaymentFact,
+    InvoiceState,
+    PayoutFact,
+    SubscriptionFact,
     SubscriptionItem,
 )
-from ledger.domain.facts import Fact
+from ledger.domain.facts import AmountsNotCounted, Fact, UncountedAmount
 from ledger.domain.money import MAX_MINOR
 from ledger.domain.mrr import Price, monthly, packs, periods_a_month
 from webhooks.translate import payments
@@ -37,8 +40,23 @@ from webhooks.translate.objects import Envelope
 from webhooks.translate.payments import at, id_of, made_at, unknown_words
 from webhooks.translate.prices import ListPrice, decimal_text, list_price, unit_of
 from webhooks.translate.states import unknown_word
+from webhooks.translate.uncounted import currency_of
 
 _PAYING = frozenset({"open", "paid", "canceled"})
+_REASONS = frozenset(
+    {
+        "automatic_pending_invoice_item_invoice",
+        "manual",
+        "quote_accept",
+        "subscription",
+        "subscription_create",
+        "subscription_cycle",
+        "subscription_threshold",
+        "subscription_update",
+        "upcoming",
+    }
+)
+_LINE_TYPES = frozenset({"invoiceitem", "subscription"})
 _NO_PRICE = Price(interval="")
 _MAX_PARTS = 2**58  # what is invoiced in a month, 31 times as many at most, still fits a bigint
 
@@ -72,7 +90,8 @@ def subscription_facts(
     parts = _parts(lines, rate)
     own_id, paused = subscription.id, subscription.pause_collection
     state = subscription_state(subscription, event.type)
-    fact = state(
+    fact = SubscriptionFact(
+        state=state,
         word=unknown_word(state, subscription.status),
         subscription_id=own_id,
         customer_id=_customer(subscription),
@@ -113,9 +132,10 @@ def invoice_facts(invoice: Invoice, event: Envelope, _metadata_key: str) -> list
     state = invoice_state(invoice, event.type)
     paid_minor = invoice.amount_paid
     if paid_minor is None:
-        paid_minor = invoice.amount_due if state is InvoicePaid else 0
+        paid_minor = invoice.amount_due if state is InvoiceState.PAID else 0
     remaining = invoice.amount_remaining
-    fact = state(
+    fact = InvoiceFact(
+        state=state,
         word=unknown_word(state, invoice.status),
         invoice_id=invoice.id,
         currency=invoice.currency.lower(),
@@ -128,11 +148,13 @@ def invoice_facts(invoice: Invoice, event: Envelope, _metadata_key: str) -> list
         opens_subscription=invoice.billing_reason == "subscription_create",
         period_start=_first(invoice.period_start),
         period_end=_first(invoice.period_end),
-        paid_at=_paid_at(invoice, event) if state is InvoicePaid else None,
+        paid_at=_paid_at(invoice, event) if state is InvoiceState.PAID else None,
         payments_at_least=_payments_at_least(invoice),
         lines=tuple(_unit_prices(invoice)),
     )
-    return [fact, *_named_payment(invoice), *_listed_payments(invoice)]
+    elsewhere = _paid_elsewhere(invoice, paid_minor) if state is InvoiceState.PAID else ()
+    paid = [*elsewhere, *_named_payment(invoice), *_listed_payments(invoice)]
+    return [fact, *paid, *_unknown_words(invoice)]
 
 
 def invoice_payment_facts(
@@ -149,7 +171,8 @@ def invoice_payment_facts(
 def payout_facts(payout: Payout, event: Envelope, _metadata_key: str) -> list[Fact]:
     """A payout."""
     state = payout_state(payout)
-    fact = state(
+    fact = PayoutFact(
+        state=state,
         word=unknown_word(state, payout.status),
         payout_id=payout.id,
         amount_minor=payout.amount,
@@ -158,6 +181,7 @@ def payout_facts(payout: Payout, event: Envelope, _metadata_key: str) -> list[Fa
         arrives_at=_first(payout.arrival_date),
         transaction_id=id_of(payout.balance_transaction),
         failure_code=payout.failure_code,
+        automatic=payout.automatic,
     )
     return [fact]
 
@@ -175,8 +199,10 @@ def _items(subscription: Subscription) -> list[Item]:
 
 
 def _items_missing(subscription: Subscription) -> int:
+    """How many are not shown, at least; a subscription has one, whatever its report leaves out."""
     items = subscription.items
-    return 0 if items is None else items.at_least(len(items.data)) - len(items.data)
+    cut = 0 if items is None else items.at_least(len(items.data)) - len(items.data)
+    return max(cut, 0 if _items(subscription) else 1)
 
 
 def _is_asked_once(item: Item) -> bool:
@@ -278,7 +304,25 @@ def _named_payment(invoice: Invoice) -> Iterator[InvoicePaymentFact]:
         yield InvoicePaymentFact(invoice_id=invoice.id, payment_id=payment_id, charge_id=charge_id)
 
 
-def _listed_payments(invoice: Invoice) -> Iterator[InvoicePaymentFact]:
+def _unknown_words(invoice: Invoice) -> Iterator[Fact]:
+    types = {line.type for line in (invoice.lines.data if invoice.lines else ())}
+    return unknown_words(
+        "invoice",
+        invoice.id,
+        ("billing_reason", invoice.billing_reason, _REASONS),
+        *(("lines.type", each, _LINE_TYPES) for each in sorted(types - {None}, key=str)),
+    )
+
+
+def _paid_elsewhere(invoice: Invoice, paid_minor: int) -> Iterator[AmountsNotCounted]:
+    """What came in outside of Stripe, as the invoice says until 2025-03-31."""
+    if invoice.paid_out_of_band:
+        amount_minor = paid_minor or invoice.amount_due
+        amount = UncountedAmount("paid_out_of_band", invoice.currency.lower(), amount_minor)
+        yield AmountsNotCounted(kind="invoice", subject_id=invoice.id, amounts=(amount,))
+
+
+def _listed_payments(invoice: Invoice) -> Iterator[Fact]:
     for payment in invoice.payments.data if invoice.payments else ():
         yield from _of_payment(invoice.id, payment)
 
@@ -298,7 +342,7 @@ def _billed(line: Line, invoice: Invoice) -> str | None:
     The line says by itself which it is until 2025-03-31, and by its parent since.
     """
     if line.parent is None:
-        is_period = not line.proration and line.type != "invoiceitem"
+        is_period = not line.proration and line.type in (None, "subscription")
         return (id_of(line.subscription) or _subscription_of(invoice)) if is_period else None
     details = line.parent.subscription_item_details
     if details is None or details.proration:
@@ -311,12 +355,21 @@ def _payments_at_least(invoice: Invoice) -> int | None:
     return None if listed is None else listed.at_least(len(listed.data))
 
 
-def _of_payment(invoice_id: str, payment: InvoicePayment) -> Iterator[InvoicePaymentFact]:
-    """Money that came in outside of Stripe has a record, and no payment."""
+def _of_payment(invoice_id: str, payment: InvoicePayment) -> Iterator[Fact]:
+    """Money that came in outside of Stripe has a record, and no payment: no figure counts it."""
     paid_by = payment.payment or PaidBy()
     charge_id = id_of(paid_by.charge)
     payment_id = id_of(paid_by.payment_intent) or charge_id
     if payment_id is None:
+        if payment.amount_paid:
+            amount = UncountedAmount(
+                "amount_paid", currency_of(payment.currency), payment.amount_paid
+            )
+            yield AmountsNotCounted(
+                kind="invoice_payment",
+                subject_id=payment.id or invoice_id,
+                amounts=(amount,),
+            )
         return
     transitions = payment.status_transitions
     yield InvoicePaymentFact(

@@ -1,9 +1,9 @@
-"""The shapes of Stripe's billing objects, as far as we use them (see `stripe_objects`)."""
+"""The shapes of Stripe's billing objects, as far as we use them (see `objects`)."""
 
 from decimal import Decimal
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from webhooks.translate.objects import (
     Amount,
@@ -74,7 +74,10 @@ class PriceOption(Struct, kw_only=True, gc=False):
 
 
 class Price(StripeObject, kw_only=True, gc=False):
-    """docs.stripe.com/api/prices/object; since 2020, beside the plan of before."""
+    """docs.stripe.com/api/prices/object; since 2020, beside the plan of before.
+
+    `recurring` is null for a price that is asked once; left out, it says nothing.
+    """
 
     id: Id
     product: Reference = None
@@ -82,7 +85,7 @@ class Price(StripeObject, kw_only=True, gc=False):
     unit_amount: Amount | None = None
     unit_amount_decimal: Decimal | None = None
     currency_options: Annotated[dict[str, PriceOption], Meta(max_length=500)] | None = None
-    recurring: Recurring | None = None
+    recurring: Recurring | UnsetType | None = UNSET
     billing_scheme: Word | None = None
     tiers: list[Tier] | None = None
     tiers_mode: Word | None = None
@@ -127,6 +130,7 @@ class Coupon(StripeObject, kw_only=True, gc=False):
     MAY_BE_LOST = frozenset({"name"})
 
     id: Id
+    created: Seconds | None = None
     duration: Word | None = None
     percent_off: Decimal | None = None
     amount_off: Amount | None = None
@@ -258,6 +262,7 @@ class PaidBy(Struct, kw_only=True, gc=False):
 class InvoicePayment(StripeObject, kw_only=True, gc=False):
     """docs.stripe.com/api/invoice-payment/object."""
 
+    id: Id | None = None
     status: Word | None = None
     invoice: Reference = None
     payment: PaidBy | None = None
@@ -349,6 +354,7 @@ class Invoice(StripeObject, kw_only=True, gc=False):
     status: Word | None = None
     billing_reason: Word | None = None
     paid: bool | None = None
+    paid_out_of_band: bool | None = None  # until 2025-03-31
     closed: bool | None = None
     forgiven: bool | None = None
     created: Seconds | None = None
@@ -368,7 +374,7 @@ class Invoice(StripeObject, kw_only=True, gc=False):
 class Payout(StripeObject, kw_only=True, gc=False):
     """docs.stripe.com/api/payouts/object."""
 
-    MAY_BE_LOST = frozenset({"arrival_date", "failure_code"})
+    MAY_BE_LOST = frozenset({"arrival_date", "failure_code", "automatic"})
 
     id: Id
     amount: SignedAmount
@@ -378,3 +384,4 @@ class Payout(StripeObject, kw_only=True, gc=False):
     arrival_date: Seconds | None = None
     balance_transaction: Reference = None
     failure_code: Word | None = None
+    automatic: bool | None = None

@@ -2,83 +2,60 @@
 
 from collections.abc import Mapping
 
-from ledger.domain.billing_facts import (
-    InvoiceDeleted,
-    InvoiceDraft,
-    InvoiceFact,
-    InvoiceOpen,
-    InvoicePaid,
-    InvoiceUncollectible,
-    InvoiceUnknown,
-    InvoiceVoid,
-    PayoutCanceled,
-    PayoutFact,
-    PayoutFailed,
-    PayoutInTransit,
-    PayoutPaid,
-    PayoutPending,
-    PayoutUnknown,
-    SubscriptionActive,
-    SubscriptionCanceled,
-    SubscriptionExpired,
-    SubscriptionFact,
-    SubscriptionIncomplete,
-    SubscriptionPastDue,
-    SubscriptionPaused,
-    SubscriptionTrialing,
-    SubscriptionUnknown,
-    SubscriptionUnpaid,
-)
+from ledger.domain.billing_facts import InvoiceState, PayoutState, SubscriptionState
 from webhooks.translate.billing_objects import Invoice, Payout, Subscription
 from webhooks.translate.states import named
 
-_SUBSCRIPTION_STATES: Mapping[str | None, type[SubscriptionFact]] = {
-    "incomplete": SubscriptionIncomplete,
-    "trialing": SubscriptionTrialing,
-    "paused": SubscriptionPaused,
-    "active": SubscriptionActive,
-    "past_due": SubscriptionPastDue,
-    "unpaid": SubscriptionUnpaid,
-    "incomplete_expired": SubscriptionExpired,
-    "canceled": SubscriptionCanceled,
+_SUBSCRIPTION_STATES: Mapping[str | None, SubscriptionState] = {
+    "incomplete": SubscriptionState.INCOMPLETE,
+    "trialing": SubscriptionState.TRIALING,
+    "paused": SubscriptionState.PAUSED,
+    "active": SubscriptionState.ACTIVE,
+    "past_due": SubscriptionState.PAST_DUE,
+    "unpaid": SubscriptionState.UNPAID,
+    "incomplete_expired": SubscriptionState.INCOMPLETE_EXPIRED,
+    "canceled": SubscriptionState.CANCELED,
 }
 
-_INVOICE_STATES: Mapping[str | None, type[InvoiceFact]] = {
-    "draft": InvoiceDraft,
-    "open": InvoiceOpen,
-    "uncollectible": InvoiceUncollectible,
-    "void": InvoiceVoid,
-    "paid": InvoicePaid,
-    "deleted": InvoiceDeleted,
+_INVOICE_STATES: Mapping[str | None, InvoiceState] = {
+    "draft": InvoiceState.DRAFT,
+    "open": InvoiceState.OPEN,
+    "uncollectible": InvoiceState.UNCOLLECTIBLE,
+    "void": InvoiceState.VOID,
+    "paid": InvoiceState.PAID,
+    "deleted": InvoiceState.DELETED,
 }
 
-_PAYOUT_STATES: Mapping[str | None, type[PayoutFact]] = {
-    "pending": PayoutPending,
-    "in_transit": PayoutInTransit,
-    "paid": PayoutPaid,
-    "canceled": PayoutCanceled,
-    "failed": PayoutFailed,
+_PAYOUT_STATES: Mapping[str | None, PayoutState] = {
+    "pending": PayoutState.PENDING,
+    "in_transit": PayoutState.IN_TRANSIT,
+    "paid": PayoutState.PAID,
+    "canceled": PayoutState.CANCELED,
+    "failed": PayoutState.FAILED,
 }
 
 
-def subscription_state(subscription: Subscription, event_type: str) -> type[SubscriptionFact]:
+def subscription_state(subscription: Subscription, event_type: str) -> SubscriptionState:
     """A subscription's state; a deleted one is canceled, whatever its object still says."""
-    state = named(_SUBSCRIPTION_STATES, subscription.status, SubscriptionUnknown)
-    if event_type == "customer.subscription.deleted" and state is not SubscriptionExpired:
-        return SubscriptionCanceled
+    state = named(_SUBSCRIPTION_STATES, subscription.status, SubscriptionState.UNKNOWN)
+    if (
+        event_type == "customer.subscription.deleted"
+        and state is not SubscriptionState.INCOMPLETE_EXPIRED
+    ):
+        return SubscriptionState.CANCELED
     return state
 
 
-def invoice_state(invoice: Invoice, event_type: str) -> type[InvoiceFact]:
+def invoice_state(invoice: Invoice, event_type: str) -> InvoiceState:
     """An invoice's state; the object of a deleted draft is the last one before."""
     if event_type == "invoice.deleted":
-        return InvoiceDeleted
-    return named(_INVOICE_STATES, invoice.status or _by_flags(invoice), InvoiceUnknown)
+        return InvoiceState.DELETED
+    return named(_INVOICE_STATES, invoice.status or _by_flags(invoice), InvoiceState.UNKNOWN)
 
 
-def payout_state(payout: Payout) -> type[PayoutFact]:
+def payout_state(payout: Payout) -> PayoutState:
     """A payout's state: it can fail after it was paid."""
-    return named(_PAYOUT_STATES, payout.status, PayoutUnknown)
+    return named(_PAYOUT_STATES, payout.status, PayoutState.UNKNOWN)
 
 
 def _by_flags(invoice: Invoice) -> str:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from ledger.domain.billing_facts import CouponFact, DiscountFact, Terms
-from ledger.domain.facts import Fact
+from ledger.domain.facts import Fact, PartNotUnderstood
 from webhooks.translate.billing_objects import Coupon, Discount, DiscountList, Discounts
 from webhooks.translate.objects import Envelope
 from webhooks.translate.payments import at, id_of, unknown_words
@@ -19,12 +19,22 @@ _DURATIONS = frozenset({"forever", "once", "repeating"})
 _MAX_NAME = 255  # characters, as of Stripe's ids
 
 
-def coupon_facts(coupon: Coupon, _event: Envelope, _metadata_key: str) -> list[Fact]:
-    """A coupon; one that does not say how long it lasts takes nothing off."""
+def coupon_facts(coupon: Coupon, event: Envelope, _metadata_key: str) -> list[Fact]:
+    """A coupon; of one that does not say how long it lasts it is not known what it takes off."""
     terms = _terms(coupon)
     if terms is None:
-        return []
-    return [CouponFact(coupon_id=coupon.id, terms=terms, name=coupon.name), *_unknown(coupon)]
+        return [] if event.type == "coupon.deleted" else [*_unknown(coupon)]
+    made = coupon.created
+    if made is None and event.type == "coupon.created":
+        made = event.created
+    fact = CouponFact(
+        coupon_id=coupon.id,
+        terms=terms,
+        name=coupon.name,
+        created_at=None if made is None else at(made),
+        deleted=event.type == "coupon.deleted",
+    )
+    return [fact, *_unknown(coupon)]
 
 
 def discount_facts(discount: Discount, event: Envelope, _metadata_key: str) -> list[Fact]:
@@ -77,7 +87,12 @@ def shown(discounts: Discounts, subscription_id: str) -> Iterator[DiscountFact]:
 
 
 def _unknown(coupon: Coupon) -> Iterator[Fact]:
-    return unknown_words("coupon", coupon.id, ("duration", coupon.duration, _DURATIONS))
+    """A duration that is missing, or that this version does not know."""
+    if coupon.duration is None:
+        yield PartNotUnderstood(
+            kind="coupon", part="duration", subject_id=coupon.id, cause="it is not told"
+        )
+    yield from unknown_words("coupon", coupon.id, ("duration", coupon.duration, _DURATIONS))
 
 
 def _is_customer_wide(discount: Discount, subscription_id: str | None) -> bool:

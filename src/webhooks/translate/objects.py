@@ -1,7 +1,7 @@
 """The shapes of Stripe's JSON, as far as we use them: the event, and each object that we translate.
 
 A struct names only the fields that are used and ignores all others, so a newer API version is read
-as far as its shape allows; `STRIPE.md`'s "Fields that moved" is why many fields may be absent.
+as far as its shape allows. Many fields may be absent: docs/stripe.md, "Fields that moved".
 Amounts are integers in minor units, times are seconds since 1970.
 """
 
@@ -10,7 +10,7 @@ import re
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from msgspec import Meta, Raw, Struct
 from msgspec.json import Decoder
@@ -26,6 +26,8 @@ UNREADABLE = (ValueError, RecursionError)
 _MAX_ID = 255
 NAMELESS = "sha256-"
 """How the ids begin that we give to what has none of its own."""
+OBSERVED: Final = ".observed"
+"""How the type of an object ends that was fetched and came in no event: `charge.observed`."""
 YEAR_3000 = 32_503_680_000  # a time in milliseconds by mistake is later than this
 
 # docs.stripe.com/upgrades: ids are at most 255 characters. All text is short enough for an index.
@@ -83,6 +85,7 @@ class Refund(StripeObject, kw_only=True, gc=False):
     balance_transaction: Reference = None
     reason: Word | None = None
     failure_reason: Word | None = None
+    metadata: Any = None
 
 
 class RefundList(Struct, gc=False):
@@ -220,6 +223,10 @@ class Customer(StripeObject, kw_only=True, gc=False):
     created: Seconds | None = None
     email: Text | None = None
     name: Text | None = None
+    balance: Any = None
+    account_balance: Any = None  # until 2019-10-17
+    currency: Any = None
+    invoice_credit_balance: Any = None  # by currency, where it is asked for
 
 
 class Subject(Struct, gc=False):
@@ -290,9 +297,6 @@ class _AnyObject(Struct, gc=False):
 
 class _AnyData(Struct, gc=False):
     object: _AnyObject | None  # null in a `ping`
-
-
-_AnyId = Annotated[str, Meta(min_length=1, max_length=_MAX_ID)]
 
 
 class EventHead(_Event, kw_only=True, gc=False):
@@ -387,8 +391,8 @@ def read_thin(body: bytes) -> ThinEvent:
 
 def account_of(body: bytes) -> str | None:
     """The connected account that an event names; None for our own, and for what is no event."""
-    if b'"account"' not in body and b'"context"' not in body:
-        return None
+    if not any(part in body for part in (b'"account"', b'"context"', b"\\u00")):
+        return None  # quick, for the many; JSON may escape any character of a name
     try:
         return _head(storable(body)).account
     except UNREADABLE:

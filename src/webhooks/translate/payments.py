@@ -1,24 +1,30 @@
-"""What each Stripe object says, as facts: the rows of STRIPE.md's "Meaning" table.
+"""What each Stripe object says, as facts: as docs/stripe.md explains it.
 
 Every reading takes an object, the event that carries it, and the key under which the shop's order
 id stands in metadata. A fact is a function of its event alone.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, cast
 
 from ledger.domain.billing_facts import InvoicePaymentFact
 from ledger.domain.facts import (
-    ChargeCaptured,
-    ChargeUnknown,
+    AmountsNotCounted,
+    ChargeFact,
+    ChargeState,
+    CheckoutFact,
+    CustomerFact,
+    DisputeFact,
     Fact,
     FundsMovement,
     PartNotUnderstood,
-    PaymentSucceeded,
+    PaymentFact,
+    PaymentState,
     RefundFact,
 )
+from ledger.domain.money import MAX_MINOR
 from webhooks.translate.objects import (
     BalanceTransaction,
     Charge,
@@ -42,25 +48,33 @@ from webhooks.translate.states import (
     refund_state,
     unknown_word,
 )
+from webhooks.translate.uncounted import amounts_in
 
+_SELLING = frozenset({None, "payment", "subscription"})  # none until modes came
+_MODES = frozenset({"payment", "setup", "subscription"})
+REQUEST_KEY = "ledger_request"
+"""Under which a refund's metadata names the request that it was made for."""
 _MAX_LABEL = 200  # characters: Stripe's limit for `client_reference_id`
 
 
 def payment_facts(intent: PaymentIntent, event: Envelope, metadata_key: str) -> list[Fact]:
     """A payment, and the attempts that events until 2022-11-15 listed with it."""
     charges = intent.charges.data if intent.charges else []
+    _check_sum("charges", [charge.amount for charge in charges])
+    _check_sum("charges", [charge.amount_captured or 0 for charge in charges])
     state = payment_state(intent, event.type)
     received = intent.amount_received
     if received is None:
-        received = intent.amount if state is PaymentSucceeded else 0
-    payment = state(
+        received = intent.amount if state is PaymentState.SUCCEEDED else 0
+    payment = PaymentFact(
+        state=state,
         word=unknown_word(state, intent.status),
         payment_id=intent.id,
         amount_minor=intent.amount,
         received_minor=received,
         currency=intent.currency.lower(),
         created_at=made_at(intent.created, event),
-        order_id=_order_id(intent.metadata, metadata_key),
+        order_id=_own_word(intent.metadata, metadata_key),
         customer_id=id_of(intent.customer),
         charge_id=id_of(intent.latest_charge) or (charges[0].id if charges else None),
         email=intent.receipt_email,
@@ -78,10 +92,13 @@ def charge_facts(charge: Charge, event: Envelope, metadata_key: str) -> list[Fac
     and nothing tells them apart: the whole amount counts as captured.
     """
     state = charge_state(charge, event.type)
-    is_captured = state is ChargeCaptured or (state is ChargeUnknown and _has_money(charge))
+    is_captured = state is ChargeState.CAPTURED or (
+        state is ChargeState.UNKNOWN and _has_money(charge)
+    )
     captured = charge.amount if charge.amount_captured is None else charge.amount_captured
     created_at = made_at(charge.created, event)
-    fact = state(
+    fact = ChargeFact(
+        state=state,
         word=unknown_word(state, charge.status),
         charge_id=charge.id,
         amount_minor=charge.amount,
@@ -91,7 +108,7 @@ def charge_facts(charge: Charge, event: Envelope, metadata_key: str) -> list[Fac
         created_at=created_at,
         captured_at=_captured_at(event, created_at) if is_captured else None,
         payment_id=id_of(charge.payment_intent),
-        order_id=_order_id(charge.metadata, metadata_key),
+        order_id=_own_word(charge.metadata, metadata_key),
         customer_id=id_of(charge.customer),
         transaction_id=id_of(charge.balance_transaction),
         email=charge.receipt_email or _email(charge.billing_details),
@@ -125,7 +142,11 @@ def dispute_facts(dispute: Dispute, event: Envelope, _metadata_key: str) -> list
     """A dispute or an inquiry, with the funds that it moved so far."""
     due_by = dispute.evidence_details.due_by if dispute.evidence_details else None
     state = dispute_state(dispute)
-    fact = state(
+    moved = [each.amount for each in dispute.balance_transactions or ()]
+    _check_sum("balance_transactions", [amount for amount in moved if amount > 0])
+    _check_sum("balance_transactions", [-amount for amount in moved if amount < 0])
+    fact = DisputeFact(
+        state=state,
         word=unknown_word(state, dispute.status),
         dispute_id=dispute.id,
         amount_minor=dispute.amount,
@@ -145,14 +166,15 @@ def dispute_facts(dispute: Dispute, event: Envelope, _metadata_key: str) -> list
 def checkout_facts(session: CheckoutSession, event: Envelope, metadata_key: str) -> list[Fact]:
     """A visit to the payment page."""
     state = checkout_state(session, event.type)
-    fact = state(
+    fact = CheckoutFact(
+        state=state,
         word=unknown_word(state, session.status),
         session_id=session.id,
         created_at=made_at(session.created, event),
         currency=session.currency.lower() if session.currency else None,
         total_minor=session.amount_total,
         payment_id=id_of(session.payment_intent),
-        order_id=_order_id(session.metadata, metadata_key),
+        order_id=_own_word(session.metadata, metadata_key),
         reference=_label(session.client_reference_id),
         customer_id=id_of(session.customer),
         email=_email(session.customer_details) or session.customer_email,
@@ -163,26 +185,48 @@ def checkout_facts(session: CheckoutSession, event: Envelope, metadata_key: str)
         nothing_due=_is_nothing_due(session),
     )
     paying = ("payment_status", session.payment_status, PAYMENT_STATUSES)
-    return [fact, *unknown_words("checkout", session.id, paying)]
+    mode = ("mode", session.mode, _MODES)
+    return [fact, *unknown_words("checkout", session.id, paying, mode)]
 
 
 def _is_nothing_due(session: CheckoutSession) -> bool:
-    """What a page of 0 is called differs by its mode: `no_payment_required` or `paid`."""
-    if session.mode == "setup":
+    """What a page of 0 is called differs by its mode: `no_payment_required` or `paid`.
+
+    Of a mode that sells nothing, or that this version does not know, nothing is settled by it. Nor
+    is an amount that is not required yet: it is asked for on another day.
+    """
+    if session.mode not in _SELLING or session.amount_total:
         return False
     is_for_nothing = session.payment_status == "paid" and session.amount_total == 0
     return is_for_nothing or session.payment_status == "no_payment_required"
 
 
 def customer_facts(customer: Customer, event: Envelope, _metadata_key: str) -> list[Fact]:
-    """A customer."""
-    fact = customer_state(event.type)(
+    """A customer, and the balance that his next invoices are settled with."""
+    fact = CustomerFact(
+        state=customer_state(event.type),
         customer_id=customer.id,
         created_at=None if customer.created is None else at(customer.created),
         email=customer.email,
         name=customer.name,
     )
-    return [fact]
+    return [fact, *_balance(customer, event)]
+
+
+def _balance(customer: Customer, event: Envelope) -> Iterator[AmountsNotCounted]:
+    """What settles the next invoices; 0 says that all was settled, but nothing of a new customer.
+
+    A customer whose balance is 0 may have no currency (any more).
+    """
+    balance = customer.account_balance if customer.balance is None else customer.balance
+    said = {
+        "balance": balance,
+        "currency": customer.currency,
+        "invoice_credit_balance": customer.invoice_credit_balance,
+    }
+    amounts = amounts_in(said)
+    if amounts or (balance is not None and event.type != "customer.created"):
+        yield AmountsNotCounted(kind="customer", subject_id=customer.id, amounts=amounts)
 
 
 def unknown_words(
@@ -206,7 +250,8 @@ def at(seconds: int) -> datetime:
 def _refund(refund: Refund, event: Envelope, charge: Charge | None = None) -> RefundFact:
     """One refund, reported by itself or in the list of its charge."""
     state = refund_state(refund, event.type)
-    return state(
+    return RefundFact(
+        state=state,
         word=unknown_word(state, refund.status),
         refund_id=refund.id,
         amount_minor=refund.amount,
@@ -216,6 +261,7 @@ def _refund(refund: Refund, event: Envelope, charge: Charge | None = None) -> Re
         payment_id=id_of(refund.payment_intent)
         or (id_of(charge.payment_intent) if charge else None),
         transaction_id=id_of(refund.balance_transaction),
+        request_id=_own_word(refund.metadata, REQUEST_KEY),
         reason=refund.reason,
         failure_code=refund.failure_reason,
     )
@@ -229,6 +275,12 @@ def _movement(transaction: BalanceTransaction, event: Envelope) -> FundsMovement
         currency=transaction.currency.lower(),
         created_at=made_at(transaction.created, event),
     )
+
+
+def _check_sum(part: str, amounts: Sequence[int]) -> None:
+    """Each of a list's amounts is within limits; a sum that is not would fit into no book."""
+    if sum(amounts) > MAX_MINOR:
+        raise ValueError(f"the amounts in `{part}` add up to more than {MAX_MINOR}")
 
 
 def _has_money(charge: Charge) -> bool:
@@ -249,20 +301,21 @@ def _refunded_minor(charge: Charge) -> int:
 def _customer_refunds(charge: Charge) -> list[Refund]:
     """The refunds in a captured charge's list, without the one that released a part of the hold.
 
-    Stripe lists that release as the first refund. It is known by its amount, and by the list
-    being complete: its live refunds add up to `amount_refunded`, which contains the release.
+    Stripe lists that release as the first refund; one made in the same second may have a lesser
+    id. It is the first of its amount, if the list is complete: its live refunds then add up to
+    `amount_refunded`, which contains the release.
     """
     refunds = charge.refunds.data if isinstance(charge.refunds, RefundList) else charge.refunds
     if not refunds:
         return []
+    _check_sum("refunds", [each.amount for each in refunds])
     released = _released_minor(charge)
-    if not released:
+    live = [each for each in refunds if each.status not in {"failed", "canceled"}]
+    alike = [each for each in live if each.amount == released]
+    if not released or not alike or sum(each.amount for each in live) != charge.amount_refunded:
         return refunds
-    live = sum(each.amount for each in refunds if each.status not in {"failed", "canceled"})
-    first = min(refunds, key=lambda each: (each.created or 0, each.id))
-    if live == charge.amount_refunded and first.amount == released:
-        return [each for each in refunds if each is not first]
-    return refunds
+    release = min(alike, key=lambda each: (each.created or 0, each.id))
+    return [each for each in refunds if each is not release]
 
 
 def _captured_at(event: Envelope, created_at: datetime) -> datetime:
@@ -284,7 +337,7 @@ def _email(contact: Contact | None) -> str | None:
     return contact.email if contact else None
 
 
-def _order_id(metadata: Any, key: str) -> str | None:
+def _own_word(metadata: Any, key: str) -> str | None:
     """What the shop wrote under its key; metadata is the shop's own, so of any shape."""
     return _label(cast("dict[Any, Any]", metadata).get(key)) if isinstance(metadata, dict) else None
 

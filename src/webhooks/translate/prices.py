@@ -14,7 +14,16 @@ from ledger.domain import mrr
 from ledger.domain.billing_facts import PriceAmount, PriceFact, PriceTier
 from ledger.domain.facts import Fact
 from ledger.domain.money import MAX_MINOR
-from webhooks.translate.billing_objects import Item, Line, LinePrice, Plan, Price, Tier, Transform
+from webhooks.translate.billing_objects import (
+    Item,
+    Line,
+    LinePrice,
+    Plan,
+    Price,
+    Recurring,
+    Tier,
+    Transform,
+)
 from webhooks.translate.objects import Envelope, Reference
 from webhooks.translate.payments import id_of
 
@@ -45,7 +54,8 @@ class ListPrice(Struct, frozen=True, kw_only=True):
 
 def price_facts(price: Price, _event: Envelope, _metadata_key: str) -> list[Fact]:
     """What a price costs; one that is asked once only says nothing."""
-    return [] if price.recurring is None else _told(_of_price(price))
+    recurring = price.recurring
+    return _told(_of_price(price, recurring)) if isinstance(recurring, Recurring) else []
 
 
 def plan_facts(plan: Plan, _event: Envelope, _metadata_key: str) -> list[Fact]:
@@ -70,8 +80,8 @@ def unit_of(line: Line, currency: str) -> tuple[str, str] | None:
 
 def list_price(item: Item) -> ListPrice | None:
     """What an item costs: its price, or its plan before there were prices (2020)."""
-    if item.price is not None and item.price.recurring is not None:
-        return _of_price(item.price)
+    if item.price is not None and isinstance(item.price.recurring, Recurring):
+        return _of_price(item.price, item.price.recurring)
     return None if item.plan is None else _of_plan(item.plan)
 
 
@@ -91,9 +101,12 @@ def decimal_text(number: Decimal) -> str:
 
 
 def _told(listed: ListPrice) -> list[Fact]:
-    """The price in every currency in which its amount is known."""
+    """The price in every currency in which its amount is known.
+
+    Its own is among the others too, there without tiers, which are shown with the price.
+    """
     own = {} if listed.currency is None else {listed.currency: listed.price}
-    amounts = tuple(_amounts(own | dict(listed.others)))
+    amounts = tuple(_amounts(own | {**listed.others, **own}))
     product_id = id_of(listed.product)
     if not amounts:
         return []
@@ -130,9 +143,7 @@ def _unit(line: Line, priced: LinePrice | None, currency: str) -> Decimal | None
     return None if rest else Decimal(unit)
 
 
-def _of_price(price: Price) -> ListPrice:
-    assert price.recurring is not None
-    recurring = price.recurring
+def _of_price(price: Price, recurring: Recurring) -> ListPrice:
     made = mrr.Price(
         interval=recurring.interval,
         interval_count=recurring.interval_count,

@@ -1,4 +1,4 @@
-"""From the log to facts: the one place where Stripe's words are understood (DESIGN.md, idea 2)."""
+"""From the log to facts: the one place where Stripe's words are understood (decision 0002)."""
 
 import hashlib
 import importlib
@@ -14,27 +14,34 @@ from msgspec.json import Decoder
 from ledger import json_text
 from ledger.domain import accounts, mrr
 from ledger.domain.accounts import may_need_qualifying, qualified
-from ledger.domain.billing_facts import InvoiceUnknown, PayoutUnknown, SubscriptionUnknown
-from ledger.domain.events import RecordedEvent, StripeEventReceived
+from ledger.domain.balance_facts import PayoutMembersFact
+from ledger.domain.billing_facts import InvoiceFact, PayoutFact, SubscriptionFact
+from ledger.domain.events import (
+    RecordedEvent,
+    StripeEventReceived,
+    StripeObjectObserved,
+    StripePayoutListed,
+)
 from ledger.domain.facts import (
     AnyFact,
-    ChargeUnknown,
-    CheckoutUnknown,
-    DisputeInquiryUnknown,
-    DisputeUnknown,
+    ChargeFact,
+    CheckoutFact,
+    DisputeFact,
     EventContext,
     Fact,
     PartNotUnderstood,
-    PaymentUnknown,
-    RefundUnknown,
+    PaymentFact,
+    RefundFact,
     StatefulFact,
     StripeEventRecorded,
     StripeEventUnreadable,
     order_key,
 )
+from ledger.domain.money import CURRENCIES
 from webhooks import leniency
 from webhooks.leniency import leniently
 from webhooks.translate import (
+    balance,
     billing,
     billing_objects,
     billing_states,
@@ -42,8 +49,11 @@ from webhooks.translate import (
     objects,
     payments,
     prices,
+    purchases,
     states,
+    uncounted,
 )
+from webhooks.translate.balance import BalanceTransaction, transaction_facts
 from webhooks.translate.billing import (
     customer_facts,
     invoice_facts,
@@ -65,10 +75,12 @@ from webhooks.translate.billing_objects import (
 from webhooks.translate.discounts import coupon_facts, discount_facts
 from webhooks.translate.objects import (
     NAMELESS,
+    OBSERVED,
     UNREADABLE,
     YEAR_3000,
     Charge,
     CheckoutSession,
+    Data,
     Dispute,
     Envelope,
     PaymentIntent,
@@ -90,6 +102,8 @@ from webhooks.translate.payments import (
     refund_facts,
 )
 from webhooks.translate.prices import plan_facts, price_facts
+from webhooks.translate.purchases import purchase_facts
+from webhooks.translate.uncounted import uncounted_amounts
 
 
 class Reading(Struct, frozen=True):
@@ -121,6 +135,9 @@ _PLAN = _reading("plan", Plan, plan_facts)
 _INVOICE = _reading("invoice", Invoice, invoice_facts)
 _INVOICE_PAYMENT = _reading("invoice_payment", InvoicePayment, invoice_payment_facts)
 _PAYOUT = _reading("payout", Payout, payout_facts)
+_TRANSACTION = _reading("balance_transaction", BalanceTransaction, transaction_facts)
+
+_PREVIEW: Final = "invoice.upcoming"  # of an invoice that does not exist
 
 READINGS: tuple[tuple[str, Reading | None], ...] = (
     ("payment_intent.", _PAYMENT),
@@ -137,12 +154,20 @@ READINGS: tuple[tuple[str, Reading | None], ...] = (
     ("coupon.", _COUPON),
     ("price.", _PRICE),
     ("plan.", _PLAN),
-    ("invoice.upcoming", None),  # a preview of an invoice that does not exist
+    (_PREVIEW, None),
     ("invoice.", _INVOICE),
     ("invoice_payment.", _INVOICE_PAYMENT),
     ("payout.", _PAYOUT),
 )
 """Event types by how they begin; the first that fits. Every other type is `unprojected`."""
+
+_OF_KIND: Final = {
+    reading.kind: reading
+    for reading in (*(each for _, each in READINGS if each is not None), _TRANSACTION)
+}
+"""How each kind of object is read that may also be fetched by itself."""
+
+_KINDS: Final = frozenset(_OF_KIND)
 
 _decode_subject = Decoder(Subject).decode
 
@@ -168,6 +193,10 @@ class Translator(Struct, frozen=True):
         recorded, and also what its object tells if it is of this mode and of a type that is read.
         """
         event = recorded.event
+        if isinstance(event, StripeObjectObserved):
+            return self._observed(recorded, event)
+        if isinstance(event, StripePayoutListed):
+            return self._listed(recorded, event)
         if not isinstance(event, StripeEventReceived):
             key = order_key(recorded.version, 1, recorded.stream)
             return _moment(recorded, recorded.effective_at, key), (event,)
@@ -179,23 +208,70 @@ class Translator(Struct, frozen=True):
             return self._otherwise(recorded, event, str(error))
         key = order_key(envelope.created, _step(envelope.type), event.event_id)
         moment = _moment(recorded, at(envelope.created), key, envelope.account)
-        facts = self._facts(event.event_id, envelope)
+        facts = self._facts(event.event_id, envelope, reading_of(envelope.type))
         if may_need_qualifying(envelope.account, event.body):
-            facts = [qualified(fact, envelope.account) for fact in facts]
+            facts = tuple(qualified(fact, envelope.account) for fact in facts)
         return moment, facts
 
-    def _facts(self, event_id: str, envelope: Envelope) -> Sequence[Fact]:
+    def _observed(
+        self, recorded: RecordedEvent, event: StripeObjectObserved
+    ) -> tuple[EventContext, Sequence[AnyFact]]:
+        """What a fetched object says: as much as an event that showed it then.
+
+        Of one second an event goes before: what was fetched may be older than that by a moment.
+        """
+        envelope = Envelope(
+            type=event.kind + OBSERVED,
+            created=int(event.fetched_at.timestamp()),
+            livemode=event.livemode,
+            account=event.account,
+            api_version=event.api_version,
+            data=Data(object=Raw(json_text.storable(event.body))),
+        )
+        name = f"-{hashlib.sha256(event.body).hexdigest()}"
+        moment = _moment(
+            recorded,
+            event.fetched_at,
+            order_key(envelope.created, 1, name),
+            event.account,
+        )
+        facts = self._facts(event.object_id, envelope, _OF_KIND.get(event.kind))
+        if may_need_qualifying(event.account, event.body):
+            facts = tuple(qualified(fact, event.account) for fact in facts)
+        return moment, facts
+
+    def _listed(
+        self, recorded: RecordedEvent, event: StripePayoutListed
+    ) -> tuple[EventContext, Sequence[AnyFact]]:
+        """What a payout paid out."""
+        is_ours = event.livemode == (self.mode == "live")
+        note = StripeEventRecorded(
+            event_id=event.payout_id,
+            type="payout_members.observed",
+            outcome="projected" if is_ours else "other_mode",
+            livemode=event.livemode,
+        )
+        members = PayoutMembersFact(
+            payout_id=event.payout_id,
+            transaction_ids=event.transaction_ids,
+            complete=event.complete,
+        )
+        key = order_key(int(event.fetched_at.timestamp()), 1, recorded.stream)
+        moment = _moment(recorded, event.fetched_at, key, event.account)
+        said = (note, members) if is_ours else (note,)
+        return moment, tuple(qualified(fact, event.account) for fact in said)
+
+    def _facts(self, event_id: str, envelope: Envelope, reading: Reading | None) -> Sequence[Fact]:
         if envelope.livemode != (self.mode == "live"):
             return (_note(event_id, envelope, "other_mode"),)
-        reading = reading_of(envelope.type)
         if reading is None:
-            return (_note_with_subject(event_id, envelope, "unprojected"),)
+            return _unprojected(event_id, envelope)
         try:
             facts = self._read(reading, envelope)
         except UNREADABLE as error:
             return _unreadable(event_id, envelope, reading, str(error))
         if not facts:
-            return (_note_with_subject(event_id, envelope, "unprojected"),)
+            return _unprojected(event_id, envelope, reading)
         return (_note(event_id, envelope, "projected"), *facts, *_unknown_states(facts))
 
     def _read(self, reading: Reading, envelope: Envelope) -> list[Fact]:
@@ -208,12 +284,14 @@ class Translator(Struct, frozen=True):
         if stripe_object.object not in (reading.kind, None):
             return []
         facts = reading.facts(stripe_object, envelope, self.order_metadata_key)
-        return [*facts, *_unreadable_parts(reading, stripe_object, lost)] if lost else facts
+        facts += purchase_facts(facts, envelope, self.order_metadata_key)
+        strange = _unknown_currencies(reading, stripe_object, facts)
+        return [*facts, *_unreadable_parts(reading, stripe_object, lost), *strange]
 
     def _otherwise(
         self, recorded: RecordedEvent, event: StripeEventReceived, cause: str
     ) -> tuple[EventContext, Sequence[AnyFact]]:
-        """What has no snapshot of an object: a thin event, or bytes that nobody can read."""
+        """What has no snapshot of an object: a thin event, or bytes that cannot be read."""
         try:
             thin = read_thin(event.body)
         except UNREADABLE:
@@ -247,6 +325,7 @@ _SOURCES: Final = (
     json_text,
     objects,
     leniency,
+    balance,
     states,
     payments,
     billing_objects,
@@ -254,6 +333,8 @@ _SOURCES: Final = (
     billing,
     discounts,
     prices,
+    purchases,
+    uncounted,
 )
 
 
@@ -351,9 +432,27 @@ def _unreadable(
 ) -> tuple[Fact, ...]:
     """A known field is of a wrong type, unless the object is of another kind altogether."""
     if _name(_subject(envelope).object) not in {reading.kind, None}:
-        return (_note_with_subject(event_id, envelope, "unprojected"),)
+        return _unprojected(event_id, envelope)
     note = _note_with_subject(event_id, envelope, "unreadable")
     return (note, StripeEventUnreadable(event_id=event_id, type=envelope.type, cause=cause))
+
+
+def _unprojected(
+    event_id: str, envelope: Envelope, reading: Reading | None = None
+) -> tuple[Fact, ...]:
+    """An event that nothing is read of, and what its object comes to, which no figure counts.
+
+    An object of the reading's kind that says nothing has no such amount: none of it is money.
+    """
+    note = _note_with_subject(event_id, envelope, "unprojected")
+    was_read = reading is not None and _name(_subject(envelope).object) in {reading.kind, None}
+    if was_read or envelope.type.startswith(_PREVIEW):
+        return (note,)
+    try:
+        amounts = uncounted_amounts(envelope.data.object, _KINDS)
+    except UNREADABLE:
+        return (note,)
+    return (note,) if amounts is None else (note, amounts)
 
 
 def _unreadable_parts(
@@ -364,28 +463,45 @@ def _unreadable_parts(
         yield PartNotUnderstood(kind=kind, part=part, subject_id=stripe_object.id, cause=cause)
 
 
+def _unknown_currencies(
+    reading: Reading, stripe_object: Any, facts: Sequence[Fact]
+) -> Iterator[Fact]:
+    """Each currency that this version does not know: where its decimals stand is not known."""
+    said = {currency for fact in facts for currency in _currencies(fact) if currency}
+    for currency in sorted(said - CURRENCIES):
+        kind = _OUR_NAMES.get(reading.kind, reading.kind)
+        yield PartNotUnderstood(
+            kind=kind, part="currency", subject_id=stripe_object.id, word=currency
+        )
+
+
+def _currencies(fact: Fact) -> Iterator[str | None]:
+    yield getattr(fact, "currency", None)
+    for amount in getattr(fact, "amounts", None) or ():
+        yield getattr(amount, "currency", None)
+
+
 _OUR_NAMES: Final = {"payment_intent": "payment", "checkout.session": "checkout"}
 
 
 def _unknown_states(facts: Sequence[Fact]) -> Iterator[Fact]:
     """The states that this version does not know."""
     for fact in facts:
-        if type(fact) in _UNKNOWN_STATES and isinstance(fact, StatefulFact):
-            kind, own_id = _UNKNOWN_STATES[type(fact)]
+        if isinstance(fact, StatefulFact) and not fact.state_known:
+            kind, own_id = _OBJECTS[type(fact)]
             subject_id: str = getattr(fact, own_id)
             yield PartNotUnderstood(kind=kind, part="status", subject_id=subject_id, word=fact.word)
 
 
-_UNKNOWN_STATES: Final[dict[type[Fact], tuple[str, str]]] = {
-    PaymentUnknown: ("payment", "payment_id"),
-    ChargeUnknown: ("charge", "charge_id"),
-    RefundUnknown: ("refund", "refund_id"),
-    DisputeInquiryUnknown: ("dispute", "dispute_id"),
-    DisputeUnknown: ("dispute", "dispute_id"),
-    CheckoutUnknown: ("checkout", "session_id"),
-    SubscriptionUnknown: ("subscription", "subscription_id"),
-    InvoiceUnknown: ("invoice", "invoice_id"),
-    PayoutUnknown: ("payout", "payout_id"),
+_OBJECTS: Final[dict[type[StatefulFact], tuple[str, str]]] = {
+    PaymentFact: ("payment", "payment_id"),
+    ChargeFact: ("charge", "charge_id"),
+    RefundFact: ("refund", "refund_id"),
+    DisputeFact: ("dispute", "dispute_id"),
+    CheckoutFact: ("checkout", "session_id"),
+    SubscriptionFact: ("subscription", "subscription_id"),
+    InvoiceFact: ("invoice", "invoice_id"),
+    PayoutFact: ("payout", "payout_id"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The shop's door: what a shop's developer sends, and what they are answered."""
+"""Orders over HTTP: what a shop's developer sends, and what they are answered."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -71,14 +71,14 @@ def refuse(request: Request, error: Exception) -> Response:
 
 
 class Shop:
-    """The door with a desk behind it; `money` is what Stripe is known to have done."""
+    """The service with its command handler; `money` is what Stripe is known to have done."""
 
     def __init__(self, log: Log, *, repeated: bool) -> None:
         self.log = log
         self.repeated = repeated
         self.money: dict[str, OrderMoney] = {}
         self.payments = {"pi_1": FREE, "pi_2": FREE}
-        self.desk = CommandHandler(
+        self.command_handler = CommandHandler(
             log,
             lambda order_id: self.money.get(order_id, UNPAID),
             lambda payment_id: self.payments.get(payment_id, KnownPayment()),
@@ -94,9 +94,9 @@ class Shop:
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[dict[str, Any]]:
         yield {
-            "desk": self.desk,
+            "command_handler": self.command_handler,
             "log": self.log,
-            "guard": Auth(self.log),
+            "auth": Auth(self.log),
             "settings": Settings(ledger_reservation_minutes=45, ledger_repeated_skus=self.repeated),
         }
 
@@ -129,18 +129,59 @@ def shop(database: Database, request: pytest.FixtureRequest) -> Iterator[Shop]:
 def test_a_product_is_listed_and_its_stock_counted(shop: Shop) -> None:
     product = {"name": "Mug", "prices": {"eur": 1200, "usd": 1300}, "preorder": True}
     answer = shop.ask("/products/MUG", product, method="PUT")
-    assert (answer.status_code, answer.json()) == (200, {"sku": "MUG", "position": 1})
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"sku": "MUG", "position": 1, "recorded": ["stock.product_listed.v1"]},
+    )
     assert shop.last().event == ProductListed(
         sku="MUG", name="Mug", prices={"eur": 1200, "usd": 1300}, preorder=True
     )
     answer = shop.ask("/products/MUG", product, method="PUT")
-    assert answer.json() == {"sku": "MUG", "position": 1}
+    assert answer.json() == {"sku": "MUG", "position": 1, "recorded": []}
     answer = shop.ask("/stock/MUG/receive", {"quantity": 10, "reason": "invoice 12"})
-    assert (answer.status_code, answer.json()) == (200, {"sku": "MUG", "position": 2})
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"sku": "MUG", "position": 2, "recorded": ["stock.received.v1"]},
+    )
     answer = shop.ask("/stock/MUG/adjust", {"change": -3, "reason": "broken"})
-    assert answer.json() == {"sku": "MUG", "position": 3}
+    assert (answer.json()["position"], answer.json()["recorded"]) == (3, ["stock.adjusted.v1"])
     assert shop.last().event == StockAdjusted(sku="MUG", change=-3)
     assert shop.last().meta.reason == "broken"
+
+
+def test_a_currency_may_be_written_in_capitals_and_must_be_one(shop: Shop) -> None:
+    shop.stock_up()
+    assert shop.ask("/orders", ORDER | {"currency": "EUR"}).status_code == 201
+    placed = next(e.event for e in shop.log.stream("order/A1"))
+    assert isinstance(placed, OrderPlaced)
+    assert placed.currency == "eur"
+    refused = shop.ask("/products/CUP", {"name": "Cup", "prices": {"zzz": 100}}, method="PUT")
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "currency")
+    refused = shop.ask("/products/CUP", {"name": "Cup", "prices": {"isk": 101}}, method="PUT")
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "prices.isk")
+
+
+PAST = ORDER | {"placed_at": "2019-03-01T10:00:00+02:00"}
+
+
+def test_an_order_of_the_past_takes_no_stock_and_has_its_own_time(shop: Shop) -> None:
+    unknown = {"sku": "price_1Abc", "name": "Gone", "quantity": 900, "unit_minor": 7}
+    answer = shop.ask("/orders", PAST | {"lines": [unknown, unknown]})
+    assert (answer.status_code, answer.json()["recorded"]) == (201, ["order.placed.v1"])
+    recorded = shop.last()
+    assert recorded.effective_at == datetime(2019, 3, 1, 8, tzinfo=UTC)
+    assert (recorded.event.origin, recorded.event.reserves_stock) == ("import", False)
+    assert recorded.event.expires_at == recorded.effective_at + timedelta(minutes=45)
+    assert recorded.event.total_minor == 12_600
+
+
+@pytest.mark.parametrize("wrong", ["2999-01-01T00:00:00Z", "1969-12-31T23:59:59Z"])
+def test_the_past_is_between_1970_and_now(shop: Shop, wrong: str) -> None:
+    answer = shop.ask("/orders", PAST | {"placed_at": wrong})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "placed_at")
+    naive = shop.ask("/orders", PAST | {"placed_at": "2019-03-01T10:00:00"})
+    assert naive.status_code == 422
+    assert shop.log.head() == 0
 
 
 def test_an_order_is_placed_as_it_was_sent(shop: Shop) -> None:
@@ -157,7 +198,9 @@ def test_an_order_is_placed_as_it_was_sent(shop: Shop) -> None:
     }
     answer = shop.ask("/orders", sent)
     assert answer.status_code == 201
-    assert answer.json() == {"id": "A1", "position": start + 3}
+    reserved = ["stock.reserved.v1"] * 2
+    made = ["order.placed.v1", *reserved]
+    assert answer.json() == {"id": "A1", "position": start + 3, "recorded": made}
     recorded = shop.log.read(start)[0]
     assert isinstance(recorded.event, OrderPlaced)
     assert now <= recorded.effective_at <= datetime.now(UTC)
@@ -207,7 +250,11 @@ def test_an_order_lives_from_payment_to_refund(shop: Shop) -> None:
     shop.money["A1"] = PAID
     assert shop.ask("/orders/A1/fulfil").status_code == 200
     head = shop.log.head()
-    assert shop.ask("/orders/A1/fulfil").json() == {"id": "A1", "position": head - 2}
+    assert shop.ask("/orders/A1/fulfil").json() == {
+        "id": "A1",
+        "position": head - 2,
+        "recorded": [],  # it was so already
+    }
     assert shop.log.head() == head
     back = shop.ask("/orders/A1/return", {"quantities": {"MUG": 1}, "reason": "chipped"})
     assert back.status_code == 200
@@ -327,7 +374,7 @@ def test_a_repeat_gets_the_id_that_was_made_for_the_first(shop: Shop) -> None:
         ("/orders", ORDER | {"id": "A2", "lines": [TEA, TEA]}, 422, "invalid_command"),
         ("/orders", ORDER | {"id": "A2", "total_minor": 1}, 422, "invalid_command"),
         ("/orders", ORDER | {"id": "a/b"}, 422, "invalid_request"),
-        ("/orders", ORDER | {"currency": "EUR"}, 422, "invalid_request"),
+        ("/orders", ORDER | {"currency": "EURO"}, 422, "invalid_request"),
         ("/orders", ORDER | {"lines": [MUGS | {"quantity": 51}]}, 422, "invalid_request"),
         ("/orders", ORDER | {"lines": [MUGS | {"unit_minor": 12.0}]}, 422, "invalid_request"),
         ("/orders", ORDER | {"email": "a\0b"}, 422, "invalid_request"),

@@ -17,7 +17,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to stand in, and none of the settings of whoever runs the tests."""
+    """An empty folder to stand in, and none of the settings of the person who runs the tests."""
     from ledger.settings import Settings
 
     monkeypatch.chdir(tmp_path)

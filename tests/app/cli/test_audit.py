@@ -49,6 +49,10 @@ def test_lines_fit_all_that_is_given(run_json: RunJson) -> None:
         assert found == positions, filters
 
 
+def test_an_actor_who_did_nothing_is_refused_with_those_who_did(run: Run) -> None:
+    assert "'Petra' is none of operator" in run("audit", "--actor", "Petra", code=2).stderr
+
+
 def test_many_lines_are_read_in_pages(run_json: RunJson, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit, "PAGE_LINES", 2)
     for limit in (1, 2, 3, 5, 6, 7):
@@ -83,10 +87,15 @@ def test_a_history_tells_what_each_event_changed(run: Run, run_json: RunJson) ->
     placed, _, canceled, _ = run_json("history", "order", "A1", "--changes")
     assert placed["changed"]["state"] == [None, "pending"]
     assert canceled["changed"]["state"] == ["pending", "canceled"]
+    (before,), (after,) = placed["changed"]["lines"]
+    assert (before, after["sku"]) == (None, "MUG")
     assert "state pending → canceled" in run("history", "order", "A1", "--changes").stdout
-    assert "is none of" in run("history", "charge", "ch_1", "--changes", code=2).stderr
+    assert (
+        "Invalid value for KIND: 'charge'"
+        in run("history", "charge", "ch_1", "--changes", code=2).stderr
+    )
 
 
 def test_what_is_not_there_exits_1(run: Run) -> None:
     assert "orders has no 'Z9'" in run("explain", "order", "Z9", code=1).stderr
-    assert "is none of" in run("explain", "charge", "ch_1", code=2).stderr
+    assert "Invalid value for KIND: 'charge'" in run("explain", "charge", "ch_1", code=2).stderr

@@ -10,7 +10,7 @@ from kpi.checks.run import run_checks
 from ledger.log import Log
 from ledger.postgres.database import Database
 from tests.app.cli.conftest import Run
-from tests.kpi.books import Books
+from tests.kpi.builder import LedgerBuilder
 from tests.kpi.checks.scenarios import paid_twice
 
 RunJson = Callable[..., Any]
@@ -21,7 +21,7 @@ ISSUE = "paid_twice:A1"
 def trouble(database: Database) -> None:
     """An order that was paid twice."""
     with Log(database.conninfo("app")) as log:
-        paid_twice(Books(database, log))
+        paid_twice(LedgerBuilder(database, log))
 
 
 def test_without_issues_a_run_is_content(run: Run) -> None:
@@ -31,7 +31,7 @@ def test_without_issues_a_run_is_content(run: Run) -> None:
 def test_a_run_says_what_is_wrong(run: Run, trouble: None) -> None:
     shown = run("checks", "run").stdout
     assert "paid_twice:A1  Order A1 costs 10.00 gbp and holds 20.00 gbp" in shown
-    assert "1 issues are open" in shown
+    assert "1 issue is open" in shown
     assert "Order A1" not in run("checks", "run", "--top", "0").stdout
 
 
@@ -66,6 +66,17 @@ def test_a_run_is_a_document(run_json: RunJson, trouble: None) -> None:
 def test_checks_are_listed(run: Run, run_json: RunJson) -> None:
     assert {check["name"] for check in run_json("checks", "list")} >= {"paid_twice"}
     assert "Which canceled orders hold money?" in run("checks", "list").stdout
+
+
+def test_the_list_says_how_long_a_check_waits_here(
+    run: Run, run_json: RunJson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDGER_PENDING_PAYMENT_DAYS", "2")
+    waits = {check["name"]: check["waits"] for check in run_json("checks", "list")}
+    assert waits["checkout_without_payment"] == "1 hour"
+    assert waits["reservation_overdue"] == "5 minutes, 2 days"
+    assert waits["paid_twice"] is None
+    assert "5 minutes, 2 days" in run("checks", "list").stdout
 
 
 def test_issues_are_listed_by_state(run: Run, run_json: RunJson, trouble: None) -> None:

@@ -1,4 +1,4 @@
-"""order, stock, history: through the same desk as over HTTP."""
+"""order, stock, history: by the same command handler as over HTTP."""
 
 from collections.abc import Callable
 from getpass import getuser
@@ -54,7 +54,7 @@ def test_a_line_has_another_price_and_more_units_where_the_settings_allow_it(
     run("stock", "receive", "MUG", "60")
     assert "from 1 to 50" in run(*wholesale, code=1).stderr
     monkeypatch.setenv("LEDGER_MAX_UNITS_PER_LINE", "60")
-    assert "is listed for 1250" in run(*wholesale, code=1).stderr
+    assert "is listed for 12.50 gbp, not for 9.00 gbp" in run(*wholesale, code=1).stderr
     monkeypatch.setenv("LEDGER_LISTED_PRICES_ONLY", "false")
     run(*wholesale)
     order = run_json("order", "show", "A1")
@@ -149,4 +149,63 @@ def test_history_of_nothing_exits_1(run: Run) -> None:
 
 
 def test_history_knows_its_kinds(run: Run) -> None:
-    assert "is none of" in run("history", "ordr", "A1", code=2).stderr
+    said = run("history", "ordr", "A1", code=2).stderr
+    assert "did you mean order? There are " in said
+    assert "did you mean refund?" in run("show", "refnd", "A1", code=2).stderr
+
+
+def test_a_verb_that_had_nothing_to_do_says_so(run: Run, run_json: RunJson) -> None:
+    run(*PLACE)
+    assert run_json("order", "cancel", "A1")["recorded"][0] == "order.canceled.v1"
+    said = run("order", "cancel", "A1").stdout
+    assert said.startswith("nothing to record, it stands as before: A1 (position ")
+    assert run_json("order", "cancel", "A1")["recorded"] == []
+
+
+@pytest.mark.parametrize("price", ["20 zzz", "20 xxx"])
+def test_a_price_in_no_currency_is_refused(run: Run, price: str) -> None:
+    said = run("stock", "define", "CUP", "--name", "Cup", "--price", price, code=1).stderr
+    assert f"there is no currency {price[3:]!r}" in " ".join(said.split())
+
+
+def test_amounts_out_of_range_are_told_as_people_write_them(run: Run) -> None:
+    said = run(*PLACE, "--discount", "99900", code=1).stderr
+    assert "The discount is 999.00 gbp; it must be from 0.00 gbp to 25.00 gbp." in said
+
+
+def test_an_empty_id_of_an_order_is_refused(run: Run) -> None:
+    run("order", "place", "--id", "", "--currency", "gbp", "--line", "MUG:1", code=1)
+
+
+def test_a_part_of_an_order_says_its_currency(run: Run) -> None:
+    run(*PLACE)
+    assert "12.50 gbp" in run("order", "show", "A1").stdout
+
+
+def test_what_is_not_pending_cannot_expire(run: Run) -> None:
+    run(*PLACE)
+    run("order", "cancel", "A1")
+    assert "only a pending one can expire" in run("order", "expire", "A1", code=1).stderr
+
+
+def test_a_negative_number_is_told_from_an_option(run: Run) -> None:
+    said = run("stock", "receive", "MUG", "-5", code=2).stderr
+    assert "A negative number is not taken here" in said
+    assert "No such option" not in said
+
+
+def test_as_of_takes_a_date_and_names_itself(run: Run, run_json: RunJson) -> None:
+    run(*PLACE)
+    assert run_json("order", "show", "A1", "--as-of", "4")["order_id"] == "A1"
+    assert run("order", "show", "A1", "--as-of", "2020-01-31", code=1).stderr.startswith("NotFound")
+    said = run("order", "show", "A1", "--as-of", "yesterday", code=2).stderr
+    assert "--as-of" in said
+    assert "'yesterday' is no position and no time" in said
+
+
+def test_an_end_of_a_span_that_is_no_time_is_told_by_its_option(run: Run) -> None:
+    said = run("order", "list", "--filter", "placed_after=soon", code=2).stderr
+    assert "--filter" in said
+    assert "placed_after: give a date like 2026-03-01" in said
+    assert "%2B" not in said
+    assert "query." not in said

@@ -40,7 +40,9 @@ def test_nothing_is_wrong_with_a_new_database(findings: Findings) -> None:
         "access",
         "backfill",
         "disk",
+        "last proof",
         "processes",
+        "refunds",
         "roles",  # the tests' address is a superuser's, and it is seen
         "webhook",
     }
@@ -136,7 +138,7 @@ def test_settings(
 
 def test_tokens_are_counted(run: Run, findings: Findings) -> None:
     run("token", "issue", "ops", "--name", "Olga")
-    assert findings()["access"]["found"] == "1 valid token(s)"
+    assert findings()["access"]["found"] == "1 valid token"
 
 
 @pytest.mark.parametrize(("mode", "verdict"), [(0o600, "fine"), (0o644, "note")])
@@ -163,7 +165,7 @@ def test_read_models_that_are_far_behind(
 ) -> None:
     run("stock", "define", "MUG", "--name", "Mug", "--price", "1.00 gbp")
     assert "projections" not in wrong(findings())
-    monkeypatch.setattr("app.health.TOO_LATE_SECONDS", 0)
+    monkeypatch.setattr(doctor, "TOO_LATE_SECONDS", 0)
     assert "projections" in wrong(findings())
 
 
@@ -173,6 +175,18 @@ def test_a_setting_that_is_misspelt_is_named_by_every_verb(
     monkeypatch.setenv("LEDGER_MDOE", "live")
     assert findings()["settings"]["found"] == "LEDGER_MDOE is no setting; is it LEDGER_MODE?"
     assert "is it LEDGER_MODE?" in run("status").stderr
+
+
+def test_a_line_that_is_no_setting_is_named_by_every_verb(
+    run: Run, findings: Findings, environment: Path
+) -> None:
+    (environment / ".env").write_text("# ours\nSTRIPE_API_KEY rk_test_1\n")
+    (environment / ".env").chmod(0o600)
+    assert findings()["settings"]["found"].startswith("line 2 of .env is no setting")
+    told = run("status").stderr
+    assert "line 2 of .env is no setting" in told
+    assert "rk_test_1" not in told
+    assert "dotenv" not in told
 
 
 @pytest.mark.parametrize("least", [0, 2**60])
@@ -215,6 +229,20 @@ def test_a_database_that_is_away_is_the_last_finding(
     assert list(found)[-1] == "StoreUnavailable"
     assert wrong(found) == {"StoreUnavailable"}
     assert "Connection refused" in found["StoreUnavailable"]["found"]
+    assert "\t" not in found["StoreUnavailable"]["found"]
+    assert r"\t" not in run("order", "list", code=3).stderr
+
+
+@pytest.mark.parametrize("columns", [None, "80", "200"])
+def test_its_lines_are_read_on_any_screen(
+    run: Run, monkeypatch: pytest.MonkeyPatch, columns: str | None
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns:
+        monkeypatch.setenv("COLUMNS", columns)
+    lines = run("doctor", code=1).stdout.splitlines()
+    assert 60 < max(map(len, lines)) <= 80
 
 
 def test_it_leaves_the_log_as_it_was(run: Run, database: Database) -> None:

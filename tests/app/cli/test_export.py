@@ -32,7 +32,7 @@ def audited(run_json: RunJson) -> list[dict[str, Any]]:
 
 def test_a_file_has_its_manifest_beside_it(run: Run, run_json: RunJson, environment: Path) -> None:
     told = run("export", "products", "-o", "best.csv", "--reason", "for the accountant").stdout
-    assert told.startswith("products to best.csv: 1 rows, ")
+    assert told.startswith("products to best.csv: 1 row, ")
     file = (environment / "best.csv").read_bytes()
     (row,) = csv.DictReader(io.StringIO(file.decode(), newline=""))
     assert (row["Product"], row["Units"], row["Revenue"]) == ("'=Gift", "2", "0.00")
@@ -51,7 +51,7 @@ def test_a_file_has_its_manifest_beside_it(run: Run, run_json: RunJson, environm
 def test_without_a_file_it_goes_to_standard_output(run: Run) -> None:
     result = run("export", "orders", "--format", "jsonl", "--filter", "state=paid")
     assert json.loads(result.stdout)["OrderID"] == "A1"
-    assert "orders to standard output: 1 rows" in result.stderr
+    assert "orders to standard output: 1 row, " in result.stderr
 
 
 def test_a_files_ending_says_the_format_where_nothing_else_does(
@@ -63,12 +63,25 @@ def test_a_files_ending_says_the_format_where_nothing_else_does(
             ("a.jsonl", ()),
             ("a.PARQUET", ()),
             ("a.txt", ()),
-            ("a.parquet", ("--format", "csv")),
+            ("b.parquet", ("--format", "parquet")),
+            ("b.txt", ("--format", "jsonl")),
         )
     }
     assert formats == {
-        "a.jsonl": "jsonl", "a.PARQUET": "parquet", "a.txt": "csv", "a.parquet": "csv"
+        "a.jsonl": "jsonl", "a.PARQUET": "parquet", "a.txt": "csv",
+        "b.parquet": "parquet", "b.txt": "jsonl",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen"), [("a.parquet", "csv"), ("a.CSV", "jsonl"), ("a.jsonl", "parquet")]
+)
+def test_a_format_that_contradicts_the_files_ending_is_wrong_usage(
+    run: Run, environment: Path, name: str, chosen: str
+) -> None:
+    said = run("export", "orders", "-o", name, "--format", chosen, code=2).stderr
+    assert f"{chosen} contradicts -o {name}" in " ".join(said.replace("│", " ").split())
+    assert not (environment / name).exists()
 
 
 def test_the_manifest_can_be_the_document(run_json: RunJson) -> None:
@@ -87,6 +100,7 @@ def test_the_manifest_can_be_the_document(run_json: RunJson) -> None:
         (("orders", "--filter", "colour=red"), 2, "has no filter 'colour'"),
         (("orders", "--filter", "state"), 2, "write COLUMN=VALUE"),
         (("orders", "--currency", "gbp", "--filter", "currency=eur"), 2, "each once"),
+        (("orders", "-o", "o.xlsx"), 2, "write .csv, which a spreadsheet opens"),
         (("orders", "--format", "xlsx"), 2, "is none of csv, jsonl, parquet"),
         (("orders", "-o", "no/such/folder.csv"), 2, "No such file or directory"),
         (("orders", "-o", "."), 2, "Is a directory"),

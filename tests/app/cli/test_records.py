@@ -55,6 +55,10 @@ def test_an_order_is_shown_with_its_lines_now_and_then(run: Run, run_json: RunJs
 @pytest.mark.usefixtures("orders")
 def test_products_are_listed_and_shown(run: Run, run_json: RunJson) -> None:
     assert run_json("stock", "list")[0]["sku"] == "MUG"
+    listed = run("stock", "list").stdout.split("\n")
+    columns = ["sku", "name", "on", "hand", "committed", "reserved", "available", "preorder"]
+    assert listed[0].split() == columns
+    assert "Blue mug" in listed[2]
     assert run_json("stock", "show", "MUG") == run_json("show", "sku", "MUG")
     assert "12.50 gbp" in run("stock", "show", "MUG").stdout
 
@@ -62,6 +66,11 @@ def test_products_are_listed_and_shown(run: Run, run_json: RunJson) -> None:
 def test_what_does_not_exist_is_refused_with_what_does(run: Run) -> None:
     assert "order" in run("list", "invoicez", code=2).stderr
     assert "state" in run("list", "order", "--filter", "colour=red", code=2).stderr
+
+
+def test_a_span_that_ends_before_it_begins_is_wrong_usage(run: Run) -> None:
+    ends = ("--filter", "placed_after=2026-03-02", "--filter", "placed_before=2026-03-01")
+    assert "2026-03-02 is later than placed_before" in run("order", "list", *ends, code=2).stderr
     assert "subscription" in run("history", "ordr", "A1", code=2).stderr
     assert "subscription" in run("explain", "charge", "ch_1", code=2).stderr
 

@@ -154,6 +154,13 @@ end
 $$;
 create trigger hang before insert on read_models.audit
 for each row execute function ledger.hang();
+create function ledger.hang_making() returns event_trigger language plpgsql as $$
+begin
+    perform pg_sleep(600);
+end
+$$;
+create event trigger hang on ddl_command_start when tag in ('CREATE TABLE')
+execute function ledger.hang_making();
 alter table read_models.orders rename to hung_orders;
 create view read_models.orders as
 select h.* from (select pg_sleep(600)) as s cross join read_models.hung_orders as h;
@@ -194,7 +201,7 @@ def test_sigterm_ends_what_hangs_in_the_middle_of_a_statement(home: Path) -> Non
 
 
 def test_the_first_token_opens_and_is_written_nowhere_but_into_its_file(home: Path) -> None:
-    """A container's output goes to whoever collects logs."""
+    """A container's output goes to what collects logs."""
     with serving(home) as served:
         assert served.call("GET", "/me")[0] == 401
         token = (home / "admin-token").read_text().strip()
@@ -313,7 +320,7 @@ def test_a_taken_port_is_told_before_anything_is_started(home: Path) -> None:
 
 
 def test_what_was_accepted_is_answered_before_the_end(home: Path) -> None:
-    """SIGTERM under load: whoever got a 200 is in the log."""
+    """SIGTERM under load: what was answered with 200 is in the log."""
     positions: list[int] = []
 
     def load(served: Served, number: int) -> None:

@@ -55,6 +55,11 @@ class TestImport:
         document = run_json("import", str(tmp_path), code=1)
         assert [len(document[kind]) for kind in ("conflicts", "rejected")] == [1, 1]
 
+    def test_a_folder_in_which_no_event_is_says_so(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "notes.txt").write_bytes(b"none")
+        shown = run("import", str(tmp_path), code=1).stdout
+        assert shown.startswith("nothing there: files: 0 (ignored, not named as JSON: 1)")
+
     def test_a_path_that_does_not_exist_is_wrong_usage(self, run: Run) -> None:
         assert "nowhere" in run("import", "nowhere.json", code=2).stderr
 

@@ -6,10 +6,16 @@ from typing import Any
 
 import pytest
 
+from ledger.domain.access import Role
 from ledger.tokens import digest
 from tests.app.cli.conftest import Run
 
 RunJson = Callable[..., Any]
+
+
+def test_its_help_explains_every_role(run: Run) -> None:
+    said = run("token", "issue", "--help").stdout
+    assert all(f"\n  {role}: " in said for role in Role)
 
 
 def test_a_token_is_printed_once_and_alone(run: Run, run_json: RunJson) -> None:

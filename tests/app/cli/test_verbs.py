@@ -1,6 +1,8 @@
 """What all verbs have in common: help, an example, --json, and how errors are told."""
 
+import importlib
 import json
+import pkgutil
 import re
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from app import cli
 from app.cli import app
 from tests.app.cli.conftest import Run
 
@@ -36,6 +39,17 @@ def test_the_issues_verbs_are_there() -> None:
         " doctor docs"
     )
     assert {(verb,) for verb in wanted.split()} <= VERBS.keys()
+
+
+def test_every_module_with_verbs_is_in_the_command_line() -> None:
+    """A file that is forgotten in `GROUPS` would have verbs that nobody can call."""
+    modules = {module.name for module in pkgutil.iter_modules(cli.__path__)} - {"__main__"}
+    with_verbs = {
+        name
+        for name in modules
+        if isinstance(getattr(importlib.import_module(f"app.cli.{name}"), "app", None), typer.Typer)
+    }
+    assert with_verbs == set(cli.GROUPS)
 
 
 @EACH
@@ -103,6 +117,50 @@ def test_what_cannot_run_exits_3_with_its_cure(run: Run, monkeypatch: pytest.Mon
 def test_with_json_an_error_is_a_document_too(run: Run) -> None:
     result = run("order", "cancel", "A1", "--json", code=1)
     assert json.loads(result.stdout)["error"] == "UnknownOrder"
+
+
+@EACH
+def test_with_json_wrong_usage_is_a_document_too(environment: Path, path: tuple[str, ...]) -> None:
+    """The verb is not run; what is said to people, and the exit code, stay as they are."""
+    told = CliRunner().invoke(app, [*path, "--no-such-option"])
+    result = CliRunner().invoke(app, [*path, "--no-such-option", "--json"])
+    assert json.loads(result.stdout).keys() == {"error", "detail"}
+    assert json.loads(result.stdout)["error"] == "WrongUsage"
+    assert "--no-such-option" in json.loads(result.stdout)["detail"]
+    assert (result.stderr, result.exit_code) == (told.stderr, 2)
+    assert told.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "detail"),
+    [
+        (("frobnicate",), "frobnicate"),
+        (("order", "frobnicate"), "frobnicate"),
+        (("--frobnicate", "status"), "--frobnicate"),
+        (("order", "cancel"), "Missing argument"),
+        (("checks", "run", "--top", "many"), "--top"),
+        (("checks", "run", "--top", "-1"), "--top"),
+        (("audit", "--since", "yesteryear"), "yesteryear"),
+        (("issues", "list", "--check", "frobnicate"), "frobnicate"),
+        (("import", "no-such-file.json"), "no-such-file.json"),
+    ],
+)
+def test_each_kind_of_wrong_usage_is_one_document(
+    run: Run, arguments: tuple[str, ...], detail: str
+) -> None:
+    run("migrate")
+    for given in ((*arguments, "--json"), ("--json", *arguments)):
+        result = run(*given, code=2)
+        document = json.loads(result.stdout)
+        assert document["error"] == "WrongUsage"
+        assert detail in document["detail"] or given[0] == "--json"
+    assert run(*arguments, code=2).stdout == ""
+
+
+def test_a_value_that_reads_like_the_option_asks_for_no_document(run: Run) -> None:
+    result = run("order", "cancel", "--reason", "x", "--", "--json", code=1)
+    assert result.stdout == ""
+    assert "There is no order '--json'" in result.stderr
 
 
 def test_a_database_that_is_away_is_told_in_words(

@@ -1,4 +1,4 @@
-"""wishlist add, remove, show: through the same desk as over HTTP."""
+"""wishlist add, remove, show: by the same command handler as over HTTP."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +29,11 @@ def test_a_wishlist_shows_what_was_added_last_first(run: Run, run_json: RunJson)
 
 def test_what_is_removed_is_gone_and_its_history_stays(run: Run, run_json: RunJson) -> None:
     run("wishlist", "add", "ann", "MUG")
-    assert run_json("wishlist", "remove", "ann", "MUG") == {"id": "ann:MUG", "position": 4}
+    assert run_json("wishlist", "remove", "ann", "MUG") == {
+        "id": "ann:MUG",
+        "position": 4,
+        "recorded": ["wishlist.removed.v1"],
+    }
     assert run_json("wishlist", "show", "ann") == []
     past = run_json("history", "wish", "ann:MUG")
     assert [line["kind"] for line in past] == ["wishlist.added", "wishlist.removed"]

@@ -1,4 +1,4 @@
-"""The demo's past: whenever the demo is started, what happened before can have happened."""
+"""The demo's history: whenever the demo is started, what happened before can have happened."""
 
 from collections import Counter
 from random import Random
@@ -6,11 +6,11 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.demo.customers import CROWD, guest, visitor
-from app.demo.history import Past
+from app.demo.customers import CUSTOMERS, guest, prospect
+from app.demo.history import ShopHistory
 from app.demo.seasons import DAYS, SALE, midnight, orders_on
 from app.demo.shop import PRODUCTS
-from app.demo.timeline import Diary, Week, time_of
+from app.demo.timeline import Timeline, Week, time_of
 from ledger.domain.order_commands import FulfilOrder, PlaceOrder
 from ledger.domain.stock import AdjustStock, ReceiveStock
 from ledger.domain.wishlist import AddToWishlist, RemoveFromWishlist
@@ -21,7 +21,7 @@ MOMENTS = st.integers(NOON, NOON + 3 * 365 * 86_400)
 
 
 def weeks(now: int) -> list[Week]:
-    return list(Past(now).diary.weeks())
+    return list(ShopHistory(now).timeline.weeks())
 
 
 def test_the_same_moment_has_the_same_past() -> None:
@@ -85,24 +85,24 @@ def test_the_sale_grows_day_by_day_and_tops_every_day_before_it(now: int, seed: 
 
 
 def test_nobody_shares_a_name_an_address_or_an_id() -> None:
-    lookers = {visitor(Random(seed)) for seed in range(500)}
-    people = [*CROWD, *map(guest, range(1, 500)), *lookers]
+    lookers = {prospect(Random(seed)) for seed in range(500)}
+    people = [*CUSTOMERS, *map(guest, range(1, 500)), *lookers]
     assert len({person.name for person in people}) == len(people)
     assert len({person.email for person in people}) == len(people)
     ids = [person.customer_id for person in people if person.customer_id]
-    assert len(set(ids)) == len(ids) == len(CROWD) + len(lookers)
+    assert len(set(ids)) == len(ids) == len(CUSTOMERS) + len(lookers)
 
 
 def test_a_diary_is_kept_by_weeks_and_knows_nothing_of_what_lies_ahead() -> None:
     """Weeks end now, and a week is written in the order of its times."""
-    diary = Diary(NOON)
+    timeline = Timeline(NOON)
     for days in (8, 6, 7, 1, 0):
         at = time_of(NOON - days * 86_400)
-        diary.do(AdjustStock(sku="MUG", at=at, change=days))
-    diary.answer(FulfilOrder, "A1", NOON - 1)
-    diary.answer(FulfilOrder, "A2", NOON)
-    diary.report(SimulatedStripe(1, start=NOON).create_customer("ada@example.com", "Ada")[1])
-    before, last = diary.weeks()
+        timeline.do(AdjustStock(sku="MUG", at=at, change=days))
+    timeline.answer(FulfilOrder, "A1", NOON - 1)
+    timeline.answer(FulfilOrder, "A2", NOON)
+    timeline.report(SimulatedStripe(1, start=NOON).create_customer("ada@example.com", "Ada")[1])
+    before, last = timeline.weeks()
     assert [c.at for c in before.commands] == [time_of(NOON - 8 * 86_400)]
     assert [c.at for c in last.commands] == [time_of(NOON - d * 86_400) for d in (7, 6, 1)]
     assert [answer.order_id for answer in last.answers] == ["A1"]

@@ -1,4 +1,4 @@
-"""Moving in: a past becomes events of the log, and read models that hold together."""
+"""Importing a history: it becomes events of the log, and read models that hold together."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from app.demo.history import Past
-from app.demo.history_import import MOVER, move_in
+from app.demo.history import ShopHistory
+from app.demo.history_import import IMPORTER, import_history
 from app.demo.seasons import DAYS, midnight
 from app.demo.timeline import time_of
 from kpi.checks.run import run_checks
@@ -46,11 +46,11 @@ def test_a_past_is_taken_in_whole_proven_and_sets_off_no_check(
     engine: ProjectionContext, now: int
 ) -> None:
     """No command is refused, none of the orders waits, and every turn of the story is there."""
-    past = Past(now)
-    move_in(engine, past, lambda _label, items: items)
+    history = ShopHistory(now)
+    import_history(engine, history, lambda _label, items: items)
     Follower(engine).catch_up()
     states = count(engine, "orders", "state")
-    assert states.total() == past.orders
+    assert states.total() == history.orders
     assert states.keys() == {"fulfilled", "paid", "expired", "canceled"}
     assert {"partial", "full"} <= count(engine, "orders", "refund_state").keys()
     assert {"won", "lost", "open"} <= count(engine, "disputes", "state").keys()
@@ -69,10 +69,10 @@ def test_a_past_is_taken_in_whole_proven_and_sets_off_no_check(
 
 def test_what_moved_in_has_two_times_and_says_who_brought_it(engine: ProjectionContext) -> None:
     """It happened in the ninety days before; it was recorded now, as an import of the demo."""
-    past = Past(SATURDAY_EVENING)
-    move_in(engine, past, lambda _label, items: items)
+    history = ShopHistory(SATURDAY_EVENING)
+    import_history(engine, history, lambda _label, items: items)
     for recorded in engine.log.read(limit=10_000):
-        assert (recorded.meta.actor, recorded.meta.reason) == (MOVER.actor, MOVER.reason)
+        assert (recorded.meta.actor, recorded.meta.reason) == (IMPORTER.actor, IMPORTER.reason)
         if isinstance(recorded.event, StripeEventReceived):
             assert recorded.event.source == "import"
         else:

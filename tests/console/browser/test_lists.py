@@ -43,11 +43,54 @@ def test_what_a_filter_cannot_be_is_told_where_the_rows_would_be(enter: Entering
 
 
 def test_no_page_is_wider_than_a_phone(enter: Entering, world: World) -> None:
+    """Also with its parts unfolded, and with an export in the log whose reason is long."""
     visitor = enter(Role.ADMIN, viewport=PHONE)
+    one = visitor.look("/console/exports").locator("article.export").first
+    one.locator("[name=reason]").fill("because " * 20)
+    visitor.download(one.get_by_role("button", name="Download"))
+    world.seen(world.log.head())
     wide = {}
     for place in PLACES:
         page = visitor.look(place.address(world))
+        page.locator("details").evaluate_all("all => all.forEach(each => each.open = true)")
         width = page.evaluate("document.documentElement.scrollWidth")
         if width > PHONE["width"]:
             wide[place.path] = width
     assert wide == {}
+    page = visitor.look("/console/exports")
+    expect(page.get_by_role("link", name="Manifest").first).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/console/orders", ["Order", "Customer", "State", "Total", "Currency"]),
+        ("/console/payments", ["Payment", "State", "Received", "Email"]),
+        ("/console/customers", ["Customer", "Name", "State"]),
+        ("/console/stock", ["SKU", "Name", "Available", "Level"]),
+        ("/console/issues", ["Issue", "State", "What is wrong"]),
+        ("/console/events", ["Position", "Recorded", "Kind", "Objects"]),
+        ("/console/projections", ["Projection", "State", "Lag, events", "What stopped it"]),
+        ("/console/figures", ["Figure", "What it is", "Unit"]),
+        ("/console/exports", ["When", "By", "Export", "Manifest"]),
+    ],
+)
+def test_a_phone_shows_the_columns_that_tell_a_row(
+    enter: Entering, world: World, path: str, shown: list[str]
+) -> None:
+    """All of them without a sideways scroll of the table; a wide screen has the other ones, too."""
+    visitor = enter(Role.ADMIN, viewport=PHONE)
+    if path == "/console/exports":
+        one = visitor.look(path).locator("article.export").first
+        one.locator("[name=reason]").fill("to look at the list")
+        visitor.download(one.get_by_role("button", name="Download"))
+        world.seen(world.log.head())
+    page = visitor.look(path)
+    table = page.locator("table.list").first
+    assert table.locator("thead th:visible").all_inner_texts() == shown
+    assert (
+        table.evaluate("each => each.parentElement.scrollWidth - each.parentElement.clientWidth")
+        == 0
+    )
+    page.set_viewport_size({"width": 1440, "height": 900})
+    assert table.locator("thead th:visible").count() > len(shown)

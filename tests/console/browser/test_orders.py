@@ -10,7 +10,7 @@ from tests.console.browser.world import NAMES, Role, World
 
 
 def state_of(world: World, order_id: str) -> str:
-    return world.door.get(f"/orders/{order_id}")["state"]
+    return world.client.get(f"/orders/{order_id}")["state"]
 
 
 def last_event(world: World, order_id: str) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def test_fulfil(ops: Visitor, world: World) -> None:
     ops.look(f"/console/orders/{order_id}")
     ops.act("Fulfil", "Fulfil", reason="picked up at the counter")
     ops.is_told("The order is fulfilled.")
-    expect(ops.page.locator(".chips")).to_contain_text("fulfilled")
+    expect(ops.page.locator(".badges")).to_contain_text("fulfilled")
     assert state_of(world, order_id) == "fulfilled"
     event = last_event(world, order_id)
     assert event["kind"] == "order.fulfilled"
@@ -36,7 +36,7 @@ def test_cancel(ops: Visitor, world: World) -> None:
     ops.look(f"/console/orders/{order_id}")
     ops.act("Cancel", "Cancel", reason="she called")
     ops.is_told("The order is canceled")
-    expect(ops.page.locator(".chips")).to_contain_text("canceled")
+    expect(ops.page.locator(".badges")).to_contain_text("canceled")
     assert state_of(world, order_id) == "canceled"
 
 
@@ -45,7 +45,7 @@ def test_return(ops: Visitor, world: World) -> None:
     ops.look(f"/console/orders/{order_id}")
     ops.act("Return lines", "Return lines", **{"units of line 1": "1", "reason": "one too many"})
     ops.is_told("The units are back in stock.")
-    (line,) = world.door.get(f"/orders/{order_id}")["lines"]
+    (line,) = world.client.get(f"/orders/{order_id}")["lines"]
     assert line["returned"] == 1
 
 
@@ -56,7 +56,7 @@ def test_request_a_refund(ops: Visitor, world: World) -> None:
     ops.act("Request a refund", "Request a refund", amount="0.35", reason="it came late")
     ops.is_told("The refund is requested.")
     assert last_event(world, order_id)["kind"] == "order.refund_requested"
-    assert world.door.get(f"/orders/{order_id}")["refunded_minor"] == 0
+    assert world.client.get(f"/orders/{order_id}")["refunded_minor"] == 0
 
 
 def test_link_a_payment(ops: Visitor, world: World) -> None:
@@ -98,14 +98,14 @@ def told_order(world: World) -> str:
 
 def test_the_slider_shows_the_order_as_of_each_of_its_events(ops: Visitor, told_order: str) -> None:
     page = ops.look(f"/console/orders/{told_order}")
-    chips, slider = page.locator(".chips"), page.get_by_label("As of its event")
-    expect(chips).to_contain_text("fulfilled")
+    badges, slider = page.locator(".badges"), page.get_by_label("As of its event")
+    expect(badges).to_contain_text("fulfilled")
     slider.focus()
     page.keyboard.press("Home")
     expect(page.locator("#state")).to_contain_text("As of event 1 of")
-    expect(chips).to_contain_text("pending")
+    expect(badges).to_contain_text("pending")
     page.keyboard.press("End")
-    expect(chips).to_contain_text("fulfilled")
+    expect(badges).to_contain_text("fulfilled")
     expect(page.locator("#state")).not_to_contain_text("As of event")
 
 
@@ -116,7 +116,7 @@ def test_the_timeline_tells_what_each_event_changed(ops: Visitor, told_order: st
     expect(placed).to_contain_text("order.placed")
     expect(placed.get_by_text("changed")).to_be_visible()
     placed.get_by_role("link", name="as of here").click()
-    expect(page.locator(".chips")).to_contain_text("pending")
+    expect(page.locator(".badges")).to_contain_text("pending")
 
 
 def test_filters_are_in_the_address(ops: Visitor) -> None:

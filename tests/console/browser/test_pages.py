@@ -17,6 +17,18 @@ def test_every_page_is_well_made(admin: Visitor, world: World, place: Place) -> 
     assert findings(page) == []
 
 
+def test_nothing_of_a_chart_is_cut_off_or_covers_what_stands_below(admin: Visitor) -> None:
+    page = admin.look("/console?window=7")
+    begin = "texts => texts.map(each => each.getBBox().x)"
+    assert min(page.locator(".chart text").evaluate_all(begin)) >= 0
+    for tile in page.locator(".tile").all():
+        line = tile.locator(".sparkline").bounding_box()
+        below = tile.locator("summary").bounding_box()
+        assert line is not None
+        assert below is not None
+        assert line["y"] + line["height"] < below["y"]
+
+
 def test_axe_finds_what_is_wrong(admin: Visitor) -> None:
     """A check of the check: an input without a label, and pale grey on white."""
     page = admin.look("/console/stock")

@@ -72,7 +72,7 @@ def test_a_form_without_its_proof_does_nothing(ops: Visitor, world: World) -> No
         proof.evaluate("(field) => field.value = 'ImZvcmdlZCI.AAAA'")
     ops.act("Cancel", "Cancel", reason="forged")
     expect(page.get_by_role("heading", name="Nothing was done")).to_be_visible()
-    assert world.door.get(f"/orders/{order_id}")["state"] == "pending"
+    assert world.client.get(f"/orders/{order_id}")["state"] == "pending"
 
 
 def test_another_site_cannot_use_the_session(ops: Visitor, world: World) -> None:
@@ -92,4 +92,4 @@ def test_another_site_cannot_use_the_session(ops: Visitor, world: World) -> None
     ops.look("http://elsewhere.example/")
     page.get_by_role("button", name="Take it").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-    assert world.door.get(f"/orders/{order_id}")["state"] == "pending"
+    assert world.client.get(f"/orders/{order_id}")["state"] == "pending"

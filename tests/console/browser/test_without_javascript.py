@@ -55,10 +55,10 @@ def test_an_order_as_it_was(plain: Visitor, world: World) -> None:
     slider.focus()
     page.keyboard.press("Home")
     page.get_by_role("button", name="Show", exact=True).click()
-    expect(page.locator(".chips")).to_contain_text("pending")
+    expect(page.locator(".badges")).to_contain_text("pending")
     page.get_by_role("link", name="One later").click()
     page.get_by_role("link", name="As it is now").click()
-    expect(page.locator(".chips")).to_contain_text("fulfilled")
+    expect(page.locator(".badges")).to_contain_text("fulfilled")
 
 
 def test_an_order_is_fulfilled(plain: Visitor, world: World) -> None:
@@ -66,4 +66,4 @@ def test_an_order_is_fulfilled(plain: Visitor, world: World) -> None:
     plain.look(f"/console/orders/{order_id}")
     plain.act("Fulfil", "Fulfil", reason="picked up")
     plain.is_told("The order is fulfilled.")
-    assert world.door.get(f"/orders/{order_id}")["state"] == "fulfilled"
+    assert world.client.get(f"/orders/{order_id}")["state"] == "fulfilled"

@@ -16,27 +16,27 @@ from tests.console.browser.world import World
 
 
 def test_receive_stock(ops: Visitor, world: World) -> None:
-    before = world.door.get("/stock/TEAPOT")["on_hand"]
+    before = world.client.get("/stock/TEAPOT")["on_hand"]
     ops.look("/console/stock/TEAPOT")
     ops.act("Receive", "Receive", quantity="12", reason="delivery note 7")
     ops.is_told("The units are counted in.")
-    assert world.door.get("/stock/TEAPOT")["on_hand"] == before + 12
+    assert world.client.get("/stock/TEAPOT")["on_hand"] == before + 12
     expect(ops.page.locator("tbody tr", has_text="delivery note 7")).to_contain_text("+12")
 
 
 def test_adjust_stock(ops: Visitor, world: World) -> None:
-    before = world.door.get("/stock/MUG-RED")["on_hand"]
+    before = world.client.get("/stock/MUG-RED")["on_hand"]
     ops.look("/console/stock/MUG-RED")
     ops.act("Adjust", "Adjust", change="-1", reason="it broke")
     ops.is_told("The count is corrected.")
-    assert world.door.get("/stock/MUG-RED")["on_hand"] == before - 1
+    assert world.client.get("/stock/MUG-RED")["on_hand"] == before - 1
 
 
 def test_list_a_product(ops: Visitor, world: World) -> None:
     ops.look("/console/stock")
     ops.act("List a product", "List it", sku="BOWL", name="Rice bowl", prices="8.50 gbp, 1200 jpy")
     ops.is_told("The product is listed so.")
-    assert world.door.get("/stock/BOWL")["prices"] == {"gbp": 850, "jpy": 1200}
+    assert world.client.get("/stock/BOWL")["prices"] == {"gbp": 850, "jpy": 1200}
 
 
 # ── Issues ──────────────────────────────────────────────────────────────────────────────────────
@@ -53,11 +53,11 @@ def test_resolve_and_reopen_an_issue(ops: Visitor, world: World) -> None:
     ops.look(f"/console/issues/{issue_id}")
     ops.act("Resolve it", "Resolve it", reason="told the customer")
     ops.is_told("The issue is resolved.")
-    resolved = world.door.get(f"/issues/{issue_id}")
+    resolved = world.client.get(f"/issues/{issue_id}")
     assert (resolved["state"], resolved["reason"]) == ("resolved", "told the customer")
     ops.act("Reopen it", "Reopen it", reason="she calls again")
     ops.is_told("The issue is open again.")
-    assert world.door.get(f"/issues/{issue_id}")["state"] == "open"
+    assert world.client.get(f"/issues/{issue_id}")["state"] == "open"
 
 
 # ── Payments ────────────────────────────────────────────────────────────────────────────────────
@@ -68,7 +68,7 @@ def test_link_a_payment_from_its_own_page(ops: Visitor, world: World) -> None:
     ops.look(f"/console/payments/{payment_id}")
     ops.act("Link it to its order", "Link", order_id=order_id)
     ops.is_told(f"The payment belongs to order {order_id}.")
-    assert world.door.get(f"/payments/{payment_id}")["order_id"] == order_id
+    assert world.client.get(f"/payments/{payment_id}")["order_id"] == order_id
 
 
 # ── Exports ─────────────────────────────────────────────────────────────────────────────────────

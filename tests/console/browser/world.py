@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from app.demo.client import Door
-from app.demo.history import Past
-from app.demo.history_import import move_in
+from app.demo.client import Client
+from app.demo.history import ShopHistory
+from app.demo.history_import import import_history
 from app.demo.runner import Item, play
 from app.demo.script import Script
 from app.wiring import make_engine
@@ -44,29 +44,29 @@ STAMP_MINOR: Final = 135
 class World:
     """A shop with a past and a day, the tokens of its people, and what its own programs do."""
 
-    def __init__(self, log: Log, door: Door, tokens: Mapping[Role, str]) -> None:
+    def __init__(self, log: Log, client: Client, tokens: Mapping[Role, str]) -> None:
         self.log = log
-        self.url = door.url
+        self.url = client.url
         self.tokens = tokens
-        self._door = door
+        self._client = client
         self._stripe = SimulatedStripe("browser", start=int(time.time()))
         self._numbers = count(1)
 
     @property
-    def door(self) -> Door:
+    def client(self) -> Client:
         """An administrator's; the service hangs up where nothing was said for a while."""
-        self._door.close()
-        return self._door
+        self._client.close()
+        return self._client
 
     def one(self, path: str, **query: Any) -> dict[str, Any]:
         """The first of a list."""
-        return self.door.get(path, limit=1, **query)["items"][0]
+        return self.client.get(path, limit=1, **query)["items"][0]
 
     def order(self, quantity: int = 1) -> str:
         """A new order of stamps that nobody paid; answers its id."""
         line = {"sku": "STAMPS", "name": "Book of stamps", "quantity": quantity}
         body = {"currency": "gbp", "lines": [line | {"unit_minor": STAMP_MINOR}]}
-        placed = self.door.send("POST", "/orders", body | {"id": f"B-{next(self._numbers)}"})
+        placed = self.client.send("POST", "/orders", body | {"id": f"B-{next(self._numbers)}"})
         self.seen(placed["position"])
         return placed["id"]
 
@@ -75,7 +75,7 @@ class World:
         amount_minor = quantity * STAMP_MINOR
         payment, started = self._stripe.create_payment(amount_minor, "gbp", order_id=order_id)
         events = [*started, *self._stripe.pay_by_card(payment)]
-        self.seen(max(self.door.deliver(event.body) for event in events))
+        self.seen(max(self.client.deliver(event.body) for event in events))
         assert payment.intent_id is not None
         return payment.intent_id
 
@@ -88,12 +88,12 @@ class World:
     def sent_order(self, quantity: int = 1) -> str:
         """A new order of stamps that left; answers its id."""
         order_id = self.paid_order(quantity)
-        self.seen(self.door.send("POST", f"/orders/{order_id}/fulfil", {})["position"])
+        self.seen(self.client.send("POST", f"/orders/{order_id}/fulfil", {})["position"])
         return order_id
 
     def seen(self, position: int) -> None:
         """Wait until the pages show what stands there."""
-        self.door.get("/orders", limit=1, after=position)
+        self.client.get("/orders", limit=1, after=position)
 
 
 @contextmanager
@@ -103,24 +103,24 @@ def open_world(server: Server) -> Generator[World]:
         database = server.create()
         stack.callback(server.drop, database)
         log = stack.enter_context(closing(Log(database.conninfo("app"))))
-        _move_in(database, log)
+        _import_history(database, log)
         tokens = {role: issue(log, role, name, META).token for role, name in NAMES.items()}
-        door = stack.enter_context(_serving(database))
-        door.token = tokens[Role.ADMIN]
-        position = play(door, Script(1), _untold).position
-        door.get("/orders", limit=1, after=position)
-        door.send("POST", "/checks/run", {})
-        world = World(log, door, tokens)
+        client = stack.enter_context(_serving(database))
+        client.token = tokens[Role.ADMIN]
+        position = play(client, Script(1), _untold).position
+        client.get("/orders", limit=1, after=position)
+        client.send("POST", "/checks/run", {})
+        world = World(log, client, tokens)
         world.seen(log.head())
         yield world
 
 
-def _move_in(database: Database, log: Log) -> None:
+def _import_history(database: Database, log: Log) -> None:
     settings = Settings(
         _env_file=None,  # pyright: ignore[reportCallIssue] - pydantic-settings' own argument
         database_url=SecretStr(database.admin_conninfo),
     )
-    move_in(make_engine(settings, database, log), Past(int(time.time())), _untold)
+    import_history(make_engine(settings, database, log), ShopHistory(int(time.time())), _untold)
 
 
 def _untold(_label: str, items: Iterable[Item]) -> Iterable[Item]:
@@ -128,7 +128,7 @@ def _untold(_label: str, items: Iterable[Item]) -> Iterable[Item]:
 
 
 @contextmanager
-def _serving(database: Database) -> Generator[Door]:
+def _serving(database: Database) -> Generator[Client]:
     """`ledger serve` in a process of its own, where no `.env` is; it ends when its stdin does."""
     port = _free_port()
     with short_lived_home() as home:
@@ -146,9 +146,9 @@ def _serving(database: Database) -> Generator[Door]:
             stdout=subprocess.DEVNULL,
         )
         try:
-            with closing(Door(HOST, port, SECRET)) as door:
-                wait_for(lambda: _is_ready(door, child), seconds=60)
-                yield door
+            with closing(Client(HOST, port, SECRET)) as client:
+                wait_for(lambda: _is_ready(client, child), seconds=60)
+                yield client
         finally:
             assert child.stdin is not None
             child.stdin.close()
@@ -160,9 +160,9 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _is_ready(door: Door, child: subprocess.Popen[bytes]) -> bool:
+def _is_ready(client: Client, child: subprocess.Popen[bytes]) -> bool:
     assert child.poll() is None, "the service did not start"
     with suppress(OSError):
-        door.get("/readyz")
+        client.get("/readyz")
         return True
     return False

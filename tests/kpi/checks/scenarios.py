@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, LiteralString, NamedTuple
 
+from kpi.checks.declare import Check
+from kpi.checks.run import Outcome
 from kpi.snapshots import prove, take
 from ledger.domain.events import (
     ConflictFound,
@@ -13,19 +15,23 @@ from ledger.domain.events import (
     OrderFulfilled,
     OrderReinstated,
     PaymentLinked,
+    PaymentUnlinked,
     ProductListed,
+    RefundRefused,
     RefundRequested,
     StockAdjusted,
     StockReceived,
     StockReleased,
     StockReserved,
 )
-from tests.kpi.books import Books
+from tests.kpi.builder import LedgerBuilder
 from tests.webhooks.billing_examples import (
     coupon,
     discount,
     invoice,
     invoice_payment,
+    item,
+    payout,
     subscription,
 )
 from tests.webhooks.examples import (
@@ -40,8 +46,9 @@ from tests.webhooks.examples import (
     transaction,
 )
 
-Deed = Callable[[Books], object]
+Deed = Callable[[LedgerBuilder], object]
 
+NEW_YEAR_2100 = 4_102_444_800
 CHARGED_ON = datetime.fromtimestamp(MADE, UTC).date()
 
 
@@ -54,9 +61,47 @@ class Scenario(NamedTuple):
     again: Deed
 
 
-def charged(books: Books, charge_id: str = "ch_1", **fields: Any) -> None:
+def live_through(builder: LedgerBuilder, check: Check, scenario: Scenario) -> None:
+    """The check finds nothing, finds its trouble, resolves it, and reopens it."""
+    reference, wrong, good, again = scenario
+    assert not asked(builder, check).findings, f"{check.name} finds something before `wrong`"
+    wrong(builder)
+    found = asked(builder, check)
+    assert found.events == {"issue.opened.v1": 1}, (
+        f"{check.name} should find one thing after `wrong`, not {len(found.findings)}"
+    )
+    assert found.still_open == 1
+    (issue,) = builder.issues()
+    assert (issue["state"], issue["reference"]) == ("open", reference)
+    assert issue["severity"] == check.severity
+    assert reference in issue["sentence"]
+    assert issue["evidence"]
+    builder.wait(days=1)
+    assert asked(builder, check).events == {}, "evidence does not change by itself"
+    good(builder)
+    cleared = asked(builder, check)
+    assert cleared.events == {"issue.resolved.v1": 1}, (
+        f"{check.name} still finds something after `good`"
+    )
+    assert cleared.still_open == 0
+    again(builder)
+    assert asked(builder, check).events == {"issue.reopened.v1": 1}, (
+        f"{check.name} finds nothing after `again`"
+    )
+    (issue,) = builder.issues()
+    assert (issue["state"], issue["times_reopened"], issue["by_itself"]) == ("open", 1, True)
+
+
+def asked(builder: LedgerBuilder, check: Check) -> Outcome:
+    """What a check came to; it must have an answer."""
+    outcome = builder.run(check)
+    assert outcome.crashed is None, f"{check.name} has no answer: {outcome.crashed}"
+    return outcome
+
+
+def charged(builder: LedgerBuilder, charge_id: str = "ch_1", **fields: Any) -> None:
     """A charge that is a payment of its own."""
-    books.stripe("charge.succeeded", bare(charge_id, **fields))
+    builder.stripe("charge.succeeded", bare(charge_id, **fields))
 
 
 def bare(charge_id: str = "ch_1", amount: int = 1000, **fields: Any) -> dict[str, Any]:
@@ -65,14 +110,21 @@ def bare(charge_id: str = "ch_1", amount: int = 1000, **fields: Any) -> dict[str
     )
 
 
-def bounced(books: Books, charge_id: str, **fields: Any) -> None:
+def bounced(builder: LedgerBuilder, charge_id: str, **fields: Any) -> None:
     """The bank takes a charge back."""
     thing = bare(charge_id, status="failed", paid=False, **fields)
-    books.stripe("charge.failed", thing)
+    builder.stripe("charge.failed", thing)
+
+
+def subscription_updated_twice(builder: LedgerBuilder, minutes: int) -> None:
+    """Two updates within one second that say different things."""
+    for quantity in (3, 2):
+        changed = subscription(item(quantity=quantity))
+        builder.stripe("customer.subscription.updated", changed, minutes=minutes)
 
 
 def refunded(
-    books: Books,
+    builder: LedgerBuilder,
     amount: int,
     charge_id: str = "ch_1",
     refund_id: str = "re_1",
@@ -80,20 +132,24 @@ def refunded(
     **fields: Any,
 ) -> None:
     thing = refund(id=refund_id, charge=charge_id, payment_intent=None, amount=amount, **fields)
-    books.stripe("refund.created", thing, minutes)
+    builder.stripe("refund.created", thing, minutes)
 
 
 def given_back(**fields: Any) -> dict[str, Any]:
     return refund(id="re_1", charge="ch_1", payment_intent=None, amount=400, **fields)
 
 
-def disputed(books: Books, **fields: Any) -> None:
+def disputed(builder: LedgerBuilder, **fields: Any) -> None:
     thing = dispute(charge="ch_1", payment_intent=None, balance_transactions=[], **fields)
-    books.stripe("charge.dispute.updated", thing)
+    builder.stripe("charge.dispute.updated", thing)
 
 
 def came_back(
-    books: Books, amount: int, charge_id: str = "ch_1", refund_id: str = "re_1", **fields: Any
+    builder: LedgerBuilder,
+    amount: int,
+    charge_id: str = "ch_1",
+    refund_id: str = "re_1",
+    **fields: Any,
 ) -> None:
     """A refund fails after all."""
     thing = refund(
@@ -104,103 +160,103 @@ def came_back(
         status="failed",
         **fields,
     )
-    books.stripe("refund.failed", thing)
+    builder.stripe("refund.failed", thing)
 
 
-def ordered_and_charged(books: Books, amount: int = 1000, **fields: Any) -> None:
-    books.place()
-    charged(books, amount=amount, **fields)
+def ordered_and_charged(builder: LedgerBuilder, amount: int = 1000, **fields: Any) -> None:
+    builder.place()
+    charged(builder, amount=amount, **fields)
 
 
-def paid_by_word_only(books: Books) -> None:
-    books.place()
-    books.stripe("payment_intent.succeeded", intent())
+def paid_by_word_only(builder: LedgerBuilder) -> None:
+    builder.place()
+    builder.stripe("payment_intent.succeeded", intent())
 
 
-def paid_twice(books: Books) -> None:
-    ordered_and_charged(books)
-    charged(books, "ch_2")
+def paid_twice(builder: LedgerBuilder) -> None:
+    ordered_and_charged(builder)
+    charged(builder, "ch_2")
 
 
-def paid_in_part(books: Books) -> None:
-    ordered_and_charged(books, 400)
+def paid_in_part(builder: LedgerBuilder) -> None:
+    ordered_and_charged(builder, 400)
 
 
-def canceled_and_charged(books: Books) -> None:
-    books.place()
-    books.shop(OrderCanceled(order_id="A1"))
-    charged(books)
+def canceled_and_charged(builder: LedgerBuilder) -> None:
+    builder.place()
+    builder.shop(OrderCanceled(order_id="A1"))
+    charged(builder)
 
 
-def fulfilled(books: Books) -> None:
-    books.shop(OrderFulfilled(order_id="A1", based_on_position=1))
+def fulfilled(builder: LedgerBuilder) -> None:
+    builder.shop(OrderFulfilled(order_id="A1", based_on_position=1))
 
 
-def sent_unpaid(books: Books) -> None:
-    books.place()
-    fulfilled(books)
+def sent_unpaid(builder: LedgerBuilder) -> None:
+    builder.place()
+    fulfilled(builder)
 
 
-def sent_after_refund(books: Books) -> None:
-    ordered_and_charged(books)
-    refunded(books, 1000)
-    fulfilled(books)
+def sent_after_refund(builder: LedgerBuilder) -> None:
+    ordered_and_charged(builder)
+    refunded(builder, 1000)
+    fulfilled(builder)
 
 
-def refunded_in_full(books: Books) -> None:
-    ordered_and_charged(books)
-    refunded(books, 1000)
+def refunded_in_full(builder: LedgerBuilder) -> None:
+    ordered_and_charged(builder)
+    refunded(builder, 1000)
 
 
-def given_back_too_much(books: Books) -> None:
-    charged(books)
-    refunded(books, 700)
-    refunded(books, 700, refund_id="re_2")
+def given_back_too_much(builder: LedgerBuilder) -> None:
+    charged(builder)
+    refunded(builder, 700)
+    refunded(builder, 700, refund_id="re_2")
 
 
-def charge_knows_no_refund(books: Books) -> None:
-    charged(books)
-    refunded(books, 400)
-    books.stripe("charge.updated", bare(amount_refunded=0))
+def charge_knows_no_refund(builder: LedgerBuilder) -> None:
+    charged(builder)
+    refunded(builder, 400)
+    builder.stripe("charge.updated", bare(amount_refunded=0))
 
 
-def expired_and_charged(books: Books) -> None:
-    books.place()
-    books.shop(OrderExpired(order_id="A1"))
-    charged(books)
+def expired_and_charged(builder: LedgerBuilder) -> None:
+    builder.place()
+    builder.shop(OrderExpired(order_id="A1"))
+    charged(builder)
 
 
-def listed(books: Books, *, preorder: bool) -> None:
-    books.shop(ProductListed(sku="MUG", name="Mug", prices={"gbp": 1000}, preorder=preorder))
+def listed(builder: LedgerBuilder, *, preorder: bool) -> None:
+    builder.shop(ProductListed(sku="MUG", name="Mug", prices={"gbp": 1000}, preorder=preorder))
 
 
-def preordered_no_more(books: Books) -> None:
-    listed(books, preorder=True)
-    books.shop(StockReserved(sku="MUG", order_id="A1", quantity=2))
-    listed(books, preorder=False)
+def preordered_no_more(builder: LedgerBuilder) -> None:
+    listed(builder, preorder=True)
+    builder.shop(StockReserved(sku="MUG", order_id="A1", quantity=2))
+    listed(builder, preorder=False)
 
 
-def held(books: Books) -> None:
-    books.shop(StockReserved(sku="MUG", order_id="A1", quantity=2))
+def held(builder: LedgerBuilder) -> None:
+    builder.shop(StockReserved(sku="MUG", order_id="A1", quantity=2))
 
 
-def taken_down(books: Books) -> None:
+def taken_down(builder: LedgerBuilder) -> None:
     """Ten pounds are paid, and figures of that day reported."""
-    ordered_and_charged(books)
-    books.follow()
-    take(books.engine, CHARGED_ON, books.now, days=1)
+    ordered_and_charged(builder)
+    builder.follow()
+    take(builder.engine, CHARGED_ON, builder.now, days=1)
 
 
-def change_reported(books: Books, by: LiteralString) -> None:
+def change_reported(builder: LedgerBuilder, by: LiteralString) -> None:
     """One figure of a snapshot is changed, and the snapshot proven after that."""
-    books.tamper(
+    builder.tamper(
         """
         update kpi.snapshots
         set figures = jsonb_set(figures, '{revenue}', to_jsonb((figures -> 'revenue')::bigint + by))
         where window_days = 7 and currency = 'gbp'
         """.replace("by", by)
     )
-    prove(books.engine, books.now)
+    prove(builder.engine, builder.now)
 
 
 def cut_short(*things: Json) -> Json:
@@ -208,49 +264,89 @@ def cut_short(*things: Json) -> Json:
     return {"object": "list", "data": list(things), "has_more": True}
 
 
-def back_abroad(books: Books, **fields: Any) -> None:
+def back_abroad(builder: LedgerBuilder, **fields: Any) -> None:
     """Ten pounds are disputed, and twelve dollars come back."""
     moved = [transaction(), transaction(id="txn_10", amount=1200, currency="usd", created=TOLD)]
     thing = dispute(balance_transactions=moved, **fields)
-    books.stripe("charge.dispute.updated", thing)
+    builder.stripe("charge.dispute.updated", thing)
 
 
-def page(books: Books, name: str = "completed", **fields: Any) -> None:
-    books.stripe(f"checkout.session.{name}", session(**({"payment_intent": None} | fields)))
+def page(builder: LedgerBuilder, name: str = "completed", **fields: Any) -> None:
+    builder.stripe(f"checkout.session.{name}", session(**({"payment_intent": None} | fields)))
 
 
-def completed_for_nothing(books: Books) -> None:
+def completed_for_nothing(builder: LedgerBuilder) -> None:
     """A subscription's page is paid, and hours pass without its payment."""
-    books.place()
-    page(books, mode="subscription", invoice="in_1", subscription="sub_1")
-    books.wait(days=1)
+    builder.place()
+    page(builder, mode="subscription", invoice="in_1", subscription="sub_1")
+    builder.wait(days=1)
 
 
-def pays_the_page(books: Books) -> None:
-    books.stripe("invoice_payment.paid", invoice_payment("pi_1", invoice="in_1"))
-    books.stripe("payment_intent.succeeded", intent(metadata={}))
+def pays_the_page(builder: LedgerBuilder) -> None:
+    builder.stripe("invoice_payment.paid", invoice_payment("pi_1", invoice="in_1"))
+    builder.stripe("payment_intent.succeeded", intent(metadata={}))
 
 
-def page_without_end(books: Books) -> None:
-    books.place()
-    books.stripe("payment_intent.processing", intent(status="processing", amount_received=0))
-    books.wait(days=22)
+def page_without_end(builder: LedgerBuilder) -> None:
+    builder.place()
+    builder.stripe("payment_intent.processing", intent(status="processing", amount_received=0))
+    builder.wait(days=22)
 
 
-def requested_and_forgotten(books: Books) -> None:
-    ordered_and_charged(books)
-    books.shop(
+def requested_and_forgotten(builder: LedgerBuilder) -> None:
+    ordered_and_charged(builder)
+    builder.shop(
         RefundRequested(order_id="A1", amount_minor=400, currency="gbp", based_on_position=1)
     )
-    books.wait(days=4)
+    builder.wait(days=4)
 
 
-def unreadable(books: Books) -> None:
-    books.stripe("charge.succeeded", charge(amount="ten"))
+def requested_and_refused(builder: LedgerBuilder) -> None:
+    ordered_and_charged(builder)
+    builder.shop(
+        RefundRequested(order_id="A1", amount_minor=400, currency="gbp", based_on_position=1),
+        RefundRefused(
+            request_id="A1:2",
+            order_id="A1",
+            payment_id="ch_1",
+            amount_minor=400,
+            currency="gbp",
+            code="charge_disputed",
+            message="Charge ch_1 has been charged back.",
+        ),
+    )
 
 
-def of_other_mode(books: Books) -> None:
-    books.stripe("charge.succeeded", charge(), livemode=True)
+def unreadable(builder: LedgerBuilder) -> None:
+    builder.stripe("charge.succeeded", charge(amount="ten"))
+
+
+def credit_note(builder: LedgerBuilder, **fields: Any) -> None:
+    """A kind of money that no figure counts."""
+    note = {"object": "credit_note", "id": "cn_1", "currency": "gbp", "amount": 500} | fields
+    builder.stripe("credit_note.updated", note)
+
+
+def linked_against_its_metadata(builder: LedgerBuilder) -> None:
+    """A payment was expected for an order, and Stripe reports that it is another one's."""
+    builder.place("A2", sku="POSTER")
+    builder.shop(PaymentLinked(order_id="A2", payment_id="ch_1"))
+    ordered_and_charged(builder)
+
+
+def paid_on_connected_account(builder: LedgerBuilder) -> None:
+    builder.place()
+    builder.stripe("charge.succeeded", bare(), account="acct_x")
+
+
+def charged_abroad(builder: LedgerBuilder, currency: str) -> None:
+    """A payment in pounds whose charge took its money in another currency."""
+    builder.stripe("payment_intent.payment_failed", intent(status="requires_payment_method"))
+    builder.stripe("charge.updated", charge(currency=currency))
+
+
+def of_other_mode(builder: LedgerBuilder) -> None:
+    builder.stripe("charge.succeeded", charge(), livemode=True)
 
 
 def conflict(source: str) -> ConflictFound:
@@ -313,6 +409,12 @@ SCENARIOS: dict[str, Scenario] = {
         lambda b: b.stripe("refund.updated", given_back()),
         lambda b: b.stripe("refund.updated", given_back(currency="jpy")),
     ),
+    "charge_currency_mismatch": Scenario(
+        "ch_1",
+        lambda b: charged_abroad(b, "usd"),
+        lambda b: charged_abroad(b, "gbp"),
+        lambda b: charged_abroad(b, "eur"),
+    ),
     "dispute_currency_mismatch": Scenario(
         "dp_1",
         lambda b: (charged(b), disputed(b, currency="usd")),
@@ -338,10 +440,28 @@ SCENARIOS: dict[str, Scenario] = {
         lambda b: came_back(b, 1000),
     ),
     "unlinked_payments": Scenario(
-        "ch_1",
+        "gbp before the first order",
         lambda b: charged(b, metadata={}),
         lambda b: (b.place(), b.shop(PaymentLinked(order_id="A1", payment_id="ch_1"))),
         lambda b: b.shop(PaymentLinked(order_id="Z9", payment_id="ch_1")),
+    ),
+    "paid_on_connected_account": Scenario(
+        "acct_x gbp",
+        paid_on_connected_account,
+        lambda b: b.tamper("update payments set linked_by = 'shop'"),
+        lambda b: b.tamper("update payments set linked_by = 'metadata'"),
+    ),
+    "payment_of_two_orders": Scenario(
+        "ch_1",
+        linked_against_its_metadata,
+        lambda b: b.shop(PaymentUnlinked(order_id="A2", payment_id="ch_1")),
+        lambda b: b.shop(PaymentLinked(order_id="A2", payment_id="ch_1")),
+    ),
+    "invoice_paid_without_payment": Scenario(
+        "in_1",
+        lambda b: b.stripe("invoice.paid", invoice()),
+        lambda b: (b.stripe("invoice_payment.paid", invoice_payment("ch_1")), charged(b)),
+        lambda b: b.tamper("update payments set received_minor = 0"),
     ),
     "invoice_payments_cut": Scenario(
         "in_1",
@@ -363,6 +483,12 @@ SCENARIOS: dict[str, Scenario] = {
             where at = (select max(at) from subscription_versions)
             """
         ),
+    ),
+    "subscription_updates_tie": Scenario(
+        "sub_1",
+        lambda b: subscription_updated_twice(b, minutes=5),
+        lambda b: b.stripe("customer.subscription.updated", subscription(), minutes=6),
+        lambda b: subscription_updated_twice(b, minutes=7),
     ),
     "order_refunds_differ": Scenario(
         "A1",
@@ -413,6 +539,12 @@ SCENARIOS: dict[str, Scenario] = {
         requested_and_forgotten,
         lambda b: refunded(b, 400, created=int(b.now.timestamp())),
         lambda b: b.tamper("update refund_requests set state = 'requested'"),
+    ),
+    "refund_refused": Scenario(
+        "A1:2",
+        requested_and_refused,
+        lambda b: refunded(b, 400, created=int(b.now.timestamp())),
+        lambda b: b.tamper("update refund_requests set state = 'refused', open_minor = 400"),
     ),
     "dispute_share_unknown": Scenario(
         "dp_1",
@@ -476,11 +608,23 @@ SCENARIOS: dict[str, Scenario] = {
         lambda b: b.tamper("delete from not_understood"),
         lambda b: b.stripe("charge.dispute.updated", dispute(evidence_details=5)),
     ),
+    "amounts_not_counted": Scenario(
+        "credit_note gbp",
+        credit_note,
+        lambda b: b.tamper("delete from uncounted_amounts"),
+        credit_note,
+    ),
     "events_of_other_mode": Scenario(
         "other_mode",
         of_other_mode,
         lambda b: b.tamper("delete from audit where outcome = 'other_mode'"),
         of_other_mode,
+    ),
+    "impossible_dates": Scenario(
+        "payout po_1",
+        lambda b: b.stripe("payout.paid", payout(created=NEW_YEAR_2100)),
+        lambda b: b.stripe("payout.updated", payout()),
+        lambda b: b.tamper("update payouts set arrives_at = '1970-01-01 00:00 utc'"),
     ),
     "unreadable_events": Scenario(
         "charge.succeeded 74ec089f",

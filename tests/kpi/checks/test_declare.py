@@ -1,12 +1,15 @@
 """The files of checks: complete heads, true words, bounded names."""
 
 import re
+from datetime import timedelta
 
 import pytest
 
+from app.cli.docs.checks import page
+from kpi.checks.ask import Limits
 from kpi.checks.declare import Check, catalogue, parse
 from projections.engine.registry import discover
-from tests.kpi.books import CHECKS
+from tests.kpi.builder import CHECKS
 
 GOOD = """-- Which orders are odd?
 -- severity: low
@@ -37,6 +40,46 @@ def test_a_file_is_a_check() -> None:
 def test_a_head_that_is_not_complete_is_no_check(spoilt: str) -> None:
     with pytest.raises(AssertionError):
         parse("odd_orders", spoilt)
+
+
+WAITING = GOOD.replace("-- sentence", "-- waits: 1 hour, pending_payment\n-- sentence") + (
+    "where made_at < %(now)s - %(waits)s and waiting_at < %(now)s - %(pending_payment)s"
+)
+
+
+def test_a_check_says_how_long_it_waits() -> None:
+    check = parse("odd_orders", WAITING)
+    assert (check.waits, check.limits) == (timedelta(hours=1), ("pending_payment",))
+    assert Limits(pending_payment=timedelta(days=2)).told(check) == "1 hour, 2 days"
+    assert Limits().told(parse("odd_orders", GOOD)) == ""
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        WAITING.replace("1 hour, ", ""),
+        WAITING.replace(", pending_payment", ""),
+        WAITING.replace("%(waits)s", "interval '1 hour'"),
+        WAITING.replace("- %(waits)s", ""),
+        WAITING.replace("1 hour, ", "1 hour, 2 hours, "),
+        WAITING.replace("1 hour, ", "a while, "),
+        GOOD + "where made_at < %(now)s - interval '1 hour'",
+    ],
+)
+def test_a_wait_that_the_head_does_not_say_is_no_check(spoilt: str) -> None:
+    with pytest.raises(AssertionError):
+        parse("odd_orders", spoilt)
+
+
+@EACH
+def test_a_wait_is_a_time_that_there_is(check: Check) -> None:
+    assert {*check.limits} <= {*Limits._fields}
+
+
+def test_the_page_says_how_long_a_check_waits() -> None:
+    shown = page([parse("odd_orders", WAITING), parse("plain", GOOD)])
+    assert "Waits 1 hour, 21 days before it names one (`LEDGER_PENDING_PAYMENT_DAYS`)." in shown
+    assert shown.count("Waits") == 1
 
 
 @pytest.mark.parametrize("name", ["Odd", "odd-orders", "o" * 31, ""])

@@ -9,7 +9,7 @@ from kpi.exports.formats import Format
 from kpi.exports.transfer import Asked
 from kpi.windows import Window
 from ledger.domain.events import Line, OrderLinesReturned, OrderPlaced, ProductListed
-from tests.kpi.books import Books
+from tests.kpi.builder import LedgerBuilder
 from tests.webhooks.examples import charge, refund
 
 MARCH: Final = Window(date(2026, 3, 1), date(2026, 3, 31))
@@ -44,17 +44,17 @@ def asked(
     return Asked(export(name), window, chosen, dict(filters or {}), by_length)
 
 
-def many_orders(books: Books, count: int) -> None:
+def many_orders(builder: LedgerBuilder, count: int) -> None:
     """Paid orders straight in the tables, of 1, 2, 3 … pence; Stripe would take too long."""
-    books.follow()
-    with books.engine.database.connect("projector") as conn:
+    builder.follow()
+    with builder.engine.database.connect("projector") as conn:
         conn.execute("set search_path = read_models")
         conn.execute(MANY_ORDERS, [count])
         conn.execute(MANY_SALES)
 
 
 def sell(
-    books: Books,
+    builder: LedgerBuilder,
     order_id: str,
     amount_minor: int,
     currency: str = "gbp",
@@ -70,25 +70,27 @@ def sell(
         currency=currency,
         lines=(line,),
         total_minor=amount_minor,
-        expires_at=books.at,
+        expires_at=builder.at,
         **of_order,
     )
-    books.shop(placed)
+    builder.shop(placed)
     paid = charge(
         id=f"ch_{order_id}",
         payment_intent=f"pi_{order_id}",
         amount=amount_minor,
         amount_captured=amount_minor,
         currency=currency,
-        created=int(books.at.timestamp()),
+        created=int(builder.at.timestamp()),
         customer=None,
         billing_details=None,
         metadata={"order_id": order_id},
     )
-    books.stripe("charge.succeeded", paid)
+    builder.stripe("charge.succeeded", paid)
 
 
-def give_back(books: Books, order_id: str, amount_minor: int, currency: str = "gbp") -> None:
+def give_back(
+    builder: LedgerBuilder, order_id: str, amount_minor: int, currency: str = "gbp"
+) -> None:
     """A refund."""
     thing = refund(
         id=f"re_{order_id}",
@@ -96,28 +98,28 @@ def give_back(books: Books, order_id: str, amount_minor: int, currency: str = "g
         payment_intent=f"pi_{order_id}",
         amount=amount_minor,
         currency=currency,
-        created=int(books.at.timestamp()),
+        created=int(builder.at.timestamp()),
     )
-    books.stripe("refund.created", thing)
+    builder.stripe("refund.created", thing)
 
 
-def keep_shop(books: Books) -> None:
+def keep_shop(builder: LedgerBuilder) -> None:
     """On 1 March Ann buys three mugs and Bob one, a day later Ann a lamp and Bob a coat in yen.
 
     Ann's mugs are refunded in part, on the day after her lamp; of Bob's, which is refunded in
     full, the mug comes back. A customer in Kuwait, of whom nothing is known, pays for a dinar of
     tea, and nobody pays for the last order.
     """
-    books.shop(ProductListed(sku="MUG", name="Mug, blue", prices={"gbp": 1000}))
-    sell(books, "A1", 3000, units=3, email="Ann@example.com")  # 12:01, paid 12:02
-    sell(books, "A2", 1000, email="bob@example.com", customer_id="bob")  # 12:03, paid 12:04
-    books.wait(days=1)
-    sell(books, "A3", 9050, sku="LAMP", email="ann@example.com")
-    sell(books, "A4", 17600, "jpy", sku="COAT", email="bob@example.com", customer_id="bob")
-    sell(books, "A5", 1250, "kwd", sku="TEA")
-    books.wait(days=1)
-    give_back(books, "A1", 500)
-    give_back(books, "A2", 1000)
-    books.shop(OrderLinesReturned(order_id="A2", quantities={"MUG": 1}))
-    books.place("A6")
-    books.follow()
+    builder.shop(ProductListed(sku="MUG", name="Mug, blue", prices={"gbp": 1000}))
+    sell(builder, "A1", 3000, units=3, email="Ann@example.com")  # 12:01, paid 12:02
+    sell(builder, "A2", 1000, email="bob@example.com", customer_id="bob")  # 12:03, paid 12:04
+    builder.wait(days=1)
+    sell(builder, "A3", 9050, sku="LAMP", email="ann@example.com")
+    sell(builder, "A4", 17600, "jpy", sku="COAT", email="bob@example.com", customer_id="bob")
+    sell(builder, "A5", 1250, "kwd", sku="TEA")
+    builder.wait(days=1)
+    give_back(builder, "A1", 500)
+    give_back(builder, "A2", 1000)
+    builder.shop(OrderLinesReturned(order_id="A2", quantities={"MUG": 1}))
+    builder.place("A6")
+    builder.follow()

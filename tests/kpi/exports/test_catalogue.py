@@ -17,15 +17,15 @@ from kpi.exports.cells import major
 from kpi.exports.declare import exports
 from kpi.exports.formats import Format
 from projections.engine.reads import Reads
-from tests.kpi.books import Books
+from tests.kpi.builder import LedgerBuilder
 from tests.kpi.exports.conftest import Take
 from tests.kpi.exports.examples import MARCH, asked, keep_shop, many_orders
 
 
 @pytest.fixture
-def shop(books: Books) -> Books:
-    keep_shop(books)
-    return books
+def shop(builder: LedgerBuilder) -> LedgerBuilder:
+    keep_shop(builder)
+    return builder
 
 
 def lines(file: bytes) -> list[str]:
@@ -50,7 +50,9 @@ def total(found: list[dict[str, str]], column: str) -> dict[str, Decimal]:
     return dict(sums)
 
 
-def test_orders_are_those_that_became_fully_paid_the_latest_first(shop: Books, take: Take) -> None:
+def test_orders_are_those_that_became_fully_paid_the_latest_first(
+    shop: LedgerBuilder, take: Take
+) -> None:
     """A refund on 3 March stays with its order; the order that nobody paid is not there."""
     assert [line.split(",") for line in lines(take(asked()))] == [
         ["A5", "", "1.250", "paid", "2026-03-02T12:09:00Z", "none", "0", "",
@@ -79,12 +81,12 @@ def test_orders_are_those_that_became_fully_paid_the_latest_first(shop: Books, t
     ],
 )
 def test_orders_are_filtered_as_on_their_page(
-    shop: Books, take: Take, filters: dict[str, str], found: list[str]
+    shop: LedgerBuilder, take: Take, filters: dict[str, str], found: list[str]
 ) -> None:
     assert [row["OrderID"] for row in rows(take(asked(filters=filters)))] == found
 
 
-def test_products_are_the_best_sellers_first(shop: Books, take: Take) -> None:
+def test_products_are_the_best_sellers_first(shop: LedgerBuilder, take: Take) -> None:
     """Four mugs less the one that came back; one that was never listed has no other name."""
     assert lines(take(asked("products"))) == [
         "LAMP,1,90.50,LAMP,gbp",
@@ -95,7 +97,7 @@ def test_products_are_the_best_sellers_first(shop: Books, take: Take) -> None:
     assert lines(take(asked("products", filters={"sku": "MUG"}))) == ['"Mug, blue",3,30.00,MUG,gbp']
 
 
-def test_customers_are_those_who_spent_most_first(shop: Books, take: Take) -> None:
+def test_customers_are_those_who_spent_most_first(shop: LedgerBuilder, take: Take) -> None:
     """Ann is one, however she writes herself; who is not known is no customer."""
     assert lines(take(asked("customers"))) == [
         "ann@example.com,2,120.50,gbp,2026-03-01T12:02:00Z",
@@ -104,14 +106,14 @@ def test_customers_are_those_who_spent_most_first(shop: Books, take: Take) -> No
     ]
 
 
-def test_the_first_order_may_be_before_the_window(shop: Books, take: Take) -> None:
+def test_the_first_order_may_be_before_the_window(shop: LedgerBuilder, take: Take) -> None:
     second = MARCH._replace(first=MARCH.first.replace(day=2))
     assert lines(take(asked("customers", window=second, filters={"currency": "gbp"}))) == [
         "ann@example.com,1,90.50,gbp,2026-03-01T12:02:00Z"
     ]
 
 
-def test_the_summary_has_a_row_a_currency(shop: Books, take: Take) -> None:
+def test_the_summary_has_a_row_a_currency(shop: LedgerBuilder, take: Take) -> None:
     """Of three orders in pounds two were refunded; nobody wished for anything."""
     assert lines(take(asked("kpi-summary"))) == [
         "31,2026-03-31,130.50,3,43.50,15.00,2,66.67,2,1,50.00,0,0,gbp",
@@ -121,7 +123,7 @@ def test_the_summary_has_a_row_a_currency(shop: Books, take: Take) -> None:
     assert len(rows(take(asked("kpi-summary", filters={"currency": "jpy"})))) == 1
 
 
-def test_an_export_agrees_with_the_figures(shop: Books, take: Take, reads: Reads) -> None:
+def test_an_export_agrees_with_the_figures(shop: LedgerBuilder, take: Take, reads: Reads) -> None:
     """What a file adds up to is what the tile of the same window says."""
     told = figures(reads)
     for currency in ("gbp", "jpy", "kwd"):
@@ -144,7 +146,7 @@ def test_an_export_agrees_with_the_figures(shop: Books, take: Take, reads: Reads
 
 
 @pytest.mark.parametrize("each", exports(), ids=lambda each: each.name)
-def test_formats_say_the_same(shop: Books, take: Take, each: Any) -> None:
+def test_formats_say_the_same(shop: LedgerBuilder, take: Take, each: Any) -> None:
     """A file of CSV and one of Parquet have the same headings, rows and amounts."""
     text = rows(take(asked(each.name)))
     table: Any = pyarrow.parquet.read_table(io.BytesIO(take(asked(each.name, Format.PARQUET))))
@@ -155,16 +157,18 @@ def test_formats_say_the_same(shop: Books, take: Take, each: Any) -> None:
             assert values == [Decimal(row[column.name]) for row in text]
 
 
-def test_a_day_without_sales_is_a_file_without_rows(shop: Books, take: Take) -> None:
+def test_a_day_without_sales_is_a_file_without_rows(shop: LedgerBuilder, take: Take) -> None:
     """The shop's orders are known, but none was paid in January."""
     january = MARCH._replace(first=MARCH.first.replace(month=1), last=MARCH.first.replace(month=1))
     for each in exports():
         assert lines(take(asked(each.name, window=january))) == []
 
 
-def test_a_ratio_over_zero_is_zero_in_csv_and_null_in_json(books: Books, take: Take) -> None:
+def test_a_ratio_over_zero_is_zero_in_csv_and_null_in_json(
+    builder: LedgerBuilder, take: Take
+) -> None:
     """On 3 March there were refunds of earlier orders, and nothing to divide them by."""
-    keep_shop(books)
+    keep_shop(builder)
     third = MARCH._replace(first=MARCH.first.replace(day=3), last=MARCH.first.replace(day=3))
     assert lines(take(asked("kpi-summary", window=third))) == [
         "1,2026-03-03,0.00,0,0.00,15.00,2,0.00,0,0,0.00,0,0,gbp"
@@ -174,9 +178,9 @@ def test_a_ratio_over_zero_is_zero_in_csv_and_null_in_json(books: Books, take: T
     assert '"refund_rate_orders_pct":null' in told
 
 
-def test_there_is_no_last_row_too_many(books: Books, take: Take) -> None:
+def test_there_is_no_last_row_too_many(builder: LedgerBuilder, take: Take) -> None:
     """The known Django system cut exports at 5,000 rows without a word."""
-    many_orders(books, 5_003)
+    many_orders(builder, 5_003)
     found = rows(take(asked()))
     assert [row["OrderID"] for row in found] == [f"A{n}" for n in range(5_003, 0, -1)]
     assert total(found, "Total") == {"gbp": major(5_003 * 5_004 // 2, "gbp")}

@@ -12,7 +12,7 @@ from kpi.windows import Window
 from ledger.errors import UnknownExport
 from projections.engine.registry import discover
 
-VERSION_1 = {
+COLUMNS = {
     "kpi-summary": """
         window_days latest_snapshot_day revenue orders aov refunded_amount refunded_orders
         refund_rate_orders_pct unique_customers repeat_customers repeat_rate_pct wishlisted_users
@@ -34,9 +34,9 @@ FILES = {
 EACH = pytest.mark.parametrize("each", exports(), ids=lambda each: each.name)
 
 
-@pytest.mark.parametrize("name", VERSION_1)
+@pytest.mark.parametrize("name", COLUMNS)
 def test_columns_are_only_ever_appended(name: str) -> None:
-    known = VERSION_1[name].split()
+    known = COLUMNS[name].split()
     assert [column.name for column in export(name).columns][: len(known)] == known
 
 
@@ -45,9 +45,18 @@ def test_files_keep_their_names() -> None:
 
 
 @EACH
+def test_an_export_has_its_contract(each: Export) -> None:
+    assert each.name in COLUMNS.keys() & FILES.keys(), (
+        f"{each.name}: write its columns in COLUMNS and its file in FILES"
+        " (tests/kpi/exports/test_declare.py), so that they stay"
+    )
+
+
+@EACH
 def test_an_export_reads_what_there_is(each: Export) -> None:
     assert set(each.reads) <= discover().by_name.keys()
-    assert each.columns[each.currency].kind is Kind.CURRENCY
+    assert [column.kind for column in each.columns].count(Kind.CURRENCY) <= 1
+    assert each.currency is None or each.columns[each.currency].kind is Kind.CURRENCY
     assert each.about.endswith((".", "?"))
 
 
@@ -55,7 +64,10 @@ def test_an_export_reads_what_there_is(each: Export) -> None:
 def test_a_query_takes_its_filters_and_nothing_else(each: Export) -> None:
     if isinstance(each.rows, Query):
         named = set(re.findall(r"%\((\w+)\)s", each.rows.sql))
-        assert named == {"first", "last", *each.filters}
+        declared = {"first", "last", *each.filters}
+        assert named == declared, (
+            f"{each.name}.sql uses {sorted(named)}, and its export declares {sorted(declared)}"
+        )
 
 
 def test_what_is_no_export_is_named() -> None:

@@ -26,7 +26,7 @@ from ledger.domain.events import ExportMade, Metadata, RecordedEvent
 from ledger.errors import StoreUnavailable
 from ledger.settings import Settings
 from ledger.tokens import issue
-from tests.kpi.books import Books
+from tests.kpi.builder import LedgerBuilder
 from tests.kpi.exports.examples import MARCH, keep_shop, many_orders
 from tests.support.callers import NAME, administrator, let_in
 from tests.support.judged import JudgedClient
@@ -37,18 +37,18 @@ DAYS = {"from": MARCH.first.isoformat(), "to": MARCH.last.isoformat()}
 
 
 @pytest.fixture
-def app(books: Books) -> Starlette:
+def app(builder: LedgerBuilder) -> Starlette:
     settings = Settings(
         _env_file=None,  # pyright: ignore[reportCallIssue] - pydantic-settings' own argument
-        database_url=SecretStr(books.engine.database.admin_conninfo),
+        database_url=SecretStr(builder.engine.database.admin_conninfo),
     )
-    return create_app(settings, books.engine.database)
+    return create_app(settings, builder.engine.database)
 
 
 @pytest.fixture
-def client(books: Books, app: Starlette) -> Iterator[TestClient]:
-    """The service on the books of a small shop."""
-    keep_shop(books)
+def client(builder: LedgerBuilder, app: Starlette) -> Iterator[TestClient]:
+    """The service on the ledger of a small shop."""
+    keep_shop(builder)
     here = ("127.0.0.1", 50000)
     with JudgedClient(app, base_url="http://127.0.0.1", client=here) as client:
         let_in(client)
@@ -68,7 +68,7 @@ def test_there_is_a_list_of_what_can_be_taken(client: TestClient) -> None:
         ["csv", "jsonl", "parquet"],
     )
     assert [each["name"] for each in found["items"]] == [each.name for each in exports()]
-    products = found["items"][-1]
+    (products,) = [each for each in found["items"] if each["name"] == "products"]
     assert products["filters"] == ["currency", "sku"]
     assert products["columns"][2] == {"name": "Revenue", "kind": "decimal"}
 
@@ -82,9 +82,9 @@ def test_there_is_a_list_of_what_can_be_taken(client: TestClient) -> None:
     ],
 )
 def test_a_download_is_a_file_with_a_manifest(
-    client: TestClient, books: Books, chosen: str, media_type: str
+    client: TestClient, builder: LedgerBuilder, chosen: str, media_type: str
 ) -> None:
-    head = books.engine.log.head()
+    head = builder.engine.log.head()
     query = {"format": chosen, "currency": "gbp", "reason": "for the accountant"}
     answer = get(client, "/exports/customers", **DAYS, **query)
     assert answer.headers["content-type"].partition(";")[0] == media_type
@@ -159,10 +159,10 @@ def test_a_look_at_the_headers_takes_nothing(client: TestClient, on_record: OnRe
     [(Role.CUSTOMER, 403), (Role.ANALYST, 200), (Role.AUDITOR, 200), (Role.OPS, 200)],
 )
 def test_exports_are_for_the_staff(
-    client: TestClient, books: Books, on_record: OnRecord, role: Role, status: int
+    client: TestClient, builder: LedgerBuilder, on_record: OnRecord, role: Role, status: int
 ) -> None:
     customer_id = "bob" if role is Role.CUSTOMER else None
-    issued = issue(books.engine.log, role, "Ann", Metadata(), customer_id=customer_id)
+    issued = issue(builder.engine.log, role, "Ann", Metadata(), customer_id=customer_id)
     headers = {"authorization": f"Bearer {issued.token}"}
     assert client.get("/exports/orders", headers=headers).status_code == status
     del client.headers["authorization"]
@@ -205,11 +205,13 @@ class Away(DisclosureLog):
         raise StoreUnavailable
 
 
-def test_a_download_that_is_not_on_record_breaks_off(books: Books, app: Starlette) -> None:
+def test_a_download_that_is_not_on_record_breaks_off(
+    builder: LedgerBuilder, app: Starlette
+) -> None:
     """All rows may have arrived, but the end of the body does not: no client takes it for whole."""
-    keep_shop(books)
+    keep_shop(builder)
     with serving(app) as (server, port):
-        server.lifespan.state["witness"] = Away(books.engine.log)
+        server.lifespan.state["disclosure_log"] = Away(builder.engine.log)
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
             asked = "/exports/orders?from=2026-03-01&to=2026-03-31"
             connection.request("GET", asked, headers={"Authorization": bearer(server)})
@@ -219,8 +221,10 @@ def test_a_download_that_is_not_on_record_breaks_off(books: Books, app: Starlett
                 answer.read()
 
 
-def test_who_hangs_up_is_on_record(books: Books, app: Starlette, on_record: OnRecord) -> None:
-    many_orders(books, 30_000)
+def test_who_hangs_up_is_on_record(
+    builder: LedgerBuilder, app: Starlette, on_record: OnRecord
+) -> None:
+    many_orders(builder, 30_000)
     with serving(app) as (server, port):
         with few_bytes_of(server, port):
             pass
@@ -232,10 +236,10 @@ def test_who_hangs_up_is_on_record(books: Books, app: Starlette, on_record: OnRe
 
 
 def test_who_takes_nothing_for_long_is_hung_up_on(
-    books: Books, app: Starlette, on_record: OnRecord, monkeypatch: pytest.MonkeyPatch
+    builder: LedgerBuilder, app: Starlette, on_record: OnRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kpi.exports.http, "STALLED_SECONDS", 0.2)
-    many_orders(books, 30_000)
+    many_orders(builder, 30_000)
     with serving(app) as (server, port), few_bytes_of(server, port):
         wait_for(lambda: on_record() != [])
     (made,) = on_record()
@@ -244,7 +248,7 @@ def test_who_takes_nothing_for_long_is_hung_up_on(
 
 
 def bearer(server: uvicorn.Server) -> str:
-    token, _ = administrator(server.lifespan.state["guard"])
+    token, _ = administrator(server.lifespan.state["auth"])
     return f"Bearer {token}"
 
 

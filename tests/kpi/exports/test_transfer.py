@@ -18,7 +18,7 @@ from ledger.domain.events import ExportMade, Metadata, RecordedEvent
 from ledger.errors import InvalidRequest, NotFound, ProjectionStopped, StoreUnavailable
 from projections.engine import positions
 from projections.engine.reads import Reads
-from tests.kpi.books import Books
+from tests.kpi.builder import LedgerBuilder
 from tests.kpi.exports.conftest import Take
 from tests.kpi.exports.examples import asked, keep_shop, many_orders, sell
 
@@ -27,8 +27,8 @@ ANN = Metadata(actor="token/9", actor_name="Ann", reason="monthly report")
 
 
 @pytest.fixture
-def witness(books: Books) -> DisclosureLog:
-    return DisclosureLog(books.engine.log)
+def disclosure_log(builder: LedgerBuilder) -> DisclosureLog:
+    return DisclosureLog(builder.engine.log)
 
 
 class Away(DisclosureLog):
@@ -39,10 +39,10 @@ class Away(DisclosureLog):
 
 
 def test_what_was_sent_is_on_record(
-    books: Books, reads: Reads, witness: DisclosureLog, on_record: OnRecord
+    builder: LedgerBuilder, reads: Reads, disclosure_log: DisclosureLog, on_record: OnRecord
 ) -> None:
-    keep_shop(books)
-    with closing(begin(reads, witness, asked(filters={"currency": "gbp"}), ANN)) as transfer:
+    keep_shop(builder)
+    with closing(begin(reads, disclosure_log, asked(filters={"currency": "gbp"}), ANN)) as transfer:
         file = b"".join(transfer.chunks)
     (made,) = on_record()
     assert (made.stream, made.meta) == (f"export/{transfer.export_id}", ANN)
@@ -66,12 +66,12 @@ def test_what_was_sent_is_on_record(
 
 @pytest.mark.parametrize("chosen", Format)
 def test_a_manifest_tells_whether_a_file_is_whole(
-    books: Books, take: Take, on_record: OnRecord, chosen: Format
+    builder: LedgerBuilder, take: Take, on_record: OnRecord, chosen: Format
 ) -> None:
-    keep_shop(books)
+    keep_shop(builder)
     file = take(asked("products", chosen, filters={"sku": "MUG"}))
     (made,) = on_record()
-    shown = manifest(books.engine.log, made.stream.removeprefix("export/"))
+    shown = manifest(builder.engine.log, made.stream.removeprefix("export/"))
     assert shown.sha256 == sha256(file).hexdigest()
     assert (shown.file, shown.rows) == (f"best_sellers_2026-03-01_2026-03-31.{chosen}", 1)
     assert (shown.window.days, shown.time_zone) == (31, "UTC")
@@ -81,34 +81,34 @@ def test_a_manifest_tells_whether_a_file_is_whole(
 
 
 @pytest.mark.parametrize("export_id", ["0" * 32, "A1", "../order/A1", ""])
-def test_what_was_never_made_has_no_manifest(books: Books, export_id: str) -> None:
+def test_what_was_never_made_has_no_manifest(builder: LedgerBuilder, export_id: str) -> None:
     with pytest.raises(NotFound):
-        manifest(books.engine.log, export_id)
+        manifest(builder.engine.log, export_id)
 
 
 def test_an_export_is_of_one_moment(
-    books: Books, reads: Reads, witness: DisclosureLog, on_record: OnRecord
+    builder: LedgerBuilder, reads: Reads, disclosure_log: DisclosureLog, on_record: OnRecord
 ) -> None:
     """What happens while it is sent is in the next one."""
-    sell(books, "A1", 1000)
-    books.follow()
-    head = books.engine.log.head()
-    with closing(begin(reads, witness, asked(), ANN)) as transfer:
+    sell(builder, "A1", 1000)
+    builder.follow()
+    head = builder.engine.log.head()
+    with closing(begin(reads, disclosure_log, asked(), ANN)) as transfer:
         heading = next(transfer.chunks)
-        sell(books, "A2", 2000)
-        books.follow()
+        sell(builder, "A2", 2000)
+        builder.follow()
         file = heading + b"".join(transfer.chunks)
     assert file.count(b"\r\n") == 2
     (made,) = on_record()
     assert isinstance(made.event, ExportMade)
-    assert made.event.position == transfer.standing.position == head
+    assert made.event.position == transfer.rests_on.position == head
 
 
 def test_who_hangs_up_is_on_record_with_what_was_sent(
-    books: Books, reads: Reads, witness: DisclosureLog, on_record: OnRecord
+    builder: LedgerBuilder, reads: Reads, disclosure_log: DisclosureLog, on_record: OnRecord
 ) -> None:
-    many_orders(books, 5_000)
-    transfer = begin(reads, witness, asked(), ANN)
+    many_orders(builder, 5_000)
+    transfer = begin(reads, disclosure_log, asked(), ANN)
     sent = next(transfer.chunks) + next(transfer.chunks)
     transfer.close()
     transfer.close()
@@ -122,36 +122,36 @@ def test_who_hangs_up_is_on_record_with_what_was_sent(
 
 
 def test_who_takes_nothing_leaves_nothing(
-    books: Books, reads: Reads, witness: DisclosureLog, on_record: OnRecord
+    builder: LedgerBuilder, reads: Reads, disclosure_log: DisclosureLog, on_record: OnRecord
 ) -> None:
-    books.follow()
-    begin(reads, witness, asked(), ANN).close()
+    builder.follow()
+    begin(reads, disclosure_log, asked(), ANN).close()
     assert on_record() == []
     with reads.snapshot():
         pass
 
 
 def test_a_transfer_that_cannot_be_put_on_record_does_not_end_well(
-    books: Books, reads: Reads
+    builder: LedgerBuilder, reads: Reads
 ) -> None:
-    keep_shop(books)
-    transfer = begin(reads, Away(books.engine.log), asked(), ANN)
+    keep_shop(builder)
+    transfer = begin(reads, Away(builder.engine.log), asked(), ANN)
     with pytest.raises(StoreUnavailable):
         list(transfer.chunks)
     transfer.close()
-    hung_up = begin(reads, Away(books.engine.log), asked(), ANN)
+    hung_up = begin(reads, Away(builder.engine.log), asked(), ANN)
     next(hung_up.chunks)
     with pytest.raises(StoreUnavailable):
         hung_up.close()
 
 
 def test_a_transfer_whose_database_goes_away_is_not_complete(
-    books: Books, reads: Reads, witness: DisclosureLog, on_record: OnRecord
+    builder: LedgerBuilder, reads: Reads, disclosure_log: DisclosureLog, on_record: OnRecord
 ) -> None:
-    many_orders(books, 5_000)
-    transfer = begin(reads, witness, asked(), ANN)
+    many_orders(builder, 5_000)
+    transfer = begin(reads, disclosure_log, asked(), ANN)
     next(transfer.chunks)
-    fetching = end_the_readers(books)
+    fetching = end_the_readers(builder)
     with pytest.raises(StoreUnavailable):
         list(transfer.chunks)
     transfer.close()
@@ -161,9 +161,9 @@ def test_a_transfer_whose_database_goes_away_is_not_complete(
     assert not made.event.complete
 
 
-def end_the_readers(books: Books) -> bool:
+def end_the_readers(builder: LedgerBuilder) -> bool:
     """Answers whether one of them had a cursor open."""
-    with psycopg.connect(books.engine.database.admin_conninfo, autocommit=True) as conn:
+    with psycopg.connect(builder.engine.database.admin_conninfo, autocommit=True) as conn:
         found = conn.execute(
             "select query, pg_terminate_backend(pid, 5000) from pg_stat_activity"
             " where application_name = 'ledger reader' and datname = current_database()"
@@ -172,47 +172,55 @@ def end_the_readers(books: Books) -> bool:
 
 
 def test_nothing_begins_while_the_log_is_away(
-    books: Books, reads: Reads, witness: DisclosureLog, monkeypatch: pytest.MonkeyPatch
+    builder: LedgerBuilder,
+    reads: Reads,
+    disclosure_log: DisclosureLog,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def away() -> int:
         raise StoreUnavailable
 
-    books.follow()
-    monkeypatch.setattr(books.engine.log, "head", away)
+    builder.follow()
+    monkeypatch.setattr(builder.engine.log, "head", away)
     with pytest.raises(StoreUnavailable):
-        begin(reads, witness, asked(), ANN)
+        begin(reads, disclosure_log, asked(), ANN)
 
 
 def test_a_read_model_that_stopped_is_not_exported(
-    books: Books, reads: Reads, witness: DisclosureLog
+    builder: LedgerBuilder, reads: Reads, disclosure_log: DisclosureLog
 ) -> None:
-    books.follow()
-    with books.engine.database.connect("projector", autocommit=True) as conn:
+    builder.follow()
+    with builder.engine.database.connect("projector", autocommit=True) as conn:
         positions.stop(conn.cursor(), ["sales_daily"], 1, "a bug")
     with pytest.raises(ProjectionStopped):
-        begin(reads, witness, asked(), ANN)
+        begin(reads, disclosure_log, asked(), ANN)
 
 
 @pytest.mark.parametrize(
-    ("filters", "why"), [({"colour": "red"}, "it has currency, state"), ({"state": "a\0b"}, "NUL")]
+    ("filters", "why"),
+    [({"colour": "red"}, "it has currency, state"), ({"state": "a\0b"}, r"U\+0000")],
 )
 def test_a_filter_that_cannot_be_is_refused(
-    books: Books, reads: Reads, witness: DisclosureLog, filters: dict[str, str], why: str
+    builder: LedgerBuilder,
+    reads: Reads,
+    disclosure_log: DisclosureLog,
+    filters: dict[str, str],
+    why: str,
 ) -> None:
-    books.follow()
+    builder.follow()
     with pytest.raises(InvalidRequest, match=why):
-        begin(reads, witness, asked(filters=filters), ANN)
+        begin(reads, disclosure_log, asked(filters=filters), ANN)
     with reads.snapshot():
         pass
 
 
 @pytest.mark.parametrize("chosen", [Format.CSV, Format.JSONL])
 def test_memory_does_not_grow_with_the_rows(
-    books: Books, reads: Reads, witness: DisclosureLog, chosen: Format
+    builder: LedgerBuilder, reads: Reads, disclosure_log: DisclosureLog, chosen: Format
 ) -> None:
-    many_orders(books, 20_000)
-    some = peak(begin(reads, witness, asked(chosen=chosen), ANN), 4_000)
-    every = peak(begin(reads, witness, asked(chosen=chosen), ANN), 20_000)
+    many_orders(builder, 20_000)
+    some = peak(begin(reads, disclosure_log, asked(chosen=chosen), ANN), 4_000)
+    every = peak(begin(reads, disclosure_log, asked(chosen=chosen), ANN), 20_000)
     assert every < some * 1.25
 
 

@@ -21,7 +21,7 @@ def moved(refunds: list[Thing]) -> Iterator[Amount]:
     One that was said to wait went out when it was first said to have succeeded.
     """
     for each in refunds:
-        said_at = each.since(lambda fact: fact.STATE == "succeeded")
+        said_at = each.since(lambda fact: fact.state.word == "succeeded")
         waited_at = each.since(waits)
         if said_at is None:
             continue
@@ -34,17 +34,17 @@ def moved(refunds: list[Thing]) -> Iterator[Amount]:
 
 def waits(fact: RefundFact) -> bool:
     """Nothing has gone back yet, as far as this version understands the state."""
-    return fact.state in {"pending", "requires_action"} or not fact.state_known
+    return fact.state_name in {"pending", "requires_action"} or not fact.state_known
 
 
 def failed_at(refund: Thing) -> datetime | None:
-    return refund.since(lambda fact: fact.STATE in {"failed", "canceled"})
+    return refund.since(lambda fact: fact.state.word in {"failed", "canceled"})
 
 
 def stand_ins(charges: list[Thing], refunds: list[Thing]) -> Iterator[Amount]:
     """What charges tell as refunded beyond the refunds that Stripe knew of by then."""
     told = sorted(
-        (at.effective_at, number, fact.RANK, at.source, fact.refunded_minor)
+        (at.effective_at, number, fact.state.rank, at.source, fact.refunded_minor)
         for number, charge in enumerate(charges)
         for at, fact in charge.reports
         if fact.captured_minor > 0
@@ -69,7 +69,7 @@ def stand_ins(charges: list[Thing], refunds: list[Thing]) -> Iterator[Amount]:
 
 def has_unknown_past(refund: Thing) -> bool:
     """It failed, and nothing says whether it had succeeded or waited."""
-    told = any(waits(fact) or fact.state == "succeeded" for _, fact in refund.reports)
+    told = any(waits(fact) or fact.state_name == "succeeded" for _, fact in refund.reports)
     return refund.state == "failed" and not told
 
 
@@ -88,7 +88,8 @@ def known_by(told_at: datetime | None, at: datetime, refunds: list[Thing]) -> It
 def is_contested(dispute: Thing) -> bool:
     """Whether it was ever more than an inquiry."""
     return any(
-        fact.STATE in CONTESTED or fact.withdrawn or fact.movements for _, fact in dispute.reports
+        fact.state.word in CONTESTED or fact.withdrawn or fact.movements
+        for _, fact in dispute.reports
     )
 
 
@@ -208,9 +209,9 @@ def entries(dispute: Thing) -> list[Step]:
     }
     in_time = [step for _, step in sorted((listed | said).items())]
     found = [
-        Step(told_at(at, fact), 0, verdict=fact.STATE)
+        Step(told_at(at, fact), 0, verdict=fact.state.word)
         for at, fact in dispute.reports
-        if fact.STATE in {"won", "lost"}
+        if fact.state.word in {"won", "lost"}
     ]
     for _, run in groupby(in_time, key=lambda step: step.minor > 0):
         first, *more = run

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import NamedTuple
+
+from msgspec.structs import astuple
 
 from ledger.domain.billing_facts import CouponFact, DiscountFact, Terms
 from ledger.domain.facts import EventContext
@@ -51,11 +54,7 @@ class Discounts:
     """All that a log says of discounts."""
 
     def __init__(self, said: Said) -> None:
-        coupons: dict[str, Terms] = {}
-        for _, fact in sorted(
-            all_of(said, CouponFact), key=lambda r: (r[0].effective_at, r[0].source)
-        ):
-            coupons[fact.coupon_id] = fact.terms
+        coupons = coupons_by_id(said)
         self._all: dict[str, Discount] = {}
         for name in {fact.discount_id for _, fact in all_of(said, DiscountFact)}:
             reports = [r for r in all_of(said, DiscountFact) if r[1].discount_id == name]
@@ -83,20 +82,58 @@ class Discounts:
         return [latest] if latest.over_at is None or latest.over_at > at else []
 
 
+class Coupon(NamedTuple):
+    """One of the coupons that had an id, one after the other."""
+
+    made_at: datetime
+    terms: Terms
+    deleted_at: datetime | None
+
+
+def coupons_by_id(said: Said) -> dict[str, list[Coupon]]:
+    """All coupons that there were; what was told later of one's products and currencies counts."""
+    by_clock = sorted(all_of(said, CouponFact), key=lambda r: (r[0].effective_at, r[0].source))
+    found: dict[str, dict[tuple[datetime, tuple[object, ...]], Coupon]] = defaultdict(dict)
+    for at, fact in by_clock:
+        terms, made_at = fact.terms, fact.created_at or ALWAYS
+        same = (made_at, (*astuple(terms)[:4],))
+        before = found[fact.coupon_id].get(same)
+        if before is not None and terms.amounts is None and terms.products is None:
+            terms = before.terms
+        deleted_at = at.effective_at if fact.deleted else before and before.deleted_at
+        found[fact.coupon_id][same] = Coupon(made_at, terms, deleted_at)
+    return {name: [*own.values()] for name, own in found.items()}
+
+
+def terms_at(started_at: datetime | None, coupons: list[Coupon]) -> Terms | None:
+    """Those of the coupon that stood then; None where that is not known, or may be several."""
+    if started_at is not None:
+        made = [each for each in coupons if each.made_at <= started_at]
+        latest = max((each.made_at for each in made), default=None)
+        coupons = [each for each in made if each.made_at == latest]
+        if any(each.deleted_at is not None and each.deleted_at < started_at for each in coupons):
+            return None
+    return coupons[0].terms if len({repr(each.terms) for each in coupons}) == 1 else None
+
+
 def discount_of(
-    name: str, reports: list[tuple[EventContext, DiscountFact]], coupons: dict[str, Terms]
+    name: str, reports: list[tuple[EventContext, DiscountFact]], coupons: dict[str, list[Coupon]]
 ) -> Discount:
     facts = [fact for _, fact in reports]
     told = [fact.terms for fact in facts if fact.terms is not None]
     coupon_id = max((f.coupon_id for f in facts if f.coupon_id is not None), default=None)
-    terms = told[0] if told else coupons.get(coupon_id or "")
+    started_at = max((f.started_at for f in facts if f.started_at is not None), default=None)
+    has_end = any(fact.ends_at is not None and not fact.ended for fact in facts)
+    terms = told[0] if told else terms_at(started_at, coupons.get(coupon_id or "", []))
+    if not told and terms is not None and terms.duration == "forever" and has_end:
+        terms = None  # it is another coupon's: what lasts forever has no end
     over = [at.effective_at for at, fact in reports if fact.ended]
     return Discount(
         name,
         terms,
-        any(fact.ends_at is not None and not fact.ended for fact in facts),
+        has_end,
         facts[0].customer_id if all(fact.customer_wide for fact in facts) else None,
-        max((f.started_at for f in facts if f.started_at is not None), default=ALWAYS),
+        started_at or ALWAYS,
         min(over, default=None),
     )
 

@@ -72,7 +72,15 @@ class Reported(NamedTuple):
 
 def read_payments(said: Said) -> list[Payment]:
     """All payments; a charge without a payment intent is one of its own."""
-    reported = Reported(
+    reported = reported_in(said)
+    links = {fact.payment_id: fact.order_id for _, fact in all_of(said, PaymentLinked)}
+    of_charges = {reported.payment_of(charge) for charge in reported.charges.values()}
+    return [read(reported, links, each) for each in {*reported.intents, *of_charges} if each]
+
+
+def reported_in(said: Said) -> Reported:
+    """All of Stripe's objects that money hangs on."""
+    return Reported(
         things(said, PaymentFact, "payment_id"),
         things(said, ChargeFact, "charge_id"),
         things(said, RefundFact, "refund_id"),
@@ -80,9 +88,6 @@ def read_payments(said: Said) -> list[Payment]:
         things(said, CheckoutFact, "session_id"),
         payments_of_charges(said),
     )
-    links = {fact.payment_id: fact.order_id for _, fact in all_of(said, PaymentLinked)}
-    of_charges = {reported.payment_of(charge) for charge in reported.charges.values()}
-    return [read(reported, links, each) for each in {*reported.intents, *of_charges} if each]
 
 
 def payments_of_charges(said: Said) -> dict[str, str]:
@@ -166,7 +171,7 @@ def totals_of_charges(charges: list[Thing]) -> Iterator[tuple[datetime, str, int
     What was held before, or follows another total, was taken when it was first told.
     """
     for charge in charges:
-        held = charge.since(lambda fact: fact.STATE == "authorized") is not None
+        held = charge.since(lambda fact: fact.state.word == "authorized") is not None
         totals = {fact.captured_minor for _, fact in charge.reports if fact.captured_minor}
         for total in sorted(totals):
             of_total = [(at, f) for at, f in charge.reports if f.captured_minor == total]
@@ -202,7 +207,7 @@ def captured(charge: Thing) -> int:
 
 def has_money(fact: PaymentFact) -> bool:
     """A hold that is taken in several parts brings money before it succeeds."""
-    return fact.STATE == "succeeded" or fact.received_minor > 0
+    return fact.state.word == "succeeded" or fact.received_minor > 0
 
 
 def succeeded_at(received: list[Amount]) -> datetime | None:
@@ -221,7 +226,7 @@ def failed_at(intent: Thing, charges: list[Thing]) -> datetime | None:
     if reversed_at:
         return max(reversed_at)
     if intent.reports:
-        canceled_at = intent.since(lambda fact: fact.STATE == "canceled")
+        canceled_at = intent.since(lambda fact: fact.state.word == "canceled")
         return canceled_at if intent.state == "canceled" else None
     if any(charge.state in {"pending", "authorized"} for charge in charges):
         return None
@@ -229,7 +234,7 @@ def failed_at(intent: Thing, charges: list[Thing]) -> datetime | None:
 
 
 def ended_at(charge: Thing) -> Any:
-    return charge.since(lambda fact: fact.STATE in {"failed", "expired"})
+    return charge.since(lambda fact: fact.state.word in {"failed", "expired"})
 
 
 # ── Whose it is ─────────────────────────────────────────────────────────────────────────────────

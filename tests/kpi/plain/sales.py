@@ -8,9 +8,10 @@ from fractions import Fraction
 from typing import NamedTuple, TypeVar
 
 from ledger.domain.events import Line, OrderCanceled, OrderLinesReturned, OrderPlaced
-from ledger.domain.facts import EventContext
+from ledger.domain.facts import CheckoutFact, EventContext
 from tests.kpi.plain.payments import Payment
 from tests.kpi.plain.said import Amount, Said, all_of
+from tests.kpi.plain.things import Thing, things
 
 OrderEvent = TypeVar("OrderEvent", OrderCanceled, OrderLinesReturned)
 
@@ -70,18 +71,19 @@ def read_sales(said: Said, payments: list[Payment]) -> Iterator[Sale]:
         own = [p for p in payments if p.order_id == order_id and p.currency == order.currency]
         brought = [payment for payment in own if payment.received]
         brought.sort(key=lambda payment: (payment.received[0].at, payment.payment_id))
-        periods = list(periods_of(order, placed.effective_at, own))
+        periods = list(periods_of(said, order, placed.effective_at, own))
         for period in periods:
             canceled = [at.effective_at for at, _ in of(said, OrderCanceled, order)]
             over = [max(at, period.paid_at) for at in canceled if period.holds(at)]
             canceled_at = max(over, default=None)
+            known = [p for p in brought if p.received[0].at <= period.paid_at]
             yield Sale(
                 order,
                 period is periods[0],
                 period.paid_at,
                 period.unpaid_at,
                 canceled_at,
-                customer_of(order, brought),
+                customer_of(order, known if order.total_minor else brought),
                 period.brought_minor,
                 sum(payment.refunded_minor for payment in own),
                 sold_lines(said, order, period, canceled_at),
@@ -95,20 +97,17 @@ def of(
 
 
 def periods_of(
-    order: OrderPlaced, placed_at: datetime, payments: list[Payment]
+    said: Said, order: OrderPlaced, placed_at: datetime, payments: list[Payment]
 ) -> Iterator[Period]:
-    """From when its payments reach its total to when a bank takes back what it needs."""
-    total_minor = order.total_minor
-    if total_minor == 0:
+    """From when its payments reach what is due to when a bank takes back what it needs."""
+    if order.total_minor == 0:
         yield Period(placed_at, None, 0)
         return
-    moved = [(a.at, p.payment_id, a.value < 0, a.value) for p in payments for a in p.received]
-    so_far, begun = 0, None
-    for at, _, _, value in sorted(moved):
-        so_far += value
-        if begun is None and so_far >= total_minor:
-            begun = Period(at, None, total_minor)
-        elif begun is not None and so_far < total_minor:
+    begun = None
+    for at, received, due in states_of(said, order, payments):
+        if begun is None and received >= due:
+            begun = Period(at, None, min(received, due))
+        elif begun is not None and received < due:
             yield begun._replace(unpaid_at=at)
             begun = None
     if begun is not None:
@@ -116,21 +115,81 @@ def periods_of(
 
 
 def overpaid(said: Said, payments: list[Payment]) -> Iterator[tuple[str, Amount]]:
-    """By currency: what is left of each amount when its order costs no more."""
+    """By currency: what each amount, or page, adds to what lies beyond what is due."""
     for order_id, (_, order) in orders_of(said).items():
         own = [payment for payment in payments if payment.order_id == order_id]
-        for currency in {payment.currency for payment in own}:
-            costs = order.total_minor if currency == order.currency else 0
-            so_far = 0
-            for at, _, _, value in sorted(
-                (a.at, p.payment_id, a.value < 0, a.value)
-                for p in own
-                if p.currency == currency
-                for a in p.received
-            ):
-                beyond = max(so_far + value - costs, 0) - max(so_far - costs, 0)
-                so_far += value
-                yield currency, Amount(at, beyond)
+        for payment in own:
+            if payment.currency != order.currency:
+                yield from ((payment.currency, amount) for amount in payment.received)
+        beyond = 0
+        own = [payment for payment in own if payment.currency == order.currency]
+        for at, received, due in states_of(said, order, own) if own else ():
+            yield order.currency, Amount(at, max(received - due, 0) - beyond)
+            beyond = max(received - due, 0)
+
+
+def states_of(
+    said: Said, order: OrderPlaced, payments: list[Payment]
+) -> Iterator[tuple[datetime, int, int]]:
+    """What was received and what was due, after each payment and each page, in time.
+
+    Of one instant the page comes first: it says what its payment is for.
+    """
+    moved = [(a.at, 1, p.payment_id, a.value < 0, a.value) for p in payments for a in p.received]
+    moved += [(a.at, 0, "", False, a.value) for a in waived(said, order)]
+    received, due = 0, order.total_minor
+    for at, is_paid, _, _, value in sorted(moved):
+        received += value if is_paid else 0
+        due -= 0 if is_paid else value
+        yield at, received, due
+
+
+def waived(said: Said, order: OrderPlaced) -> Iterator[Amount]:
+    """What each payment page took off that no page before it did.
+
+    Pages that together come to no more than the total are parts of the order: each takes off its
+    own. Of any others the one that takes off most counts.
+    """
+    paid = [(paid_at(page), page) for page in pages_of(said, order)]
+    told = [(at, page.newest.session_id, taken_off(page, order)) for at, page in paid if at]
+    so_far = most = of_parts = pages_minor = 0
+    for at, _, (off, asked) in sorted(told):
+        pages_minor += off + asked
+        of_parts += off if pages_minor <= order.total_minor else 0
+        most = max(most, off)
+        if max(most, of_parts) > so_far:
+            yield Amount(at, max(most, of_parts) - so_far)
+            so_far = max(most, of_parts)
+
+
+def pages_of(said: Said, order: OrderPlaced) -> list[Thing]:
+    """Those whose metadata name it, or, where they name none, whose reference does."""
+    found: list[Thing] = []
+    for page in things(said, CheckoutFact, "session_id").values():
+        named = page.latest_named("order_id")
+        if order.order_id == (named[1] if named else page.known("reference")):
+            found.append(page)
+    return found
+
+
+def paid_at(page: Thing) -> datetime | None:
+    """When it was first said to be paid, by a page that still is."""
+    if page.state != "paid":
+        return None
+    return page.since(lambda fact: fact.state.word == "paid")
+
+
+def taken_off(page: Thing, order: OrderPlaced) -> tuple[int, int]:
+    """What it took off the order's total, and what it asked for, both in the order's currency."""
+    is_own = page.newest.currency == order.currency
+    asked = (page.newest.total_minor or 0) if is_own else 0
+    if page.newest.currency is not None and not is_own:
+        return 0, 0
+    if page.known("nothing_due"):
+        return min(order.total_minor, page.known("discount_minor") or order.total_minor), asked
+    less = max(order.total_minor - asked, 0)
+    knows = is_own and page.newest.total_minor is not None
+    return min(less, page.known("discount_minor") or 0) if knows else 0, asked
 
 
 def customer_of(order: OrderPlaced, brought: list[Payment]) -> str | None:

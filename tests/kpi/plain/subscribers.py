@@ -64,12 +64,12 @@ class Change(NamedTuple):
 
 def read_changes(said: Said) -> Iterator[Change]:
     """Who has any MRR in a currency, known or not, is a subscriber in it."""
-    now: dict[str, Standing] = {}
+    now: dict[tuple[str, tuple[str, str]], Standing] = {}
     paying: dict[tuple[str, str], set[str]] = defaultdict(set)
     ever: set[tuple[str, str]] = set()
     for at, _, name, customer, after in read_versions(said):
-        before, had = now.get(name, NONE), bool(paying[customer])
-        now[name] = after
+        before, had = now.get((name, customer), NONE), bool(paying[customer])
+        now[name, customer] = after
         (paying[customer].add if after.pays else paying[customer].discard)(name)
         has = bool(paying[customer])
         began, ended = has and not had, had and not has
@@ -126,7 +126,7 @@ class Life:
     def _begun_at(self) -> datetime:
         """One that is first heard of late was active since it began, or since its trial ended."""
         at, first = self.reports[0]
-        if first.STATE not in {*COUNTED, "canceled"}:
+        if first.state.word not in {*COUNTED, "canceled"}:
             return at
         begun = first.started_at or first.created_at
         begun = max(begun, first.trial_end or begun)
@@ -134,9 +134,14 @@ class Life:
         return begun if begun < min(at, asked or at) else at
 
     def versions(self) -> Iterator[Version]:
+        """Of one that changes its customer or currency, nothing is left to the former."""
+        former: tuple[str, str] | None = None
         for at in sorted(self._times()):
             fact, standing = self.at(at)
             owner = (fact.customer_id, fact.currency)
+            if former not in (None, owner):
+                yield Version(at, True, fact.subscription_id, former, NONE)
+            former = owner
             yield Version(at, not standing.pays, fact.subscription_id, owner, standing)
 
     def _times(self) -> set[datetime]:
@@ -151,7 +156,7 @@ class Life:
         earlier = [report for report in self.reports if report[0] <= time]
         later = [report for report in self.reports if report[0] > time]
         since, fact = earlier[-1] if earlier else (self.begun_at, self.reports[0][1])
-        is_active = fact.STATE in COUNTED if earlier else True
+        is_active = fact.state.word in COUNTED if earlier else True
         asked = asked_at(since, fact) if earlier else None
         if later:
             over, soon = over_at(*later[0]), asked_at(*later[0])
@@ -208,13 +213,13 @@ class Life:
 
 def asked_at(at: datetime, fact: SubscriptionFact) -> datetime | None:
     """When an end was asked for: at once, with the period, or some day."""
-    if fact.STATE == "canceled" or fact.cancel_at_period_end or fact.cancel_at is not None:
+    if fact.state.word == "canceled" or fact.cancel_at_period_end or fact.cancel_at is not None:
         return min(fact.canceled_at or fact.ended_at or at, at)
     return None
 
 
 def over_at(at: datetime, fact: SubscriptionFact) -> datetime | None:
-    return min(fact.ended_at or at, at) if fact.STATE == "canceled" else None
+    return min(fact.ended_at or at, at) if fact.state.word == "canceled" else None
 
 
 class Prices:

@@ -1,4 +1,4 @@
-"""Stripe's objects, put together from their reports by STRIPE.md's rules: arrival plays no part."""
+"""Stripe's objects, put together by the rules of docs/stripe.md: arrival plays no part."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Thing:
         """The furthest stage of its life (ranks are stages in tens); of equals the latest."""
         if not self.reports:
             return None
-        return max(self.reports, key=lambda r: (r[1].RANK // 10, by_clock(r)))[1].state
+        return max(self.reports, key=lambda r: (r[1].state.rank // 10, by_clock(r)))[1].state_name
 
     @property
     def newest(self) -> Any:
@@ -54,7 +54,7 @@ def by_clock(report: Report) -> Clock:
     """Stripe's time first, then the event's step in its second, the rank, and the event's id."""
     at, fact = report
     _, step, _ = at.order_key.split(".", 2)
-    return at.effective_at, int(step), fact.RANK, at.source
+    return at.effective_at, int(step), fact.state.rank, at.source
 
 
 def things(said: Said, kind: type[Any], key: str) -> dict[str, Thing]:

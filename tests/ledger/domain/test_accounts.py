@@ -11,16 +11,20 @@ from msgspec import Struct
 from ledger.domain.accounts import StripeId, name_of, qualified, qualified_id
 from ledger.domain.billing_facts import (
     InvoicePaymentFact,
-    SubscriptionActive,
+    SubscriptionFact,
     SubscriptionItem,
+    SubscriptionState,
 )
-from ledger.domain.facts import DisputeOpened, Fact, FundsMovement, leaves
+from ledger.domain.facts import DisputeFact, DisputeState, Fact, FundsMovement, leaves
 from tests.projections.models import NOON
 
 IDS = st.sampled_from(["LOYAL", "LOYAL@acct_1", "LOYAL@acct_1@", "a@b", "@acct_1", ""]) | st.text()
 ACCOUNTS = st.none() | st.from_regex(r"acct_[A-Za-z0-9]{1,64}", fullmatch=True)
 
-SHOPS_OWN = {"order_id": "what the shop wrote into metadata"}
+SHOPS_OWN = {
+    "order_id": "what the shop wrote into metadata",
+    "request_id": "what the ledger wrote into metadata: one of its own events",
+}
 
 
 @given(IDS, ACCOUNTS)
@@ -66,7 +70,8 @@ def test_ids_within_a_fact_are_qualified_too() -> None:
     moved = FundsMovement(
         transaction_id="txn_1", amount_minor=-1, fee_minor=0, currency="gbp", created_at=NOON
     )
-    dispute = DisputeOpened(
+    dispute = DisputeFact(
+        state=DisputeState.OPEN,
         dispute_id="dp_1",
         amount_minor=1,
         currency="gbp",
@@ -98,7 +103,8 @@ def test_ids_in_lists_within_lists_are_qualified_too() -> None:
         monthly=100,
         discount_ids=("di_1",),
     )
-    subscription = SubscriptionActive(
+    subscription = SubscriptionFact(
+        state=SubscriptionState.ACTIVE,
         subscription_id="sub_1",
         customer_id="cus_1",
         currency="gbp",

@@ -34,6 +34,10 @@ def test_decimals_are_stripes(currency: str, expected: int) -> None:
     assert decimals(currency) == expected
 
 
+def test_no_point_is_guessed_in_a_currency_that_is_not_known() -> None:
+    assert format_money(1250, "xyz") == "1250 xyz"
+
+
 @pytest.mark.parametrize(
     ("currency", "expected"), [("usd", 1), ("jpy", 1), ("kwd", 10), ("isk", 100), ("ugx", 100)]
 )

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from msgspec.structs import replace
 
+from ledger.decisions import Batch, CommandRequest, StreamState
 from ledger.domain.events import (
     Address,
     Line,
+    Metadata,
     OrderAllocationFailed,
     OrderCanceled,
     OrderExpired,
@@ -34,6 +36,7 @@ from ledger.domain.events import (
 )
 from ledger.domain.order import Change, Fulfilled, NoOrder, Order, OrderEvent, decide, evolve
 from ledger.domain.order_commands import (
+    RULES_OF_THE_PAST,
     CancelOrder,
     ExpireOrder,
     FulfilOrder,
@@ -107,7 +110,8 @@ def answered(known: OrderMoney) -> OrderMoney:
 
 
 UNPAID, PAID, GIVEN_BACK = money(), money(3000), money(3000, refunded=3000)
-FREE = replace(money(due=0), waived_minor=3000)
+FREE = replace(money(due=0), nothing_due=True)
+FREE_AND_GIVEN_BACK = replace(money(3000, refunded=3000, due=0), nothing_due=True)
 UNDER_WAY = replace(UNPAID, waiting_at=NOW - timedelta(days=2))
 
 
@@ -197,6 +201,10 @@ def asked(amount_minor: int) -> RefundRequested:
         ([], PLACE, [PLACED, *both(StockReserved)]),
         ([PLACED], cancel(), [CANCELED, *both(StockReleased)]),
         ([PLACED], cancel(GIVEN_BACK), [CANCELED, *both(StockReleased)]),
+        ([PLACED, EXPIRED], cancel(GIVEN_BACK), [CANCELED]),
+        ([PLACED, EXPIRED, FAILED], cancel(GIVEN_BACK), [CANCELED]),
+        ([PLACED, EXPIRED, FAILED], cancel(FREE), [CANCELED]),
+        ([PLACED, EXPIRED, REINSTATED], cancel(GIVEN_BACK), [CANCELED, *both(StockReleased)]),
         ([PLACED, CANCELED], cancel(), []),
         ([PLACED, CANCELED], cancel(PAID), []),
         ([PLACED], expire(), [EXPIRED, *both(StockReleased)]),
@@ -205,6 +213,7 @@ def asked(amount_minor: int) -> RefundRequested:
         ([PLACED], expire(UNPAID, waits=3), [EXPIRED, *both(StockReleased)]),
         ([PLACED], fulfil(), [FULFILLED, *both(StockSold)]),
         ([PLACED], fulfil(replace(FREE, position=PAID.position)), [FULFILLED, *both(StockSold)]),
+        ([PLACED], fulfil(FREE_AND_GIVEN_BACK), [FULFILLED, *both(StockSold)]),
         ([PLACED], fulfil(money(3000, refunded=2999)), [FULFILLED, *both(StockSold)]),
         ([PLACED, EXPIRED, REINSTATED], fulfil(), [FULFILLED, *both(StockSold)]),
         ([PLACED, FULFILLED], fulfil(), []),
@@ -233,6 +242,7 @@ def asked(amount_minor: int) -> RefundRequested:
         ([PLACED], link(exists=False, expected=True), [linked()]),
         ([PLACED, linked()], unlink(order_id="A1", linked_by="shop"), [UNLINKED]),
         ([PLACED, linked()], unlink(), [UNLINKED]),
+        ([PLACED, linked()], unlink(order_id="B2", linked_by="metadata"), [UNLINKED]),
         ([PLACED, linked(), UNLINKED], link(), [linked()]),
         ([PLACED], refund(3000), [asked(3000)]),
         ([PLACED, FULFILLED], refund(1), [asked(1)]),
@@ -244,6 +254,7 @@ def asked(amount_minor: int) -> RefundRequested:
         ([PLACED, asked(3000)], refund(3000, answered(money(3000, failed=3000))), [asked(3000)]),
         ([PLACED, EXPIRED], reallocate(), [REINSTATED, *both(StockReserved)]),
         ([PLACED, EXPIRED], reallocate(FREE), [REINSTATED, *both(StockReserved)]),
+        ([PLACED, EXPIRED], reallocate(FREE_AND_GIVEN_BACK), [REINSTATED, *both(StockReserved)]),
         ([PLACED], cancel(FREE), [CANCELED, *both(StockReleased)]),
         ([PLACED, CANCELED], cancel(UNDER_WAY), []),
         ([PLACED, EXPIRED, REINSTATED], reallocate(), []),
@@ -267,11 +278,16 @@ def test_decided(given: list[OrderEvent], when: OrderCommand, then: list[Change]
         ([PLACED], cancel(money(3000, pending=3000)), WrongState, "is paid"),
         ([PLACED, FULFILLED], cancel(GIVEN_BACK), WrongState, "is fulfilled"),
         ([PLACED, EXPIRED], cancel(), WrongState, "is expired"),
-        ([PLACED, EXPIRED, FAILED], cancel(GIVEN_BACK), WrongState, "is paid, unallocated"),
+        ([PLACED, EXPIRED, FAILED], cancel(PAID), WrongState, "is paid; refund its money first"),
+        ([PLACED, EXPIRED], cancel(money(1)), WrongState, "is expired"),
         ([PLACED], cancel(UNDER_WAY), WrongState, "under way; cancel that first"),
         ([PLACED, EXPIRED], cancel(UNDER_WAY), WrongState, "is expired"),
         ([PLACED], expire(money(1)), WrongState, "is partially paid"),
         ([PLACED], expire(FREE), WrongState, "nothing is due"),
+        ([PLACED], expire(money(due=0)), WrongState, "nothing is due"),
+        ([PLACED], expire(FREE_AND_GIVEN_BACK), WrongState, "nothing is due"),
+        ([PLACED], expire(GIVEN_BACK), WrongState, "is refunded in full; cancel it"),
+        ([PLACED], expire(GIVEN_BACK, waits=3), WrongState, "is refunded in full; cancel it"),
         ([PLACED], expire(UNDER_WAY, waits=3), WrongState, "under way"),
         ([PLACED, EXPIRED], expire(), WrongState, "is expired"),
         ([PLACED, CANCELED], expire(), WrongState, "is canceled"),
@@ -398,7 +414,7 @@ def test_an_order_keeps_what_it_was_placed_with() -> None:
         ({"lines": (replace(MUG, quantity=0),)}, InvalidCommand, "quantity of MUG is 0"),
         ({"lines": (replace(MUG, quantity=51),)}, InvalidCommand, "quantity of MUG is 51"),
         ({"lines": (replace(MUG, unit_minor=-1),)}, InvalidCommand, "unit_minor of MUG"),
-        ({"lines": (replace(MUG, unit_minor=1),)}, WrongPrice, "1200"),
+        ({"lines": (replace(MUG, unit_minor=1),)}, WrongPrice, r"12\.00 eur"),
         ({"lines": (replace(MUG, name=""),)}, InvalidCommand, "name of MUG"),
         ({"lines": (replace(MUG, sku="CUP"),)}, UnknownProduct, "CUP"),
         ({"shipping_minor": -1}, InvalidCommand, "shipping_minor"),
@@ -486,7 +502,7 @@ def test_a_shops_rules_allow_more_units_and_other_prices() -> None:
         (replace(MUG, unit_minor=-1), WHOLESALE, InvalidCommand, "unit_minor of MUG"),
         (replace(MUG, sku="CUP"), WHOLESALE, UnknownProduct, "CUP"),
         (replace(MUG, quantity=51), Rules(listed_prices_only=False), InvalidCommand, "to 50"),
-        (replace(MUG, unit_minor=1), Rules(max_units_per_line=9), WrongPrice, "1200"),
+        (replace(MUG, unit_minor=1), Rules(max_units_per_line=9), WrongPrice, r"12\.00 eur"),
     ],
 )
 def test_what_a_shops_rules_do_not_allow_is_refused(
@@ -608,3 +624,47 @@ def _out(state: Order) -> Mapping[str, int]:
 
 
 TestShop = Shop.TestCase
+
+
+OF_THE_PAST = replace(
+    PLACE,
+    lines=(MUG, replace(MUG, unit_minor=1, name="Mug, 2019"), replace(TEA, sku="price_1Abc")),
+    rules=RULES_OF_THE_PAST,
+    origin="import",
+    reserves_stock=False,
+)
+
+
+def test_an_order_of_the_past_asks_for_no_product_and_moves_no_stock() -> None:
+    placed, *nothing = decide(OF_THE_PAST, NoOrder(), {})
+    assert isinstance(placed, OrderPlaced)
+    assert (placed.origin, placed.reserves_stock, nothing) == ("import", False, [])
+    assert placed.total_minor == 2400 + 2 + 600
+    pending = evolve(NoOrder(), placed)
+    paid = money(3002, due=3002)
+    (fulfilled,) = decide(fulfil(paid), pending, {})
+    assert isinstance(fulfilled, OrderFulfilled)
+    back = decide(take_back_lines({"1": 1}), evolve(pending, fulfilled), {})
+    assert [type(event) for event in back] == [OrderLinesReturned]
+    assert decide(cancel(), pending, {}) == [CANCELED]
+    assert decide(expire(), pending, {}) == [EXPIRED]
+    late = ReallocateOrder(order_id="A1", at=NOW, money=paid)
+    assert decide(late, evolve(pending, EXPIRED), {}) == [REINSTATED]
+
+
+def test_an_order_of_the_past_needs_no_stream_of_stock() -> None:
+    batch = Batch({"order/A1": StreamState.new("order/A1")}, limit=10)
+    for command in (OF_THE_PAST, cancel()):
+        call = CommandRequest(command, Metadata(), None, "")
+        assert call.needs() == {"order/A1"}
+        assert batch.decide(call) is not None
+    assert {entry.originator_id for entry in batch.entries} == {"order/A1"}
+
+
+def test_the_limits_of_an_order_hold_for_the_past_too() -> None:
+    with pytest.raises(InvalidCommand, match="total_minor is 1"):
+        decide(replace(OF_THE_PAST, total_minor=1), NoOrder(), {})
+    with pytest.raises(InvalidCommand, match="SKU"):
+        decide(replace(OF_THE_PAST, lines=(replace(MUG, sku="a b"),)), NoOrder(), {})
+    with pytest.raises(AlreadyExists):
+        decide(OF_THE_PAST, order([PLACED]), {})

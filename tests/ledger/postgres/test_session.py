@@ -57,6 +57,18 @@ def test_a_silent_server_is_given_up(far: tuple[Proxy, Database]) -> None:
         database.connect("reader")
 
 
+def test_a_server_that_takes_no_more_of_a_statement_is_given_up(
+    far: tuple[Proxy, Database],
+) -> None:
+    """The wait is cut into steps, for it may be stopped: each goes on where the last one was."""
+    network, database = far
+    with waits.ending_with(Event()), database.connect("reader", autocommit=True) as conn:
+        network.freeze()
+        with pytest.raises(Silent):
+            conn.execute("select %s", ["x" * 50_000_000])
+        assert conn.closed
+
+
 def test_a_deadline_ends_every_wait_of_the_block_and_of_blocks_in_it(database: Database) -> None:
     with database.connect("reader", seconds=UNLIMITED, autocommit=True) as conn:
         with pytest.raises(Silent), waits.within(0.3), waits.within(SLOW):

@@ -107,8 +107,8 @@ def opened(database: Database) -> Iterator[Counter]:
             with closing(Reads(counter.engine)) as opened:
                 yield {
                     "reads": opened,
-                    "guard": Auth(log),
-                    "witness": DisclosureLog(log),
+                    "auth": Auth(log),
+                    "disclosure_log": DisclosureLog(log),
                     "is_signed": partial(is_signed, secrets=[SECRET]),
                 }
 

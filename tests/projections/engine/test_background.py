@@ -17,11 +17,12 @@ from ledger.domain.events import (
     RebuildStarted,
 )
 from ledger.errors import RebuildRunning, UnknownProjection
+from ledger.postgres.leadership import REBUILD, take
 from projections.engine import background as module
 from projections.engine.background import BackgroundTasks
 from projections.engine.build import ProjectionContext
 from projections.engine.follow import Follower
-from projections.engine.rebuild import ALONE, Progress
+from projections.engine.rebuild import Progress
 from projections.engine.verify import Proof, prove, verify
 from tests.projections.engine.toys import delivery
 from tests.support.waiting import wait_for
@@ -37,9 +38,9 @@ def filled(engine: ProjectionContext) -> ProjectionContext:
 
 
 @pytest.fixture
-def prover(filled: ProjectionContext) -> Iterator[BackgroundTasks]:
-    with closing(BackgroundTasks(filled)) as prover:
-        yield prover
+def background_tasks(filled: ProjectionContext) -> Iterator[BackgroundTasks]:
+    with closing(BackgroundTasks(filled)) as background_tasks:
+        yield background_tasks
 
 
 @pytest.fixture
@@ -59,16 +60,16 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Event:
     return gate
 
 
-def ended(prover: BackgroundTasks, proof_id: str) -> None:
-    wait_for(lambda: prover.progress(proof_id) is None)
+def ended(background_tasks: BackgroundTasks, proof_id: str) -> None:
+    wait_for(lambda: background_tasks.progress(proof_id) is None)
 
 
 def test_a_proof_is_on_record_with_who_wanted_it_and_what_it_came_to(
-    prover: BackgroundTasks, filled: ProjectionContext
+    background_tasks: BackgroundTasks, filled: ProjectionContext
 ) -> None:
     expected = verify(filled)
-    proof_id, position = prover.start(ADA)
-    ended(prover, proof_id)
+    proof_id, position = background_tasks.start(ADA)
+    ended(background_tasks, proof_id)
     started, finished = filled.log.stream(f"proof/{proof_id}")
     assert (started.position, started.meta) == (position, ADA)
     assert started.event == ProofStarted(proof_id=proof_id)
@@ -79,12 +80,12 @@ def test_a_proof_is_on_record_with_who_wanted_it_and_what_it_came_to(
 
 
 def test_a_wrong_row_is_named_in_the_record(
-    prover: BackgroundTasks, filled: ProjectionContext
+    background_tasks: BackgroundTasks, filled: ProjectionContext
 ) -> None:
     with filled.database.connect("projector", autocommit=True) as conn:
         conn.execute("update read_models.skus set largest = 7 where sku = 'A'")
-    proof_id, _ = prover.start(ADA)
-    ended(prover, proof_id)
+    proof_id, _ = background_tasks.start(ADA)
+    ended(background_tasks, proof_id)
     found = filled.log.stream(f"proof/{proof_id}")[-1].event
     assert isinstance(found, ProofFinished)
     assert not found.holds
@@ -95,70 +96,72 @@ def test_a_wrong_row_is_named_in_the_record(
     }  # fmt: skip
 
 
-def test_while_it_runs_its_progress_is_told(prover: BackgroundTasks, gate: Event) -> None:
-    proof_id, _ = prover.start(ADA)
-    wait_for(lambda: prover.progress(proof_id) == (5, 5))
+def test_while_it_runs_its_progress_is_told(background_tasks: BackgroundTasks, gate: Event) -> None:
+    proof_id, _ = background_tasks.start(ADA)
+    wait_for(lambda: background_tasks.progress(proof_id) == (5, 5))
     gate.set()
-    ended(prover, proof_id)
+    ended(background_tasks, proof_id)
 
 
 def test_one_at_a_time_and_who_was_refused_is_not_on_record(
-    prover: BackgroundTasks, filled: ProjectionContext, gate: Event
+    background_tasks: BackgroundTasks, filled: ProjectionContext, gate: Event
 ) -> None:
-    proof_id, _ = prover.start(ADA)
+    proof_id, _ = background_tasks.start(ADA)
     head = filled.log.head()
     with closing(BackgroundTasks(filled)) as other:
-        for each in (prover, other):
+        for each in (background_tasks, other):
             with pytest.raises(RebuildRunning):
                 each.start(ADA)
         assert filled.log.head() == head
         gate.set()
-        ended(prover, proof_id)
+        ended(background_tasks, proof_id)
         ended(other, other.start(ADA).id)
 
 
-def test_a_rebuild_elsewhere_refuses_it(prover: BackgroundTasks, filled: ProjectionContext) -> None:
+def test_a_rebuild_elsewhere_refuses_it(
+    background_tasks: BackgroundTasks, filled: ProjectionContext
+) -> None:
     with filled.database.connect("projector", autocommit=True) as conn:
-        conn.execute(ALONE)
+        assert take(conn, REBUILD)
         with pytest.raises(RebuildRunning):
-            prover.start(ADA)
+            background_tasks.start(ADA)
 
 
 def test_a_service_that_ends_ends_its_proof_and_says_so(
     filled: ProjectionContext, gate: Event
 ) -> None:
-    with closing(BackgroundTasks(filled)) as prover:
-        proof_id, _ = prover.start(ADA)
-        wait_for(lambda: prover.progress(proof_id) == (5, 5))
-        prover._stop.set()
+    with closing(BackgroundTasks(filled)) as background_tasks:
+        proof_id, _ = background_tasks.start(ADA)
+        wait_for(lambda: background_tasks.progress(proof_id) == (5, 5))
+        background_tasks._stop.set()
         gate.set()
     _, failed = filled.log.stream(f"proof/{proof_id}")
     assert failed.event == ProofFailed(proof_id=proof_id, cause="Stopped")
 
 
 def test_a_proof_that_breaks_is_told_and_on_record_and_another_may_begin(
-    prover: BackgroundTasks, filled: ProjectionContext, monkeypatch: pytest.MonkeyPatch
+    background_tasks: BackgroundTasks, filled: ProjectionContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken, capture_logs() as logs:
         broken.setattr(module, "prove", lambda *_: 1 / 0)
-        proof_id, _ = prover.start(ADA)
-        ended(prover, proof_id)
+        proof_id, _ = background_tasks.start(ADA)
+        ended(background_tasks, proof_id)
     assert [line["error"] for line in logs] == ["ZeroDivisionError"]
     _, failed = filled.log.stream(f"proof/{proof_id}")
     assert failed.event == ProofFailed(proof_id=proof_id, cause="ZeroDivisionError")
-    again, _ = prover.start(ADA)
-    ended(prover, again)
+    again, _ = background_tasks.start(ADA)
+    ended(background_tasks, again)
     assert verify(filled).holds
 
 
 def test_a_rebuild_is_on_record_with_who_wanted_it_and_mends_what_was_wrong(
-    prover: BackgroundTasks, filled: ProjectionContext
+    background_tasks: BackgroundTasks, filled: ProjectionContext
 ) -> None:
     with filled.database.connect("projector", autocommit=True) as conn:
         conn.execute("update read_models.skus set largest = 7 where sku = 'A'")
     assert not verify(filled).holds
-    rebuild_id, position = prover.rebuild((), ADA)
-    ended(prover, rebuild_id)
+    rebuild_id, position = background_tasks.rebuild((), ADA)
+    ended(background_tasks, rebuild_id)
     started, finished = filled.log.stream(f"rebuild/{rebuild_id}")
     assert (started.position, started.meta, finished.meta) == (position, ADA, ADA)
     assert started.event == RebuildStarted(rebuild_id=rebuild_id)
@@ -168,21 +171,21 @@ def test_a_rebuild_is_on_record_with_who_wanted_it_and_mends_what_was_wrong(
 
 
 def test_no_rebuild_begins_of_what_there_is_not(
-    prover: BackgroundTasks, filled: ProjectionContext
+    background_tasks: BackgroundTasks, filled: ProjectionContext
 ) -> None:
     head = filled.log.head()
     with pytest.raises(UnknownProjection):
-        prover.rebuild(["none"], ADA)
+        background_tasks.rebuild(["none"], ADA)
     assert filled.log.head() == head
 
 
 def test_a_rebuild_that_breaks_changes_nothing_and_is_on_record(
-    prover: BackgroundTasks, filled: ProjectionContext, monkeypatch: pytest.MonkeyPatch
+    background_tasks: BackgroundTasks, filled: ProjectionContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken, capture_logs() as logs:
         broken.setattr(module, "rebuild_locked", lambda *_: 1 / 0)
-        rebuild_id, _ = prover.rebuild((), ADA)
-        ended(prover, rebuild_id)
+        rebuild_id, _ = background_tasks.rebuild((), ADA)
+        ended(background_tasks, rebuild_id)
     assert [line["error"] for line in logs] == ["ZeroDivisionError"]
     _, failed = filled.log.stream(f"rebuild/{rebuild_id}")
     assert failed.event == RebuildFailed(rebuild_id=rebuild_id, cause="ZeroDivisionError")
@@ -190,10 +193,10 @@ def test_a_rebuild_that_breaks_changes_nothing_and_is_on_record(
 
 
 def test_a_proof_and_a_rebuild_wait_for_nobody_and_are_not_made_together(
-    prover: BackgroundTasks, gate: Event
+    background_tasks: BackgroundTasks, gate: Event
 ) -> None:
-    proof_id, _ = prover.start(ADA)
+    proof_id, _ = background_tasks.start(ADA)
     with pytest.raises(RebuildRunning):
-        prover.rebuild((), ADA)
+        background_tasks.rebuild((), ADA)
     gate.set()
-    ended(prover, proof_id)
+    ended(background_tasks, proof_id)

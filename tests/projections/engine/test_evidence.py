@@ -1,4 +1,4 @@
-"""Reads of evidence: whoever sees what events hold is written down, and nobody else."""
+"""Reads of evidence: who sees what events hold is recorded, and no other read."""
 
 import json
 from datetime import datetime

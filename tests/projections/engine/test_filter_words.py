@@ -13,7 +13,12 @@ from kpi.exports.formats import Format
 from kpi.exports.transfer import Asked, begin
 from kpi.windows import Window
 from ledger.disclosures import DisclosureLog
-from ledger.domain.events import Metadata, NewEvent, StripeEventReceived
+from ledger.domain.events import (
+    Metadata,
+    NewEvent,
+    StripeEventReceived,
+    StripeObjectObserved,
+)
 from ledger.errors import InvalidRequest
 from projections.engine.follow import Follower
 from projections.engine.reads import Reads
@@ -46,9 +51,11 @@ FREE: Final = {
     "price_id",
     "product_id",
     "reference",
+    "request_id",
     "requested_by",
     "sha256",
     "sku",
+    "source_id",
     "subscription_id",
     "text",
 }
@@ -72,13 +79,24 @@ def filled(servers: Any) -> Iterator[Counter]:
     server: Server = servers("embedded")
     database = server.create_unbuilt()
     with opened(database) as counter:
-        counter.engine.log.append_new(random_world(3, 600).without_repeats().entries)
+        counter.engine.log.append_new(random_world(5, 600).without_repeats().entries)
         body = json.dumps(event("customer.discount.created", discount(), id="evt_discount"))
         received = StripeEventReceived(
             event_id="evt_discount", body=body.encode(), received_at=NOON, source="import"
         )
         entry = NewEvent("stripe/evt_discount", 1, received, NOON, Metadata(actor="stripe"))
-        counter.engine.log.append([entry])
+        transaction = StripeObjectObserved(
+            kind="balance_transaction",
+            object_id="txn_1",
+            body=b'{"id":"txn_1","object":"balance_transaction","amount":5,"net":5,"currency":"gbp",'
+            b'"type":"charge","reporting_category":"charge","balance_type":"payments"}',
+            fetched_at=NOON,
+            path="/v1/balance_transactions",
+            livemode=False,
+        )
+        stream = "observed/self/balance_transaction/txn_1"
+        fetched = NewEvent(stream, 1, transaction, NOON, Metadata(actor="stripe"))
+        counter.engine.log.append([entry, fetched])
         Follower(counter.engine).catch_up()
         yield counter
     server.drop(database)

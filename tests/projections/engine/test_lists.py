@@ -14,7 +14,7 @@ from projections.engine.declare import Listing
 from projections.engine.follow import Follower
 from projections.engine.registry import discover
 from projections.engine.row import sql_type, times
-from projections.queries.listing import DESCENDING, Asked, Lister, Span, sorts
+from projections.queries.listing import DESCENDING, Asked, Lister, Span, sorts, stems
 from tests.projections.engine.counter import Counter, opened
 from tests.support.servers import Server
 from tests.support.worlds import random_world
@@ -140,6 +140,33 @@ def test_a_refusal_says_what_there_is(filled: Filled, query: dict[str, str], cur
     assert told["code"] == "invalid_request"
     assert cure in told["detail"]
     assert told["detail"].startswith(f"query.{next(iter(query))}: ")
+
+
+def test_a_span_that_ends_before_it_begins_is_refused_wherever_there_is_one(
+    filled: Filled,
+) -> None:
+    """Of every list, part of a row and list of events, and of every time that it has."""
+    pairs = [
+        ("/audit", "recorded"),
+        ("/events", "recorded"),
+        ("/events/unreadable", "recorded"),
+        ("/orders/1/history", "recorded"),
+        *((f"/{name}", stem) for name, each in LISTINGS.items() for stem in stems(each.shown)),
+        *(
+            (f"/{name}/1/{page}", stem)
+            for name, each in LISTINGS.items()
+            for page, part in each.pages.items()
+            for stem in stems(part.row)
+        ),
+    ]
+    for path, stem in pairs:
+        asked = {f"{stem}_after": "2026-03-02", f"{stem}_before": "2026-03-01T00:00:00Z"}
+        told = filled.counter.get(path, 422, **asked)
+        assert f"query.{stem}_after: 2026-03-02 is later than {stem}_before" in told["detail"], path
+
+
+def test_a_span_may_be_empty(filled: Filled) -> None:
+    assert filled.listed("orders", placed_after="2026-03-01", placed_before="2026-03-01") == []
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01", "9999-12-31", "0001-01-01T00:00:00+14:00"])

@@ -10,7 +10,7 @@ from projections.engine.follow import Follower
 from tests.projections.engine.counter import Counter
 from tests.projections.models import NOON
 from tests.webhooks.examples import charge, event, intent, refund
-from webhooks.ingest.append import take_in
+from webhooks.ingest.append import append_events
 
 PATHS = ("", "/history", "/explain", "/history?changes=true")
 
@@ -23,7 +23,7 @@ def hear(counter: Counter, type_: str, obj: dict[str, Any], account: str | None 
     received = StripeEventReceived(
         event_id=document["id"], body=body, received_at=NOON, source="import"
     )
-    take_in(counter.engine.log, [received], Metadata(actor="stripe"))
+    append_events(counter.engine.log, [received], Metadata(actor="stripe"))
     Follower(counter.engine).catch_up()
 
 

@@ -7,16 +7,17 @@ from threading import Event, Thread
 import psycopg
 import pytest
 
-from ledger.errors import RebuildBlocked, RebuildRunning, UnknownProjection
+from ledger.errors import ProjectionStopped, RebuildBlocked, RebuildRunning, UnknownProjection
 from ledger.log import Log
 from ledger.postgres.database import Database
+from ledger.postgres.leadership import REBUILD, take
 from projections.engine import positions
 from projections.engine import rebuild as rebuilding
 from projections.engine.build import ProjectionContext
 from projections.engine.digest import digests
 from projections.engine.follow import Follower
 from projections.engine.reads import Reads
-from projections.engine.rebuild import ALONE, rebuild
+from projections.engine.rebuild import rebuild
 from projections.engine.registry import discover
 from projections.engine.tables import LIVE
 from projections.engine.verify import verify
@@ -61,7 +62,7 @@ def test_a_rebuild_of_one_takes_its_readers_with_it(engine: ProjectionContext):
 
 def test_one_at_a_time(engine: ProjectionContext):
     with engine.database.connect("projector", autocommit=True) as conn:
-        conn.execute(ALONE)
+        assert take(conn, REBUILD)
         with pytest.raises(RebuildRunning):
             rebuild(engine)
         with pytest.raises(RebuildRunning):
@@ -71,6 +72,16 @@ def test_one_at_a_time(engine: ProjectionContext):
 def test_an_unknown_name_is_said(engine: ProjectionContext):
     with pytest.raises(UnknownProjection, match="'nonsense'; there are"):
         rebuild(engine, ["nonsense"])
+
+
+def test_what_cannot_be_made_from_the_log_is_told_in_a_sentence(engine: ProjectionContext):
+    engine.log.append([delivery("A", 1, POISON)])
+    with pytest.raises(
+        ProjectionStopped,
+        match=r"deliveries cannot be made from this log: ValueError at toys\.py:\d+: .*"
+        r"`ledger rebuild deliveries`\. Nothing changed\.",
+    ):
+        rebuild(engine)
 
 
 @pytest.mark.every_server

@@ -1,13 +1,15 @@
 """What the listings of all read models promise, held against the tables that they show."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 from psycopg.sql import SQL, Composable, Identifier
 
+from ledger.domain import money
+from projections import orders
 from projections.engine.declare import CARRIERS, Listing, Mirror, Projection
-from projections.engine.registry import discover
+from projections.engine.registry import discover, version
 from projections.engine.row import Row, may_be_null, sql_type
 from projections.engine.tables import trusted
 from tests.projections.models import Models
@@ -96,3 +98,20 @@ def test_a_sort_is_never_null_and_has_an_index(projection: Projection) -> None:
         if name != listing.key:
             wanted = f"{name}, {listing.key}"
             assert wanted in listing.table.indexes, f"{projection.name}: no index on {wanted}"
+
+
+def test_a_read_model_is_another_one_when_a_function_of_the_domain_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An order's discount is split among its lines when the event is read, not when it happened."""
+
+    def split(amount_minor: int, weights: Sequence[int]) -> list[int]:
+        return [amount_minor, *[0] * len(weights[1:])]
+
+    split.__module__ = money.__name__
+    version.cache_clear()
+    before = version(discover(), "orders", "", "UTC")
+    monkeypatch.setattr(orders, "split", split)
+    version.cache_clear()
+    assert version(discover(), "orders", "", "UTC") != before
+    version.cache_clear()

@@ -9,7 +9,7 @@ from typing import Any, LiteralString, NamedTuple
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from ledger.domain.events import RecordedEvent, StripeEventReceived
+from ledger.domain.events import RecordedEvent, StripeEventReceived, StripeObjectObserved
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import positions
@@ -305,10 +305,21 @@ def renumber(copy: Copy) -> None:
     insert(copy.database, copy.places["middle"], "rehash all")
 
 
+def move_days(copy: Copy) -> None:
+    """Read models and their proof cut days by the same function of the database."""
+    with superuser(copy.database) as conn:
+        conn.execute(
+            "create or replace function ledger.business_day(at timestamptz) returns date"
+            " language sql stable return"
+            " (at at time zone current_setting('ledger.time_zone'))::date + 1"
+        )
+
+
 UNSEEN = {
     "an event of the shop rewritten with its hash": rewrite,
     "the tail cut off with the head": cut_off,
-    "an event inserted, and all that follows renumbered and hashed anew": renumber,
+    "an event inserted, and all that follows renumbered and hashed again": renumber,
+    "the function replaced that says which day a time is of": move_days,
 }
 """Done to the log, and the read models rebuilt from it (docs/security.md)."""
 
@@ -426,6 +437,67 @@ def test_a_table_that_is_gone_or_of_another_shape_is_named(copy: Copy) -> None:
     assert "no such table" in (found["unreadable_events"] or "")
 
 
+def test_a_view_or_a_trigger_that_would_spoil_the_next_rows_is_named(copy: Copy) -> None:
+    """The rows of now are right: what is wrong is what makes the next ones."""
+    with superuser(copy.database) as conn:
+        conn.execute(
+            "do $$ begin execute 'create or replace view read_models.refunds_view as"
+            " select * from (' || rtrim(pg_get_viewdef('read_models.refunds_view'::regclass), ';')"
+            " || ') as t'; end $$"
+        )
+        conn.execute(
+            "create function public.nothing() returns trigger language plpgsql"
+            " as 'begin return null; end'"
+        )
+        conn.execute(
+            "create trigger loses before insert on read_models.audit"
+            " for each row execute function public.nothing()"
+        )
+    found = {each.table: each.columns or "" for each in copy.proof().differences}
+    assert found.keys() == {"refunds", "audit"}
+    assert "refunds_view makes other rows" in found["refunds"]
+    assert found["audit"] == "it has a trigger: loses"
+
+
+DEFINITIONS: dict[str, tuple[LiteralString, str]] = {
+    "row level security": (
+        "alter table read_models.orders enable row level security",
+        "row level security hides rows from readers",
+    ),
+    "a privilege taken": (
+        "revoke select on read_models.orders from ledger_reader",
+        "ledger_reader may not read it",
+    ),
+    "no primary key": (
+        "alter table read_models.orders drop constraint orders_pkey",
+        "its primary key is gone",
+    ),
+    "a rule": (
+        "create rule lost as on insert to read_models.orders do instead nothing",
+        "it has a rule: lost",
+    ),
+    "a view in its place": (
+        """
+        alter table read_models.orders rename to hidden;
+        create view read_models.orders as select * from read_models.hidden;
+        grant select on read_models.orders to ledger_reader, ledger_projector
+        """,
+        "it is no table, but a view",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "told"), DEFINITIONS.values(), ids=DEFINITIONS)
+def test_a_table_that_readers_do_not_see_as_it_is_is_named(
+    copy: Copy, change: LiteralString, told: str
+) -> None:
+    """Its rows are those of a rebuild; readers, or the next rows, are not served by them."""
+    with superuser(copy.database) as conn:
+        conn.execute(change)
+    (found,) = [each for each in copy.proof().differences if each.table == "orders"]
+    assert told in (found.columns or "")
+
+
 def test_all_damage_is_named_at_once(copy: Copy) -> None:
     tamper(
         copy.database,
@@ -480,12 +552,14 @@ def signed(copy: Copy, place: str) -> int:
 
 
 def unsigned(copy: Copy, place: str) -> int:
-    """An event of the shop that names an actor, near a place."""
+    """An event of the shop that names an actor, near a place; the head's hash is kept elsewhere."""
     return _near(
         copy,
         place,
         lambda each: (
-            not isinstance(each.event, StripeEventReceived) and each.meta.actor != "system"
+            not isinstance(each.event, StripeEventReceived | StripeObjectObserved)
+            and each.meta.actor != "system"
+            and each.position < copy.head
         ),
     )
 

@@ -8,10 +8,14 @@ from projections.queries import explain
 from tests.projections.engine.counter import Counter
 
 
-def columns(counter: Counter, order_id: str) -> dict[str, Any]:
-    """An order's row, as the list of orders shows it: without what hangs on it."""
-    items = counter.get("/orders", limit=200)["items"]
-    return next(row for row in items if row["order_id"] == order_id)
+def whole(counter: Counter, order_id: str) -> dict[str, Any]:
+    """An order as it is shown, with what hangs on it."""
+    return counter.get(f"/orders/{order_id}")
+
+
+def put(parts: list[dict[str, Any]], before: list[Any], after: list[Any]) -> list[dict[str, Any]]:
+    """Rows of a part, after some were changed, made or taken away."""
+    return [row for row in parts if row not in before] + [row for row in after if row]
 
 
 def test_each_column_has_its_value_and_the_events_that_made_it_so(counter: Counter):
@@ -20,7 +24,7 @@ def test_each_column_has_its_value_and_the_events_that_made_it_so(counter: Count
     last = counter.follow()
     explained = counter.get(f"/orders/{order.id}/explain", after=last)
     fields = explained["fields"]
-    assert {name: field["value"] for name, field in fields.items()} == columns(counter, order.id)
+    assert {name: field["value"] for name, field in fields.items()} == whole(counter, order.id)
     states = [(change["kind"], change["after"]) for change in fields["state"]["changes"]]
     assert [after for _, after in states] == ["pending", "paid", "fulfilled"]
     assert (states[0][0], states[2][0]) == ("order.placed", "order.fulfilled")
@@ -78,19 +82,37 @@ def test_the_changes_of_a_history_add_up_to_the_row(counter: Counter, limit: int
     order = counter.sell("much_trouble")
     counter.follow()
     row: dict[str, Any] = {}
+    parts: dict[str, list[dict[str, Any]]] = {"lines": [], "payments": [], "refund_requests": []}
     cursor: dict[str, str] = {}
     while True:
         path = f"/orders/{order.id}/history"
         page = counter.get(path, changes=True, limit=limit, **cursor)
         for line in page["items"]:
             for column, (before, after) in line["changed"].items():
-                assert row.get(column) == before
-                row[column] = after
+                if column in parts:
+                    parts[column] = put(parts[column], before, after)
+                else:
+                    assert row.get(column) == before
+                    row[column] = after
         if not page["next"]:
             break
         cursor = {"cursor": page["next"]}
-    now = columns(counter, order.id)
+    now = whole(counter, order.id)
+    assert parts == {name: now.pop(name) for name in parts}
     assert row == {name: value for name, value in now.items() if value is not None or name in row}
+
+
+def test_a_return_changes_the_line_that_came_back(counter: Counter):
+    order = counter.sell()
+    counter.shop.fulfil(order)
+    counter.shop.take_back(order)
+    counter.follow()
+    lines = counter.get(f"/orders/{order.id}")["lines"]
+    history = counter.get(f"/orders/{order.id}/history", changes=True)["items"]
+    (returned,) = [each for each in history if each["kind"] == "order.lines_returned"]
+    (before,), (after,) = returned["changed"]["lines"]
+    assert (before["returned"], after["returned"]) == (0, lines[-1]["quantity"])
+    assert (before | {"returned": after["returned"]}, after) == (lines[-1], lines[-1])
 
 
 def test_other_things_changed_too(counter: Counter):

@@ -1,6 +1,7 @@
 """Reading over HTTP: lists, one thing and its past, events, and waiting for what was just done."""
 
 from contextlib import closing
+from datetime import UTC, datetime
 from threading import Timer
 from typing import Any
 
@@ -12,8 +13,10 @@ from ledger.domain.events import Metadata, NewEvent, StripeEventReceived
 from ledger.errors import InvalidRequest
 from projections.engine import positions, reads
 from projections.engine.follow import Follower
+from projections.engine.proofs import answer, put_on_record
 from projections.engine.reads import Reads
 from projections.engine.registry import discover
+from projections.engine.verify import verify
 from projections.queries.http import routes
 from simulator import Purchase
 from tests.projections.engine.counter import STATUSES, Counter
@@ -304,6 +307,22 @@ def test_the_status_says_how_far_each_projection_is(counter: Counter):
     assert {(e["state"], e["lag_events"]) for e in status["projections"]} == {
         ("following", head - last)
     }
+    assert status["last_proof"] is None
+
+
+def test_the_status_tells_the_last_proof_and_the_cure_of_what_it_found(counter: Counter):
+    counter.sell()
+    counter.follow()
+    with counter.engine.database.connect("projector") as conn:
+        conn.execute("update read_models.orders set total_minor = 1")
+    meta = Metadata(actor="operator", actor_name="ann", role="admin")
+    end = answer("1" * 32, verify(counter.engine))
+    put_on_record(counter.engine.log, datetime.now(UTC), end, meta)
+    last = counter.get("/status")["last_proof"]
+    assert (last["by"], last["holds"], last["is_damage"]) == ("ann", False, True)
+    assert last["found"] == ["tables that differ: orders"]
+    assert "orders" in last["suspects"]
+    assert last["cure"] == "`ledger rebuild`, and then `ledger verify`"
 
 
 def test_the_money_of_an_order_is_known_up_to_the_head(counter: Counter):
@@ -352,3 +371,21 @@ def test_a_currency_may_be_written_in_capitals(counter: Counter):
     counter.follow()
     found = counter.get("/orders", currency=order.currency.upper())["items"]
     assert [row["order_id"] for row in found] == [order.id]
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        *((path, {}) for path in ("/orders/%00", "/orders/A%00/history", "/orders/%00/explain")),
+        *((path, {}) for path in ("/payments/%00", "/stock/%00", "/stock/%00/movements")),
+        ("/orders/%00", {"as_of": "1"}),
+        ("/orders", {"customer_id": "\0"}),
+    ],
+)
+def test_what_no_text_can_hold_is_refused_in_words_of_ours(
+    counter: Counter, path: str, query: dict[str, str]
+):
+    counter.follow()
+    refused = counter.get(path, 422, **query)
+    assert refused["code"] == "invalid_request"
+    assert "U+0000" in refused["detail"]

@@ -24,7 +24,7 @@ WHY = {"reason": "the year's end"}
 
 @pytest.fixture
 def client(database: Database, counter: Counter) -> Iterator[TestClient]:
-    """The service on the books of a shop, called by an auditor."""
+    """The service on the ledger of a shop, called by an auditor."""
     counter.sell()
     counter.follow()
     settings = Settings(

@@ -7,9 +7,16 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from app.asgi import create_app
-from ledger.domain.events import Metadata, NewEvent, RebuildFailed, RebuildStarted
+from ledger.domain.events import (
+    Metadata,
+    NewEvent,
+    ProofFinished,
+    RebuildFailed,
+    RebuildStarted,
+)
 from ledger.postgres.database import Database
 from ledger.settings import Settings
+from projections.engine.proofs import put_on_record
 from tests.projections.engine.counter import Counter
 from tests.support import callers
 from tests.support.callers import let_in
@@ -21,7 +28,7 @@ NAME = "0" * 31 + "8"
 
 @pytest.fixture
 def client(database: Database, counter: Counter) -> Iterator[TestClient]:
-    """The service on the books of a shop, called by an administrator."""
+    """The service on the ledger of a shop, called by an administrator."""
     counter.sell()
     counter.follow()
     settings = Settings(
@@ -49,6 +56,28 @@ def test_a_rebuild_puts_a_changed_row_right(client: TestClient, counter: Counter
     started = counter.engine.log.at([position])[0]
     assert started.meta.reason == "a wrong name"
     assert client.get("/stock/MUG").json()["name"] != "forged"
+
+
+def test_a_log_that_the_last_proof_found_damaged_is_believed_on_demand_only(
+    client: TestClient, counter: Counter
+) -> None:
+    end = ProofFinished(
+        proof_id=NAME,
+        holds=False,
+        position=1,
+        tables={},
+        faults={"hash": {"count": 1, "places": []}},
+    )
+    log = counter.engine.log
+    put_on_record(log, log.at([1])[0].effective_at, end, Metadata())
+    head = log.head()
+    refused = client.post("/rebuild", json={"reason": "a wrong name"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "rebuild_refused")
+    assert "events that do not fit their hash: 1" in refused.json()["detail"]
+    assert log.head() == head
+    begun = client.post("/rebuild", json={"believe_log": True, "reason": "we know"}).json()
+    assert log.at([begun["position"]])[0].event.believe_log  # pyright: ignore[reportAttributeAccessIssue]
+    wait_for(lambda: client.get(f"/rebuild/{begun['id']}").json()["state"] == "rebuilt")
 
 
 def test_one_that_has_no_end_on_record_is_lost_until_it_has(

@@ -12,7 +12,7 @@ from ledger.domain.events import ConflictFound, Metadata, NewEvent, StripeEventR
 from ledger.log import Log
 from ledger.postgres.database import Database
 from tests.webhooks.examples import charge, event
-from webhooks.ingest.append import Taken, take_in
+from webhooks.ingest.append import Taken, append_events
 
 NOW = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 
@@ -35,7 +35,7 @@ OURS, ONE, TWO = received(), received(account="acct_1"), received(account="acct_
 
 def test_one_id_in_several_accounts_is_several_events(log: Log) -> None:
     for outcome in ("appended", "duplicate"):
-        taken = take_in(log, [OURS, ONE, TWO], Metadata())
+        taken = append_events(log, [OURS, ONE, TWO], Metadata())
         assert taken == [Taken(n, outcome) for n in (1, 2, 3)]
     assert [each.stream for each in log.read()] == [
         "stripe/evt_1",
@@ -47,23 +47,29 @@ def test_one_id_in_several_accounts_is_several_events(log: Log) -> None:
 def test_what_was_stored_before_streams_named_accounts_stays_there(log: Log) -> None:
     """Importing a connected account's events again appends none of them."""
     log.append([NewEvent("stripe/evt_1", 1, ONE, NOW, Metadata())])
-    taken = take_in(log, [ONE, TWO, OURS], Metadata())
+    taken = append_events(log, [ONE, TWO, OURS], Metadata())
     assert taken == [Taken(1, "duplicate"), Taken(2, "appended"), Taken(1, "conflict")]
 
 
 def test_another_content_of_the_same_account_is_a_conflict(log: Log) -> None:
     changed = received(account="acct_1", type="charge.updated")
-    assert take_in(log, [ONE, changed], Metadata()) == [Taken(1, "appended"), Taken(1, "conflict")]
+    assert append_events(log, [ONE, changed], Metadata()) == [
+        Taken(1, "appended"),
+        Taken(1, "conflict"),
+    ]
 
 
 def test_a_conflict_goes_on_record_once_however_often_it_comes(log: Log) -> None:
     """By the SHA-256 of both contents, in the name of the account; a third content is another."""
     changed = received(account="acct_1", type="charge.updated")
     third = received(account="acct_1", type="charge.failed")
-    take_in(log, [ONE], Metadata())
+    append_events(log, [ONE], Metadata())
     for _ in range(2):
-        assert take_in(log, [changed, changed, ONE], Metadata(actor="cli"))[0].outcome == "conflict"
-    take_in(log, [third], Metadata())
+        assert (
+            append_events(log, [changed, changed, ONE], Metadata(actor="cli"))[0].outcome
+            == "conflict"
+        )
+    append_events(log, [third], Metadata())
     _, *records = log.read()
     assert [each.event for each in records] == [found(sha(other)) for other in (changed, third)]
     assert all(each.stream.startswith("conflict/") for each in records)
@@ -78,9 +84,9 @@ def test_a_retry_of_a_conflict_is_the_same_content(log: Log) -> None:
         retried[0],
         body=json.dumps(json.loads(retried[0].body), sort_keys=True, indent=1).encode(),
     )
-    take_in(log, [ONE], Metadata())
+    append_events(log, [ONE], Metadata())
     for each in (*retried, reordered):
-        assert take_in(log, [each], Metadata()) == [Taken(1, "conflict")]
+        assert append_events(log, [each], Metadata()) == [Taken(1, "conflict")]
     _, record = log.read()
     assert record.event == found(sha(retried[0]))
 
@@ -88,7 +94,9 @@ def test_a_retry_of_a_conflict_is_the_same_content(log: Log) -> None:
 def test_equal_contents_of_two_ids_are_two_conflicts(log: Log) -> None:
     for event_id in ("evt_1", "evt_2"):
         about = {"id": event_id, "account": "acct_1"}
-        take_in(log, [received(**about), received(**about, type="charge.updated")], Metadata())
+        append_events(
+            log, [received(**about), received(**about, type="charge.updated")], Metadata()
+        )
     assert len(log.read()) == 4
 
 
@@ -108,4 +116,4 @@ def sha(event: StripeEventReceived) -> str:
 
 def test_the_longest_id_and_account_fit(log: Log) -> None:
     long = received(id="e" * 255, account="acct_" + "x" * 64)
-    assert take_in(log, [long], Metadata()) == [Taken(1, "appended")]
+    assert append_events(log, [long], Metadata()) == [Taken(1, "appended")]

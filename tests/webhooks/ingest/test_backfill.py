@@ -13,6 +13,7 @@ from ledger.postgres.database import Database
 from tests.support.stripe_api import API_KEY, StripeApi, stripe_api
 from webhooks.ingest.append import Difference
 from webhooks.ingest.backfill import BackfillReport, Gap, backfill
+from webhooks.stripe_client import StripeClient
 
 NOW = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 SINCE = NOW - timedelta(days=10)
@@ -53,8 +54,7 @@ def pull(
 ) -> BackfillReport:
     return backfill(
         log,
-        api_key=api_key,
-        api_base=api.base,
+        StripeClient(api_key, api.base, calls_per_second=10_000),
         since=since,
         progress=progress,
         clock=lambda: NOW,
@@ -179,19 +179,32 @@ def test_a_call_that_failed_is_tried_again(log: Log, api: StripeApi) -> None:
     assert pull(log, api).appended == 1
 
 
-@pytest.mark.parametrize(
-    ("status", "error"), [(429, StripeUnavailable), (400, StripeRefused), (403, StripeRefused)]
-)
-def test_a_refusal(log: Log, api: StripeApi, status: int, error: type[Exception]) -> None:
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_refusal(log: Log, api: StripeApi, status: int) -> None:
     api.failures = [status]
-    with pytest.raises(error):
+    with pytest.raises(StripeRefused):
         pull(log, api)
 
 
-def test_nobody_there(log: Log, api: StripeApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webhooks.ingest.stripe_list.RETRIES", 0)
+def test_a_limited_call_waits_and_is_tried_again(log: Log, api: StripeApi) -> None:
+    api.failures = [429, 429]
+    api.events = [event(1)]
+    assert pull(log, api).appended == 1
+
+
+def test_a_call_is_limited_for_a_time_only(
+    log: Log, api: StripeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webhooks.stripe_client.LONGEST_LIMITED_SECONDS", 0.2)
+    api.failures = [429] * 9
+    with pytest.raises(StripeUnavailable, match="limits the calls"):
+        pull(log, api)
+
+
+def test_an_api_that_is_away(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhooks.stripe_client.RETRIES", 0)
     with pytest.raises(StripeUnavailable):
-        backfill(log, api_key=API_KEY, api_base="http://127.0.0.1:9", since=SINCE)
+        backfill(log, StripeClient(API_KEY, "http://127.0.0.1:9"), since=SINCE)
 
 
 @pytest.mark.parametrize("answer", [b"{}", b"[]", b'{"object":"list","data":[{}]}', b"7"])

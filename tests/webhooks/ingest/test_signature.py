@@ -1,11 +1,13 @@
 """Only what Stripe signed just now with one of our secrets passes, and a refusal says why."""
 
+import hmac
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
-from stripe import WebhookSignature
+from stripe import SignatureVerificationError, WebhookSignature
 
 from ledger.errors import BadSignature
 from simulator import sign
@@ -71,9 +73,30 @@ def test_rejected(given_header: str | None, cause: str) -> None:
         verify_signature(BODY, given_header, [OLD, NEW], NOW)
 
 
-def test_a_body_that_is_not_utf8() -> None:
-    with pytest.raises(BadSignature, match="UTF-8"):
-        verify_signature(b"\xff", header(), [NEW], NOW)
+def signature_of(body: bytes, secret: str = NEW) -> str:
+    signed = hmac.new(secret.encode(), b"%d." % SECOND + body, "sha256").hexdigest()
+    return f"t={SECOND},v1={signed}"
+
+
+@given(body=st.binary(max_size=50))
+@example(body=b"\xff\xfe")
+def test_any_bytes_that_are_signed_pass_and_no_others(body: bytes) -> None:
+    """Whatever Stripe signed is stored, also what is no UTF-8."""
+    assert verify_signature(body, signature_of(body), [OLD, NEW], NOW) == NEW
+    assert is_signed(body, signature_of(body), [NEW])
+    with pytest.raises(BadSignature, match="No signature fits"):
+        verify_signature(body + b"\xff", signature_of(body), [OLD, NEW], NOW)
+
+
+@given(body=st.text(max_size=50), secret=st.sampled_from([OLD, NEW]))
+def test_of_a_text_it_says_what_stripes_own_check_says(body: str, secret: str) -> None:
+    given_header = signature_of(body.encode(), secret)
+    assert is_signed(body.encode(), given_header, [NEW]) == (secret == NEW)
+    if secret == NEW:
+        assert WebhookSignature.verify_header(body, given_header, NEW)
+    else:
+        with pytest.raises(SignatureVerificationError):
+            WebhookSignature.verify_header(body, given_header, NEW)
 
 
 @pytest.mark.parametrize("given_header", ACCEPTED.values(), ids=ACCEPTED)
@@ -99,14 +122,15 @@ def test_without_a_secret_nothing_is_signed(secrets: list[str]) -> None:
 
 def test_each_secret_costs_one_hmac(monkeypatch: pytest.MonkeyPatch) -> None:
     computed: list[str] = []
-    compute = WebhookSignature._compute_signature
+    compute = hmac.digest
 
-    def counting(payload: str, secret: str) -> str:
-        computed.append(secret)
-        return compute(payload, secret)
+    def counting(secret: bytes, *given: Any) -> bytes:
+        computed.append(secret.decode())
+        return compute(secret, *given)
 
-    monkeypatch.setattr(WebhookSignature, "_compute_signature", staticmethod(counting))
-    verify_signature(BODY, f"t={SECOND},{OTHER_V1},{V1}", [OLD, NEW, "whsec_unused"], NOW)
+    given_header = f"t={SECOND},{OTHER_V1},{V1}"
+    monkeypatch.setattr(hmac, "digest", counting)
+    verify_signature(BODY, given_header, [OLD, NEW, "whsec_unused"], NOW)
     assert computed == [OLD, NEW]
 
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.domain.facts import ChargeFact
 from ledger.errors import NotAStripeEvent
-from tests.webhooks.examples import TOLD, Json, charge, event
+from tests.webhooks.examples import TOLD, Json, charge, event, translated
 from webhooks.translate.objects import (
     account_of,
     content_sha256,
@@ -202,7 +203,17 @@ def test_a_body_that_is_no_event(junk: bytes) -> None:
 
 
 def test_of_a_key_that_stands_twice_the_last_counts() -> None:
-    assert parse_event(body()[:-1] + b', "id": "evt_2"}').id == "evt_2"
+    """To whatever reads a body: the receiver, the translator, and what compares twins."""
+    twice = body()[:-1] + b', "id": "evt_2"}'
+    assert parse_event(twice).id == event_id_of(twice) == "evt_2"
+    once = json.dumps(event("charge.succeeded", charge(amount=9, amount_captured=9))).encode()
+    both = once.replace(b'"amount": 9', b'"amount": 1, "amount": 9')
+    assert both != once
+    assert same_event(once, both)
+    for code in (b"null", b"5"):  # with a code that is no word it is read piece by piece
+        told = both.replace(b'"failure_code": null', b'"failure_code": ' + code)
+        (fact,) = (each for each in translated(told)[2] if isinstance(each, ChargeFact))
+        assert fact.amount_minor == 9
 
 
 def test_depth_is_limited_where_stripe_never_goes() -> None:

@@ -1,7 +1,8 @@
-"""The page of checks: what each asks, of which read models, and what a person is told."""
+"""The page of checks: what each asks, how long it waits, and what a person is told."""
 
 from collections.abc import Iterable
 
+from kpi.checks.ask import DEFAULT, setting_of
 from kpi.checks.declare import Check
 
 HEAD = """# Checks
@@ -22,8 +23,12 @@ check and object, known as `check:reference`:
 A check that has no answer (its query fails, or a read model that it asks does not follow) is red:
 the run says so and exits 1, and the other checks still run. Its issues stay as they are.
 
+A check that reads what the last proof found damaged opens issues and resolves none, until that is
+rebuilt or a proof holds ([runbook](runbook.md#ledger-verify-says-no)). Damage that no proof has
+found yet is not seen: it may resolve an issue whose cause is still there.
+
     ledger checks run --fail-on-issues      exits 1 on an open issue, too
-    ledger checks list                      what they ask
+    ledger checks list                      what they ask, and how long each waits
     ledger issues list                      what is open, the latest first
     ledger issues resolve paid_twice:A1 --reason 'she wants a voucher for it'
     ledger issues reopen paid_twice:A1 --reason 'she changed her mind'
@@ -45,5 +50,13 @@ def page(checks: Iterable[Check]) -> str:
 
 def _section(check: Check) -> str:
     reads = ", ".join(check.reads)
-    about = f"Severity {check.severity}, one issue for each {check.kind}; asks {reads}."
+    told = DEFAULT.told(check)
+    waits = f" Waits {told} before it names one{_set_by(check)}." if told else ""
+    about = f"Severity {check.severity}, one issue for each {check.kind}; asks {reads}.{waits}"
     return f"## {check.name}\n\n**{check.question}** {about}\n\n> {check.sentence}\n"
+
+
+def _set_by(check: Check) -> str:
+    """The settings that change how long a check waits."""
+    settings = ", ".join(f"`{setting_of(limit).upper()}`" for limit in check.limits)
+    return f" ({settings})" if settings else ""

@@ -8,6 +8,7 @@ import msgspec
 
 from kpi.declare import CONTRACT_VERSION, Figure, Rows, catalogue, definition, families
 from kpi.exports.declare import exports
+from kpi.report import COMPLETE
 from kpi.windows import LENGTHS
 
 HEAD = """# Figures
@@ -27,12 +28,16 @@ programs the same stands in [contracts/kpi_contract.json](contracts/kpi_contract
   at the beginning of the first).
 * **Ratio over zero** is null in JSON, `0.00` in CSV. Ratios are exact until they are shown, and
   then rounded half-even.
+* **Complete**: {complete}.
+  A window up to today is complete so far; one that ends later is not.
 * **Snapshots** keep what was reported: of each day and of the windows that end with it, with the
   position they rest on. `ledger kpi verify` computes them again from event 1 as of that position.
 
+On the command line:
+
     ledger kpi show --window 30 --compare   the figures, beside those of the 30 days before
     ledger kpi snapshot                     take them down, 90 days back
-    ledger kpi verify                       prove what was taken down
+    ledger kpi verify                       prove what was recorded
 
 Over HTTP: `GET /kpi?window=30&currency=gbp&compare=previous`, `GET /kpi/daily`,
 `GET /kpi/products`, `GET /kpi/snapshots`, and `GET /kpi/{{id}}/explain`, which lists the facts
@@ -43,7 +48,9 @@ behind a figure.
 
 def page() -> str:
     """The page for people, as Markdown."""
-    head = HEAD.format(version=CONTRACT_VERSION, lengths=", ".join(map(str, LENGTHS)))
+    head = HEAD.format(
+        version=CONTRACT_VERSION, lengths=", ".join(map(str, LENGTHS)), complete=COMPLETE
+    )
     return head + "\n".join("\n".join(_family(f.title, f.figures)) + "\n" for f in families())
 
 

@@ -46,13 +46,35 @@ The read model shows a pending order whose money is there as `paid`, and `paid, 
 of which a payment page of Stripe's left nothing due (*nothing due*: a promotion code took all of it
 off, or a trial begins).
 
+What is **due** of an order is its total without what its payment pages took off:
+
+* A page counts when it was paid, or when it required no payment, in the order's currency.
+* A page that required no payment takes off what its discount did: a part of the order, where it is
+  for a part. Where it has no discount (a trial begins), it takes off all of the order.
+* A discount counts once. Of two pages that a customer paid, the one that took off more counts, not
+  the sum: two pages that each took 5.00 off an order of 10.00 leave 5.00 due, and what the second
+  one brought is overpaid.
+* Where each page is for a part of the order, their discounts add up, as long as what they asked for
+  and took off comes to no more than the order's total.
+* Where a page left nothing due, whatever is paid beside it is overpaid. When that goes back, still
+  nothing is due.
+* An amount that a page asks for, and of which no payment is required yet, stays due.
+
+What was paid is compared with what is due everywhere: in the order's states, in the issues
+`paid_twice`, `overpaid` and `underpaid`, and in the figures `orders`, `paid_orders_amount` and
+`overpaid_amount`.
+
 While a payment is *under way* (a bank works, money is held, a page was completed) an order cannot
 be canceled: its stock would be sold again, and the money come all the same. Cancel the payment at
 Stripe first. The timer does not expire the order either until the payment ends, or until nothing
 was heard of it for `LEDGER_PENDING_PAYMENT_DAYS`. A person may, who cannot wait: if the money comes
 after that, the order holds its stock again, or is *paid, unallocated* where there is none left.
 
-Refunds, disputes and payments are states of their own ([refund_policy.md](refund_policy.md)).
+An order that was paid counts as sold until it is canceled, also where it had expired by then and
+its money went back in full: the issue `refunded_not_canceled` names it until then.
+
+Refunds, disputes and payments are states of their own:
+[how refunds are counted](refund_policy.md).
 
 """
 REFUSED: Final = "–"
@@ -140,7 +162,7 @@ def _moneys() -> dict[str, OrderMoney]:
         "paid in part": _money(_TOTAL_MINOR // 2),
         "paid": _money(_TOTAL_MINOR),
         "refunded": _money(_TOTAL_MINOR, refunded_minor=_TOTAL_MINOR),
-        "nothing due": replace(_money(0), fully_paid=True, waived_minor=_TOTAL_MINOR),
+        "nothing due": replace(_money(0), fully_paid=True, nothing_due=True),
     }
 
 

@@ -1,10 +1,10 @@
-"""The page of who may do what: the table of surfaces, and the routes that each one opens."""
+"""The page of who may do what: the table of permissions, and the routes that each one opens."""
 
 from collections.abc import Iterable
 
 from starlette.routing import BaseRoute
 
-from api.operations import surfaces
+from api.operations import permission_by_route
 from api.permissions import MATRIX, OPEN, Permission, Scope
 from ledger.domain.access import Role
 
@@ -38,14 +38,14 @@ MARKS = {
 
 def page(routes: Iterable[BaseRoute]) -> str:
     """The page as Markdown."""
-    by_surface: dict[Permission, list[str]] = {}
-    for method, path, surface in surfaces(routes):
-        by_surface.setdefault(surface, []).append(f"* `{method} {path}`")
+    by_permission: dict[Permission, list[str]] = {}
+    for method, path, permission in permission_by_route(routes):
+        by_permission.setdefault(permission, []).append(f"* `{method} {path}`")
     parts = [HEAD, *_table(), "\n## Routes\n"]
-    parts += [_routes(MATRIX[s].about, by_surface[s]) for s in MATRIX if s in by_surface]
+    parts += [_routes(MATRIX[p].about, by_permission[p]) for p in MATRIX if p in by_permission]
     parts += [
         OPEN_TO_ALL,
-        "\n".join(line for s in Permission if s in OPEN for line in by_surface[s]),
+        "\n".join(line for p in Permission if p in OPEN for line in by_permission[p]),
     ]
     return "".join(parts) + "\n"
 

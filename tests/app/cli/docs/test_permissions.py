@@ -12,8 +12,8 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from api.openapi import describe
-from api.operations import surfaces
-from api.permissions import MATRIX, OPEN, Permission, Scope, permission
+from api.operations import permission_by_route
+from api.permissions import MATRIX, OPEN, Permission, Scope, scope_of
 from api.rate_limit import RateLimit
 from app.asgi import STATUSES, create_app, routes
 from app.cli.docs import permissions
@@ -30,7 +30,7 @@ from tests.support.servers import Server
 Tokens = dict[Role, str]
 
 DOCUMENT = describe(routes, "Ledger", "0", STATUSES)
-ROUTES = {(method, path): surface for method, path, surface in surfaces(routes)}
+ROUTES = {(method, path): permission for method, path, permission in permission_by_route(routes)}
 STANDING = {
     "{position}": "1",
     "{id}": "no-such",
@@ -63,7 +63,7 @@ def service(servers: Any) -> Iterator[tuple[TestClient, Tokens]]:
         client = stack.enter_context(
             JudgedClient(create_app(settings, database), base_url="http://127.0.0.1")
         )
-        client.app_state["guard"].answered = RateLimit("1000000 per hour")
+        client.app_state["auth"].answered = RateLimit("1000000 per hour")
         yield client, {role: token_of(log, role) for role in Role}
 
 
@@ -73,7 +73,7 @@ def token_of(log: Log, role: Role) -> str:
 
 
 def call(client: TestClient, method: str, path: str, token: str | None) -> int:
-    """With a body that fits little: whoever may call is told so, or that there is no such thing."""
+    """With a body that fits little: an allowed caller is told so, or that nothing is there."""
     for name, value in STANDING.items():
         path = path.replace(name, value)
     assert "{" not in path, "say what stands for a new name of a path"
@@ -96,11 +96,11 @@ def test_a_role_may_do_what_the_table_says(
     service: tuple[TestClient, Tokens], method: str, path: str, role: Role
 ) -> None:
     client, tokens = service
-    status, surface = call(client, method, path, tokens[role]), ROUTES[method, path]
-    if surface in OPEN:
+    status, permission = call(client, method, path, tokens[role]), ROUTES[method, path]
+    if permission in OPEN:
         assert status not in {401, 403}
         return
-    given = permission(surface, role, analysts_see_orders=False)
+    given = scope_of(permission, role, analysts_see_orders=False)
     assert (status == 403) == (given is Scope.NO), status
     assert status != 401
     assert status < 500
@@ -110,18 +110,20 @@ def test_a_role_may_do_what_the_table_says(
 
 @EACH
 def test_the_description_says_who_may(method: str, path: str) -> None:
-    described, surface = DOCUMENT["paths"][path][method.lower()], ROUTES[method, path]
-    if surface in OPEN:
-        assert described["security"] == ([{"stripe": []}] if surface is Permission.WEBHOOK else [])
+    described, permission = DOCUMENT["paths"][path][method.lower()], ROUTES[method, path]
+    if permission in OPEN:
+        assert described["security"] == (
+            [{"stripe": []}] if permission is Permission.WEBHOOK else []
+        )
         return
     assert described["security"] == [{"token": []}]
     assert {"401", "403", "429"} <= described["responses"].keys()
-    allowed = {role for role in Role if MATRIX[surface].of(role) is not Scope.NO}
+    allowed = {role for role in Role if MATRIX[permission].of(role) is not Scope.NO}
     assert described["x-roles"].keys() == allowed
 
 
 def test_no_route_is_left_out() -> None:
-    """What is no operation would have no guard; the console's pages ask operations for all."""
+    """What is no operation would need no permission; the console's pages ask operations."""
     served = {(m, r.path) for r in routes if isinstance(r, Route) for m in r.methods or ()}
     described = {(m, p.replace("{position}", "{position:int}")) for m, p in ROUTES}
     left = {(method, path) for method, path in served - described if method != "HEAD"}

@@ -1,4 +1,4 @@
-"""Books that a test can spoil: the shop's events and Stripe's as they come, whatever they say."""
+"""Builds a ledger of any events of the shop's and Stripe's, which a test can spoil."""
 
 import json
 from collections import Counter
@@ -21,10 +21,11 @@ from ledger.domain.events import (
 )
 from ledger.log import Log
 from ledger.postgres.database import Database
-from projections.engine import positions
+from projections.engine import positions, tables
 from projections.engine.build import ProjectionContext
 from projections.engine.follow import Follower
 from projections.engine.registry import discover
+from tests.support.unlinked import Unlinked, unlinked_payments
 from tests.webhooks.examples import event
 from webhooks.translate.translator import Translator
 
@@ -32,7 +33,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CHECKS = {check.name: check for check in catalogue()}
 
 
-class Books:
+class LedgerBuilder:
     """Log and read models, a minute passing with every event; `now` is a day later."""
 
     def __init__(self, database: Database, log: Log) -> None:
@@ -112,6 +113,15 @@ class Books:
         ):
             query = "select * from read_models.issues order by opened_at, issue_id"
             return cursor.execute(query).fetchall()
+
+    def unlinked(self) -> list[Unlinked]:
+        """The payments behind the issues of `unlinked_payments`."""
+        with (
+            self.engine.database.connect("reader") as conn,
+            conn.cursor(row_factory=dict_row) as cursor,
+        ):
+            tables.use(cursor, tables.LIVE)
+            return unlinked_payments(cursor, self.now)
 
     def _append(self, stream: str, version: int, happened: Event, meta: Metadata) -> None:
         self.engine.log.append([NewEvent(stream, version, happened, self.at, meta)])

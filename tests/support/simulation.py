@@ -20,7 +20,7 @@ from tests.support.shop import Shop
 _ALL = STORIES | CHECKOUT_STORIES
 
 
-class Town:
+class Simulation:
     """A shop and the Stripes of all API versions that send it events; one clock for all.
 
     `kinds` collects what was played: lives, stories, twins, unreadable events.

@@ -1,11 +1,12 @@
-"""A desk: the console over books that a test made, and a browser in which anyone signs in."""
+"""The console over a ledger that a test built, and a browser in which anyone signs in."""
 
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from httpx2 import Response
+from psycopg.rows import dict_row
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
@@ -15,19 +16,19 @@ from ledger.domain.events import Metadata
 from ledger.log import Log
 from ledger.settings import Settings
 from ledger.tokens import issue
-from tests.kpi.books import Books
+from tests.kpi.builder import LedgerBuilder
 from tests.support.servers import Server
 
 
-class Desk(NamedTuple):
-    """The browser, and the books that its pages are of."""
+class ConsoleOverLedger(NamedTuple):
+    """The browser, and the ledger that its pages are of."""
 
     browser: TestClient
-    books: Books
+    builder: LedgerBuilder
 
     def sign_in(self, role: Role) -> None:
         """Sign in with a new token of a role."""
-        token = issue(self.books.engine.log, role, "Ada", Metadata()).token
+        token = issue(self.builder.engine.log, role, "Ada", Metadata()).token
         self.browser.cookies.clear()
         csrf = self.csrf(self.browser.get("/console/sign-in").text)
         answer = self.post("/console/sign-in", csrf=csrf, token=token)
@@ -38,6 +39,15 @@ class Desk(NamedTuple):
         answer = self.browser.get(path, params=query)
         assert answer.status_code == status, answer.text
         return answer.text
+
+    def rows(self, query: LiteralString) -> list[dict[str, Any]]:
+        """Rows of the read models."""
+        with (
+            self.builder.engine.database.connect("reader") as conn,
+            conn.cursor(row_factory=dict_row) as cursor,
+        ):
+            conn.execute("set search_path = read_models")
+            return cursor.execute(query).fetchall()
 
     def post(self, path: str, **fields: str) -> Response:
         """What a form gets, before the browser goes anywhere."""
@@ -53,8 +63,10 @@ class Desk(NamedTuple):
 
 
 @contextmanager
-def desk_of(server: Server, *deeds: Callable[[Books], object]) -> Iterator[Desk]:
-    """The console over books in which all of this happened, with no follower beside it."""
+def console_over(
+    server: Server, *deeds: Callable[[LedgerBuilder], object]
+) -> Iterator[ConsoleOverLedger]:
+    """The console over a ledger in which all of this happened, with no follower beside it."""
     database = server.create()
     settings = Settings(
         _env_file=None,  # pyright: ignore[reportCallIssue] - pydantic-settings' own argument
@@ -63,11 +75,11 @@ def desk_of(server: Server, *deeds: Callable[[Books], object]) -> Iterator[Desk]
     here = {"base_url": "http://127.0.0.1", "client": ("127.0.0.1", 50_000)}
     try:
         with Log(database.conninfo("app")) as log:
-            books = Books(database, log)
+            builder = LedgerBuilder(database, log)
             for deed in deeds:
-                deed(books)
-            books.follow()
+                deed(builder)
+            builder.follow()
             with TestClient(create_app(settings, database), **here) as browser:
-                yield Desk(browser, books)
+                yield ConsoleOverLedger(browser, builder)
     finally:
         server.drop(database)

@@ -1,9 +1,11 @@
-"""A house of the console's tests: the service with a follower, people of each role, a shop."""
+"""The service of the console's tests: with a follower, people of each role, and a shop."""
 
+import json
 import re
 import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
 from html import unescape
 from threading import Event, Thread
 from typing import Any
@@ -15,25 +17,27 @@ from starlette.testclient import TestClient
 from app.asgi import create_app
 from app.wiring import make_engine
 from ledger.domain.access import Role
-from ledger.domain.events import Metadata
+from ledger.domain.events import Metadata, StripeObjectObserved
 from ledger.log import Log
 from ledger.settings import Settings
 from ledger.tokens import issue
 from projections.engine.follow import Follower
 from simulator import SimulatedEvent, sign
 from tests.support.servers import Server
+from webhooks.ingest.observe import append_observed
 
 SECRET = "whsec_of_the_console"
 URL, HERE = "http://127.0.0.1", ("127.0.0.1", 50_000)
 META = Metadata(actor="cli")
 
 
-class House:
+class Service:
     """Who signed in looks at pages and sends forms; the shop's own programs call the API."""
 
-    def __init__(self, client: TestClient, tokens: dict[Role, str]) -> None:
+    def __init__(self, client: TestClient, tokens: dict[Role, str], log: Log) -> None:
         self.client = client
         self.tokens = tokens
+        self.log = log
         self.position = 0
 
     def enter(self, role: Role) -> None:
@@ -71,6 +75,20 @@ class House:
             answer = self.client.post("/webhooks/stripe", content=event.body, headers=header)
             self._seen(answer.json(), bearer)
 
+    def fetch(self, kind: str, shown: dict[str, Any]) -> None:
+        """What Stripe's API shows of an object, as a pull takes it in."""
+        fetched = StripeObjectObserved(
+            kind=kind,
+            object_id=shown["id"],
+            body=json.dumps(shown).encode(),
+            fetched_at=datetime.now(UTC),
+            path=f"/v1/{kind}s",
+            livemode=False,
+        )
+        append_observed(self.log, [fetched], META)
+        bearer = {"authorization": f"Bearer {self.tokens[Role.ADMIN]}"}
+        self._seen({"position": self.log.head()}, bearer)
+
     def order(self, **given: Any) -> str:
         """Place an order of mugs at ten pounds each; answers its id."""
         quantity = given.pop("quantity", 2)
@@ -84,8 +102,8 @@ class House:
 
 
 @contextmanager
-def open_house(servers: Callable[[str], Server]) -> Generator[House]:
-    """A house with a thousand mugs in stock; who signed in is an operator."""
+def open_service(servers: Callable[[str], Server]) -> Generator[Service]:
+    """A service with a thousand mugs in stock; who signed in is an operator."""
     server = servers("embedded")
     with ExitStack() as stack:
         database = server.create()
@@ -104,11 +122,11 @@ def open_house(servers: Callable[[str], Server]) -> Generator[House]:
         app = create_app(settings, database)
         client = stack.enter_context(TestClient(app, base_url=URL, client=HERE))
         client.headers["origin"] = URL  # as a browser says with every form
-        house = House(client, tokens)
-        house.call("PUT", "/products/MUG", {"name": "Blue mug", "prices": {"gbp": 1000}})
-        house.call("POST", "/stock/MUG/receive", {"quantity": 1000})
-        house.enter(Role.OPS)
-        yield house
+        service = Service(client, tokens, log)
+        service.call("PUT", "/products/MUG", {"name": "Blue mug", "prices": {"gbp": 1000}})
+        service.call("POST", "/stock/MUG/receive", {"quantity": 1000})
+        service.enter(Role.OPS)
+        yield service
 
 
 @contextmanager

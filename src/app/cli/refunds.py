@@ -1,0 +1,77 @@
+"""`ledger refund …`: refunds that were requested, and making them at Stripe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.context import catch_up, reading
+from app.cli.output import BAD_ANSWER, show, table
+from app.cli.records import Filters, Limit, list_rows
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from app.refunds import Waiting
+
+app = typer.Typer(name="refund", help="Requested refunds.", no_args_is_help=True)
+
+
+@app.command("list", epilog="Example: ledger refund list --filter state=requested")
+def list_(filters: Filters = None, limit: Limit = 50) -> None:
+    """List requests for refunds and what became of them, latest first.
+
+    `requested` ones wait; `refused` ones Stripe does not make, and may be asked for again
+    (`ledger order refund`).
+    """
+    list_rows("refund_requests", filters or [], limit)
+
+
+@app.command("carry-out", epilog="Example: ledger refund carry-out --dry-run")
+def carry_out(
+    requests: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[REQUEST]...", help="Ids as `A1:5`; all that wait, without any."),
+    ] = None,
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say which refunds are due, and make none.")
+    ] = False,
+) -> None:
+    """Make the refunds at Stripe that were requested and wait, now.
+
+    With LEDGER_CARRY_OUT_REFUNDS=true the service does so by itself. Needs STRIPE_API_KEY with the
+    permission rak_charge_write. Each is made once, however often this runs and whatever else does.
+    Exits 1 where one was not made.
+    """
+    from app.wiring import refunder
+    from ledger.settings import load
+
+    with reading() as (opened, reads):
+        made = refunder(load(), reads, follow=lambda: catch_up(opened))
+        waiting = _chosen(made.waiting(), requests or [])
+        if dry_run:
+            show(waiting, lambda: _due(waiting))
+            return
+        done = {each.request_id: made.carry_out(each.request_id) for each in waiting}
+        catch_up(opened)
+    show(done, lambda: table(["request", "what became of it"], done.items()) if done else "none")
+    if set(done.values()) - {"done"}:
+        raise typer.Exit(BAD_ANSWER)
+
+
+def _chosen(waiting: list[Waiting], names: list[str]) -> list[Waiting]:
+    """Those of these names, or all."""
+    known = {each.request_id for each in waiting}
+    for name in names:
+        if name not in known:
+            raise typer.BadParameter(f"No request {name!r} waits; see `ledger refund list`.")
+    return [each for each in waiting if not names or each.request_id in names]
+
+
+def _due(waiting: list[Waiting]) -> RenderableType:
+    from ledger.domain.money import format_money
+
+    rows = [(w.request_id, w.order_id, format_money(w.open_minor, w.currency)) for w in waiting]
+    return table(["request", "order", ">to go back"], rows) if rows else "none"

@@ -1,0 +1,90 @@
+"""Orders from purchases: makes orders of what was sold at Stripe's, where a setting asks for it.
+
+It asks the read models which purchases wait, and keeps no position of its own, as the reactor does
+(docs/decisions/0004). What it asks for is decided on the log: a purchase makes one order, whoever
+asks, and however often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from threading import Event
+from typing import Final
+
+import structlog
+
+from ledger.command_handler import CommandHandler
+from ledger.domain.events import Metadata
+from ledger.domain.purchase import PURCHASE_KINDS, OrderPurchase, PurchaseKind
+from projections import purchases
+from projections.engine.reads import Reads
+
+LOOK_SECONDS: Final = 2
+SETTLED: Final = timedelta(minutes=10)
+"""For how long a payment or an invoice waits for a page or an invoice that may know more."""
+
+logger = structlog.get_logger(__name__)
+
+
+class PurchaseOrders:
+    """Looks for purchases of the `kinds` that no order was made of, and makes it by commands."""
+
+    def __init__(
+        self,
+        command_handler: CommandHandler,
+        reads: Reads,
+        kinds: Sequence[PurchaseKind],
+        reservation: timedelta,
+        *,
+        settled: timedelta = SETTLED,
+    ) -> None:
+        self._command_handler = command_handler
+        self._reads = reads
+        self._kinds: list[PurchaseKind] = [kind for kind in PURCHASE_KINDS if kind in kinds]
+        self._reservation = reservation
+        self._settled = settled
+        self._refused: dict[str, str] = {}
+
+    def run(self, stop: Event) -> None:
+        """Make orders of all that wait now, unless told to stop."""
+        for kind in self._kinds:
+            self._take(kind, stop)
+
+    def make(self) -> int:
+        """Make orders of all that wait now; how many that were."""
+        return sum(self._take(kind, Event()) for kind in self._kinds)
+
+    def _take(self, kind: PurchaseKind, stop: Event) -> int:
+        better = self._kinds[: self._kinds.index(kind)]
+        until = self._reads.engine.log.now() - (self._settled if better else timedelta(days=-1))
+        made, after = 0, ""
+        while after is not None and not stop.is_set():
+            with self._reads.snapshot(purchases.READS) as cursor:
+                due, after = purchases.waiting(
+                    cursor,
+                    kind,
+                    better=better,
+                    after=after,
+                    until=until,
+                    reservation=self._reservation,
+                )
+            made += self._execute(kind, due)
+        return made
+
+    def _execute(self, kind: PurchaseKind, due: Sequence[OrderPurchase]) -> int:
+        meta = Metadata(actor="system", reason=f"made of a {kind} without an order")
+        made = 0
+        for command, outcome in self._command_handler.execute_all(due, meta):
+            if isinstance(outcome, Exception):
+                self._note(command.order_id, outcome)
+            else:
+                made += bool(outcome.recorded)
+        return made
+
+    def _note(self, order_id: str, refusal: Exception) -> None:
+        """Say once why no order is made; it is tried again, as what stands in the way may go."""
+        cause = type(refusal).__name__
+        if self._refused.get(order_id) != cause:
+            self._refused[order_id] = cause
+            logger.warning("purchase_not_ordered", order_id=order_id, cause=cause)

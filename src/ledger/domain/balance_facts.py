@@ -1,0 +1,47 @@
+"""Facts of Stripe's balance: its transactions, and which of them a payout paid out."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from ledger.domain.accounts import StripeId
+from ledger.domain.facts import Fact
+
+
+class TransactionFee(Struct, frozen=True, kw_only=True):
+    """A part of a transaction's fee, in minor units of `currency`; below nothing it is a credit."""
+
+    type: str
+    amount_minor: int
+    currency: str
+
+
+class TransactionFact(Fact, frozen=True, kw_only=True):
+    """A movement of Stripe's balance, which never changes: `amount_minor` less the fee is net.
+
+    Minor units of the currency in which the balance is kept; above nothing is money that came in.
+    `source_id` names what moved it: a charge, refund, dispute or payout as a rule. `category` is
+    Stripe's `reporting_category`, `type` the finer word; the sets of both are open. It can be paid
+    out from `available_at` on. https://docs.stripe.com/reports/balance-transaction-types
+    """
+
+    transaction_id: StripeId
+    type: str
+    category: str | None
+    amount_minor: int
+    fee_minor: int
+    net_minor: int
+    currency: str
+    created_at: datetime
+    available_at: datetime | None = None
+    source_id: StripeId | None = None
+    balance_type: str | None = None
+    fees: tuple[TransactionFee, ...] = ()
+
+
+class PayoutMembersFact(Fact, frozen=True, kw_only=True):
+    """The transactions that a payout paid out, its own among them; not all unless `complete`."""
+
+    payout_id: StripeId
+    transaction_ids: tuple[StripeId, ...]
+    complete: bool

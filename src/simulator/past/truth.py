@@ -1,0 +1,264 @@
+"""The truth about a shop with a past: plain sums, made where things happen.
+
+Nothing here is read from the simulator's objects or balance, and fees are worked out again, so that
+a client's figures and the simulator's own balance can both be held against it.
+"""
+
+from collections import Counter
+from datetime import UTC, datetime
+
+from msgspec import Struct, field
+
+_DISPUTE_FEE_MINOR = 2000
+_TAX_PERCENT = {"eur": 21, "gbp": 20}
+_TENS = {"bhd", "jod", "kwd", "omr", "tnd"}
+
+
+class Figures(Struct):
+    """Sums of one currency, in one month (UTC) or altogether; amounts in minor units.
+
+    * `gross_minor`, `payments`: captured amounts and number of the charges that stand as succeeded
+      and captured, by the time when their balance transaction was made (a capture, the settling of
+      a debit). What bounced is not among them.
+    * `charged_minor`: the same amounts by `created` of the charge (a hold, the start of a debit).
+    * `captured_minor`: all captured amounts, also of what bounced later, by the same time as
+      `gross_minor`; `bounced_minor`: what had been booked and went back to the bank, by the time of
+      that. Altogether, captured less bounced is gross.
+    * `taken_minor`, `taken`: captures less bounces and their number, by when they were taken: a
+      hold with its capture, all else with `created` of the charge; a bounce with itself.
+    * `refunds_minor`, `refunds`: refunds that are succeeded or pending, by their `created`.
+    * `refunds_pending_minor`: of these, what is pending: it has not left the balance.
+    * `refunded_minor`: refunds that left the balance, less those that failed and came back, each by
+      the time of its balance transaction.
+    * `disputed_minor`: what disputes took out of the balance, less what came back, without fees,
+      each by the time of its balance transaction.
+    * `disputes`: disputes of which money moved, by `created` (inquiries are none);
+      `disputes_lost_minor` and `disputes_open_minor`: the disputed amounts of those that are lost,
+      or that need an answer or are under review. Those that were won cost nothing.
+    * `fees_minor`: fees and tax on fees of payments, fees of disputes, less those that came back,
+      by the time of the balance transaction that has them.
+    * `net_minor`: Stripe's net volume: captured less bounced, refunded, disputed and fees; so a
+      pending refund is not in it, a bounced payment is there with its fee only. It is the sum of
+      `net` of all transactions but those of payouts.
+    * `payouts_paid_minor`, `payouts_paid`: payouts that are paid, by `created`.
+    """
+
+    gross_minor: int = 0
+    payments: int = 0
+    captured_minor: int = 0
+    taken_minor: int = 0
+    taken: int = 0
+    charged_minor: int = 0
+    bounced_minor: int = 0
+    refunds_minor: int = 0
+    refunds: int = 0
+    refunds_pending_minor: int = 0
+    refunded_minor: int = 0
+    disputed_minor: int = 0
+    disputes: int = 0
+    disputes_lost_minor: int = 0
+    disputes_open_minor: int = 0
+    fees_minor: int = 0
+    net_minor: int = 0
+    payouts_paid_minor: int = 0
+    payouts_paid: int = 0
+
+
+class Truth(Struct):
+    """What a client should find, at the end of the past.
+
+    * `months`: figures by month (`2026-09`, UTC) and currency; a month without any is left out.
+    * `new_customers`: customers by the month of their `created`.
+    * `paying_customers`: by currency, distinct customers (an e-mail where there is none) of whom
+      money was captured, also where that bounced later; `paying_customers_by_month`: the same
+      within each month, by month and currency.
+    * `balance_minor`: by currency, available and pending together.
+    * `mrr_minor`: by currency, Stripe's monthly recurring revenue: of subscriptions that are active
+      or past due, price times units by month (a year's twelfth), less coupons that last forever.
+    * `active_subscriptions`: their number, active or past due.
+    * `objects`: the number of objects of each kind (Stripe's word in `object`) that lists give.
+    """
+
+    months: dict[str, dict[str, Figures]] = field(default_factory=dict[str, dict[str, Figures]])
+    new_customers: dict[str, int] = field(default_factory=dict[str, int])
+    paying_customers: dict[str, int] = field(default_factory=dict[str, int])
+    paying_customers_by_month: dict[str, dict[str, int]] = field(
+        default_factory=dict[str, dict[str, int]]
+    )
+    balance_minor: dict[str, int] = field(default_factory=dict[str, int])
+    mrr_minor: dict[str, int] = field(default_factory=dict[str, int])
+    active_subscriptions: int = 0
+    objects: dict[str, int] = field(default_factory=dict[str, int])
+
+    @property
+    def total(self) -> dict[str, Figures]:
+        """The figures of all months, by currency."""
+        sums: dict[str, Figures] = {}
+        for month in self.months.values():
+            for currency, figures in month.items():
+                total = sums.setdefault(currency, Figures())
+                for name in Figures.__struct_fields__:
+                    setattr(total, name, getattr(total, name) + getattr(figures, name))
+        return sums
+
+
+class Books:
+    """Counts what happens, as it happens; times in seconds since 1970, amounts in minor units."""
+
+    def __init__(self) -> None:
+        self.truth = Truth()
+        self._mrr: dict[str, tuple[str, int]] = {}
+        self._payers: set[tuple[str, str, str]] = set()
+
+    def new_customer(self, at: int) -> None:
+        """A customer was made."""
+        months = self.truth.new_customers
+        months[month_of(at)] = months.get(month_of(at), 0) + 1
+
+    def captured(
+        self,
+        currency: str,
+        amount: int,
+        at: int,
+        charged_at: int,
+        payer: str,
+        *,
+        held: bool = False,
+    ) -> None:
+        """A payment came in at a time, of a charge that was made at another one."""
+        taken = self._figures(currency, at if held else charged_at)
+        taken.taken_minor += amount
+        taken.taken += 1
+        self._payers.add((month_of(at), currency, payer))
+        figures = self._figures(currency, at)
+        figures.captured_minor += amount
+        figures.gross_minor += amount
+        figures.payments += 1
+        self._figures(currency, charged_at).charged_minor += amount
+        self._moved(currency, amount, at, fee=fee_of(currency, amount))
+
+    def bounced(
+        self, currency: str, amount: int, at: int, captured_at: int, charged_at: int
+    ) -> None:
+        """A payment that had come in goes back; its fee stays."""
+        before = self._figures(currency, captured_at)
+        before.gross_minor -= amount
+        before.payments -= 1
+        self._figures(currency, charged_at).charged_minor -= amount
+        figures = self._figures(currency, at)
+        figures.bounced_minor += amount
+        figures.taken_minor -= amount
+        figures.taken -= 1
+        self._moved(currency, -amount, at)
+
+    def refunded(self, currency: str, amount: int, at: int, *, pending: bool = False) -> None:
+        """A refund was made, which may be pending."""
+        figures = self._figures(currency, at)
+        figures.refunds_minor += amount
+        figures.refunds += 1
+        if pending:
+            figures.refunds_pending_minor += amount
+        else:
+            figures.refunded_minor += amount
+            self._moved(currency, -amount, at)
+
+    def refund_settled(self, currency: str, amount: int, at: int, made_at: int) -> None:
+        """A pending refund left the balance."""
+        self._figures(currency, made_at).refunds_pending_minor -= amount
+        self._figures(currency, at).refunded_minor += amount
+        self._moved(currency, -amount, at)
+
+    def refund_failed(self, currency: str, amount: int, at: int, made_at: int) -> None:
+        """A refund that had left the balance came back."""
+        figures = self._figures(currency, made_at)
+        figures.refunds_minor -= amount
+        figures.refunds -= 1
+        self._figures(currency, at).refunded_minor -= amount
+        self._moved(currency, amount, at)
+
+    def disputed(self, currency: str, amount: int, at: int) -> None:
+        """A bank took a payment back, for the time being."""
+        figures = self._figures(currency, at)
+        figures.disputes += 1
+        figures.disputes_open_minor += amount
+        figures.disputed_minor += amount
+        self._moved(currency, -amount, at, fee=_DISPUTE_FEE_MINOR)
+
+    def dispute_ended(
+        self, currency: str, amount: int, at: int, opened_at: int, *, won: bool
+    ) -> None:
+        """A dispute was won, and all came back, or lost."""
+        figures = self._figures(currency, opened_at)
+        figures.disputes_open_minor -= amount
+        if won:
+            self._figures(currency, at).disputed_minor -= amount
+            self._moved(currency, amount, at, fee=-_DISPUTE_FEE_MINOR)
+        else:
+            figures.disputes_lost_minor += amount
+
+    def paid_out(self, currency: str, amount: int) -> None:
+        """A payout left the balance."""
+        self._add_to_balance(currency, -amount)
+
+    def payout_paid(self, currency: str, amount: int, made_at: int, *, count: int = 1) -> None:
+        """A payout arrived, or (with a count of -1) did not after all."""
+        figures = self._figures(currency, made_at)
+        figures.payouts_paid_minor += count * amount
+        figures.payouts_paid += count
+
+    def payout_failed(self, currency: str, amount: int) -> None:
+        """A payout came back into the balance."""
+        self._add_to_balance(currency, amount)
+
+    def recurring(self, subscription_id: str, currency: str, monthly: int | None) -> None:
+        """A subscription is worth so much a month from now on, or (None) counts no longer."""
+        if monthly is None:
+            self._mrr.pop(subscription_id, None)
+        else:
+            self._mrr[subscription_id] = currency, monthly
+
+    def close(self, objects: dict[str, int]) -> Truth:
+        """The truth, at the end."""
+        sums = Counter[str]()
+        for currency, monthly in self._mrr.values():
+            sums[currency] += monthly
+        self.truth.mrr_minor = dict(sums)
+        self._count_payers()
+        self.truth.active_subscriptions = len(self._mrr)
+        self.truth.objects = objects
+        return self.truth
+
+    def _count_payers(self) -> None:
+        for month, currency, _ in self._payers:
+            by_currency = self.truth.paying_customers_by_month.setdefault(month, {})
+            by_currency[currency] = by_currency.get(currency, 0) + 1
+        ever = {(currency, payer) for _, currency, payer in self._payers}
+        self.truth.paying_customers = dict(Counter(currency for currency, _ in ever))
+
+    def _moved(self, currency: str, amount: int, at: int, *, fee: int = 0) -> None:
+        figures = self._figures(currency, at)
+        figures.fees_minor += fee
+        figures.net_minor += amount - fee
+        self._add_to_balance(currency, amount - fee)
+
+    def _add_to_balance(self, currency: str, amount: int) -> None:
+        balance = self.truth.balance_minor
+        balance[currency] = balance.get(currency, 0) + amount
+
+    def _figures(self, currency: str, at: int) -> Figures:
+        month = self.truth.months.setdefault(month_of(at), {})
+        return month.setdefault(currency, Figures())
+
+
+def month_of(at: int) -> str:
+    """The month of a time, in UTC."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m")
+
+
+def fee_of(currency: str, amount: int) -> int:
+    """1.5 % and 25, and tax on that: each part rounded half up, with three decimals to tens."""
+    unit = 10 if currency in _TENS else 1
+    share = (amount * 15 + 500 * unit) // (1000 * unit) * unit
+    fixed = (25 + unit // 2) // unit * unit
+    tax = ((share + fixed) * _TAX_PERCENT.get(currency, 0) + 50 * unit) // (100 * unit) * unit
+    return share + fixed + tax

@@ -1,0 +1,103 @@
+"""What no event of Stripe's brings: transactions of the balance, and members of payouts.
+
+https://docs.stripe.com/api/balance_transactions/list
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+from msgspec.json import Decoder
+
+from ledger.domain.events import Metadata, NewEvent, StripeObjectObserved, StripePayoutListed
+from ledger.domain.streams import stream_of
+from ledger.errors import StripeNotFound
+from ledger.json_text import storable
+from ledger.log import Log
+from webhooks.ingest.observe import Outcome, append_observed
+from webhooks.stripe_client import StripeClient
+
+PATH: Final = "/v1/balance_transactions"
+KIND: Final = "balance_transaction"
+
+
+class _Id(Struct):
+    id: str
+
+
+_read_id: Final = Decoder(_Id).decode
+
+
+def list_payout(
+    log: Log, client: StripeClient, payout_id: str, *, livemode: bool, meta: Metadata
+) -> int:
+    """Append which transactions a payout paid out, and those themselves; how many they are.
+
+    Raises what the client raises; Stripe refuses this for payouts that a person made.
+    """
+    ids: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = client.page(PATH, payout=payout_id, **cursor)
+        found = [_read_id(storable(body)).id for body in page.bodies]
+        objects = [
+            StripeObjectObserved(
+                kind=KIND,
+                object_id=object_id,
+                body=body,
+                fetched_at=page.answer.as_of,
+                path=PATH,
+                livemode=livemode,
+                account=client.account,
+                api_version=page.answer.api_version,
+            )
+            for object_id, body in zip(found, page.bodies, strict=True)
+        ]
+        append_observed(log, objects, meta)
+        ids += found
+        if not page.has_more or not found:
+            break
+        cursor = {"starting_after": found[-1]}
+    listed = StripePayoutListed(
+        payout_id=payout_id,
+        transaction_ids=tuple(ids),
+        complete=True,
+        fetched_at=page.answer.as_of,
+        livemode=livemode,
+        account=client.account,
+    )
+    _append_listed(log, listed, meta)
+    return len(ids)
+
+
+def _append_listed(log: Log, listed: StripePayoutListed, meta: Metadata) -> None:
+    """Once for the same members."""
+    stream = str(stream_of(listed))
+    last = log.latest([stream]).get(stream)
+    before = None if last is None else last.event
+    if isinstance(before, StripePayoutListed) and before.transaction_ids == listed.transaction_ids:
+        return
+    version = 1 if last is None else last.version + 1
+    log.append_new([NewEvent(stream, version, listed, listed.fetched_at, meta)])
+
+
+def fetch_transaction(
+    log: Log, client: StripeClient, transaction_id: str, *, livemode: bool, meta: Metadata
+) -> Outcome | None:
+    """Append one transaction, by its id; None where Stripe has none of it."""
+    try:
+        answer = client.get(f"{PATH}/{transaction_id}")
+    except StripeNotFound:
+        return None
+    fetched = StripeObjectObserved(
+        kind=KIND,
+        object_id=transaction_id,
+        body=answer.body,
+        fetched_at=answer.as_of,
+        path=PATH,
+        livemode=livemode,
+        account=client.account,
+        api_version=answer.api_version,
+    )
+    return append_observed(log, [fetched], meta)[0]

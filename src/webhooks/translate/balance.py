@@ -1,0 +1,82 @@
+"""What Stripe's balance transactions say, as facts.
+
+https://docs.stripe.com/api/balance_transactions/object
+"""
+
+from typing import Any, cast
+
+from msgspec import Struct
+
+from ledger.domain.balance_facts import TransactionFact, TransactionFee
+from ledger.domain.facts import Fact
+from webhooks.translate.objects import (
+    Currency,
+    Envelope,
+    Id,
+    Seconds,
+    SignedAmount,
+    StripeObject,
+    Word,
+)
+from webhooks.translate.payments import at, made_at
+
+
+class FeeDetail(Struct, gc=False):
+    """One of `fee_details`."""
+
+    amount: SignedAmount
+    currency: Currency
+    type: Word = "unknown"
+
+
+class BalanceTransaction(StripeObject, kw_only=True, gc=False):
+    """docs.stripe.com/api/balance_transactions/object: negative is money that leaves.
+
+    `reporting_category` came in 2019, `balance_type` in 2025; no version says `livemode`.
+    """
+
+    MAY_BE_LOST = frozenset({"fee_details", "available_on", "source", "balance_type"})
+
+    id: Id
+    amount: SignedAmount
+    currency: Currency
+    net: SignedAmount
+    fee: SignedAmount = 0
+    type: Word = "unknown"
+    reporting_category: Word | None = None
+    created: Seconds | None = None
+    available_on: Seconds | None = None
+    source: Any = None
+    balance_type: Word | None = None
+    fee_details: list[FeeDetail] | None = None
+
+
+def transaction_facts(
+    transaction: BalanceTransaction, event: Envelope, _metadata_key: str
+) -> list[Fact]:
+    """A balance transaction, by whatever showed it: it never changes but for its `status`."""
+    available = transaction.available_on
+    fact = TransactionFact(
+        transaction_id=transaction.id,
+        type=transaction.type,
+        category=transaction.reporting_category,
+        amount_minor=transaction.amount,
+        fee_minor=transaction.fee,
+        net_minor=transaction.net,
+        currency=transaction.currency.lower(),
+        created_at=made_at(transaction.created, event),
+        available_at=None if available is None else at(available),
+        source_id=_source_id(transaction.source),
+        balance_type=transaction.balance_type,
+        fees=tuple(
+            TransactionFee(type=each.type, amount_minor=each.amount, currency=each.currency.lower())
+            for each in transaction.fee_details or ()
+        ),
+    )
+    return [fact]
+
+
+def _source_id(source: Any) -> str | None:
+    """The id of what moved the money, expanded or not; of any type in what is damaged."""
+    named = cast("dict[str, Any]", source).get("id") if isinstance(source, dict) else source
+    return named if isinstance(named, str) and 0 < len(named) <= 255 else None

@@ -1,0 +1,215 @@
+"""A pull of a whole account: read models without a webhook, and what only single calls tell."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, LiteralString
+
+import pytest
+
+from app.stripe_pull import AccountReport, examine, pull_account
+from ledger.domain.events import Metadata, NewEvent, StripeEventReceived, StripePayoutListed
+from ledger.errors import SettingsError, StripeUnavailable
+from ledger.log import Log
+from ledger.postgres.database import Database
+from projections.engine import positions
+from projections.engine.build import ProjectionContext
+from projections.engine.follow import Follower
+from projections.engine.registry import discover
+from projections.engine.verify import verify
+from simulator import SimulatedStripe
+from simulator.api.faults import Fault, at
+from simulator.memory import Shelf
+from tests.simulator.api.shop import CHARGES_ONLY, LIVE, SECRET, Shop, busy, shop
+from webhooks.ingest.pull import Progress
+from webhooks.stripe_client import StripeClient
+from webhooks.translate.translator import Translator
+
+META = Metadata(actor="operator")
+
+
+def quiet(_kind: str, _objects: int, _share: float) -> None:
+    """Nobody watches."""
+
+
+@pytest.fixture
+def engine(database: Database) -> Iterator[ProjectionContext]:
+    with Log(database.conninfo("app")) as log:
+        reader = Translator(mode="test", order_metadata_key="order_id")
+        engine = ProjectionContext(database, log, discover(), reader)
+        with database.connect("projector", autocommit=True) as conn:
+            positions.prepare(conn.cursor(), engine.registry, reader, 0)
+        yield engine
+
+
+def client(served: Shop, secret: str = SECRET.secret) -> StripeClient:
+    return StripeClient(secret, served.base, calls_per_second=10_000)
+
+
+def pulled(
+    engine: ProjectionContext, served: Shop, progress: Progress = quiet, **asked: Any
+) -> AccountReport:
+    return pull_account(
+        engine, client(served), **{"mode": "test", "progress": progress, "meta": META} | asked
+    )
+
+
+def rows(engine: ProjectionContext, query: LiteralString) -> list[tuple[Any, ...]]:
+    with engine.database.connect("reader") as conn:
+        conn.execute("set search_path = read_models")
+        return conn.execute(query).fetchall()
+
+
+def as_webhooks(engine: ProjectionContext, simulated: SimulatedStripe, after: str = "") -> None:
+    """All events that the simulator remembers, or those after one, as if they were delivered."""
+    assert simulated.memory is not None
+    events = list(simulated.memory.events.things)
+    if after:
+        events = events[[each.id for each in events].index(after) + 1 :]
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    engine.log.append_new(
+        [
+            NewEvent(
+                f"stripe/{each.id}",
+                1,
+                StripeEventReceived(
+                    event_id=each.id, body=each.body, received_at=noon, source="webhook"
+                ),
+                noon,
+                Metadata(actor="stripe"),
+            )
+            for each in events
+        ]
+    )
+    Follower(engine).catch_up()
+
+
+WORLD: dict[str, LiteralString] = {
+    "payments": """
+        select payment_id, state, currency, amount_minor, received_minor, refunded_minor,
+            refund_pending_minor, disputed_minor, dispute_state, net_minor, customer_id
+        from payments order by 1
+    """,
+    "refunds": "select refund_id, state, amount_minor, currency, charge_id from refunds order by 1",
+    "disputes": "select dispute_id, state, disputed_minor, currency from disputes order by 1",
+    "subscriptions": """
+        select subscription_id, state, currency, mrr_known, mrr_minor from subscriptions order by 1
+    """,
+    "invoices": """
+        select invoice_id, state, due_minor, paid_minor, currency from invoices order by 1
+    """,
+    "payouts": "select payout_id, state, amount_minor, currency from payouts order by 1",
+}
+"""What is so, apart from when it came to be so."""
+
+
+def test_a_pull_alone_shows_what_all_webhooks_show(
+    engine: ProjectionContext, fresh_database: Any
+) -> None:
+    simulated = busy()
+    with shop(simulated) as served:
+        pulled(engine, served, since=datetime(2011, 1, 1, tzinfo=UTC))
+    found = {name: rows(engine, query) for name, query in WORLD.items()}
+    as_webhooks(engine, simulated)
+    assert {name: rows(engine, query) for name, query in WORLD.items()} == found
+    assert verify(engine).holds
+
+
+def test_the_balance_ties_out(engine: ProjectionContext) -> None:
+    simulated = busy()
+    with shop(simulated) as served:
+        report = pulled(engine, served)
+        balance = served.get("/v1/balance")
+    assert simulated.memory is not None
+    transactions = simulated.memory.shelf("balance_transaction").things
+    assert {name for (name,) in rows(engine, "select transaction_id from transactions")} == {
+        each.id for each in transactions
+    }
+    owned = {
+        part["currency"]: sum(
+            each["amount"]
+            for kind in ("available", "pending")
+            for each in balance[kind]
+            if each["currency"] == part["currency"]
+        )
+        for part in balance["available"]
+    }
+    net = "select currency, sum(net_minor)::bigint from transactions group by 1"
+    assert {currency: total for currency, total in rows(engine, net) if total} == {
+        currency: total for currency, total in owned.items() if total
+    }
+    sums = """
+        select sum(net_minor)
+        from payout_members
+        left join transactions using (transaction_id)
+        group by payout_id
+    """
+    assert report.balance.payouts
+    assert {total for (total,) in rows(engine, sums)} == {0}
+    assert not report.balance.unknown_transactions
+
+
+def test_a_pull_that_was_ended_anywhere_goes_on_to_the_same(
+    engine: ProjectionContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webhooks.stripe_client.RETRIES", 0)
+    simulated = busy()
+    plan = at(dict.fromkeys(range(2, 60, 9), Fault.CUT))
+    with shop(simulated, plan=plan) as served:
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                pulled(engine, served)
+            except StripeUnavailable:
+                continue
+            break
+    assert tries > 3
+    members = [e.event for e in engine.log.read(limit=100_000)]
+    listed = [each.payout_id for each in members if isinstance(each, StripePayoutListed)]
+    assert len(listed) == len(set(listed))
+    found = {name: rows(engine, query) for name, query in WORLD.items()}
+    as_webhooks(engine, simulated)
+    assert {name: rows(engine, query) for name, query in WORLD.items()} == found
+
+
+def test_a_change_that_was_taken_back_while_events_were_lost_is_seen(
+    engine: ProjectionContext,
+) -> None:
+    """An event told of another address; the event that took it back never came."""
+    simulated = busy()
+    customer, _ = simulated.create_customer("ann@example.com", "Ann")
+    with shop(simulated) as served:
+        pulled(engine, served)
+        simulated.advance(3600)
+        (changed,) = simulated.change_email(customer, "bob@example.com")
+        received = StripeEventReceived(
+            event_id=changed.id,
+            body=changed.body,
+            received_at=datetime(2026, 3, 1, 12, tzinfo=UTC),
+            source="webhook",
+        )
+        engine.log.append(
+            [NewEvent(f"stripe/{changed.id}", 1, received, received.received_at, META)]
+        )
+        simulated.advance(3600)
+        simulated.change_email(customer, "ann@example.com")
+        assert simulated.memory is not None
+        simulated.memory.events = Shelf()  # the events were lost
+        report = pulled(engine, served)
+    assert report.objects.counts["customer"].changed == 1
+    emails = dict(rows(engine, "select customer_id, email from customers"))
+    assert emails[customer.id] == "ann@example.com"
+
+
+def test_a_key_of_the_other_mode_is_refused(engine: ProjectionContext) -> None:
+    with shop() as served, pytest.raises(SettingsError, match="live mode"):
+        pull_account(engine, client(served, LIVE.secret), mode="test", progress=quiet, meta=META)
+    assert engine.log.head() == 0
+
+
+def test_a_key_is_examined_by_the_permissions_that_it_lacks() -> None:
+    with shop() as served:
+        assert examine(client(served), "test").missing == {}
+        key = client(served, CHARGES_ONLY.secret)
+        with pytest.raises(Exception, match="rak_balance_read"):
+            examine(key, "test")
