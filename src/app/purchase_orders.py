@@ -24,6 +24,10 @@ LOOK_SECONDS: Final = 2
 SETTLED: Final = timedelta(minutes=10)
 """For how long a payment or an invoice waits for a page or an invoice that may know more."""
 
+WHOLE: Final = timedelta(minutes=40)
+"""For how long one waits whose lines Stripe cut, where the service reads the rest (every quarter
+of an hour as a rule)."""
+
 logger = structlog.get_logger(__name__)
 
 
@@ -38,12 +42,14 @@ class PurchaseOrders:
         reservation: timedelta,
         *,
         settled: timedelta = SETTLED,
+        whole: timedelta = WHOLE,
     ) -> None:
         self._command_handler = command_handler
         self._reads = reads
         self._kinds: list[PurchaseKind] = [kind for kind in PURCHASE_KINDS if kind in kinds]
         self._reservation = reservation
         self._settled = settled
+        self._whole = whole
         self._refused: dict[str, str] = {}
 
     def run(self, stop: Event) -> None:
@@ -57,7 +63,8 @@ class PurchaseOrders:
 
     def _take(self, kind: PurchaseKind, stop: Event) -> int:
         better = self._kinds[: self._kinds.index(kind)]
-        until = self._reads.engine.log.now() - (self._settled if better else timedelta(days=-1))
+        now = self._reads.engine.log.now()
+        until = now - (self._settled if better else timedelta(days=-1))
         made, after = 0, ""
         while after is not None and not stop.is_set():
             with self._reads.snapshot(purchases.READS) as cursor:
@@ -67,6 +74,7 @@ class PurchaseOrders:
                     better=better,
                     after=after,
                     until=until,
+                    whole_until=now - self._whole,
                     reservation=self._reservation,
                 )
             made += self._execute(kind, due)

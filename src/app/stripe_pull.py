@@ -6,24 +6,27 @@ What is missing is asked of the read models, so that a pull that was ended goes 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final, LiteralString
+from typing import Any, Final, LiteralString
 
 from msgspec import Struct, field
 from msgspec.json import Decoder
 from psycopg.sql import SQL, Identifier
 
+from app.stripe_lists import ListsReport, complete_lists
 from ledger.domain.accounts import name_of
-from ledger.domain.events import Metadata
+from ledger.domain.events import Metadata, StripeObjectNotTold
 from ledger.errors import KeyRefused, PermissionMissing, SettingsError, StripeRefused
 from ledger.log import store_errors
 from projections.engine.build import ProjectionContext
 from projections.engine.follow import Follower
+from webhooks.ingest import balance
 from webhooks.ingest.backfill import KEPT_DAYS, BackfillReport, backfill
 from webhooks.ingest.balance import fetch_transaction, list_payout
+from webhooks.ingest.observe import append_not_told, cause_of
 from webhooks.ingest.pull import FIRST_DAY, LISTINGS, Progress, PullReport, pull
 from webhooks.ingest.side_by_side import side_by_side
 from webhooks.stripe_client import Answer, StripeClient
@@ -50,6 +53,12 @@ where state = 'paid' and automatic is not false and account is not distinct from
         from read_models.payout_listings as l
         where l.payout_id = payouts.payout_id and l.complete
     )
+    and not exists (
+        select
+        from read_models.not_told as n
+        where n.kind = 'payout_members' and n.subject_id = payouts.payout_id
+            and (n.given_up or n.next_at > %(now)s) and not %(all)s
+    )
 order by created_at desc, payout_id
 """
 MISSING_TRANSACTIONS: Final = """
@@ -71,6 +80,12 @@ where transaction_id is not null and account is not distinct from %(account)s
         from read_models.transactions as t
         where t.transaction_id = named.transaction_id
     )
+    and not exists (
+        select
+        from read_models.not_told as n
+        where n.kind = 'balance_transaction' and n.subject_id = named.transaction_id
+            and (n.given_up or n.next_at > %(now)s) and not %(all)s
+    )
 order by transaction_id
 """
 
@@ -80,7 +95,7 @@ class BalanceReport(Struct, kw_only=True):
 
     `payouts` were asked for their members, `not_listed` says why Stripe did not tell those of one.
     `transactions` are those that were fetched one by one, `unknown_transactions` those that Stripe
-    does not have.
+    does not have; what it did not tell is asked for again after longer and longer waits.
     """
 
     payouts: int = 0
@@ -96,6 +111,7 @@ class AccountReport(Struct, kw_only=True):
     account: str | None
     objects: PullReport
     balance: BalanceReport
+    lists: ListsReport = field(default_factory=ListsReport)
     events: BackfillReport | None = None
 
 
@@ -196,9 +212,14 @@ def pull_account(
         except StripeRefused as error:
             objects.refused["event"] = str(error)
     catch_up()
+    report.lists = complete_lists(
+        engine, client, now=now, ask_all=True, livemode=livemode, meta=meta
+    )
     if "balance_transaction" not in {**objects.not_permitted, **objects.refused}:
-        report.balance = complete_balance(engine, client, livemode=livemode, meta=meta)
-        catch_up()
+        report.balance = complete_balance(
+            engine, client, now=now, ask_all=True, livemode=livemode, meta=meta
+        )
+    catch_up()
     return report
 
 
@@ -227,34 +248,57 @@ class NewerReports:
 
 
 def complete_balance(
-    engine: ProjectionContext, client: StripeClient, *, livemode: bool, meta: Metadata
+    engine: ProjectionContext,
+    client: StripeClient,
+    *,
+    now: datetime,
+    ask_all: bool = False,
+    livemode: bool,
+    meta: Metadata,
 ) -> BalanceReport:
     """Fetch transactions that others name, and list members of payouts, where not known yet.
 
-    As far as the read models say what is known. Raises what the client and the log raise.
+    As far as the read models say what is known. What Stripe did not tell before is asked for when
+    its wait is over, or now (`ask_all`); `now` is by Stripe's clock. Raises what the client and the
+    log raise.
     """
     report = BalanceReport()
-    missing = deque(_missing(engine, MISSING_TRANSACTIONS, client.account))
-    fetch = partial(fetch_transaction, engine.log, client, livemode=livemode, meta=meta)
+    asked = {"account": client.account, "now": now, "all": ask_all}
+    missing = deque(_missing(engine, MISSING_TRANSACTIONS, asked))
+    fetch = partial(fetch_transaction, engine.log, client, now=now, livemode=livemode, meta=meta)
     with closing(side_by_side(fetch, missing)) as fetching:
         for transaction_id, future in fetching:
             if future.result() is None:
                 report.unknown_transactions.append(transaction_id)
             else:
                 report.transactions += 1
-    payouts = deque(_missing(engine, UNLISTED_PAYOUTS, client.account))
+    payouts = deque(_missing(engine, UNLISTED_PAYOUTS, asked))
     list_members = partial(list_payout, engine.log, client, livemode=livemode, meta=meta)
     with closing(side_by_side(list_members, payouts)) as listing:
         for payout_id, future in listing:
             try:
                 future.result()
                 report.payouts += 1
+            except (KeyRefused, PermissionMissing):
+                raise
             except StripeRefused as error:
                 report.not_listed[payout_id] = str(error)
+                told = StripeObjectNotTold(
+                    kind="payout_members",
+                    object_id=payout_id,
+                    path=balance.PATH,
+                    cause=cause_of(error),
+                    asked_at=now,
+                    livemode=livemode,
+                    account=client.account,
+                )
+                append_not_told(engine.log, told, meta)
     return report
 
 
-def _missing(engine: ProjectionContext, query: LiteralString, account: str | None) -> list[str]:
+def _missing(
+    engine: ProjectionContext, query: LiteralString, asked: Mapping[str, Any]
+) -> list[str]:
     """The ids, as their account knows them."""
     with store_errors(), engine.database.connect("reader") as conn:
-        return [name_of(found).bare for (found,) in conn.execute(query, {"account": account})]
+        return [name_of(found).bare for (found,) in conn.execute(query, asked)]

@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from app.stripe_lists import complete_lists
 from app.stripe_pull import check_mode, complete_balance
 from ledger.domain.events import Metadata, PullFinished, PullRefreshed, PullStarted
 from ledger.domain.streams import pulls, refreshes
@@ -25,7 +26,7 @@ LONG_DAYS: Final = timedelta(days=35)
 
 
 class Refresher:
-    """Reads new balance transactions, and which of them each new payout paid out."""
+    """Reads new balance transactions, which of them each new payout paid out, and cut lists."""
 
     def __init__(self, engine: ProjectionContext, client: StripeClient, mode: str) -> None:
         self._engine = engine
@@ -38,11 +39,17 @@ class Refresher:
         livemode, now = check_mode(self._client, self._mode)
         since = now - (DAYS if self._looked_today(now) else LONG_DAYS)
         until = now + timedelta(seconds=1)
-        told = complete_balance(self._engine, self._client, livemode=livemode, meta=META)
+        engine, client = self._engine, self._client
+        lists = complete_lists(engine, client, now=now, livemode=livemode, meta=META)
+        told = complete_balance(engine, client, now=now, livemode=livemode, meta=META)
         found = read_list(
             log, self._client, KIND, since=since, until=until, livemode=livemode, meta=META
         )
-        new = {KIND: found.new + told.transactions, "payout_members": told.payouts}
+        new = {
+            KIND: found.new + told.transactions,
+            "payout_members": told.payouts,
+            "cut_lists": lists.objects,
+        }
         refreshed = PullRefreshed(since=since, until=until, new=new, account=account)
         record(log, refreshed, META)
 

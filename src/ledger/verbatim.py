@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from datetime import datetime
+from itertools import chain
 from typing import Any, Final, Literal
 
 from msgspec import DecodeError, Raw, Struct
@@ -30,7 +31,7 @@ class VerbatimStripeEvent(Struct, frozen=True, kw_only=True, omit_defaults=True)
     @classmethod
     def of(cls, event: StripeEventReceived) -> VerbatimStripeEvent:
         """Embed the body where that keeps its exact bytes, encode it where it does not."""
-        body, encoding = _embedded(event.body)
+        (body,), encoding = _embedded(event.body)
         return cls(
             event_id=event.event_id,
             received_at=event.received_at,
@@ -54,7 +55,7 @@ class VerbatimStripeEvent(Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class VerbatimStripeObject(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How an object that Stripe's API showed is stored, its body likewise."""
+    """How an object that Stripe's API showed is stored, its body and rest likewise."""
 
     kind: str
     object_id: str
@@ -65,11 +66,13 @@ class VerbatimStripeObject(Struct, frozen=True, kw_only=True, omit_defaults=True
     account: str | None = None
     api_version: str | None = None
     encoding: Literal["base64"] | None = None
+    rest: dict[str, list[Raw]] = {}
 
     @classmethod
     def of(cls, event: StripeObjectObserved) -> VerbatimStripeObject:
         """Embed the body where that keeps its exact bytes, encode it where it does not."""
-        body, encoding = _embedded(event.body)
+        (body, *elements), encoding = _embedded(event.body, *chain(*event.rest.values()))
+        others = iter(elements)
         return cls(
             kind=event.kind,
             object_id=event.object_id,
@@ -80,6 +83,7 @@ class VerbatimStripeObject(Struct, frozen=True, kw_only=True, omit_defaults=True
             api_version=event.api_version,
             body=body,
             encoding=encoding,
+            rest={part: [next(others) for _ in rest] for part, rest in event.rest.items()},
         )
 
     def event(self) -> StripeObjectObserved:
@@ -93,6 +97,10 @@ class VerbatimStripeObject(Struct, frozen=True, kw_only=True, omit_defaults=True
             livemode=self.livemode,
             account=self.account,
             api_version=self.api_version,
+            rest={
+                part: tuple(_restored(each, self.encoding) for each in rest)
+                for part, rest in self.rest.items()
+            },
         )
 
 
@@ -103,10 +111,11 @@ VERBATIM: Final[dict[type[Event], Any]] = {
 """How each event with a body is stored."""
 
 
-def _embedded(body: bytes) -> tuple[Raw, Literal["base64"] | None]:
-    if _is_bare_json(body):
-        return Raw(body), None
-    return Raw(b'"%b"' % b64encode(body)), "base64"
+def _embedded(*bodies: bytes) -> tuple[list[Raw], Literal["base64"] | None]:
+    """The bodies as JSON: all as they are, or all encoded."""
+    if all(map(_is_bare_json, bodies)):
+        return [Raw(body) for body in bodies], None
+    return [Raw(b'"%b"' % b64encode(body)) for body in bodies], "base64"
 
 
 def _restored(body: Raw, encoding: Literal["base64"] | None) -> bytes:

@@ -27,6 +27,7 @@ purchases = Mirror(
     kind=known("text"),
     sale=newest("jsonb"),
     lines=named("jsonb"),
+    some_lines=newest("jsonb"),
     created_at=least("timestamptz"),
     order_id=known("text"),
     heard_at=least("timestamptz", bookkeeping=True),
@@ -39,14 +40,16 @@ _write: Final = msgspec.json.Encoder().encode
 
 @projection.handles(PurchaseFact)
 def sold(fact: PurchaseFact, at: EventContext) -> Iterator[Change]:
-    """What was sold; lines that were shown once stay known."""
+    """What was sold; lines that were shown once stay known, and go before some of them."""
+    lines = _write(fact.lines).decode() if fact.lines else None
     yield purchases.report(
         at,
         0,
         purchase_id=fact.purchase_id,
         kind=fact.kind,
         sale=_write(fact.sale).decode(),
-        lines=_write(fact.lines).decode() if fact.lines else None,
+        lines=None if fact.lines_cut else lines,
+        some_lines=lines if fact.lines_cut else None,
         created_at=fact.created_at,
         heard_at=at.recorded_at,
     )
@@ -130,13 +133,16 @@ _MEMBERS: Final[dict[str, LiteralString]] = {
 }
 """The objects of a purchase, as far as they are known, from one of them."""
 
+# Where only some lines are known, the others may be on their way, too.
 # A page that names an order names it for all. Where more is known of a purchase by another object
 # (a page before an invoice before a payment), it waits for that one, and, as reports of one
 # purchase come apart from each other, for some time in case there is one.
 WAITING: Final[LiteralString] = """
-select p.purchase_id, p.sale, p.lines, p.created_at, m.objects, m.payments,
+select p.purchase_id, p.sale, coalesce(p.lines, p.some_lines) as lines, p.created_at, m.objects,
+    m.payments,
     (
-        m.is_free and not m.belongs
+        (p.lines is not null or p.some_lines is null or p.heard_at <= %(whole_until)s)
+        and m.is_free and not m.belongs
         and m.received_minor >= (p.sale ->> 'total_minor')::bigint
         and not (m.has_page and 'checkout' = any(%(better)s))
         and not (m.has_invoice and 'invoice' = any(%(better)s))
@@ -193,14 +199,23 @@ def waiting(
     better: Sequence[PurchaseKind],
     after: str,
     until: datetime,
+    whole_until: datetime,
     reservation: timedelta,
 ) -> Waiting:
     """Purchases of a kind, by id from `after` on, of which an order is to be made.
 
     `better` are the kinds that make the order where they are known too, and `until` is when a
-    report must have come that waited for them long enough. `after` is None at the end.
+    report must have come that waited for them long enough, `whole_until` one that shows some of its
+    lines only. `after` is None at the end.
     """
-    asked = {"kind": kind, "better": [*better], "after": after, "until": until, "limit": PAGE}
+    asked = {
+        "kind": kind,
+        "better": [*better],
+        "after": after,
+        "until": until,
+        "whole_until": whole_until,
+        "limit": PAGE,
+    }
     rows = cursor.execute(WAITING.replace("its_objects", _MEMBERS[kind]), asked).fetchall()
     due = [_command(kind, row, reservation) for row in rows if row["is_due"]]
     return Waiting(due, rows[-1]["purchase_id"] if len(rows) == PAGE else None)

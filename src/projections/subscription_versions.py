@@ -109,7 +109,7 @@ case when jsonb_array_length(its_discounts) = 0 then start_amount else (
         select
             step + 1,
             left_over * (100 - coalesce(d.percent_off::numeric, 0)) * 0.01
-                - coalesce(off.minor, 0) * r.invoices::numeric
+                - coalesce(off.minor, 0) * w.invoices
         from applied
         left join discounts as d on d.discount_id = its_discounts ->> step
             and d.duration = 'forever'
@@ -156,7 +156,7 @@ def _unknown_discounts(discounts: str, products: str, *, own: str = "true") -> s
 
 # An invoice tells a price best: that of the report's own period, else the last one before it.
 _ASKED: Final = """
-(item #>> '{asked,rate}')::numeric * coalesce(
+scale * (item #>> '{asked,rate}')::numeric * coalesce(
     (
         select unit::numeric * q.packs
         from invoiced_prices
@@ -178,6 +178,39 @@ _ASKED: Final = """
 )
 """.replace("charged", CHARGED)
 
+# Of a list that Stripe cut, the next whole report shows what stood in it, too (whatever was made
+# before this report), unless items were changed in between. The parts of both reports make parts in
+# which all amounts are whole.
+_LATER: Final = """
+select items, parts, invoices
+from (
+    select version, items, parts, invoices, items_missing,
+        bool_or(items_changed) over (order by version) as changed
+    from subscription_reports
+    where r.items_missing > 0 and subscription_id = r.subscription_id and version > r.version
+) as n
+where items_missing = 0 and not changed
+order by version
+limit 1
+"""
+_NOT_SHOWN: Final = """
+select item
+from jsonb_array_elements(later.items) as l (item)
+where not exists (
+        select
+        from jsonb_array_elements(r.items) as shown (one)
+        where one -> 'item_id' = item -> 'item_id'
+    )
+    and coalesce((item ->> 'created_at')::timestamptz <= r.at, true)
+"""
+_ITEMS: Final = """
+select item, coalesce(later.parts, 1)::numeric as scale
+from jsonb_array_elements(r.items) as own (item)
+union all
+select item, r.parts::numeric
+from (not_shown) as others
+""".replace("not_shown", _NOT_SHOWN)
+
 VERSIONS: Final = """
 select
     p.subscription_id, p.at, p.version, p.customer_id, p.currency,
@@ -193,6 +226,17 @@ select
     p.ends is true as ends
 from subscription_points as p
 join subscription_reports as r using (subscription_id, version)
+left join lateral (later_report) as later on true
+cross join lateral (
+    select
+        r.parts::numeric * coalesce(later.parts, 1) as parts,
+        greatest(
+            r.invoices::numeric * coalesce(later.parts, 1), later.invoices::numeric * r.parts
+        ) as invoices,
+        case when r.items_missing = 0 then 0
+            else r.items_missing - (select count(*) from (not_shown) as others)
+        end as items_missing
+) as w
 cross join lateral (
     select case
         when jsonb_array_length(r.discount_ids) > 0 or r.discounts_missing > 0 then r.discount_ids
@@ -215,10 +259,10 @@ cross join lateral (
         coalesce(sum(reduced.amount), 0) as amount,
         coalesce(jsonb_agg(item -> 'product_id'), '[]') as products,
         coalesce(jsonb_agg(c.causes) filter (where c.causes is not null), '[]') as causes
-    from jsonb_array_elements(r.items) as i (item)
+    from (its_items) as i
     cross join lateral (select (item #>> '{asked,packs}')::numeric as packs) as q
     cross join lateral (
-        select coalesce((item ->> 'monthly')::numeric, asked_amount) as amount
+        select coalesce(scale * (item ->> 'monthly')::numeric, asked_amount) as amount
         offset 0 -- computed once, not at each use
     ) as listed
     cross join lateral (select of_one_item as amount) as reduced
@@ -238,11 +282,11 @@ cross join lateral (
 ) as listed
 cross join lateral (select of_the_whole as amount) as reduced
 cross join lateral (
-    select div(reduced.amount, r.parts) as units, mod(reduced.amount, r.parts) as rest
+    select div(reduced.amount, w.parts) as units, mod(reduced.amount, w.parts) as rest
 ) as divided
 cross join lateral (
     select case
-        when 2 * rest < r.parts or 2 * rest = r.parts and units % 2 = 0 then units
+        when 2 * rest < w.parts or 2 * rest = w.parts and units % 2 = 0 then units
         else units + 1
     end as minor
 ) as rounded
@@ -255,7 +299,7 @@ cross join lateral (
         from jsonb_array_elements(listed.causes) as l (each)
         cross join lateral jsonb_array_elements_text(l.each) as e (cause)
         union all
-        select 'items' where r.items_missing > 0
+        select 'items' where w.items_missing > 0
         union all
         select 'discounts' where r.discounts_missing > 0
         union all
@@ -275,6 +319,9 @@ subscription_versions = Derived(
     key=("subscription_id", "at"),
     by=("subscription_id",),
     view=VERSIONS.replace("asked_amount", _ASKED)
+    .replace("later_report", _LATER)
+    .replace("its_items", _ITEMS)
+    .replace("not_shown", _NOT_SHOWN)
     .replace(
         "discounts_of_one_item",
         _unknown_discounts("(item -> 'discount_ids')", "jsonb_build_array(item -> 'product_id')"),

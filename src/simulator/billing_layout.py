@@ -12,7 +12,7 @@ from simulator.billing import (
 )
 from simulator.goods import Item, Price, Product
 from simulator.objects import Customer, Session
-from simulator.versions import Shape, filled, listed, of_version, shortened
+from simulator.versions import Shape, filled, of_version, shortened
 
 
 class BillingLayout:
@@ -92,7 +92,7 @@ class BillingLayout:
             customer=invoice.customer.id,
             effective_at=note.created,
             invoice=invoice.id,
-            lines=listed([self._credit_line(note)], f"/v1/credit_notes/{note.id}/lines"),
+            lines=shortened(self.credit_lines(note), f"/v1/credit_notes/{note.id}/lines"),
             number=f"CN-{note.id[-6:].upper()}",
             post_payment_amount=note.amount_minor if refund else 0,
             pre_payment_amount=0 if refund else note.amount_minor,
@@ -104,6 +104,15 @@ class BillingLayout:
             total_excluding_tax=note.amount_minor,
             type="post_payment" if refund else "pre_payment",
         )
+
+    def credit_lines(self, note: CreditNote) -> list[Shape]:
+        """All lines of a credit note, of which it shows ten itself: one for each of the invoice."""
+        count = len(note.invoice.items)
+        share, rest = divmod(note.amount_minor, count)
+        return [
+            self._credit_line(note, number, share + (rest if number == 0 else 0))
+            for number in range(count)
+        ]
 
     def line_item(self, line: Item, session: Session) -> Shape:
         """A line of a checkout session; a discount of the session is taken off its first one."""
@@ -245,11 +254,11 @@ class BillingLayout:
             status=payout.status,
         )
 
-    def _credit_line(self, note: CreditNote) -> Shape:
+    def _credit_line(self, note: CreditNote, number: int, amount_minor: int) -> Shape:
         return {
-            "id": f"cnli_{note.id[3:]}",
+            "id": f"cnli_{note.id[3:]}{number:02}",
             "object": "credit_note_line_item",
-            "amount": note.amount_minor,
+            "amount": amount_minor,
             "description": "Credit",
             "discount_amount": 0,
             "discount_amounts": [],
@@ -258,8 +267,8 @@ class BillingLayout:
             "tax_rates": [],
             "taxes": [],
             "type": "custom_line_item",
-            "unit_amount": note.amount_minor,
-            "unit_amount_decimal": str(note.amount_minor),
+            "unit_amount": amount_minor,
+            "unit_amount_decimal": str(amount_minor),
         }
 
     def _line(self, item: Item, invoice: Invoice) -> Shape:

@@ -11,7 +11,7 @@ from simulator.objects import (
     Session,
 )
 from simulator.transactions import Transaction
-from simulator.versions import Shape, filled, listed, of_version
+from simulator.versions import Shape, filled, of_version, shortened
 
 API_VERSIONS = (
     "2016-07-06",
@@ -210,11 +210,11 @@ class Layout:
 
     def _charges(self, payment: Payment) -> Shape:
         url = f"/v1/charges?payment_intent={payment.intent_id}"
-        return listed([self.charge(charge) for charge in reversed(payment.charges)], url)
+        return shortened([self.charge(charge) for charge in reversed(payment.charges)], url)
 
     def _refunds(self, charge: Charge) -> Shape:
         url = f"/v1/charges/{charge.id}/refunds"
-        return listed([self.refund(refund) for refund in reversed(charge.refunds)], url)
+        return shortened([self.refund(refund) for refund in reversed(charge.refunds)], url)
 
 
 def _id(thing: Customer | Dispute | None) -> str | None:

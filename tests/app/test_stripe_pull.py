@@ -8,7 +8,7 @@ import pytest
 
 from app.stripe_pull import AccountReport, examine, pull_account
 from ledger.domain.events import Metadata, NewEvent, StripeEventReceived, StripePayoutListed
-from ledger.errors import SettingsError, StripeUnavailable
+from ledger.errors import SettingsError, StripeDeclined, StripeUnavailable
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import positions
@@ -112,6 +112,72 @@ def test_a_pull_alone_shows_what_all_webhooks_show(
     as_webhooks(engine, simulated)
     assert {name: rows(engine, query) for name, query in WORLD.items()} == found
     assert verify(engine).holds
+
+
+def long_lists() -> SimulatedStripe:
+    """A subscription of 13 items, an invoice and a page of 40 lines, 12 refunds of a charge."""
+    simulated = SimulatedStripe(9, remembers=True)
+    customer, _ = simulated.create_customer("kim@example.com", "Kim")
+    plans = [simulated.new_price(100 * n, "eur") for n in range(1, 14)]
+    subscription, _ = simulated.subscribe(customer, [(price, 1) for price in plans])
+    once = [simulated.new_price(10 * n, "eur", "") for n in range(1, 41)]
+    invoice, _ = simulated.bill(customer, [(price, 1) for price in once], "eur")
+    simulated.pay_invoice(invoice)
+    simulated.credit(invoice, 400, "product_unsatisfactory")
+    session, _ = simulated.open_checkout(8200, "eur", goods=[(price, 1) for price in once])
+    simulated.complete_checkout(session)
+    assert session.payment is not None
+    for _ in range(12):
+        simulated.refund(session.payment, 10)
+    assert subscription.due_minor == 9100
+    simulated.advance(60)
+    return simulated
+
+
+LISTS: dict[str, LiteralString] = {
+    "items": """
+        select jsonb_array_length(items) from subscription_reports
+        order by version desc limit 1
+    """,
+    "mrr": "select mrr_minor, mrr_known from subscriptions",
+    "sold": "select kind, jsonb_array_length(lines) from purchases where lines is not null",
+    "refunds": "select count(*) from refunds",
+    "unknown": "select * from subscription_versions where unknown <> '[]'",
+    "cut": "select kind, part from cut_lists where cut",
+}
+
+
+def test_lists_that_stripe_cuts_are_read_to_their_ends(engine: ProjectionContext) -> None:
+    with shop(long_lists()) as served:
+        report = pulled(engine, served)
+        found = {name: rows(engine, query) for name, query in LISTS.items()}
+        again = pulled(engine, served)
+    assert found["items"] == [(13,)]
+    assert found["mrr"] == [(9100, True)]
+    assert sorted(found["sold"]) == [("checkout", 40), ("invoice", 13), ("invoice", 40)]
+    assert found["refunds"] == [(13,)]
+    assert found["cut"] == found["unknown"] == []
+    assert not report.lists.refused
+    assert {each.changed for each in again.objects.counts.values()} == {0}
+    assert again.lists.objects == 0
+    assert verify(engine).holds
+
+
+def test_what_stripe_does_not_read_on_stays_named(
+    engine: ProjectionContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list without a page of its own: what it shows is taken in, and that it is cut is known."""
+    refused = StripeDeclined("No such item.", "resource_missing")
+
+    def refuse(*_asked: Any) -> Any:
+        raise refused
+
+    monkeypatch.setattr("webhooks.ingest.rest_of_lists.elements_after", refuse)
+    with shop(long_lists()) as served:
+        report = pulled(engine, served)
+    assert ("subscription", "items") in rows(engine, LISTS["cut"])
+    assert [unknown for _, known in rows(engine, LISTS["mrr"]) if not (unknown := known)]
+    assert any(name.startswith("subscription/") for name in report.lists.refused)
 
 
 def test_the_balance_ties_out(engine: ProjectionContext) -> None:

@@ -1,6 +1,7 @@
 """The service reads by itself what no event brings, and status tells when."""
 
 from datetime import timedelta
+from itertools import pairwise
 from threading import Event
 from typing import Any
 
@@ -10,13 +11,23 @@ from app.stripe_pull import pull_account
 from app.stripe_refresh import DAYS, LONG_DAYS, Refresher, StripeState, stripe_state
 from app.wiring import jobs
 from ledger.command_handler import CommandHandler
-from ledger.domain.events import PullRefreshed
+from ledger.domain.events import PullRefreshed, StripeObjectNotTold
 from ledger.settings import Settings
 from projections.engine.build import ProjectionContext
 from projections.engine.follow import Follower
 from projections.engine.reads import Reads
+from projections.not_told import FIRST_WAIT, LAST_TIMES
 from simulator import SimulatedStripe
-from tests.app.test_stripe_pull import META, as_webhooks, client, engine, quiet, rows
+from tests.app.test_stripe_pull import (
+    LISTS,
+    META,
+    as_webhooks,
+    client,
+    engine,
+    long_lists,
+    quiet,
+    rows,
+)
 from tests.simulator.api.shop import shop
 
 __all__ = ["engine"]
@@ -76,6 +87,63 @@ def test_the_first_look_of_a_day_goes_far_back(engine: ProjectionContext) -> Non
         Refresher(engine, client(served), "test").run(Event())
     spans = [each.until - each.since for each in looked(engine)]
     assert spans == [LONG_DAYS + timedelta(seconds=1)] * 2
+
+
+def test_lists_that_webhooks_cut_are_read_on(engine: ProjectionContext) -> None:
+    simulated = long_lists()
+    as_webhooks(engine, simulated)
+    cut = "select kind, part, count(*) from cut_lists where cut group by 1, 2 order by 1, 2"
+    assert rows(engine, cut) == [
+        ("credit_note", "lines", 1), ("invoice", "lines", 2), ("subscription", "items", 1),
+    ]  # fmt: skip
+    assert rows(engine, LISTS["mrr"]) == [(5500, False)]
+    with shop(simulated) as served:
+        refresher = Refresher(engine, client(served), "test")
+        refresher.run(Event())
+        Follower(engine).catch_up()
+        assert rows(engine, cut) == []
+        assert rows(engine, LISTS["mrr"]) == [(9100, True)]
+        assert rows(engine, LISTS["unknown"]) == []
+        refresher.run(Event())
+    assert [each.new["cut_lists"] for each in looked(engine)] == [4, 0]
+
+
+def test_what_stripe_does_not_tell_is_asked_for_less_and_less_and_named(
+    engine: ProjectionContext,
+) -> None:
+    """In a quarter of an hour, then each time after twice as long, three weeks altogether."""
+    simulated = SimulatedStripe(5, remembers=True)
+    paid(simulated)
+    as_webhooks(engine, simulated)
+    with shop(SimulatedStripe(6, remembers=True)) as served:
+        served.stripe.now = simulated.now
+        refresher = Refresher(engine, client(served), "test")
+        for _ in range(4 * 24 * 30):
+            refresher.run(Event())
+            Follower(engine).catch_up()
+            served.stripe.advance(15 * 60)
+            if not rows(engine, "select 1 from not_told where not given_up"):
+                break
+            wait = "select extract(epoch from next_at)::bigint from not_told"
+            ((next_at,),) = rows(engine, wait)
+            served.stripe.advance(max(0, next_at - served.stripe.now - 20 * 60))
+        asked = [
+            each.event.asked_at
+            for each in engine.log.read(limit=100_000)
+            if isinstance(each.event, StripeObjectNotTold)
+        ]
+        assert len(asked) == LAST_TIMES
+        waits = [after - before for before, after in pairwise(asked)]
+        assert all(
+            FIRST_WAIT * 2**n <= wait <= FIRST_WAIT * 2**n + timedelta(minutes=21)
+            for n, wait in enumerate(waits)
+        )
+        served.stripe.advance(99 * DAY)
+        refresher.run(Event())
+        assert engine.log.read(limit=100_000)[-1].event.TOPIC == "pull.refreshed.v1"
+        assert len(rows(engine, "select * from not_told where times = 10 and given_up")) == 1
+        pull_account(engine, client(served), mode="test", progress=quiet, meta=META)
+    assert rows(engine, "select times from not_told") == [(11,)]
 
 
 def test_status_tells_what_is_known_and_what_to_do(engine: ProjectionContext) -> None:

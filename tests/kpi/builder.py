@@ -18,7 +18,10 @@ from ledger.domain.events import (
     OrderPlaced,
     StockReserved,
     StripeEventReceived,
+    StripeObjectNotTold,
+    StripeObjectObserved,
 )
+from ledger.domain.streams import stream_of
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import positions, tables
@@ -131,4 +134,6 @@ class LedgerBuilder:
 def _stream(happened: Any) -> str:
     if isinstance(happened, ConflictFound):
         return f"conflict/{happened.other_sha256}"
+    if isinstance(happened, StripeObjectObserved | StripeObjectNotTold):
+        return str(stream_of(happened))
     return f"stock/{happened.sku}" if hasattr(happened, "sku") else f"order/{happened.order_id}"

@@ -78,13 +78,13 @@ def hear(engine: ProjectionContext, past: PastShop) -> None:
     Follower(engine).catch_up()
 
 
-@pytest.fixture(scope="module", params=[4, 8])
+@pytest.fixture(scope="module", params=[33, 8])
 def heard(
     engine_over: Callable[[], ProjectionContext], request: pytest.FixtureRequest
 ) -> tuple[PastShop, Evaluated]:
     """February 2026 of a shop whose events of that month, and of no earlier one, were heard.
 
-    A debit bounces in the one, and disputes are opened in the other.
+    Debits bounce in both, and disputes are opened in the second.
     """
     past = past_shop(request.param, years=1, objects=6000, until=MARCH_2)
     engine = engine_over()

@@ -153,6 +153,11 @@ def _told(report: AccountReport) -> Iterator[str]:
     if report.events is not None:
         listed, new = report.events.listed, report.events.appended
         yield f"events of the last 30 days: {listed:,}, {new:,} new"
+    if report.lists.objects:
+        yield f"lists of {counted(report.lists.objects, 'object')} read to their ends"
+    if report.lists.refused:
+        number = counted(len(report.lists.refused), "object")
+        yield f"Stripe does not tell the rest of the lists of {number}"
     if report.balance.payouts:
         yield f"members of {counted(report.balance.payouts, 'payout')} listed"
     if report.balance.not_listed:

@@ -39,6 +39,19 @@ class TransactionFact(Fact, frozen=True, kw_only=True):
     fees: tuple[TransactionFee, ...] = ()
 
 
+class NotToldFact(Fact, frozen=True, kw_only=True):
+    """The provider was asked for an object that others name, the `times`-th time in vain.
+
+    `kind` is what the provider calls it, `cause` why it did not tell: see `StripeObjectNotTold`.
+    """
+
+    kind: str
+    subject_id: StripeId
+    cause: str
+    times: int
+    asked_at: datetime
+
+
 class PayoutMembersFact(Fact, frozen=True, kw_only=True):
     """The transactions that a payout paid out, its own among them; not all unless `complete`."""
 

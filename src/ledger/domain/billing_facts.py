@@ -41,6 +41,7 @@ class SubscriptionItem(Struct, frozen=True, kw_only=True):
     monthly: int | None
     asked: Asked | None = None
     discount_ids: tuple[StripeId, ...] = ()
+    created_at: datetime | None = None
 
 
 @unique
@@ -70,7 +71,8 @@ class SubscriptionFact(StatefulFact, frozen=True, kw_only=True):
     which `parts` make one, so that they are exact; `invoices` by `parts` is how many invoices it
     gets a month, its discounts of a fixed amount taken off each. `discount_ids` are in the order
     in which they apply; what they take off, a `DiscountFact` says. Of items and discounts the
-    report may show some only: so many more there are at least.
+    report may show some only: so many more there are at least. `items_changed` says that the report
+    tells of other items than those before it, or may.
 
     It ends at `cancel_at`, or with its period, or goes on. `canceled_at` is when that was asked
     for, `ended_at` when it came. While its collection is paused (`collection_paused` says what
@@ -86,6 +88,7 @@ class SubscriptionFact(StatefulFact, frozen=True, kw_only=True):
     parts: int
     invoices: int
     items_missing: int = 0
+    items_changed: bool = False
     discount_ids: tuple[StripeId, ...] = ()
     discounts_missing: int = 0
     cancel_at_period_end: bool = False

@@ -77,6 +77,10 @@ class StripeObjectObserved(Event, frozen=True, kw_only=True):
     `kind` is what Stripe calls it (`charge`), `path` the call that showed it. `fetched_at` is by
     Stripe's clock and no later than what was shown: the answer's time less what the call took.
     `livemode` is the key's mode, as not all objects say theirs; `account` is None for our own.
+
+    `rest` has what the body leaves out of lists within it, by the path of each (`items`): the
+    further elements, each byte for byte, as the list's own pages showed them. A list that is named
+    there was read to its end.
     """
 
     kind: str
@@ -87,6 +91,7 @@ class StripeObjectObserved(Event, frozen=True, kw_only=True):
     livemode: bool
     account: str | None = None
     api_version: str | None = None
+    rest: dict[str, tuple[bytes, ...]] = {}
 
 
 @stored("stripe.payout_listed.v1")
@@ -101,6 +106,24 @@ class StripePayoutListed(Event, frozen=True, kw_only=True):
     transaction_ids: tuple[str, ...]
     complete: bool
     fetched_at: datetime
+    livemode: bool
+    account: str | None = None
+
+
+@stored("stripe.object_not_told.v1")
+class StripeObjectNotTold(Event, frozen=True, kw_only=True):
+    """Stripe was asked for an object that others name, by its id, and did not tell it.
+
+    `cause` is `not_found`, the permission that the key lacks (`rak_charge_read`), or `refused`. The
+    event's number in its stream is how often it was asked for in vain. `kind`, `path`, `livemode`
+    and `account` are as in `StripeObjectObserved`; `asked_at` is by Stripe's clock.
+    """
+
+    kind: str
+    object_id: str
+    path: str
+    cause: str
+    asked_at: datetime
     livemode: bool
     account: str | None = None
 

@@ -364,6 +364,24 @@ class PartNotUnderstood(Fact, frozen=True, kw_only=True):
     cause: str | None = None
 
 
+class ListFact(Fact, frozen=True, kw_only=True):
+    """A list within a report that the provider cut short, or that was then read to its end.
+
+    `kind` and `subject_id` name the object, `part` is the path to the list in it. Of `at_least` so
+    many elements the report shows `shown`. `url` is where all of it is listed, and `element` what
+    the provider calls one; both None of a list that is whole (not `cut`).
+    """
+
+    kind: str
+    subject_id: StripeId
+    part: str
+    cut: bool
+    shown: int | None = None
+    at_least: int | None = None
+    url: str | None = None
+    element: str | None = None
+
+
 class UncountedAmount(Struct, frozen=True):
     """One amount: `part` is what the provider calls it and what it stands in, with dots between.
 
@@ -414,7 +432,8 @@ class Sale(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class PurchaseFact(Fact, frozen=True, kw_only=True):
     """What was sold by a purchase that is paid and whose object names no order.
 
-    `kind` is `checkout`, `invoice` or `payment`; `lines` are those that the report shows, if any.
+    `kind` is `checkout`, `invoice` or `payment`; `lines` are those that the report shows, if any:
+    not all of them where it says that it leaves some out (`lines_cut`).
     """
 
     kind: str
@@ -422,6 +441,7 @@ class PurchaseFact(Fact, frozen=True, kw_only=True):
     created_at: datetime
     sale: Sale
     lines: tuple[SoldLine, ...] = ()
+    lines_cut: bool = False
 
 
 class AmountsNotCounted(Fact, frozen=True, kw_only=True):

@@ -35,6 +35,7 @@ STREAM_OF: Final[tuple[tuple[str, Callable[[Any], str]], ...]] = (
     ("stripe.event_received.", lambda e: f"stripe/{e.event_id}"),
     ("stripe.object_observed.", lambda e: observed(e.kind, e.object_id, e.account)),
     ("stripe.payout_listed.", lambda e: observed("payout_members", e.payout_id, e.account)),
+    ("stripe.object_not_told.", lambda e: not_told(e.kind, e.object_id, e.account)),
     ("pull.window_listed.", lambda e: f"pull/{e.pull_id}"),
     ("pull.refreshed.", lambda e: refreshes(e.account)),
     ("pull.", lambda e: pulls(e.account)),
@@ -60,6 +61,11 @@ _KIND_OF: Final[dict[type[Command], str]] = {
 def observed(kind: str, object_id: str, account: str | None) -> str:
     """The stream of what Stripe's API showed of an object: `observed/self/charge/ch_1`."""
     return f"observed/{account or 'self'}/{kind}/{object_id}"
+
+
+def not_told(kind: str, object_id: str, account: str | None) -> str:
+    """The stream of each time that Stripe was asked for an object in vain."""
+    return f"not_told/{account or 'self'}/{kind}/{object_id}"
 
 
 def pulls(account: str | None) -> str:

@@ -7,9 +7,9 @@ from msgspec import Struct, field
 
 from simulator.api import errors
 from simulator.api.shapes import Shapes
-from simulator.billing import Invoice, Payout, Subscription
+from simulator.billing import CreditNote, Invoice, Payout, Subscription
 from simulator.memory import EVENT_SECONDS, Shelf
-from simulator.objects import Session
+from simulator.objects import Charge, Session
 from simulator.stripe import SimulatedStripe
 from simulator.versions import Shape
 
@@ -240,6 +240,14 @@ def _invoice_lines(shapes: Shapes, invoice: Invoice) -> list[Shape]:
     return shapes.billing.invoice_lines(invoice)
 
 
+def _credit_lines(shapes: Shapes, note: CreditNote) -> list[Shape]:
+    return shapes.billing.credit_lines(note)
+
+
+def _refunds(shapes: Shapes, charge: Charge) -> list[Shape]:
+    return shapes.refunds(charge)
+
+
 def _items(shapes: Shapes, subscription: Subscription) -> list[Shape]:
     return shapes.billing.subscription_items(subscription)
 
@@ -252,6 +260,8 @@ PARTS = (
         _session_lines,
     ),
     Parts("/v1/invoices/{id}/lines", "invoice", ("invoice",), _invoice_lines),
+    Parts("/v1/credit_notes/{id}/lines", "credit_note", ("credit_note",), _credit_lines),
+    Parts("/v1/charges/{id}/refunds", "charge", ("charge",), _refunds),
 )
 ITEMS = Parts("/v1/subscription_items", "subscription", ("subscription",), _items)
 

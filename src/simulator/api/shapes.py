@@ -83,6 +83,10 @@ class Shapes:
         """An object of a kind; an event as it was sent, byte for byte but for white space."""
         return self._writers[kind](thing)
 
+    def refunds(self, charge: Charge) -> list[Shape]:
+        """All refunds of a charge, the newest first, of which it shows ten itself."""
+        return [self.layout.refund(refund) for refund in reversed(charge.refunds)]
+
     def expand(self, shape: Any, paths: list[str]) -> None:
         """Put whole objects in the place of ids: `customer`, `data.latest_charge.refunds`."""
         for path in paths:
@@ -129,11 +133,10 @@ class Shapes:
 
     def _lines(self, session: Session) -> Shape:
         lines = [self.billing.line_item(line, session) for line in session.lines]
-        return listed(lines, f"/v1/checkout/sessions/{session.id}/line_items")
+        return shortened(lines, f"/v1/checkout/sessions/{session.id}/line_items")
 
     def _refunds(self, charge: Charge) -> Shape:
-        refunds = [self.layout.refund(refund) for refund in reversed(charge.refunds)]
-        return shortened(refunds, f"/v1/charges/{charge.id}/refunds")
+        return shortened(self.refunds(charge), f"/v1/charges/{charge.id}/refunds")
 
     def _payments(self, invoice: Invoice) -> Shape:
         paid = [self.billing.invoice_payment(invoice)] if invoice.payment_id else []

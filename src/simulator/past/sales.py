@@ -24,6 +24,9 @@ _WITH_ORDER_ID_PERCENT = 4
 _REFUNDED_PERMILLE = 60
 _DISPUTED_PERMILLE = 6
 _ASKED_PERMILLE = 2
+_LONG_PERMILLE = 15
+_LONG = 40
+_PIECES = 13
 _PRICES_MINOR = {"jpy": (480, 980, 2400, 5200), "kwd": (1200, 3500, 8900, 21_750)}
 _PLAIN_PRICES_MINOR = (490, 1290, 2990, 7900)
 _NAMES = ("Ada", "Ben", "Cleo", "Dov", "Eva", "Finn", "Gita", "Hugo", "Ines", "Jun", "Kim", "Lea")
@@ -218,6 +221,9 @@ class Sales:
 
     def _refund(self, sale: Sale, *, pending: bool = False) -> None:
         """All of it or a part, at once or pending; some fail after they had succeeded."""
+        if self._random.randrange(40) == 0 and not pending:
+            self._refund_in_pieces(sale)
+            return
         part = max(10, sale.amount_minor // 30 * 10)
         amount = self._random.choice((sale.amount_minor, sale.amount_minor, part))
         pending = pending or self._random.randrange(15) == 0
@@ -228,6 +234,14 @@ class Sales:
             self._later(2, 9, partial(self._settle_refund, refund))
         elif self._random.randrange(25) == 0:
             self._later(2, 20, partial(self._fail_refund, refund))
+
+    def _refund_in_pieces(self, sale: Sale) -> None:
+        """A little back again and again."""
+        for _ in range(_PIECES):
+            self._stripe.refund(sale.payment, sale.amount_minor // _PIECES // 10 * 10)
+            self._books.refunded(
+                sale.currency, sale.amount_minor // _PIECES // 10 * 10, self._stripe.now
+            )
 
     def _settle_refund(self, refund: Refund) -> None:
         self._stripe.settle_refund(refund)
@@ -318,6 +332,9 @@ class Sales:
 
     def _goods(self, currency: str) -> list[tuple[Price, int]]:
         prices = self._random.sample(self._prices[currency], self._random.choice((1, 1, 1, 2, 3)))
+        if self._random.randrange(1000) < _LONG_PERMILLE:  # more than Stripe shows at once
+            many = self._random.choice((12, _LONG))
+            prices = self._random.choices(self._prices[currency], k=many)
         return [(price, self._random.choice((1, 1, 1, 2, 4))) for price in prices]
 
     def _price_list(self, currency: str) -> list[Price]:

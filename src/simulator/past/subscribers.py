@@ -14,12 +14,15 @@ Step = Callable[[Subscription], object]
 
 _MONTHLY_MINOR = (960, 1920, 4800)
 _YEARLY_MINOR = (9600, 48_000)
+_BUNDLE_MINOR = tuple(240 * number for number in range(1, 14))  # more than Stripe shows at once
 _TRIAL_SECONDS = 14 * DAY
 _PERCENT_OFF = 50
 
 
 class Subscribers:
     """Subscriptions to simple plans: by month or year, whole units, at times half the price.
+
+    A few have a bundle of thirteen.
 
     Every price is a multiple of 240 in a month, so that a month's share of a year, and half of it,
     are whole minor units in every currency.
@@ -39,6 +42,7 @@ class Subscribers:
         self._sales = sales
         self._random = stripe.random
         self._plans = {currency: self._plans_in(currency) for currency in currencies}
+        self._bundles = {currency: self._bundle_in(currency) for currency in currencies}
         self._half, _ = stripe.create_coupon("forever", currencies[0], percent_off=_PERCENT_OFF)
         stripe.create_promotion_code(self._half, "HALFPRICE")
         self.count = 0
@@ -46,8 +50,7 @@ class Subscribers:
     def begin(self) -> None:
         """Somebody subscribes: at once, after a trial, at half the price, or without paying."""
         currency = self._sales.currency()
-        price = self._random.choice(self._plans[currency])
-        goods = [(price, self._random.choice((1, 1, 1, 2, 5)))]
+        goods = self._goods(currency)
         customer, luck = self._sales.customer(), self._random.randrange(20)
         if luck == 0:
             subscription, _ = self._stripe.subscribe(customer, goods, pays=False)
@@ -101,7 +104,9 @@ class Subscribers:
     def _change(self, subscription: Subscription) -> None:
         """More or fewer units from now on; the invoice of the next period says so."""
         if subscription.status == "active":
-            goods = [(subscription.items[0].price, self._random.choice((1, 2, 3)))]
+            first, *others = subscription.items
+            goods = [(first.price, self._random.choice((1, 2, 3)))]
+            goods += [(each.price, each.quantity) for each in others]
             self._stripe.change_items(subscription, goods)
             self._counts(subscription)
 
@@ -132,9 +137,10 @@ class Subscribers:
 
     def _counts(self, subscription: Subscription) -> None:
         """What it is worth a month, worked out here: the price, the units, and half of it."""
-        [item] = subscription.items
-        months = 12 if item.price.interval == "year" else 1
-        monthly = item.price.unit_minor * item.quantity // months
+        monthly = sum(
+            item.price.unit_minor * item.quantity // (12 if item.price.interval == "year" else 1)
+            for item in subscription.items
+        )
         if subscription.discount is not None:
             monthly = monthly * (100 - _PERCENT_OFF) // 100
         self._books.recurring(subscription.id, subscription.currency, monthly)
@@ -142,6 +148,15 @@ class Subscribers:
     def _is_gone(self, subscription: Subscription) -> None:
         self.count -= 1
         self._books.recurring(subscription.id, subscription.currency, None)
+
+    def _goods(self, currency: str) -> list[tuple[Price, int]]:
+        units = self._random.choice((1, 1, 1, 2, 5))
+        if self._random.randrange(30) == 0:
+            return [(price, units) for price in self._bundles[currency]]
+        return [(self._random.choice(self._plans[currency]), units)]
+
+    def _bundle_in(self, currency: str) -> list[Price]:
+        return [self._stripe.new_price(each, currency) for each in _BUNDLE_MINOR]
 
     def _plans_in(self, currency: str) -> list[Price]:
         monthly = [self._stripe.new_price(each, currency) for each in _MONTHLY_MINOR]

@@ -5,17 +5,24 @@ https://docs.stripe.com/api/balance_transactions/list
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
 from msgspec.json import Decoder
 
-from ledger.domain.events import Metadata, NewEvent, StripeObjectObserved, StripePayoutListed
+from ledger.domain.events import (
+    Metadata,
+    NewEvent,
+    StripeObjectNotTold,
+    StripeObjectObserved,
+    StripePayoutListed,
+)
 from ledger.domain.streams import stream_of
 from ledger.errors import StripeNotFound
 from ledger.json_text import storable
 from ledger.log import Log
-from webhooks.ingest.observe import Outcome, append_observed
+from webhooks.ingest.observe import Outcome, append_not_told, append_observed, cause_of
 from webhooks.stripe_client import StripeClient
 
 PATH: Final = "/v1/balance_transactions"
@@ -83,19 +90,39 @@ def _append_listed(log: Log, listed: StripePayoutListed, meta: Metadata) -> None
 
 
 def fetch_transaction(
-    log: Log, client: StripeClient, transaction_id: str, *, livemode: bool, meta: Metadata
+    log: Log,
+    client: StripeClient,
+    transaction_id: str,
+    *,
+    now: datetime,
+    livemode: bool,
+    meta: Metadata,
 ) -> Outcome | None:
-    """Append one transaction, by its id; None where Stripe has none of it."""
+    """Append one transaction, by its id; None where Stripe has none of it, which is appended, too.
+
+    `now` is by Stripe's clock.
+    """
+    path = f"{PATH}/{transaction_id}"
     try:
-        answer = client.get(f"{PATH}/{transaction_id}")
-    except StripeNotFound:
+        answer = client.get(path)
+    except StripeNotFound as error:
+        told = StripeObjectNotTold(
+            kind=KIND,
+            object_id=transaction_id,
+            path=path,
+            cause=cause_of(error),
+            asked_at=now,
+            livemode=livemode,
+            account=client.account,
+        )
+        append_not_told(log, told, meta)
         return None
     fetched = StripeObjectObserved(
         kind=KIND,
         object_id=transaction_id,
         body=answer.body,
         fetched_at=answer.as_of,
-        path=PATH,
+        path=path,
         livemode=livemode,
         account=client.account,
         api_version=answer.api_version,

@@ -15,12 +15,14 @@ from ledger.domain.events import (
     Metadata,
     NewEvent,
     RecordedEvent,
+    StripeObjectNotTold,
     StripeObjectObserved,
 )
 from ledger.domain.streams import stream_of
-from ledger.errors import Conflict
+from ledger.errors import Conflict, PermissionMissing, StripeNotFound, StripeRefused
 from ledger.json_text import storable
 from ledger.log import Log
+from webhooks.cut_lists import completed
 from webhooks.ingest.append import conflict_of
 
 Outcome = Literal["new", "changed", "same"]
@@ -82,6 +84,19 @@ def append_observed(
     raise Conflict("Others fetch the same objects at the same time, again and again; try again.")
 
 
+def append_not_told(log: Log, told: StripeObjectNotTold, meta: Metadata) -> None:
+    """Append that an object was asked for in vain, once more; of two at a time one is kept."""
+    stream = str(stream_of(told))
+    log.append_new([NewEvent(stream, log.version(stream) + 1, told, told.asked_at, meta)])
+
+
+def cause_of(refusal: StripeRefused) -> str:
+    """Why an object is not told, in a word: see `StripeObjectNotTold`."""
+    if isinstance(refusal, PermissionMissing):
+        return refusal.permission
+    return "not_found" if isinstance(refusal, StripeNotFound) else "refused"
+
+
 def _newer(objects: Sequence[StripeObjectObserved], newer_reports: NewerReports) -> set[str]:
     """The streams of those that an event told of last."""
     by_kind: dict[str, dict[str, str]] = {}
@@ -98,7 +113,7 @@ def _newer(objects: Sequence[StripeObjectObserved], newer_reports: NewerReports)
 def _says_the_same(stored: Event, fetched: StripeObjectObserved) -> bool:
     if not isinstance(stored, StripeObjectObserved):
         return False  # it cannot be read any longer
-    if stored.body == fetched.body:
+    if stored.body == fetched.body and stored.rest == fetched.rest:
         return True
     try:
         return _content(stored) == _content(fetched)
@@ -107,7 +122,8 @@ def _says_the_same(stored: Event, fetched: StripeObjectObserved) -> bool:
 
 
 def _content(observed: StripeObjectObserved) -> Any:
-    return _lasting(json.decode(storable(observed.body)), _FOLLOWS.get(observed.kind, frozenset()))
+    whole = completed(observed.body, observed.rest)
+    return _lasting(json.decode(storable(whole)), _FOLLOWS.get(observed.kind, frozenset()))
 
 
 def _lasting(value: Any, follows: frozenset[str] = frozenset()) -> Any:

@@ -35,6 +35,7 @@ from ledger.errors import KeyRefused, PermissionMissing, StripeRefused
 from ledger.json_text import storable
 from ledger.log import Log
 from webhooks.ingest.observe import NewerReports, Outcome, append_observed, no_reports
+from webhooks.ingest.rest_of_lists import rest_of
 from webhooks.ingest.side_by_side import side_by_side
 from webhooks.stripe_client import PAGE, Answer, StripeClient
 
@@ -397,4 +398,15 @@ def _observed(
         livemode=work.livemode,
         account=work.client.account,
         api_version=answer.api_version,
+        rest=_rest(work, body),
     )
+
+
+def _rest(work: _Work, body: bytes) -> dict[str, tuple[bytes, ...]]:
+    """What the object leaves out of its lists; where Stripe does not tell it, they stay cut."""
+    try:
+        return rest_of(work.client, body)
+    except KeyRefused:
+        raise
+    except StripeRefused:
+        return {}

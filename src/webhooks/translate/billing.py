@@ -5,7 +5,8 @@ from datetime import datetime
 from fractions import Fraction
 from math import lcm
 
-from msgspec import Struct
+from msgspec import Raw, Struct
+from msgspec.json import Decoder
 from msgspec.structs import replace
 
 from ledger.domain.billing_facts import (
@@ -57,6 +58,8 @@ _REASONS = frozenset(
     }
 )
 _LINE_TYPES = frozenset({"invoiceitem", "subscription"})
+_ITEMS = frozenset({"items", "plan", "quantity"})
+_read_names = Decoder(dict[str, Raw]).decode
 _NO_PRICE = Price(interval="")
 _MAX_PARTS = 2**58  # what is invoiced in a month, 31 times as many at most, still fits a bigint
 
@@ -101,6 +104,7 @@ def subscription_facts(
         parts=parts,
         invoices=int(rate * parts),
         items_missing=_items_missing(subscription),
+        items_changed=_items_changed(event),
         discount_ids=names_of(_discounts(subscription), own_id),
         discounts_missing=missing(subscription.discounts, *(each.discounts for each in items)),
         cancel_at_period_end=subscription.cancel_at_period_end or False,
@@ -205,6 +209,16 @@ def _items_missing(subscription: Subscription) -> int:
     return max(cut, 0 if _items(subscription) else 1)
 
 
+def _items_changed(event: Envelope) -> bool:
+    """Whether the event tells of other items than before, or does not say what was otherwise."""
+    if not event.type.endswith(".updated"):
+        return False
+    try:
+        return not _ITEMS.isdisjoint(_read_names(event.data.previous_attributes))
+    except ValueError:
+        return True
+
+
 def _is_asked_once(item: Item) -> bool:
     """A price without periods is none of a subscription's income."""
     return item.price is not None and item.price.recurring is None and item.plan is None
@@ -231,6 +245,7 @@ def _item(line: _Line, parts: int, subscription_id: str) -> SubscriptionItem:
         monthly=None if line.monthly is None else int(line.monthly * parts),
         asked=_asked(line, parts),
         discount_ids=names_of(shown_in(item.discounts), subscription_id),
+        created_at=_first(item.created),
     )
 
 

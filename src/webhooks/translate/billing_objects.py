@@ -184,6 +184,7 @@ class Item(Struct, kw_only=True, gc=False):
     """docs.stripe.com/api/subscription_items/object."""
 
     id: Id | None = None
+    created: Seconds | None = None
     price: Price | None = None
     plan: Plan | None = None
     quantity: Count | None = None

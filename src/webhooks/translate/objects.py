@@ -256,9 +256,10 @@ class _Event(Struct, kw_only=True, gc=False):
 
 
 class Data(Struct, gc=False):
-    """An event's `data`, the object still undecoded."""
+    """An event's `data`, still undecoded: the object, and what of it was otherwise before."""
 
     object: Raw
+    previous_attributes: Raw = Raw()
 
 
 class Envelope(_Event, kw_only=True, gc=False):

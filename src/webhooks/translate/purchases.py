@@ -110,6 +110,7 @@ class _Item(Struct, gc=False):
 
 
 class _Items(Struct, gc=False):
+    has_more: Any = None
     data: list[_Item] = []
 
 
@@ -172,6 +173,7 @@ class _InvoiceItem(Struct, gc=False):
 
 
 class _InvoiceItems(Struct, gc=False):
+    has_more: Any = None
     data: list[_InvoiceItem] = []
 
 
@@ -265,7 +267,8 @@ def _of_session(fact: CheckoutFact, session: _Session) -> PurchaseFact:
         )
         for item in (session.line_items.data if session.line_items else ())
     ]
-    return _fact("checkout", fact.session_id, fact, sale, lines)
+    is_cut = session.line_items is not None and session.line_items.has_more is True
+    return _fact("checkout", fact.session_id, fact, sale, lines, cut=is_cut)
 
 
 def _of_invoice(fact: InvoiceFact, invoice: _Invoice) -> PurchaseFact:
@@ -297,7 +300,8 @@ def _of_invoice(fact: InvoiceFact, invoice: _Invoice) -> PurchaseFact:
         )
         for item in (invoice.lines.data if invoice.lines else ())
     ]
-    return _fact("invoice", fact.invoice_id, fact, sale, lines)
+    is_cut = invoice.lines is not None and invoice.lines.has_more is True
+    return _fact("invoice", fact.invoice_id, fact, sale, lines, cut=is_cut)
 
 
 def _of_payment(fact: PaymentFact, payment: _Payment) -> PurchaseFact:
@@ -319,6 +323,8 @@ def _fact(
     fact: CheckoutFact | InvoiceFact | PaymentFact,
     sale: Sale,
     lines: Sequence[SoldLine],
+    *,
+    cut: bool = False,
 ) -> PurchaseFact:
     return PurchaseFact(
         kind=kind,
@@ -326,6 +332,7 @@ def _fact(
         created_at=fact.created_at,
         sale=sale,
         lines=tuple(lines),
+        lines_cut=cut,
     )
 
 

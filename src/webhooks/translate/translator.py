@@ -14,11 +14,12 @@ from msgspec.json import Decoder
 from ledger import json_text
 from ledger.domain import accounts, mrr
 from ledger.domain.accounts import may_need_qualifying, qualified
-from ledger.domain.balance_facts import PayoutMembersFact
+from ledger.domain.balance_facts import NotToldFact, PayoutMembersFact
 from ledger.domain.billing_facts import InvoiceFact, PayoutFact, SubscriptionFact
 from ledger.domain.events import (
     RecordedEvent,
     StripeEventReceived,
+    StripeObjectNotTold,
     StripeObjectObserved,
     StripePayoutListed,
 )
@@ -29,6 +30,7 @@ from ledger.domain.facts import (
     DisputeFact,
     EventContext,
     Fact,
+    ListFact,
     PartNotUnderstood,
     PaymentFact,
     RefundFact,
@@ -38,7 +40,9 @@ from ledger.domain.facts import (
     order_key,
 )
 from ledger.domain.money import CURRENCIES
+from webhooks import cut_lists as lists
 from webhooks import leniency
+from webhooks.cut_lists import completed, cut_lists
 from webhooks.leniency import leniently
 from webhooks.translate import (
     balance,
@@ -197,6 +201,8 @@ class Translator(Struct, frozen=True):
             return self._observed(recorded, event)
         if isinstance(event, StripePayoutListed):
             return self._listed(recorded, event)
+        if isinstance(event, StripeObjectNotTold):
+            return self._not_told(recorded, event)
         if not isinstance(event, StripeEventReceived):
             key = order_key(recorded.version, 1, recorded.stream)
             return _moment(recorded, recorded.effective_at, key), (event,)
@@ -226,16 +232,19 @@ class Translator(Struct, frozen=True):
             livemode=event.livemode,
             account=event.account,
             api_version=event.api_version,
-            data=Data(object=Raw(json_text.storable(event.body))),
+            data=Data(object=_whole(event)),
         )
-        name = f"-{hashlib.sha256(event.body).hexdigest()}"
+        name = f"-{hashlib.sha256(envelope.data.object).hexdigest()}"
         moment = _moment(
             recorded,
             event.fetched_at,
             order_key(envelope.created, 1, name),
             event.account,
         )
-        facts = self._facts(event.object_id, envelope, _OF_KIND.get(event.kind))
+        facts = (
+            *self._facts(event.object_id, envelope, _OF_KIND.get(event.kind)),
+            *_lists_read(event),
+        )
         if may_need_qualifying(event.account, event.body):
             facts = tuple(qualified(fact, event.account) for fact in facts)
         return moment, facts
@@ -261,18 +270,42 @@ class Translator(Struct, frozen=True):
         said = (note, members) if is_ours else (note,)
         return moment, tuple(qualified(fact, event.account) for fact in said)
 
+    def _not_told(
+        self, recorded: RecordedEvent, event: StripeObjectNotTold
+    ) -> tuple[EventContext, Sequence[AnyFact]]:
+        """That Stripe was asked in vain."""
+        is_ours = event.livemode == (self.mode == "live")
+        note = StripeEventRecorded(
+            event_id=event.object_id,
+            type=f"{event.kind}.not_told",
+            outcome="projected" if is_ours else "other_mode",
+            livemode=event.livemode,
+        )
+        told = NotToldFact(
+            kind=event.kind,
+            subject_id=event.object_id,
+            cause=event.cause,
+            times=recorded.version,
+            asked_at=event.asked_at,
+        )
+        key = order_key(int(event.asked_at.timestamp()), 1, recorded.stream)
+        moment = _moment(recorded, event.asked_at, key, event.account)
+        said = (note, told) if is_ours else (note,)
+        return moment, tuple(qualified(fact, event.account) for fact in said)
+
     def _facts(self, event_id: str, envelope: Envelope, reading: Reading | None) -> Sequence[Fact]:
         if envelope.livemode != (self.mode == "live"):
             return (_note(event_id, envelope, "other_mode"),)
+        cut = _lists_cut(envelope)
         if reading is None:
-            return _unprojected(event_id, envelope)
+            return (*_unprojected(event_id, envelope), *cut)
         try:
             facts = self._read(reading, envelope)
         except UNREADABLE as error:
             return _unreadable(event_id, envelope, reading, str(error))
         if not facts:
-            return _unprojected(event_id, envelope, reading)
-        return (_note(event_id, envelope, "projected"), *facts, *_unknown_states(facts))
+            return (*_unprojected(event_id, envelope, reading), *cut)
+        return (_note(event_id, envelope, "projected"), *facts, *_unknown_states(facts), *cut)
 
     def _read(self, reading: Reading, envelope: Envelope) -> list[Fact]:
         """What the event's object says; nothing if it is of another kind than the reading's."""
@@ -323,6 +356,7 @@ _SOURCES: Final = (
     accounts,
     mrr,
     json_text,
+    lists,
     objects,
     leniency,
     balance,
@@ -421,6 +455,46 @@ def _thin_note(event_id: str, thin: ThinEvent, outcome: str) -> StripeEventRecor
         charge_id=own_id if kind == "charge" else None,
         customer_id=own_id if kind == "customer" else None,
     )
+
+
+def _whole(event: StripeObjectObserved) -> Raw:
+    """What was fetched, its lists with all that was read of them."""
+    try:
+        return Raw(completed(event.body, event.rest))
+    except UNREADABLE:
+        return Raw(json_text.storable(event.body))
+
+
+def _lists_cut(envelope: Envelope) -> tuple[ListFact, ...]:
+    """The lists that a report shows in part."""
+    try:
+        cut = cut_lists(envelope.data.object)
+    except UNREADABLE:
+        return ()
+    return tuple(
+        ListFact(
+            kind=each.kind,
+            subject_id=each.object_id,
+            part=each.part,
+            cut=True,
+            shown=each.shown,
+            at_least=each.at_least,
+            url=each.url,
+            element=each.element,
+        )
+        for each in cut
+        if _name(each.kind) and _name(each.object_id)
+    )
+
+
+def _lists_read(event: StripeObjectObserved) -> Iterator[ListFact]:
+    """The lists of a fetched object that were read to their ends."""
+    try:
+        completed(event.body, event.rest)
+    except UNREADABLE:
+        return
+    for part in event.rest:
+        yield ListFact(kind=event.kind, subject_id=event.object_id, part=part, cut=False)
 
 
 def _is_time(value: Any) -> TypeGuard[int]:

@@ -1,7 +1,8 @@
 """For each check, how its trouble comes, goes, and comes again."""
 
+import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, LiteralString, NamedTuple
 
@@ -23,6 +24,8 @@ from ledger.domain.events import (
     StockReceived,
     StockReleased,
     StockReserved,
+    StripeObjectNotTold,
+    StripeObjectObserved,
 )
 from tests.kpi.builder import LedgerBuilder
 from tests.webhooks.billing_examples import (
@@ -264,6 +267,48 @@ def cut_short(*things: Json) -> Json:
     return {"object": "list", "data": list(things), "has_more": True}
 
 
+def cut_subscription() -> Json:
+    """A subscription of two items, of which Stripe shows one."""
+    url = "/v1/subscription_items?subscription=sub_1"
+    return subscription(items=cut_short(item()) | {"url": url})
+
+
+def read_on(builder: LedgerBuilder) -> None:
+    """Somebody fetched it, and read the list to its end."""
+    second = json.dumps(item() | {"id": "si_2"}).encode()
+    builder.shop(observed(builder, cut_subscription(), rest={"items": (second,)}))
+
+
+def observed(builder: LedgerBuilder, shown: Json, **fields: Any) -> StripeObjectObserved:
+    """An object as it is fetched now."""
+    return StripeObjectObserved(
+        kind=shown["object"],
+        object_id=shown["id"],
+        body=json.dumps(shown).encode(),
+        fetched_at=builder.at,
+        path=f"/v1/{shown['object']}s/{shown['id']}",
+        livemode=False,
+        **fields,
+    )
+
+
+def told(builder: LedgerBuilder) -> StripeObjectObserved:
+    """Stripe has the transaction after all."""
+    return observed(builder, transaction())
+
+
+def not_told(builder: LedgerBuilder, hours: int) -> StripeObjectNotTold:
+    """Stripe does not know a transaction."""
+    return StripeObjectNotTold(
+        kind="balance_transaction",
+        object_id="txn_9",
+        path="/v1/balance_transactions/txn_9",
+        cause="not_found",
+        asked_at=builder.at + timedelta(hours=hours),
+        livemode=False,
+    )
+
+
 def back_abroad(builder: LedgerBuilder, **fields: Any) -> None:
     """Ten pounds are disputed, and twelve dollars come back."""
     moved = [transaction(), transaction(id="txn_10", amount=1200, currency="usd", created=TOLD)]
@@ -468,6 +513,18 @@ SCENARIOS: dict[str, Scenario] = {
         lambda b: b.stripe("invoice.paid", invoice(payments=cut_short(invoice_payment()))),
         lambda b: b.stripe("invoice_payment.paid", invoice_payment("pi_2")),
         lambda b: b.tamper("delete from invoice_payments where payment_id = 'pi_2'"),
+    ),
+    "lists_cut": Scenario(
+        "subscription/items",
+        lambda b: b.stripe("customer.subscription.created", cut_subscription()),
+        read_on,
+        lambda b: b.stripe("customer.subscription.updated", cut_subscription()),
+    ),
+    "transactions_not_told": Scenario(
+        "txn_9",
+        lambda b: [b.shop(not_told(b, times)) for times in range(3)],
+        lambda b: b.shop(told(b)),
+        lambda b: b.tamper("delete from transactions where transaction_id = 'txn_9'"),
     ),
     "mrr_unknown": Scenario(
         "coupon/QUARTER",

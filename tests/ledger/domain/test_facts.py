@@ -10,6 +10,7 @@ from ledger.domain.events import (
     CATALOGUE,
     Metadata,
     StripeEventReceived,
+    StripeObjectNotTold,
     StripeObjectObserved,
     StripePayoutListed,
 )
@@ -72,7 +73,12 @@ def test_life_cycles(kind: type[StatefulFact]) -> None:
 def test_all_facts_are_the_shops_events_and_what_a_provider_reports() -> None:
     """Stored Stripe events are no facts: their translation is."""
     known = all_facts()
-    translated = {StripeEventReceived, StripeObjectObserved, StripePayoutListed}
+    translated = {
+        StripeEventReceived,
+        StripeObjectNotTold,
+        StripeObjectObserved,
+        StripePayoutListed,
+    }
     assert not translated & set(known)
     assert set(CATALOGUE.values()) - translated < set(known)
     concrete = {
