@@ -32,6 +32,7 @@ from ledger.errors import (
 )
 from ledger.json_text import repeated_key
 from ledger.waits import USUAL, Limits
+from ledger.wrong_values import in_words
 
 MAX_BODY: Final = 256 * 1024
 LAST_WORD_SECONDS: Final = 1.0
@@ -300,7 +301,7 @@ def _wrong(error: ErrorDetails, shape: type[Schema]) -> FieldError:
         for names in (("ge", "gt", "min_length"), ("le", "lt", "max_length"))
     )
     field = ".".join(map(str, error["loc"]))
-    told = error["msg"].removeprefix("Value error, ")
+    told = in_words(error)
     if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
         names = sorted(each.alias or name for name, each in shape.model_fields.items())
         told = (

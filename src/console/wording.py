@@ -53,9 +53,7 @@ def _sentence(wrong: Wrong, currency: str | None) -> str:
         return f"{label}: it must have at most {count(wrong['most'])} characters."
     if code in NO_NUMBER:
         return f"{label}: write a whole number."
-    if code == "string_pattern_mismatch":
-        return f"{label}: it cannot be written so."
-    return f"{label}: {wrong['detail']}"
+    return f"{label}: {wrong['detail'].rstrip('.')}."
 
 
 def _bounds(wrong: Wrong, currency: str | None) -> str:

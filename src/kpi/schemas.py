@@ -11,8 +11,8 @@ from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer
 from api.operations import Schema
 from kpi.report import COMPLETE, Figures, Report
 from kpi.windows import Window
-from ledger.domain.limits import ANY_CASE_CURRENCY
-from projections.queries.schemas import Cursor, Limit, One
+from ledger.domain.limits import ANY_CASE_CURRENCY, FIGURES_PATTERN
+from projections.queries.schemas import AsOf, Cursor, Limit, One
 
 Day = Annotated[str | None, Field(max_length=10, description="A date, like 2026-03-29.")]
 Currency = Annotated[
@@ -24,7 +24,7 @@ Chosen = Annotated[
     str | None,
     Field(
         max_length=2000,
-        pattern="^[a-z_]+(,[a-z_]+)*$",
+        pattern=FIGURES_PATTERN,
         description="Only these figures (ids, commas between) and their parts.",
     ),
 ]
@@ -111,7 +111,7 @@ class FigureResponse(Schema):
     change_pct: Percent | None
 
 
-class FiguresResponse(Schema):
+class FiguresResponse(AsOf):
     """Figures by currency, and those of the whole shop."""
 
     window: WindowResponse
@@ -129,7 +129,7 @@ class DayResponse(Schema):
     shop: dict[str, Number]
 
 
-class DailyResponse(Schema):
+class DailyResponse(AsOf):
     """A window day by day, the earliest first."""
 
     window: WindowResponse
@@ -211,13 +211,14 @@ class Fact(Schema):
     next_order_day: date | None = None
 
 
-class FactsResponse(Schema):
-    """Facts behind a figure, the latest first."""
+class FactsResponse(AsOf):
+    """Facts behind a figure, the latest first; `empty` says why there are none."""
 
     figure: str
     window: WindowResponse
     items: list[Fact]
     next: str | None
+    empty: str | None
 
 
 class BestSellerResponse(Schema):
@@ -230,11 +231,15 @@ class BestSellerResponse(Schema):
     revenue_minor: int
 
 
-class BestSellersResponse(Schema):
-    """The products of a window by what they brought, the most first."""
+class BestSellersResponse(AsOf):
+    """The products of a window by what they brought, the most first.
+
+    `empty` says why there are none.
+    """
 
     window: WindowResponse
     items: list[BestSellerResponse]
+    empty: str | None
 
 
 class SnapshotResponse(Schema):
@@ -251,10 +256,14 @@ class SnapshotResponse(Schema):
     values: dict[str, int]
 
 
-class SnapshotsResponse(Schema):
-    """Snapshots, the latest day first."""
+class SnapshotsResponse(AsOf):
+    """Snapshots, the latest day first; `empty` says why there are none.
+
+    Each has the position that it was taken at; the answer as a whole goes up to its own.
+    """
 
     items: list[SnapshotResponse]
+    empty: str | None
 
 
 class ClauseResponse(Schema):

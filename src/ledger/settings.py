@@ -31,11 +31,17 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from ledger.domain.limits import MAX_LINE_UNITS
+from ledger.domain.limits import (
+    HOST_NAME_PATTERN,
+    HOST_PATTERN,
+    MAX_LINE_UNITS,
+    METADATA_KEY_PATTERN,
+)
 from ledger.domain.order_commands import Rules
 from ledger.domain.purchase import PurchaseKind
 from ledger.errors import SettingsError
 from ledger.waits import Limits
+from ledger.wrong_values import in_words
 
 
 def _postgres_address(value: SecretStr) -> SecretStr:
@@ -59,7 +65,7 @@ def _signing_secret(value: SecretStr) -> SecretStr:
     return value
 
 
-HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$|^\[[0-9A-Fa-f:.]+\]$", max_length=253)]
+HostName = Annotated[str, Field(pattern=HOST_NAME_PATTERN, max_length=253)]
 
 
 def is_loopback(host: str) -> bool:
@@ -122,12 +128,10 @@ class Settings(BaseSettings):
     stripe_api_key: SecretStr | None = None
     stripe_api_base: Annotated[str, AfterValidator(_api_base)] = "https://api.stripe.com"
     stripe_calls_per_second: float = Field(default=20, gt=0, le=10_000)
-    ledger_host: str = Field(default="127.0.0.1", pattern=r"^[A-Za-z0-9_.:-]+$", max_length=253)
+    ledger_host: str = Field(default="127.0.0.1", pattern=HOST_PATTERN, max_length=253)
     ledger_hosts: Annotated[tuple[HostName, ...], NoDecode, BeforeValidator(_split)] = ()
     ledger_port: int = Field(default=8420, ge=1, le=65535)
-    # Stripe: a key of metadata has up to 40 characters, no square brackets.
-    # https://docs.stripe.com/metadata#data
-    ledger_order_metadata_key: str = Field(default="order_id", pattern=r"^[^\[\]]{1,40}$")
+    ledger_order_metadata_key: str = Field(default="order_id", pattern=METADATA_KEY_PATTERN)
     ledger_analysts_see_orders: bool = False
     ledger_orders_from: Annotated[tuple[PurchaseKind, ...], NoDecode, BeforeValidator(_split)] = ()
     ledger_reservation_minutes: int = Field(default=30, ge=1, le=365 * 24 * 60)
@@ -236,6 +240,6 @@ def load() -> Settings:
 
 
 def _explain(error: ValidationError) -> str:
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    lines = [f"{str(e['loc'][0]).upper()}: {e['msg'].removeprefix('Value error, ')}" for e in found]
+    found = error.errors(include_url=False, include_input=False)
+    lines = [f"{str(each['loc'][0]).upper()}: {in_words(each)}" for each in found]
     return "\n".join([*lines, "Correct it in the environment or .env; .env.example explains it."])

@@ -84,11 +84,11 @@ def test_the_forms_say_so_to_whoever_fills_them_in(service: Service) -> None:
     answer = service.send(page, "/console/stock/MUG/listing", **prices)
     assert (answer.status_code, "_minor" in words(answer.text)) == (422, False)
     for path, told in (
-        ("/console/orders?currency=euro", "Currency: it cannot be written so."),
+        ("/console/orders?currency=euro", "Currency: must be a currency in three letters, as gbp."),
         ("/console/orders?from=soon", "From: give a date like 2026-03-01"),
         ("/console/payments?linked_by=luck", "Linked by: "),
         ("/console/orders?customer_id=" + "x" * 501, "Customer: it must have at most 500"),
-        ("/console/events?role=king", "No event fits"),
+        ("/console/events?role=king", "none of"),
     ):
         answer = service.look(path)
         if answer.status_code == 403:

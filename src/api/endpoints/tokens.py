@@ -14,7 +14,9 @@ from api.auth import Auth
 from api.operations import Schema, operation
 from api.permissions import MATRIX, Permission, identity_of, meta_of
 from api.schemas import ReasonRequest
+from ledger.domain.limits import CURSOR_PATTERN
 from ledger.errors import Conflict, StoreUnavailable, UnknownToken
+from ledger.log import Log
 from ledger.tokens import listing, revoke
 
 
@@ -46,7 +48,7 @@ class ManyTokens(Schema):
     """What the list takes; `cursor` is the `next` of the page before."""
 
     limit: Annotated[int, Field(ge=1, le=200, description="How many at most.")] = 50
-    cursor: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] = "0"
+    cursor: Annotated[str, Field(pattern=CURSOR_PATTERN)] = "0"
 
 
 class TokenResponse(Schema):
@@ -66,10 +68,14 @@ class TokenResponse(Schema):
 
 
 class TokensResponse(Schema):
-    """Some of the tokens, the oldest first; `next` is the cursor of the page that follows."""
+    """Some of the tokens, the oldest first; `next` is the cursor of the page that follows.
+
+    `as_of_position` is up to which position of the log this goes.
+    """
 
     items: list[TokenResponse]
     next: str | None
+    as_of_position: int
 
 
 class RevokedResponse(Schema):
@@ -82,10 +88,13 @@ class RevokedResponse(Schema):
 @operation(Permission.MANAGE_TOKENS, "tokens", errors=(StoreUnavailable,))
 def list_tokens(request: Request, query: ManyTokens) -> TokensResponse:
     """List the access tokens that were ever issued."""
-    lines = [line for line in listing(request.state.log) if line.position > int(query.cursor)]
+    log: Log = request.state.log
+    position = log.head()  # before it is read: all until then is in
+    lines = [line for line in listing(log) if line.position > int(query.cursor)]
     page = [TokenResponse(**asdict(line)) for line in lines[: query.limit]]
     more = len(lines) > query.limit
-    return TokensResponse(items=page, next=str(page[-1].position) if more else None)
+    following = str(page[-1].position) if more else None
+    return TokensResponse(items=page, next=following, as_of_position=position)
 
 
 @operation(Permission.MANAGE_TOKENS, "tokens", errors=(UnknownToken, Conflict, StoreUnavailable))

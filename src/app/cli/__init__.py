@@ -1,7 +1,8 @@
 """The command line, `ledger`: one function a verb, one module a group of verbs.
 
 A verb imports what it needs when it runs, so that `ledger --help` is quick. Exit codes: 0 fine,
-1 the answer is bad (refused, not proven, conflicts), 2 wrong usage, 3 it could not run.
+1 the answer is bad (refused, not proven, conflicts), 2 wrong usage (a value that cannot be,
+too), 3 it could not run.
 """
 
 import importlib
@@ -14,7 +15,7 @@ from app.cli.output import Verbs
 
 GROUPS: Final = (  # noqa: SIM905 - names read better without quotes
     "demo serve stripe stripe_events import_orders orders refunds expiry stock wishlist status"
-    " tokens records history audit checks issues kpi export read_models dev"
+    " tokens records history audit checks issues kpi export read_models dev help"
 ).split()
 """The modules with verbs, in the order in which `ledger --help` shows them."""
 

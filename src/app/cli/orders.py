@@ -62,8 +62,10 @@ def place(
     Other prices than the listed ones need LEDGER_LISTED_PRICES_ONLY=false, several lines of one
     SKU LEDGER_REPEATED_SKUS=true.
     """
+    from ledger.domain.limits import check_currency
     from ledger.domain.order_commands import PlaceOrder
 
+    check_currency(currency.lower())  # before a product is asked for its price in it
     now, wanted = datetime.now(UTC), [_priced(text) for text in line]
     with open_command_handler() as (settings, log, command_handler):
         log.state()

@@ -14,9 +14,10 @@ import typer
 from typer._click.exceptions import ClickException, NoSuchOption
 from typer.core import TyperGroup
 
-from ledger.domain.text import ascii_json, visible, visible_lines
+from ledger.domain.text import as_of, ascii_json, visible, visible_lines
 from ledger.errors import (
     Ambiguous,
+    InvalidCommand,
     InvalidRequest,
     InvalidWindow,
     LedgerError,
@@ -25,6 +26,7 @@ from ledger.errors import (
     UnknownExport,
     UnknownFigure,
     UnknownProjection,
+    Unstorable,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ WRONG_USAGE = 2
 CANNOT_RUN = 3
 EXITS: dict[type[LedgerError], int] = {
     Refused: BAD_ANSWER,
+    InvalidCommand: WRONG_USAGE,
+    Unstorable: WRONG_USAGE,
     NotFound: BAD_ANSWER,
     Ambiguous: WRONG_USAGE,
     InvalidRequest: WRONG_USAGE,
@@ -143,6 +147,14 @@ def _verbs(command: Any) -> Iterator[Any]:
         yield from _verbs(inner) if hasattr(inner, "commands") else (inner,)
 
 
+def paths_of(command: Any) -> list[str]:
+    """The verbs and groups below a group, each as it is called: `order`, `order place`."""
+    found: list[str] = []
+    for name, inner in getattr(command, "commands", {}).items():
+        found += [name, *(f"{name} {below}" for below in paths_of(inner))]
+    return found
+
+
 def _parameters(command: Any) -> Iterator[Any]:
     """Those of a command, and of all below it."""
     yield from command.params
@@ -229,6 +241,36 @@ def show(document: Any, view: Callable[[], RenderableType]) -> None:
         typer.echo(visible_lines(shown))
     else:
         console().print(shown)
+
+
+def show_list(
+    rows: Sequence[Any],
+    position: int,
+    empty: str | None,
+    view: Callable[[], RenderableType],
+    *,
+    more: str = "",
+) -> None:
+    """Print a list as over HTTP: its rows, up to which position it goes, and why there are none.
+
+    `more` says to people what is left out.
+    """
+    document = {"items": rows, "as_of_position": position, "empty": None if rows else empty}
+    show(document, lambda: _with_end(view(), position, more) if rows else empty or "none")
+
+
+def show_as_of(document: dict[str, Any], position: int, view: Callable[[], RenderableType]) -> None:
+    """Print one thing, and up to which position of the log it goes."""
+    show(document | {"as_of_position": position}, lambda: _with_end(view(), position))
+
+
+def _with_end(shown: RenderableType, position: int, more: str = "") -> RenderableType:
+    """What is shown, and below it how far it goes."""
+    from rich.console import Group
+    from rich.text import Text
+
+    end = "; ".join(filter(None, [as_of(position), more]))
+    return Group(shown, "", Text(end, "dim"))
 
 
 def print_json(document: Any) -> None:

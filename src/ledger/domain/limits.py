@@ -34,6 +34,30 @@ TEXT_PATTERN: Final = r"^[^\x00-\x1f\x7f-\x9f]*$"
 # A payment of a connected account is known by its account too: `pi_1@acct_one`.
 PAYMENT_PATTERN: Final = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(@acct_[A-Za-z0-9]{1,64})?$"
 
+CURSOR_PATTERN: Final = r"^[0-9]{1,18}$"
+FIGURES_PATTERN: Final = "^[a-z_]+(,[a-z_]+)*$"
+OBJECT_PATTERN: Final = "^[a-z]+/.+$"
+HOST_PATTERN: Final = r"^[A-Za-z0-9_.:-]+$"
+HOST_NAME_PATTERN: Final = r"^[A-Za-z0-9_.-]+$|^\[[0-9A-Fa-f:.]+\]$"
+# Stripe: a key of metadata has up to 40 characters, no square brackets.
+# https://docs.stripe.com/metadata#data
+METADATA_KEY_PATTERN: Final = r"^[^\[\]]{1,40}$"
+
+PATTERNS: Final = {
+    ID_PATTERN: "must be letters, digits, `.`, `_` or `-`, and not begin with a dot",
+    CURRENCY_PATTERN: "must be a currency in three small letters, as gbp",
+    ANY_CASE_CURRENCY: "must be a currency in three letters, as gbp",
+    TEXT_PATTERN: "must be a line of text, without control characters",
+    PAYMENT_PATTERN: "must be a payment's id, as pi_3QxYz",
+    CURSOR_PATTERN: "must be the `next` of an earlier page as it is",
+    FIGURES_PATTERN: "must be ids of figures, commas between",
+    OBJECT_PATTERN: "must be written as order/A1",
+    HOST_PATTERN: "must be a host's name or address",
+    HOST_NAME_PATTERN: "must be a host's name, or an IPv6 address in square brackets",
+    METADATA_KEY_PATTERN: "must be 1 to 40 characters, without square brackets",
+}
+"""What fits a pattern, for people."""
+
 _ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _PAYMENT: Final = re.compile(PAYMENT_PATTERN.strip("^$"))
 _CURRENCY: Final = re.compile(r"[a-z]{3}")

@@ -63,6 +63,30 @@ def test_every_verb_explains_itself(path: tuple[str, ...]) -> None:
     assert f"ledger {' '.join(path)}" in example
 
 
+@pytest.mark.parametrize("path", [(), ("order",), *VERBS], ids=" ".join)
+def test_help_of_a_verb_is_what_its_own_help_says(path: tuple[str, ...]) -> None:
+    itself = CliRunner().invoke(app, [*path, "--help"])
+    helped = CliRunner().invoke(app, ["help", *path])
+    assert (helped.exit_code, helped.stdout) == (0, itself.stdout)
+
+
+@pytest.mark.parametrize(
+    ("asked", "nearest"),
+    [
+        (("nonsense",), "ledger "),
+        (("ordr",), "`ledger order`"),
+        (("order", "plaice"), "`ledger order place`"),
+        (("serve", "now"), "`ledger serve`"),
+    ],
+)
+def test_help_for_what_is_no_verb_names_the_nearest(asked: tuple[str, ...], nearest: str) -> None:
+    refused = CliRunner().invoke(app, ["help", *asked])
+    assert refused.exit_code == 2
+    told = " ".join(refused.stderr.split())
+    assert f"there is no {' '.join(asked)!r}; the nearest is " in told
+    assert nearest in told
+
+
 @EACH
 def test_every_verb_speaks_json(path: tuple[str, ...]) -> None:
     (option,) = [p for p in VERBS[path].params if "--json" in p.opts]

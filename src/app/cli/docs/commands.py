@@ -17,7 +17,7 @@ database by itself. It reads [settings](settings.md) from the environment and `.
 |---|---|
 | 0 | fine |
 | 1 | the answer is bad: refused, not proven, conflicts |
-| 2 | wrong usage |
+| 2 | wrong usage: a verb, an option or a value that cannot be |
 | 3 | it could not run: no database, a wrong setting |
 
 """
