@@ -31,8 +31,11 @@ def import_(
 ) -> None:
     """Append the Stripe events of files and folders, each id once.
 
-    Bodies are kept byte for byte. Running it again appends only what is missing. Exits 1 where an
-    event was not stored: no Stripe event, or the same id with other content; or no file was there.
+    Bodies are kept byte for byte. Running it again appends only what is missing. In folders, hidden
+    files and folders are passed over, and counted; one that is named itself is read.
+
+    Exits 1 where an event was not stored: no Stripe event, or the same id with other content; or no
+    file was there.
     """
     from app.wiring import make_engine, open_log
     from webhooks.ingest.file_import import import_events
@@ -44,8 +47,9 @@ def import_(
             report = import_events(paths, log, progress=report_progress)
         catch_up(engine)
     head = f"files: {report.files:,}"
-    if report.ignored:
-        head += f" (ignored, not named as JSON: {report.ignored:,})"
+    left_out = {"ignored, not named as JSON": report.ignored, "skipped, hidden": report.hidden}
+    if told := [f"{why}: {number:,}" for why, number in left_out.items() if number]:
+        head += f" ({'; '.join(told)})"
     _conclude(report, head if report.files else f"nothing there: {head}", bad=not report.files)
 
 

@@ -1,5 +1,6 @@
 """`ledger import`: append the Stripe events of files and folders, verbatim and each id once."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,8 @@ from webhooks.ingest.append import IngestReport, Offer, Rejection, append_all
 from webhooks.ingest.event_files import Unreadable, events_in
 
 SUFFIXES = frozenset({".json", ".jsonl", ".ndjson"})
+HIDDEN = "."
+"""What the name of a hidden file or folder begins with."""
 
 _META = Metadata(actor="operator")
 
@@ -18,11 +21,12 @@ _META = Metadata(actor="operator")
 class ImportReport(IngestReport, kw_only=True):
     """What became of the files; `ignored` counts those in folders that are named as no JSON.
 
-    A `where` is `file:line`.
+    `hidden` counts the hidden files and folders that were passed over. A `where` is `file:line`.
     """
 
     files: int = 0
     ignored: int = 0
+    hidden: int = 0
     bytes_read: int = 0
 
 
@@ -36,6 +40,8 @@ def import_events(
     """Append the events of these files, and of the files in these folders and below.
 
     In folders only names that end in `SUFFIXES` count; they are read in the order of their paths.
+    What is hidden there (`.git`, `.DS_Store`, `._x`) is passed over, and counted; a file or folder
+    that is named itself is read, hidden or not.
     Whether a file is one document or lines of JSON is told by its content. What cannot be read is
     reported and stops nothing. Running it again appends the rest. `progress` hears the bytes read
     and the bytes in all after every commit. Raises `StoreUnavailable`.
@@ -54,11 +60,24 @@ def _files(paths: Iterable[Path], report: ImportReport) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        for file in sorted(file for file in path.rglob("*") if file.is_file()):
+        for file in sorted(_seen(path, report)):
             if file.suffix.lower() in SUFFIXES:
                 yield file
             else:
                 report.ignored += 1
+
+
+def _seen(folder: Path, report: ImportReport) -> Iterator[Path]:
+    """The files in a folder and below that are not hidden; counts those, and folders, that are."""
+    for place, folders, files in os.walk(folder):
+        seen = [name for name in folders if not name.startswith(HIDDEN)]
+        report.hidden += len(folders) - len(seen)
+        folders[:] = seen  # it goes down into these only
+        for file in (Path(place, name) for name in files):
+            if file.name.startswith(HIDDEN):
+                report.hidden += 1
+            elif file.is_file():
+                yield file
 
 
 def _size(file: Path) -> int:

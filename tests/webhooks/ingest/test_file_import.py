@@ -180,6 +180,28 @@ def test_folders_are_read_in_order_and_only_by_name(log: Log, tmp_path: Path) ->
     assert places(report) == ["noise.json:1"]
 
 
+def test_what_is_hidden_in_a_folder_is_passed_over_and_counted(log: Log, tmp_path: Path) -> None:
+    """A checkout's `.git` and a Mac's `._x` are none of Stripe's; who names one wants it read."""
+    for name, content in {
+        "a.json": ONE,
+        "._a.json": b"\0\5\26\7",
+        ".DS_Store": b"\0",
+        ".git/refs/b.json": TWO,
+        ".git/config.json": b"{}",
+        "c/.d/e.json": b"{}",
+        ".f.json": THREE,
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    report = import_events([tmp_path], log)
+    assert (report.files, report.ignored, report.hidden) == (1, 0, 5)
+    assert (bodies(log), report.rejected) == ([ONE], [])
+    report = import_events([tmp_path / ".f.json", tmp_path / ".git" / "refs"], log)
+    assert (report.files, report.hidden) == (2, 0)
+    assert bodies(log) == [ONE, THREE, TWO]
+
+
 def test_a_file_is_read_whatever_its_name_is(log: Log, tmp_path: Path) -> None:
     assert take(log, tmp_path, ONE, name="events.txt").appended == 1
 
