@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from api.permissions import Permission
 from console import render, session
 from console.api import Api, Problem
 from console.notice import FIELD, notice_of, with_notice
@@ -64,7 +65,11 @@ class PageRequest:
             raise Problem(UNPROCESSABLE, {"title": title, "detail": there})
 
     def may(self, permission: str) -> bool:
-        """Whether the role of who looks goes that far."""
+        """Whether the role of who looks goes that far; a word of its own, see `api.permissions`."""
+        known = ", ".join(Permission)
+        assert permission in set(Permission), (
+            f"may: no permission {permission!r}; there are {known}"
+        )
         return permission in self.me["surfaces"]
 
     def page(self, template: str, status: int = 200, /, **context: Any) -> Response:

@@ -8,6 +8,7 @@ import pytest
 
 from console.api import Problem
 from console.lists import Offer, days_asked, offers_in
+from console.page import PageRequest
 from console.record_types import KINDS, Kind
 from console.render import WHO, without_room
 from ledger.domain.access import Role
@@ -224,6 +225,16 @@ def test_movements_of_days_and_the_earliest_first(shop: Service) -> None:
     assert latest == sorted(latest, key=int, reverse=True)
     assert positions(f"from={TODAY - DAY}&to={TODAY}") == latest
     assert positions(f"to={TODAY - 2 * DAY}") == []
-    assert "None of its units moved on these days." in words(
+    assert "No movements that fit what was asked for, as of position" in words(
         shop.look(f"/console/stock/MUG?to={TODAY - 2 * DAY}").text
     )
+
+
+def test_a_permission_that_is_misspelt_is_no_permission_that_is_missing() -> None:
+    """A menu's line that nobody ever sees would look like a role that may not."""
+    page = PageRequest.__new__(PageRequest)
+    page.me = {"surfaces": ["see_order"]}
+    assert page.may("see_order")
+    assert not page.may("see_records")
+    with pytest.raises(AssertionError, match="no permission 'see_ordr'; there are public, "):
+        page.may("see_ordr")

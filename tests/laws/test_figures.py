@@ -152,7 +152,18 @@ def assert_same(database: Database, world: World, brute: Brute, windows: list[Wi
     for window, by_currency in zip(windows, found, strict=True):
         for currency in (*CURRENCIES, NO_CURRENCY):
             plain = brute.figures(*window, currency)
-            assert by_currency.get(currency, nothing()) == plain, (window, currency)
+            ours = by_currency.get(currency, nothing())
+            differ = [
+                f"{name} is {ours.get(name)}, and {plain.get(name)} by the plain reading"
+                for name in sorted(ours.keys() | plain.keys())
+                if ours.get(name) != plain.get(name)
+            ]
+            assert not differ, (
+                f"from {window.first} to {window.last}, in {currency or 'no currency'}:"
+                f" {'; '.join(differ)}. Its declaration (src/kpi/figures) or its plain reading"
+                " (tests/kpi/brute.py) is wrong; list the facts of those days with"
+                " `kpi.explain` to see which"
+            )
 
 
 def nothing() -> Values:

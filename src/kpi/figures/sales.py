@@ -40,7 +40,7 @@ family = Family(
             Unit.MONEY,
             Sum(ORDERS, "page_discount_minor", "page_discount_minor"),
             dated_by=f"{PAID}, cancellation",
-            since=2,
+            since=4,
         ),
         Figure(
             "returns",

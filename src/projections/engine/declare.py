@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from api.permissions import Permission
@@ -131,21 +131,55 @@ Maker = Callable[..., Change]
 """Makes a change of a table from its columns, by name; a column that is not given is None."""
 
 
-def _maker(table: Table, arguments: str, carriers: dict[str, str]) -> Maker:
+REPORTED: Final = ("ranked", "newest", "named")
+"""The rules of columns that reports alone set: they go by what a report carries."""
+MENTIONED: Final = ("greatest", "least")
+"""The rules of columns that anything may set, at any time."""
+
+
+def _maker(
+    table: Table, name: str, arguments: str, carriers: dict[str, str], rules: Iterable[Rule]
+) -> Maker:
     """Compile `table, (its columns in their order)`, as `namedtuple` does, for the rebuild's speed.
 
-    `carriers` says how hidden columns follow from the positional arguments, as expressions.
+    `carriers` says how hidden columns follow from the positional arguments, as expressions. Only
+    columns with one of the `rules` are taken: what else is given is refused, and not lost.
     """
     hidden = _HIDDEN | carriers.keys()
-    given = [name if c.rule == "key" else f"{name}=None" for name, c in table.columns.items()]
-    named = [text for text in given if text.partition("=")[0] not in hidden]
-    values = [carriers.get(n, "None" if n in hidden else n) for n in table.columns]
-    return _making(table, f"{arguments} *, {', '.join(named)}", values)
+    taken = {n: c for n, c in table.columns.items() if n not in hidden}
+    taken = {n: c for n, c in taken.items() if c.rule == "key" or c.rule in rules}
+    named = [n if c.rule == "key" else f"{n}=None" for n, c in taken.items()]
+    values = [carriers.get(n, n if n in taken else "None") for n in table.columns]
+    refuse = partial(_refusal, table, name, taken)
+    made = _making(table, f"{arguments} *, {', '.join(named)}, **_wrong", values, refuse)
+    made.__qualname__ = f"{table.name}.{name}"  # so that Python's own refusals name the table
+    return made
 
 
-def _making(table: Table, arguments: str, values: Iterable[str]) -> Maker:
-    source = f"def make({arguments}): return table, ({', '.join(values)},)"
-    return _compiled(source, "make", {"table": table})
+def _making(
+    table: Table,
+    arguments: str,
+    values: Iterable[str],
+    refuse: Callable[[Iterable[str]], TypeError] | None = None,
+) -> Maker:
+    refusing = "if _wrong: raise _refuse(_wrong)\n " if refuse else ""
+    source = f"def make({arguments}):\n {refusing}return _table, ({', '.join(values)},)"
+    return _compiled(source, "make", {"_table": table, "_refuse": refuse})
+
+
+def _refusal(table: Table, name: str, taken: Iterable[str], wrong: Iterable[str]) -> TypeError:
+    """That a handler gave a change what it does not take, and which kind of change does."""
+    told: list[str] = []
+    for each in wrong:
+        column = table.columns.get(each)
+        if column is None or each in _HIDDEN:
+            told.append(f"the table has no column {each!r}")
+        else:
+            by = "a report" if column.rule in REPORTED else "an action"
+            told.append(f"{each!r} is a `{column.rule}` column, which {by} sets")
+    return TypeError(
+        f"{table.name}.{name}: {'; '.join(told)}. It takes {', '.join(taken)} (by name)."
+    )
 
 
 def _compiled(source: str, name: str, scope: dict[str, Any]) -> Any:
@@ -176,9 +210,11 @@ class Mirror(Table):
         least = [i for i, rule in enumerate(rules) if rule == "least"]
         self.merge = _merger(self.groups, greatest, least)
         self._of: dict[tuple[Any, ...], Maker] = {}
-        self.report = _maker(self, "_at, _rank, /,", self._carriers({}))
-        self.action = _maker(self, "_at, /,", {"latest_by": "_at.position"})
-        self.mention = _maker(self, "", {})
+        reported = (*REPORTED, *MENTIONED)
+        self.report = _maker(self, "report", "_at, _rank, /,", self._carriers({}), reported)
+        acted = ("latest", *MENTIONED)
+        self.action = _maker(self, "action", "_at, /,", {"latest_by": "_at.position"}, acted)
+        self.mention = _maker(self, "mention", "", {}, MENTIONED)
 
     def report_of(self, fact: Fact, at: EventContext, /, **given: Any) -> Change:
         """A report of an object; what is not given, the fact says, or the event."""
@@ -190,6 +226,9 @@ class Mirror(Table):
         return maker(at, rank, fact, **given)
 
     def _maker_of(self, kind: type[Fact], given: tuple[str, ...]) -> Maker:
+        if wrong := [name for name in given if name not in self.columns or name in _HIDDEN]:
+            shown = [name for name in self.columns if name not in _HIDDEN]
+            raise _refusal(self, "report_of", shown, wrong)
         says = {name: f"_fact.{name}" for name in self.columns if hasattr(kind, name)}
         says |= {"state": "_fact.state_name", "account": "_at.account"}
         says |= {name: name for name in given}
@@ -250,7 +289,7 @@ class Journal(Table):
         key = {name: column for name, column in columns.items() if column.rule == "key"}
         position = {"position": Column("bigint", "key", bookkeeping=True)}
         super().__init__(name, key | position | columns, indexes)
-        self.line = _maker(self, "_at, /,", {"position": "_at.position"})
+        self.line = _maker(self, "line", "_at, /,", {"position": "_at.position"}, ("line",))
 
     def merge(self, row: list[Any], change: Row) -> None:
         """Nothing: two lines of one key are the same line."""
@@ -302,6 +341,11 @@ class Rollup:
 
 
 AnyTable = Mirror | Journal | Derived | Rollup
+FROM_STRIPE: Final = (
+    "Stripe reports them: point its webhook at this service, run `ledger backfill`, or take in the"
+    " whole account with `ledger stripe pull`."
+)
+"""What fills a list of objects of Stripe's."""
 FactType = TypeVar("FactType")
 Handler = Callable[[Any, EventContext], Iterable[Change]]
 
@@ -318,6 +362,9 @@ class Listing:
     their `kind` and `id`, with the parameters `id`, `since` and `upto`: those that mattered to the
     row just before position `since`, or anywhere from there up to `upto`.
 
+    `noun` is what one row is called, `filled_by` says in whole sentences what would fill the list:
+    an empty one tells it.
+
     `told` are columns that a person looks for in a terminal, besides key, states, amounts, time and
     filters.
 
@@ -332,6 +379,8 @@ class Listing:
 
     table: Mirror | Derived | Rollup
     row: type[Shown] | None = None
+    noun: str = "row"
+    filled_by: str = ""
     sort: str | None = None
     sorts: tuple[str, ...] = ()
     filters: tuple[str, ...] = ()
@@ -355,6 +404,11 @@ class Listing:
         name, *others = self.table.key
         assert not others, f"{self.table.name}: a list needs a key of one column"
         return name
+
+    @property
+    def nouns(self) -> str:
+        """What several rows are called."""
+        return f"{self.noun}es" if self.noun.endswith("sh") else f"{self.noun}s"
 
     @property
     def sortable(self) -> tuple[str, ...]:

@@ -1,16 +1,21 @@
 """The contract of version 1: which exports there are, and which columns in which order."""
 
 import re
-from datetime import date
+from datetime import date, datetime
+from decimal import Decimal
 
 import pytest
 
-from kpi.exports.declare import Export, Kind, Query, export, exports
+from kpi.exports.declare import Export, Kind, Query, Selection, export, exports
 from kpi.exports.formats import Format
 from kpi.exports.transfer import Asked
 from kpi.windows import Window
 from ledger.errors import UnknownExport
+from projections.engine.reads import Reads
 from projections.engine.registry import discover
+from projections.engine.tables import trusted
+from tests.kpi.builder import LedgerBuilder
+from tests.kpi.exports.examples import MARCH, keep_shop
 
 COLUMNS = {
     "kpi-summary": """
@@ -68,6 +73,61 @@ def test_a_query_takes_its_filters_and_nothing_else(each: Export) -> None:
         assert named == declared, (
             f"{each.name}.sql uses {sorted(named)}, and its export declares {sorted(declared)}"
         )
+
+
+SQL_TYPES = {
+    Kind.TEXT: {"text"},
+    Kind.CURRENCY: {"text"},
+    Kind.COUNT: {"int4", "int8"},
+    Kind.DECIMAL: {"int4", "int8"},
+    Kind.MINOR: {"int4", "int8"},
+    Kind.PERCENT: {"numeric"},
+    Kind.TIME: {"timestamptz"},
+    Kind.DAY: {"date"},
+}
+"""What a query answers for a column of each kind: money in minor units, which are integers."""
+TYPES: dict[Kind, tuple[type, ...]] = {
+    Kind.TEXT: (str,),
+    Kind.CURRENCY: (str,),
+    Kind.COUNT: (int,),
+    Kind.DECIMAL: (int,),
+    Kind.MINOR: (int,),
+    Kind.PERCENT: (Decimal,),
+    Kind.TIME: (datetime,),
+    Kind.DAY: (date,),
+}
+"""The same of rows that are made by our own code."""
+
+
+@EACH
+def test_the_columns_are_of_the_kinds_that_are_declared(
+    each: Export, builder: LedgerBuilder, reads: Reads
+) -> None:
+    """What the contract says of a column holds for its values; a format would fail on others."""
+    keep_shop(builder)
+    selection = Selection(MARCH, {}, 100)
+    with reads.snapshot(each.reads) as cursor:
+        if isinstance(each.rows, Query):
+            given = dict.fromkeys(each.filters) | {"first": MARCH.first, "last": MARCH.last}
+            found = cursor.execute(trusted(each.rows.sql), given).description or []
+            types = [cursor.connection.adapters.types[column.type_code] for column in found]
+            answers = [kind.name if kind else "an unknown type" for kind in types]
+            assert len(answers) == len(each.columns), f"{each.name}: a column of the query too many"
+            for column, answer in zip(each.columns, answers, strict=True):
+                assert answer in SQL_TYPES[column.kind], (
+                    f"{each.name}: the column {column.name} is declared as {column.kind}, and its"
+                    f" query answers {answer}; it must be {' or '.join(SQL_TYPES[column.kind])}"
+                )
+            return
+        with each.rows(cursor, selection) as blocks:
+            rows = [row for block in blocks for row in block]
+    assert rows
+    for column, values in zip(each.columns, zip(*rows, strict=True), strict=True):
+        for value in values:
+            assert value is None or type(value) in TYPES[column.kind], (
+                f"{each.name}: the column {column.name} is declared as {column.kind}, and has"
+                f" {value!r}"
+            )
 
 
 def test_what_is_no_export_is_named() -> None:
