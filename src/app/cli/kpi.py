@@ -11,6 +11,7 @@ import typer
 
 from app.cli.context import a_time, catch_up, engine
 from app.cli.output import BAD_ANSWER, counted, progress, show, table
+from ledger.domain.text import as_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -180,6 +181,7 @@ def _document(made: Report) -> dict[str, Any]:
             for currency, figures in made.currencies.items()
         },
         "shop": {name: each._asdict() for name, each in made.shop.items()},
+        "as_of_position": made.rests_on.position,
     }
 
 
@@ -194,12 +196,27 @@ def _view(made: Report) -> RenderableType:
 
     compared = ["=figure", ">value"] + ([">before", ">change"] if made.previous else [])
     parts: list[RenderableType] = [_headline(made)]
+    if not made.currencies:
+        parts += ["", _nothing("any currency", made)]
     for currency, figures in [*made.currencies.items(), ("", made.shop)]:
         said = known(figures)
+        if not said:
+            parts += ["", _nothing(currency.upper(), made)]
+            continue
         rows = [_row(name, each, currency, made) for name, each in said.items()]
         parts += ["", currency.upper() or "the whole shop", table(compared, rows)]
         parts += [*_not_told(figures, currency), *_left_out(figures)]
     return Group(*parts)
+
+
+def _nothing(currency: str, made: Report) -> str:
+    """That there is no amount in a currency, which a heading without rows would not say."""
+    compared = " or in the days before" if made.previous else ""
+    return (
+        f"Nothing in {currency} from {made.window.first} to {made.window.last}{compared}: no order,"
+        f" payment, refund, dispute or subscription of those days is known"
+        f" {as_of(made.rests_on.position)}."
+    )
 
 
 def _not_told(figures: dict[str, Shown], currency: str) -> Iterator[str]:
@@ -237,7 +254,7 @@ def _headline(made: Report) -> str:
     return (
         f"{made.window.first} to {made.window.last}"
         f" ({counted(made.window.days, 'day')}, {stands.time_zone})"
-        f" as of position {stands.position:,}, {state}"
+        f" {as_of(stands.position)}, {state}"
     )
 
 
@@ -268,7 +285,7 @@ def cell(name: str, value: Any, currency: str) -> str:
 def _taken(taken: Taken) -> str:
     state = "complete" if taken.complete else "INCOMPLETE: read models lag behind the log"
     return (
-        f"{taken.first_day} to {taken.last_day} as of position {taken.position:,}, {state}:"
+        f"{taken.first_day} to {taken.last_day} {as_of(taken.position)}, {state}:"
         f" {counted(taken.rows, 'row')} changed"
     )
 
@@ -281,6 +298,6 @@ def _verdict(proven: Proven) -> Iterator[str]:
         )
     verdict = "NOT verified" if proven.differences else "verified"
     yield (
-        f"{verdict}: {counted(proven.rows, 'snapshot')} as of position {proven.position:,},"
+        f"{verdict}: {counted(proven.rows, 'snapshot')} {as_of(proven.position)},"
         f" {counted(len(proven.differences), 'difference')}"
     )

@@ -71,6 +71,23 @@ def test_without_orders_figures_of_payments_are_shown_instead_of_zeros(
     assert run_json("kpi", "show", *CHARGED)["currencies"]["gbp"]["revenue"]["value"] == 0
 
 
+def test_a_currency_without_amounts_is_a_sentence(
+    run: Run, run_json: RunJson, only_payments: None
+) -> None:
+    """A heading without rows would look as if something were left out."""
+    told = " ".join(run("kpi", "show", *DAYS, "--currency", "GBP").stdout.split())
+    assert "Nothing in GBP from 2026-03-01 to 2026-03-02: no order, payment" in told
+    assert "as of position 1." in told
+    assert " GBP figure" not in told
+    assert run_json("kpi", "show", *DAYS, "--currency", "gbp")["as_of_position"] == 1
+
+
+def test_without_any_amount_that_is_said(run: Run) -> None:
+    told = " ".join(run("kpi", "show", *DAYS).stdout.split())
+    assert "Nothing in any currency from 2026-03-01 to 2026-03-02:" in told
+    assert "as of position 0." in told
+
+
 def test_with_orders_both_are_shown(run: Run, database: Database) -> None:
     with Log(database.conninfo("app")) as log:
         paid_twice(LedgerBuilder(database, log))
