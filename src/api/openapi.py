@@ -39,6 +39,10 @@ A list takes filters, spans of time (`created_after` is from then on, `created_b
 then), `sort`, and the `next` of the page before as its `cursor`. `after` waits until reads have
 taken in a position of the log, such as the one that a command answered.
 
+Every answer that is read from the log says up to where it goes: `as_of_position`, of a download
+the header `As-Of-Position`. Where there is nothing of a name, the refusal says as of which
+position: not yet, or never. A list without items says in `empty` why, and what would fill it.
+
 Refusals are problem documents (RFC 9457); `code` is for programs.
 """.strip()
 JsonSchema = dict[str, Any]

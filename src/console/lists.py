@@ -23,6 +23,7 @@ LISTED: Final = (*PAGING, "cursor")
 DESCENDING: Final = "-"
 REFUSED: Final = 422
 NOTHING: Final[Mapping[str, Any]] = {"items": [], "next": None}
+"""What a list is that was refused."""
 
 
 class Offer(NamedTuple):
@@ -47,13 +48,18 @@ class Head(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """A page of a list: its rows, how it was asked for, and why it was refused, if it was."""
+    """A page of a list: its rows, how it was asked for, and why it was refused, if it was.
+
+    `empty` says why there are no rows, `as_of_position` up to where in the log they go.
+    """
 
     items: list[dict[str, Any]]
     next: str | None
     offer: Offer
     query: Mapping[str, str]
     refusal: Problem | None
+    empty: str | None = None
+    as_of_position: int | None = None
 
     @property
     def status(self) -> int:
@@ -112,7 +118,15 @@ async def listed(
         if problem.status != REFUSED:
             raise
         found, refusal = NOTHING, in_words(problem)
-    return Listed(found["items"], found["next"], offer, request.query, refusal)
+    return Listed(
+        found["items"],
+        found["next"],
+        offer,
+        request.query,
+        refusal,
+        found.get("empty"),
+        found.get("as_of_position"),
+    )
 
 
 def days_asked(offer: Offer, query: Mapping[str, str]) -> dict[str, str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+import psycopg
 from psycopg.sql import SQL, Composable, Composed, Identifier, Placeholder
 
 from kpi.declare import Balance, Figure, Rows, Sum
@@ -13,7 +14,7 @@ from kpi.windows import Window
 from ledger.errors import InvalidRequest
 from projections.engine.registry import discover
 from projections.engine.tables import AnyCursor, names, trusted
-from projections.queries.listing import Page, bad_cursor, decoded, encoded, refusing_bad_values
+from projections.queries.listing import Page, bad_cursor, check_texts, decoded, encoded
 
 HIDDEN: Final = ("fact_day", "n", "version")
 """Columns that only put facts into an order."""
@@ -53,9 +54,22 @@ def explain(
     }
     if currency is not None:
         given["currency"] = currency
-    with refusing_bad_values():
-        found = cursor.execute(query, given).fetchall()
+    if last is not None:
+        _check_cursor(cursor, query, given)
+    found = cursor.execute(query, given).fetchall()
     return _cut(found, source.order, limit)
+
+
+def _check_cursor(cursor: AnyCursor, query: Composed, given: Mapping[str, Any]) -> None:
+    """Raise `InvalidRequest` where the values of a cursor are none of the columns' types.
+
+    Without rows (`limit 0`) the database reads the values and computes nothing.
+    """
+    check_texts(given.values())
+    try:
+        cursor.execute(query, {**given, "limit": 0})
+    except psycopg.DataError:
+        raise bad_cursor() from None
 
 
 def _source(figure: Figure) -> _Source:

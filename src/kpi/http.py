@@ -47,7 +47,9 @@ from kpi.schemas import (
     window_answer,
 )
 from kpi.windows import LENGTHS, Window, day_of, parse
+from ledger.domain.text import as_of
 from ledger.errors import InvalidRequest, InvalidWindow, LedgerError, UnknownFigure
+from projections.queries.answers import AS_OF, EMPTY
 from projections.queries.schemas import READ, Item, position_of, reads_of
 
 _Errors = tuple[type[LedgerError], ...]
@@ -75,6 +77,7 @@ def read_figures(request: Request, query: FiguresQuery) -> FiguresResponse:
         standing=rests_on_answer(made),
         currencies={name: figures_answer(each) for name, each in made.currencies.items()},
         shop=figures_answer(made.shop),
+        as_of_position=made.rests_on.position,
     )
 
 
@@ -100,6 +103,7 @@ def read_daily(request: Request, query: DailyQuery) -> DailyResponse:
             )
             for each in made
         ],
+        as_of_position=made[-1].rests_on.position,
     )
 
 
@@ -122,12 +126,15 @@ def explain_figure(request: Request, query: FactsQuery) -> Item:
             limit=query.limit,
             start=query.cursor,
         )
+        position = cursor.position
     return Item(
         {
             "figure": asked.id,
             "window": window_answer(window).model_dump(mode="json"),
             "items": found.rows,
             "next": found.next,
+            EMPTY: None if found.rows else _nothing("facts", window, position),
+            AS_OF: position,
         }
     )
 
@@ -140,8 +147,12 @@ def read_products(request: Request, query: ProductsQuery) -> BestSellersResponse
         found = best_sellers.best_sellers(
             cursor, window, currency=query.currency, limit=query.limit
         )
+        position = cursor.position
     return BestSellersResponse(
-        window=window_answer(window), items=[BestSellerResponse(**row) for row in found]
+        window=window_answer(window),
+        items=[BestSellerResponse(**row) for row in found],
+        empty=None if found else _nothing("products sold", window, position),
+        as_of_position=position,
     )
 
 
@@ -152,16 +163,20 @@ def read_snapshots(request: Request, query: SnapshotsQuery) -> SnapshotsResponse
     as_of = None
     if query.as_of is not None:
         as_of = check_begun(reads.engine.log, position_of(reads, query.as_of))
+    window = window_of(request, query)
     with reads.snapshot(projections_of(_chosen(None)), query.after) as cursor:
+        position = cursor.position if as_of is None else as_of
         found = snapshots.known(
             cursor,
-            window_of(request, query),
+            window,
             window_days=int(query.window_days),
             currency=query.currency,
             as_of=as_of,
         )
     return SnapshotsResponse(
-        items=[SnapshotResponse(values=row.pop("figures"), **row) for row in found]
+        items=[SnapshotResponse(values=row.pop("figures"), **row) for row in found],
+        empty=None if found else _nothing("snapshots", window, position, snapshots.FILLED_BY),
+        as_of_position=position,
     )
 
 
@@ -189,6 +204,12 @@ routes = [
 def window_of(request: Request, query: WindowQuery) -> Window:
     """The days that a call asks for; today is that of the reporting zone."""
     return parse(_today(request), window=query.window, first=query.first, last=query.last)
+
+
+def _nothing(nouns: str, window: Window, position: int, filled_by: str = "") -> str:
+    """Why there is nothing of a window."""
+    told = f"No {nouns} from {window.first} to {window.last}, {as_of(position)}."
+    return f"{told} {filled_by}".strip()
 
 
 def _today(request: Request) -> date:

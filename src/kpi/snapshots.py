@@ -20,6 +20,7 @@ from kpi.as_of import DictCursor, as_of_figures, replayed
 from kpi.declare import CONTRACT_VERSION, catalogue, projections_of
 from kpi.evaluate import Values, evaluate
 from kpi.windows import LENGTHS, Window, ending
+from ledger.domain.text import as_of
 from ledger.errors import NotFound
 from ledger.log import store_errors
 from ledger.postgres.leadership import SNAPSHOTS
@@ -27,6 +28,11 @@ from projections.engine import positions, tables
 from projections.engine.build import ProjectionContext
 from projections.engine.rebuild import Progress, silent
 from projections.engine.tables import LIVE
+
+FILLED_BY: Final = (
+    "`ledger kpi snapshot` takes them, and the service does every LEDGER_SNAPSHOT_MINUTES."
+)
+"""What makes snapshots."""
 
 DAYS: Final = 90
 WINDOW_DAYS: Final = (1, *LENGTHS)
@@ -245,7 +251,11 @@ def _run_to_prove(engine: ProjectionContext, position: int | None) -> _Run:
         asked = {"position": position, "contract": CONTRACT_VERSION}
         row = conn.execute(TO_PROVE, asked).fetchone()
     if row is None:
-        raise NotFound("No such snapshot was taken under this contract; `ledger kpi snapshot`.")
+        which = "snapshot" if position is None else f"snapshot of position {position:,}"
+        raise NotFound(
+            f"No {which} under contract {CONTRACT_VERSION} {as_of(engine.log.head())};"
+            " `ledger kpi snapshot` takes one."
+        )
     return _Run(*row)
 
 

@@ -8,6 +8,7 @@ from typing_extensions import TypeAliasType
 
 from ledger.domain.facts import CheckoutFact, CheckoutState, EventContext
 from projections.engine.declare import (
+    FROM_STRIPE,
     Change,
     Listing,
     Mirror,
@@ -93,6 +94,8 @@ projection = Projection(
     listing=Listing(
         checkouts,
         Checkout,
+        noun="checkout",
+        filled_by=FROM_STRIPE,
         sort="created_at",
         filters=(
             "state",

@@ -38,7 +38,14 @@ conflicts = Mirror(
 projection = Projection(
     "conflicts",
     tables=(conflicts,),
-    listing=Listing(conflicts, Conflict, sort="found_at", filters=("event_id", "source")),
+    listing=Listing(
+        conflicts,
+        Conflict,
+        noun="conflict",
+        filled_by="No event came twice with different content.",
+        sort="found_at",
+        filters=("event_id", "source"),
+    ),
 )
 
 

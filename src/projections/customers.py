@@ -9,6 +9,7 @@ from typing_extensions import TypeAliasType
 from ledger.domain.events import OrderPlaced
 from ledger.domain.facts import CustomerFact, CustomerState, EventContext
 from projections.engine.declare import (
+    FROM_STRIPE,
     Change,
     Derived,
     Listing,
@@ -67,6 +68,8 @@ projection = Projection(
     listing=Listing(
         customers,
         Customer,
+        noun="customer",
+        filled_by=FROM_STRIPE,
         sort="created_at",
         filters=("state", "email", "account"),
         link="customer",

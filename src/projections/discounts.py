@@ -10,6 +10,7 @@ from typing_extensions import TypeAliasType
 from ledger.domain.billing_facts import CouponFact, DiscountFact, Terms
 from ledger.domain.facts import EventContext
 from projections.engine.declare import (
+    FROM_STRIPE,
     Change,
     Derived,
     Listing,
@@ -133,6 +134,8 @@ projection = Projection(
     listing=Listing(
         discounts,
         Discount,
+        noun="discount",
+        filled_by=FROM_STRIPE,
         filters=("coupon_id", "duration", "subscription_id", "customer_id", "account"),
         link="discount",
     ),

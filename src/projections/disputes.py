@@ -8,6 +8,7 @@ from typing_extensions import TypeAliasType
 
 from ledger.domain.facts import DisputeFact, DisputeState, EventContext, FundsMovement
 from projections.engine.declare import (
+    FROM_STRIPE,
     Change,
     Derived,
     Listing,
@@ -292,6 +293,8 @@ projection = Projection(
     listing=Listing(
         disputes,
         Dispute,
+        noun="dispute",
+        filled_by=FROM_STRIPE,
         sort="created_at",
         sorts=("amount_minor",),
         filters=(

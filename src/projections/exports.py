@@ -24,7 +24,8 @@ class ExportRecord(Row):
     columns: list[str]
     rows: int
     sha256: str
-    as_of_position: int
+    rests_on_position: int
+    """Up to which position of the log the file goes."""
     contract_version: int
     complete: bool
     """Whether it was sent to its end."""
@@ -44,7 +45,7 @@ export_log = Mirror(
     columns=latest("jsonb"),
     rows=latest("bigint"),
     sha256=latest("text"),
-    as_of_position=latest("bigint"),
+    rests_on_position=latest("bigint"),
     contract_version=latest("bigint"),
     complete=latest("boolean"),
     actor=latest("text"),
@@ -59,6 +60,8 @@ projection = Projection(
     listing=Listing(
         export_log,
         ExportRecord,
+        noun="export",
+        filled_by="Take one out with `ledger export`, or on the page of exports.",
         sort="exported_at",
         filters=("name", "format", "actor", "complete", "sha256"),
         permission=Permission.SEE_EVIDENCE,
@@ -79,7 +82,7 @@ def made(fact: ExportMade, at: EventContext) -> Iterator[Change]:
         columns=msgspec.json.encode(fact.columns).decode(),
         rows=fact.rows,
         sha256=fact.sha256,
-        as_of_position=fact.position,
+        rests_on_position=fact.position,
         contract_version=fact.contract_version,
         complete=fact.complete,
         actor=at.meta.actor,

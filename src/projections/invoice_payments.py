@@ -13,6 +13,7 @@ from typing_extensions import TypeAliasType
 from ledger.domain.billing_facts import InvoicePaymentFact
 from ledger.domain.facts import EventContext
 from projections.engine.declare import (
+    FROM_STRIPE,
     Change,
     Derived,
     Listing,
@@ -94,6 +95,8 @@ projection = Projection(
     listing=Listing(
         invoice_payments,
         InvoicePayment,
+        noun="invoice payment",
+        filled_by=FROM_STRIPE,
         filters=("invoice_id", "payment_id", "charge_id", "state", "account"),
     ),
 )

@@ -13,6 +13,7 @@ from typing_extensions import TypeAliasType
 from ledger.domain.billing_facts import InvoiceFact, InvoiceState
 from ledger.domain.facts import EventContext
 from projections.engine.declare import (
+    FROM_STRIPE,
     Change,
     Derived,
     Listing,
@@ -125,6 +126,8 @@ projection = Projection(
     listing=Listing(
         invoices,
         Invoice,
+        noun="invoice",
+        filled_by=FROM_STRIPE,
         sort="created_at",
         sorts=("due_minor",),
         filters=(

@@ -83,6 +83,9 @@ projection = Projection(
     listing=Listing(
         issues,
         Issue,
+        noun="issue",
+        filled_by="The checks open one where something is wrong: the service runs them by"
+        " itself, and `ledger checks run` runs them now.",
         sort="opened_at",
         sorts=("changed_at",),
         filters=("state", "severity", "check", "kind", "reference"),

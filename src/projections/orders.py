@@ -402,6 +402,9 @@ projection = Projection(
     listing=Listing(
         orders,
         Order,
+        noun="order",
+        filled_by="Place one with `ledger order place` or `POST /orders`, bring in those of"
+        " the past with `ledger import-orders`, or set LEDGER_ORDERS_FROM.",
         sort="placed_at",
         sorts=("total_minor",),
         filters=(

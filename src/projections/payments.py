@@ -22,6 +22,7 @@ from ledger.domain.facts import (
 )
 from projections.disputes import DisputeStateName, worst
 from projections.engine.declare import (
+    FROM_STRIPE,
     Change,
     Derived,
     Listing,
@@ -349,6 +350,8 @@ projection = Projection(
     listing=Listing(
         payments,
         Payment,
+        noun="payment",
+        filled_by=FROM_STRIPE,
         sort="created_at",
         sorts=("amount_minor",),
         filters=(

@@ -9,6 +9,7 @@ from typing_extensions import TypeAliasType
 from ledger.domain.billing_facts import PayoutFact, PayoutState
 from ledger.domain.facts import EventContext
 from projections.engine.declare import (
+    FROM_STRIPE,
     Change,
     Listing,
     Mirror,
@@ -64,6 +65,8 @@ projection = Projection(
     listing=Listing(
         payouts,
         Payout,
+        noun="payout",
+        filled_by=FROM_STRIPE,
         sort="created_at",
         sorts=("amount_minor",),
         filters=("state", "state_known", "currency", "account"),

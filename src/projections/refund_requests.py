@@ -278,6 +278,8 @@ projection = Projection(
     listing=Listing(
         refund_requests,
         RefundRequest,
+        noun="refund request",
+        filled_by="`ledger order refund` makes one.",
         sort="requested_at",
         filters=("state", "order_id", "currency", "requested_by"),
     ),

@@ -8,6 +8,7 @@ from typing_extensions import TypeAliasType
 
 from ledger.domain.facts import EventContext, RefundFact, RefundState
 from projections.engine.declare import (
+    FROM_STRIPE,
     Change,
     Derived,
     Listing,
@@ -131,6 +132,8 @@ projection = Projection(
     listing=Listing(
         refunds,
         Refund,
+        noun="refund",
+        filled_by=FROM_STRIPE + " `ledger order refund` asks for one.",
         sort="created_at",
         sorts=("amount_minor",),
         filters=(

@@ -212,6 +212,8 @@ projection = Projection(
     listing=Listing(
         stock,
         StockItem,
+        noun="product",
+        filled_by="List one with `ledger stock define`.",
         sorts=("available",),
         filters=("preorder",),
         told=("name", "on_hand", "committed", "reserved", "available"),

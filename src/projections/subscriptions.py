@@ -17,6 +17,7 @@ from ledger.domain.billing_facts import SubscriptionFact, SubscriptionState
 from ledger.domain.facts import EventContext
 from projections.discounts import Duration
 from projections.engine.declare import (
+    FROM_STRIPE,
     Change,
     Derived,
     Listing,
@@ -187,6 +188,8 @@ projection = Projection(
     listing=Listing(
         subscriptions,
         Subscription,
+        noun="subscription",
+        filled_by=FROM_STRIPE,
         sort="created_at",
         sorts=("mrr_minor",),
         filters=(

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from ledger.domain.balance_facts import TransactionFact
 from ledger.domain.facts import EventContext
-from projections.engine.declare import Change, Listing, Mirror, Projection, key, known
+from projections.engine.declare import FROM_STRIPE, Change, Listing, Mirror, Projection, key, known
 from projections.engine.row import Account, Currency, Few, Part, Row
 
 
@@ -81,6 +81,8 @@ projection = Projection(
     listing=Listing(
         transactions,
         Transaction,
+        noun="transaction",
+        filled_by=FROM_STRIPE,
         sort="created_at",
         sorts=("amount_minor",),
         filters=("category", "type", "source_id", "currency", "balance_type", "account"),

@@ -78,6 +78,8 @@ projection = Projection(
     listing=Listing(
         wishlists,
         Wish,
+        noun="wish",
+        filled_by="A customer makes one with `ledger wishlist add` or `POST /wishlist/add`.",
         sort="added_at",
         filters=("customer_id", "sku"),
         link="wish",

@@ -46,7 +46,7 @@ def test_a_download_is_the_file_and_on_record_with_who_and_why(console: ConsoleO
     manifest = console.browser.get(f"{PAGE}/{export_id}/manifest").json()
     assert manifest["rows"] == 1
     assert manifest["sha256"] in page
-    assert "Nothing was exported that fits." in console.page(PAGE, sha256="0" * 64)
+    assert f"No exports with sha256={'0' * 64}, as of" in console.page(PAGE, sha256="0" * 64)
 
 
 def test_what_cannot_be_exported_is_told_at_its_form_as_it_was_filled_in(

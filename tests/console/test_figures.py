@@ -1,5 +1,6 @@
 """Figures: the contract, and for each figure its days, the facts behind it, what was reported."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import date
 
@@ -57,9 +58,11 @@ def test_a_figure_shows_the_facts_behind_it_with_their_objects(console: ConsoleO
 def test_what_was_reported_is_shown_with_its_position(console: ConsoleOverLedger) -> None:
     page = console.page("/console/figures/revenue", **DAYS)
     assert "What was reported" in page
-    assert "Nothing was recorded" not in page
+    assert "No snapshots" not in page
     earlier = console.page("/console/figures/revenue", as_of="1", **DAYS)
-    assert "Nothing was recorded of these days." in earlier
+    assert re.search(
+        r"No snapshots from [^<]+, as of position 1\. ledger kpi snapshot takes", earlier
+    )
 
 
 def test_a_computed_figure_leads_to_those_that_it_is_made_of(console: ConsoleOverLedger) -> None:

@@ -81,7 +81,7 @@ def test_as_of_equals_a_rebuild_that_stopped_there(
                 listing = projection.listing
                 assert listing is not None
                 for key in some_keys(stopped, listing, random):
-                    known = known_at(reads, projection, key, position)
+                    known = known_at(reads, projection, key, position).events
                     with reads.as_of(projection.name, known) as then:
                         shown = Lister(listing).one(then, key)
                     assert shown == Lister(listing).one(stopped, key)

@@ -44,7 +44,7 @@ def test_what_is_explained_is_the_live_row_and_each_change_is_of_an_event_that_t
                     explained = explain(reads, projection, key)
                     fields = explained["fields"]
                     assert {name: field["value"] for name, field in fields.items()} == whole
-                    touched = {line["position"] for line in history(reads, listing.link, key)}
+                    touched = {line["position"] for line in history(reads, listing.link, key).lines}
                     for name, field in fields.items():
                         assert {change["position"] for change in field["changes"]} <= touched
                         made = rows_made if name in listing.parts else value_made

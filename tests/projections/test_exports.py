@@ -21,7 +21,7 @@ def test_an_export_is_what_was_sent_to_whom_and_why(models: Models) -> None:
     models.take(MADE, meta=meta)
     file = ("export_id", "name", "format", "rows", "sha256", "complete")
     assert models.one("export_log", *file) == ("1", "orders", "csv", 50_001, "ab" * 32, True)
-    terms = ("filter", "columns", "as_of_position", "contract_version")
+    terms = ("filter", "columns", "rests_on_position", "contract_version")
     expected = ({"window": "30", "currency": "gbp"}, ["OrderID", "Email"], 7, 1)
     assert models.one("export_log", *terms) == expected
     who = ("actor", "actor_name", "reason", "exported_at")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from app.cli.context import a_past_time, a_time, reading
-from app.cli.output import show, table
+from app.cli.output import show_list, table
 
 if TYPE_CHECKING:
     from projections.engine.reads import Reads
@@ -64,8 +64,8 @@ def audit(
     if start is not None and end is not None and end <= start:
         raise typer.BadParameter(f"it is not after --since {since}.", param_hint="--until")
     span = (start, end)
-    lines = _lines(filters, span, before, limit)
-    show(lines, lambda: table(*_view(lines)))
+    lines, position, empty = _lines(filters, span, before, limit)
+    show_list(lines, position, empty, lambda: table(*_view(lines)))
 
 
 def _check_object(of: str) -> None:
@@ -88,24 +88,30 @@ def _lines(
     span: tuple[datetime | None, ...],
     before: int | None,
     limit: int,
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], int, str]:
+    """The lines, up to which position they go, and why there are none where there are none."""
+    from projections.queries.answers import FITTING, why_empty
+    from projections.queries.audit_search import FILLED_BY, NOUNS, READS
     from projections.queries.history import between
 
+    narrowed = FITTING if filters or before or any(span) else ""
     with reading() as (opened, reads):
+        with reads.snapshot(READS) as cursor:
+            position = cursor.position
         asked = between(opened.log, *span).beyond(before, latest_first=True)
-        found = _pages(reads, filters, asked, limit)
-        return [line for page in found for line in page]
+        found = _pages(reads, filters, asked.upto(position), limit)
+        lines = [line for page in found for line in page]
+    return lines, position, why_empty(NOUNS, FILLED_BY, position, narrowed=narrowed)
 
 
 def _pages(
     reads: Reads, filters: Mapping[str, str], span: Positions, limit: int
 ) -> Iterator[list[dict[str, Any]]]:
-    from projections.queries.audit_search import search
-    from projections.queries.listing import refusing_bad_values
+    from projections.queries.audit_search import READS, search
 
     while limit > 0:
         lines = min(limit, PAGE_LINES)
-        with refusing_bad_values(), reads.snapshot() as cursor:
+        with reads.snapshot(READS) as cursor:
             page = search(cursor, filters, span, limit=lines)
         yield page
         if len(page) < lines:

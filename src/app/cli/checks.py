@@ -9,6 +9,7 @@ import typer
 
 from app.cli.context import catch_up, engine, operator
 from app.cli.output import BAD_ANSWER, complain, counted, show, table
+from ledger.domain.text import as_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -125,7 +126,8 @@ def _said(report: Report, top: int) -> Iterator[str]:
         if (more := len(outcome.findings) - top) > 0 and top:
             yield f"… {more:,} more of {outcome.check.name}"
     are = "is" if report.open == 1 else "are"
-    yield f"{counted(report.open, 'issue')} {are} open" if report.open else "no issue is open"
+    opened = f"{counted(report.open, 'issue')} {are} open" if report.open else "no issue is open"
+    yield f"{opened} {as_of(report.position)}"
 
 
 def _withheld(issues: int) -> str:

@@ -16,6 +16,7 @@ import typer
 from app.cli.context import Reason, catch_up, engine, operator
 from app.cli.kpi import CurrencyOption, From, To, WindowDays, window_of
 from app.cli.output import complain, counted, filters_of, show, wants_json
+from ledger.domain.text import as_of
 
 if TYPE_CHECKING:
     from kpi.exports.manifest import Manifest
@@ -203,5 +204,5 @@ def _told(made: Manifest, where: str) -> str:
     return (
         f"{made.name} to {where}: {counted(made.rows, 'row')},"
         f" {made.window.first} to {made.window.last}"
-        f" ({made.time_zone}), as of position {made.as_of_position:,}, SHA-256 {made.sha256[:16]}…"
+        f" ({made.time_zone}), {as_of(made.as_of_position)}, SHA-256 {made.sha256[:16]}…"
     )

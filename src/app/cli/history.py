@@ -11,12 +11,13 @@ import typer
 
 from api.changes import is_of_rows, rows_changed
 from app.cli.context import catch_up, engine
-from app.cli.output import show, table
-from app.cli.records import unknown_kind
+from app.cli.output import show_as_of, show_list, table
+from app.cli.records import AsOf, as_of_option, unknown_kind
 
 if TYPE_CHECKING:
     from projections.engine.declare import Projection
     from projections.engine.registry import Registry
+    from projections.queries.history import History
 
 app = typer.Typer()
 
@@ -38,48 +39,50 @@ def history(
 
     For an order, its payments and what hangs on them too. Exits 1 where there is none.
     """
-    lines = _lines(kind, name, changes=changes)
-    show(lines, lambda: table(*_view(lines, changes=changes)))
+    lines, position = _lines(kind, name, changes=changes)
+    show_list(lines, position, None, lambda: table(*_view(lines, changes=changes)))
 
 
-@app.command(epilog="Example: ledger explain order A1")
+@app.command(epilog="Example: ledger explain order A1 --as-of 4938")
 def explain(
     kind: Kind,
     name: Id,
     every: Annotated[
         bool, typer.Option("--every", help="Every change of a column, not only the last.")
     ] = False,
+    as_of: AsOf = None,
 ) -> None:
     """Show which event made each column of an object what it is.
 
     Exits 1 where there is no such object.
     """
-    found = _explained(kind, name)
-    show(found, lambda: table(*_changes(found["fields"], every=every)))
+    found = _explained(kind, name, as_of)
+    position = found["as_of_position"]
+    show_as_of(found, position, lambda: table(*_changes(found["fields"], every=every)))
 
 
-def _lines(kind: str, name: str, *, changes: bool) -> list[dict[str, Any]]:
-    from projections.engine.names import named
+def _lines(kind: str, name: str, *, changes: bool) -> History:
+    from projections.engine.names import READS, named
     from projections.engine.reads import Reads
     from projections.links import UNLISTED
     from projections.queries.explain import with_changes
-    from projections.queries.history import AS_OF_EVENTS, history
+    from projections.queries.history import AS_OF_EVENTS, History, history
     from projections.queries.listing import EARLIEST_FIRST
 
     with engine() as opened, closing(Reads(opened)) as reads:
         by_kind = _by_kind(opened.registry)
         _check(kind, [*by_kind, *(() if changes else UNLISTED)])
         catch_up(opened)
-        with reads.snapshot() as cursor:
+        with reads.snapshot(READS) as cursor:
             name = named(cursor, kind, name)
-        lines = page = history(reads, kind, name)
+        lines, position = page, _ = history(reads, kind, name)
         while len(page) == AS_OF_EVENTS:
             rest = EARLIEST_FIRST.beyond(lines[-1]["position"], latest_first=False)
-            page = history(reads, kind, name, rest)
-            lines += page
+            page, position = history(reads, kind, name, rest)
+            lines = lines + page
         if changes:
-            return with_changes(reads, by_kind[kind], name, lines)
-        return lines
+            lines = with_changes(reads, by_kind[kind], name, lines)
+        return History(lines, position)
 
 
 def _view(
@@ -138,19 +141,22 @@ def _check(kind: str, kinds: Sequence[str]) -> None:
         raise unknown_kind(kind, kinds)
 
 
-def _explained(kind: str, name: str) -> dict[str, Any]:
+def _explained(kind: str, name: str, as_of: str | None) -> dict[str, Any]:
     from projections.engine.names import READS, named
     from projections.engine.reads import Reads
     from projections.queries.explain import explain
+    from projections.queries.schemas import position_of
 
+    as_of = as_of_option(as_of)
     with engine() as opened, closing(Reads(opened)) as reads:
         by_kind = _by_kind(opened.registry)
         _check(kind, list(by_kind))
+        position = None if as_of is None else position_of(reads, as_of)
         head = opened.log.head()
         wait_for = head if catch_up(opened) else 0
         with reads.snapshot(READS, wait_for) as cursor:
             name = named(cursor, kind, name)
-        return explain(reads, by_kind[kind], name, wait_for=wait_for)
+        return explain(reads, by_kind[kind], name, as_of=position, wait_for=wait_for)
 
 
 def _changes(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from app.cli.context import carry_out
-from app.cli.output import show, table
-from app.cli.records import rows_of
+from app.cli.output import table
+from app.cli.records import some_of
 
 if TYPE_CHECKING:
     from ledger.domain.issue import IssueCommand
@@ -36,9 +36,8 @@ def list_(
     if check is not None:
         _check_exists(check)
     given = {"state": None if state == "any" else state, "severity": severity, "check": check}
-    rows = rows_of("issues", {n: v for n, v in given.items() if v is not None}, limit)
-    show(
-        rows,
+    found = some_of("issues", {n: v for n, v in given.items() if v is not None}, limit)
+    found.show(
         lambda: table(
             ["=issue", "state", "severity", "opened (UTC)", "says"],
             (
@@ -49,7 +48,7 @@ def list_(
                     f"{row['opened_at']:%F %T}",
                     row["sentence"],
                 )
-                for row in rows
+                for row in found.rows
             ),
         ),
     )

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 import typer
 
 from app.cli.context import a_time, catch_up, engine, reading
-from app.cli.output import filters_of, show, table
+from app.cli.output import filters_of, show_as_of, show_list, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from projections.engine.declare import Listing, Projection
+    from projections.engine.reads import Snapshot
     from projections.engine.registry import Registry
+    from projections.engine.tables import AnyCursor
+    from projections.queries.listing import Asked, Lister
 
 app = typer.Typer()
 
@@ -72,7 +76,7 @@ def list_rows(kind: str, filters: Iterable[str], limit: int, *, sort: str | None
     from projections.queries.schemas import spans_of
 
     with engine() as opened, closing(Reads(opened)) as reads:
-        listing = _listed(opened.registry, kind).listing
+        projection, listing = _listed(opened.registry, kind)
         lister, ends = Lister(listing), spans(listing.shown)
         words = opened.words.get(listing.table.name, {})
         given = filters_of(filters, (*listing.filters, *ends))
@@ -88,30 +92,60 @@ def list_rows(kind: str, filters: Iterable[str], limit: int, *, sort: str | None
             known = ", ".join(lister.sorts)
             raise typer.BadParameter(f"{sort!r} is none of {known}.", param_hint="--sort")
         catch_up(opened)
-        with reads.snapshot() as cursor:
-            found = lister.page(cursor, Asked(limit, equal, within, sort, known=words)).rows
-    show(found, lambda: _rows(found, _columns(listing, found)) if found else "none")
+        asked = Asked(limit, equal, within, sort, known=words)
+        with reads.snapshot([projection.name]) as cursor:
+            found = _some(cursor, lister, asked)
+    found.show(lambda: _rows(found.rows, _columns(listing, found.rows)))
 
 
-def rows_of(name: str, filters: Mapping[str, str], limit: int) -> list[dict[str, Any]]:
-    """The rows of the list of a read model that equal the filters."""
+class Some(NamedTuple):
+    """Rows of a list, whether there are more, as of which position, or why there are none."""
+
+    rows: list[dict[str, Any]]
+    has_more: bool
+    position: int
+    empty: str | None
+
+    def show(self, view: Callable[[], RenderableType]) -> None:
+        """Print them, as people look at them or as a document."""
+        more = "there are more: --limit" if self.has_more else ""
+        show_list(self.rows, self.position, self.empty, view, more=more)
+
+
+def some_of(
+    name: str, filters: Mapping[str, str], limit: int, own: Mapping[str, str] = MappingProxyType({})
+) -> Some:
+    """The rows of the list of a read model that equal the filters and, of `own`, belong to one."""
     from projections.queries.listing import Asked, Lister
 
-    with reading() as (opened, reads), reads.snapshot() as cursor:
+    with reading() as (opened, reads), reads.snapshot([name]) as cursor:
         listing = opened.registry.by_name[name].listing
         assert listing is not None, f"{name} has a list"
-        asked = Asked(limit, filters, known=opened.words.get(name, {}))
-        return Lister(listing).page(cursor, asked).rows
+        asked = Asked(limit, {**filters, **own}, known=opened.words.get(name, {}))
+        return _some(cursor, Lister(listing), asked, own)
+
+
+def _some(
+    cursor: Snapshot,
+    lister: Lister,
+    asked: Asked,
+    own: Mapping[str, str] = MappingProxyType({}),
+) -> Some:
+    page = lister.page(cursor, asked)
+    empty = None if page.rows else lister.why_empty(cursor, asked, cursor.position, own)
+    return Some(page.rows, page.next is not None, cursor.position, empty)
 
 
 def show_one(kind: str, name: str, as_of: str | None) -> None:
     """Print a row, with the parts that its list declares."""
     found = _found(kind, name, as_of)
-    show(found.row | found.parts, lambda: _one(found))
+    show_as_of(found.row | found.parts, found.position, lambda: _one(found))
 
 
-def _position_or_time(as_of: str) -> str:
-    """What `position_of` reads, from what a person wrote."""
+def as_of_option(as_of: str | None) -> str | None:
+    """What `position_of` reads, from what a person wrote, if anything."""
+    if not as_of:
+        return None
     if as_of.isascii() and as_of.isdigit():
         return as_of
     try:
@@ -124,6 +158,7 @@ def _position_or_time(as_of: str) -> str:
 class _Found(NamedTuple):
     row: dict[str, Any]
     parts: dict[str, list[dict[str, Any]]]
+    position: int
 
 
 class _Listed(NamedTuple):
@@ -152,36 +187,40 @@ def unknown_kind(kind: str, known: Iterable[str]) -> typer.BadParameter:
 
 
 def _found(kind: str, name: str, as_of: str | None) -> _Found:
-    from ledger.errors import NotFound
-    from projections.engine.names import named
-    from projections.engine.reads import Reads, rows
+    from projections.engine.names import READS, named
+    from projections.engine.reads import Reads
     from projections.queries.history import known_at
-    from projections.queries.listing import Lister
     from projections.queries.schemas import position_of
 
-    as_of = as_of and _position_or_time(as_of)
+    as_of = as_of_option(as_of)
     with engine() as opened, closing(Reads(opened)) as reads:
         projection, listing = _listed(opened.registry, kind)
         catch_up(opened)
         if listing.link is not None:
-            with reads.snapshot() as cursor:
+            with reads.snapshot(READS) as cursor:
                 name = named(cursor, listing.link, name)
         if as_of is None:
-            reading = reads.snapshot()
-        elif listing.link is None:
+            with reads.snapshot([projection.name]) as now:
+                return _one_of(listing, now, name, now.position)
+        if listing.link is None:
             raise typer.BadParameter(
                 f"nothing is kept of the past of {kind!r}.", param_hint="--as-of"
             )
-        else:
-            position = position_of(reads, as_of)
-            known = known_at(reads, projection, name, position)
-            reading = reads.as_of(projection.name, known)
-        with reading as cursor:
-            row = Lister(listing).one(cursor, name)
-            if row is None:
-                raise NotFound(f"{projection.name} has no {name[:100]!r}.")
-            parts = {each: rows(cursor, p.query, id=name) for each, p in listing.parts.items()}
-            return _Found(row, parts)
+        known = known_at(reads, projection, name, position_of(reads, as_of))
+        with reads.as_of(projection.name, known.events) as then:
+            return _one_of(listing, then, name, known.position)
+
+
+def _one_of(listing: Listing, cursor: AnyCursor, name: str, position: int) -> _Found:
+    """A row and its parts, as of a position; raises `NotFound`."""
+    from projections.queries.answers import not_there
+    from projections.queries.listing import Lister
+
+    lister = Lister(listing)
+    row = lister.one(cursor, name)
+    if row is None:
+        raise not_there(listing.noun, name, position)
+    return _Found(row, lister.parts_of(cursor, name), position)
 
 
 def _columns(listing: Listing, rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.context import catch_up, reading
-from app.cli.output import BAD_ANSWER, show, table
+from app.cli.output import BAD_ANSWER, show, show_list, table
 from app.cli.records import Filters, Limit, list_rows
+from ledger.domain.text import as_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from app.refunds import Waiting
+
+_NONE = "No refund request waits."
 
 app = typer.Typer(name="refund", help="Requested refunds.", no_args_is_help=True)
 
@@ -50,13 +53,15 @@ def carry_out(
 
     with reading() as (opened, reads):
         made = refunder(load(), reads, follow=lambda: catch_up(opened))
+        position = opened.log.head()  # the least that what waits goes up to
         waiting = _chosen(made.waiting(), requests or [])
         if dry_run:
-            show(waiting, lambda: _due(waiting))
+            empty = f"No refund request waits {as_of(position)}; `ledger order refund` makes one."
+            show_list(waiting, position, empty, lambda: _due(waiting))
             return
         done = {each.request_id: made.carry_out(each.request_id) for each in waiting}
         catch_up(opened)
-    show(done, lambda: table(["request", "what became of it"], done.items()) if done else "none")
+    show(done, lambda: table(["request", "what became of it"], done.items()) if done else _NONE)
     if set(done.values()) - {"done"}:
         raise typer.Exit(BAD_ANSWER)
 
@@ -74,4 +79,4 @@ def _due(waiting: list[Waiting]) -> RenderableType:
     from ledger.domain.money import format_money
 
     rows = [(w.request_id, w.order_id, format_money(w.open_minor, w.currency)) for w in waiting]
-    return table(["request", "order", ">to go back"], rows) if rows else "none"
+    return table(["request", "order", ">to go back"], rows)

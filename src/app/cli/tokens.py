@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.context import Reason, may_make, operator, ready
-from app.cli.output import complain, show, table, wants_json
+from app.cli.output import complain, show, show_list, table, wants_json
 from ledger.domain.access import Role
+from ledger.domain.text import as_of
 
 if TYPE_CHECKING:
     from ledger.tokens import NewToken
@@ -84,10 +85,13 @@ def list_tokens() -> None:
     from ledger.tokens import listing
 
     with open_log(ready(), migrates=may_make()) as (_, log):
+        position = log.head()  # before they are read: all until then is in
         lines = listing(log)
     heads = ["=id", "role", "name", "customer", "state", "=issued (UTC)", "by", "=expires", "why"]
-    show(
+    show_list(
         lines,
+        position,
+        f"No token yet, {as_of(position)}. `ledger token issue` makes one.",
         lambda: table(
             heads,
             (

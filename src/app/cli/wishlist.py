@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from app.cli.context import Reason, carry_out
-from app.cli.output import show, table
-from app.cli.records import rows_of
+from app.cli.output import table
+from app.cli.records import some_of
 
 app = typer.Typer(name="wishlist", help="See and change wishlists.", no_args_is_help=True)
 
@@ -38,12 +38,8 @@ def remove(customer: Customer, sku: Sku, reason: Reason = None) -> None:
 @app.command("show", epilog="Example: ledger wishlist show cus_1")
 def show_(customer: Customer) -> None:
     """Show what stands on a customer's wishlist, the latest first."""
-    rows = _rows(customer)
-    lines = ((row["sku"], f"{row['added_at']:%F %T}") for row in rows)
-    show(rows, lambda: table(["=product", "added (UTC)"], lines))
-
-
-def _rows(customer_id: str) -> list[dict[str, Any]]:
     from ledger.domain.limits import MAX_WISHES
 
-    return rows_of("wishlists", {"customer_id": customer_id}, MAX_WISHES)
+    found = some_of("wishlists", {}, MAX_WISHES, own={"customer_id": customer})
+    lines = ((row["sku"], f"{row['added_at']:%F %T}") for row in found.rows)
+    found.show(lambda: table(["=product", "added (UTC)"], lines))

@@ -27,6 +27,11 @@ LINKED: Final = {
 """Columns of facts that name an object with a page, and what it takes to see that."""
 
 
+NO_CURRENCY: Final = "Nothing has an amount in any currency yet."
+NOTHING_RECORDED: Final = "What was recorded of these days does not have this figure."
+"""Why there are no facts, and no snapshots."""
+
+
 class Shown(NamedTuple):
     """One figure in one currency: its window, days, facts and snapshots."""
 
@@ -36,6 +41,7 @@ class Shown(NamedTuple):
     chart: Markup
     facts: dict[str, Any]
     snapshots: list[dict[str, Any]]
+    no_snapshots: str
     uncounted: int
 
 
@@ -78,7 +84,7 @@ async def _shown(request: PageRequest, definition: Definition) -> Shown:
     )
     chosen = currency_of(request.query, answer["currencies"])
     currency = chosen if definition["has_currency"] else None
-    facts, snapshots = await gather(
+    facts, (snapshots, no_snapshots) = await gather(
         _facts(request, definition, currency), _snapshots(request, name, currency)
     )
     values = (
@@ -87,7 +93,7 @@ async def _shown(request: PageRequest, definition: Definition) -> Shown:
     value = values.get(name, {"value": None, "previous": None, "change_pct": None})
     drawn = _chart(daily["by_day"], definition, currency)
     left_out = uncounted(definition, values)
-    return Shown(answer, currency, value, drawn, facts, snapshots, left_out)
+    return Shown(answer, currency, value, drawn, facts, snapshots, no_snapshots, left_out)
 
 
 def _chart(days: Days, definition: Definition, currency: str | None) -> Markup:
@@ -101,14 +107,16 @@ async def _facts(
 ) -> dict[str, Any]:
     """A page of what was counted; a figure that is computed from others has none of its own."""
     if definition["parts"] or (definition["has_currency"] and currency is None):
-        return {"items": [], "next": None}
+        return dict.fromkeys(("next", "as_of_position"), None) | {"items": [], "empty": NO_CURRENCY}
     window, cursor = window_of(request.query), request.query.get("cursor")
     path = f"/kpi/{part(definition['id'])}/explain"
     return await request.api.get(path, currency=currency, cursor=cursor, **window)
 
 
-async def _snapshots(request: PageRequest, name: str, currency: str | None) -> list[dict[str, Any]]:
-    """What was recorded of the figure; ratios are computed, not recorded."""
+async def _snapshots(
+    request: PageRequest, name: str, currency: str | None
+) -> tuple[list[dict[str, Any]], str]:
+    """What was recorded of the figure, or why nothing; ratios are computed, not recorded."""
     answer = await request.api.get(
         "/kpi/snapshots",
         currency=currency,
@@ -117,7 +125,8 @@ async def _snapshots(request: PageRequest, name: str, currency: str | None) -> l
         **window_of(request.query),
     )
     taken = [row for row in answer["items"] if row["currency"] == currency]
-    return [row | {"value": row["values"][name]} for row in taken if name in row["values"]]
+    told = [row | {"value": row["values"][name]} for row in taken if name in row["values"]]
+    return told, answer["empty"] or NOTHING_RECORDED
 
 
 def _text(definition: Definition) -> str:

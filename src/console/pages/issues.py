@@ -35,9 +35,13 @@ async def issues(request: PageRequest) -> Response:
         request.api.get("/checks"),
         *(_of(request, asked | {"severity": each}) for each in severities),
     )
+    none_fits = None
+    if not any(each.items or each.refusal for each in found):
+        none_fits = await _of(request, asked)
     return request.page(
         "issues.html",
         found[0].status,
+        none_fits=none_fits,
         asked=asked,
         severities=SEVERITIES,
         states=STATES,

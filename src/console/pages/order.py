@@ -77,6 +77,7 @@ async def explain(request: PageRequest) -> Response:
         order_id=_order_id(request),
         currency=currency,
         fields=found["fields"],
+        explained=found,
     )
 
 

@@ -32,7 +32,7 @@ from ledger.errors import (
 from projections.engine.build import ProjectionContext
 from projections.engine.reads import Reads
 from projections.issues import projection as issues
-from projections.queries.schemas import READ, One, reads_of
+from projections.queries.schemas import READ, AsOf, One, reads_of
 
 _DECIDE: Final[tuple[type[LedgerError], ...]] = (
     InvalidCommand,
@@ -63,7 +63,7 @@ class CheckResponse(Schema):
     open: int
 
 
-class ChecksResponse(Schema):
+class ChecksResponse(AsOf):
     """All checks."""
 
     items: list[CheckResponse]
@@ -121,9 +121,11 @@ def list_checks(request: Request, query: One) -> ChecksResponse:
     """List the checks, and how many issues of each are open."""
     with reads_of(request).snapshot([issues.name], query.after) as cursor:
         found = {row["check"]: row["open"] for row in cursor.execute(OPEN).fetchall()}
+        position = cursor.position
     limits = Limits.of(request.state.settings)
     return ChecksResponse(
-        items=[_check(each, limits, found.get(each.name, 0)) for each in catalogue()]
+        items=[_check(each, limits, found.get(each.name, 0)) for each in catalogue()],
+        as_of_position=position,
     )
 
 

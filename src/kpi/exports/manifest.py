@@ -13,8 +13,8 @@ from kpi.exports.declare import Export, export
 from kpi.exports.formats import Format
 from kpi.exports.transfer import file_name
 from ledger.domain.events import ExportMade, RecordedEvent
-from ledger.errors import NotFound
 from ledger.log import Log
+from projections.queries.answers import not_there
 
 ENDING: Final = ".manifest.json"
 _ID: Final = re.compile(r"[0-9a-f]{32}")
@@ -61,7 +61,7 @@ def manifest(log: Log, export_id: str) -> Manifest:
     """The manifest of an export that was made; raises `NotFound`, `StoreUnavailable`."""
     found = log.stream(f"export/{export_id}") if _ID.fullmatch(export_id) else []
     if not found:
-        raise NotFound(f"No export has the id {export_id[:100]!r}, or it is not made yet.")
+        raise not_there("export", export_id, log.head())
     return _manifest(export_id, found[0])
 
 

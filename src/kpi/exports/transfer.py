@@ -21,7 +21,7 @@ from ledger.domain.events import ExportMade, Metadata
 from ledger.errors import InvalidRequest
 from projections.engine.reads import Reads
 from projections.engine.tables import AnyCursor
-from projections.queries.listing import CURRENCY, Lister, refusing_bad_values, unknown_word
+from projections.queries.listing import CURRENCY, Lister, check_texts, unknown_word
 
 
 class Asked(NamedTuple):
@@ -147,7 +147,8 @@ def begin(
     }
     asked = asked._replace(filters=filters)
     selection = Selection(asked.window, filters, write.block_rows)
-    with ExitStack() as stack, refusing_bad_values():
+    check_texts(filters.values())
+    with ExitStack() as stack:
         cursor = stack.enter_context(reads.snapshot(asked.export.reads, after, current=True))
         _check_words(reads, cursor, asked)
         rests_on = as_of_projections(cursor, asked.export.reads)
@@ -165,4 +166,5 @@ def _check_words(reads: Reads, cursor: AnyCursor, asked: Asked) -> None:
     others = {name: value for name, value in asked.filters.items() if name != CURRENCY}
     for name in asked.export.reads:
         if (listing := reads.engine.registry.by_name[name].listing) is not None:
+            Lister(listing).check_values(cursor, others)
             Lister(listing).check_words(cursor, others)

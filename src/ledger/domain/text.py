@@ -46,3 +46,8 @@ def _escaped(character: str) -> str:
     """As JSON writes it: beyond U+FFFF as two surrogates."""
     units = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[i : i + 2].hex()}" for i in range(0, len(units), 2))
+
+
+def as_of(position: int) -> str:
+    """Up to where in the log an answer goes: the words of every sentence that says so."""
+    return f"as of position {position:,}"

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from psycopg import Connection, IsolationLevel
+from psycopg import Connection, Cursor, IsolationLevel
 from psycopg.errors import UndefinedColumn, UndefinedTable
 from psycopg.rows import dict_row
 
@@ -43,6 +43,24 @@ where %(names)s::text[] is null or p.name = any(%(names)s)
 """How far they are, where the log ends, which stopped, and whose rows are of another history."""
 
 
+END_OF_LOG: Final = """
+select coalesce(
+    (select position from ledger.head),
+    (select max(notification_id) from ledger.stored_events),
+    0
+)
+"""
+
+
+class Snapshot(Cursor[dict[str, Any]]):
+    """A cursor (rows are dicts) on one moment of read models, with all up to `position` in it.
+
+    That is the log's last position where no read model is asked for.
+    """
+
+    position: int = 0
+
+
 class Reads:
     """Connections that may only read; every block sees one moment of all read models."""
 
@@ -62,8 +80,8 @@ class Reads:
     @contextmanager
     def snapshot(
         self, names: Iterable[str] | None = None, after: int = 0, *, current: bool = False
-    ) -> Generator[AnyCursor]:
-        """A cursor (rows are dicts) on read models that have taken in everything up to `after`.
+    ) -> Generator[Snapshot]:
+        """A cursor on read models that have taken in everything up to `after`.
 
         `names` are the projections that matter; None: all. Raises `NotCaughtUp` where they do not
         get there in time, `ProjectionStopped` where they never will, and where they are ahead of
@@ -74,10 +92,15 @@ class Reads:
         with reaching(self._pool), _never_built():
             if after > 0:
                 self._wait(wanted, after)
-            with self._pool.connection() as conn, conn.cursor(row_factory=dict_row) as cursor:
+            with (
+                self._pool.connection() as conn,
+                Snapshot(conn, row_factory=dict_row) as cursor,
+            ):
                 tables.hold(conn)
-                if wanted != []:
-                    _reached(conn, wanted)
+                if wanted == []:
+                    cursor.position = _end_of_log(conn)
+                else:
+                    cursor.position = _reached(conn, wanted)[0] or 0
                 if current:
                     self._check_current(conn, wanted)
                 yield cursor
@@ -174,6 +197,13 @@ class Reads:
         if stopped:
             raise ProjectionStopped(f"Not following: {stopped}; `ledger status` says why.")
         return False
+
+
+def _end_of_log(conn: Connection[Any]) -> int:
+    """The last position; of a log whose head is gone, which others report, its last event's."""
+    row = conn.execute(END_OF_LOG).fetchone()
+    assert row is not None, "it is one row"
+    return row[0]
 
 
 def _reached(conn: Connection[Any], names: list[str] | None) -> tuple[int | None, str | None]:

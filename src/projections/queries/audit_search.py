@@ -15,9 +15,15 @@ from projections.engine.reads import rows
 from projections.engine.tables import AnyCursor
 from projections.links import RELATED
 from projections.queries.history import Shown
-from projections.queries.listing import ORDER, Positions, unknown_word
+from projections.queries.listing import ORDER, Positions, check_texts, unknown_word
 
 READS: Final = ("audit", "links")
+NOUNS: Final = "lines of the audit log"
+FILLED_BY: Final = "Everything that is recorded is one: a webhook of Stripe's, an order, a token."
+"""What makes lines of the audit log, and events."""
+ALL_READ: Final = "Every event of Stripe's could be read."
+"""Why no event is among the unreadable ones."""
+
 LINES: Final = """
 select
     a.position, a.recorded_at, a.effective_at, a.kind, a.outcome, a.actor, a.actor_name, a.role,
@@ -133,6 +139,7 @@ def search(
     Raises `InvalidRequest` for a role, outcome, kind, topic or type that neither we nor the log
     know, and for an actor or a stream that the log does not have.
     """
+    check_texts(filters.values())
     asked = span or Positions()
     conditions = "".join(f" and {FILTERS[name]}" for name in filters)
     object_kind, _, object_id = filters.get("object", "").partition("/")

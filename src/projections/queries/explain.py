@@ -12,12 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, Final, NamedTuple
 
-from ledger.errors import InvalidRequest, NotFound
+from ledger.errors import InvalidRequest
 from projections.audit import LINES
 from projections.engine.declare import Projection
 from projections.engine.reads import Reads, rows
 from projections.engine.row import Part
 from projections.queries import history
+from projections.queries.answers import AS_OF, not_there
 from projections.queries.history import Shown
 from projections.queries.listing import Lister
 
@@ -93,7 +94,7 @@ def with_changes(reads: Reads, projection: Projection, name: str, page: list[Sho
     if not page:
         return page
     first, last = sorted((page[0]["position"], page[-1]["position"]))
-    found = history.known_at(reads, projection, name, last, since=first)
+    found = history.known_at(reads, projection, name, last, since=first).events
     shown = bisect_left(found, first)
     walked = steps(reads, projection, name, found[:shown], found[shown:])
     made = {step.position: step.changed for step in walked}
@@ -113,7 +114,8 @@ def explain(
     As it was known at a position, or is known now: see `history.known_at`.
     Raises `NotFound` for what has no row, `InvalidRequest` where there are too many events.
     """
-    found = history.known_at(reads, projection, name, as_of, since=0, wait_for=wait_for)
+    known = history.known_at(reads, projection, name, as_of, since=0, wait_for=wait_for)
+    found = known.events
     if len(found) > EXPLAINED_EVENTS:
         raise InvalidRequest(
             f"{len(found)} events touch {name[:100]!r}, more than the {EXPLAINED_EVENTS} that are"
@@ -121,13 +123,20 @@ def explain(
         )
     walked = list(steps(reads, projection, name, (), found))
     if not walked or not walked[-1].after:
-        raise NotFound(f"{projection.name} has no {name[:100]!r}.")
+        assert projection.listing is not None
+        raise not_there(projection.listing.noun, name, known.position)
     lines = _lines(reads, found)
     fields = {
         column: {"value": value, "changes": list(_changes(walked, lines, column))}
         for column, value in walked[-1].after.items()
     }
-    return {"id": name, "position": found[-1], "events": len(found), "fields": fields}
+    return {
+        "id": name,
+        "position": found[-1],
+        "events": len(found),
+        "fields": fields,
+        AS_OF: known.position,
+    }
 
 
 def _changes(walked: Sequence[Step], lines: Mapping[int, Shown], column: str) -> Iterator[Shown]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec.structs import asdict
@@ -16,7 +16,7 @@ from ledger.domain.events import (
     StripeEventReceived,
     StripeObjectObserved,
 )
-from ledger.errors import InvalidRequest, NotFound
+from ledger.errors import InvalidRequest
 from ledger.log import Log
 from projections.audit import LINES
 from projections.engine.build import Reader
@@ -24,6 +24,7 @@ from projections.engine.declare import Listing, Projection
 from projections.engine.reads import Reads, rows
 from projections.engine.tables import AnyCursor
 from projections.links import RELATED
+from projections.queries.answers import not_there
 from projections.queries.listing import BEYOND, EARLIEST_FIRST, ORDER, Positions
 
 AS_OF_EVENTS: Final = 10_000
@@ -39,6 +40,22 @@ where notification_id = %(position)s
 """
 
 Shown = dict[str, Any]
+
+
+class History(NamedTuple):
+    """Lines of an object's history, and up to which position it was looked for them."""
+
+    lines: list[Shown]
+    position: int
+
+
+class Known(NamedTuple):
+    """Where the events stand that make up an object as of a position."""
+
+    events: list[int]
+    position: int
+
+
 IsSigned = Callable[[bytes, str], bool]
 """Whether Stripe signed a body, by the header that came with it; the application passes it in."""
 
@@ -90,7 +107,7 @@ def history(
     *,
     limit: int = AS_OF_EVENTS,
     wait_for: int = 0,
-) -> list[Shown]:
+) -> History:
     """The events of a span that touched an object, in the order of the span.
 
     Raises `NotFound` for an object that no event touched, in the span or not.
@@ -98,9 +115,9 @@ def history(
     with reads.snapshot(READS, wait_for) as cursor:
         found = positions(cursor, kind, name, span, limit=limit)
         if not found and not positions(cursor, kind, name, limit=1):
-            raise NotFound(f"No event names the {kind} {name[:100]!r}.")
+            raise not_there(f"event of {kind}", name, cursor.position)
         lines = rows(cursor, LINES, positions=found)
-    return lines[::-1] if span.latest_first else lines
+        return History(lines[::-1] if span.latest_first else lines, cursor.position)
 
 
 def known_at(
@@ -111,7 +128,7 @@ def known_at(
     *,
     since: int | None = None,
     wait_for: int = 0,
-) -> list[int]:
+) -> Known:
     """Where the events stand that make up what was known of an object at a position.
 
     Without one: what is known now, or once everything up to `wait_for` is taken in. To know it at
@@ -123,13 +140,14 @@ def known_at(
     upto = BEYOND if position is None else position
     read = (*READS, projection.name)
     with reads.snapshot(read, wait_for if position is None else position) as cursor:
+        reached = cursor.position if position is None else position
         others = _others(cursor, listing, name, upto + 1 if since is None else since, upto)
         found = positions(cursor, listing.link, name, limit=AS_OF_EVENTS + 1, others=others)
     if len(found) > AS_OF_EVENTS:
         raise InvalidRequest(
             f"More than {AS_OF_EVENTS} events touch this {listing.link}; too many to fold."
         )
-    return [each for each in found if each <= upto]
+    return Known([each for each in found if each <= upto], reached)
 
 
 def _others(
@@ -194,7 +212,7 @@ def event_at(reads: Reads, position: int, is_signed: IsSigned) -> Shown:
     log: Log = reads.engine.log
     found: Sequence[RecordedEvent] = log.at([position])
     if not found:
-        raise NotFound(f"The log has no position {position}.")
+        raise not_there("event", f"{position}", log.head())
     with reads.snapshot(()) as cursor:
         (leaf,) = rows(cursor, LEAF, position=position)
     event = found[0].event

@@ -14,14 +14,14 @@ from api.auth import is_hidden
 from api.operations import Schema, operation
 from api.permissions import Permission, identity_of
 from ledger.domain.limits import ANY_CASE_CURRENCY
-from ledger.errors import NotFound
 from projections.engine import names
 from projections.engine.declare import Listing, Projection
 from projections.engine.registry import discover
 from projections.engine.row import Part, Row, camel, is_free, value_of, with_parts
 from projections.engine.tables import AnyCursor
-from projections.queries import explain, history, log_http
-from projections.queries.listing import Asked, Lister, lines, refusing_bad_values, sorts, spans
+from projections.queries import explain, history, listing, log_http
+from projections.queries.answers import AS_OF, not_there
+from projections.queries.listing import Asked, Lister, check_texts, lines, sorts, spans
 from projections.queries.log_http import with_payloads
 from projections.queries.schemas import (
     FIND,
@@ -43,6 +43,7 @@ from projections.queries.schemas import (
     positions_in,
     positions_of,
     reads_of,
+    shown_as_of,
     spans_of,
 )
 
@@ -68,7 +69,7 @@ class ReadModel:
         takes = OneAsOf if self.listing.link else One
         about = f"Show one of {self.name}, with what belongs to it."
         shown = self.listing.shown
-        whole = with_parts(shown, self.listing.parts)
+        whole = shown_as_of(with_parts(shown, self.listing.parts))
         made = [
             self._route("", self._list, f"List {self.name}.", self._takes(), page_of(shown)),
             self._route("/{id}", one, about, takes, whole, errors=FIND),
@@ -76,7 +77,7 @@ class ReadModel:
         past = partial(self._route, errors=FIND, permission=self.listing.past)
         for name, part in self.listing.pages.items():
             about, takes = f"Show its {name}, the latest first.", _lines_of(self.name, name, part)
-            paging = self._paging(part)
+            paging = self._paging(name, part)
             made.append(past(f"/{{id}}/{name}", paging, about, takes, page_of(part.row)))
         if not self.listing.link:
             return made
@@ -100,8 +101,8 @@ class ReadModel:
         permission: Permission | None = None,
     ) -> Route:
         def described(request: Request, query: Any) -> Item | Page:
-            with refusing_bad_values():
-                return endpoint(request, query)
+            check_texts(request.path_params.values())
+            return endpoint(request, query)
 
         described.__doc__ = about
         described.__name__ = f"read_{self.name}{path}".translate(str.maketrans("/", "_", "{}"))
@@ -124,19 +125,26 @@ class ReadModel:
 
     def _list(self, request: Request, query: Any) -> Page:
         filters = query.model_dump(include=set(self.listing.filters), exclude_none=True)
-        own = identity_of(request).customer_id
-        if own is not None:
-            assert self.listing.owner is not None, "customers see no list without an owner"
-            if filters.setdefault(self.listing.owner, own) != own:
-                return Page(items=[], next=None)
+        own = self._own(request)
+        is_foreign = any(filters.get(name, value) != value for name, value in own.items())
         reads = reads_of(request)
         given = {name: getattr(query, name) for name in self.spans}
         within = spans_of(reads, self.listing.shown, given)
         known = reads.engine.words.get(self.name, {})
-        asked = Asked(query.limit, filters, within, query.sort, query.cursor, known)
+        asked = Asked(query.limit, filters | own, within, query.sort, query.cursor, known)
         with reads.snapshot([self.name], query.after) as cursor:
-            found = self.lister.page(cursor, asked)
-        return Page(items=found.rows, next=found.next)
+            position = cursor.position
+            found = NO_ROWS if is_foreign else self.lister.page(cursor, asked)
+            empty = None if found.rows else self.lister.why_empty(cursor, asked, position, own)
+        return Page(items=found.rows, next=found.next, as_of_position=position, empty=empty)
+
+    def _own(self, request: Request) -> dict[str, str]:
+        """The filter that a customer's lists have: own rows only."""
+        customer_id = identity_of(request).customer_id
+        if customer_id is None:
+            return {}
+        assert self.listing.owner is not None, "customers see no list without an owner"
+        return {self.listing.owner: customer_id}
 
     def _named(self, request: Request, cursor: AnyCursor) -> str:
         """The key of the row that a call names; an id alone may be a connected account's."""
@@ -150,7 +158,7 @@ class ReadModel:
         with reads_of(request).snapshot([self.name], query.after) as cursor:
             if self.lister.one(cursor, name) is None:
                 name = self._named(request, cursor)
-            return self._show(request, cursor, name)
+            return self._show(request, cursor, name, cursor.position)
 
     def _one_as_of(self, request: Request, query: OneAsOf) -> Item:
         reads = reads_of(request)
@@ -160,32 +168,34 @@ class ReadModel:
             name = self._named(request, cursor)
             if identity_of(request).customer_id is not None:
                 # the past of what he may not see is not even looked at
-                self._found(request, cursor, name)
+                self._found(request, cursor, name, cursor.position)
         known = history.known_at(reads, self.projection, name, position_of(reads, query.as_of))
-        with reads.as_of(self.name, known) as cursor:
-            return self._show(request, cursor, name)
+        with reads.as_of(self.name, known.events) as cursor:
+            return self._show(request, cursor, name, known.position)
 
-    def _found(self, request: Request, cursor: AnyCursor, name: str) -> dict[str, Any]:
+    def _found(
+        self, request: Request, cursor: AnyCursor, name: str, position: int
+    ) -> dict[str, Any]:
         """The row of this name, if the caller may see it; raises `NotFound`."""
         owner = self.listing.owner
         found = self.lister.one(cursor, name)
         whose = found[owner] if found and owner else None
         there = found is not None
         if is_hidden(request, self.listing.permission, there=there, customer_id=whose):
-            raise NotFound(f"{self.name} has no {name[:100]!r}.")
+            raise not_there(self.listing.noun, name, position)
         assert found is not None, "what is not hidden is there"
         return found
 
-    def _show(self, request: Request, cursor: AnyCursor, name: str) -> Item:
-        found = self._found(request, cursor, name)
-        return Item(found | self.lister.parts_of(cursor, name))
+    def _show(self, request: Request, cursor: AnyCursor, name: str, position: int) -> Item:
+        found = self._found(request, cursor, name, position)
+        return Item(found | self.lister.parts_of(cursor, name) | {AS_OF: position})
 
     def _history(self, request: Request, query: ManyEvents) -> Page:
         assert self.listing.link is not None
         reads = reads_of(request)
         with reads.snapshot(history.READS, query.after) as cursor:
             name = self._named(request, cursor)
-        found = history.history(
+        found, position = history.history(
             reads,
             self.listing.link,
             name,
@@ -197,7 +207,7 @@ class ReadModel:
             found = explain.with_changes(reads, self.projection, name, found)
         if query.payload:
             found = with_payloads(request, f"{self.listing.link}/{name}", found, query.reason)
-        return page_by_position(found, query.limit)
+        return page_by_position(found, position, "events", query)
 
     def _explain(self, request: Request, query: OneAsOf) -> Item:
         reads = reads_of(request)
@@ -208,18 +218,22 @@ class ReadModel:
             explain.explain(reads, self.projection, name, as_of=as_of, wait_for=query.after)
         )
 
-    def _paging(self, part: Part) -> Callable[[Request, ManyLinesOf], Page]:
+    def _paging(self, page_name: str, part: Part) -> Callable[[Request, ManyLinesOf], Page]:
         def page(request: Request, query: ManyLinesOf) -> Page:
             reads, name = reads_of(request), request.path_params["id"]
             positions = positions_of(query)
             within = spans_of(reads, part.row, query.model_dump(exclude_none=True))
             with reads.snapshot([self.name], query.after) as cursor:
                 if self.lister.one(cursor, name) is None:
-                    raise NotFound(f"{self.name} has no {name[:100]!r}.")
+                    raise not_there(self.listing.noun, name, cursor.position)
                 found = lines(cursor, part, name, positions, within, limit=query.limit)
-            return page_by_position(found, query.limit)
+                position = cursor.position
+            return page_by_position(found, position, page_name, query)
 
         return page
+
+
+NO_ROWS: Final = listing.Page([], None)
 
 
 # ── What a list takes ───────────────────────────────────────────────────────────────────────────

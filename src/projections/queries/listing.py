@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -18,6 +17,7 @@ from projections.engine.declare import Listing
 from projections.engine.reads import rows
 from projections.engine.row import Part, Row, has_few, sql_type, times, words_of
 from projections.engine.tables import AnyCursor, names, trusted
+from projections.queries.answers import FITTING, why_empty
 
 DESCENDING = "-"
 """What stands before the column in a sort that begins with the greatest value."""
@@ -71,6 +71,10 @@ class Positions(NamedTuple):
             after = max(after, last)
         return Positions(after, before, latest_first)
 
+    def upto(self, last: int) -> Positions:
+        """Those of them that go no further than a position."""
+        return self._replace(before=min(self.before, last + 1))
+
 
 EARLIEST_FIRST: Final = Positions(latest_first=False)
 
@@ -110,6 +114,8 @@ class Lister:
         self.words = {name: words_of(listing.shown, name) for name in listing.filters}
         self.few = {n for n in listing.filters if n == CURRENCY or has_few(listing.shown, n)}
         self.sorts = sorts(listing)
+        self.nouns = listing.nouns
+        self.filled_by = listing.filled_by
 
     def page(self, cursor: AnyCursor, asked: Asked) -> Page:
         """The rows that are asked for, from where an earlier page ended.
@@ -119,6 +125,12 @@ class Lister:
         """
         sort, last = self._begun(asked)
         order, descending = self._order(sort)
+        self.check_values(cursor, asked.filters)
+        if last and not all(
+            _is_one(cursor, self.types[column], value)
+            for column, value in zip(order, last, strict=True)
+        ):
+            raise bad_cursor()
         conditions = [self._equal(name, value) for name, value in asked.filters.items()]
         conditions += [each for span in asked.spans for each in _within(span)]
         if last is not None:
@@ -168,6 +180,25 @@ class Lister:
         ).format(Identifier(name), Identifier(self.table))
         return [row["word"] for row in cursor.execute(query, [MOST_WORDS]).fetchall()]
 
+    def why_empty(
+        self,
+        cursor: AnyCursor,
+        asked: Asked,
+        position: int,
+        own: Mapping[str, str] = MappingProxyType({}),
+    ) -> str:
+        """Why a page has no rows, as of a position; for a customer only the `own` ones are there.
+
+        Where there are rows nothing fitted what was asked for, or they were on the pages before.
+        """
+        conditions = [self._equal(name, value) for name, value in own.items()]
+        if not self._select(cursor, conditions, [self.key], 1):
+            return why_empty(self.nouns, self.filled_by, position)
+        equal = [f"{name}={value}" for name, value in asked.filters.items() if name not in own]
+        only_equal = equal and asked.start is None and not any(map(_within, asked.spans))
+        narrowed = f"with {', '.join(equal)}" if only_equal else FITTING
+        return why_empty(self.nouns, self.filled_by, position, narrowed=narrowed)
+
     def one(self, cursor: AnyCursor, key: str) -> dict[str, Any] | None:
         """The row with this key."""
         is_it = [Condition([self.key], "=", [key])]
@@ -215,8 +246,16 @@ class Lister:
             SQL(", ").join(SQL("{} {}").format(Identifier(name), direction) for name in order),
         )
         values = [value for each in conditions for value in each.values]
-        with refusing_bad_values():
-            return cursor.execute(query, [*values, limit]).fetchall()
+        return cursor.execute(query, [*values, limit]).fetchall()
+
+    def check_values(self, cursor: AnyCursor, values: Mapping[str, Any]) -> None:
+        """Raise `InvalidRequest` for a value that its column cannot have; other names are texts."""
+        for name, value in values.items():
+            kind = self.types.get(name, "text")
+            check_texts([value])
+            if not _is_one(cursor, kind, value):
+                must = f"{value!r:.50} {TYPES[kind]}."
+                raise InvalidRequest(f"{name}: {must}", FieldError(name, "invalid", must))
 
     def _compared(self, condition: Condition) -> Composed:
         casts = [SQL("%s::") + trusted(self.types[name]) for name in condition.columns]
@@ -269,8 +308,7 @@ def lines(
     )
     given = {f"bound_{n}": value for n, each in enumerate(bounds) for value in each.values}
     given |= {"id": name, "after": positions.after, "before": positions.before, "limit": limit}
-    with refusing_bad_values():
-        return cursor.execute(query, given).fetchall()
+    return cursor.execute(query, given).fetchall()
 
 
 def _within(span: Span) -> list[Condition]:
@@ -278,16 +316,36 @@ def _within(span: Span) -> list[Condition]:
     return [Condition([span.column], sign, [at]) for sign, at in bounds if at is not None]
 
 
-@contextmanager
-def refusing_bad_values() -> Generator[None]:
-    """What the database cannot read as a value of a column's type is the caller's mistake."""
+TYPES: Final = {
+    "text": "is no text",
+    "bigint": "is no whole number",
+    "boolean": "is neither true nor false",
+    "timestamptz": "is no time",
+    "date": "is no date",
+    "jsonb": "is no JSON",
+}
+"""What is said of a value that is none of a type."""
+
+
+def check_texts(values: Iterable[Any]) -> None:
+    """Raise `InvalidRequest` for a text that none in the database can be.
+
+    Callers' values are checked by themselves, before anything is asked of the tables: what the
+    database then cannot compute is a mistake of ours, and no caller is told that it was his.
+    """
+    if any("\0" in value for value in values if isinstance(value, str)):
+        raise InvalidRequest("A value has U+0000 in it, which stands in no text.")
+
+
+def _is_one(cursor: AnyCursor, kind: str, value: Any) -> bool:
+    """Whether the database can read a value as one of a type."""
+    if kind == "text" or not isinstance(value, str | int):
+        return "\0" not in f"{value}"
     try:
-        yield
-    except psycopg.DataError as error:
-        reason = error.diag.message_primary or str(error)
-        if "NUL" in reason:  # it was not even asked for
-            raise InvalidRequest("A value has U+0000 in it, which stands in no text.") from None
-        raise InvalidRequest(f"A value does not fit its column: {reason}.") from None
+        cursor.execute(SQL("select %s::") + trusted(kind), [value])
+    except psycopg.DataError:
+        return False
+    return True
 
 
 def encoded(values: Sequence[Any]) -> str:

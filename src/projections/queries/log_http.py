@@ -17,7 +17,6 @@ from ledger.errors import NotFound, StoreUnavailable
 from projections.engine.proofs import last_proof
 from projections.queries import audit_search, history
 from projections.queries.history import Shown
-from projections.queries.listing import refusing_bad_values
 from projections.queries.schemas import (
     READ,
     AuditLine,
@@ -50,14 +49,14 @@ def list_events(request: Request, query: ManyOfLog) -> Page:
     span = positions_in(reads, query)
     filters = query.model_dump(include={"topic", "type", "stream"}, exclude_none=True)
     log, read = reads.engine.log, audit_search.READS if filters else ()
-    with refusing_bad_values(), reads.snapshot(read, query.after) as cursor:
+    with reads.snapshot(read, query.after) as cursor:
+        position = cursor.position
         if filters:
             found = audit_search.events_that_fit(cursor, log, filters, span, query.limit)
         else:
-            found = audit_search.events(log, span, query.limit)
-    return page_by_position(
-        [history.envelope(event, reads.engine.reader) for event in found], query.limit
-    )
+            found = audit_search.events(log, span.upto(position), query.limit)
+    lines = [history.envelope(event, reads.engine.reader) for event in found]
+    return page_by_position(lines, position, "events", query, audit_search.FILLED_BY)
 
 
 @operation(
@@ -83,7 +82,8 @@ def list_unreadable(request: Request, query: ManyRecordedLately) -> Page:
     span = positions_in(reads, query)
     with reads.snapshot(["audit"], query.after) as cursor:
         found = audit_search.unreadable(cursor, span, limit=query.limit)
-    return page_by_position(found, query.limit)
+        position = cursor.position
+    return page_by_position(found, position, "unreadable events", query, audit_search.ALL_READ)
 
 
 @operation(Permission.SEE_EVIDENCE, "audit", answers=page_of(AuditLine), errors=READ)
@@ -95,9 +95,10 @@ def search_audit_log(request: Request, query: ManyLines) -> Page:
     reads = reads_of(request)
     span = positions_in(reads, query)
     filters = query.model_dump(include=set(audit_search.FILTERS), exclude_none=True)
-    with refusing_bad_values(), reads.snapshot(audit_search.READS, query.after) as cursor:
+    with reads.snapshot(audit_search.READS, query.after) as cursor:
         found = audit_search.search(cursor, filters, span, limit=query.limit)
-    return page_by_position(found, query.limit)
+        position = cursor.position
+    return page_by_position(found, position, audit_search.NOUNS, query, audit_search.FILLED_BY)
 
 
 @operation(Permission.SEE_STATUS, "service", errors=(StoreUnavailable,))

@@ -9,8 +9,8 @@ from starlette.requests import Request
 
 from api.operations import Schema
 from ledger.domain.events import Event, RecordedEvent
-from ledger.errors import NotFound
 from projections.engine.background import TASK_ID, BackgroundTasks, Progress
+from projections.queries.answers import not_there
 from projections.queries.schemas import reads_of
 
 
@@ -70,11 +70,12 @@ def prover_of(request: Request) -> BackgroundTasks:
 def task_of(request: Request, kind: str) -> TaskRecord:
     """The proof or rebuild that a call names; raises `NotFound`."""
     task_id: str = request.path_params["id"]
+    log = reads_of(request).engine.log
     if not TASK_ID.fullmatch(task_id):
-        raise NotFound(f"There is no such {kind}.")
+        raise not_there(kind, task_id, log.head())
     progress = prover_of(request).progress(task_id)  # before the log: it may end in between
-    events = reads_of(request).engine.log.stream(f"{kind}/{task_id}")
+    events = log.stream(f"{kind}/{task_id}")
     if not events:
-        raise NotFound(f"There is no {kind} {task_id}.")
+        raise not_there(kind, task_id, log.head())
     started, *ended = events
     return TaskRecord(task_id, started, ended[0] if ended else None, None if ended else progress)

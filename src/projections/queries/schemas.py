@@ -1,5 +1,6 @@
 """What reads over HTTP take and answer, and how a cursor or a time is read."""
 
+import inspect
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
 from starlette.requests import Request
 
 from api.operations import Schema
-from ledger.domain.limits import MAX_TEXT, TEXT_PATTERN
+from ledger.domain.limits import MAX_TEXT, OBJECT_PATTERN, TEXT_PATTERN
 from ledger.errors import (
     Ambiguous,
     FieldError,
@@ -25,6 +26,7 @@ from ledger.log import Log
 from projections.engine.reads import Reads
 from projections.engine.row import Row
 from projections.queries import history
+from projections.queries.answers import AS_OF, FITTING, why_empty
 from projections.queries.listing import EARLIEST_FIRST, Positions, Span, bad_cursor, stems
 
 MAX_POSITION: Final = 2**62
@@ -142,7 +144,7 @@ class ManyLines(ManyRecordedLately):
     line.
     """
 
-    object: Annotated[str | None, Field(max_length=512, pattern="^[a-z]+/.+$")] = None
+    object: Annotated[str | None, Field(max_length=512, pattern=OBJECT_PATTERN)] = None
     actor: Filter = None
     role: Filter = None
     kind: Filter = None
@@ -158,26 +160,51 @@ class Item(RootModel[dict[str, Any]]):
     """One thing by its columns, as the schema of its operation describes them."""
 
 
-class Page(Schema):
-    """Some of many things; `next` is the cursor of the page that follows, if there is one."""
+UpTo = Annotated[
+    int, Field(ge=0, description="Up to which position of the log this goes: all until then is in.")
+]
+
+
+class AsOf(Schema):
+    """An answer that says up to which position of the log it goes."""
+
+    as_of_position: UpTo
+
+
+class Page(AsOf):
+    """Some of many things; `next` is the cursor of the page that follows, if there is one.
+
+    `empty` says why a page has no items, and what would give it some; null where it has any.
+    """
 
     items: list[dict[str, Any]]
     next: str | None
+    empty: str | None = None
 
 
 def page_of(row: type[BaseModel]) -> type[Schema]:
     """What a list of such rows answers."""
     return create_model(
         f"{row.__name__}Page",
-        __base__=Schema,
-        __doc__="Some of many; `next` is the cursor of the page that follows, if there is one.",
+        __base__=AsOf,
+        __doc__=inspect.getdoc(Page),
         items=(_list_of(row), ...),
         next=(str | None, ...),
+        empty=(str | None, ...),
     )
 
 
 def _list_of(row: type[BaseModel]) -> Any:
     return list[row]
+
+
+def shown_as_of(row: type[BaseModel]) -> type[BaseModel]:
+    """What one thing answers: its columns, and up to which position they go."""
+    assert AS_OF not in row.model_fields, f"{row.__name__}: {AS_OF} is how far the answer goes"
+    name = row.__name__.removesuffix("Details")
+    return create_model(
+        f"{name}Details", __base__=row, __doc__=inspect.getdoc(row), as_of_position=(UpTo, ...)
+    )
 
 
 class StandingResponse(Schema):
@@ -347,7 +374,7 @@ class ExplainedColumn(Schema):
     changes: list[ColumnChange]
 
 
-class Explanation(Schema):
+class Explanation(AsOf):
     """Why an object is what it is at `position`, the last of its `events`, column by column."""
 
     id: str
@@ -370,9 +397,21 @@ def start_of(query: Many, default: T) -> int | T:
     return int(query.cursor)
 
 
-def page_by_position(found: list[dict[str, Any]], limit: int) -> Page:
-    """A full page may have a successor."""
-    return Page(items=found, next=str(found[-1]["position"]) if len(found) == limit else None)
+HOW: Final = {"after", "limit", "sort", "payload", "changes", "reason"}
+"""What a list takes that leaves nothing out."""
+
+
+def page_by_position(
+    found: list[dict[str, Any]], position: int, nouns: str, query: Many, filled_by: str = ""
+) -> Page:
+    """Lines, as of a position, and what they are called; a full page may have a successor.
+
+    Where there are none, `filled_by` says what would make some.
+    """
+    following = str(found[-1]["position"]) if len(found) == query.limit else None
+    narrowed = FITTING if query.model_dump(exclude_none=True, exclude=HOW) else ""
+    empty = None if found else why_empty(nouns, filled_by, position, narrowed=narrowed)
+    return Page(items=found, next=following, as_of_position=position, empty=empty)
 
 
 FUTURE: Final = timedelta(minutes=1)

@@ -49,3 +49,16 @@ def run_json(run: Run) -> Callable[..., Any]:
         return json.loads(run(*arguments, "--json", code=code).stdout)
 
     return invoke
+
+
+@pytest.fixture
+def run_list(run_json: Callable[..., Any]) -> Callable[..., list[Any]]:
+    """Runs a command that lists something; answers the rows of its document."""
+
+    def invoke(*arguments: str) -> list[Any]:
+        document = run_json(*arguments)
+        assert document.keys() == {"items", "as_of_position", "empty"}
+        assert (document["empty"] is None) == bool(document["items"])
+        return document["items"]
+
+    return invoke

@@ -22,8 +22,8 @@ def an_order(run: Run) -> None:
     run("order", "cancel", "A1", "--reason", "changed her mind")
 
 
-def test_the_latest_line_comes_first(run: Run, run_json: RunJson) -> None:
-    lines = run_json("audit")
+def test_the_latest_line_comes_first(run: Run, run_list: RunJson) -> None:
+    lines = run_list("audit")
     assert [line["position"] for line in lines] == [6, 5, 4, 3, 2, 1]
     shown = run("audit").stdout
     assert shown.index("order.canceled") < shown.index("order.placed")
@@ -43,9 +43,9 @@ FILTERS: tuple[tuple[tuple[str, ...], list[int]], ...] = (
 )
 
 
-def test_lines_fit_all_that_is_given(run_json: RunJson) -> None:
+def test_lines_fit_all_that_is_given(run_list: RunJson) -> None:
     for filters, positions in FILTERS:
-        found = [line["position"] for line in run_json("audit", *filters)]
+        found = [line["position"] for line in run_list("audit", *filters)]
         assert found == positions, filters
 
 
@@ -53,10 +53,10 @@ def test_an_actor_who_did_nothing_is_refused_with_those_who_did(run: Run) -> Non
     assert "'Petra' is none of operator" in run("audit", "--actor", "Petra", code=2).stderr
 
 
-def test_many_lines_are_read_in_pages(run_json: RunJson, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_lines_are_read_in_pages(run_list: RunJson, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit, "PAGE_LINES", 2)
     for limit in (1, 2, 3, 5, 6, 7):
-        lines = run_json("audit", "--limit", str(limit))
+        lines = run_list("audit", "--limit", str(limit))
         assert [line["position"] for line in lines] == [6, 5, 4, 3, 2, 1][:limit]
 
 
@@ -83,8 +83,8 @@ def test_each_column_names_the_event_that_made_it_so(run: Run, run_json: RunJson
     assert STATES.findall(every.stdout) == ["pending", "canceled"]
 
 
-def test_a_history_tells_what_each_event_changed(run: Run, run_json: RunJson) -> None:
-    placed, _, canceled, _ = run_json("history", "order", "A1", "--changes")
+def test_a_history_tells_what_each_event_changed(run: Run, run_list: RunJson) -> None:
+    placed, _, canceled, _ = run_list("history", "order", "A1", "--changes")
     assert placed["changed"]["state"] == [None, "pending"]
     assert canceled["changed"]["state"] == ["pending", "canceled"]
     (before,), (after,) = placed["changed"]["lines"]

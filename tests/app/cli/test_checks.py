@@ -79,16 +79,16 @@ def test_the_list_says_how_long_a_check_waits_here(
     assert "5 minutes, 2 days" in run("checks", "list").stdout
 
 
-def test_issues_are_listed_by_state(run: Run, run_json: RunJson, trouble: None) -> None:
+def test_issues_are_listed_by_state(run: Run, run_list: RunJson, trouble: None) -> None:
     run("checks", "run")
     assert ISSUE in run("issues", "list", "--severity", "high").stdout
-    assert run_json("issues", "list", "--check", "overpaid") == []
+    assert run_list("issues", "list", "--check", "overpaid") == []
     run("issues", "resolve", ISSUE, "--reason", "she wants a voucher")
-    assert run_json("issues", "list") == []
-    (row,) = run_json("issues", "list", "--state", "resolved")
+    assert run_list("issues", "list") == []
+    (row,) = run_list("issues", "list", "--state", "resolved")
     assert (row["reason"], row["actor"]) == ("she wants a voucher", "operator")
     run("issues", "reopen", ISSUE, "--reason", "she does not")
-    assert len(run_json("issues", "list", "--state", "any")) == 1
+    assert len(run_list("issues", "list", "--state", "any")) == 1
 
 
 def test_a_decision_needs_a_reason_and_an_issue(run: Run, trouble: None) -> None:

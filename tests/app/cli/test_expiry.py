@@ -46,11 +46,15 @@ def test_a_dry_run_changes_nothing(run: Run, run_json: RunJson, orders: list[str
 
 @pytest.mark.usefixtures("an_hour_later")
 def test_all_that_are_due_expire_once_batch_after_batch(
-    run: Run, run_json: RunJson, orders: list[str], monkeypatch: pytest.MonkeyPatch
+    run: Run,
+    run_json: RunJson,
+    orders: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    run_list: RunJson,
 ) -> None:
     """No follower runs beside it: each batch is taken in before the next look."""
     monkeypatch.setattr("app.order_expiry.BATCH", 2)
     assert sorted(run_json("expire")["expired"]) == orders
     assert run_json("expire") == {"expired": []}
-    (expired,) = [e for e in run_json("history", "order", "A1") if e["kind"] == "order.expired"]
+    (expired,) = [e for e in run_list("history", "order", "A1") if e["kind"] == "order.expired"]
     assert (expired["actor"], expired["reason"]) == ("operator", REASON)

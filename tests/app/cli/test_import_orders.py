@@ -49,7 +49,7 @@ def log(database: Database) -> Iterator[Log]:
 
 
 def test_orders_are_recorded_once_with_their_ends(
-    run: Run, run_json: RunJson, write: Any, log: Log
+    run: Run, run_json: RunJson, write: Any, log: Log, run_list: RunJson
 ) -> None:
     file = write(*ROWS)
     assert run("import-orders", file, "--reason", "from the old shop").stdout == (
@@ -63,7 +63,7 @@ def test_orders_are_recorded_once_with_their_ends(
     assert {each.meta.reason for each in events} == {"from the old shop"}
     again = run_json("import-orders", file)
     assert again == {"new": 0, "same": 3, "differs": 0, "wrong": 0, "not_taken": []}
-    shown = {row["order_id"]: row for row in run_json("order", "list")}
+    shown = {row["order_id"]: row for row in run_list("order", "list")}
     assert {name: row["state"] for name, row in shown.items()} == {
         "A1": "fulfilled",
         "A2": "canceled",

@@ -83,7 +83,7 @@ class TestVerify:
 
 @pytest.mark.usefixtures("shop")
 def test_it_is_on_record_as_the_operators_and_spoils_no_later_look(
-    run: Run, run_json: RunJson
+    run: Run, run_json: RunJson, run_list: RunJson
 ) -> None:
     """Everything that tells how the ledger is tells of it, and nothing lags behind it."""
     document = run_json("verify")
@@ -93,7 +93,7 @@ def test_it_is_on_record_as_the_operators_and_spoils_no_later_look(
     assert (status["head"], status["lag_events"]) == (position, 0)
     last = status["last_proof"]
     assert (last["holds"], last["position"], last["is_damage"]) == (True, 4, False)
-    (line,) = run_json("audit", "--kind", "proof.finished")
+    (line,) = run_list("audit", "--kind", "proof.finished")
     assert (line["position"], line["actor"]) == (position, "operator")
     assert last["by"] == line["actor_name"]
     assert run_json("verify")["position"] == position
@@ -189,10 +189,12 @@ class TestRebuild:
         """It believes the log, be that whole or not."""
         assert run("rebuild", "stock").stdout.splitlines()[-1].startswith("not checked: ")
 
-    def test_it_is_on_record_as_the_operators_and_leaves_no_lag(self, run_json: RunJson) -> None:
+    def test_it_is_on_record_as_the_operators_and_leaves_no_lag(
+        self, run_json: RunJson, run_list: RunJson
+    ) -> None:
         document = run_json("rebuild", "stock", "--reason", "a wrong name")
         assert document["recorded_at_position"] == 6
-        (line,) = run_json("audit", "--kind", "rebuild.finished")
+        (line,) = run_list("audit", "--kind", "rebuild.finished")
         assert (line["position"], line["actor"]) == (6, "operator")
         assert (line["outcome"], line["reason"]) == ("done", "a wrong name")
         status = run_json("status")
@@ -200,14 +202,14 @@ class TestRebuild:
         assert run_json("verify")["holds"]
 
     def test_one_that_breaks_is_on_record_as_failed(
-        self, run: Run, run_json: RunJson, monkeypatch: pytest.MonkeyPatch
+        self, run: Run, run_list: RunJson, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def broken(*_: object, **__: object) -> None:
             raise ZeroDivisionError
 
         monkeypatch.setattr("projections.engine.rebuild.rebuild", broken)
         run("rebuild", code=1)
-        (line,) = run_json("audit", "--kind", "rebuild.failed")
+        (line,) = run_list("audit", "--kind", "rebuild.failed")
         assert line["outcome"] == "failed"
 
     def test_what_was_never_built_takes_the_place_of_nothing(
@@ -220,7 +222,7 @@ class TestRebuild:
         assert run_json("status")["head"] == 4
 
     def test_it_believes_no_log_that_the_last_proof_found_damaged(
-        self, run: Run, run_json: RunJson, database: Database
+        self, run: Run, run_json: RunJson, run_list: RunJson, database: Database
     ) -> None:
         tamper(database, CHANGED)
         run("verify", code=1)
@@ -228,7 +230,7 @@ class TestRebuild:
         assert refused["error"] == "RebuildRefused"
         assert "events that do not fit their hash: 1" in refused["detail"]
         assert "restore a backup" in refused["detail"]
-        assert run_json("audit", "--kind", "rebuild.*") == []
+        assert run_list("audit", "--kind", "rebuild.*") == []
         assert run_json("rebuild", "--believe-the-log")["on_record"]
 
     @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """list and show: every read model that has a list, in the terminal."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,28 +25,83 @@ def orders(run: Run) -> None:
     run("order", "cancel", "A2")
 
 
-def test_every_list_can_be_listed_and_asked_for_one(run: Run, run_json: RunJson) -> None:
+def test_every_list_says_why_it_is_empty_and_what_is_not_there_up_to_where(
+    run: Run, run_json: RunJson
+) -> None:
+    """What would fill it is a verb, a call, a setting or Stripe: something that one can do."""
     for projection in LISTINGS:
-        assert projection.listing
-        kind = projection.listing.link or projection.name
-        assert run_json("list", kind) == run_json("list", projection.name) == []
-        assert projection.name in run("show", kind, "nothing", code=1).stderr
+        listing = projection.listing
+        assert listing
+        kind, said = listing.link or projection.name, listing.filled_by
+        assert re.search(r"`ledger [a-z -]+`|No event came twice", said), projection.name
+        empty = f"No {listing.nouns} yet, as of position 0. {said}"
+        assert run("list", kind).stdout == f"{empty}\n"
+        nothing = {"items": [], "as_of_position": 0, "empty": empty}
+        assert run_json("list", kind) == run_json("list", projection.name) == nothing
+        not_there = f"No {listing.noun} 'nothing' as of position 0.\n"
+        assert run("show", kind, "nothing", code=1).stderr == f"NotFound: {not_there}"
 
 
 @pytest.mark.usefixtures("orders")
-def test_orders_are_listed_with_their_amounts(run: Run, run_json: RunJson) -> None:
+def test_every_answer_says_up_to_which_position_it_goes(run: Run, run_json: RunJson) -> None:
+    """The same number, under the same name, whatever is looked at; to people in the same words."""
+    head = run_json("status")["head"]
+    for verb in (
+        ("order", "list"),
+        ("order", "show", "A1"),
+        ("list", "sku"),
+        ("show", "sku", "MUG"),
+        ("history", "order", "A1"),
+        ("explain", "order", "A1"),
+        ("audit",),
+        ("token", "list"),
+        ("issues", "list"),
+        ("wishlist", "show", "ann"),
+        ("refund", "list"),
+        ("refund", "carry-out", "--dry-run"),
+        ("kpi", "show"),
+    ):
+        assert run_json(*verb)["as_of_position"] == head, verb
+        assert f"as of position {head}" in run(*verb).stdout, verb
+    for verb in (("order", "show", "A1"), ("explain", "order", "A1")):
+        assert run_json(*verb, "--as-of", "4")["as_of_position"] == 4
+        assert "as of position 4" in run(*verb, "--as-of", "4").stdout
+    for verb in (("order", "show", "A2"), ("explain", "order", "A2")):
+        told = run(*verb, "--as-of", "4", code=1).stderr
+        assert told == "NotFound: No order 'A2' as of position 4.\n"
+
+
+@pytest.mark.usefixtures("orders")
+def test_a_list_that_was_cut_says_so(run: Run) -> None:
+    assert run("order", "list", "--limit", "1").stdout.endswith("; there are more: --limit\n")
+    assert "there are more" not in run("order", "list", "--limit", "2").stdout
+
+
+@pytest.mark.usefixtures("orders")
+def test_an_explanation_of_the_past_has_the_values_of_then(run_json: RunJson) -> None:
+    then = run_json("explain", "order", "A2", "--as-of", "6")["fields"]["state"]
+    now = run_json("explain", "order", "A2")["fields"]["state"]
+    assert (then["value"], now["value"]) == ("pending", "canceled")
+    assert [change["kind"] for change in then["changes"]] == ["order.placed"]
+
+
+@pytest.mark.usefixtures("orders")
+def test_orders_are_listed_with_their_amounts(run: Run, run_list: RunJson) -> None:
     text = run("order", "list").stdout
     assert [line.split()[0] for line in text.splitlines()[2:4]] == ["A2", "A1"]
     assert "25.00 gbp" in text
-    (only,) = run_json("order", "list", "--filter", "state=canceled")
+    (only,) = run_list("order", "list", "--filter", "state=canceled")
     assert only["order_id"] == "A2"
-    assert run("list", "order", "--filter", "state=paid").stdout == "none\n"
+    nothing = run("list", "order", "--filter", "state=paid").stdout
+    assert nothing == "No orders with state=paid, as of position 8.\n"
 
 
 @pytest.mark.usefixtures("orders")
-def test_an_order_is_shown_with_its_lines_now_and_then(run: Run, run_json: RunJson) -> None:
+def test_an_order_is_shown_with_its_lines_now_and_then(
+    run: Run, run_json: RunJson, run_list: RunJson
+) -> None:
     assert run_json("order", "show", "A2")["state"] == "canceled"
-    (placed, *_) = run_json("history", "order", "A2")
+    (placed, *_) = run_list("history", "order", "A2")
     assert run_json("order", "show", "A2", "--as-of", str(placed["position"]))["state"] == "pending"
     text = run("order", "show", "A1").stdout
     assert "Blue mug" in text
@@ -53,8 +109,8 @@ def test_an_order_is_shown_with_its_lines_now_and_then(run: Run, run_json: RunJs
 
 
 @pytest.mark.usefixtures("orders")
-def test_products_are_listed_and_shown(run: Run, run_json: RunJson) -> None:
-    assert run_json("stock", "list")[0]["sku"] == "MUG"
+def test_products_are_listed_and_shown(run: Run, run_json: RunJson, run_list: RunJson) -> None:
+    assert run_list("stock", "list")[0]["sku"] == "MUG"
     listed = run("stock", "list").stdout.split("\n")
     columns = ["sku", "name", "on", "hand", "committed", "reserved", "available", "preorder"]
     assert listed[0].split() == columns

@@ -43,7 +43,7 @@ def made(served: Shop) -> list[int]:
 
 
 def test_a_dry_run_makes_nothing_and_then_each_is_made_once(
-    run: Run, run_json: RunJson, served: Shop
+    run: Run, run_json: RunJson, served: Shop, run_list: RunJson
 ) -> None:
     (due,) = run_json("refund", "carry-out", "--dry-run")
     assert (due["order_id"], due["open_minor"], made(served)) == ("A1", 1000, [])
@@ -51,7 +51,7 @@ def test_a_dry_run_makes_nothing_and_then_each_is_made_once(
     assert run_json("refund", "carry-out", due["request_id"]) == {due["request_id"]: "done"}
     assert run_json("refund", "carry-out") == {}
     assert made(served) == [1000]
-    (listed,) = run_json("refund", "list")
+    (listed,) = run_list("refund", "list")
     assert (listed["state"], listed["open_minor"]) == ("answered", 0)
 
 

@@ -143,7 +143,7 @@ def test_a_backup_is_restored_and_stripe_tells_what_came_since(
 
 
 def test_without_a_backup_stripes_side_comes_back_from_files_and_its_list(
-    shop: Shop, move: Callable[[], str], run_json: RunJson
+    shop: Shop, move: Callable[[], str], run_json: RunJson, run_list: RunJson
 ) -> None:
     """Files hold what Stripe forgot; the payments of orders that are lost wait for a link."""
     run = shop.run
@@ -160,6 +160,6 @@ def test_without_a_backup_stripes_side_comes_back_from_files_and_its_list(
     assert (filled["appended"], filled["gap"]) == (len(shop.api.events), None)
     run("verify")
     run("checks", "run")
-    listed = run_json("issues", "list")
+    listed = run_list("issues", "list")
     unlinked = [each["evidence"] for each in listed if each["check"] == "unlinked_payments"]
     assert sum(each["payments_count"] for each in unlinked) == 2

@@ -26,6 +26,17 @@ def listing_of(projection: Projection) -> Listing:
     return projection.listing
 
 
+@EACH
+def test_an_empty_list_can_say_what_would_fill_it(projection: Projection) -> None:
+    """Who looks at nothing wants to know whether that is right, and what to do."""
+    listing = listing_of(projection)
+    assert listing.noun != "row", f"{projection.name}: give its Listing a noun, what one row is"
+    assert listing.filled_by.endswith("."), (
+        f"{projection.name}: give its Listing `filled_by`, a sentence that says what fills the list"
+        " (FROM_STRIPE, where Stripe's events do)"
+    )
+
+
 def shown(row: type[Row]) -> dict[str, str]:
     return {name: sql_type(row, name) for name in row.model_fields}
 

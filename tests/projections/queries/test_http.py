@@ -3,12 +3,13 @@
 from contextlib import closing
 from datetime import UTC, datetime
 from threading import Timer
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 import pytest
 
 from api.openapi import describe
+from api.operations import operations
 from ledger.domain.events import Metadata, NewEvent, StripeEventReceived
 from ledger.errors import InvalidRequest
 from projections.engine import positions, reads
@@ -18,6 +19,7 @@ from projections.engine.reads import Reads
 from projections.engine.registry import discover
 from projections.engine.verify import verify
 from projections.queries.http import routes
+from projections.queries.listing import Lister, encoded
 from simulator import Purchase
 from tests.projections.engine.counter import STATUSES, Counter
 
@@ -151,6 +153,111 @@ def test_a_history_shows_what_events_hold_when_asked(counter: Counter):
     assert all(each["payload"]["body"] for each in shown if each["actor"] == "stripe")
 
 
+def without_end(answer: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in answer.items() if name != "as_of_position"}
+
+
+def test_every_answer_says_up_to_which_position_it_goes(counter: Counter):
+    """The follower's, not the log's; what is not there yet is told from what is never there."""
+    order = counter.sell()
+    reached = counter.follow()
+    later = counter.shop.place()
+    head = counter.append()
+    of_read_models = (
+        "/orders",
+        f"/orders/{order.id}",
+        f"/orders/{order.id}/history",
+        f"/orders/{order.id}/explain",
+        "/stock/MUG/movements",
+        "/disputes",
+        "/audit",
+        "/events/unreadable",
+    )
+    for path in of_read_models:
+        assert counter.get(path)["as_of_position"] == reached, path
+    assert counter.get("/events")["as_of_position"] == head
+    assert counter.get(f"/orders/{order.id}/explain", as_of=reached - 1)["as_of_position"] < reached
+    for path in (f"/orders/{later.id}", f"/orders/{later.id}/explain"):
+        told = counter.get(path, 404)["detail"]
+        assert told == f"No order {later.id!r} as of position {reached}."
+    assert Follower(counter.engine).catch_up() == head
+    assert counter.get(f"/orders/{later.id}")["as_of_position"] == head
+    assert counter.get("/events/9999", 404)["detail"] == f"No event '9999' as of position {head}."
+
+
+def test_an_empty_list_says_why(counter: Counter):
+    order, head = counter.sell(), counter.follow()
+    assert counter.get("/orders")["empty"] is None
+    disputes = counter.get("/disputes")["empty"]
+    assert disputes.startswith(f"No disputes yet, as of position {head}. Stripe reports them")
+    assert counter.get("/orders", state="canceled")["empty"] == (
+        f"No orders with state=canceled, as of position {head}."
+    )
+    fitting = f"that fit what was asked for, as of position {head}."
+    assert counter.get("/orders", placed_before="2001-01-01")["empty"] == f"No orders {fitting}"
+    history = counter.get(f"/orders/{order.id}/history", recorded_before="2001-01-01")
+    assert history["empty"] == f"No events {fitting}"
+    assert counter.get("/events/unreadable")["empty"].endswith(
+        "Every event of Stripe's could be read."
+    )
+
+
+NO_POSITION: Final = {
+    "/kpi/definitions": "the contract, which is no answer of the log",
+    "/exports": "what can be exported, which is no answer of the log",
+    "/me": "who calls",
+    "/events/{position}": "an event, which never changes",
+    "/verify/{id}": "a proof, which says itself up to where it goes",
+    "/rebuild/{id}": "a rebuild, which says itself how far it is",
+    "/status": "the head, and where each read model stands",
+    "/healthz": "a probe",
+    "/readyz": "a probe",
+}
+
+
+def test_every_operation_that_reads_says_up_to_which_position_it_goes():
+    from app.asgi import routes
+
+    reads = {
+        route.path_format: declared.answers
+        for route, method, declared in operations(routes)
+        if method == "GET" and declared.answers is not None
+    }
+    assert len(reads) > 50
+    silent = {path for path, shape in reads.items() if "as_of_position" not in shape.model_fields}
+    assert silent == NO_POSITION.keys() & reads.keys()
+
+
+def test_what_our_own_sql_cannot_compute_is_no_mistake_of_the_caller(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+):
+    """A view that divides by zero, a sum that overflows: it breaks, and is logged as broken."""
+    counter.follow()
+
+    def broken(_: Lister, cursor: Any, *_more: object, **_others: object) -> object:
+        return cursor.execute("select 1 / 0").fetchall()
+
+    monkeypatch.setattr(Lister, "_select", broken)
+    for path in ("/orders", "/orders/A1"):
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            counter.get(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/orders", {"cursor": encoded(["-placed_at", "when", "A1"])}),
+        ("/orders", {"cursor": encoded(["-total_minor", "12.5", "A1"])}),
+        ("/orders", {"cursor": encoded(["-placed_at", "2026-03-01T00:00:00Z", "a\0"])}),
+    ],
+)
+def test_a_cursor_that_was_tampered_with_is_the_callers_mistake(
+    counter: Counter, path: str, query: dict[str, str]
+):
+    counter.follow()
+    assert "as it is" in counter.get(path, 422, **query)["detail"]
+
+
 def test_an_order_as_of_an_earlier_position_or_time(counter: Counter):
     order = counter.sell("refunded_in_parts")
     last = counter.follow()
@@ -168,7 +275,9 @@ def test_an_order_as_of_an_earlier_position_or_time(counter: Counter):
     ]
     now = counter.get(f"/orders/{order.id}")
     assert counter.get(f"/orders/{order.id}", as_of=last) == now
-    assert counter.get(f"/orders/{order.id}", as_of=history[-1]["recorded_at"]) == now
+    then = counter.get(f"/orders/{order.id}", as_of=history[-1]["recorded_at"])
+    assert then.keys() == now.keys()
+    assert without_end(then) == without_end(now)
     assert counter.get(f"/orders/{order.id}", 404, as_of=history[0]["position"] - 1)
 
 
@@ -177,7 +286,9 @@ def test_other_things_have_a_past_too(counter: Counter):
     listed, received = counter.get("/stock/MUG/history")["items"]
     now = counter.get("/stock/MUG")
     assert counter.get("/stock/MUG", as_of=listed["position"])["on_hand"] == 0
-    assert counter.get("/stock/MUG", as_of=received["position"]) == now
+    then = counter.get("/stock/MUG", as_of=received["position"])
+    assert (then["as_of_position"], now["as_of_position"]) == (received["position"], 10)
+    assert without_end(then) == without_end(now)
 
 
 def test_movements_are_pages_of_the_latest_first(counter: Counter):
