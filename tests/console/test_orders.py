@@ -67,7 +67,7 @@ def test_a_page_says_by_how_much_more_was_captured_than_is_due(
 def test_filters_stand_in_the_address(world: Service, query: str, found: list[str]) -> None:
     answer = world.look(f"{PAGE}?{query}")
     assert listed(answer.text) == found
-    assert ("No order fits" in answer.text) == (not found)
+    assert ("No orders with" in answer.text) == (not found)
 
 
 @pytest.mark.parametrize(
