@@ -26,6 +26,7 @@ class VerbatimStripeEvent(Struct, frozen=True, kw_only=True, omit_defaults=True)
     body: Raw
     signature: str | None = None
     signed_by: str | None = None
+    account: str | None = None
     encoding: Literal["base64"] | None = None
 
     @classmethod
@@ -38,6 +39,7 @@ class VerbatimStripeEvent(Struct, frozen=True, kw_only=True, omit_defaults=True)
             source=event.source,
             signature=event.signature,
             signed_by=event.signed_by,
+            account=event.account,
             body=body,
             encoding=encoding,
         )
@@ -51,6 +53,7 @@ class VerbatimStripeEvent(Struct, frozen=True, kw_only=True, omit_defaults=True)
             source=self.source,
             signature=self.signature,
             signed_by=self.signed_by,
+            account=self.account,
         )
 
 

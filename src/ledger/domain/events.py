@@ -59,7 +59,8 @@ class StripeEventReceived(Event, frozen=True, kw_only=True):
     """A Stripe event, verbatim: the exact bytes of its body, and how they reached us.
 
     `source` is `webhook`, `import` or `backfill`; only a webhook has a signature header, and
-    `signed_by`, the fingerprint of the secret that it was signed with.
+    `signed_by`, the fingerprint of the secret that it was signed with. `account` is the connected
+    account whose list showed it, where its body does not say whose it is.
     """
 
     event_id: str
@@ -68,6 +69,7 @@ class StripeEventReceived(Event, frozen=True, kw_only=True):
     source: str
     signature: str | None = None
     signed_by: str | None = None
+    account: str | None = None
 
 
 @stored("stripe.object_observed.v1")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final, get_args
 
 from ledger.domain import claim, issue, order, purchase, stock, wishlist
-from ledger.domain.accounts import name_of
+from ledger.domain.accounts import name_of, qualified_id
 from ledger.domain.aggregate import Aggregate, Command
 from ledger.domain.events import CommandAccepted, Event
 
@@ -32,7 +32,7 @@ AGGREGATES: Final = {
 """By the first word of the stream's name, with which the topics of its events begin, too."""
 
 STREAM_OF: Final[tuple[tuple[str, Callable[[Any], str]], ...]] = (
-    ("stripe.event_received.", lambda e: f"stripe/{e.event_id}"),
+    ("stripe.event_received.", lambda e: f"stripe/{_event_name(e.event_id, e.account)}"),
     ("stripe.object_observed.", lambda e: observed(e.kind, e.object_id, e.account)),
     ("stripe.payout_listed.", lambda e: observed("payout_members", e.payout_id, e.account)),
     ("stripe.object_not_told.", lambda e: not_told(e.kind, e.object_id, e.account)),
@@ -56,6 +56,11 @@ _KIND_OF: Final[dict[type[Command], str]] = {
     for kind, each in AGGREGATES.items()
     for command in get_args(each.commands) or filter(None, (each.commands,))  # a union, or one
 }
+
+
+def _event_name(event_id: str, account: str | None) -> str:
+    """An event that does not say whose it is, stands under the account whose list showed it."""
+    return event_id if account is None else qualified_id(event_id, account)
 
 
 def observed(kind: str, object_id: str, account: str | None) -> str:

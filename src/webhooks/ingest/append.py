@@ -133,7 +133,7 @@ def _streams(log: Log, events: Sequence[StripeEventReceived]) -> list[str]:
     Logs of before streams named accounts hold those of connected ones under the id alone, and what
     is there already stays there.
     """
-    accounts = [account_of(event.body) for event in events]
+    accounts = [_account(event) for event in events]
     connected = [event for event, account in zip(events, accounts, strict=True) if account]
     before = _stored(log, [_stream(event, None) for event in connected])
     return [
@@ -147,6 +147,11 @@ def _is_stored(
 ) -> bool:
     found = before.get(_stream(event, None))
     return found is not None and account_of(found[1] or b"") == account
+
+
+def _account(event: StripeEventReceived) -> str | None:
+    """Whose event it is: its body says so, or else the list that showed it."""
+    return account_of(event.body) or event.account
 
 
 def _stream(event: StripeEventReceived, account: str | None) -> str:

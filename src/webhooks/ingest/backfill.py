@@ -11,7 +11,7 @@ from ledger.log import Log
 from webhooks.ingest.append import IngestReport, Offer, Rejection, append_all
 from webhooks.ingest.stripe_list import EventList
 from webhooks.stripe_client import StripeClient
-from webhooks.translate.objects import parse_event
+from webhooks.translate.objects import account_of, parse_event
 
 KEPT_DAYS = 30
 A_MOMENT = timedelta(minutes=1)
@@ -43,6 +43,8 @@ def backfill(
 ) -> BackfillReport:
     """Append the events that Stripe made from `since` on, the oldest first, each id once.
 
+    Those of the client's account: they are attributed to it, whether or not they say so.
+
     Stripe's list goes back `KEPT_DAYS`; a longer way back is reported as a gap. `progress` hears
     the number of listed events after every commit. Running it again appends the rest.
     Raises `StripeRefused` (a wrong key, say), `StripeUnavailable` after several tries, and
@@ -51,7 +53,8 @@ def backfill(
     """
     report = BackfillReport(gap=_gap(since, clock()))
     events = EventList(client, int(since.timestamp()), int(clock().timestamp()))
-    for _ in append_all(log, _offers(events, report, clock), _META, report):
+    offers = _offers(events, report, clock, client.account)
+    for _ in append_all(log, offers, _META, report):
         progress(report.listed)
     return report
 
@@ -63,7 +66,10 @@ def _gap(since: datetime, now: datetime) -> Gap | None:
 
 
 def _offers(
-    events: EventList, report: BackfillReport, clock: Callable[[], datetime]
+    events: EventList,
+    report: BackfillReport,
+    clock: Callable[[], datetime],
+    account: str | None,
 ) -> Iterator[Offer]:
     for body in events.oldest_first():
         report.listed += 1
@@ -74,6 +80,10 @@ def _offers(
             report.rejected.append(Rejection(where, str(error)))
             continue
         event = StripeEventReceived(
-            event_id=event_id, body=body, received_at=clock(), source="backfill"
+            event_id=event_id,
+            body=body,
+            received_at=clock(),
+            source="backfill",
+            account=None if account_of(body) else account,
         )
         yield Offer(where, event)
