@@ -47,7 +47,7 @@ charges = Mirror(
     waiting_at=greatest("timestamptz"),
     refunded_at=least("timestamptz"),
     ended_at=least("timestamptz"),
-    indexes=("(coalesce(payment_id, charge_id))",),
+    indexes=("(coalesce(payment_id, charge_id))", "transaction_id"),
 )
 # Each total of what was captured so far, and when it was first told; `captured_at` is when the last
 # of it was taken, as far as reports know.

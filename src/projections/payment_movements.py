@@ -20,7 +20,9 @@ PaymentMovementKind = TypeAliasType(
 # Received: what the charges say and what the payment says is the same money, so the greater of the
 # two totals counts, at any time. A total that was reported late and is lower than an earlier one
 # says nothing. The first capture was made when the charge was, unless a report says when or the
-# money was held before; a later one when it was first told. A failed charge takes back what it or,
+# money was held before; a later one when it was first told. Of a payment whose money is held first,
+# the capture made the charge's balance transaction: where no report tells of the capture itself,
+# that says when it was. A failed charge takes back what it or,
 # if it is the payment's present charge and no later attempt, the payment had reported (`by_word`):
 # that then was this charge's money, and what other charges took is beside it.
 #
@@ -43,7 +45,7 @@ cross join lateral (
 cross join lateral (
     with own as (
         select charge_id, state, state_known, refunded_minor, created_at, held_at, ended_at,
-            reported_at, by_word,
+            reported_at, transaction_id, by_word,
             case
                 when by_word then p.received_minor
                 when state = 'failed' then captured_minor
@@ -64,12 +66,16 @@ cross join lateral (
             captured_minor - lag(captured_minor, 1, 0::bigint) over by_total as more_minor,
             case
                 when t.captured_at > own.created_at then t.captured_at
+                when p.held_first and lag(captured_minor) over by_total is null
+                    and booked.created_at > own.created_at
+                then booked.created_at
                 when own.held_at is null and lag(captured_minor) over by_total is null
                 then own.created_at
                 else t.said_at
             end as at
         from own
         join charge_captures as t using (charge_id)
+        left join transactions as booked using (transaction_id)
         where not by_word
         window by_total as (partition by charge_id order by captured_minor)
     ),
@@ -188,5 +194,9 @@ payment_movements = Derived(
         from touched_refunds
         join refunds as r using (refund_id)
         left join charges as c on c.charge_id = r.charge_id
+        union
+        select coalesce(payment_id, charge_id)
+        from staged_transactions
+        join charges using (transaction_id)
     """,
 )

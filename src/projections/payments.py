@@ -126,6 +126,7 @@ payment_reports = Mirror(
     order_id=named("text"),
     linked_order_id=latest("text"),
     received_minor=greatest("bigint"),
+    held_first=known("boolean"),
     customer_id=known("text"),
     email=known("text"),
     account=known("text"),
@@ -346,7 +347,15 @@ payments = Derived(
 projection = Projection(
     "payments",
     tables=(payment_reports, payment_receipts, payment_movements, payments),
-    reads=("charges", "checkouts", "refunds", "disputes", "invoices", "invoice_payments"),
+    reads=(
+        "charges",
+        "checkouts",
+        "refunds",
+        "disputes",
+        "invoices",
+        "invoice_payments",
+        "transactions",
+    ),
     listing=Listing(
         payments,
         Payment,

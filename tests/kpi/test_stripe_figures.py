@@ -147,7 +147,8 @@ def test_without_transactions_each_fee_is_unknown_and_not_nothing(
 def test_a_pulled_account_agrees_with_the_truth_in_every_month(
     engine_over: Callable[[], ProjectionContext],
 ) -> None:
-    """By lists alone: the balance to the unit; charges and refunds by when they were made."""
+    """By lists alone: the balance to the unit; charges and refunds by when they were made, holds by
+    when they were captured."""
     past = past_shop(4, years=1, objects=2500, until=MARCH_2)
     assert past.stripe.memory is not None
     past.stripe.memory.events = Shelf()
@@ -194,7 +195,7 @@ def by_object(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def of_objects(figures: Figures) -> dict[str, Any]:
     return {
-        "gross_volume": figures.charged_minor,
+        "gross_volume": figures.kept_minor,
         "refunded_volume": figures.refunds_minor - figures.refunds_pending_minor,
         "disputed_volume": figures.disputed_minor,
         "disputes_opened": figures.disputes,

@@ -133,7 +133,10 @@ class PaymentState(State):
 
 
 class PaymentFact(StatefulFact, frozen=True, kw_only=True):
-    """A payment of one customer for one order, which may take several attempts (charges)."""
+    """A payment of one customer for one order, which may take several attempts (charges).
+
+    `held_first` says that its money is held and taken later, None where it does not say so.
+    """
 
     state: PaymentState
     payment_id: StripeId
@@ -146,6 +149,7 @@ class PaymentFact(StatefulFact, frozen=True, kw_only=True):
     charge_id: StripeId | None = None
     email: str | None = None
     failure_code: str | None = None
+    held_first: bool | None = None
 
 
 @unique

@@ -26,6 +26,8 @@ class Figures(Struct):
       that. Altogether, captured less bounced is gross.
     * `taken_minor`, `taken`: captures less bounces and their number, by when they were taken: a
       hold with its capture, all else with `created` of the charge; a bounce with itself.
+    * `kept_minor`: captured amounts of what did not bounce, as lists tell of it: a hold with its
+      capture, all else with `created` of the charge.
     * `refunds_minor`, `refunds`: refunds that are succeeded or pending, by their `created`.
     * `refunds_pending_minor`: of these, what is pending: it has not left the balance.
     * `refunded_minor`: refunds that left the balance, less those that failed and came back, each by
@@ -49,6 +51,7 @@ class Figures(Struct):
     taken_minor: int = 0
     taken: int = 0
     charged_minor: int = 0
+    kept_minor: int = 0
     bounced_minor: int = 0
     refunds_minor: int = 0
     refunds: int = 0
@@ -128,6 +131,7 @@ class Books:
         """A payment came in at a time, of a charge that was made at another one."""
         taken = self._figures(currency, at if held else charged_at)
         taken.taken_minor += amount
+        taken.kept_minor += amount
         taken.taken += 1
         self._payers.add((month_of(at), currency, payer))
         figures = self._figures(currency, at)
@@ -144,7 +148,9 @@ class Books:
         before = self._figures(currency, captured_at)
         before.gross_minor -= amount
         before.payments -= 1
-        self._figures(currency, charged_at).charged_minor -= amount
+        charged = self._figures(currency, charged_at)
+        charged.charged_minor -= amount
+        charged.kept_minor -= amount
         figures = self._figures(currency, at)
         figures.bounced_minor += amount
         figures.taken_minor -= amount

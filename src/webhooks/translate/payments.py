@@ -79,6 +79,7 @@ def payment_facts(intent: PaymentIntent, event: Envelope, metadata_key: str) -> 
         charge_id=id_of(intent.latest_charge) or (charges[0].id if charges else None),
         email=intent.receipt_email,
         failure_code=intent.last_payment_error.code if intent.last_payment_error else None,
+        held_first=intent.capture_method == "manual" or None,
     )
     attempts = [fact for charge in charges for fact in charge_facts(charge, event, metadata_key)]
     paid_by = payment.charge_id if received > 0 else None

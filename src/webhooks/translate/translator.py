@@ -213,10 +213,11 @@ class Translator(Struct, frozen=True):
         except UNREADABLE as error:
             return self._otherwise(recorded, event, str(error))
         key = order_key(envelope.created, _step(envelope.type), event.event_id)
-        moment = _moment(recorded, at(envelope.created), key, envelope.account)
+        account = envelope.account or event.account
+        moment = _moment(recorded, at(envelope.created), key, account)
         facts = self._facts(event.event_id, envelope, reading_of(envelope.type))
-        if may_need_qualifying(envelope.account, event.body):
-            facts = tuple(qualified(fact, envelope.account) for fact in facts)
+        if may_need_qualifying(account, event.body):
+            facts = tuple(qualified(fact, account) for fact in facts)
         return moment, facts
 
     def _observed(
@@ -331,10 +332,11 @@ class Translator(Struct, frozen=True):
             return self._remains(recorded, event, cause)
         seconds = int(thin.created.timestamp())
         key = order_key(max(0, seconds), _step(thin.type), event.event_id)
-        moment = _moment(recorded, thin.created.astimezone(UTC), key, thin.account)
+        account = thin.account or event.account
+        moment = _moment(recorded, thin.created.astimezone(UTC), key, account)
         is_ours = thin.livemode == (self.mode == "live")
         note = _thin_note(event.event_id, thin, "unprojected" if is_ours else "other_mode")
-        return moment, (qualified(note, thin.account),)
+        return moment, (qualified(note, account),)
 
     def _remains(
         self, recorded: RecordedEvent, event: StripeEventReceived, cause: str
@@ -348,7 +350,8 @@ class Translator(Struct, frozen=True):
             event_id=event_id, type=type_, outcome="unreadable", livemode=self.mode == "live"
         )
         problem = StripeEventUnreadable(event_id=event_id, type=type_, cause=cause)
-        moment = _moment(recorded, effective_at, order_key(seconds or 0, 1, event_id))
+        key = order_key(seconds or 0, 1, event_id)
+        moment = _moment(recorded, effective_at, key, event.account)
         return moment, (note, problem)
 
 

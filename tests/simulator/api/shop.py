@@ -8,13 +8,14 @@ import stripe as library
 from msgspec import Struct
 
 from simulator import SimulatedStripe
-from simulator.api import Account, Key, StripeApi, app, served
+from simulator.api import READING, Account, Key, StripeApi, app, served
 from tests.simulator.lives import EVERY_STORY, Step, lived
 
 SECRET = Key("sk_test_secretOfTheShop")
 LIVE = Key("sk_live_secretOfTheShop")
 CHARGES_ONLY = Key("rk_test_readsChargesOnly", frozenset({"rak_charge_read"}))
-KEYS = (SECRET, LIVE, CHARGES_ONLY)
+READS_ALL = Key("rk_test_readsAll", READING)
+KEYS = (SECRET, LIVE, CHARGES_ONLY, READS_ALL)
 BUSY = [
     Step(story, "eur", 3000 + 10 * number, 1, "finish" if number % 5 == 4 else None, None)
     for number, story in enumerate(sorted(EVERY_STORY))

@@ -50,6 +50,10 @@ class Found:
     def add_charge(self, charge: dict[str, Any]) -> None:
         if charge["status"] == "succeeded" and charge["captured"]:
             self.figures(charge).charged_minor += charge["amount_captured"]
+            transaction = self.booked[charge["balance_transaction"]]
+            held = self.intents[charge["payment_intent"]]["capture_method"] == "manual"
+            kept = self.figures(transaction if held else charge)
+            kept.kept_minor += charge["amount_captured"]
             figures = self.figures(self.booked[charge["balance_transaction"]])
             figures.gross_minor += charge["amount_captured"]
             figures.payments += 1
