@@ -29,6 +29,7 @@ from webhooks.ingest.balance import fetch_transaction, list_payout
 from webhooks.ingest.observe import append_not_told, cause_of
 from webhooks.ingest.pull import FIRST_DAY, LISTINGS, Progress, PullReport, pull
 from webhooks.ingest.side_by_side import side_by_side
+from webhooks.refund_calls import refund_permission_missing
 from webhooks.stripe_client import Answer, StripeClient
 
 NEWEST: Final[dict[str, tuple[LiteralString, LiteralString, LiteralString]]] = {
@@ -105,7 +106,7 @@ class BalanceReport(Struct, kw_only=True):
 
 
 class AccountReport(Struct, kw_only=True):
-    """What a pull of a whole account brought; `events` is None for those of another account."""
+    """What a pull of a whole account brought; `events` is None where Stripe did not list them."""
 
     livemode: bool
     account: str | None
@@ -116,11 +117,16 @@ class AccountReport(Struct, kw_only=True):
 
 
 class Examination(Struct, kw_only=True):
-    """What a key is: its mode, and which permission it lacks for what (a call's path)."""
+    """What a key is: its mode, and which permission it lacks for what (a call's path).
+
+    `missing` is about reading; `refunds_missing` is the permission to make refunds, None where the
+    key has it.
+    """
 
     livemode: bool
     now: datetime
     missing: dict[str, str]
+    refunds_missing: str | None
 
 
 class _Balance(Struct):
@@ -153,7 +159,10 @@ def check_mode(client: StripeClient, ours: str) -> tuple[bool, datetime]:
 
 
 def examine(client: StripeClient, mode: str) -> Examination:
-    """Try every call that a pull makes; raises what `check_mode` raises."""
+    """Try every call that a pull makes, and a refund of nothing; raises what `check_mode` raises.
+
+    It changes nothing at Stripe.
+    """
     livemode, now = check_mode(client, mode)
     missing: dict[str, str] = {}
     with_one = {"limit": 1}
@@ -166,7 +175,8 @@ def examine(client: StripeClient, mode: str) -> Examination:
             raise
         except StripeRefused as error:
             missing[path] = str(error)
-    return Examination(livemode=livemode, now=now, missing=missing)
+    refunds_missing = refund_permission_missing(client)
+    return Examination(livemode=livemode, now=now, missing=missing, refunds_missing=refunds_missing)
 
 
 def pull_account(
@@ -201,16 +211,15 @@ def pull_account(
     report = AccountReport(
         livemode=livemode, account=client.account, objects=objects, balance=BalanceReport()
     )
-    if client.account is None:  # a list of another account's events does not say whose they are
-        first = max(since, now - timedelta(days=KEPT_DAYS))
-        try:
-            report.events = backfill(engine.log, client, since=first, clock=lambda: now)
-        except PermissionMissing as error:
-            objects.not_permitted["event"] = error.permission
-        except KeyRefused:
-            raise
-        except StripeRefused as error:
-            objects.refused["event"] = str(error)
+    first = max(since, now - timedelta(days=KEPT_DAYS))
+    try:
+        report.events = backfill(engine.log, client, since=first, clock=lambda: now)
+    except PermissionMissing as error:
+        objects.not_permitted["event"] = error.permission
+    except KeyRefused:
+        raise
+    except StripeRefused as error:
+        objects.refused["event"] = str(error)
     catch_up()
     report.lists = complete_lists(
         engine, client, now=now, ask_all=True, livemode=livemode, meta=meta

@@ -43,6 +43,23 @@ def is_final(declined: StripeDeclined) -> bool:
     return declined.code not in _PASSING
 
 
+def refund_permission_missing(client: StripeClient) -> str | None:
+    """The permission to make refunds that the key lacks, as Stripe calls it; None where it may.
+
+    A refund of no payment is asked for: Stripe looks at the permission first, and then refuses it
+    for want of a payment, so none is made. Raises what the client raises.
+    """
+    try:
+        client.post(PATH, idempotency_key=f"ledger-permission-{uuid4()}")
+    except PermissionMissing as error:
+        return error.permission
+    except StripeDeclined:
+        return None
+    raise StripeRefused(
+        "Stripe did not refuse a refund of no payment; is STRIPE_API_BASE the address of its API?"
+    )
+
+
 def made_for(
     client: StripeClient, payment_id: str, request_id: str, *, livemode: bool
 ) -> Iterator[StripeObjectObserved]:

@@ -1,7 +1,7 @@
 """A pull of a whole account: read models without a webhook, and what only single calls tell."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
 
 import pytest
@@ -19,7 +19,8 @@ from projections.engine.verify import verify
 from simulator import SimulatedStripe
 from simulator.api.faults import Fault, at
 from simulator.memory import Shelf
-from tests.simulator.api.shop import CHARGES_ONLY, LIVE, SECRET, Shop, busy, shop
+from tests.simulator.api.shop import CHARGES_ONLY, LIVE, READS_ALL, SECRET, Shop, busy, shop
+from webhooks.ingest.append import append_events
 from webhooks.ingest.pull import Progress
 from webhooks.stripe_client import StripeClient
 from webhooks.translate.translator import Translator
@@ -267,6 +268,69 @@ def test_a_change_that_was_taken_back_while_events_were_lost_is_seen(
     assert emails[customer.id] == "ann@example.com"
 
 
+def test_events_of_a_connected_account_are_listed_and_are_its_own(
+    engine: ProjectionContext,
+) -> None:
+    """Stripe's list does not say whose they are; a webhook of one of them is the same event."""
+    with shop() as served:
+        connected = served.account.connected["acct_1Connected"].modes[False]
+        payment, _ = connected.create_payment(2500, "eur", order_id="A7")
+        sent = connected.pay_by_card(payment)
+        other = StripeClient(
+            SECRET.secret, served.base, account="acct_1Connected", calls_per_second=10_000
+        )
+        report = pull_account(engine, other, mode="test", progress=quiet, meta=META)
+        assert connected.memory is not None
+        assert report.events is not None
+        assert report.events.appended == len(connected.memory.events.things) > 1
+    paid = f"{payment.intent_id}@acct_1Connected"
+    assert rows(engine, "select payment_id, state, account from payments") == [
+        (paid, "succeeded", "acct_1Connected")
+    ]
+    body = sent[-1].body[:-1] + b',"account":"acct_1Connected"}'
+    webhook = StripeEventReceived(
+        event_id=sent[-1].id,
+        body=body,
+        received_at=datetime(2026, 3, 1, 12, tzinfo=UTC),
+        source="webhook",
+    )
+    (taken,) = append_events(engine.log, [webhook], META)
+    assert taken.outcome == "duplicate"
+    Follower(engine).catch_up()
+    assert [name for (name,) in rows(engine, "select payment_id from payments")] == [paid]
+    assert verify(engine).holds
+
+
+def test_a_hold_of_a_pulled_shop_is_dated_by_its_capture(engine: ProjectionContext) -> None:
+    """The charge was made with the hold; its balance transaction was made with the capture."""
+    simulated = SimulatedStripe(3, remembers=True)
+    payment, _ = simulated.create_payment(2500, "eur", manual_capture=True)
+    simulated.authorize(payment)
+    simulated.advance(3 * 86_400)
+    simulated.capture(payment, 2000)
+    captured_at = datetime.fromtimestamp(simulated.now, UTC)
+    at_once, _ = simulated.create_payment(700, "eur")
+    simulated.pay_by_card(at_once)
+    simulated.advance(86_400)
+    assert simulated.memory is not None
+    events, simulated.memory.events = simulated.memory.events, Shelf()
+    with shop(simulated) as served:
+        pulled(engine, served)
+    moved = "select payment_id, at, amount_minor from payment_movements"
+    found = {name: (at, minor) for name, at, minor in rows(engine, moved)}
+    assert found == {
+        payment.intent_id: (captured_at, 2000),
+        at_once.intent_id: (datetime.fromtimestamp(at_once.charge.created, UTC), 700),
+    }
+    simulated.memory.events = events
+    as_webhooks(engine, simulated)  # its event tells of the capture itself, a moment before
+    heard = {name: (at, minor) for name, at, minor in rows(engine, moved)}
+    assert heard[at_once.intent_id] == found[at_once.intent_id]
+    at, minor = heard[payment.intent_id]
+    assert (minor, captured_at - at < timedelta(seconds=5)) == (2000, True)
+    assert verify(engine).holds
+
+
 def test_a_key_of_the_other_mode_is_refused(engine: ProjectionContext) -> None:
     with shop() as served, pytest.raises(SettingsError, match="live mode"):
         pull_account(engine, client(served, LIVE.secret), mode="test", progress=quiet, meta=META)
@@ -275,7 +339,13 @@ def test_a_key_of_the_other_mode_is_refused(engine: ProjectionContext) -> None:
 
 def test_a_key_is_examined_by_the_permissions_that_it_lacks() -> None:
     with shop() as served:
-        assert examine(client(served), "test").missing == {}
+        examined = examine(client(served), "test")
+        assert (examined.missing, examined.refunds_missing) == ({}, None)
+        refunds = len(served.stripe.memory.shelf("refund")) if served.stripe.memory else 0
+        reading = examine(client(served, READS_ALL.secret), "test")
+        assert (reading.missing, reading.refunds_missing) == ({}, "rak_charge_write")
+        assert served.stripe.memory
+        assert len(served.stripe.memory.shelf("refund")) == refunds
         key = client(served, CHARGES_ONLY.secret)
         with pytest.raises(Exception, match="rak_balance_read"):
             examine(key, "test")

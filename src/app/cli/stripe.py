@@ -23,6 +23,7 @@ stripe = typer.Typer(name="stripe", help="What Stripe holds of the account.", no
 app.add_typer(stripe)
 
 ENV = Path(".env")
+ONLY_TO_REFUND = " (only for LEDGER_CARRY_OUT_REFUNDS)"
 
 
 @app.command(epilog="Example: ledger connect --save")
@@ -32,10 +33,11 @@ def connect(
         bool, typer.Option("--save", help="Write the key into .env, readable by you only.")
     ] = False,
 ) -> None:
-    """Check a restricted key: its mode, and what it may read at Stripe.
+    """Check a restricted key: its mode, what it may read at Stripe, and whether it may refund.
 
     Takes STRIPE_API_KEY, or asks for one. Names each permission that is missing as Stripe does;
-    writes nothing without --save. Exits 1 where something is missing.
+    changes nothing at Stripe, and writes nothing without --save. Exits 1 where one is missing; that
+    to make refunds counts with LEDGER_CARRY_OUT_REFUNDS only.
     """
     from app.stripe_pull import examine
     from app.wiring import stripe_client
@@ -51,10 +53,16 @@ def connect(
     if save:
         _save(settings.stripe_api_key.get_secret_value())
     show(
-        {"mode": settings.ledger_mode, "missing": examined.missing, "saved": save},
+        {
+            "mode": settings.ledger_mode,
+            "missing": examined.missing,
+            "refunds_missing": examined.refunds_missing,
+            "saved": save,
+        },
         lambda: _examined(settings.ledger_mode, examined, saved=save),
     )
-    if examined.missing:
+    may_refund = examined.refunds_missing is None or not settings.ledger_carry_out_refunds
+    if examined.missing or not may_refund:
         raise typer.Exit(BAD_ANSWER)
 
 
@@ -73,6 +81,8 @@ def _examined(mode: str, examined: Examination, *, saved: bool) -> RenderableTyp
     from app.stripe_pull import ONE_EACH
 
     rows = [(path, examined.missing.get(path, "may read")) for path in ONE_EACH]
+    refunds = examined.refunds_missing
+    rows.append(("a refund", "may make" if refunds is None else f"{refunds}{ONLY_TO_REFUND}"))
     shown = table(["Stripe's list", "permission that is missing"], rows)
     complain(f"a key of {mode} mode" + ("; written to .env" if saved else ""))
     return shown
