@@ -6,13 +6,10 @@ from datetime import datetime, timedelta
 from threading import Event
 from typing import Final
 
-from msgspec import Struct
-
 from app.stripe_lists import complete_lists
 from app.stripe_pull import check_mode, complete_balance
-from ledger.domain.events import Metadata, PullFinished, PullRefreshed, PullStarted
-from ledger.domain.streams import pulls, refreshes
-from ledger.log import Log
+from ledger.domain.events import Metadata, PullRefreshed
+from ledger.domain.streams import refreshes
 from projections.engine.build import ProjectionContext
 from webhooks.ingest.balance import KIND
 from webhooks.ingest.pull import read_list, record
@@ -61,45 +58,3 @@ class Refresher:
             and isinstance(last.event, PullRefreshed)
             and last.event.until.date() == now.date()
         )
-
-
-class StripeState(Struct, frozen=True, kw_only=True):
-    """What is known of the account beyond events: whether there is a key, and when it was used.
-
-    `pulled_at` is when the last whole pull was finished, `is_unfinished` says that one was ended in
-    the middle; `refreshed_at` is when the service looked last. All by Stripe's clock or the log's.
-    """
-
-    has_key: bool
-    pulled_at: datetime | None = None
-    is_unfinished: bool = False
-    refreshed_at: datetime | None = None
-
-    @property
-    def told(self) -> str:
-        """All of it in one line, with the cure."""
-        if not self.has_key:
-            return (
-                "no STRIPE_API_KEY: fees and what payouts paid out are not known; `ledger connect`"
-            )
-        if self.is_unfinished:
-            return "a pull was not finished: `ledger stripe pull` goes on"
-        if self.pulled_at is None:
-            return "never pulled, only events are known: `ledger stripe pull`"
-        said = f"pulled {self.pulled_at:%F %T} UTC"
-        if self.refreshed_at is None:
-            return said
-        return f"{said}, balance looked at {self.refreshed_at:%F %T} UTC"
-
-
-def stripe_state(log: Log, *, has_key: bool) -> StripeState:
-    """What the log says of the shop's own account."""
-    latest = log.latest([pulls(None), refreshes(None)])
-    pulled, refreshed = latest.get(pulls(None)), latest.get(refreshes(None))
-    is_finished = pulled is not None and isinstance(pulled.event, PullFinished)
-    return StripeState(
-        has_key=has_key,
-        pulled_at=pulled.recorded_at if pulled is not None and is_finished else None,
-        is_unfinished=pulled is not None and isinstance(pulled.event, PullStarted),
-        refreshed_at=None if refreshed is None else refreshed.recorded_at,
-    )

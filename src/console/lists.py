@@ -51,6 +51,7 @@ class Listed(NamedTuple):
     """A page of a list: its rows, how it was asked for, and why it was refused, if it was.
 
     `empty` says why there are no rows, `as_of_position` up to where in the log they go.
+    `missing` is what the API says is not known of it, and what to do.
     """
 
     items: list[dict[str, Any]]
@@ -60,6 +61,7 @@ class Listed(NamedTuple):
     refusal: Problem | None
     empty: str | None = None
     as_of_position: int | None = None
+    missing: str | None = None
 
     @property
     def status(self) -> int:
@@ -126,6 +128,7 @@ async def listed(
         refusal,
         found.get("empty"),
         found.get("as_of_position"),
+        found.get("missing"),
     )
 
 

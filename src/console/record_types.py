@@ -71,6 +71,11 @@ _INVOICE_PAYMENTS: Final = ("invoice_id", "created_at", "state", "amount_minor",
 _ORDERS: Final = ("order_id", "placed_at", "state", "payment_state", "total_minor", "net_minor")
 _CHECKOUTS: Final = ("session_id", "created_at", "state", "total_minor", "order_id", "reference")
 
+_MEMBERS: Final = (
+    "transaction_id", "created_at", "category", "amount_minor", "fee_minor", "net_minor",
+    "source_id",
+)  # fmt: skip
+
 _CUSTOMER: Final = Kind(
     "customer",
     "customers",
@@ -180,6 +185,9 @@ _PAYOUT: Final = Kind(
         "state": ("pending", "in_transit", "paid", "failed", "canceled"),
         "currency": (),
     },
+    related=(
+        Related("What it paid out", "payout_members", "transaction_id", "payout_id", _MEMBERS),
+    ),
 )
 _TRANSACTION: Final = Kind(
     "transaction",
@@ -190,7 +198,21 @@ _TRANSACTION: Final = Kind(
         "source_id", "available_at",
     ),
     filters={"category": (), "type": (), "currency": (), "source_id": ()},
+    related=(
+        Related(
+            "Paid out by", "payout_members", "payout_id", "transaction_id",
+            ("payout_id", "net_minor"),
+        ),
+    ),
 )  # fmt: skip
+MEMBER: Final = Kind(
+    "payout member",
+    "payout_members",
+    "payout_member_id",
+    columns=("payout_id", *_MEMBERS),
+    filters={"payout_id": (), "transaction_id": (), "category": (), "currency": ()},
+)
+"""A list without pages of its own: each row is of a transaction."""
 KINDS: Final = {
     each.noun: each
     for each in (

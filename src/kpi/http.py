@@ -51,6 +51,7 @@ from ledger.domain.text import as_of
 from ledger.errors import InvalidRequest, InvalidWindow, LedgerError, UnknownFigure
 from projections.queries.answers import AS_OF, EMPTY
 from projections.queries.schemas import READ, Item, position_of, reads_of
+from projections.queries.stripe_state import state_of
 
 _Errors = tuple[type[LedgerError], ...]
 _WINDOW: Final[_Errors] = (InvalidWindow, *READ)
@@ -75,6 +76,7 @@ def read_figures(request: Request, query: FiguresQuery) -> FiguresResponse:
         window=window_answer(window),
         previous_window=None if compare is None else window_answer(compare),
         standing=rests_on_answer(made),
+        missing=state_of(request).missing,
         currencies={name: figures_answer(each) for name, each in made.currencies.items()},
         shop=figures_answer(made.shop),
         as_of_position=made.rests_on.position,

@@ -12,7 +12,7 @@ from api.operations import Schema
 from kpi.report import COMPLETE, Figures, Report
 from kpi.windows import Window
 from ledger.domain.limits import ANY_CASE_CURRENCY, FIGURES_PATTERN
-from projections.queries.schemas import AsOf, Cursor, Limit, One
+from projections.queries.schemas import AsOf, Cursor, Limit, Missing, One
 
 Day = Annotated[str | None, Field(max_length=10, description="A date, like 2026-03-29.")]
 Currency = Annotated[
@@ -112,11 +112,15 @@ class FigureResponse(Schema):
 
 
 class FiguresResponse(AsOf):
-    """Figures by currency, and those of the whole shop."""
+    """Figures by currency, and those of the whole shop.
+
+    `missing` says what of Stripe's balance is not known: fees and net volume rest on it.
+    """
 
     window: WindowResponse
     previous_window: WindowResponse | None
     standing: RestsOnResponse
+    missing: Missing
     currencies: dict[str, dict[str, FigureResponse]]
     shop: dict[str, FigureResponse]
 

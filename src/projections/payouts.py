@@ -70,6 +70,7 @@ projection = Projection(
         sort="created_at",
         sorts=("amount_minor",),
         filters=("state", "state_known", "currency", "account"),
+        by_calls=True,
         link="payout",
     ),
 )

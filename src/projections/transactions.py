@@ -86,6 +86,7 @@ projection = Projection(
         sort="created_at",
         sorts=("amount_minor",),
         filters=("category", "type", "source_id", "currency", "balance_type", "account"),
+        by_calls=True,
         link="transaction",
         parts={
             "fees": Part(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.stripe_pull import pull_account
-from app.stripe_refresh import DAYS, LONG_DAYS, Refresher, StripeState, stripe_state
+from app.stripe_refresh import DAYS, LONG_DAYS, Refresher
 from app.wiring import jobs
 from ledger.command_handler import CommandHandler
 from ledger.domain.events import PullRefreshed, StripeObjectNotTold
@@ -17,6 +17,7 @@ from projections.engine.build import ProjectionContext
 from projections.engine.follow import Follower
 from projections.engine.reads import Reads
 from projections.not_told import FIRST_WAIT, LAST_TIMES
+from projections.queries.stripe_state import StripeState, stripe_state
 from simulator import SimulatedStripe
 from tests.app.test_stripe_pull import (
     LISTS,

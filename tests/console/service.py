@@ -17,7 +17,8 @@ from starlette.testclient import TestClient
 from app.asgi import create_app
 from app.wiring import make_engine
 from ledger.domain.access import Role
-from ledger.domain.events import Metadata, StripeObjectObserved
+from ledger.domain.events import Metadata, NewEvent, StripeObjectObserved, StripePayoutListed
+from ledger.domain.streams import stream_of
 from ledger.log import Log
 from ledger.settings import Settings
 from ledger.tokens import issue
@@ -86,6 +87,22 @@ class Service:
             livemode=False,
         )
         append_observed(self.log, [fetched], META)
+        self._waited()
+
+    def list_payout(self, payout_id: str, *transaction_ids: str) -> None:
+        """What Stripe's API lists as paid out by a payout, as a pull takes it in."""
+        listed = StripePayoutListed(
+            payout_id=payout_id,
+            transaction_ids=transaction_ids,
+            complete=True,
+            fetched_at=datetime.now(UTC),
+            livemode=False,
+        )
+        stream = str(stream_of(listed))
+        self.log.append([NewEvent(stream, 1, listed, listed.fetched_at, META)])
+        self._waited()
+
+    def _waited(self) -> None:
         bearer = {"authorization": f"Bearer {self.tokens[Role.ADMIN]}"}
         self._seen({"position": self.log.head()}, bearer)
 

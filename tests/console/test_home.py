@@ -92,6 +92,7 @@ def test_a_shop_without_orders_sees_what_stripe_shows(without_orders: ConsoleOve
     assert "Payments succeeded 2" in told
     assert "New customers at Stripe 1" in told
     assert "Gross and net volume by day" in told
+    assert "no STRIPE_API_KEY: fees and what payouts paid out are not known; ledger connect" in told
     assert "Revenue of orders" not in told
     assert "Best sellers" not in told
 

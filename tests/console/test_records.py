@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -132,6 +133,52 @@ def test_balance_transactions_are_listed_and_each_has_a_page(world: Service) -> 
     assert "stripe_fee" in page
     assert "0.63" in page
     assert world.look("/console/transactions?category=none").status_code == 422
+
+
+def booked(name: str, net: int, **fields: Any) -> dict[str, Any]:
+    """A balance transaction."""
+    return {
+        "id": name,
+        "object": "balance_transaction",
+        "amount": net,
+        "fee": 0,
+        "net": net,
+        "currency": "gbp",
+        "type": "adjustment",
+        "reporting_category": "charge",
+        "created": 1_772_366_400,
+    } | fields
+
+
+def test_a_payout_shows_what_it_paid_out_and_each_of_it_leads_back(world: Service) -> None:
+    world.fetch("balance_transaction", booked("txn_p1", 2000, source="ch_1"))
+    world.fetch("balance_transaction", booked("txn_p2", -2000, reporting_category="payout"))
+    paid = {
+        "id": "po_9", "object": "payout", "amount": 2000, "currency": "gbp", "status": "paid",
+        "created": 1_772_366_400, "balance_transaction": "txn_p2", "automatic": True,
+    }  # fmt: skip
+    world.fetch("payout", paid)
+    world.list_payout("po_9", "txn_p1", "txn_p2")
+    page = world.look("/console/payouts/po_9").text
+    assert "What it paid out" in words(page)
+    assert 'href="/console/transactions/txn_p1"' in page
+    assert 'href="/console/payout_members?payout_id=po_9"' in page
+    listed = world.look("/console/payout_members?payout_id=po_9").text
+    assert "<h1>Payout members</h1>" in listed
+    assert "-20.00" in listed.replace("−", "-")
+    back = world.look("/console/transactions/txn_p1").text
+    assert "Paid out by" in words(back)
+    assert 'href="/console/payouts/po_9"' in back
+
+
+@pytest.mark.parametrize("path", ["transactions", "payouts", "payout_members"])
+def test_what_was_not_asked_of_stripe_is_said_with_the_cure(world: Service, path: str) -> None:
+    """No list is empty without a word: this shop has no key, and pulled nothing."""
+    assert "no STRIPE_API_KEY" in words(world.look(f"/console/{path}").text)
+    bearer = {"authorization": f"Bearer {world.tokens[Role.ADMIN]}"}
+    answer = world.client.get(f"/{path}", headers=bearer).json()
+    assert answer["missing"] == world.client.get("/status", headers=bearer).json()["stripe"]["told"]
+    assert "ledger connect" in answer["missing"]
 
 
 def test_filters_stand_in_the_address_and_pages_go_on_with_them(

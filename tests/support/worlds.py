@@ -11,7 +11,13 @@ import msgspec
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from ledger.domain.events import Metadata, NewEvent, StripeEventReceived, StripeObjectObserved
+from ledger.domain.events import (
+    Metadata,
+    NewEvent,
+    StripeEventReceived,
+    StripeObjectObserved,
+    StripePayoutListed,
+)
 from ledger.domain.streams import stream_of
 from tests.support.lives import LIVES
 from tests.support.simulation import Simulation
@@ -100,14 +106,14 @@ def worlds(at_least: int = 300) -> st.SearchStrategy[World]:
 
 def is_stripes(entry: NewEvent) -> bool:
     """Whether Stripe said it, in an event or when it was asked; not an action of the shop."""
-    return isinstance(entry.event, StripeEventReceived | StripeObjectObserved)
+    return isinstance(entry.event, StripeEventReceived | StripeObjectObserved | StripePayoutListed)
 
 
 def _with_fetched(entries: Iterable[NewEvent], random: Random) -> Iterator[NewEvent]:
     """The entries, and here and there an object of an event as if it was fetched by itself.
 
     Once an object, at the second of its event: what it says then is the same. And here and there
-    what it moved in the balance, which only a fetch tells.
+    what it moved in the balance, and which transaction a payout paid out, which only a fetch tells.
     """
     fetched: set[str] = set()
     of_balance = Random(f"balance {random.random()}")
@@ -123,6 +129,22 @@ def _with_fetched(entries: Iterable[NewEvent], random: Random) -> Iterator[NewEv
             if each is not None and each.originator_id not in fetched:
                 fetched.add(each.originator_id)
                 yield each
+                yield from _members(each)
+
+
+def _members(entry: NewEvent) -> Iterator[NewEvent]:
+    """Of a payout's own transaction, that the payout paid it out."""
+    shown = entry.event
+    if isinstance(shown, StripeObjectObserved) and shown.object_id.startswith("txn_of_po_"):
+        listed = StripePayoutListed(
+            payout_id=shown.object_id.removeprefix("txn_of_"),
+            transaction_ids=(shown.object_id,),
+            complete=True,
+            fetched_at=shown.fetched_at,
+            livemode=shown.livemode,
+            account=shown.account,
+        )
+        yield NewEvent(str(stream_of(listed)), 1, listed, entry.effective_at, entry.meta)
 
 
 CATEGORIES = {
@@ -224,7 +246,7 @@ def _restamped(entries: Iterator[NewEvent], moment: datetime) -> Iterator[NewEve
             moment += timedelta(microseconds=1)
             event = msgspec.structs.replace(entry.event, received_at=moment)
             yield msgspec.structs.replace(entry, event=event, effective_at=moment)
-        elif isinstance(entry.event, StripeObjectObserved):
+        elif isinstance(entry.event, StripeObjectObserved | StripePayoutListed):
             moment += timedelta(microseconds=1)
             yield msgspec.structs.replace(entry, effective_at=moment)
         else:

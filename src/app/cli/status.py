@@ -30,8 +30,8 @@ def status() -> None:
     """
     from app.health import look, modes
     from app.refunds import RefundsState
-    from app.stripe_refresh import stripe_state
     from ledger import settings
+    from projections.queries.stripe_state import stripe_state
 
     with engine() as opened:
         health = look(opened)

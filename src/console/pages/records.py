@@ -14,7 +14,7 @@ from console.api import Problem, new_key, part
 from console.forms import IN_PLACE, Refusal, refused
 from console.lists import LISTED, Listed, Offer, listed
 from console.page import PageRequest, done, view
-from console.record_types import KINDS, LINKS, Kind, Related
+from console.record_types import KINDS, LINKS, MEMBER, Kind, Related
 
 PAGE_OF_EVENTS: Final = 50
 
@@ -66,7 +66,7 @@ async def record(request: PageRequest, kind: Kind, refusal: Refusal | None = Non
         links=LINKS,
         parts={part: rows for part, rows in row.items() if isinstance(rows, list)},
         related=related,
-        with_page={"orders", *(each.path for each in KINDS.values())},
+        with_page={"orders", MEMBER.path, *(each.path for each in KINDS.values())},
         history=events,
         refusal=refusal,
         key=new_key(),
@@ -129,15 +129,19 @@ def _name(request: PageRequest) -> str:
     return request.path_params["id"]
 
 
+def _list_of(kind: Kind) -> Route:
+    return view(
+        f"/console/{kind.path}", partial(records, kind=kind), takes=(*kind.filters, *LISTED)
+    )
+
+
 def _routes(kind: Kind) -> list[Route]:
-    path = f"/console/{kind.path}"
-    return [
-        view(path, partial(records, kind=kind), takes=(*kind.filters, *LISTED)),
-        view(f"{path}/{{id}}", partial(record, kind=kind), takes=LISTED),
-    ]
+    one = view(f"/console/{kind.path}/{{id}}", partial(record, kind=kind), takes=LISTED)
+    return [_list_of(kind), one]
 
 
 routes = [
     *(route for kind in KINDS.values() for route in _routes(kind)),
+    _list_of(MEMBER),
     view("/console/payments/{id}/link", link, methods=("POST",)),
 ]

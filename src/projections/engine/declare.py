@@ -368,6 +368,9 @@ class Listing:
     `told` are columns that a person looks for in a terminal, besides key, states, amounts, time and
     filters.
 
+    `by_calls` says that events do not bring all of it: a list says what is missing where Stripe was
+    not asked.
+
     `parts` are queries with the parameter `id`: rows that
     `GET /<projection>/{id}` shows within the one, by the name that they have there. `pages` are
     queries with `id`, whose rows have a `position`: what `GET /<projection>/{id}/<page>` lists, the
@@ -385,6 +388,7 @@ class Listing:
     sorts: tuple[str, ...] = ()
     filters: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
+    by_calls: bool = False
     link: str | None = None
     rests_on: str | None = None
     parts: dict[str, Part] = field(default_factory=dict[str, Part])

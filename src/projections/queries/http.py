@@ -37,6 +37,7 @@ from projections.queries.schemas import (
     One,
     OneAsOf,
     Page,
+    PageByCalls,
     page_by_position,
     page_of,
     position_of,
@@ -46,6 +47,7 @@ from projections.queries.schemas import (
     shown_as_of,
     spans_of,
 )
+from projections.queries.stripe_state import state_of
 
 HISTORY: Final = page_of(HistoryLine)
 
@@ -70,8 +72,9 @@ class ReadModel:
         about = f"Show one of {self.name}, with what belongs to it."
         shown = self.listing.shown
         whole = shown_as_of(with_parts(shown, self.listing.parts))
+        page = page_of(shown, by_calls=self.listing.by_calls)
         made = [
-            self._route("", self._list, f"List {self.name}.", self._takes(), page_of(shown)),
+            self._route("", self._list, f"List {self.name}.", self._takes(), page),
             self._route("/{id}", one, about, takes, whole, errors=FIND),
         ]
         past = partial(self._route, errors=FIND, permission=self.listing.past)
@@ -136,6 +139,14 @@ class ReadModel:
             position = cursor.position
             found = NO_ROWS if is_foreign else self.lister.page(cursor, asked)
             empty = None if found.rows else self.lister.why_empty(cursor, asked, position, own)
+        if self.listing.by_calls:
+            return PageByCalls(
+                items=found.rows,
+                next=found.next,
+                as_of_position=position,
+                empty=empty,
+                missing=state_of(request).missing,
+            )
         return Page(items=found.rows, next=found.next, as_of_position=position, empty=empty)
 
     def _own(self, request: Request) -> dict[str, str]:

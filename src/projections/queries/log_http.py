@@ -31,12 +31,14 @@ from projections.queries.schemas import (
     Page,
     StandingResponse,
     StatusResponse,
+    StripeResponse,
     UnreadableEvent,
     page_by_position,
     page_of,
     positions_in,
     reads_of,
 )
+from projections.queries.stripe_state import state_of
 
 
 @operation(Permission.SEE_EVIDENCE, "events", answers=page_of(Event), errors=READ)
@@ -121,7 +123,15 @@ def show_status(request: Request) -> StatusResponse:
     with reads.snapshot([]) as cursor:
         proof = last_proof(cursor.connection, reads.engine)
     told = None if proof is None else LastProofResponse.model_validate(proof.document())
-    return StatusResponse(head=head, projections=statuses, last_proof=told)
+    state = state_of(request)
+    stripe = StripeResponse(
+        has_key=state.has_key,
+        pulled_at=state.pulled_at,
+        refreshed_at=state.refreshed_at,
+        missing=state.missing,
+        told=state.told,
+    )
+    return StatusResponse(head=head, projections=statuses, last_proof=told, stripe=stripe)
 
 
 routes = [

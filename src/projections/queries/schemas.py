@@ -160,6 +160,10 @@ class Item(RootModel[dict[str, Any]]):
     """One thing by its columns, as the schema of its operation describes them."""
 
 
+Missing = Annotated[
+    str | None, Field(description="What of Stripe's balance is not known, and what to do.")
+]
+
 UpTo = Annotated[
     int, Field(ge=0, description="Up to which position of the log this goes: all until then is in.")
 ]
@@ -182,8 +186,15 @@ class Page(AsOf):
     empty: str | None = None
 
 
-def page_of(row: type[BaseModel]) -> type[Schema]:
+class PageByCalls(Page):
+    """A page of what events do not bring; `missing` says what is not known, and the cure."""
+
+    missing: str | None
+
+
+def page_of(row: type[BaseModel], *, by_calls: bool = False) -> type[Schema]:
     """What a list of such rows answers."""
+    missing: Any = {"missing": (Missing, ...)} if by_calls else {}
     return create_model(
         f"{row.__name__}Page",
         __base__=AsOf,
@@ -191,6 +202,7 @@ def page_of(row: type[BaseModel]) -> type[Schema]:
         items=(_list_of(row), ...),
         next=(str | None, ...),
         empty=(str | None, ...),
+        **missing,
     )
 
 
@@ -243,12 +255,23 @@ class LastProofResponse(Schema):
     cure: str | None
 
 
+class StripeResponse(Schema):
+    """What is known of the Stripe account beyond events: `told` in words, and what is missing."""
+
+    has_key: bool
+    pulled_at: datetime | None
+    refreshed_at: datetime | None
+    missing: Missing
+    told: str
+
+
 class StatusResponse(Schema):
-    """The log's last position, where each projection stands, and the last proof on record."""
+    """The log's last position, where each projection stands, the last proof, and Stripe."""
 
     head: int
     projections: list[StandingResponse]
     last_proof: LastProofResponse | None
+    stripe: StripeResponse
 
 
 # ── Events ──────────────────────────────────────────────────────────────────────────────────────

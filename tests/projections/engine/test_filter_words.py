@@ -18,6 +18,7 @@ from ledger.domain.events import (
     NewEvent,
     StripeEventReceived,
     StripeObjectObserved,
+    StripePayoutListed,
 )
 from ledger.errors import InvalidRequest
 from projections.engine.follow import Follower
@@ -58,6 +59,7 @@ FREE: Final = {
     "source_id",
     "subscription_id",
     "text",
+    "transaction_id",
 }
 """Names of things, and free text: one that there is none of is no mistake.
 
@@ -96,7 +98,17 @@ def filled(servers: Any) -> Iterator[Counter]:
         )
         stream = "observed/self/balance_transaction/txn_1"
         fetched = NewEvent(stream, 1, transaction, NOON, Metadata(actor="stripe"))
-        counter.engine.log.append([entry, fetched])
+        listed = StripePayoutListed(
+            payout_id="po_1",
+            transaction_ids=("txn_1",),
+            complete=True,
+            fetched_at=NOON,
+            livemode=False,
+        )
+        members = NewEvent(
+            "observed/self/payout_members/po_1", 1, listed, NOON, Metadata(actor="stripe")
+        )
+        counter.engine.log.append([entry, fetched, members])
         Follower(counter.engine).catch_up()
         yield counter
     server.drop(database)
