@@ -32,8 +32,10 @@ from ledger.domain.events import (
     PaymentUnlinked,
     ProductListed,
     PurchaseOrdered,
+    RefundBegun,
     RefundRefused,
     RefundRequested,
+    RefundWithdrawn,
     RemovedFromWishlist,
     StockAdjusted,
     StockReceived,
@@ -173,6 +175,8 @@ projection.handles(
     OrderFulfilled,
     OrderLinesReturned,
     RefundRequested,
+    RefundBegun,
+    RefundWithdrawn,
 )(_names(order="order_id"))
 projection.handles(RefundRefused)(_names(order="order_id", payment="payment_id"))
 projection.handles(ProductListed, StockReceived, StockAdjusted)(_names(sku="sku"))

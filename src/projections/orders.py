@@ -176,6 +176,8 @@ class OrderRefundRequest(Row):
     refused_because: str | None
     """Why Stripe does not make it."""
     requested_at: datetime
+    begun_at: datetime | None
+    """When Stripe was first asked for it; from then on it cannot be withdrawn."""
 
 
 order_actions = Mirror(
@@ -455,7 +457,7 @@ projection = Projection(
                 """
                 select
                     request_id, state, currency, amount_minor, open_minor, refused_because,
-                    requested_at
+                    requested_at, begun_at
                 from refund_requests
                 where order_id = %(id)s
                 order by requested_at, request_id
@@ -487,7 +489,12 @@ select
         where order_id = o.order_id and currency = coalesce(p.currency, o.currency)
             and state = 'requested' -- one that Stripe refused waits for nothing
     ) as requested_minor,
-    (select count(*) from refund_requests where order_id = o.order_id) as requests
+    (select count(*) from refund_requests where order_id = o.order_id) as requests,
+    (
+        select coalesce(jsonb_object_agg(request_id, open_minor), '{}')
+        from refund_requests
+        where order_id = o.order_id and open_minor > 0
+    ) as open_requests
 from orders as o
 left join payments as p using (order_id)
 where o.order_id = %(id)s

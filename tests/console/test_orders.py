@@ -272,6 +272,25 @@ def test_what_the_payment_itself_names_has_no_button_to_unlink(world: Service) -
     assert "/unlink" not in page
 
 
+def test_a_requested_refund_is_withdrawn_with_a_reason(world: Service) -> None:
+    page = world.look(f"{PAGE}/A1")
+    world.send(page, f"{PAGE}/A1/refunds", amount="3.00", reason="late")
+    page = world.look(f"{PAGE}/A1")
+    (withdraw,) = re.findall(rf'action="({PAGE}/A1/refunds/[^"]*/withdraw)"', page.text)
+    told = world.send(page, withdraw, reason="not late after all")
+    assert told.status_code == 200
+    text = words(told.text)
+    assert "The request is withdrawn." in text
+    assert "Requested refunds Request State Requested Amount Open Withdraw" in text
+    assert "refund_request.withdrawn by ops here (ops) : “not late after all”" in text
+    assert "/withdraw" not in told.text
+    again = world.client.post(withdraw, data=hidden(page) | {"reason": ""})
+    assert again.status_code == 422
+    wrong = withdraw.rpartition(":")[0] + ":1/withdraw"
+    refused = world.client.post(wrong, data=hidden(world.look(f"{PAGE}/A1")) | {"reason": "x"})
+    assert (refused.status_code, "Not done." in refused.text) == (409, True)
+
+
 @pytest.mark.parametrize(
     ("action", "fields", "status", "why"),
     [

@@ -422,6 +422,31 @@ class RefundRequested(Event, frozen=True, kw_only=True):
     based_on_position: int
 
 
+@stored("refund_request.begun.v1")
+class RefundBegun(Event, frozen=True, kw_only=True):
+    """Stripe is asked for the refund of a request from now on, so it cannot be withdrawn any more.
+
+    `request_id` is the request's: the order, and the number of the event in its stream.
+    """
+
+    request_id: str
+    order_id: str
+
+
+@stored("refund_request.withdrawn.v1")
+class RefundWithdrawn(Event, frozen=True, kw_only=True):
+    """A person took a request back before Stripe was asked for it, or after Stripe refused it.
+
+    `amount_minor` is what was still open of it, in minor units of its currency, as known up to
+    `based_on_position`.
+    """
+
+    request_id: str
+    order_id: str
+    amount_minor: int
+    based_on_position: int
+
+
 @stored("refund_request.refused.v1")
 class RefundRefused(Event, frozen=True, kw_only=True):
     """Stripe does not make a refund that was asked for, and would answer the same again.
