@@ -7,7 +7,6 @@ docs/decisions/0047.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from typing import Any, Final, Literal, cast
 import structlog
 from msgspec import Struct
 
+from app.pauses import Pauses
 from app.stripe_pull import check_mode
 from ledger.command_handler import CommandHandler
 from ledger.domain.accounts import name_of, qualified_id
@@ -38,8 +38,6 @@ from webhooks.refund_calls import MadeRefund, is_final, made_of, make_refund, mi
 from webhooks.stripe_client import StripeClient
 
 LOOK_SECONDS: Final = 10.0
-FIRST_PAUSE_SECONDS: Final = 20.0
-LONGEST_PAUSE_SECONDS: Final = 3600.0
 MOST_PARTS: Final = 50
 """More refunds than these are not made for one request in one look."""
 SYSTEM: Final = Metadata(actor="system", reason="a refund was requested")
@@ -125,29 +123,6 @@ class _Wanted(Struct, frozen=True, kw_only=True):
         version = self.request_id.rpartition(":")[2]
         first = f"ledger-order/{self.order_id}-{version}"
         return first if number == 1 else f"{first}/{number}"
-
-
-class Pauses:
-    """How long to leave alone what failed, twice as long each time."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._next: dict[str, tuple[float, float]] = {}
-
-    def is_on(self, name: str) -> bool:
-        """Whether it is too early to try again."""
-        return name in self._next and self._clock() < self._next[name][1]
-
-    def failed(self, name: str) -> float:
-        """It failed (again); for how many seconds it is left alone."""
-        before = self._next.get(name, (FIRST_PAUSE_SECONDS / 2, 0.0))[0]
-        pause = min(2 * before, LONGEST_PAUSE_SECONDS)
-        self._next[name] = pause, self._clock() + pause
-        return pause
-
-    def succeeded(self, name: str) -> None:
-        """It works."""
-        self._next.pop(name, None)
 
 
 class Refunder:

@@ -16,6 +16,7 @@ from ledger.domain.events import (
     OrderLinesReturned,
     OrderPlaced,
     OrderReinstated,
+    PurchaseOrdered,
     ReturnedLine,
     lines_by_id,
 )
@@ -180,6 +181,14 @@ class OrderRefundRequest(Row):
     """When Stripe was first asked for it; from then on it cannot be withdrawn."""
 
 
+class OrderObject(Row):
+    """An object of Stripe's that an order was made of."""
+
+    kind: str
+    """`checkout`, `invoice`, `payment` or `subscription`."""
+    object_id: str
+
+
 order_actions = Mirror(
     "order_actions",
     order_id=key(),
@@ -210,6 +219,12 @@ order_lines = Mirror(
     quantity=known("bigint"),
     unit_minor=known("bigint"),
     discount_minor=known("bigint"),
+)
+order_objects = Journal(
+    "order_objects",
+    order_id=Column("text", "key"),
+    kind=Column("text", "key"),
+    object_id=Column("text", "key"),
 )
 order_returns = Journal(
     "order_returns",
@@ -392,7 +407,15 @@ orders = Derived(
 )
 projection = Projection(
     "orders",
-    tables=(order_actions, order_lines, order_returns, order_waivers, orders, paid_periods),
+    tables=(
+        order_actions,
+        order_lines,
+        order_objects,
+        order_returns,
+        order_waivers,
+        orders,
+        paid_periods,
+    ),
     reads=(
         "payments",
         "charges",
@@ -450,6 +473,17 @@ projection = Projection(
                 from payments
                 where order_id = %(id)s
                 order by created_at, payment_id
+                """,
+            ),
+            "made_of": Part(
+                OrderObject,
+                """
+                select k.kind, k.object_id
+                from order_objects as k
+                left join order_actions as o using (order_id)
+                where k.order_id = %(id)s
+                group by k.kind, k.object_id, o.origin
+                order by k.kind = o.origin desc, k.kind, k.object_id
                 """,
             ),
             "refund_requests": Part(
@@ -549,6 +583,12 @@ def _discounts(fact: OrderPlaced) -> list[int]:
     """Each line's share of the order's discount, by its amount; all to the first of free lines."""
     amounts = [each.quantity * each.unit_minor for each in fact.lines]
     return split(fact.discount_minor, amounts if any(amounts) else [1, *amounts[1:]])
+
+
+@projection.handles(PurchaseOrdered)
+def made_of(fact: PurchaseOrdered, at: EventContext) -> Iterator[Change]:
+    """What Stripe shows of the purchase that it was made of."""
+    yield order_objects.line(at, order_id=fact.order_id, kind=fact.kind, object_id=fact.object_id)
 
 
 @projection.handles(OrderCanceled)

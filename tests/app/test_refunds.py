@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.refunds import Pauses, RefundsState
+from app.pauses import Pauses
+from app.refunds import RefundsState
 from app.wiring import jobs
 from ledger.command_handler import CommandHandler
 from ledger.domain.events import RefundRefused

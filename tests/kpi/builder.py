@@ -134,6 +134,4 @@ class LedgerBuilder:
 def _stream(happened: Any) -> str:
     if isinstance(happened, ConflictFound):
         return f"conflict/{happened.other_sha256}"
-    if isinstance(happened, StripeObjectObserved | StripeObjectNotTold):
-        return str(stream_of(happened))
-    return f"stock/{happened.sku}" if hasattr(happened, "sku") else f"order/{happened.order_id}"
+    return str(stream_of(happened))

@@ -28,6 +28,8 @@ from ledger.domain.events import (
     OrderReinstated,
     PaymentLinked,
     PaymentUnlinked,
+    PurchaseOrdered,
+    PurchaseRefused,
     RefundBegun,
     RefundRefused,
     RefundRequested,
@@ -310,6 +312,14 @@ class _Shop:
                     currency=self._placed[order_id],
                     based_on_position=1,
                 ),
+            ),
+            (
+                f"purchase/{payment_id}",
+                PurchaseOrdered(kind="payment", object_id=payment_id, order_id=order_id),
+            ),
+            (
+                "purchase/cs_1",
+                PurchaseRefused(kind="checkout", object_id="cs_1", message="It names no order."),
             ),
             (request, RefundBegun(request_id=request_id, order_id=order_id)),
             (

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
 from typing import Any
 
-from app.refunds import Pauses, Refunder
+from app.pauses import Pauses
+from app.refunds import Refunder
 from ledger.command_handler import CommandHandler
 from ledger.domain.events import Line, Metadata, StripeEventReceived
 from ledger.domain.order_commands import RULES_OF_THE_PAST, PlaceOrder, RequestRefund

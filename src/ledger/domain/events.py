@@ -412,6 +412,18 @@ class PurchaseOrdered(Event, frozen=True, kw_only=True):
     order_id: str
 
 
+@stored("purchase.refused.v1")
+class PurchaseRefused(Event, frozen=True, kw_only=True):
+    """No order could be made of a purchase, for the reason that `message` says.
+
+    `kind` and `object_id` are those of the object that it should have been made of.
+    """
+
+    kind: str
+    object_id: str
+    message: str
+
+
 @stored("order.refund_requested.v1")
 class RefundRequested(Event, frozen=True, kw_only=True):
     """A person asked for money to go back; that it did is Stripe's to say. Minor units."""
