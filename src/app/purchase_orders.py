@@ -95,12 +95,12 @@ class PurchaseOrders:
     def _execute(self, kind: PurchaseKind, due: Sequence[OrderPurchase]) -> int:
         """Make the orders; what cannot become one is left alone for a while: the cause may go."""
         meta = Metadata(actor="system", reason=f"made of a {kind} without an order")
-        commands = [each for each in due if not self._pauses.is_on(each.object_id)]
+        commands = [each for each in due if not self._pauses.is_on(_attempt(each))]
         refused: list[RefusePurchase] = []
         made = 0
         for command, outcome in self._command_handler.execute_all(commands, meta):
             if isinstance(outcome, Exception):
-                self._pauses.failed(command.object_id)
+                self._pauses.failed(_attempt(command))
                 refused.append(
                     RefusePurchase(
                         kind=kind,
@@ -121,3 +121,8 @@ class PurchaseOrders:
                 logger.warning(
                     "purchase_not_ordered", kind=command.kind, object_id=command.object_id
                 )
+
+
+def _attempt(command: OrderPurchase) -> str:
+    """What is paused after it failed: this order of this purchase; one that was mended is not."""
+    return f"{command.object_id} {hash(command)}"

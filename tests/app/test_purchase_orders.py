@@ -479,7 +479,7 @@ def test_a_name_that_no_order_can_have_is_said_and_mended_by_another(world: Worl
     (row,) = world.rows(told_of)
     assert "order id 'cart/7' must be" in row["refused_because"]
     mended = event("payment_intent.succeeded", intent(metadata={"order_id": "cart-7"}))
-    world.receive(told({}, mended | {"created": MADE + 60})[1:])
+    world.receive(told({}, mended | {"created": MADE + 600})[1:])
     assert world.make() == 1
     world.follow()
     assert world.rows(told_of) == []
