@@ -1,4 +1,4 @@
--- Of which paid purchases can no order be made?
+-- Which paid purchases can become no order?
 -- severity: high
 -- reference: purchase_id
 -- reads: purchases
