@@ -18,8 +18,6 @@ from ledger.domain.events import (
     OrderPlaced,
     StockReserved,
     StripeEventReceived,
-    StripeObjectNotTold,
-    StripeObjectObserved,
 )
 from ledger.domain.streams import stream_of
 from ledger.log import Log
