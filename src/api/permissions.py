@@ -90,7 +90,7 @@ MATRIX: Final[Mapping[Permission, Rule]] = {
     Permission.SEE_ORDER_HISTORY: Rule(
         "see an order's history",     _NO,  _SETTING, _ANY, _ANY,   _ANY),
     Permission.MANAGE_ORDER: Rule(
-        "expire, fulfil, return, request a refund, link a payment",
+        "expire, fulfil, return, request a refund or withdraw it, link a payment",
                                       _NO,  _NO,      _ANY, _NO,    _ANY),
     Permission.MANAGE_STOCK: Rule(
         "list products, receive and adjust stock",

@@ -2,7 +2,7 @@
 
 It asks the read models which purchases wait, and keeps no position of its own, as the reactor does
 (docs/decisions/0004). What it asks for is decided on the log: a purchase makes one order, whoever
-asks, and however often.
+asks, and however often. Why none can be made goes on record, too.
 """
 
 from __future__ import annotations
@@ -14,15 +14,23 @@ from typing import Final
 
 import structlog
 
+from app.pauses import Pauses
 from ledger.command_handler import CommandHandler
 from ledger.domain.events import Metadata
-from ledger.domain.purchase import PURCHASE_KINDS, OrderPurchase, PurchaseKind
+from ledger.domain.purchase import (
+    PURCHASE_KINDS,
+    OrderPurchase,
+    PurchaseKind,
+    RefusePurchase,
+)
 from projections import purchases
 from projections.engine.reads import Reads
 
 LOOK_SECONDS: Final = 2
 SETTLED: Final = timedelta(minutes=10)
 """For how long a payment or an invoice waits for a page or an invoice that may know more."""
+NAMED: Final = timedelta(hours=1)
+"""For how long a purchase waits for the order that it names (docs/decisions/0048)."""
 
 WHOLE: Final = timedelta(minutes=40)
 """For how long one waits whose lines Stripe cut, where the service reads the rest (every quarter
@@ -43,6 +51,8 @@ class PurchaseOrders:
         *,
         settled: timedelta = SETTLED,
         whole: timedelta = WHOLE,
+        named: timedelta = NAMED,
+        pauses: Pauses | None = None,
     ) -> None:
         self._command_handler = command_handler
         self._reads = reads
@@ -50,7 +60,8 @@ class PurchaseOrders:
         self._reservation = reservation
         self._settled = settled
         self._whole = whole
-        self._refused: dict[str, str] = {}
+        self._named = named
+        self._pauses = pauses or Pauses()
 
     def run(self, stop: Event) -> None:
         """Make orders of all that wait now, unless told to stop."""
@@ -75,24 +86,43 @@ class PurchaseOrders:
                     after=after,
                     until=until,
                     whole_until=now - self._whole,
+                    named_until=min(until, now - self._named),
                     reservation=self._reservation,
                 )
             made += self._execute(kind, due)
         return made
 
     def _execute(self, kind: PurchaseKind, due: Sequence[OrderPurchase]) -> int:
+        """Make the orders; what cannot become one is left alone for a while: the cause may go."""
         meta = Metadata(actor="system", reason=f"made of a {kind} without an order")
+        commands = [each for each in due if not self._pauses.is_on(_attempt(each))]
+        refused: list[RefusePurchase] = []
         made = 0
-        for command, outcome in self._command_handler.execute_all(due, meta):
+        for command, outcome in self._command_handler.execute_all(commands, meta):
             if isinstance(outcome, Exception):
-                self._note(command.order_id, outcome)
+                self._pauses.failed(_attempt(command))
+                refused.append(
+                    RefusePurchase(
+                        kind=kind,
+                        object_id=command.object_id,
+                        message=str(outcome),
+                        at=self._reads.engine.log.now(),
+                    )
+                )
             else:
                 made += bool(outcome.recorded)
+        self._note(refused, Metadata(actor="system", reason="no order can be made of it"))
         return made
 
-    def _note(self, order_id: str, refusal: Exception) -> None:
-        """Say once why no order is made; it is tried again, as what stands in the way may go."""
-        cause = type(refusal).__name__
-        if self._refused.get(order_id) != cause:
-            self._refused[order_id] = cause
-            logger.warning("purchase_not_ordered", order_id=order_id, cause=cause)
+    def _note(self, refused: Sequence[RefusePurchase], meta: Metadata) -> None:
+        """Say on record why no order is made, each reason once."""
+        for command, outcome in self._command_handler.execute_all(refused, meta):
+            if not isinstance(outcome, Exception) and outcome.recorded:
+                logger.warning(
+                    "purchase_not_ordered", kind=command.kind, object_id=command.object_id
+                )
+
+
+def _attempt(command: OrderPurchase) -> str:
+    """What is paused after it failed: this order of this purchase; one that was mended is not."""
+    return f"{command.object_id} {hash(command)}"

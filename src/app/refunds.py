@@ -7,8 +7,8 @@ docs/decisions/0047.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from threading import Event
@@ -17,20 +17,27 @@ from typing import Any, Final, Literal, cast
 import structlog
 from msgspec import Struct
 
+from app.pauses import Pauses
 from app.stripe_pull import check_mode
+from ledger.command_handler import CommandHandler
 from ledger.domain.accounts import name_of, qualified_id
-from ledger.domain.events import Metadata, NewEvent, RefundRefused, StripeObjectObserved
-from ledger.domain.streams import stream_of
-from ledger.errors import StripeDeclined, StripeRefused, StripeUnavailable
+from ledger.domain.events import Metadata, RefundRefused, StripeObjectObserved
+from ledger.domain.refund_request import BeginRefund, RefuseRefund
+from ledger.errors import (
+    PermissionMissing,
+    StripeDeclined,
+    StripeRefused,
+    StripeUnavailable,
+    WrongState,
+)
 from ledger.settings import Settings
 from projections.engine.reads import Reads, rows
+from projections.engine.tables import AnyCursor
 from webhooks.ingest.observe import append_observed
-from webhooks.refund_calls import is_final, made_for, make_refund
+from webhooks.refund_calls import MadeRefund, is_final, made_of, make_refund, missing_permission
 from webhooks.stripe_client import StripeClient
 
 LOOK_SECONDS: Final = 10.0
-FIRST_PAUSE_SECONDS: Final = 20.0
-LONGEST_PAUSE_SECONDS: Final = 3600.0
 MOST_PARTS: Final = 50
 """More refunds than these are not made for one request in one look."""
 SYSTEM: Final = Metadata(actor="system", reason="a refund was requested")
@@ -42,9 +49,9 @@ where state = 'requested'
 order by requested_at, request_id
 """
 REQUEST: Final = """
-select order_id, open_minor, currency
+select state, order_id, open_minor, currency
 from refund_requests
-where request_id = %(id)s and state = 'requested'
+where request_id = %(id)s
 """
 PAYMENTS: Final = """
 select
@@ -56,8 +63,9 @@ where order_id = %(order_id)s and currency = %(currency)s and received_minor > 0
 order by payment_id
 """
 MADE: Final = "select refund_id from refunds where request_id = %(id)s"
+KNOWN: Final = "select refund_id from refunds where refund_id = any(%(ids)s)"
 
-Step = Literal["done", "refused", "goes on", "waits"]
+Step = Literal["done", "refused", "withdrawn", "goes on", "waits"]
 ClientOf = Callable[[str | None], StripeClient]
 """Stripe's API for a connected account, or (None) for the key's own."""
 
@@ -117,29 +125,6 @@ class _Wanted(Struct, frozen=True, kw_only=True):
         return first if number == 1 else f"{first}/{number}"
 
 
-class Pauses:
-    """How long to leave alone what failed, twice as long each time."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._next: dict[str, tuple[float, float]] = {}
-
-    def is_on(self, name: str) -> bool:
-        """Whether it is too early to try again."""
-        return name in self._next and self._clock() < self._next[name][1]
-
-    def failed(self, name: str) -> float:
-        """It failed (again); for how many seconds it is left alone."""
-        before = self._next.get(name, (FIRST_PAUSE_SECONDS / 2, 0.0))[0]
-        pause = min(2 * before, LONGEST_PAUSE_SECONDS)
-        self._next[name] = pause, self._clock() + pause
-        return pause
-
-    def succeeded(self, name: str) -> None:
-        """It works."""
-        self._next.pop(name, None)
-
-
 class Refunder:
     """Looks for requests that wait, and makes their refunds at Stripe.
 
@@ -157,11 +142,13 @@ class Refunder:
     ) -> None:
         self._reads = reads
         self._log = reads.engine.log
+        self._commands = CommandHandler(self._log, reads.money)
         self._client_of = cache(client_of)
         self._mode = mode
         self._pauses = pauses or Pauses()
         self._follow = follow
         self._is_checked = False
+        """Whether the key is known to be of the mode, and to write."""
 
     def run(self, stop: Event) -> None:
         """One look. What Stripe does not do now is tried again in a later one, after a pause."""
@@ -175,27 +162,41 @@ class Refunder:
 
     def waiting(self) -> list[Waiting]:
         """The requests that wait for a refund, as known at the head of the log, oldest first."""
-        with self._reads.snapshot(READS, self._log.head(), current=True) as cursor:
+        with self._current() as cursor:
             return [Waiting(**row) for row in rows(cursor, WAITING)]
 
     def carry_out(self, request_id: str) -> Step:
-        """Make what is open of a request: `done`, or `refused` for good, or it `waits`.
+        """Make what is open of a request: `done`, `refused` for good, or it `waits`.
+
+        A request that a person takes back before Stripe is asked is `withdrawn`.
 
         Where it waits, another call for it is at work at Stripe, or was and said something else.
         Raises what the client raises: then it is not known what was made, and trying again is safe.
         """
-        self._check_mode()
+        self._check_key()
+        shown: set[str] = set()
         for _ in range(MOST_PARTS):
-            step = self._step(request_id)
+            step = self._step(request_id, shown)
             if step != "goes on":
                 return step
         return "waits"
 
-    def _check_mode(self) -> None:
-        """Before the first refund: money of the other mode is none of ours."""
-        if not self._is_checked:
-            check_mode(self._client_of(None), self._mode)
-            self._is_checked = True
+    def _check_key(self) -> None:
+        """Check it before the first refund.
+
+        Money of the other mode is none of ours, and no request is begun that cannot be made.
+        """
+        if self._is_checked:
+            return
+        client = self._client_of(None)
+        check_mode(client, self._mode)
+        if permission := missing_permission(client):
+            raise PermissionMissing(
+                f"The key may not make refunds: it lacks {permission}. Give it that permission in"
+                " Stripe's dashboard, Developers, API keys.",
+                permission,
+            )
+        self._is_checked = True
 
     def _try(self, request_id: str) -> bool:
         """Whether to go on with others."""
@@ -220,21 +221,33 @@ class Refunder:
             self._pauses.succeeded(request_id)
         return True
 
-    def _step(self, request_id: str) -> Step:
-        """One refund at most, after a look at Stripe for those that are not known here."""
+    def _step(self, request_id: str, shown: set[str]) -> Step:
+        """One refund at most, after a look at Stripe for those that are not known here.
+
+        `shown` are those that Stripe showed in earlier steps. One that is not known all the same
+        cannot be read: what it gave back is not known, so nothing more is made.
+        """
         wanted = self._wanted(request_id)
-        if wanted is None:
-            return "done"
+        if not isinstance(wanted, _Wanted):
+            return wanted
         part = wanted.part()
         try:
-            found = list(self._found(wanted))
-            if new := [each for each in found if _id_of(each) not in wanted.made]:
+            new = self._news(wanted, list(self._found(wanted)))
+            if new:
+                is_read = shown.isdisjoint(map(_id_of, new))
+                shown.update(map(_id_of, new))
                 append_observed(self._log, new, SYSTEM)
-                return "goes on"
+                return "goes on" if is_read else "waits"
             if part is None:
                 told = f"No payment of order {wanted.order_id} has money left in its currency."
                 return self._refuse(wanted, None, wanted.open_minor, told)
+            begin = BeginRefund(
+                request_id=request_id, order_id=wanted.order_id, at=datetime.now(UTC)
+            )
+            self._commands.execute(begin, SYSTEM)
             refund = self._make(wanted, part)
+        except WrongState:  # it was withdrawn meanwhile, or another service heard a refusal
+            return "goes on"
         except StripeDeclined as declined:
             if not is_final(declined):
                 return "waits"
@@ -245,13 +258,21 @@ class Refunder:
         append_observed(self._log, [refund], SYSTEM)
         return "goes on"
 
-    def _wanted(self, request_id: str) -> _Wanted | None:
+    @contextmanager
+    def _current(self) -> Generator[AnyCursor]:
+        """The read models at the head of the log."""
         self._follow()
         with self._reads.snapshot(READS, self._log.head(), current=True) as cursor:
+            yield cursor
+
+    def _wanted(self, request_id: str) -> _Wanted | Step:
+        """What is known of a request that waits, or what became of another one."""
+        with self._current() as cursor:
             found = rows(cursor, REQUEST, id=request_id)
-            if not found:
-                return None
-            request: dict[str, Any] = found[0]
+            request: dict[str, Any] = found[0] if found else {"state": "answered"}
+            state = request.pop("state")
+            if state != "requested":
+                return state if state in {"refused", "withdrawn"} else "done"
             paid = rows(
                 cursor, PAYMENTS, order_id=request["order_id"], currency=request["currency"]
             )
@@ -263,13 +284,22 @@ class Refunder:
             **request,
         )
 
-    def _found(self, wanted: _Wanted) -> Iterator[StripeObjectObserved]:
-        """Stripe's refunds of the order's payments that name the request."""
+    def _found(self, wanted: _Wanted) -> Iterator[MadeRefund]:
+        """Stripe's refunds of the order's payments, whoever made them."""
         for payment in wanted.payments:
             client = self._client_of(name_of(payment.payment_id).account)
-            yield from made_for(
-                client, payment.payment_id, wanted.request_id, livemode=self._mode == "live"
-            )
+            yield from made_of(client, payment.payment_id, livemode=self._mode == "live")
+
+    def _news(self, wanted: _Wanted, found: list[MadeRefund]) -> list[StripeObjectObserved]:
+        """Those that the read models do not have, or not as refunds of the request."""
+        with self._current() as cursor:
+            ids = [_id_of(each.observed) for each in found]
+            known = {row["refund_id"] for row in rows(cursor, KNOWN, ids=ids)}
+            known -= {
+                _id_of(each.observed) for each in found if each.request_id == wanted.request_id
+            }
+            known |= {row["refund_id"] for row in rows(cursor, MADE, id=wanted.request_id)}
+        return [each.observed for each in found if _id_of(each.observed) not in known]
 
     def _make(self, wanted: _Wanted, part: _Payment) -> StripeObjectObserved:
         return make_refund(
@@ -299,8 +329,10 @@ class Refunder:
             code=code,
             message=told,
         )
-        at = datetime.now(UTC)
-        self._log.append_new([NewEvent(str(stream_of(refused)), 1, refused, at, SYSTEM)])
+        try:
+            self._commands.execute(RefuseRefund(refused=refused, at=datetime.now(UTC)), SYSTEM)
+        except WrongState:  # it was withdrawn meanwhile
+            return "goes on"
         return "refused"
 
 

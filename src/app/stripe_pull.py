@@ -29,7 +29,7 @@ from webhooks.ingest.balance import fetch_transaction, list_payout
 from webhooks.ingest.observe import append_not_told, cause_of
 from webhooks.ingest.pull import FIRST_DAY, LISTINGS, Progress, PullReport, pull
 from webhooks.ingest.side_by_side import side_by_side
-from webhooks.refund_calls import refund_permission_missing
+from webhooks.refund_calls import missing_permission
 from webhooks.stripe_client import Answer, StripeClient
 
 NEWEST: Final[dict[str, tuple[LiteralString, LiteralString, LiteralString]]] = {
@@ -175,7 +175,7 @@ def examine(client: StripeClient, mode: str) -> Examination:
             raise
         except StripeRefused as error:
             missing[path] = str(error)
-    refunds_missing = refund_permission_missing(client)
+    refunds_missing = missing_permission(client)
     return Examination(livemode=livemode, now=now, missing=missing, refunds_missing=refunds_missing)
 
 

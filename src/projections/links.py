@@ -32,8 +32,11 @@ from ledger.domain.events import (
     PaymentUnlinked,
     ProductListed,
     PurchaseOrdered,
+    PurchaseRefused,
+    RefundBegun,
     RefundRefused,
     RefundRequested,
+    RefundWithdrawn,
     RemovedFromWishlist,
     StockAdjusted,
     StockReceived,
@@ -173,6 +176,8 @@ projection.handles(
     OrderFulfilled,
     OrderLinesReturned,
     RefundRequested,
+    RefundBegun,
+    RefundWithdrawn,
 )(_names(order="order_id"))
 projection.handles(RefundRefused)(_names(order="order_id", payment="payment_id"))
 projection.handles(ProductListed, StockReceived, StockAdjusted)(_names(sku="sku"))
@@ -188,6 +193,12 @@ def purchase(fact: PurchaseOrdered, at: EventContext) -> Iterable[Change]:
     if fact.kind == "invoice":
         named["paid_invoice"] = fact.object_id
     return _named(at, order=fact.order_id, **named)
+
+
+@projection.handles(PurchaseRefused)
+def refused(fact: PurchaseRefused, at: EventContext) -> Iterable[Change]:
+    """No order could be made of it."""
+    return _named(at, **{fact.kind: fact.object_id})
 
 
 @projection.handles(CheckoutFact)

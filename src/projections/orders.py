@@ -16,6 +16,7 @@ from ledger.domain.events import (
     OrderLinesReturned,
     OrderPlaced,
     OrderReinstated,
+    PurchaseOrdered,
     ReturnedLine,
     lines_by_id,
 )
@@ -176,6 +177,16 @@ class OrderRefundRequest(Row):
     refused_because: str | None
     """Why Stripe does not make it."""
     requested_at: datetime
+    begun_at: datetime | None
+    """When Stripe was first asked for it; from then on it cannot be withdrawn."""
+
+
+class OrderObject(Row):
+    """An object of Stripe's that an order was made of."""
+
+    kind: str
+    """`checkout`, `invoice`, `payment` or `subscription`."""
+    object_id: str
 
 
 order_actions = Mirror(
@@ -208,6 +219,12 @@ order_lines = Mirror(
     quantity=known("bigint"),
     unit_minor=known("bigint"),
     discount_minor=known("bigint"),
+)
+order_objects = Journal(
+    "order_objects",
+    order_id=Column("text", "key"),
+    kind=Column("text", "key"),
+    object_id=Column("text", "key"),
 )
 order_returns = Journal(
     "order_returns",
@@ -390,7 +407,15 @@ orders = Derived(
 )
 projection = Projection(
     "orders",
-    tables=(order_actions, order_lines, order_returns, order_waivers, orders, paid_periods),
+    tables=(
+        order_actions,
+        order_lines,
+        order_objects,
+        order_returns,
+        order_waivers,
+        orders,
+        paid_periods,
+    ),
     reads=(
         "payments",
         "charges",
@@ -450,12 +475,23 @@ projection = Projection(
                 order by created_at, payment_id
                 """,
             ),
+            "made_of": Part(
+                OrderObject,
+                """
+                select k.kind, k.object_id
+                from order_objects as k
+                left join order_actions as o using (order_id)
+                where k.order_id = %(id)s
+                group by k.kind, k.object_id, o.origin
+                order by k.kind = o.origin desc, k.kind, k.object_id
+                """,
+            ),
             "refund_requests": Part(
                 OrderRefundRequest,
                 """
                 select
                     request_id, state, currency, amount_minor, open_minor, refused_because,
-                    requested_at
+                    requested_at, begun_at
                 from refund_requests
                 where order_id = %(id)s
                 order by requested_at, request_id
@@ -487,7 +523,12 @@ select
         where order_id = o.order_id and currency = coalesce(p.currency, o.currency)
             and state = 'requested' -- one that Stripe refused waits for nothing
     ) as requested_minor,
-    (select count(*) from refund_requests where order_id = o.order_id) as requests
+    (select count(*) from refund_requests where order_id = o.order_id) as requests,
+    (
+        select coalesce(jsonb_object_agg(request_id, open_minor), '{}')
+        from refund_requests
+        where order_id = o.order_id and open_minor > 0
+    ) as open_requests
 from orders as o
 left join payments as p using (order_id)
 where o.order_id = %(id)s
@@ -542,6 +583,12 @@ def _discounts(fact: OrderPlaced) -> list[int]:
     """Each line's share of the order's discount, by its amount; all to the first of free lines."""
     amounts = [each.quantity * each.unit_minor for each in fact.lines]
     return split(fact.discount_minor, amounts if any(amounts) else [1, *amounts[1:]])
+
+
+@projection.handles(PurchaseOrdered)
+def made_of(fact: PurchaseOrdered, at: EventContext) -> Iterator[Change]:
+    """What Stripe shows of the purchase that it was made of."""
+    yield order_objects.line(at, order_id=fact.order_id, kind=fact.kind, object_id=fact.object_id)
 
 
 @projection.handles(OrderCanceled)

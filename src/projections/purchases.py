@@ -1,7 +1,8 @@
 """Purchases: what was sold at the provider's, and which order was made of it; one row an object.
 
-A purchase has several objects there (a page, an invoice, payments): each that was paid and names no
-order has a row, and each that an order was made of.
+A purchase has several objects there (a page, an invoice, payments): each that was paid has a row,
+and each that an order was made of. Those that wait for an order are a table of their own, so that
+a look for them costs what is new, and not what was ever sold.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ from typing import Any, Final, LiteralString, NamedTuple
 
 import msgspec
 
-from ledger.domain.events import PurchaseOrdered
+from ledger.domain.events import PurchaseOrdered, PurchaseRefused
 from ledger.domain.facts import EventContext, PurchaseFact, Sale, SoldLine
 from ledger.domain.purchase import (
     OrderPurchase,
@@ -18,7 +19,18 @@ from ledger.domain.purchase import (
     PurchaseObject,
     order_of,
 )
-from projections.engine.declare import Change, Mirror, Projection, key, known, least, named, newest
+from projections.engine.declare import (
+    Change,
+    Derived,
+    Mirror,
+    Projection,
+    key,
+    known,
+    latest,
+    least,
+    named,
+    newest,
+)
 from projections.engine.tables import AnyCursor
 
 purchases = Mirror(
@@ -26,14 +38,157 @@ purchases = Mirror(
     purchase_id=key(),
     kind=known("text"),
     sale=newest("jsonb"),
+    names=newest("text"),
     lines=named("jsonb"),
     some_lines=newest("jsonb"),
     created_at=least("timestamptz"),
     order_id=known("text"),
+    refused_because=latest("text"),
     heard_at=least("timestamptz", bookkeeping=True),
-    indexes=("order_id, kind, purchase_id",),
+    indexes=("names",),
 )
-projection = Projection("purchases", tables=(purchases,))
+
+_MEMBERS: Final[LiteralString] = """
+    select t.kind, t.id
+    union
+    select unnest(array['payment', 'invoice', 'subscription']),
+        unnest(array[s.payment_id, s.invoice_id, s.subscription_id])
+    from checkouts as s
+    where t.kind = 'checkout' and s.session_id = t.id
+    union
+    select 'payment', i.payment_id
+    from checkouts as s
+    join invoice_payments as i on i.invoice_id = s.invoice_id
+    where t.kind = 'checkout' and s.session_id = t.id
+    union
+    select unnest(array['invoice', 'payment']), unnest(array[r.invoice_id, i.payment_id])
+    from checkouts as s
+    join invoice_reports as r on r.subscription_id = s.subscription_id and r.opens_subscription
+    left join invoice_payments as i on i.invoice_id = r.invoice_id
+    where t.kind = 'checkout' and s.session_id = t.id
+    union
+    select 'payment', payment_id
+    from invoice_payments
+    where t.kind = 'invoice' and invoice_id = t.id
+    union
+    select 'subscription', subscription_id
+    from invoice_reports
+    where t.kind = 'invoice' and invoice_id = t.id and opens_subscription
+    union
+    select 'checkout', session_id
+    from checkouts
+    where t.kind = 'invoice' and invoice_id = t.id
+    union
+    select 'checkout', s.session_id
+    from invoice_reports as r
+    join checkouts as s on s.subscription_id = r.subscription_id and s.invoice_id is null
+    where t.kind = 'invoice' and r.invoice_id = t.id and r.opens_subscription
+    union
+    select 'invoice', invoice_id
+    from invoice_payments
+    where t.kind = 'payment' and payment_id = t.id
+    union
+    select 'checkout', session_id
+    from checkouts
+    where t.kind = 'payment' and payment_id = t.id
+    union
+    select 'checkout', s.session_id
+    from invoice_payments as i
+    join checkouts as s on s.invoice_id = i.invoice_id
+    where t.kind = 'payment' and i.payment_id = t.id
+    union
+    select 'checkout', s.session_id
+    from invoice_payments as i
+    join invoice_reports as r on r.invoice_id = i.invoice_id and r.opens_subscription
+    join checkouts as s on s.subscription_id = r.subscription_id and s.invoice_id is null
+    where t.kind = 'payment' and i.payment_id = t.id
+    union
+    select unnest(array['checkout', 'invoice', 'payment']),
+        unnest(array[s.session_id, r.invoice_id, i.payment_id])
+    from checkouts as s
+    left join invoice_reports as r on r.subscription_id = s.subscription_id and r.opens_subscription
+    left join invoice_payments as i on i.invoice_id = r.invoice_id
+    where t.kind = 'subscription' and s.subscription_id = t.id
+"""
+"""The objects of a purchase, as far as they are known, from one of them (`t`)."""
+
+# What names an order belongs to it, once that is there; until then the order that it names waits
+# for being made, as others do. Where more is known of a purchase by another object (a page before
+# an invoice before a payment), it may wait for that one.
+waiting_purchases = Derived(
+    "waiting_purchases",
+    key=("purchase_id",),
+    view="""
+        select p.purchase_id, p.kind, m.objects, m.payments, m.has_page, m.has_invoice,
+            coalesce(m.paid_for, m.shown_for, p.names) as names
+        from purchases as p
+        cross join lateral (select p.kind as kind, p.purchase_id as id) as t
+        cross join lateral (
+            select
+                jsonb_agg(jsonb_build_array(o.kind, o.id) order by o.kind, o.id) as objects,
+                coalesce(
+                    jsonb_agg(o.id order by o.id) filter (where y.received_minor > 0), '[]'
+                ) as payments,
+                coalesce(
+                    sum(y.received_minor) filter (where y.currency = p.sale ->> 'currency'), 0
+                ) as received_minor,
+                bool_and(q.order_id is null) as is_free,
+                bool_or(exists (
+                    select
+                    from order_actions as known
+                    where known.order_id in (y.order_id, c.order_id, c.reference, p.names)
+                )) as belongs,
+                min(y.order_id) as paid_for,
+                min(coalesce(c.order_id, c.reference)) as shown_for,
+                bool_or(
+                    o.kind = 'checkout' and coalesce(c.state, '') not in ('expired', 'failed')
+                ) as has_page,
+                bool_or(
+                    o.kind = 'invoice'
+                    and coalesce(r.state, '') not in ('void', 'uncollectible', 'deleted')
+                ) as has_invoice
+            from (its_objects) as o
+            left join purchases as q on q.purchase_id = o.id
+            left join payments as y on o.kind = 'payment' and y.payment_id = o.id
+            left join checkouts as c on o.kind = 'checkout' and c.session_id = o.id
+            left join invoice_reports as r on o.kind = 'invoice' and r.invoice_id = o.id
+            where o.id is not null
+        ) as m
+        where p.order_id is null and p.sale is not null
+            and m.is_free and not m.belongs
+            and m.received_minor >= (p.sale ->> 'total_minor')::bigint
+    """.replace("its_objects", _MEMBERS),
+    touched="""
+        select o.id as purchase_id
+        from (
+            select p.kind, p.purchase_id as id
+            from staged_purchases
+            join purchases as p using (purchase_id)
+            union
+            select 'payment', payment_id from touched_payments
+            union
+            select 'checkout', session_id from staged_checkouts
+            union
+            select 'invoice', invoice_id from staged_invoice_reports
+            union
+            select unnest(array['payment', 'invoice']), unnest(array[i.payment_id, i.invoice_id])
+            from touched_invoice_payments
+            join invoice_payments as i using (invoice_payment_id)
+            union
+            select p.kind, p.purchase_id
+            from staged_order_actions as s
+            join purchases as p on p.names = s.order_id
+        ) as t
+        cross join lateral (its_objects) as o
+        where o.id is not null
+    """.replace("its_objects", _MEMBERS),
+    indexes=("kind, purchase_id",),
+)
+projection = Projection(
+    "purchases",
+    tables=(purchases, waiting_purchases),
+    reads=("payments", "checkouts", "invoices", "invoice_payments", "orders"),
+)
 
 _write: Final = msgspec.json.Encoder().encode
 
@@ -48,6 +203,7 @@ def sold(fact: PurchaseFact, at: EventContext) -> Iterator[Change]:
         purchase_id=fact.purchase_id,
         kind=fact.kind,
         sale=_write(fact.sale).decode(),
+        names=fact.sale.names,
         lines=None if fact.lines_cut else lines,
         some_lines=lines if fact.lines_cut else None,
         created_at=fact.created_at,
@@ -61,132 +217,36 @@ def ordered(fact: PurchaseOrdered, _at: EventContext) -> Iterator[Change]:
     yield purchases.mention(purchase_id=fact.object_id, kind=fact.kind, order_id=fact.order_id)
 
 
+@projection.handles(PurchaseRefused)
+def refused(fact: PurchaseRefused, at: EventContext) -> Iterator[Change]:
+    """None could be made of it."""
+    yield purchases.action(
+        at, purchase_id=fact.object_id, kind=fact.kind, refused_because=fact.message
+    )
+
+
 # ── Which wait for an order ─────────────────────────────────────────────────────────────────────
 
-READS: Final = ("purchases", "payments", "checkouts", "invoices", "invoice_payments")
+READS: Final = ("purchases",)
 PAGE: Final = 1000
-
-_MEMBERS: Final[dict[str, LiteralString]] = {
-    "checkout": """
-        select 'checkout' as kind, s.session_id as id
-        from checkouts as s
-        where s.session_id = p.purchase_id
-        union
-        select unnest(array['payment', 'invoice', 'subscription']),
-            unnest(array[s.payment_id, s.invoice_id, s.subscription_id])
-        from checkouts as s
-        where s.session_id = p.purchase_id
-        union
-        select 'payment', i.payment_id
-        from checkouts as s
-        join invoice_payments as i on i.invoice_id = s.invoice_id
-        where s.session_id = p.purchase_id
-        union
-        select unnest(array['invoice', 'payment']), unnest(array[r.invoice_id, i.payment_id])
-        from checkouts as s
-        join invoice_reports as r on r.subscription_id = s.subscription_id and r.opens_subscription
-        left join invoice_payments as i on i.invoice_id = r.invoice_id
-        where s.session_id = p.purchase_id
-    """,
-    "invoice": """
-        select 'invoice' as kind, p.purchase_id as id
-        union
-        select 'payment', payment_id
-        from invoice_payments
-        where invoice_id = p.purchase_id
-        union
-        select 'subscription', subscription_id
-        from invoice_reports
-        where invoice_id = p.purchase_id and opens_subscription
-        union
-        select 'checkout', session_id
-        from checkouts
-        where invoice_id = p.purchase_id
-        union
-        select 'checkout', s.session_id
-        from invoice_reports as r
-        join checkouts as s on s.subscription_id = r.subscription_id and s.invoice_id is null
-        where r.invoice_id = p.purchase_id and r.opens_subscription
-    """,
-    "payment": """
-        select 'payment' as kind, p.purchase_id as id
-        union
-        select 'invoice', invoice_id
-        from invoice_payments
-        where payment_id = p.purchase_id
-        union
-        select 'checkout', session_id
-        from checkouts
-        where payment_id = p.purchase_id
-        union
-        select 'checkout', s.session_id
-        from invoice_payments as i
-        join checkouts as s on s.invoice_id = i.invoice_id
-        where i.payment_id = p.purchase_id
-        union
-        select 'checkout', s.session_id
-        from invoice_payments as i
-        join invoice_reports as r on r.invoice_id = i.invoice_id and r.opens_subscription
-        join checkouts as s on s.subscription_id = r.subscription_id and s.invoice_id is null
-        where i.payment_id = p.purchase_id
-    """,
-}
-"""The objects of a purchase, as far as they are known, from one of them."""
-
-# Where only some lines are known, the others may be on their way, too.
-# A page that names an order names it for all. Where more is known of a purchase by another object
-# (a page before an invoice before a payment), it waits for that one, and, as reports of one
-# purchase come apart from each other, for some time in case there is one.
 WAITING: Final[LiteralString] = """
-select p.purchase_id, p.sale, coalesce(p.lines, p.some_lines) as lines, p.created_at, m.objects,
-    m.payments,
-    (
-        (p.lines is not null or p.some_lines is null or p.heard_at <= %(whole_until)s)
-        and m.is_free and not m.belongs
-        and m.received_minor >= (p.sale ->> 'total_minor')::bigint
-        and not (m.has_page and 'checkout' = any(%(better)s))
-        and not (m.has_invoice and 'invoice' = any(%(better)s))
-    ) as is_due
-from (
-    select *
-    from purchases
-    where order_id is null and kind = %(kind)s and sale is not null
-        and purchase_id > %(after)s and heard_at <= %(until)s
-    order by purchase_id
-    limit %(limit)s
-) as p
-cross join lateral (
-    select
-        jsonb_agg(jsonb_build_array(o.kind, o.id) order by o.kind, o.id) as objects,
-        coalesce(
-            array_agg(o.id order by o.id) filter (where y.received_minor > 0), array[]::text[]
-        ) as payments,
-        coalesce(
-            sum(y.received_minor) filter (where y.currency = p.sale ->> 'currency'), 0
-        ) as received_minor,
-        bool_and(q.order_id is null) as is_free,
-        bool_or(
-            y.order_id is not null or c.order_id is not null or c.reference is not null
-        ) as belongs,
-        bool_or(
-            o.kind = 'checkout' and coalesce(c.state, '') not in ('expired', 'failed')
-        ) as has_page,
-        bool_or(
-            o.kind = 'invoice' and coalesce(r.state, '') not in ('void', 'uncollectible', 'deleted')
-        ) as has_invoice
-    from (its_objects) as o
-    left join purchases as q on q.purchase_id = o.id
-    left join payments as y on o.kind = 'payment' and y.payment_id = o.id
-    left join checkouts as c on o.kind = 'checkout' and c.session_id = o.id
-    left join invoice_reports as r on o.kind = 'invoice' and r.invoice_id = o.id
-    where o.id is not null
-) as m
-order by p.purchase_id
+select w.purchase_id, p.sale, coalesce(p.lines, p.some_lines) as lines, p.created_at, w.objects,
+    w.payments, w.names
+from waiting_purchases as w
+join purchases as p using (purchase_id)
+where w.kind = %(kind)s and w.purchase_id > %(after)s
+    and p.heard_at <= case when w.names is null then %(until)s else %(named_until)s end
+    -- where only some lines are known, the others may be on their way, too
+    and (p.lines is not null or p.some_lines is null or p.heard_at <= %(whole_until)s)
+    and not (w.has_page and 'checkout' = any(%(better)s))
+    and not (w.has_invoice and 'invoice' = any(%(better)s))
+order by w.purchase_id
+limit %(limit)s
 """
 
 
 class Waiting(NamedTuple):
-    """A page of purchases without an order: those of which one is due, and where to go on."""
+    """A page of purchases of which an order is due, and where to go on."""
 
     due: list[OrderPurchase]
     after: str | None
@@ -199,25 +259,28 @@ def waiting(
     better: Sequence[PurchaseKind],
     after: str,
     until: datetime,
+    named_until: datetime,
     whole_until: datetime,
     reservation: timedelta,
 ) -> Waiting:
     """Purchases of a kind, by id from `after` on, of which an order is to be made.
 
-    `better` are the kinds that make the order where they are known too, and `until` is when a
-    report must have come that waited for them long enough, `whole_until` one that shows some of its
-    lines only. `after` is None at the end.
+    `better` are the kinds that make the order where they are known too. `until` is when a report
+    must have come that waited for them long enough, `named_until` when one that waited for the
+    order that it names, and `whole_until` when one that shows some of its lines only. `after` is
+    None at the end.
     """
     asked = {
         "kind": kind,
         "better": [*better],
         "after": after,
         "until": until,
+        "named_until": named_until,
         "whole_until": whole_until,
         "limit": PAGE,
     }
-    rows = cursor.execute(WAITING.replace("its_objects", _MEMBERS[kind]), asked).fetchall()
-    due = [_command(kind, row, reservation) for row in rows if row["is_due"]]
+    rows = cursor.execute(WAITING, asked).fetchall()
+    due = [_command(kind, row, reservation) for row in rows]
     return Waiting(due, rows[-1]["purchase_id"] if len(rows) == PAGE else None)
 
 
@@ -230,10 +293,12 @@ def _command(kind: PurchaseKind, row: dict[str, Any], reservation: timedelta) ->
         msgspec.convert(row["lines"] or [], list[SoldLine]),
         placed_at=placed_at,
         reservation=reservation,
+        order_id=row["names"],
     )
     return OrderPurchase(
         at=placed_at,
         placed=placed,
+        object_id=row["purchase_id"],
         objects=tuple(PurchaseObject(*each) for each in row["objects"]),
         payments=tuple(row["payments"]),
     )

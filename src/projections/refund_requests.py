@@ -12,7 +12,7 @@ from typing import Literal
 
 from typing_extensions import TypeAliasType
 
-from ledger.domain.events import RefundRefused, RefundRequested
+from ledger.domain.events import RefundBegun, RefundRefused, RefundRequested, RefundWithdrawn
 from ledger.domain.facts import EventContext
 from projections.engine.declare import (
     Change,
@@ -23,14 +23,14 @@ from projections.engine.declare import (
     Mirror,
     Projection,
     key,
-    latest,
+    known,
     line,
 )
 from projections.engine.row import Currency, Row
 from projections.refunds import FAILED, refunds_of
 
 RefundRequestState = TypeAliasType(
-    "RefundRequestState", Literal["requested", "answered", "failed", "refused"]
+    "RefundRequestState", Literal["requested", "answered", "failed", "refused", "withdrawn"]
 )
 
 
@@ -44,22 +44,28 @@ class RefundRequest(Row):
     """`requested` until refunds of Stripe's cover it; `failed` where one of these failed.
 
     `refused` where Stripe does not make it, or not all of it: it may be asked for again.
+    `withdrawn` where a person took back what was open of it.
     """
     amount_minor: int
     answered_minor: int
     open_minor: int
-    """What is still to go back; nothing once a refused one was asked for again."""
+    """What is still to go back; nothing once it was withdrawn, or a refused one asked for again."""
+    withdrawn_minor: int
+    """What was taken back of it."""
     currency: Currency
     refund_ids: list[str]
     """The refunds that answer it, or the charge whose total tells of one."""
     reason: str | None
     requested_by: str
     requested_at: datetime
+    begun_at: datetime | None
+    """When Stripe was first asked for it; from then on it cannot be withdrawn."""
     answered_at: datetime | None
     """When the refund was made that covered the rest."""
     refused_because: str | None
     """Why Stripe does not make it."""
     refused_at: datetime | None
+    withdrawn_at: datetime | None
 
 
 refund_asks = Journal(
@@ -73,11 +79,15 @@ refund_asks = Journal(
     requested_at=line("timestamptz"),
     indexes=("request_id",),
 )
-refund_refusals = Mirror(
-    "refund_refusals",
+refund_progress = Mirror(
+    "refund_progress",
     request_id=key(),
-    refused_because=latest("text"),
-    refused_at=latest("timestamptz"),
+    begun_at=known("timestamptz"),
+    refused_because=known("text"),
+    refused_at=known("timestamptz"),
+    refused_position=known("bigint", bookkeeping=True),
+    withdrawn_minor=known("bigint"),
+    withdrawn_at=known("timestamptz"),
 )
 # Which refunds answer which requests of one order and currency:
 #
@@ -88,24 +98,31 @@ refund_refusals = Mirror(
 # A refund answers requests that were made before it. Stripe's times are whole seconds, so a
 # request counts from the beginning of its second. A refund answers when it is made, whatever
 # becomes of it: one that fails may be asked for again. So may one that Stripe refuses: the later
-# request stands for it then, and only refunds that name the earlier one still answer that.
+# request stands for it then, and only refunds that name the earlier one still answer that. What was
+# withdrawn of a request counts as if it had never been asked for.
 VIEW = """
 select
     a.request_id, a.order_id,
     case
         when q.answered_minor = a.amount_minor then
             case when q.any_failed then 'failed' else 'answered' end
-        when r.request_id is null then 'requested'
+        when r.withdrawn_at is not null then 'withdrawn'
+        when r.refused_at is null then 'requested'
         else 'refused'
     end as state,
     a.amount_minor, q.answered_minor,
-    case when q.is_replaced then 0 else a.amount_minor - q.answered_minor end as open_minor,
-    a.currency, q.refund_ids, a.reason, a.requested_by, a.requested_at,
+    case
+        when q.is_replaced or r.withdrawn_at is not null then 0
+        else a.amount_minor - q.answered_minor
+    end as open_minor,
+    coalesce(r.withdrawn_minor, 0) as withdrawn_minor,
+    a.currency, q.refund_ids, a.reason, a.requested_by, a.requested_at, r.begun_at,
     case when q.answered_minor = a.amount_minor then q.answered_at end as answered_at,
     case when q.answered_minor < a.amount_minor then r.refused_because end as refused_because,
-    case when q.answered_minor < a.amount_minor then r.refused_at end as refused_at
+    case when q.answered_minor < a.amount_minor then r.refused_at end as refused_at,
+    r.withdrawn_at
 from refund_asks as a
-left join refund_refusals as r using (request_id)
+left join refund_progress as r using (request_id)
 cross join lateral (
     with named as (
         select s.request_id, x.refund_id, x.created_at as at, x.amount_minor,
@@ -118,17 +135,17 @@ cross join lateral (
         select s.request_id, s.position, date_trunc('second', s.requested_at) as at,
             exists (
                 select
-                from refund_refusals as f
-                join refund_asks as later
-                    on later.order_id = s.order_id and later.currency = s.currency
-                where f.request_id = s.request_id and later.position > f.latest_by
+                from refund_asks as later
+                where later.order_id = s.order_id and later.currency = s.currency
+                    and later.position > f.refused_position and f.withdrawn_at is null
             ) as is_replaced,
-            s.amount_minor - least(s.amount_minor, coalesce((
+            s.amount_minor - least(s.amount_minor, coalesce(f.withdrawn_minor, 0) + coalesce((
                 select sum(n.amount_minor)
                 from named as n
                 where n.request_id = s.request_id
             ), 0))::bigint as left_minor
         from refund_asks as s
+        left join refund_progress as f using (request_id)
         where s.order_id = a.order_id and s.currency = a.currency
     ),
     made as (
@@ -259,7 +276,7 @@ refund_requests = Derived(
             join payments as p using (payment_id)
             union
             select s.order_id
-            from staged_refund_refusals
+            from staged_refund_progress
             join refund_asks as s using (request_id)
             union
             select s.order_id
@@ -273,7 +290,7 @@ refund_requests = Derived(
 )
 projection = Projection(
     "refund_requests",
-    tables=(refund_asks, refund_refusals, refund_requests),
+    tables=(refund_asks, refund_progress, refund_requests),
     reads=("payments", "charges", "refunds"),
     listing=Listing(
         refund_requests,
@@ -301,12 +318,28 @@ def requested(fact: RefundRequested, at: EventContext) -> Iterator[Change]:
     )
 
 
+@projection.handles(RefundBegun)
+def begun(fact: RefundBegun, at: EventContext) -> Iterator[Change]:
+    """Stripe may have been asked."""
+    yield refund_progress.mention(request_id=fact.request_id, begun_at=at.effective_at)
+
+
 @projection.handles(RefundRefused)
 def refused(fact: RefundRefused, at: EventContext) -> Iterator[Change]:
     """Stripe does not make it; once a request."""
-    yield refund_refusals.action(
-        at,
+    yield refund_progress.mention(
         request_id=fact.request_id,
         refused_because=fact.message,
         refused_at=at.effective_at,
+        refused_position=at.position,
+    )
+
+
+@projection.handles(RefundWithdrawn)
+def withdrawn(fact: RefundWithdrawn, at: EventContext) -> Iterator[Change]:
+    """A person took back what was open."""
+    yield refund_progress.mention(
+        request_id=fact.request_id,
+        withdrawn_minor=fact.amount_minor,
+        withdrawn_at=at.effective_at,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 from uuid import uuid4
 
 from msgspec import DecodeError, Struct, ValidationError
@@ -29,6 +29,13 @@ _PASSING: Final = frozenset({"idempotency_error", "idempotency_key_in_use", "loc
 """Refusals of a call, not of a refund: another call with this key was or is at work."""
 
 
+class MadeRefund(NamedTuple):
+    """A refund as Stripe's API shows it, and the request of the shop that it names, if any."""
+
+    observed: StripeObjectObserved
+    request_id: str | None
+
+
 class _Refund(Struct):
     id: str
     created: int
@@ -43,27 +50,8 @@ def is_final(declined: StripeDeclined) -> bool:
     return declined.code not in _PASSING
 
 
-def refund_permission_missing(client: StripeClient) -> str | None:
-    """The permission to make refunds that the key lacks, as Stripe calls it; None where it may.
-
-    A refund of no payment is asked for: Stripe looks at the permission first, and then refuses it
-    for want of a payment, so none is made. Raises what the client raises.
-    """
-    try:
-        client.post(PATH, idempotency_key=f"ledger-permission-{uuid4()}")
-    except PermissionMissing as error:
-        return error.permission
-    except StripeDeclined:
-        return None
-    raise StripeRefused(
-        "Stripe did not refuse a refund of no payment; is STRIPE_API_BASE the address of its API?"
-    )
-
-
-def made_for(
-    client: StripeClient, payment_id: str, request_id: str, *, livemode: bool
-) -> Iterator[StripeObjectObserved]:
-    """The refunds of a payment that name the request, as Stripe lists them now.
+def made_of(client: StripeClient, payment_id: str, *, livemode: bool) -> Iterator[MadeRefund]:
+    """The refunds of a payment, as Stripe lists them now.
 
     Raises what the client raises.
     """
@@ -75,8 +63,8 @@ def made_for(
         for body in page.bodies:
             refund = _read(body)
             last = refund.id
-            if _names(refund, request_id):
-                yield _observed(client, refund, body, page.answer, livemode=livemode)
+            observed = _observed(client, refund, body, page.answer, livemode=livemode)
+            yield MadeRefund(observed, _named(refund))
         more, cursor = page.has_more and last != "", {"starting_after": last}
 
 
@@ -125,12 +113,11 @@ def _of(payment_id: str) -> dict[str, str]:
     return {"payment_intent" if bare.startswith(INTENT) else "charge": bare}
 
 
-def _names(refund: _Refund, request_id: str) -> bool:
-    """Whether its metadata names the request; metadata may be of any shape."""
+def _named(refund: _Refund) -> str | None:
+    """The request that its metadata names; metadata may be of any shape."""
     said = refund.metadata
-    if not isinstance(said, dict):
-        return False
-    return cast("dict[Any, Any]", said).get(REQUEST_KEY) == request_id
+    named = cast("dict[Any, Any]", said).get(REQUEST_KEY) if isinstance(said, dict) else None
+    return named if isinstance(named, str) else None
 
 
 def _read(body: bytes) -> _Refund:

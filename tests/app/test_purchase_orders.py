@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from app.order_expiry import Expiry
+from app.pauses import Pauses
 from app.purchase_orders import PurchaseOrders
 from app.wiring import jobs
 from ledger.command_handler import CommandHandler
@@ -28,10 +29,17 @@ from ledger.domain.events import (
     OrderPlaced,
     PaymentLinked,
     PurchaseOrdered,
+    PurchaseRefused,
     StripeEventReceived,
     StripeObjectObserved,
 )
-from ledger.domain.order_commands import KnownPayment, LinkPayment, PlaceOrder, UnlinkPayment
+from ledger.domain.order_commands import (
+    RULES_OF_THE_PAST,
+    KnownPayment,
+    LinkPayment,
+    PlaceOrder,
+    UnlinkPayment,
+)
 from ledger.domain.purchase import PurchaseKind
 from ledger.log import Log
 from ledger.postgres.database import Database
@@ -64,8 +72,21 @@ class World:
         self.handler = CommandHandler(engine.log, reads.money, reads.payment)
         self.orders = self.another(*kinds)
 
-    def another(self, *kinds: PurchaseKind, settled: timedelta = timedelta(0)) -> PurchaseOrders:
-        return PurchaseOrders(self.handler, self.reads, kinds, HALF_AN_HOUR, settled=settled)
+    def another(
+        self,
+        *kinds: PurchaseKind,
+        settled: timedelta = timedelta(0),
+        named: timedelta = timedelta(0),
+    ) -> PurchaseOrders:
+        return PurchaseOrders(
+            self.handler,
+            self.reads,
+            kinds,
+            HALF_AN_HOUR,
+            settled=settled,
+            named=named,
+            pauses=Pauses(lambda: 0.0),
+        )
 
     def receive(self, events: Sequence[SimulatedEvent]) -> None:
         now = datetime.now(UTC)
@@ -199,15 +220,20 @@ def test_a_purchase_makes_one_order_in_whatever_order_it_is_told(
         world.follow()
         orders += world.make()
         assert world.make() == 0
-        lost = check_orders(world, orders, kinds)
-        assert orders == 2 * sum(expected(*kinds).values()) + lost
+        more = check_orders(world, orders, kinds)
+        assert orders == 2 * sum(expected(*kinds).values()) + more
         assert verify(world.engine).holds
+
+
+NAMED = {"known-elsewhere", "cart-1"}
+"""Orders that pages of both accounts name, and nobody placed."""
 
 
 def check_orders(world: World, made: int, kinds: Sequence[PurchaseKind]) -> int:
     """One order a payment, its money adds up, and nothing of it is in the stock.
 
-    Answers how many lost their payment to the order that a page names, which came after it.
+    What names an order makes that. Answers how many orders lost their payment to the order that a
+    page names, which came after it, and how many are made of what names them.
     """
     placed = world.events(OrderPlaced)
     assert len({each.order_id for each in placed}) == len(placed) == made
@@ -228,16 +254,19 @@ def check_orders(world: World, made: int, kinds: Sequence[PurchaseKind]) -> int:
     moved = {
         each.order_id
         for each in world.events(PaymentLinked)
-        if belongs[each.payment_id] in {"known-elsewhere", "cart-1"}
+        if belongs[each.payment_id] in NAMED and each.order_id not in NAMED
     }
     for row in world.rows("select * from orders"):
         if row["order_id"] in moved:
             assert (row["state"], row["received_minor"]) == ("pending", 0)
+        elif row["order_id"] in NAMED:  # those of the other account belong to it, too
+            assert row["state"] == "paid"
+            assert row["received_minor"] >= row["total_minor"]
         else:
             assert (row["state"], row["payment_state"]) == ("paid", "paid")
             assert row["received_minor"] == row["total_minor"]
     assert not [r for r in world.engine.log.read() if r.topic.startswith("stock.")]
-    return len(moved)
+    return len(moved) + sum(each.order_id in NAMED for each in placed)
 
 
 # ── Single purchases ────────────────────────────────────────────────────────────────────────────
@@ -388,9 +417,74 @@ def test_what_cannot_become_an_order_is_said_once_and_hinders_no_other(world: Wo
     )
     with capture_logs() as logs:
         assert (world.make(), world.make()) == (1, 0)
-    assert [(each["event"], each["order_id"], each["cause"]) for each in logs] == [
-        ("purchase_not_ordered", "pi_0", "InvalidCommand")
+    assert [(each["event"], each["kind"], each["object_id"]) for each in logs] == [
+        ("purchase_not_ordered", "payment", "pi_0")
     ]
+    (refused,) = world.events(PurchaseRefused)
+    assert (refused.object_id, "zzz" in refused.message) == ("pi_0", True)
+
+
+@pytest.mark.parametrize("named", [{"metadata": {"order_id": "A7"}}, {"client_reference_id": "A7"}])
+def test_what_names_an_order_that_nobody_placed_becomes_that_order(
+    world: World, named: dict[str, Any]
+) -> None:
+    world.receive(
+        told(
+            event("checkout.session.completed", session(**FREE | named)),
+            event("payment_intent.succeeded", intent(metadata={})),
+        )
+    )
+    kinds: tuple[PurchaseKind, ...] = ("checkout", "payment")
+    assert world.another(*kinds, named=timedelta(hours=1)).make() == 0, "it may come yet"
+    assert world.another(*kinds).make() == 1
+    world.follow()
+    (row,) = world.rows("select order_id, state, origin, received_minor from orders")
+    assert tuple(row.values()) == ("A7", "paid", "checkout", 1000)
+    assert world.make() == 0
+
+
+def test_an_order_that_is_placed_in_time_is_made_of_nothing(world: World) -> None:
+    """What names it belongs to it, whichever came first."""
+    page = session(**FREE | {"client_reference_id": "A7"})
+    world.receive(
+        told(
+            event("checkout.session.completed", page),
+            event("payment_intent.succeeded", intent(metadata={})),
+        )
+    )
+    line = Line(sku="MUG", name="Mug", quantity=1, unit_minor=1000)
+    own = PlaceOrder(
+        order_id="A7",
+        at=datetime.now(UTC),
+        currency="gbp",
+        lines=(line,),
+        expires_at=datetime.now(UTC) + HALF_AN_HOUR,
+        rules=RULES_OF_THE_PAST,
+        reserves_stock=False,
+    )
+    assert len(world.rows("select from waiting_purchases")) == 2
+    world.handler.execute(own, STRIPE)
+    world.follow()
+    assert world.rows("select from waiting_purchases") == []
+    assert world.make() == 0
+    (row,) = world.rows("select order_id, state, origin from orders")
+    assert tuple(row.values()) == ("A7", "paid", "shop")
+
+
+def test_a_name_that_no_order_can_have_is_said_and_mended_by_another(world: World) -> None:
+    named = {"metadata": {"order_id": "cart/7"}}
+    world.receive(told(event("payment_intent.succeeded", intent(**named))))
+    assert world.make() == 0
+    told_of = "select refused_because from waiting_purchases join purchases using (purchase_id)"
+    (row,) = world.rows(told_of)
+    assert "order id 'cart/7' must be" in row["refused_because"]
+    mended = event("payment_intent.succeeded", intent(metadata={"order_id": "cart-7"}))
+    world.receive(told({}, mended | {"created": MADE + 600})[1:])
+    assert world.make() == 1
+    world.follow()
+    assert world.rows(told_of) == []
+    (row,) = world.rows("select order_id, state from orders")
+    assert tuple(row.values()) == ("cart-7", "paid")
 
 
 def test_an_order_shows_its_page_and_payment_in_its_history(world: World) -> None:

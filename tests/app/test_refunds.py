@@ -1,35 +1,33 @@
 """Requested refunds are made at Stripe, each exactly once, whatever happens on the way."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
-from threading import Event, Lock, Thread
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from threading import Thread
 from typing import Any
 
 import pytest
 
-from app.refunds import Pauses, Refunder, RefundsState
+from app.pauses import Pauses
+from app.refunds import RefundsState
 from app.wiring import jobs
 from ledger.command_handler import CommandHandler
-from ledger.domain.events import Line, Metadata, RefundRefused
-from ledger.domain.order_commands import RULES_OF_THE_PAST, PlaceOrder, RequestRefund
-from ledger.errors import PermissionMissing
+from ledger.domain.events import RefundRefused
+from ledger.errors import PermissionMissing, StripeDeclined, WrongState
 from ledger.settings import Settings
 from projections.engine.build import ProjectionContext
-from projections.engine.follow import Follower
 from projections.engine.reads import Reads
 from simulator import SimulatedStripe
 from simulator.api.faults import Fault
-from simulator.objects import Payment
-from tests.app.test_stripe_pull import as_webhooks, engine, rows
-from tests.simulator.api.shop import CHARGES_ONLY, SECRET, Shop, shop
+from tests.app.test_stripe_pull import engine, rows
+from tests.simulator.api.shop import CHARGES_ONLY, SECRET, shop
+from tests.support.refunding import World, refunding
 from webhooks import stripe_client
 from webhooks.ingest.observe import append_observed
-from webhooks.refund_calls import make_refund, missing_permission
+from webhooks.refund_calls import made_of, make_refund, missing_permission
 from webhooks.stripe_client import StripeClient
 
 __all__ = ["engine"]
-OLGA = Metadata(actor="ops:olga", reason="broken in the post")
 
 
 class Killed(BaseException):
@@ -42,117 +40,10 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stripe_client, "FIRST_PAUSE_SECONDS", 0.0)
 
 
-class World:
-    """A shop whose orders are paid at a simulated Stripe; `refunder` is a process that starts."""
-
-    def __init__(self, engine: ProjectionContext, served: Shop) -> None:
-        self.engine = engine
-        self.served = served
-        self.stripe = served.stripe
-        self.reads = Reads(engine)
-        self.commands = CommandHandler(engine.log, self.reads.money)
-        self._follower = Follower(engine)
-        self._over = Event()
-        self._lock = Lock()
-
-    def follow(self) -> None:
-        with self._lock:
-            self._follower.catch_up()
-
-    def hear(self) -> None:
-        """What Stripe has sent so far arrives as webhooks."""
-        as_webhooks(self.engine, self.stripe)
-        self.follow()
-
-    def order(self, order_id: str, *paid: int, currency: str = "eur") -> list[Payment]:
-        """An order that is paid by these payments."""
-        line = Line(sku="TEA", name="Tea", quantity=1, unit_minor=sum(paid))
-        now = datetime.now(UTC)
-        self.commands.execute(
-            PlaceOrder(
-                order_id=order_id,
-                at=now,
-                currency=currency,
-                lines=(line,),
-                expires_at=now + timedelta(minutes=30),
-                rules=RULES_OF_THE_PAST,
-                reserves_stock=False,
-            ),
-            OLGA,
-        )
-        made: list[Payment] = []
-        for amount_minor in paid:
-            payment, _ = self.stripe.create_payment(amount_minor, currency, order_id=order_id)
-            self.stripe.pay_by_card(payment)
-            made.append(payment)
-        self.hear()
-        return made
-
-    def ask(self, order_id: str, *amounts_minor: int, at: datetime | None = None) -> None:
-        """All of them in one second."""
-        at = at or datetime.now(UTC)
-        for amount_minor in amounts_minor:
-            self.follow()
-            command = RequestRefund(
-                order_id=order_id,
-                at=at,
-                amount_minor=amount_minor,
-                money=self.commands.money(order_id),
-            )
-            self.commands.execute(command, OLGA)
-        self.follow()
-
-    def refunder(self, key: str = SECRET.secret, pauses: Pauses | None = None) -> Refunder:
-        def client_of(account: str | None) -> StripeClient:
-            return StripeClient(key, self.served.base, account=account, calls_per_second=10_000)
-
-        return Refunder(self.reads, client_of, "test", pauses or Pauses(lambda: 0.0))
-
-    def look(self, refunder: Refunder | None = None) -> None:
-        (refunder or self.refunder()).run(Event())
-        self.follow()
-
-    def requests(self) -> list[tuple[Any, ...]]:
-        return rows(
-            self.engine,
-            "select state, open_minor from refund_requests order by requested_at, request_id",
-        )
-
-    def made(self) -> list[int]:
-        """The amounts that Stripe gave back."""
-        assert self.stripe.memory is not None
-        return sorted(each.amount_minor for each in self.stripe.memory.shelf("refund").things)
-
-    def known(self) -> list[int]:
-        found = rows(self.engine, "select amount_minor from refunds order by 1")
-        return [amount_minor for (amount_minor,) in found]
-
-    def posts(self) -> int:
-        return sum(call.method == "POST" for call in self.served.api.calls)
-
-    @contextmanager
-    def followed(self) -> Iterator["World"]:
-        """A follower beside, as in the service."""
-
-        def run() -> None:
-            while not self._over.wait(0.01):
-                self.follow()
-
-        thread = Thread(target=run)
-        thread.start()
-        try:
-            yield self
-        finally:
-            self._over.set()
-            thread.join()
-
-
 @pytest.fixture
 def world(engine: ProjectionContext) -> Iterator[World]:
-    with shop(SimulatedStripe(7, remembers=True)) as served:
-        made = World(engine, served)
-        with closing(made.reads), made.followed():
-            yield made
+    with shop(SimulatedStripe(7, remembers=True)) as served, refunding(engine, served) as made:
+        yield made
 
 
 @pytest.mark.parametrize(
@@ -276,17 +167,24 @@ def refusals(engine: ProjectionContext) -> list[RefundRefused]:
 
 
 def test_what_stripe_refuses_for_good_is_on_record_once_and_may_be_asked_again(
-    world: World,
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (payment,) = world.order("A1", 1000)
     world.ask("A1", 800)
-    world.stripe.refund(payment, 700)  # in the dashboard, and no webhook has told yet
+
+    def too_late(*args: Any, **kwargs: Any) -> Any:
+        world.stripe.refund(payment, 700)  # in the dashboard, between the look and the call
+        return make_refund(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("app.refunds.make_refund", too_late)
+        world.look()
+    calls = len(world.served.api.calls)
     world.look()
-    world.look()
+    assert len(world.served.api.calls) == calls
     (refused,) = refusals(world.engine)
     assert (refused.amount_minor, refused.code) == (800, "amount_too_large")
     assert world.requests() == [("refused", 800)]
-    assert world.posts() == 1
     (told,) = rows(world.engine, "select refused_because from refund_requests")
     assert "greater than unrefunded amount" in told[0]
     assert rows(world.engine, "select to_refund from orders") == [(True,)]
@@ -306,6 +204,112 @@ def test_a_refund_by_hand_answers_the_request_and_nothing_more_is_made(world: Wo
     world.look()
     assert (world.made(), world.posts()) == ([400], 0)
     assert world.requests() == [("answered", 0)]
+
+
+def test_a_refund_by_hand_that_nobody_told_of_is_seen_before_more_is_made(world: World) -> None:
+    (payment,) = world.order("A1", 1000)
+    world.ask("A1", 400, at=datetime.fromtimestamp(world.stripe.now - 5, UTC))
+    world.stripe.refund(payment, 300)
+    world.look()
+    assert (world.made(), world.known()) == ([100, 300], [100, 300])
+    assert world.requests() == [("answered", 0)]
+
+
+def test_a_refund_that_cannot_be_read_stops_what_would_be_made(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (payment,) = world.order("A1", 1000)
+    world.ask("A1", 400)
+    world.stripe.refund(payment, 300)
+    monkeypatch.setattr("app.refunds.KNOWN", "select '' as refund_id where %(ids)s::text[] is null")
+    world.look()
+    assert (world.made(), world.requests()) == ([300], [("requested", 400)])
+
+
+def withdraw(world: World, request_id: str | None = None) -> list[str]:
+    """Take the one request back."""
+    (found,) = rows(world.engine, "select request_id, order_id from refund_requests limit 1")
+    return world.withdraw(found[1], request_id or found[0])
+
+
+def test_a_withdrawn_request_is_not_made_and_may_be_asked_again(world: World) -> None:
+    world.order("A1", 1000)
+    world.ask("A1", 800)
+    assert withdraw(world) == ["refund_request.withdrawn.v1"]
+    assert withdraw(world) == []
+    assert world.requests() == [("withdrawn", 0)]
+    assert rows(world.engine, "select to_refund, refund_requested_minor from orders") == [
+        (False, 0)
+    ]
+    world.look()
+    assert (world.made(), world.posts()) == ([], 0)
+    world.ask("A1", 1000)
+    world.look()
+    assert world.made() == [1000]
+
+
+def test_a_request_that_is_not_the_orders_cannot_be_withdrawn(world: World) -> None:
+    world.order("A1", 1000)
+    world.ask("A1", 800)
+    for request_id in ("A1:9", "B1:2", "A2:2"):
+        with pytest.raises(WrongState, match="has no request"):
+            withdraw(world, request_id)
+
+
+@pytest.mark.parametrize("at", ["list", "make", "answer"])
+def test_a_withdrawal_that_races_with_the_refund_loses_or_is_first(
+    world: World, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """It comes while Stripe is looked at, while it is asked, or after the answer was lost."""
+    world.order("A1", 1000)
+    world.ask("A1", 800)
+    said: list[str] = []
+
+    def during(call: Callable[..., Any], *, first: bool) -> Callable[..., Any]:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            answer = None if first else call(*args, **kwargs)
+            with suppress(WrongState):
+                said.extend(withdraw(world))
+            if at == "answer":
+                raise Killed
+            return call(*args, **kwargs) if first else answer
+
+        return wrapped
+
+    name = "made_of" if at == "list" else "make_refund"
+    call = made_of if at == "list" else make_refund
+    with monkeypatch.context() as patch, suppress(Killed):
+        patch.setattr(f"app.refunds.{name}", during(call, first=at != "answer"))
+        world.look()
+    world.look()
+    if at == "list":
+        assert (said, world.made()) == (["refund_request.withdrawn.v1"], [])
+        assert world.requests() == [("withdrawn", 0)]
+    else:
+        assert (said, world.made()) == ([], [800])
+        assert world.requests() == [("answered", 0)]
+        with pytest.raises(WrongState, match="was asked"):
+            withdraw(world)
+
+
+def test_a_refused_request_may_be_withdrawn_and_is_off_the_list(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.order("A1", 1000)
+    world.ask("A1", 800)
+
+    def refuses(*_args: Any, **_kwargs: Any) -> Any:
+        raise StripeDeclined("Charge ch_1 has been charged back.", "charge_disputed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("app.refunds.make_refund", refuses)
+        world.look()
+    assert world.requests() == [("refused", 800)]
+    assert withdraw(world) == ["refund_request.withdrawn.v1"]
+    assert world.requests() == [("withdrawn", 0)]
+    assert rows(world.engine, "select to_refund from orders") == [(False,)]
+    world.look()
+    assert world.made() == []
 
 
 def test_nothing_is_made_while_stripe_is_away_and_pauses_grow(world: World) -> None:
@@ -341,6 +345,7 @@ def test_a_key_that_may_not_write_makes_nothing_and_is_told_what_it_lacks(world:
         refunder.carry_out(waiting.request_id)
     world.look(refunder)
     assert (world.made(), world.requests()) == ([], [("requested", 400)])
+    assert withdraw(world) == ["refund_request.withdrawn.v1"], "Stripe was not asked for it"
     client = StripeClient(CHARGES_ONLY.secret, world.served.base)
     assert missing_permission(client) == "rak_charge_write"
     assert missing_permission(StripeClient(SECRET.secret, world.served.base)) is None

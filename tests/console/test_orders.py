@@ -1,10 +1,16 @@
 """Orders in the console: found, looked at as of any of their events, and acted upon."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from ledger.command_handler import CommandHandler
 from ledger.domain.access import Role
+from ledger.domain.events import Metadata
+from ledger.domain.facts import Sale
+from ledger.domain.order_commands import OrderMoney
+from ledger.domain.purchase import OrderPurchase, PurchaseObject, order_of
 from simulator import SimulatedStripe
 from tests.console.service import Service, hidden, words
 
@@ -270,6 +276,62 @@ def test_what_the_payment_itself_names_has_no_button_to_unlink(world: Service) -
     page = world.look(f"{PAGE}/A1").text
     assert "Linked by" in page
     assert "/unlink" not in page
+
+
+def test_an_order_made_of_a_payment_says_so_and_leads_to_it(world: Service) -> None:
+    stripe = SimulatedStripe(12)
+    payment, events = stripe.create_payment(2000, "gbp")
+    world.deliver([*events, *stripe.pay_by_card(payment)])
+    payment_id, now = payment.intent_id or "", datetime.now(UTC)
+    placed = order_of(
+        payment_id,
+        "payment",
+        Sale(currency="gbp", total_minor=2000),
+        (),
+        placed_at=now,
+        reservation=timedelta(minutes=30),
+    )
+    purchase = OrderPurchase(
+        at=now,
+        placed=placed,
+        object_id=payment_id,
+        objects=(PurchaseObject("payment", payment_id),),
+        payments=(payment_id,),
+    )
+    money = OrderMoney(
+        paid_minor=0,
+        refunded_minor=0,
+        pending_refund_minor=0,
+        currency="",
+        fully_paid=False,
+        position=0,
+    )
+    made = CommandHandler(world.log, lambda _: money).execute(purchase, Metadata())
+    bearer = {"authorization": f"Bearer {world.tokens[Role.ADMIN]}"}
+    asked = {"after": made.position}
+    found = world.client.get(f"/orders/{payment_id}", params=asked, headers=bearer).json()
+    assert found["made_of"] == [{"kind": "payment", "object_id": payment_id}]
+    link = f'payment <a href="/console/payments/{payment_id}">{payment_id}</a>, takes no stock'
+    assert link in world.look(f"{PAGE}/{payment_id}").text
+
+
+def test_a_requested_refund_is_withdrawn_with_a_reason(world: Service) -> None:
+    page = world.look(f"{PAGE}/A1")
+    world.send(page, f"{PAGE}/A1/refunds", amount="3.00", reason="late")
+    page = world.look(f"{PAGE}/A1")
+    (withdraw,) = re.findall(rf'action="({PAGE}/A1/refunds/[^"]*/withdraw)"', page.text)
+    told = world.send(page, withdraw, reason="not late after all")
+    assert told.status_code == 200
+    text = words(told.text)
+    assert "The request is withdrawn." in text
+    assert "Requested refunds Request State Requested Amount Open Withdraw" in text
+    assert "refund_request.withdrawn by ops here (ops) : “not late after all”" in text
+    assert "/withdraw" not in told.text
+    again = world.client.post(withdraw, data=hidden(page) | {"reason": ""})
+    assert again.status_code == 422
+    wrong = withdraw.rpartition(":")[0] + ":1/withdraw"
+    refused = world.client.post(wrong, data=hidden(world.look(f"{PAGE}/A1")) | {"reason": "x"})
+    assert (refused.status_code, "Not done." in refused.text) == (409, True)
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,6 @@ from ledger.domain.events import (
     OrderPlaced,
     StockReserved,
     StripeEventReceived,
-    StripeObjectNotTold,
-    StripeObjectObserved,
 )
 from ledger.domain.streams import stream_of
 from ledger.log import Log
@@ -134,6 +132,4 @@ class LedgerBuilder:
 def _stream(happened: Any) -> str:
     if isinstance(happened, ConflictFound):
         return f"conflict/{happened.other_sha256}"
-    if isinstance(happened, StripeObjectObserved | StripeObjectNotTold):
-        return str(stream_of(happened))
-    return f"stock/{happened.sku}" if hasattr(happened, "sku") else f"order/{happened.order_id}"
+    return str(stream_of(happened))

@@ -6,7 +6,13 @@ from itertools import permutations
 import pytest
 from msgspec.structs import replace
 
-from ledger.domain.events import Metadata, RefundRefused, RefundRequested
+from ledger.domain.events import (
+    Metadata,
+    RefundBegun,
+    RefundRefused,
+    RefundRequested,
+    RefundWithdrawn,
+)
 from ledger.domain.facts import AnyFact, RefundFact, RefundState
 from tests.projections.models import Models, at, charge, order, refund
 
@@ -220,3 +226,53 @@ def test_a_refund_that_names_its_request_answers_it_whatever_becomes_of_the_paym
     named, minutes = made(1, 300, 10, for_request="A1:2")
     models.take(named, minutes=minutes)
     assert models.one("refund_requests", "state", "open_minor") == ("answered", 0)
+
+
+def withdrawn(request_id: str, amount_minor: int) -> RefundWithdrawn:
+    return RefundWithdrawn(
+        request_id=request_id, order_id="A1", amount_minor=amount_minor, based_on_position=1
+    )
+
+
+def test_a_withdrawn_request_waits_for_nothing_and_is_off_the_list(models: Models):
+    models.take(order()).take(charge()).take(asked(300), minutes=5)
+    assert models.one("orders", "refund_requested_minor", "to_refund") == (300, True)
+    models.take(withdrawn("A1:3", 300), minutes=6)
+    columns = ("state", "open_minor", "withdrawn_minor", "answered_minor", "withdrawn_at")
+    assert models.one("refund_requests", *columns) == ("withdrawn", 0, 300, 0, at(6))
+    assert models.one("orders", "refund_requested_minor", "to_refund") == (0, False)
+
+
+def test_what_was_withdrawn_of_a_request_is_answered_by_no_refund(models: Models):
+    """One of 1000, of which 400 went back by hand, is no more than these 400 from then on."""
+    models.take(order()).take(charge(2000)).take(asked(1000), minutes=5).take(asked(500), minutes=6)
+    by_hand, minutes = made(1, 400, 10)
+    models.take(by_hand, minutes=minutes).take(withdrawn("A1:3", 600), minutes=11)
+    told = "select state, open_minor, answered_minor from refund_requests order by requested_at"
+    assert models.rows(told) == [("withdrawn", 0, 400), ("requested", 500, 0)]
+    more, minutes = made(2, 500, 20)
+    models.take(more, minutes=minutes)
+    assert models.rows(told) == [("withdrawn", 0, 400), ("answered", 0, 500)]
+
+
+def test_a_withdrawn_request_that_a_refund_names_all_the_same_is_answered(models: Models):
+    """Stripe's word comes first."""
+    models.take(order()).take(charge()).take(asked(300), minutes=5).take(withdrawn("A1:3", 300))
+    named, minutes = made(1, 300, 10, for_request="A1:3")
+    models.take(named, minutes=minutes)
+    assert models.one("refund_requests", "state", "open_minor") == ("answered", 0)
+
+
+def test_a_refused_request_that_is_withdrawn_keeps_what_answered_it(models: Models):
+    models.take(order()).take(charge(2000)).take(asked(1000), minutes=5)
+    by_hand, minutes = made(1, 400, 6)
+    models.take(by_hand, minutes=minutes).take(refused("A1:3"), minutes=7)
+    models.take(withdrawn("A1:3", 600), minutes=8).take(asked(300), minutes=9)
+    told = "select state, open_minor, answered_minor from refund_requests order by requested_at"
+    assert models.rows(told) == [("withdrawn", 0, 400), ("requested", 300, 0)]
+
+
+def test_a_request_says_when_stripe_was_first_asked(models: Models):
+    models.take(order()).take(charge()).take(asked(300), minutes=5)
+    models.take(RefundBegun(request_id="A1:3", order_id="A1"), minutes=6)
+    assert models.one("refund_requests", "state", "begun_at") == ("requested", at(6))

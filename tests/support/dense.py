@@ -28,7 +28,12 @@ from ledger.domain.events import (
     OrderReinstated,
     PaymentLinked,
     PaymentUnlinked,
+    PurchaseOrdered,
+    PurchaseRefused,
+    RefundBegun,
+    RefundRefused,
     RefundRequested,
+    RefundWithdrawn,
     RemovedFromWishlist,
     ReturnedLine,
     StockReceived,
@@ -281,6 +286,8 @@ class _Shop:
         payment_id = self._random.choice(["pi_1", "pi_2", "ch_1", f"pi_1@{ACCOUNT}"])
         amount_minor = self._random.choice(AMOUNTS[1:])
         line_id = self._random.choice(["MUG", "MUG-2", "MUG:2"])
+        request_id = f"{order_id}:{self._random.randint(2, 6)}"
+        request = f"refund_request/{request_id}"
         return [
             (order, PaymentLinked(order_id=order_id, payment_id=payment_id)),
             (order, PaymentUnlinked(order_id=order_id, payment_id=payment_id)),
@@ -303,6 +310,36 @@ class _Shop:
                     order_id=order_id,
                     amount_minor=amount_minor,
                     currency=self._placed[order_id],
+                    based_on_position=1,
+                ),
+            ),
+            (
+                f"purchase/{payment_id}",
+                PurchaseOrdered(kind="payment", object_id=payment_id, order_id=order_id),
+            ),
+            (
+                "purchase/cs_1",
+                PurchaseRefused(kind="checkout", object_id="cs_1", message="It names no order."),
+            ),
+            (request, RefundBegun(request_id=request_id, order_id=order_id)),
+            (
+                request,
+                RefundRefused(
+                    request_id=request_id,
+                    order_id=order_id,
+                    payment_id=self._random.choice([None, payment_id]),
+                    amount_minor=amount_minor,
+                    currency=self._placed[order_id],
+                    code=None,
+                    message="No payment has money left.",
+                ),
+            ),
+            (
+                request,
+                RefundWithdrawn(
+                    request_id=request_id,
+                    order_id=order_id,
+                    amount_minor=amount_minor,
                     based_on_position=1,
                 ),
             ),

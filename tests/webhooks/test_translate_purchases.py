@@ -86,18 +86,30 @@ def test_a_line_is_called_by_the_shops_word_else_by_the_product(
 @pytest.mark.parametrize(
     ("type_", "obj"),
     [
-        (PAGE, session()),
-        (PAGE, session(metadata={}, client_reference_id="cart-7")),
         (PAGE, session(**FREE, payment_status="unpaid")),
         (PAGE, session(**FREE, mode="setup", amount_total=None)),
-        ("invoice.paid", invoice(metadata={"order_id": "A1"})),
         ("invoice.finalized", invoice(status="open", amount_paid=0)),
-        ("payment_intent.succeeded", intent()),
         ("payment_intent.processing", intent(metadata={}, status="processing")),
     ],
 )
-def test_what_is_not_paid_or_names_an_order_is_no_purchase(type_: str, obj: Any) -> None:
+def test_what_is_not_paid_is_no_purchase(type_: str, obj: Any) -> None:
     assert says_nothing(type_, obj)
+
+
+@pytest.mark.parametrize(
+    ("type_", "obj", "named"),
+    [
+        (PAGE, session(), "A1"),
+        (PAGE, session(metadata={}, client_reference_id="cart-7"), "cart-7"),
+        (PAGE, session(**FREE), None),
+        ("invoice.paid", invoice(metadata={"order_id": "A1"}), "A1"),
+        ("invoice.paid", invoice(metadata={}), None),
+        ("payment_intent.succeeded", intent(), "A1"),
+        ("payment_intent.succeeded", intent(metadata={}), None),
+    ],
+)
+def test_a_purchase_says_which_order_it_names(type_: str, obj: Any, named: str | None) -> None:
+    assert sold_by(type_, obj).sale.names == named
 
 
 def test_an_invoice_of_today_says_its_lines_taxes_and_discounts() -> None:

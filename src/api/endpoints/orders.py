@@ -38,6 +38,7 @@ from ledger.domain.order_commands import (
     Rules,
     UnlinkPayment,
 )
+from ledger.domain.refund_request import WithdrawRefund
 from ledger.errors import (
     AlreadyExists,
     Ambiguous,
@@ -175,6 +176,23 @@ def request_refund(request: Request, body: RefundOrderRequest) -> OrderResponse:
     return _order(execute(request, command, body, body.reason))
 
 
+@_of_order(Permission.MANAGE_ORDER)
+def withdraw_refund(request: Request, body: ReasonRequest) -> OrderResponse:
+    """Take back what is open of a request for a refund.
+
+    Refused once Stripe was asked for it, unless Stripe refused it. A request that is withdrawn
+    already stays so, and is answered the same.
+    """
+    order_id = _order_id(request)
+    command = WithdrawRefund(
+        request_id=request.path_params["request_id"],
+        order_id=order_id,
+        at=_now(),
+        money=command_handler_of(request).money(order_id),
+    )
+    return _order(execute(request, command, body, body.reason))
+
+
 @_of_order(Permission.MANAGE_ORDER, status=201, errors=_LINK)
 def link_payment(request: Request, body: PaymentRequest) -> OrderResponse:
     """Say that a payment belongs to this order, where its own metadata does not.
@@ -219,6 +237,7 @@ routes = [
     Route("/orders/{id}/reallocate", reallocate_order, methods=["POST"]),
     Route("/orders/{id}/return", return_lines, methods=["POST"]),
     Route("/orders/{id}/refunds", request_refund, methods=["POST"]),
+    Route("/orders/{id}/refunds/{request_id}/withdraw", withdraw_refund, methods=["POST"]),
     Route("/orders/{id}/payments", link_payment, methods=["POST"]),
     Route("/orders/{id}/payments/{payment_id}", unlink_payment, methods=["DELETE"]),
 ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.context import catch_up, reading
+from app.cli.context import Reason, catch_up, execute, open_command_handler, operator, reading
 from app.cli.output import BAD_ANSWER, show, show_list, table
 from app.cli.records import Filters, Limit, list_rows
 from ledger.domain.text import as_of
@@ -26,7 +26,7 @@ def list_(filters: Filters = None, limit: Limit = 50) -> None:
     """List requests for refunds and what became of them, latest first.
 
     `requested` ones wait; `refused` ones Stripe does not make, and may be asked for again
-    (`ledger order refund`).
+    (`ledger order refund`) or withdrawn.
     """
     list_rows("refund_requests", filters or [], limit)
 
@@ -64,6 +64,27 @@ def carry_out(
     show(done, lambda: table(["request", "what became of it"], done.items()) if done else _NONE)
     if set(done.values()) - {"done"}:
         raise typer.Exit(BAD_ANSWER)
+
+
+@app.command(epilog="Example: ledger refund withdraw A1:5 --reason 'not broken after all'")
+def withdraw(
+    request: Annotated[str, typer.Argument(metavar="REQUEST", help="Its id, as `A1:5`.")],
+    reason: Reason = None,
+) -> None:
+    """Take back what is open of a request; refused once Stripe was asked for it."""
+    from datetime import UTC, datetime
+
+    from ledger.domain.refund_request import WithdrawRefund
+
+    order = request.rpartition(":")[0]
+    with open_command_handler() as (_, _, command_handler):
+        command = WithdrawRefund(
+            request_id=request,
+            order_id=order,
+            at=datetime.now(UTC),
+            money=command_handler.money(order),
+        )
+        execute(command_handler, command, operator(reason), "withdrawn")
 
 
 def _chosen(waiting: list[Waiting], names: list[str]) -> list[Waiting]:

@@ -19,6 +19,7 @@ from console.pages.records import timeline as events_of
 
 SHOWN_EVENTS: Final = 200
 UNLINK: Final = "unlink"
+WITHDRAW: Final = "withdraw"
 Events = list[dict[str, Any]]
 
 
@@ -167,6 +168,15 @@ async def unlink(request: PageRequest) -> Response:
     return await _done(request, UNLINK, "The payment is unlinked.", fields, ask())
 
 
+async def withdraw(request: PageRequest) -> Response:
+    """Take back a request for a refund; a refusal is shown where one of an action is."""
+    fields = await request.form()
+    asked = f"{_path(request)}/refunds/{part(request.path_params['request_id'])}/{WITHDRAW}"
+    body = {"reason": fields.get("reason", "")}
+    answer = request.api.post(asked, body, key=fields.get("key"))
+    return await _done(request, WITHDRAW, "The request is withdrawn.", fields, answer)
+
+
 async def _done(
     request: PageRequest, name: str, told: str, fields: dict[str, str], asked: Awaitable[Any]
 ) -> Response:
@@ -203,4 +213,5 @@ routes = [
         for each in ACTIONS
     ),
     view(f"{PAGE}/payments/{{payment_id}}/{UNLINK}", unlink, methods=("POST",)),
+    view(f"{PAGE}/refunds/{{request_id}}/{WITHDRAW}", withdraw, methods=("POST",)),
 ]

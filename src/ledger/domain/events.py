@@ -414,6 +414,18 @@ class PurchaseOrdered(Event, frozen=True, kw_only=True):
     order_id: str
 
 
+@stored("purchase.refused.v1")
+class PurchaseRefused(Event, frozen=True, kw_only=True):
+    """No order could be made of a purchase, for the reason that `message` says.
+
+    `kind` and `object_id` are those of the object that it should have been made of.
+    """
+
+    kind: str
+    object_id: str
+    message: str
+
+
 @stored("order.refund_requested.v1")
 class RefundRequested(Event, frozen=True, kw_only=True):
     """A person asked for money to go back; that it did is Stripe's to say. Minor units."""
@@ -421,6 +433,31 @@ class RefundRequested(Event, frozen=True, kw_only=True):
     order_id: str
     amount_minor: int
     currency: str
+    based_on_position: int
+
+
+@stored("refund_request.begun.v1")
+class RefundBegun(Event, frozen=True, kw_only=True):
+    """Stripe is asked for the refund of a request from now on, so it cannot be withdrawn any more.
+
+    `request_id` is the request's: the order, and the number of the event in its stream.
+    """
+
+    request_id: str
+    order_id: str
+
+
+@stored("refund_request.withdrawn.v1")
+class RefundWithdrawn(Event, frozen=True, kw_only=True):
+    """A person took a request back before Stripe was asked for it, or after Stripe refused it.
+
+    `amount_minor` is what was still open of it, in minor units of its currency, as known up to
+    `based_on_position`.
+    """
+
+    request_id: str
+    order_id: str
+    amount_minor: int
     based_on_position: int
 
 

@@ -418,7 +418,8 @@ class SoldLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Sale(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a purchase comes to, in minor units; shipping is without tax.
 
-    `sku` and `name` are of the one line that stands for all where no lines are shown.
+    `sku` and `name` are of the one line that stands for all where no lines are shown. `names` is
+    the order that the object names, known here or not.
     """
 
     currency: str
@@ -431,10 +432,11 @@ class Sale(Struct, frozen=True, kw_only=True, omit_defaults=True):
     customer_id: StripeId | None = None
     email: str | None = None
     shipping_address: Address | None = None
+    names: str | None = None
 
 
 class PurchaseFact(Fact, frozen=True, kw_only=True):
-    """What was sold by a purchase that is paid and whose object names no order.
+    """What was sold by a purchase that is paid.
 
     `kind` is `checkout`, `invoice` or `payment`; `lines` are those that the report shows, if any:
     not all of them where it says that it leaves some out (`lines_cut`).

@@ -27,7 +27,8 @@ class OrderMoney(Struct, frozen=True, kw_only=True):
     what a payment page took off. `nothing_due` says that this was all of it; what was paid all the
     same is too much, and may go back. A refund counts once: as refunded, as pending, or as failed
     (canceled ones too). `waiting_at` is when a payment was last said to be under way.
-    Of the order's first `requests` for refunds, `requested_minor` waits for an answer.
+    Of the order's first `requests` for refunds, `requested_minor` waits for an answer;
+    `open_requests` is what is open of each, by id, also of those that Stripe refused.
     """
 
     paid_minor: int
@@ -41,6 +42,7 @@ class OrderMoney(Struct, frozen=True, kw_only=True):
     waiting_at: datetime | None = None
     requested_minor: int = 0
     requests: int = 0
+    open_requests: Mapping[str, int] = {}
 
     @property
     def covers(self) -> bool:

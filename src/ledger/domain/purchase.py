@@ -8,7 +8,7 @@ never a second one, whichever of them is looked at, and in whatever order they a
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Final, Literal, get_args
+from typing import Final, Literal, assert_never, get_args
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -22,6 +22,7 @@ from ledger.domain.events import (
     PaymentClaimed,
     PaymentLinked,
     PurchaseOrdered,
+    PurchaseRefused,
 )
 from ledger.domain.facts import REMAINDER, Sale, SoldLine
 from ledger.domain.limits import MAX_LINE_UNITS, MAX_LINES, check_payment_id, is_id
@@ -45,9 +46,13 @@ class PurchaseObject(Struct, frozen=True):
 
 
 class OrderPurchase(Command, frozen=True, kw_only=True):
-    """Make an order of a purchase: of all these objects, paid by these payments."""
+    """Make an order of a purchase: of all these objects, paid by these payments.
+
+    `object_id` is the one that says what was sold.
+    """
 
     placed: PlaceOrder
+    object_id: str
     objects: tuple[PurchaseObject, ...]
     payments: tuple[str, ...] = ()
 
@@ -57,15 +62,42 @@ class OrderPurchase(Command, frozen=True, kw_only=True):
         return self.placed.order_id
 
 
+class RefusePurchase(Command, frozen=True, kw_only=True):
+    """Say why no order could be made of a purchase."""
+
+    kind: PurchaseKind
+    object_id: str
+    message: str
+
+
+PurchaseEvent = PurchaseOrdered | PurchaseRefused
+
+
 class Purchase(Struct, frozen=True):
-    """The order that was made of an object, if any."""
+    """The order that was made of an object, if any, or why none could be."""
 
     order_id: str | None = None
+    refused_because: str | None = None
 
 
-def evolve(_purchase: Purchase, event: PurchaseOrdered) -> Purchase:
-    """The purchase after the event of its stream."""
-    return Purchase(event.order_id)
+def evolve(_purchase: Purchase, event: PurchaseEvent) -> Purchase:
+    """The purchase after an event of its stream."""
+    match event:
+        case PurchaseOrdered(order_id=order_id):
+            return Purchase(order_id)
+        case PurchaseRefused(message=message):
+            return Purchase(refused_because=message)
+        case _:
+            assert_never(event)
+
+
+def decide(command: RefusePurchase, purchase: Purchase) -> list[PurchaseEvent]:
+    """The reason, where it is another one than was said last; none once there is an order."""
+    if purchase.order_id is not None or purchase.refused_because == command.message:
+        return []
+    return [
+        PurchaseRefused(kind=command.kind, object_id=command.object_id, message=command.message)
+    ]
 
 
 def check(command: OrderPurchase) -> None:
@@ -120,11 +152,14 @@ def _ordered(command: OrderPurchase) -> Iterator[Event]:
 
 AGGREGATE: Final = Aggregate(
     initial=Purchase(),
-    events=PurchaseOrdered,
+    events=PurchaseEvent,
     evolve=evolve,
     stream_id=lambda event: event.object_id,
+    commands=RefusePurchase,
+    key="object_id",
+    decide=lambda command, purchase, _: decide(command, purchase),
 )
-"""No command is about a purchase alone: the one that makes its order decides it."""
+"""The command that makes its order decides what else becomes of it."""
 
 
 # ── From what was sold to an order ──────────────────────────────────────────────────────────────
@@ -150,9 +185,11 @@ def order_of(
     *,
     placed_at: datetime,
     reservation: timedelta,
+    order_id: str | None = None,
 ) -> PlaceOrder:
     """The order of a purchase that was made at a time; it takes no stock.
 
+    It is called as the purchase names it, else like its object.
     Total, shipping, tax and discount are those of the sale, as far as they leave something for the
     goods; credits among the lines count as discount. One that loses its payment expires as if there
     had been a `reservation`.
@@ -163,7 +200,7 @@ def order_of(
         sale = replace(sale, shipping_minor=0, tax_minor=0, discount_minor=0)
         lines, goods_minor = (), sale.total_minor
     return PlaceOrder(
-        order_id=bare_name(purchase_id),
+        order_id=order_id or bare_name(purchase_id),
         at=placed_at,
         currency=sale.currency,
         lines=_lines(goods_minor, lines, sale),

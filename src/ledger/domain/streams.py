@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, get_args
 
-from ledger.domain import claim, issue, order, purchase, stock, wishlist
+from ledger.domain import claim, issue, order, purchase, refund_request, stock, wishlist
 from ledger.domain.accounts import name_of, qualified_id
 from ledger.domain.aggregate import Aggregate, Command
 from ledger.domain.events import CommandAccepted, Event
@@ -26,6 +26,7 @@ AGGREGATES: Final = {
     "wishlist": wishlist.AGGREGATE,
     "payment": claim.AGGREGATE,
     "purchase": purchase.AGGREGATE,
+    "refund_request": refund_request.AGGREGATE,
     "command": _REMEMBERED,
     "customer_command": _REMEMBERED,
 }
@@ -39,7 +40,6 @@ STREAM_OF: Final[tuple[tuple[str, Callable[[Any], str]], ...]] = (
     ("pull.window_listed.", lambda e: f"pull/{e.pull_id}"),
     ("pull.refreshed.", lambda e: refreshes(e.account)),
     ("pull.", lambda e: pulls(e.account)),
-    ("refund_request.", lambda e: f"refund_request/{e.request_id}"),
     ("access.token", lambda _: "access/tokens"),
     ("checks.", lambda _: "checks/runs"),
     ("proof.", lambda e: f"proof/{e.proof_id}"),

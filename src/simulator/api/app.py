@@ -135,6 +135,8 @@ class StripeApi:
             raise errors.broken()
         if fault is Fault.LIMITED or self._is_too_much():
             raise errors.rate_limited()
+        if fault is Fault.BUSY:
+            raise errors.key_in_use()
         key = self._key(request)
         account = self._account(request, key)
         with account.lock:

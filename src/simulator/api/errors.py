@@ -123,3 +123,13 @@ def rate_limited() -> Refused:
 def broken() -> Refused:
     """Something went wrong at Stripe."""
     return Refused(500, "An unknown error occurred", kind="api_error")
+
+
+def key_in_use() -> Refused:
+    """Another call with this idempotency key is at work."""
+    return Refused(
+        409,
+        "There is currently another in-progress request using this idempotent key (that probably "
+        "means you submitted twice, and the other request is still going through).",
+        code="idempotency_key_in_use",
+    )

@@ -9,6 +9,7 @@ class Fault(StrEnum):
 
     ERROR = "error"  # status 500; nothing was done
     LIMITED = "limited"  # status 429, with Retry-After
+    BUSY = "busy"  # status 409, another call with this key is at work; nothing was done
     CUT = "cut"  # the connection ends within the answer; nothing was done
     LOST = "lost"  # it was done, and then the connection ends within the answer
     SLOW = "slow"  # the answer takes its time

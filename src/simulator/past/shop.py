@@ -38,13 +38,15 @@ def past_shop(
     *,
     until: int = UNTIL,
     livemode: bool = False,
+    leaves_open: bool = True,
 ) -> PastShop:
     """A shop that has sold for years, up to `until` (seconds since 1970).
 
     It has about this many objects in all lists together (a few more; events not counted), more of
     them in later years. It sells single things by card, on pages, by bank debit and by invoice, and
     subscriptions; refunds, disputes, bounces and payouts follow. Most payments name no order. Only
-    the events of the last 30 days are written. The same arguments give the same shop.
+    the events of the last 30 days are written. With `leaves_open` a refund, a dispute and a debit
+    of each currency are under way at the end. The same arguments give the same shop.
     """
     days = years * YEAR_DAYS
     start = until - days * DAY
@@ -60,7 +62,7 @@ def past_shop(
         life = _Life(stripe, currencies)
         for day in range(days):
             life.live_through(start + day * DAY, _share(day + 1, days) * objects)
-        life.end(objects)
+        life.end(objects, leaves_open=leaves_open)
     stripe.now = max(stripe.now, until)
     return PastShop(stripe, life.books.close(life.objects_by_kind()))
 
@@ -94,9 +96,9 @@ class _Life:
             self._stripe.now = max(self._stripe.now, at)
             what()
 
-    def end(self, objects: int) -> None:
-        """Leave something open in each currency, and sell until there are enough."""
-        for currency in self._currencies:
+    def end(self, objects: int, *, leaves_open: bool) -> None:
+        """Leave something open in each currency, if so, and sell until there are enough."""
+        for currency in self._currencies if leaves_open else ():
             self._sales.leave_open(currency)
         while len(self._memory) < objects:
             self._sell()

@@ -214,23 +214,19 @@ class _Payment(StripeObject, kw_only=True, gc=False):
 
 
 def purchase_facts(facts: Sequence[Fact], event: Envelope, metadata_key: str) -> Iterator[Fact]:
-    """What a paid object says of what was sold, beside the fact of it that was read already.
-
-    One that names an order says nothing: it belongs to that.
-    """
+    """What a paid object says of what was sold, beside the fact of it that was read already."""
     first = facts[0] if facts else None
     match first:
-        case CheckoutFact(state=CheckoutState.PAID, order_id=None, reference=None):
+        case CheckoutFact(state=CheckoutState.PAID):
             if first.mode != "setup" and first.currency is not None:
                 session, lost = leniently(event.data.object, _Session)
                 yield _of_session(first, session)
                 yield from _without_lines("checkout", session.id, "line_items", lost)
         case InvoiceFact(state=InvoiceState.PAID):
             invoice, lost = leniently(event.data.object, _Invoice)
-            if _named(invoice.metadata, metadata_key) is None:
-                yield _of_invoice(first, invoice)
-                yield from _without_lines("invoice", invoice.id, "lines", lost)
-        case PaymentFact(state=PaymentState.SUCCEEDED, order_id=None):
+            yield _of_invoice(first, invoice, _named(invoice.metadata, metadata_key))
+            yield from _without_lines("invoice", invoice.id, "lines", lost)
+        case PaymentFact(state=PaymentState.SUCCEEDED):
             yield _of_payment(first, leniently(event.data.object, _Payment).value)
         case _:
             pass
@@ -258,6 +254,7 @@ def _of_session(fact: CheckoutFact, session: _Session) -> PurchaseFact:
         customer_id=fact.customer_id,
         email=_text(fact.email, MAX_EMAIL),
         shipping_address=_address(shipping or session.shipping_details or session.shipping),
+        names=fact.order_id or fact.reference,
     )
     lines = [
         _line(
@@ -271,7 +268,7 @@ def _of_session(fact: CheckoutFact, session: _Session) -> PurchaseFact:
     return _fact("checkout", fact.session_id, fact, sale, lines, cut=is_cut)
 
 
-def _of_invoice(fact: InvoiceFact, invoice: _Invoice) -> PurchaseFact:
+def _of_invoice(fact: InvoiceFact, invoice: _Invoice, names: str | None) -> PurchaseFact:
     """What is asked for is less than the total where a balance or a credit note settles a part.
 
     That part counts as discount: no payment brings it.
@@ -291,6 +288,7 @@ def _of_invoice(fact: InvoiceFact, invoice: _Invoice) -> PurchaseFact:
         customer_id=fact.customer_id,
         email=_text(invoice.customer_email, MAX_EMAIL),
         shipping_address=_address(invoice.customer_shipping),
+        names=names,
     )
     lines = [
         _line(
@@ -313,6 +311,7 @@ def _of_payment(fact: PaymentFact, payment: _Payment) -> PurchaseFact:
         customer_id=fact.customer_id,
         email=_text(fact.email, MAX_EMAIL),
         shipping_address=_address(payment.shipping),
+        names=fact.order_id,
     )
     return _fact("payment", fact.payment_id, fact, sale, ())
 

@@ -24,6 +24,7 @@ from ledger.domain.events import (
     PaymentUnlinked,
     ProductListed,
     RefundRequested,
+    RefundWithdrawn,
     StockAdjusted,
     StockReturned,
 )
@@ -265,6 +266,17 @@ def test_an_order_lives_from_payment_to_refund(shop: Shop) -> None:
         order_id="A1", amount_minor=1200, currency="eur", based_on_position=3
     )
     assert shop.ask("/orders/A1/refunds", {"amount_minor": 1801}).status_code == 422
+    shop.money["A1"] = replace(PAID, open_requests={"A1:5": 1200})
+    withdrawn = shop.ask("/orders/A1/refunds/A1:5/withdraw", {"reason": "not chipped after all"})
+    assert (withdrawn.status_code, withdrawn.json()["id"]) == (200, "A1")
+    assert shop.last().event == RefundWithdrawn(
+        request_id="A1:5", order_id="A1", amount_minor=1200, based_on_position=3
+    )
+    assert shop.last().meta.reason == "not chipped after all"
+    assert shop.ask("/orders/A1/refunds/A1:5/withdraw").json()["recorded"] == []
+    assert shop.ask("/orders/A1/refunds/A1:6/withdraw").json()["code"] == "wrong_state"
+    assert shop.ask("/orders/A1/refunds/B1:5/withdraw").json()["code"] == "wrong_state"
+    assert shop.ask("/orders/A1/refunds/A1/withdraw").status_code == 422
 
 
 @pytest.mark.parametrize("shop", [True], indirect=True)

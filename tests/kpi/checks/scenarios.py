@@ -18,6 +18,8 @@ from ledger.domain.events import (
     PaymentLinked,
     PaymentUnlinked,
     ProductListed,
+    PurchaseOrdered,
+    PurchaseRefused,
     RefundRefused,
     RefundRequested,
     StockAdjusted,
@@ -362,6 +364,14 @@ def requested_and_refused(builder: LedgerBuilder) -> None:
     )
 
 
+def sold_under_no_name(builder: LedgerBuilder) -> None:
+    """A payment that names an order as none can be called."""
+    builder.stripe("payment_intent.succeeded", intent(metadata={"order_id": "cart/7"}))
+    builder.shop(
+        PurchaseRefused(kind="payment", object_id="pi_1", message="order id 'cart/7' is none.")
+    )
+
+
 def unreadable(builder: LedgerBuilder) -> None:
     builder.stripe("charge.succeeded", charge(amount="ten"))
 
@@ -602,6 +612,15 @@ SCENARIOS: dict[str, Scenario] = {
         requested_and_refused,
         lambda b: refunded(b, 400, created=int(b.now.timestamp())),
         lambda b: b.tamper("update refund_requests set state = 'refused', open_minor = 400"),
+    ),
+    "purchase_refused": Scenario(
+        "pi_1",
+        sold_under_no_name,
+        lambda b: b.shop(PurchaseOrdered(kind="payment", object_id="pi_1", order_id="cart-7")),
+        lambda b: b.tamper(
+            "insert into waiting_purchases (purchase_id, kind, objects, payments, names)"
+            " values ('pi_1', 'payment', '[]', '[]', 'cart/7')"
+        ),
     ),
     "dispute_share_unknown": Scenario(
         "dp_1",

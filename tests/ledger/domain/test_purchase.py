@@ -14,12 +14,19 @@ from ledger.domain.events import (
     PaymentClaimed,
     PaymentLinked,
     PurchaseOrdered,
+    PurchaseRefused,
 )
 from ledger.domain.facts import Sale, SoldLine
 from ledger.domain.limits import MAX_LINE_UNITS, MAX_LINES, is_id
 from ledger.domain.order_commands import KnownPayment, LinkPayment, PlaceOrder
 from ledger.domain.placing import place
-from ledger.domain.purchase import OrderPurchase, PurchaseObject, bare_name, order_of
+from ledger.domain.purchase import (
+    OrderPurchase,
+    PurchaseObject,
+    RefusePurchase,
+    bare_name,
+    order_of,
+)
 from ledger.errors import AlreadyExists, LinkedElsewhere
 
 AT = datetime(2019, 3, 31, 12, tzinfo=UTC)
@@ -128,7 +135,9 @@ def command(
     sale = Sale(currency="eur", total_minor=1000)
     objects = tuple(PurchaseObject("checkout", each) for each in (*ids, *payments))
     placed = made(sale, purchase_id=order_id)
-    return OrderPurchase(at=AT, placed=placed, objects=objects, payments=payments)
+    return OrderPurchase(
+        at=AT, placed=placed, object_id=order_id, objects=objects, payments=payments
+    )
 
 
 class Streams:
@@ -137,7 +146,9 @@ class Streams:
     def __init__(self) -> None:
         self.known: dict[str, StreamState] = {}
 
-    def decide(self, asked: OrderPurchase | LinkPayment | PlaceOrder) -> list[object]:
+    def decide(
+        self, asked: OrderPurchase | RefusePurchase | LinkPayment | PlaceOrder
+    ) -> list[object]:
         call = CommandRequest(asked, META, None, "")
         call.check()
         names = call.needs()
@@ -182,3 +193,17 @@ def test_what_the_shop_did_before_stands() -> None:
     with pytest.raises(LinkedElsewhere, match="pi_7 belongs to order cs_1"):
         streams.decide(command("cs_7", payments=("pi_7",), order_id="cs_7"))
     assert isinstance(streams.decide(command("cs_8", payments=(), order_id="cs_8"))[0], OrderPlaced)
+
+
+def test_why_no_order_can_be_made_is_on_record_once_a_reason() -> None:
+    streams = Streams()
+
+    def refuse(message: str) -> list[object]:
+        command = RefusePurchase(kind="payment", object_id="pi_1", message=message, at=AT)
+        return streams.decide(command)
+
+    assert refuse("no") == [PurchaseRefused(kind="payment", object_id="pi_1", message="no")]
+    assert refuse("no") == []
+    assert len(refuse("still not")) == 1
+    streams.decide(command("pi_1", payments=(), order_id="pi_1"))
+    assert refuse("no") == []

@@ -74,7 +74,8 @@ An order that was paid counts as sold until it is canceled, also where it had ex
 its money went back in full: the issue `refunded_not_canceled` names it until then.
 
 Refunds, disputes and payments are states of their own:
-[how refunds are counted](refund_policy.md).
+[how refunds are counted](refund_policy.md). A request for a refund has one, too, and leaves the
+order as it is: requested, begun, refused, [withdrawn](refund_policy.md#withdrawn).
 
 """
 REFUSED: Final = "–"
