@@ -81,6 +81,9 @@ projection = Projection(
     listing=Listing(
         payout_transactions,
         PayoutMember,
+        noun="payout member",
+        filled_by="Only Stripe's list of a paid payout says what it paid out: `ledger stripe pull`"
+        " reads it, and the service does.",
         filters=("payout_id", "transaction_id", "category", "currency", "source_id", "account"),
         by_calls=True,
     ),
