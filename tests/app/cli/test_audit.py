@@ -97,5 +97,5 @@ def test_a_history_tells_what_each_event_changed(run: Run, run_list: RunJson) ->
 
 
 def test_what_is_not_there_exits_1(run: Run) -> None:
-    assert "orders has no 'Z9'" in run("explain", "order", "Z9", code=1).stderr
+    assert "No order 'Z9' as of position" in run("explain", "order", "Z9", code=1).stderr
     assert "Invalid value for KIND: 'charge'" in run("explain", "charge", "ch_1", code=2).stderr

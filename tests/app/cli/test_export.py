@@ -26,8 +26,8 @@ def sale(run: Run) -> None:
     run("order", "place", "--id", "A1", "--currency", "gbp", "--line", "GIFT:2")
 
 
-def audited(run_list: RunJson) -> list[dict[str, Any]]:
-    return run_list("audit", "--kind", "export.made")
+def audited(run_json: RunJson) -> list[dict[str, Any]]:
+    return run_json("audit", "--kind", "export.made")["items"]
 
 
 def test_a_file_has_its_manifest_beside_it(run: Run, run_json: RunJson, environment: Path) -> None:
