@@ -53,15 +53,15 @@ class Killer:
         self._calls.clear()
         self._round, self._victim = at, victim
 
-    async def answer(self, request: Any, *asked: Any) -> Any:
+    async def answer(self, request: Any, permissions: Any, operation: Any) -> Any:
         self._calls[request.method] += 1
         if self._victim is None or self._calls[self._round.method] < self._round.number:
-            return await self._answer(request, *asked)
+            return await self._answer(request, permissions, operation)
         victim, self._victim = self._victim, None
         if not self._round.is_done:
             os.kill(victim.pid, signal.SIGKILL)
             raise ConnectionAbortedError("nobody waits for the answer")
-        answer = await self._answer(request, *asked)
+        answer = await self._answer(request, permissions, operation)
         os.kill(victim.pid, signal.SIGKILL)
         return answer
 
