@@ -89,9 +89,9 @@ def simulate(
 
     On this machine only. Shows its address, a secret key, a restricted one that may read
     everything, and the figures that a client should find; with --json those of every month as well.
-    Requests go wrong on demand, as --every says: error (500), limited (429), cut (the connection
-    ends within the answer), lost (the same, after a refund was made) or slow. Nothing is stored.
-    Ends with Ctrl-C or SIGTERM.
+    Requests go wrong on demand, as --every says: error (500), limited (429), busy (409: another
+    call with the key is at work), cut (the connection ends within the answer), lost (the same,
+    after a refund was made) or slow. Nothing is stored. Ends with Ctrl-C or SIGTERM.
     """
     import time
 

@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from ledger.domain.aggregate import Aggregate, Command
 from ledger.domain.events import RefundBegun, RefundRefused, RefundWithdrawn
-from ledger.domain.limits import check_id
+from ledger.domain.limits import is_id
 from ledger.domain.order_commands import OnMoney
-from ledger.errors import WrongState
+from ledger.errors import FieldError, InvalidCommand, WrongState
 
 
 class BeginRefund(Command, frozen=True, kw_only=True):
@@ -111,8 +111,9 @@ def _withdraw(command: WithdrawRefund, progress: RefundProgress) -> Sequence[Ref
 def _check(command: RefundCommand) -> None:
     """Raise InvalidCommand for what cannot be an order's request: its number follows the order."""
     order_id, _, number = command.request_id.rpartition(":")
-    check_id("request id", order_id)
-    check_id("request id", number)
+    if not (is_id(order_id) and number.isascii() and number.isdigit() and len(number) < 20):
+        is_none = f"{command.request_id[:100]!r} is no request's id, as `A1:5` is."
+        raise InvalidCommand(f"request id {is_none}", FieldError("request_id", "invalid", is_none))
 
 
 AGGREGATE = Aggregate(

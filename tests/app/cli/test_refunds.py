@@ -82,20 +82,20 @@ def test_doctor_asks_stripe_whether_the_key_may(
 
 
 def test_a_request_is_withdrawn_before_stripe_is_asked_and_not_after(
-    run: Run, run_json: RunJson, served: Shop
+    run: Run, run_json: RunJson, served: Shop, run_list: RunJson
 ) -> None:
-    (due,) = run_json("refund", "carry-out", "--dry-run")
+    (due,) = run_list("refund", "carry-out", "--dry-run")
     request_id = due["request_id"]
     done = run_json("refund", "withdraw", request_id, "--reason", "not broken after all")
     assert done["recorded"] == ["refund_request.withdrawn.v1"]
     assert "stands as before" in run("refund", "withdraw", request_id).stdout
     assert run_json("refund", "carry-out") == {}
     assert made(served) == []
-    (listed,) = run_json("refund", "list")
+    (listed,) = run_list("refund", "list")
     assert (listed["state"], listed["open_minor"]) == ("withdrawn", 0)
     run("order", "refund", "A1", "10.00 gbp")
     (again,) = run_json("refund", "carry-out")
     assert made(served) == [1000]
     assert "cannot be withdrawn" in run("refund", "withdraw", again, code=1).stderr
     assert "no request" in run("refund", "withdraw", "A1:99", code=1).stderr
-    assert "request id" in run("refund", "withdraw", "A1", code=1).stderr
+    assert "'A1' is no request's id" in run("refund", "withdraw", "A1", code=2).stderr

@@ -94,6 +94,8 @@ def test_decided(
         ([], withdraw("A1"), InvalidCommand, "request id"),
         ([], withdraw("A 1:2"), InvalidCommand, "request id"),
         ([], withdraw("A1:"), InvalidCommand, "request id"),
+        ([], withdraw("A1:x"), InvalidCommand, "as `A1:5` is"),
+        ([], withdraw("A1:" + 20 * "1"), InvalidCommand, "request id"),
     ],
 )
 def test_refused(
