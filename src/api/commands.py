@@ -32,17 +32,18 @@ COMMAND: Final[Errors] = (
 
 def execute(request: Request, command: Command, body: Schema, reason: str | None = None) -> Result:
     """Carry out what a call asks for, in the caller's name, with its `Idempotency-Key` if any."""
-    key = _key(request)
+    key = key_of(request)
     return command_handler_of(request).execute(
         command,
         meta_of(request, reason),
         key=key,
         key_owner=identity_of(request).customer_id,
-        request_sha256="" if key is None else _fingerprint(request, body),
+        request_sha256="" if key is None else fingerprint(request, body),
     )
 
 
-def _key(request: Request) -> str | None:
+def key_of(request: Request) -> str | None:
+    """The call's `Idempotency-Key`, if it has one."""
     keys = request.headers.getlist("idempotency-key")
     if len(keys) > 1:
         raise InvalidCommand("Send one `Idempotency-Key`; there are several, and each is another.")
@@ -54,7 +55,7 @@ def command_handler_of(request: Request) -> CommandHandler:
     return request.state.command_handler
 
 
-def _fingerprint(request: Request, body: Schema) -> str:
+def fingerprint(request: Request, body: Schema) -> str:
     """SHA-256 of what is asked: operation, object, what was sent however spaced, which customer."""
     asked = f"{request.method} {request.url.path}\n{body.model_dump_json(exclude_unset=True)}"
     if own := identity_of(request).customer_id:

@@ -24,6 +24,7 @@ import console.http
 import kpi.exports.http
 import kpi.http
 import projections.queries.http
+import projections.queries.linking_http
 import projections.queries.proof_http
 import projections.queries.rebuild_http
 import webhooks.http
@@ -232,6 +233,7 @@ def _of_commands() -> Iterator[Route]:
 routes = [
     *webhooks.http.routes,
     *_of_commands(),
+    *projections.queries.linking_http.routes,
     *projections.queries.http.routes,
     *projections.queries.proof_http.routes,
     *projections.queries.rebuild_http.routes,

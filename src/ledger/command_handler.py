@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from threading import Lock
 from typing import Final, NamedTuple, TypeVar, cast
 
-from ledger.decisions import Accepted, Batch, CommandRequest, Result, StreamState
+import msgspec
+from msgspec import Raw
+
+from ledger.decisions import (
+    Accepted,
+    Batch,
+    CommandRequest,
+    Result,
+    StreamState,
+    answer_of,
+    check_key,
+    memory_of,
+)
 from ledger.domain.aggregate import Command
-from ledger.domain.events import Metadata, NewEvent
+from ledger.domain.events import CommandAccepted, Metadata, NewEvent
 from ledger.domain.order import Order
 from ledger.domain.order_commands import KnownPayment, OrderMoney
 from ledger.errors import LogReplaced, Refused
@@ -94,6 +107,35 @@ class CommandHandler:
             if isinstance(outcome, BaseException) and not isinstance(outcome, Refused):
                 raise outcome
         return cast("list[Result | Refused]", outcomes)
+
+    def answered(
+        self, key: str, request_sha256: str, *, key_owner: str | None = None
+    ) -> Mapping[str, str] | None:
+        """What a request with this idempotency key was answered, if it was; see `remember`.
+
+        Raises `IdempotencyMismatch` for another request, `InvalidCommand` for what is no key.
+        """
+        check_key(key)
+        for recorded in self._log.stream(memory_of(key, key_owner)):
+            assert isinstance(recorded.event, CommandAccepted), "such a stream holds nothing else"
+            return answer_of(recorded.event, request_sha256)
+        return None
+
+    def remember(
+        self,
+        key: str,
+        request_sha256: str,
+        answer: Mapping[str, str],
+        meta: Metadata,
+        *,
+        key_owner: str | None = None,
+    ) -> None:
+        """Keep the answer to a request of many commands; the first one that was kept stays."""
+        accepted = CommandAccepted(
+            key=key, request_sha256=request_sha256, result=Raw(msgspec.json.encode(answer))
+        )
+        name = memory_of(key, key_owner)
+        self._log.append_new([NewEvent(name, 1, accepted, datetime.now(UTC), meta)])
 
     def order(self, order_id: str) -> Order:
         """An order's state, for who must choose a command (`ledger.domain.reactions`)."""

@@ -67,8 +67,8 @@ class CommandRequest(Struct, frozen=True):
         if self.command.NEEDS_REASON and self.meta.reason is None:
             needed = "A reason is needed: the audit log will be asked why."
             raise InvalidCommand(needed, FieldError("reason", "missing", needed))
-        if self.key is not None and not (self.key.isprintable() and 1 <= len(self.key) <= MAX_KEY):
-            raise InvalidCommand(f"An idempotency key has 1 to {MAX_KEY} printable characters.")
+        if self.key is not None:
+            check_key(self.key)
 
     @property
     def home(self) -> str:
@@ -77,11 +77,8 @@ class CommandRequest(Struct, frozen=True):
 
     @property
     def memory(self) -> str | None:
-        """The stream that remembers its key; a customer's id may be long, and may hold a slash."""
-        if self.key is None or self.key_owner is None:
-            return None if self.key is None else f"command/{self.key}"
-        owner = sha256(self.key_owner.encode()).hexdigest()
-        return f"customer_command/{owner}/{self.key}"
+        """The stream that remembers its key."""
+        return None if self.key is None else memory_of(self.key, self.key_owner)
 
     def needs(self) -> set[str]:
         """The streams that it needs whatever they hold."""
@@ -179,11 +176,7 @@ class Batch:
         self.entries.append(NewEvent(stream.name, stream.version, event, at, meta))
 
     def _repeat(self, call: CommandRequest, accepted: CommandAccepted) -> Accepted:
-        if accepted.request_sha256 != call.request_sha256:
-            raise IdempotencyMismatch(
-                f"Idempotency key {accepted.key!r} was used with another request; use a new key."
-            )
-        value = msgspec.json.decode(accepted.result, type=dict[str, str])
+        value = answer_of(accepted, call.request_sha256)
         kept = value.pop(RECORDED, None)
         recorded = None if kept is None else tuple(kept.split())
         return self._answer(value, recorded, call.memory or call.home)
@@ -193,6 +186,28 @@ class Batch:
     ) -> Accepted:
         position = self._streams[stream].position
         return Accepted(value, recorded, self._last_entry.get(stream), position)
+
+
+def check_key(key: str) -> None:
+    """Raise InvalidCommand for what is no idempotency key."""
+    if not (key.isprintable() and 1 <= len(key) <= MAX_KEY):
+        raise InvalidCommand(f"An idempotency key has 1 to {MAX_KEY} printable characters.")
+
+
+def memory_of(key: str, key_owner: str | None) -> str:
+    """The stream that remembers a key; a customer's id may be long, and may hold a slash."""
+    if key_owner is None:
+        return f"command/{key}"
+    return f"customer_command/{sha256(key_owner.encode()).hexdigest()}/{key}"
+
+
+def answer_of(accepted: CommandAccepted, request_sha256: str) -> dict[str, str]:
+    """What a request was answered; raises `IdempotencyMismatch` for another one."""
+    if accepted.request_sha256 != request_sha256:
+        raise IdempotencyMismatch(
+            f"Idempotency key {accepted.key!r} was used with another request; use a new key."
+        )
+    return msgspec.json.decode(accepted.result, type=dict[str, str])
 
 
 def _home(event: Event) -> str:

@@ -13,6 +13,7 @@
     │   ├── WrongPrice            a line disagrees with the listed price
     │   ├── AlreadyExists         the id is taken
     │   ├── LinkedElsewhere       the payment belongs to another order
+    │   ├── PreviewChanged        a rule finds something else than was previewed
     │   ├── Unstorable            a value that the database does not take
     │   └── IdempotencyMismatch   the key was used with another body
     ├── InvalidRequest          a call to the service that is not what its operation takes
@@ -131,6 +132,10 @@ class AlreadyExists(Refused):
 
 class LinkedElsewhere(Refused):
     """The payment belongs to another order; unlink it there first."""
+
+
+class PreviewChanged(Refused):
+    """The rule does not find what was previewed any more; look at the preview again."""
 
 
 class Unstorable(Refused):

@@ -13,6 +13,7 @@ from projections.engine.declare import (
     Listing,
     Mirror,
     Projection,
+    as_json,
     greatest,
     key,
     known,
@@ -48,6 +49,8 @@ class Checkout(Row):
     """What the page itself took off."""
     nothing_due: bool | None
     """Whether the customer had to pay nothing."""
+    labels: dict[str, str] | None
+    """What its metadata say, by their keys: words that could be an order's id."""
     customer_id: str | None
     email: str | None
     account: Account
@@ -65,6 +68,7 @@ checkouts = Mirror(
     state_known=ranked("boolean"),
     total_minor=newest("bigint"),
     currency=newest("text"),
+    labels=newest("jsonb"),
     order_id=named("text"),
     reference=known("text"),
     payment_id=known("text"),
@@ -120,6 +124,7 @@ def visited(fact: CheckoutFact, at: EventContext) -> Iterator[Change]:
     yield checkouts.report_of(
         fact,
         at,
+        labels=as_json(fact.labels),
         nothing_due=fact.nothing_due or None,
         completed_at=at.effective_at if fact.state in DONE else None,
         paid_at=at.effective_at if fact.state is CheckoutState.PAID else None,

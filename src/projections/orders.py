@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Literal
 
-import msgspec
 from typing_extensions import TypeAliasType
 
 from api.permissions import Permission
@@ -30,6 +29,7 @@ from projections.engine.declare import (
     Listing,
     Mirror,
     Projection,
+    as_json,
     key,
     known,
     latest,
@@ -386,6 +386,7 @@ orders = Derived(
         "state, expires_at",
         "customer_id",
         "email",
+        "lower(email), placed_at",
     ),
 )
 projection = Projection(
@@ -506,7 +507,6 @@ limit 1
 @projection.handles(OrderPlaced)
 def placed(fact: OrderPlaced, at: EventContext) -> Iterator[Change]:
     """The order as it was placed, and its lines, counted from 1."""
-    address = fact.shipping_address
     yield order_actions.action(
         at,
         order_id=fact.order_id,
@@ -520,7 +520,7 @@ def placed(fact: OrderPlaced, at: EventContext) -> Iterator[Change]:
         discount_minor=fact.discount_minor,
         origin=fact.origin,
         reserves_stock=fact.reserves_stock,
-        shipping_address=None if address is None else msgspec.json.encode(address).decode(),
+        shipping_address=as_json(fact.shipping_address),
         placed_at=at.effective_at,
         expires_at=fact.expires_at,
     )

@@ -28,6 +28,7 @@ from projections.engine.declare import (
     Listing,
     Mirror,
     Projection,
+    as_json,
     greatest,
     key,
     known,
@@ -73,6 +74,10 @@ class Payment(Row):
     """Of several disputes the one that a person must know of first."""
     charge_id: str | None
     failure_code: str | None
+    description: str | None
+    """As the shop wrote it, in one line; empty where it has several hundred characters."""
+    labels: dict[str, str] | None
+    """What its metadata say, by their keys: words that could be an order's id."""
     customer_id: str | None
     email: str | None
     account: Account
@@ -123,6 +128,8 @@ payment_reports = Mirror(
     currency=newest("text"),
     charge_id=newest("text"),
     failure_code=newest("text"),
+    description=newest("text"),
+    labels=newest("jsonb"),
     order_id=named("text"),
     linked_order_id=latest("text"),
     received_minor=greatest("bigint"),
@@ -174,6 +181,10 @@ select
     d.state as dispute_state,
     coalesce(p.charge_id, c.charge_id) as charge_id,
     coalesce(p.failure_code, c.failure_code) as failure_code,
+    coalesce(p.description, c.description) as description,
+    case when coalesce(p.labels, c.labels, s.labels) is not null then
+        coalesce(s.labels, '{}') || coalesce(c.labels, '{}') || coalesce(p.labels, '{}')
+    end as labels,
     coalesce(p.customer_id, c.customer_id, s.customer_id) as customer_id,
     coalesce(p.email, c.email, s.email) as email,
     coalesce(p.account, c.account) as account,
@@ -214,6 +225,10 @@ cross join lateral (
         (array_agg(charge_id order by state = 'captured' desc, created_at desc, charge_id))[1]
             as charge_id,
         (array_agg(failure_code order by newest_by desc, charge_id))[1] as failure_code,
+        (array_agg(description order by newest_by desc, charge_id)
+            filter (where description is not null))[1] as description,
+        (array_agg(labels order by newest_by desc, charge_id)
+            filter (where labels is not null))[1] as labels,
         max(amount_minor) as amount_minor,
         max(ended_at) filter (where state = 'expired') as expired_at,
         max(customer_id) as customer_id,
@@ -228,6 +243,8 @@ cross join lateral (
     select
         (array_agg(order_id order by named_by desc, session_id)
             filter (where order_id is not null))[1] as order_id,
+        (array_agg(labels order by newest_by desc, session_id)
+            filter (where labels is not null))[1] as labels,
         max(reference) as reference,
         max(customer_id) as customer_id,
         max(email) as email
@@ -341,7 +358,12 @@ payments = Derived(
         from staged_invoice_reports
         join invoice_payments as i using (invoice_id)
     """,
-    indexes=("created_at, payment_id", "amount_minor, payment_id", "order_id"),
+    indexes=(
+        "created_at, payment_id",
+        "amount_minor, payment_id",
+        "order_id, payment_id",
+        "lower(email), created_at",
+    ),
 )
 projection = Projection(
     "payments",
@@ -412,6 +434,7 @@ def reported(fact: PaymentFact, at: EventContext) -> Iterator[Change]:
     yield payment_reports.report_of(
         fact,
         at,
+        labels=as_json(fact.labels),
         succeeded_at=at.effective_at if _has_money(fact) else None,
         canceled_at=at.effective_at if fact.state is PaymentState.CANCELED else None,
         waiting_at=at.effective_at if _is_under_way(fact) else None,

@@ -13,7 +13,7 @@ An id that the report did not name is None, which never erases one known before.
 of several the earliest is right.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import Enum, unique
 from typing import Final, get_type_hints
@@ -133,7 +133,11 @@ class PaymentState(State):
 
 
 class PaymentFact(StatefulFact, frozen=True, kw_only=True):
-    """A payment of one customer for one order, which may take several attempts (charges)."""
+    """A payment of one customer for one order, which may take several attempts (charges).
+
+    `description` is one line of text; `labels` are the shop's own words in its metadata, by their
+    key: those that could be an order's id (`webhooks.translate.payments`).
+    """
 
     state: PaymentState
     payment_id: StripeId
@@ -146,6 +150,8 @@ class PaymentFact(StatefulFact, frozen=True, kw_only=True):
     charge_id: StripeId | None = None
     email: str | None = None
     failure_code: str | None = None
+    description: str | None = None
+    labels: Mapping[str, str] | None = None
 
 
 @unique
@@ -169,7 +175,8 @@ class ChargeFact(StatefulFact, frozen=True, kw_only=True):
 
     `captured_minor` is 0 unless the state is captured; `captured_at` is when it was taken, as far
     as the report knows: of several the latest is right. `refunded_minor` is the provider's
-    cumulative figure, without what a partial capture let go.
+    cumulative figure, without what a partial capture let go. `description` and `labels` are as for
+    a payment.
     """
 
     state: ChargeState
@@ -186,6 +193,8 @@ class ChargeFact(StatefulFact, frozen=True, kw_only=True):
     transaction_id: StripeId | None = None
     email: str | None = None
     failure_code: str | None = None
+    description: str | None = None
+    labels: Mapping[str, str] | None = None
 
 
 @unique
@@ -292,7 +301,8 @@ class CheckoutFact(StatefulFact, frozen=True, kw_only=True):
     `order_id` is what the shop wrote into the metadata, `reference` what it passed as its own
     reference; the first is the stronger link. `mode` is `payment`, `subscription` (its payment is
     that of its invoice) or `setup` (it keeps a card and pays nothing). `discount_minor` is what the
-    page itself took off; `nothing_due` says that the customer had to pay nothing.
+    page itself took off; `nothing_due` says that the customer had to pay nothing. `labels` are as
+    for a payment.
     """
 
     state: CheckoutState
@@ -310,6 +320,7 @@ class CheckoutFact(StatefulFact, frozen=True, kw_only=True):
     subscription_id: StripeId | None = None
     discount_minor: int | None = None
     nothing_due: bool = False
+    labels: Mapping[str, str] | None = None
 
 
 @unique

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
+import msgspec
+
 from api.permissions import Permission
 from ledger.domain.facts import AnyFact, EventContext, Fact, StatefulFact, leaves
 from projections.engine.row import Part, inferred
@@ -84,6 +86,11 @@ def least(kind: Type, *, bookkeeping: bool = False) -> Column:
 def line(kind: Type, *, bookkeeping: bool = False) -> Column:
     """A column of a journal's lines, which never change."""
     return Column(kind, "line", bookkeeping)
+
+
+def as_json(value: Any) -> str | None:
+    """What a column of jsonb takes of a value."""
+    return None if value is None else msgspec.json.encode(value, order="sorted").decode()
 
 
 @dataclass(frozen=True, eq=False)

@@ -116,6 +116,7 @@ class Charge(StripeObject, kw_only=True, gc=False):
     billing_details: Contact | None = None
     receipt_email: Text | None = None
     failure_code: Word | None = None
+    description: Any = None
     metadata: Any = None
     refunds: RefundList | list[Refund] | None = None
 
@@ -149,6 +150,7 @@ class PaymentIntent(StripeObject, kw_only=True, gc=False):
     charges: ChargeList | None = None
     last_payment_error: PaymentError | None = None
     receipt_email: Text | None = None
+    description: Any = None
     metadata: Any = None
 
 

@@ -24,6 +24,8 @@ from ledger.domain.facts import (
     PaymentState,
     RefundFact,
 )
+from ledger.domain.limits import MAX_TEXT, is_id, is_text
+from ledger.domain.link_rule import MAX_KEY, order_word
 from ledger.domain.money import MAX_MINOR
 from webhooks.translate.objects import (
     BalanceTransaction,
@@ -79,6 +81,8 @@ def payment_facts(intent: PaymentIntent, event: Envelope, metadata_key: str) -> 
         charge_id=id_of(intent.latest_charge) or (charges[0].id if charges else None),
         email=intent.receipt_email,
         failure_code=intent.last_payment_error.code if intent.last_payment_error else None,
+        description=_description(intent.description),
+        labels=_labels(intent.metadata),
     )
     attempts = [fact for charge in charges for fact in charge_facts(charge, event, metadata_key)]
     paid_by = payment.charge_id if received > 0 else None
@@ -113,6 +117,8 @@ def charge_facts(charge: Charge, event: Envelope, metadata_key: str) -> list[Fac
         transaction_id=id_of(charge.balance_transaction),
         email=charge.receipt_email or _email(charge.billing_details),
         failure_code=charge.failure_code,
+        description=_description(charge.description),
+        labels=_labels(charge.metadata),
     )
     payment_id = fact.payment_id or charge.id
     paid_by = charge.id if is_captured or fact.payment_id is None else None
@@ -183,6 +189,7 @@ def checkout_facts(session: CheckoutSession, event: Envelope, metadata_key: str)
         subscription_id=id_of(session.subscription),
         discount_minor=session.total_details.amount_discount if session.total_details else None,
         nothing_due=_is_nothing_due(session),
+        labels=_labels(session.metadata),
     )
     paying = ("payment_status", session.payment_status, PAYMENT_STATUSES)
     mode = ("mode", session.mode, _MODES)
@@ -348,3 +355,22 @@ def _label(value: Any) -> str | None:
         return None
     word = value.strip()
     return word if 0 < len(word) <= _MAX_LABEL else None
+
+
+def _labels(metadata: Any) -> dict[str, str] | None:
+    """The shop's own words, by their key, that could be an order's id; `#1001` is `1001`.
+
+    Nothing else of metadata is kept: it may be of a person.
+    """
+    if not isinstance(metadata, dict):
+        return None
+    said = cast("dict[Any, Any]", metadata).items()
+    words = ((key, order_word(value)) for key, value in said if isinstance(value, str))
+    found = {key: word for key, word in words if is_text(key, MAX_KEY) and is_id(word)}
+    return found or None
+
+
+def _description(text: Any) -> str | None:
+    """One line of text, its spaces single; what is none, or too long for that, says nothing."""
+    line = " ".join(text.split()) if isinstance(text, str) else ""
+    return line if is_text(line, MAX_TEXT) else None
