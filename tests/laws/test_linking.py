@@ -62,7 +62,8 @@ def test_a_rule_links_what_is_without_doubt_and_as_it_was_previewed(
         assert proposed(found) == pairs
         assert not any(OTHER in payment_id for payment_id in pairs)
         counts = found[0].counts
-        assert counts is not None and counts.complete
+        assert counts is not None
+        assert counts.complete
         assert counts.to_link == len(pairs)
         assert counts.unlinked == sum(each.names is None for each in trade.paid)
         skipped = [each.verdict.reason for page in found for each in page.items]

@@ -82,11 +82,11 @@ def random_trade(seed: int, orders: int = 12, payments: int = 18) -> Trade:
         return person.title() if person and random.random() < 0.3 else person
 
     def minutes() -> int:
-        return random.choice([0, 59, 60, 61, 120, 121, 600, 660, 661, 2000]) + random.randint(0, 1)
+        return random.choice([0, 60, 61, 120, 600, 660, 661, 2000, 3000]) + random.randint(0, 1)
 
     sold = [
-        Sold(f"A{n}", who(), random.choice(["eur", "eur", "jpy"]), random.choice([500, 900]),
-             minutes())
+        Sold(f"A{n}", who(), random.choice(["eur", "eur", "jpy"]),
+             random.choice([500, 900, 2500]), minutes())
         for n in range(orders)
     ]  # fmt: skip
     names = [*(each.order_id for each in sold), "unknown", "A0, A1", "#A1", None]
@@ -105,7 +105,20 @@ def random_trade(seed: int, orders: int = 12, payments: int = 18) -> Trade:
         )
         for n in range(payments)
     ]
-    return Trade(sold, paid)
+    return Trade(sold, [_like(random, each, random.choice(sold)) for each in paid])
+
+
+def _like(random: Random, paid: Paid, sold: Sold) -> Paid:
+    """Half of the payments are of an order, if one looks closely."""
+    if random.random() < 0.5:
+        return paid
+    minutes = max(0, sold.minutes + random.choice([-61, -60, 0, 1, 60, 61]))
+    return paid._replace(
+        email=sold.email and sold.email.lower(),
+        currency=sold.currency,
+        amount_minor=sold.total_minor,
+        minutes=minutes,
+    )
 
 
 def _described(random: Random, name: str | None) -> str | None:
@@ -170,7 +183,7 @@ class Shop:
         bodies = [json.dumps(each).encode() for paid in trade.paid for each in _events(paid)]
         received = [
             StripeEventReceived(
-                event_id=json.loads(body)["id"], body=body, received_at=START, source="webhook"
+                event_id=json.loads(body)["id"], body=body, received_at=START, source="import"
             )
             for body in bodies
         ]

@@ -7,7 +7,7 @@ linked. It is written as `metadata:KEY`, `description:PATTERN` or `email-and-amo
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -15,10 +15,11 @@ from ledger.domain.limits import check_text, is_id
 from ledger.errors import FieldError, InvalidCommand
 
 RuleKind = Literal["metadata", "description", "email-and-amount"]
-KINDS: Final[Sequence[RuleKind]] = get_args(RuleKind)
 MAX_KEY: Final = 40
 """Characters of a key of metadata at Stripe."""
 MAX_PATTERN: Final = 100
+MAX_RULE: Final = MAX_PATTERN + 20
+"""Characters of a rule as it is written."""
 PLACE: Final = "{order}"
 """Where an order's id stands in a pattern."""
 _RUN: Final = re.compile(r"[A-Za-z0-9._-]*")
@@ -78,21 +79,20 @@ class LinkRule(Struct, frozen=True):
 
 def rule_of(kind: str, word: str = "") -> LinkRule:
     """A rule of this kind; raises `InvalidCommand` for one that cannot say anything."""
-    named = next((each for each in KINDS if each == kind), None)
     word = " ".join(word.split())
-    match named:
-        case None:
-            raise _wrong("must be metadata:KEY, description:PATTERN or email-and-amount.")
-        case "metadata":
-            check_text("rule: the key", word, MAX_KEY, field="rule")
-        case "description":
-            check_text("rule: the pattern", word, MAX_PATTERN, field="rule")
-            if word.count(PLACE) != 1:
-                raise _wrong(f"must have {PLACE} in one place, as description:Order {PLACE}.")
-        case "email-and-amount":
-            if word:
-                raise _wrong("takes nothing after email-and-amount.")
-    return LinkRule(named, word)
+    if kind == "metadata":
+        check_text("rule: the key", word, MAX_KEY, field="rule")
+        return LinkRule(kind, word)
+    if kind == "description":
+        check_text("rule: the pattern", word, MAX_PATTERN, field="rule")
+        if word.count(PLACE) != 1:
+            raise _wrong(f"must have {PLACE} in one place, as description:Order {PLACE}.")
+        return LinkRule(kind, word)
+    if kind != "email-and-amount":
+        raise _wrong("must be metadata:KEY, description:PATTERN or email-and-amount.")
+    if word:
+        raise _wrong("takes nothing after email-and-amount.")
+    return LinkRule(kind)
 
 
 def parse_rule(text: str) -> LinkRule:
@@ -192,19 +192,14 @@ def judge(rule: LinkRule, payment: UnlinkedPayment, found: Sequence[FoundOrder])
     """What a rule decides of a payment, by the orders that it names or that fit it."""
     if not found:
         return Verdict()
-    order = found[0]
     if len(found) > 1 or len(payment.names) > 1:
         return Verdict(None, "several_orders")
-    if payment.account is not None:
-        return Verdict(order, "other_account")
-    if payment.currency != order.currency:
-        return Verdict(order, "other_currency")
-    if rule.is_by_name:
-        return Verdict(order)
-    if payment.for_subscription:
-        return Verdict(order, "subscription")
-    if order.payments != 1:
-        return Verdict(order, "several_payments")
-    if order.has_payment:
-        return Verdict(order, "order_has_payment")
-    return Verdict(order)
+    order, fits = found[0], not rule.is_by_name
+    doubts: tuple[tuple[bool, SkipReason], ...] = (
+        (payment.account is not None, "other_account"),
+        (payment.currency != order.currency, "other_currency"),
+        (fits and payment.for_subscription, "subscription"),
+        (fits and order.payments != 1, "several_payments"),
+        (fits and order.has_payment, "order_has_payment"),
+    )
+    return Verdict(order, next((reason for doubt, reason in doubts if doubt), None))

@@ -8,7 +8,7 @@ count as if they were not, so a page may be carried out again, and then changes 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final, Literal, NamedTuple
@@ -19,6 +19,7 @@ from msgspec import Struct
 from ledger import waits
 from ledger.command_handler import CommandHandler
 from ledger.domain.events import Metadata
+from ledger.domain.limits import check_text
 from ledger.domain.link_rule import (
     NEAR,
     REASONS,
@@ -40,7 +41,10 @@ MOST_ITEMS: Final = 1000
 MOST_LOOKED_AT: Final = 100_000
 """At so many unlinked payments one page looks; the next one begins behind them."""
 BATCH: Final = 2000
+MAX_REASON: Final = 300
+"""Characters: the rule stands beside it in the audit log, and a reason has at most 500 there."""
 SAMPLES: Final = 5
+MOST_TRIES: Final = 10
 
 SAID: Final[Mapping[str, str]] = {
     "metadata": "payments.labels ->> %(word)s",
@@ -302,18 +306,14 @@ def _batch(cursor: AnyCursor, place: _Place, limit: int) -> list[Found]:
     ]
 
 
-def _named(
-    cursor: AnyCursor, payments: Sequence[UnlinkedPayment]
-) -> dict[str, list[FoundOrder]]:
+def _named(cursor: AnyCursor, payments: Sequence[UnlinkedPayment]) -> dict[str, list[FoundOrder]]:
     """By payment, the orders that it names and that are here."""
     names = sorted({name for each in payments for name in each.names})
     found = {row["order_id"]: FoundOrder(**row) for row in rows(cursor, NAMED, names=names)}
     return {p.payment_id: [found[name] for name in p.names if name in found] for p in payments}
 
 
-def _fitting(
-    cursor: AnyCursor, payments: Sequence[UnlinkedPayment]
-) -> dict[str, list[FoundOrder]]:
+def _fitting(cursor: AnyCursor, payments: Sequence[UnlinkedPayment]) -> dict[str, list[FoundOrder]]:
     """By payment, the orders that fit it."""
     fitting: dict[str, list[FoundOrder]] = {}
     ids = [each.payment_id for each in payments]
@@ -336,13 +336,11 @@ def _order_id(found: Found) -> list[str]:
 # ── Doing ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def link(
-    reads: Reads, handler: CommandHandler, rule: LinkRule, seen: Seen, meta: Metadata
-) -> Done:
+def link(reads: Reads, handler: CommandHandler, rule: LinkRule, seen: Seen, meta: Metadata) -> Done:
     """Link the payments of a preview, each by the command that links a single one.
 
     Raises `PreviewChanged` where the rule does not find just what was seen, and what
-    `CommandHandler.execute_all` raises: what was linked until then stays, and calling again goes on.
+    `CommandHandler.execute_all` raises: what was linked until then stays, calling again goes on.
     """
     head = reads.engine.log.head()
     items = matching(reads, rule, seen, head)
@@ -353,6 +351,56 @@ def link(
     linked = [_linked(each, outcomes.get(each.payment.payment_id)) for each in items]
     positions = (o.position for o in outcomes.values() if not isinstance(o, Refused))
     return Done(linked, max(positions, default=head))
+
+
+def preview_all(reads: Reads, rule: LinkRule) -> Iterator[Preview]:
+    """Every page of what a rule finds; counts come with the first one."""
+    after: str | None = ""
+    while after is not None:
+        yield (page := preview(reads, rule, after=after, limit=MOST_ITEMS, counts=not after))
+        after = page.next
+
+
+def link_all(
+    reads: Reads,
+    handler: CommandHandler,
+    rule: LinkRule,
+    meta: Metadata,
+    follow: Callable[[], object] = lambda: None,
+) -> Iterator[tuple[Preview, Done]]:
+    """Link all that a rule finds, page by page; one that changes meanwhile is looked at again.
+
+    `follow` brings the read models up to date where no other thread does.
+    """
+    after: str | None = ""
+    while after is not None:
+        page, done = _link_page(reads, handler, rule, meta, after)
+        yield page, done
+        follow()
+        after = page.next
+
+
+def _link_page(
+    reads: Reads, handler: CommandHandler, rule: LinkRule, meta: Metadata, after: str
+) -> tuple[Preview, Done]:
+    tries = 0
+    while True:
+        page = preview(reads, rule, after=after, limit=MOST_ITEMS, counts=not after)
+        try:
+            return page, link(reads, handler, rule, page.seen, meta)
+        except PreviewChanged:
+            tries += 1
+            if tries == MOST_TRIES:
+                raise
+
+
+def reason_of(rule: LinkRule, reason: str | None) -> str:
+    """Why payments are linked, for the audit log: what a person said, and by which rule.
+
+    Raises `InvalidCommand` where a person said too much.
+    """
+    check_text("reason", reason, MAX_REASON)
+    return f"by {rule}" if reason is None else f"{reason} (by {rule})"
 
 
 def matching(reads: Reads, rule: LinkRule, seen: Seen, head: int) -> list[Found]:

@@ -14,7 +14,7 @@ from api.commands import COMMAND, command_handler_of, fingerprint, key_of
 from api.operations import Schema, operation
 from api.permissions import Permission, identity_of, meta_of
 from ledger.domain.limits import MAX_PAYMENT_ID, TEXT_PATTERN
-from ledger.domain.link_rule import LinkRule, SkipReason, parse_rule
+from ledger.domain.link_rule import MAX_RULE, LinkRule, SkipReason, parse_rule
 from ledger.errors import (
     InvalidCommand,
     NotCaughtUp,
@@ -24,12 +24,9 @@ from ledger.errors import (
 )
 from projections.engine.row import Currency
 from projections.queries import linking
-from projections.queries.linking import MOST_ITEMS, Done, Found, Linked, Outcome, Seen
+from projections.queries.linking import MAX_REASON, MOST_ITEMS, Done, Found, Linked, Outcome, Seen
 from projections.queries.schemas import MAX_POSITION, reads_of
 
-MAX_RULE: Final = 120
-MAX_REASON: Final = 300
-"""The rule stands beside it in the audit log, and both are no longer than a reason may be."""
 USUAL_ITEMS: Final = 200
 
 RuleText = Annotated[
@@ -206,18 +203,13 @@ def link_payments(request: Request, body: LinksRequest) -> LinksResponse:
         before = handler.answered(key, asked, key_owner=owner)
         if before is not None:
             return LinksResponse.model_validate_json(before["report"])
-    meta = meta_of(request, reason_of(rule, body.reason))
+    meta = meta_of(request, linking.reason_of(rule, body.reason))
     seen = Seen(**body.page.model_dump())
     done = linking.link(reads_of(request), handler, rule, seen, meta)
     answer = _answer(rule, done)
     if key is not None:
         handler.remember(key, asked, {"report": answer.model_dump_json()}, meta, key_owner=owner)
     return answer
-
-
-def reason_of(rule: LinkRule, reason: str | None) -> str:
-    """Why payments are linked, for the audit log: the rule, and what a person said."""
-    return f"by {rule}" if reason is None else f"{reason} (by {rule})"
 
 
 def _answer(rule: LinkRule, done: Done) -> LinksResponse:

@@ -1,6 +1,5 @@
 """Rules that link payments: how they are written, and which order a payment names by them."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,5 +85,3 @@ def test_a_rule_is_written_as_it_is_read(text: str) -> None:
 def test_a_rule_that_says_nothing_is_refused_with_the_cure(text: str) -> None:
     with pytest.raises(InvalidCommand, match="rule"):
         parse_rule(text)
-
-
