@@ -97,7 +97,7 @@ _PAYMENT: Final = Kind(
         "customer_id": (),
         "email": (),
         "currency": (),
-        "linked_by": ("metadata", "reference", "shop"),
+        "linked_by": ("metadata", "reference", "invoice", "shop"),
     },
     related=(
         Related("Refunds", "refunds", "refund_id", "payment_id", _REFUNDS, by_charge=True),

@@ -159,7 +159,11 @@ def test_an_event_means_a_state(type_: str, obj: Json, state: str) -> None:
     [
         (
             "payment_intent.succeeded",
-            intent(last_payment_error={"code": "card_declined", "type": "card_error"}),
+            intent(
+                last_payment_error={"code": "card_declined", "type": "card_error"},
+                description=" Order  A1,\n for Ann ",
+                metadata={"order_id": "A1", "shop": " #12 ", "name": "Ann Lee", "n": 7, "": "x"},
+            ),
             PaymentFact(
                 state=PaymentState.SUCCEEDED,
                 payment_id="pi_1",
@@ -172,6 +176,8 @@ def test_an_event_means_a_state(type_: str, obj: Json, state: str) -> None:
                 charge_id="ch_1",
                 email="ann@example.com",
                 failure_code="card_declined",
+                description="Order A1, for Ann",
+                labels={"order_id": "A1", "shop": "12"},
             ),
         ),
         (
@@ -192,6 +198,7 @@ def test_an_event_means_a_state(type_: str, obj: Json, state: str) -> None:
                 transaction_id="txn_1",
                 email="bob@example.com",
                 failure_code="odd",
+                labels={"order_id": "A1"},
             ),
         ),
         (
@@ -249,6 +256,7 @@ def test_an_event_means_a_state(type_: str, obj: Json, state: str) -> None:
                 reference="cart-7",
                 customer_id="cus_1",
                 email="ann@example.com",
+                labels={"order_id": "A1"},
             ),
         ),
         (
@@ -277,6 +285,7 @@ def test_an_event_means_a_state(type_: str, obj: Json, state: str) -> None:
                 subscription_id="sub_1",
                 discount_minor=1000,
                 nothing_due=True,
+                labels={"order_id": "A1"},
             ),
         ),
         (

@@ -1,0 +1,89 @@
+"""Linking payments to their orders by a rule: what it finds, and, once confirmed, what became."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from console.api import Problem, new_key
+from console.forms import IN_PLACE, Refusal, refused
+from console.page import PageRequest, view
+from console.wording import in_words
+
+PAGE: Final = "/console/payments/links"
+KINDS: Final = {
+    "metadata": "Metadata: a key of the payment names the order",
+    "description": "Description: its text names the order",
+    "email-and-amount": "E-mail and amount, placed within an hour",
+}
+SHOWN: Final = 200
+ASKED: Final = ("kind", "word", "cursor")
+SEEN: Final = ("position", "after", "upto", "sha256")
+"""By what the API knows which page was previewed."""
+
+
+async def links(request: PageRequest) -> Response:
+    """The form of a rule and, where the address says one, what it finds."""
+    if not request.may("manage_order"):
+        raise Problem(403, {"title": "Your role may not link payments."})
+    return await _page(request, request.query)
+
+
+async def link(request: PageRequest) -> Response:
+    """Link what was previewed; where that changed since, the preview comes again."""
+    fields = await request.form()
+    page = {name: fields.get(name, "") for name in SEEN}
+    body = {
+        "rule": _rule(fields),
+        "page": page | {"position": int(page["position"] or 0)},
+        "reason": fields.get("reason", "").strip(),
+    }
+    try:
+        report = await request.api.post("/payments/links", body, key=fields.get("key"))
+    except Problem as problem:
+        if problem.status not in IN_PLACE:
+            raise
+        return await _page(request, fields, refused("link", problem, fields))
+    with suppress(Problem):  # it is done, also where the next page cannot show it yet
+        await request.api.get("/payments", limit=1, after=report["position"])
+    return request.page(
+        "links_done.html", report=report, asked={name: fields.get(name, "") for name in ASKED}
+    )
+
+
+async def _page(
+    request: PageRequest, given: dict[str, str], refusal: Refusal | None = None
+) -> Response:
+    asked = {name: given.get(name, "").strip() for name in ASKED}
+    preview: dict[str, Any] | None = None
+    wrong: Problem | None = None
+    if asked["kind"]:
+        body = {"rule": _rule(asked), "limit": SHOWN, "cursor": asked["cursor"] or None}
+        try:
+            preview = await request.api.post("/payments/links/preview", body)
+        except Problem as problem:
+            if problem.status not in IN_PLACE:
+                raise
+            wrong = in_words(problem)
+    problem = refusal.problem if refusal else wrong
+    return request.page(
+        "links.html",
+        problem.status if problem else 200,
+        kinds=KINDS,
+        asked=asked,
+        preview=preview,
+        wrong=wrong,
+        refusal=refusal,
+        key=new_key(),
+    )
+
+
+def _rule(said: dict[str, str]) -> str:
+    """The rule as the API takes it."""
+    kind, word = said.get("kind", "").strip(), said.get("word", "").strip()
+    return f"{kind}:{word}" if word else kind
+
+
+routes = [view(PAGE, links, takes=ASKED), view(PAGE, link, methods=("POST",))]
