@@ -29,7 +29,7 @@ def test_a_rule_is_previewed_confirmed_and_reported(service: Service) -> None:
     assert (asked["kind"], asked["word"], asked["upto"]) == ("metadata", "old_no", "pi_old_no_2")
     done = service.send(page, PAGE, reason="the old shop")
     assert done.status_code == 200
-    assert "1 payments are linked" in words(done.text)
+    assert "Payments linked: 1" in words(done.text)
     assert "To link 0" in service.see(asked_for)
     assert "old_no old_no-1" in service.see("/console/payments/pi_old_no_1")
     assert "the old shop (by metadata:old_no)" in service.see("/console/orders/old_no-1/timeline")

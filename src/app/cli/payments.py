@@ -102,7 +102,7 @@ class _Report:
         if wants_json():
             self._items += map(self._document, told)
         elif told:
-            heads = ["=payment", ">received", "order", "placed (UTC)", "what becomes of it"]
+            heads = ["=payment", ">received", "order", "placed (UTC)", "why not"]
             console().print(table(heads, map(self._row, told)))
             console().print()
 
@@ -129,7 +129,9 @@ class _Report:
             yield f"{self._outcomes[name]:>9,} {name.replace('_', ' ')}"
         for why, times in self._whys.most_common():
             yield f"{times:>13,} {why}"
-        yield f"{found.unknown_orders:>9,} name an order that is not here{_such_as(found)}"
+        yield f"{found.unknown_orders:>9,} name an order that is not here"
+        for payment_id, order_id in found.samples[:2]:
+            yield f"             {order_id}, by {payment_id}"
         others = found.unlinked - found.unknown_orders - found.to_link
         yield f"{others - sum(found.skipped.values()):>9,} no order was found for"
 
@@ -148,7 +150,7 @@ class _Report:
             format_money(payment.received_minor, payment.currency),
             order and order.order_id,
             order and f"{order.placed_at:%F %R}",
-            each.detail or "to link",
+            each.detail,
         )
 
     def _document(self, each: Linked) -> dict[str, Any]:
@@ -160,8 +162,3 @@ class _Report:
             "reason": each.found.verdict.reason,
             "detail": each.detail,
         }
-
-
-def _such_as(found: Counts) -> str:
-    named = ", ".join(f"{order_id} ({payment_id})" for payment_id, order_id in found.samples[:2])
-    return f", such as {named}" if named else ""

@@ -37,13 +37,14 @@ def test_payments_are_linked_once_and_count_for_their_orders(
     run: Run, run_json: RunJson, shop: None
 ) -> None:
     told = run("payments", "link", "--by", "metadata:shop_order", "--reason", "old shop").stdout
-    assert told.splitlines()[-7:] == [
+    assert told.splitlines()[-8:] == [
         "5 payments belong to no order, by metadata:shop_order:",
         "        2 linked",
         "        0 linked before",
         "        1 skipped",
         "            1 the order is in another currency",
-        "        1 name an order that is not here, such as B-77 (pi_4)",
+        "        1 name an order that is not here",
+        "             B-77, by pi_4",
         "        1 no order was found for",
     ]
     shown = {row["order_id"]: row["received_minor"] for row in run_json("order", "list")}
@@ -63,7 +64,7 @@ def test_a_dry_run_names_each_and_links_none(
     rule = "description:Order {order}"
     told = run("payments", "link", "--by", rule, "--dry-run").stdout
     assert all(len(line) <= 80 for line in told.splitlines()), told
-    assert all(each in told for each in ("pi_1", "to link", "several orders fit"))
+    assert all(each in told for each in ("pi_1", "1 to link", "several orders fit"))
     document = run_json("payments", "link", "--by", rule, "--dry-run")
     assert (document["to_link"], document["skipped"]) == (1, 1)
     assert document["items"] == [
