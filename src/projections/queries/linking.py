@@ -7,10 +7,12 @@ count as if they were not, so a page may be carried out again, and then changes 
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import chain, islice
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -39,7 +41,8 @@ READS: Final = ("orders", "payments", "invoices", "invoice_payments")
 MOST_ITEMS: Final = 1000
 """So many payments at most are proposed, and linked, at once."""
 MOST_LOOKED_AT: Final = 100_000
-"""At so many unlinked payments one page looks; the next one begins behind them."""
+MOST_SECONDS: Final = 5.0
+"""At so many unlinked payments, or for so long, one page looks; the next one begins behind them."""
 BATCH: Final = 2000
 MAX_REASON: Final = 300
 """Characters: the rule stands beside it in the audit log, and a reason has at most 500 there."""
@@ -114,9 +117,14 @@ select p.payment_id, o.order_id, o.currency, o.total_minor, o.placed_at,
         where q.order_id = o.order_id and q.payment_id <> p.payment_id and q.received_minor > 0
     ) as has_payment
 from payments as p
-join orders as o on lower(o.email) = lower(p.email) and o.currency = p.currency
-    and o.total_minor = p.received_minor
-    and o.placed_at between p.created_at - %(near)s and p.created_at + %(near)s
+cross join lateral (
+    select order_id, email, currency, total_minor, placed_at
+    from orders
+    where lower(email) = lower(p.email) and currency = p.currency
+        and total_minor = p.received_minor
+        and placed_at between p.created_at - %(near)s and p.created_at + %(near)s
+    offset 0 -- one after the other, by the index: a batch is a small part of all orders
+) as o
 where p.payment_id = any(%(ids)s) and p.account is null
 order by p.payment_id, o.order_id
 """
@@ -203,20 +211,23 @@ def preview(
 
     With `counts` also how many there are in all. Raises what `Reads.snapshot` raises.
     """
-    head = reads.engine.log.head()
+    head, end = reads.engine.log.head(), time.monotonic() + MOST_SECONDS
     page = _Page(limit)
     with reads.snapshot(READS, head, current=True) as cursor:
         place = _Place(rule, head, after, None)
-        for each in _found(cursor, place, MOST_LOOKED_AT):
-            page.add(each)
+        for batch in _batches(cursor, place):
+            page.add(batch)
             if page.has_more and not counts:
+                break
+            if page.looked_at >= MOST_LOOKED_AT or time.monotonic() > end:
+                page.is_cut = True
                 break
     upto = page.upto or after
     return Preview(
         page.items,
         Seen(position=head, after=after, upto=upto, sha256=_digest(place, upto, page.items)),
         page.counts() if counts else None,
-        upto if page.has_more or page.looked_at == MOST_LOOKED_AT else None,
+        upto if page.has_more or page.is_cut else None,
     )
 
 
@@ -236,20 +247,22 @@ class _Page:
         self.items: list[Found] = []
         self.upto: str | None = None
         self.has_more = False
+        self.is_cut = False
         self.looked_at = 0
         self._limit = limit
         self._to_link = self._unknown = 0
         self._skipped = Counter[SkipReason]()
         self._samples: list[tuple[str, str]] = []
 
-    def add(self, each: Found) -> None:
-        self.looked_at += 1
-        self._count(each)
-        if len(self.items) < self._limit:
-            self.upto = each.payment.payment_id
-            self.items += [each] if each.says else []
-        elif each.says:
-            self.has_more = True
+    def add(self, batch: Sequence[Found]) -> None:
+        self.looked_at += len(batch)
+        for each in batch:
+            self._count(each)
+            if len(self.items) < self._limit:
+                self.upto = each.payment.payment_id
+                self.items += [each] if each.says else []
+            elif each.says:
+                self.has_more = True
 
     def _count(self, each: Found) -> None:
         if each.verdict.links:
@@ -269,23 +282,20 @@ class _Page:
             skipped=dict(sorted(self._skipped.items())),
             unknown_orders=self._unknown,
             samples=self._samples,
-            complete=self.looked_at < MOST_LOOKED_AT,
+            complete=not self.is_cut,
         )
 
 
-def _found(cursor: AnyCursor, place: _Place, most: int) -> Iterator[Found]:
-    """The payments of a place in the order of their ids, at most so many, each decided."""
-    after, left = place.after, most
-    while left > 0:
+def _batches(cursor: AnyCursor, place: _Place) -> Iterator[list[Found]]:
+    """The payments of a place in the order of their ids, each decided."""
+    batch = _batch(cursor, place)
+    while batch:
+        yield batch
         waits.go_on()
-        batch = _batch(cursor, place._replace(after=after), min(BATCH, left))
-        yield from batch
-        if len(batch) < min(BATCH, left):
-            return
-        after, left = batch[-1].payment.payment_id, left - len(batch)
+        batch = _batch(cursor, place._replace(after=batch[-1].payment.payment_id))
 
 
-def _batch(cursor: AnyCursor, place: _Place, limit: int) -> list[Found]:
+def _batch(cursor: AnyCursor, place: _Place) -> list[Found]:
     rule = place.rule
     candidates = rows(
         cursor,
@@ -295,7 +305,7 @@ def _batch(cursor: AnyCursor, place: _Place, limit: int) -> list[Found]:
         position=place.position,
         after=place.after,
         upto=place.upto,
-        limit=limit,
+        limit=BATCH,
     )
     linked_to = {row["payment_id"]: row.pop("order_id") for row in candidates}
     payments = [UnlinkedPayment(names=rule.names(row.pop("said")), **row) for row in candidates]
@@ -407,7 +417,8 @@ def matching(reads: Reads, rule: LinkRule, seen: Seen, head: int) -> list[Found]
     """What a rule finds for the payments of a preview now; raises `PreviewChanged`."""
     place = _Place(rule, seen.position, seen.after, seen.upto)
     with reads.snapshot(READS, head, current=True) as cursor:
-        items = [each for each in _found(cursor, place, MOST_LOOKED_AT) if each.says]
+        each_in_turn = chain.from_iterable(_batches(cursor, place))
+        items = [*islice((each for each in each_in_turn if each.says), MOST_ITEMS + 1)]
     if len(items) > MOST_ITEMS or _digest(place, seen.upto, items) != seen.sha256:
         raise PreviewChanged(
             "The rule does not find what was previewed: an order or a payment changed. Look at the"

@@ -37,6 +37,7 @@ PLACES: Final = (
     Place("/console/customers/{}", "/customers", "customer_id"),
     Place("/console/payments"),
     Place("/console/payments/{}", "/refunds", "payment_id"),
+    Place("/console/payments/links?kind=email-and-amount"),
     Place("/console/refunds"),
     Place("/console/refunds/{}", "/refunds", "refund_id"),
     Place("/console/disputes"),
