@@ -34,7 +34,7 @@ def link(
     ] = False,
     reason: Reason = None,
 ) -> None:
-    """Link payments that belong to no order to the orders that a rule finds for them.
+    """Link payments without an order to the orders that a rule finds.
 
     email-and-amount: an order of the same e-mail address, currency and amount that was placed
     within an hour of the payment, where nothing else fits either of them. Each is linked as by

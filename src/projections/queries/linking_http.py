@@ -57,7 +57,7 @@ class LinkPage(Schema):
     position: Annotated[int, Field(ge=0, le=MAX_POSITION)]
     after: PlaceText
     upto: PlaceText
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Field(max_length=64, pattern="^[0-9a-f]{64}$")]
 
 
 class LinksRequest(Schema):
