@@ -440,6 +440,17 @@ class RefundRefused(Event, frozen=True, kw_only=True):
     message: str
 
 
+# ── Books ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@stored("transaction.classified.v1")
+class TransactionClassified(Event, frozen=True, kw_only=True):
+    """A person says what a balance transaction is booked against instead of suspense."""
+
+    transaction_id: str
+    against: str
+
+
 # ── Wishlists ───────────────────────────────────────────────────────────────────────────────────
 
 
