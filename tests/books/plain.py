@@ -227,7 +227,7 @@ class Books:
         if payout is not None:
             at_once = payout.automatic is False or payout.method == "instant"
             at = payout.created_at if at_once else payout.arrives_at
-        destination = f"assets:bank:in_transit:{payout and payout.destination_id or 'unknown'}"
+        destination = f"assets:bank:in_transit:{(payout and payout.destination_id) or 'unknown'}"
         backs = [
             each.created_at
             for each in self.transactions.values()

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from ledger.domain.aggregate import Aggregate, Command
 from ledger.domain.events import TransactionClassified
-from ledger.domain.limits import check_id
+from ledger.domain.limits import check_payment_id
 from ledger.errors import InvalidCommand
 
 ACCOUNT: Final = re.compile(
@@ -40,7 +40,7 @@ def decide(command: ClassifyTransaction, known: Classification) -> list[Transact
 
 def check(command: ClassifyTransaction) -> None:
     """Raise InvalidCommand for what no account is called."""
-    check_id("transaction id", command.transaction_id)
+    check_payment_id(command.transaction_id)
     if not ACCOUNT.fullmatch(command.against):
         raise InvalidCommand(
             f"there can be no account {command.against!r}; write one such as `expenses:misc`: "

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, get_args
 
-from ledger.domain import claim, classification, issue, order, purchase, stock, wishlist
+from ledger.domain import claim, classification, issue, order, period, purchase, stock, wishlist
 from ledger.domain.accounts import name_of
 from ledger.domain.aggregate import Aggregate, Command
 from ledger.domain.events import CommandAccepted, Event
@@ -27,6 +27,7 @@ AGGREGATES: Final = {
     "payment": claim.AGGREGATE,
     "purchase": purchase.AGGREGATE,
     "transaction": classification.AGGREGATE,
+    "books": period.AGGREGATE,
     "command": _REMEMBERED,
     "customer_command": _REMEMBERED,
 }
