@@ -1,4 +1,4 @@
-"""Periods of the books: which months are closed, and the balances of each close; one row a month."""
+"""Periods of the books: which months are closed, with what balances; one row a month."""
 
 from collections.abc import Iterator
 from datetime import datetime

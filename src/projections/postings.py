@@ -284,7 +284,7 @@ cross join lateral (
     where k.against is not null
 ) as e
 where e.amount_minor <> 0
-"""
+"""  # noqa: S608 - made of our own words
 
 classifications = Mirror(
     "classifications",

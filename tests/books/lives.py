@@ -1,8 +1,9 @@
-"""Months of money at Stripe, as facts: orders, charges, refunds, disputes, payouts, and the rest."""
+"""Months of money at Stripe, as facts: orders, charges, refunds, disputes, payouts, others."""
 
 from collections.abc import Iterator
 from datetime import timedelta
 from random import Random
+from typing import NamedTuple
 
 from ledger.domain.balance_facts import TransactionFact, TransactionFee
 from ledger.domain.billing_facts import PayoutFact, PayoutState
@@ -65,6 +66,20 @@ OTHERS = (
 BALANCES = (None, "payments", "payments", "risk_reserved", "issuing", "levitating")
 
 
+class Paid(NamedTuple):
+    """An amount in the currency that was paid, and how it settles."""
+
+    minor: int
+    currency: str
+    settles: str
+    rate: float
+
+    @property
+    def worth(self) -> int:
+        """What it comes to in the balance."""
+        return max(1, int(self.minor * self.rate))
+
+
 class Life:
     """One stretch of money moving; ids begin with its name."""
 
@@ -74,7 +89,7 @@ class Life:
         self._count = 0
 
     def told(self) -> Iterator[Told]:
-        """A payment and what becomes of it, a payout, or anything else, in the order of the time."""
+        """A payment and what becomes of it, a payout, or anything else, in time."""
         kind = self._random.randrange(10)
         if kind < 6:
             yield from self._paid()
@@ -95,10 +110,10 @@ class Life:
         minutes: int,
         amount_minor: int,
         currency: str,
-        kind: str,
-        category: str | None,
+        named: tuple[str, str | None],
         source_id: str | None = None,
     ) -> Told:
+        kind, category = named
         random = self._random
         fees = tuple(
             TransactionFee(
@@ -151,12 +166,11 @@ class Life:
         rate = 1 if paid == settled else random.choice((0.5, 1.31, 171.9))
         for _ in range(random.choice((1, 1, 1, 2))):
             part = random.choice((total, total, random.randrange(1, total + 1)))
-            yield from self._charged(self._minutes(minutes), payment_id, part, paid, settled, rate)
+            money = Paid(part, paid, settled, rate)
+            yield from self._charged(self._minutes(minutes), payment_id, money)
 
-    def _charged(
-        self, minutes: int, payment_id: str, amount: int, paid: str, settled: str, rate: float
-    ) -> Iterator[Told]:
-        random = self._random
+    def _charged(self, minutes: int, payment_id: str, money: Paid) -> Iterator[Told]:
+        random, amount = self._random, money.minor
         charge_id = self._id("ch")
         yield (
             minutes,
@@ -166,35 +180,28 @@ class Life:
                 amount_minor=amount,
                 captured_minor=amount,
                 refunded_minor=0,
-                currency=paid,
+                currency=money.currency,
                 created_at=at(minutes),
                 payment_id=payment_id,
             ),
         )
-        worth = max(1, int(amount * rate))
         category = random.choice(("charge",) * 5 + (None,))
-        yield self._transaction(minutes, worth, settled, "payment", category, charge_id)
+        named = ("payment", category)
+        yield self._transaction(minutes, money.worth, money.settles, named, charge_id)
         if not random.randrange(6):
-            later = self._minutes(minutes)
-            yield self._transaction(
-                later, -worth, settled, "payment_failure_refund", "charge_failure", charge_id
-            )
+            later, named = self._minutes(minutes), ("payment_failure_refund", "charge_failure")
+            yield self._transaction(later, -money.worth, money.settles, named, charge_id)
         left = amount
         for _ in range(random.choice((0, 0, 1, 2, 3))):
             back = random.randrange(1, left + 1) if left else 0
             left -= back
             if back:
-                yield from self._refunded(
-                    self._minutes(minutes), charge_id, back, paid, settled, rate
-                )
+                refund = money._replace(minor=back)
+                yield from self._refunded(self._minutes(minutes), charge_id, refund)
         if not random.randrange(4):
-            yield from self._disputed(
-                self._minutes(minutes), charge_id, amount, paid, settled, worth
-            )
+            yield from self._disputed(self._minutes(minutes), charge_id, money)
 
-    def _refunded(
-        self, minutes: int, charge_id: str, amount: int, paid: str, settled: str, rate: float
-    ) -> Iterator[Told]:
+    def _refunded(self, minutes: int, charge_id: str, money: Paid) -> Iterator[Told]:
         random = self._random
         refund_id = self._id("re")
         yield (
@@ -202,24 +209,20 @@ class Life:
             RefundFact(
                 state=RefundState.SUCCEEDED,
                 refund_id=refund_id,
-                amount_minor=amount,
-                currency=paid,
+                amount_minor=money.minor,
+                currency=money.currency,
                 created_at=at(minutes),
                 charge_id=charge_id,
             ),
         )
-        worth = max(1, int(amount * rate * random.choice((1, 1.04))))
+        worth = money._replace(rate=money.rate * random.choice((1, 1.04))).worth
         category = random.choice(("refund", "refund", "refund", "partial_capture_reversal"))
-        yield self._transaction(minutes, -worth, settled, "refund", category, refund_id)
+        yield self._transaction(minutes, -worth, money.settles, ("refund", category), refund_id)
         if not random.randrange(4):
-            later = self._minutes(minutes)
-            yield self._transaction(
-                later, worth, settled, "refund_failure", "refund_failure", refund_id
-            )
+            later, named = self._minutes(minutes), ("refund_failure", "refund_failure")
+            yield self._transaction(later, worth, money.settles, named, refund_id)
 
-    def _disputed(
-        self, minutes: int, charge_id: str, amount: int, paid: str, settled: str, worth: int
-    ) -> Iterator[Told]:
+    def _disputed(self, minutes: int, charge_id: str, money: Paid) -> Iterator[Told]:
         random = self._random
         dispute_id = self._id("dp")
         ended = random.choice((None, DisputeState.LOST, DisputeState.LOST, DisputeState.WON))
@@ -229,25 +232,24 @@ class Life:
             DisputeFact(
                 state=ended or DisputeState.OPEN,
                 dispute_id=dispute_id,
-                amount_minor=amount,
-                currency=paid,
+                amount_minor=money.minor,
+                currency=money.currency,
                 created_at=at(minutes),
                 charge_id=charge_id,
             ),
         )
-        category = random.choice(("dispute", "dispute", None))
-        yield self._transaction(minutes, -worth, settled, "adjustment", category, dispute_id)
+        named = ("adjustment", random.choice(("dispute", "dispute", None)))
+        yield self._transaction(minutes, -money.worth, money.settles, named, dispute_id)
         if random.randrange(2):
-            yield self._transaction(
-                later, worth, settled, "adjustment", "dispute_reversal", dispute_id
-            )
+            named = ("adjustment", "dispute_reversal")
+            yield self._transaction(later, money.worth, money.settles, named, dispute_id)
 
     def _paid_out(self) -> Iterator[Told]:
         random = self._random
         minutes, currency = self._minutes(), random.choice(CURRENCIES)
         amount = random.randrange(1, 500_000) * random.choice((1, 1, 1, -1))
         payout_id = self._id("po")
-        yield self._transaction(minutes, -amount, currency, "payout", "payout", payout_id)
+        yield self._transaction(minutes, -amount, currency, ("payout", "payout"), payout_id)
         if random.randrange(8):
             yield (
                 minutes,
@@ -265,15 +267,13 @@ class Life:
             )
         if not random.randrange(3):
             later = minutes + random.choice((10, 2880, 4000))
-            yield self._transaction(
-                later, amount, currency, "payout_failure", "payout_reversal", payout_id
-            )
+            named = ("payout_failure", "payout_reversal")
+            yield self._transaction(later, amount, currency, named, payout_id)
 
     def _otherwise(self) -> Iterator[Told]:
         random = self._random
-        kind, category = random.choice(OTHERS)
-        amount = random.randrange(-90_000, 90_000)
-        told = self._transaction(self._minutes(), amount, random.choice(CURRENCIES), kind, category)
+        amount, named = random.randrange(-90_000, 90_000), random.choice(OTHERS)
+        told = self._transaction(self._minutes(), amount, random.choice(CURRENCIES), named)
         yield told
         minutes, fact = told
         assert isinstance(fact, TransactionFact)

@@ -233,12 +233,14 @@ class Books:
             for each in self.transactions.values()
             if each.source_id == t.source_id and each.category == "payout_reversal"
         ]
-        arrived = at is not None and not any(back <= at for back in backs)
-        if category == "payout_reversal" and arrived and t.amount_minor > 0 and at < t.created_at:
+        if at is None or any(back <= at for back in backs):
+            yield "booked", t.created_at, "assets:stripe:paying_out", -t.amount_minor
+            return
+        if category == "payout_reversal" and t.amount_minor > 0 and at < t.created_at:
             yield "booked", t.created_at, destination, -t.amount_minor
             return
         yield "booked", t.created_at, "assets:stripe:paying_out", -t.amount_minor
-        if category == "payout" and arrived:
+        if category == "payout":
             at = max(at, t.created_at)
             yield "arrived", at, "assets:stripe:paying_out", t.amount_minor
             yield "arrived", at, destination, -t.amount_minor

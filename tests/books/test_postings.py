@@ -1,4 +1,4 @@
-"""Laws of postings: any money at Stripe, in any order of arrival, makes the plain reading's books."""
+"""Laws of postings: money at Stripe, in any order of arrival, makes the plain reading's books."""
 
 from collections.abc import Callable, Iterator
 from random import Random

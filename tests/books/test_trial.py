@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -81,7 +82,7 @@ def openings(found: Trial) -> dict[tuple[str, str], int]:
 def assert_lawful(desk: Desk) -> None:
     """Each month opens as the one before it closed; every currency's accounts sum to 0."""
     found = [desk.trial(period) for period in MONTHS]
-    for earlier, later in zip(found, found[1:], strict=False):
+    for earlier, later in pairwise(found):
         if "before" not in (earlier.state, later.state):
             assert openings(later) == closings(earlier), later.period
     for each in found:

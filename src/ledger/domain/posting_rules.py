@@ -21,8 +21,8 @@ Shape = Literal["plain", "sale", "refund", "dispute", "payout"]
 SHAPES: Final[dict[Shape, str]] = {
     "plain": "",
     "sale": "shipping, tax and discount by the linked order, in proportion",
-    "refund": "tax by the linked order, in proportion; what a converted charge lost or won: `income:fx`",
-    "dispute": "a lost one moves on to `expenses:dispute_losses`; its fees are `expenses:stripe:disputes`",
+    "refund": "tax by the linked order, in proportion; what conversion lost or won: `income:fx`",
+    "dispute": "lost: on to `expenses:dispute_losses`; its fees: `expenses:stripe:disputes`",
     "payout": "moves on to `assets:bank:in_transit:…` when it arrives; back from where it stands",
 }
 
