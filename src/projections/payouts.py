@@ -50,7 +50,7 @@ class Payout(Row):
     """The payout that takes it back."""
     reconciliation: Few | None
     """Whether Stripe knows by now what it paid out."""
-    trace_id: str | None
+    trace: str | None
     """What the bank calls it."""
     account: Account
     created_at: datetime
@@ -74,7 +74,7 @@ payouts = Mirror(
     failure_transaction_id=known("text"),
     original_payout_id=known("text"),
     reversed_by_id=known("text"),
-    trace_id=known("text"),
+    trace=known("text"),
     account=known("text"),
     created_at=least("timestamptz"),
     indexes=("created_at, payout_id", "amount_minor, payout_id"),

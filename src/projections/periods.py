@@ -73,6 +73,7 @@ projection = Projection(
         periods,
         Period,
         filters=("state",),
+        link="period",
         parts={
             "balances": Part(
                 SealedRow,

@@ -277,4 +277,4 @@ class PayoutFact(StatefulFact, frozen=True, kw_only=True):
     original_payout_id: StripeId | None = None
     reversed_by_id: StripeId | None = None
     reconciliation: str | None = None
-    trace_id: str | None = None
+    trace: str | None = None

@@ -7,7 +7,16 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, get_args
 
-from ledger.domain import claim, classification, issue, order, period, purchase, stock, wishlist
+from ledger.domain import (
+    claim,
+    classification,
+    issue,
+    order,
+    period,
+    purchase,
+    stock,
+    wishlist,
+)
 from ledger.domain.accounts import name_of
 from ledger.domain.aggregate import Aggregate, Command
 from ledger.domain.events import CommandAccepted, Event

@@ -192,7 +192,7 @@ def payout_facts(payout: Payout, event: Envelope, _metadata_key: str) -> list[Fa
         original_payout_id=id_of(payout.original_payout),
         reversed_by_id=id_of(payout.reversed_by),
         reconciliation=payout.reconciliation_status,
-        trace_id=payout.trace_id.value if payout.trace_id else None,
+        trace=payout.trace_id.value if payout.trace_id else None,
     )
     return [fact]
 
