@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 
-from books.trial import DictCursor, trial
+from books.postings import closes
+from books.ready import READS, readiness
+from books.trial import Trial
 from ledger.domain.events import SealedBalance
 from ledger.domain.period import ClosePeriod
 from ledger.domain.posting_rules import RULES_VERSION
+from ledger.log import Log
+from projections.engine.replay import DictCursor, as_of_projections
 
 
-def close_as_of(cursor: DictCursor, period: str, position: int, at: datetime) -> ClosePeriod:
-    """The command that closes a month as the tables stand, which hold all up to the position.
+def close(cursor: DictCursor, log: Log, period: str, at: datetime) -> ClosePeriod:
+    """The command that closes a month as the live tables stand, refused where it is not ready.
 
-    Raises InvalidCommand for what is no month.
+    Whether it is that month's turn is left to the decision: a repeat of a call is answered as the
+    first one, and finds the month closed. Raises InvalidCommand for what is no month.
     """
-    made = trial(cursor, period)
+    found = readiness(cursor, log, period)
+    position = as_of_projections(cursor, READS).position
+    unready = [f"{each.says} {each.cure}" for each in found.reasons if each not in found.order]
+    return close_as_of(cursor, found.trial, position, at, unready)
+
+
+def close_as_of(
+    cursor: DictCursor, made: Trial, position: int, at: datetime, unready: Sequence[str] = ()
+) -> ClosePeriod:
+    """The command that closes a trial balance's month; the tables hold all up to `position`."""
+    closed = closes(cursor)
     return ClosePeriod(
-        period=period,
+        period=made.period,
         at=at,
         zone=made.zone,
         rules_version=RULES_VERSION,
@@ -35,4 +51,6 @@ def close_as_of(cursor: DictCursor, period: str, position: int, at: datetime) ->
             )
             for each in made.balances
         ),
+        after=(closed[-1].period, closed[-1].version) if closed else None,
+        unready=tuple(unready),
     )

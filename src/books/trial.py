@@ -10,11 +10,10 @@ from __future__ import annotations
 from datetime import date
 from typing import Any, Final, Literal, NamedTuple
 
-from psycopg import Cursor
-
 from ledger.domain.period import Month, month
+from ledger.errors import InvalidRequest
+from projections.engine.replay import DictCursor
 
-DictCursor = Cursor[dict[str, Any]]
 READS: Final = ("postings", "periods")
 
 
@@ -48,11 +47,26 @@ class Trial(NamedTuple):
     balances: list[Balance]
 
 
+class Totals(NamedTuple):
+    """What all accounts of a currency come to; `suspense_minor` is what of it is not explained."""
+
+    opening_minor: int
+    debit_minor: int
+    credit_minor: int
+    closing_minor: int
+    suspense_minor: int
+
+
 CLOSED: Final = """
 select period, version, position, zone, current_setting('ledger.time_zone') as now_zone
 from (select 1) as one
 left join periods on state = 'closed'
 order by period
+"""
+CLOSED_AS_OF: Final = """
+select version, position, zone
+from periods
+where period = %(period)s and position is not null
 """
 SEALED: Final = """
 select account, currency, opening_minor, debit_minor, credit_minor, closing_minor,
@@ -113,6 +127,17 @@ from balances
 where (opening_minor, debit_minor, credit_minor, late_minor) <> (0, 0, 0, 0)
 order by currency collate "C", account collate "C"
 """
+UNEVEN: Final = """
+select count(*) as entries
+from (
+    select
+    from postings
+    where day >= %(first)s and day < %(until)s
+        and (%(currency)s::text is null or currency = %(currency)s)
+    group by transaction_id, part
+    having sum(amount_minor) <> 0
+) as uneven
+"""
 
 
 def trial(cursor: DictCursor, period: str, currency: str | None = None) -> Trial:
@@ -139,6 +164,50 @@ def trial(cursor: DictCursor, period: str, currency: str | None = None) -> Trial
     days: dict[str, date] = {"first": asked.first, "until": asked.following.first}
     rows = cursor.execute(OPEN, {**opens, **days, "currency": currency}).fetchall()
     return Trial(period, zone, state, None, None, [Balance(**row) for row in rows])
+
+
+def as_closed(cursor: DictCursor, period: str, position: int, currency: str | None = None) -> Trial:
+    """A month's trial balance as it was closed last, as of that close's position.
+
+    Also where it was reopened since. Raises `InvalidRequest` for any other position.
+    """
+    found = cursor.execute(CLOSED_AS_OF, {"period": period}).fetchone()
+    if found is None or found["position"] != position:
+        told = (
+            f"{period} was closed as of position {found['position']}" if found else "it never was"
+        )
+        raise InvalidRequest(
+            f"query.as_of: a position as of which {period} was closed; {told}. Of any other one, in"
+            f" a terminal: `ledger books trial --period {period} --as-of {position}`."
+        )
+    sealed = {"period": period, "version": found["version"], "currency": currency}
+    balances = [Balance(**row) for row in cursor.execute(SEALED, sealed).fetchall()]
+    return Trial(period, found["zone"], "closed", found["version"], position, balances)
+
+
+def totals(made: Trial) -> dict[str, Totals]:
+    """What the accounts of each currency come to."""
+    found: dict[str, Totals] = {}
+    for each in made.balances:
+        before = found.get(each.currency, Totals(0, 0, 0, 0, 0))
+        in_suspense = ":suspense:" in f":{each.account}"
+        found[each.currency] = Totals(
+            before.opening_minor + each.opening_minor,
+            before.debit_minor + each.debit_minor,
+            before.credit_minor + each.credit_minor,
+            before.closing_minor + each.closing_minor,
+            before.suspense_minor + (each.closing_minor if in_suspense else 0),
+        )
+    return found
+
+
+def uneven(cursor: DictCursor, period: str, currency: str | None = None) -> int:
+    """How many entries of a month do not sum to 0."""
+    asked = month(period)
+    days: dict[str, Any] = {"first": asked.first, "until": asked.following.first}
+    row = cursor.execute(UNEVEN, {**days, "currency": currency}).fetchone()
+    assert row is not None, "an aggregate has one row"
+    return row["entries"]
 
 
 def first_open(cursor: DictCursor) -> Month | None:

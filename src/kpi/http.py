@@ -12,7 +12,6 @@ import kpi.checks.http
 from api.operations import operation
 from api.permissions import Permission
 from kpi import best_sellers, snapshots
-from kpi.as_of import check_begun
 from kpi.declare import (
     CONTRACT_VERSION,
     Figure,
@@ -48,6 +47,7 @@ from kpi.schemas import (
 )
 from kpi.windows import LENGTHS, Window, day_of, parse
 from ledger.errors import InvalidRequest, InvalidWindow, LedgerError, UnknownFigure
+from projections.engine.replay import check_begun
 from projections.queries.schemas import READ, Item, position_of, reads_of
 
 _Errors = tuple[type[LedgerError], ...]

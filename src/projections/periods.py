@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Literal
 
+from api.permissions import Permission
 from ledger.domain.events import BooksBalancesListed, BooksPeriodClosed, BooksPeriodReopened
 from ledger.domain.facts import EventContext
 from projections.engine.declare import Change, Listing, Mirror, Projection, key, known, latest
@@ -74,6 +75,9 @@ projection = Projection(
         Period,
         filters=("state",),
         link="period",
+        permission=Permission.SEE_BOOKS,
+        past=Permission.SEE_BOOKS,
+        path="books/periods",
         parts={
             "balances": Part(
                 SealedRow,

@@ -35,11 +35,12 @@ def _cases(column: str, words: Mapping[str, str]) -> str:
     return f"case {column} {whens} end"
 
 
-_RULE_OF: Final = {name: rule for rule in rules.RULES for name in rule.categories}
-_FAMILIES: Final = [name.removesuffix("*") for name in _RULE_OF if name.endswith("*")]
+RULE_OF: Final = {name: rule for rule in rules.RULES for name in rule.categories}
+"""Each category, or beginning of categories, and its rule."""
+_FAMILIES: Final = [name.removesuffix("*") for name in RULE_OF if name.endswith("*")]
 
 # What Stripe calls it; before 2019 only the type says so, and of an adjustment its source.
-_CATEGORY: Final = f"""
+CATEGORY: Final = f"""
     coalesce(
         {_cases("t.type", rules.FINER)},
         {
@@ -60,7 +61,7 @@ _CATEGORY: Final = f"""
 """
 _RULES: Final = ", ".join(
     f"({_text(name)}, {_text(rule.against)}, {_text(rule.shape)})"
-    for name, rule in _RULE_OF.items()
+    for name, rule in RULE_OF.items()
 )
 _STRIPE: Final = " ".join(
     [
@@ -97,7 +98,7 @@ select
     e.at
 from transactions as t
 left join dispute_reports as d on d.dispute_id = t.source_id
-left join (values {_RULES}) as r (category, against, shape) on r.category = {_CATEGORY}
+left join (values {_RULES}) as r (category, against, shape) on r.category = {CATEGORY}
 left join payouts as o on o.payout_id = t.source_id and r.shape = 'payout'
 left join charges as c on c.charge_id = t.source_id
 left join refunds as x on x.refund_id = t.source_id

@@ -68,6 +68,7 @@ transactions = Mirror(
         "amount_minor, transaction_id",
         "source_id",
         "category, currency",
+        "seen_position",
     ),
 )
 transaction_fees = Mirror(

@@ -42,7 +42,8 @@ class Desk:
 
     def close(self, period: str) -> ClosePeriod:
         with self.models.dicts() as cursor:
-            command = close_as_of(cursor, period, self.models.position, at(0))
+            made = trial(cursor, period)
+            command = close_as_of(cursor, made, self.models.position, at(0))
         self._do(command)
         return command
 

@@ -9,7 +9,6 @@ from threading import Event
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from kpi.as_of import AsOf, as_of_projections
 from kpi.declare import CONTRACT_VERSION
 from kpi.evaluate import currencies
 from kpi.exports.declare import Blocks, Export, Selection
@@ -20,6 +19,7 @@ from ledger.disclosures import DisclosureLog
 from ledger.domain.events import ExportMade, Metadata
 from ledger.errors import InvalidRequest
 from projections.engine.reads import Reads
+from projections.engine.replay import AsOf, as_of_projections
 from projections.engine.tables import AnyCursor
 from projections.queries.listing import CURRENCY, Lister, refusing_bad_values, unknown_word
 

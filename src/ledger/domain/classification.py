@@ -14,6 +14,8 @@ ACCOUNT: Final = re.compile(
     r"(assets|liabilities|equity|income|contra|expenses)(:[a-z0-9_]{1,40}){1,5}"
 )
 """The name of an account: its kind, then one to five parts."""
+AT_STRIPE: Final = "assets:stripe:"
+"""Accounts that hold what Stripe's balance holds, by the net amounts of its transactions."""
 
 
 class ClassifyTransaction(Command, frozen=True, kw_only=True):
@@ -46,6 +48,11 @@ def check(command: ClassifyTransaction) -> None:
             f"there can be no account {command.against!r}; write one such as `expenses:misc`: "
             "assets, liabilities, equity, income, contra or expenses, then names of small letters, "
             "digits and _ behind colons"
+        )
+    if command.against.startswith(AT_STRIPE):
+        raise InvalidCommand(
+            f"Only what Stripe says moves {command.against}; name an account that says what the"
+            " money was for, such as `expenses:misc`."
         )
 
 

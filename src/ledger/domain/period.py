@@ -20,7 +20,7 @@ from ledger.domain.events import (
     BooksPeriodReopened,
     SealedBalance,
 )
-from ledger.errors import InvalidCommand, WrongState
+from ledger.errors import InvalidCommand, NotReady, WrongState
 
 _PERIOD: Final = re.compile(r"[1-9]\d{3}-(0[1-9]|1[0-2])")
 
@@ -70,13 +70,17 @@ class ClosePeriod(_PeriodCommand, frozen=True, kw_only=True):
     """Close a month: these are its balances, as of a position of the log.
 
     `balances` are all accounts in all currencies that anything ever moved in, each with a salt of
-    16 random bytes in hexadecimal digits; `zone` is the one in which its days are cut.
+    16 random bytes in hexadecimal digits; `zone` is the one in which its days are cut. They follow
+    on the close `after` (its month and version), or on none. `unready` says, each with its cure,
+    what must be put right before.
     """
 
     zone: str
     rules_version: int
     position: int
     balances: tuple[SealedBalance, ...]
+    after: tuple[str, int] | None = None
+    unready: tuple[str, ...] = ()
 
 
 class ReopenPeriod(_PeriodCommand, frozen=True, kw_only=True):
@@ -107,7 +111,10 @@ def evolve(periods: Periods, event: PeriodEvent) -> Periods:
 
 
 def decide(command: PeriodCommand, periods: Periods) -> Sequence[PeriodEvent]:
-    """Close the next month, or reopen the last closed one; raises WrongState for another."""
+    """Close the next month, or reopen the last closed one.
+
+    Raises WrongState for another month, and NotReady while something must be put right before.
+    """
     last = periods.closed[-1] if periods.closed else None
     match command:
         case ClosePeriod():
@@ -128,6 +135,10 @@ def _close(command: ClosePeriod, periods: Periods, last: str | None) -> list[Per
         raise WrongState(f"{period} is closed already; to change it, reopen {last}.")
     if last is not None and (following := str(month(last).following)) != period:
         raise WrongState(f"{following} is open; months are closed in their order.")
+    if command.unready:
+        raise NotReady(f"{period} cannot be closed yet. {' '.join(command.unready)}")
+    if command.after != (None if last is None else (last, periods.versions[last])):
+        raise WrongState("Another month was closed or reopened in the meantime; close it again.")
     version = periods.versions.get(period, 0) + 1
     return [
         BooksBalancesListed(period=period, version=version, balances=command.balances),
