@@ -23,6 +23,7 @@ from books.schemas import (
     BalanceResponse,
     ClassifiedResponse,
     ClassifyRequest,
+    DecideRequest,
     EntriesResponse,
     EntryPostingResponse,
     EntryResponse,
@@ -33,7 +34,6 @@ from books.schemas import (
     PostingsQuery,
     PostingsResponse,
     ReadinessResponse,
-    ReasonRequest,
     RuleResponse,
     RulesResponse,
     TellingResponse,
@@ -182,7 +182,7 @@ def read_readiness(request: Request, query: One) -> ReadinessResponse:
 
 
 @_change(errors=(*_DECIDED, NotReady))
-def close_period(request: Request, body: ReasonRequest) -> PeriodResponse:
+def close_period(request: Request, body: DecideRequest) -> PeriodResponse:
     """Close the next month: its balances are on record, and nothing changes them any more.
 
     Refused while something must be put right before; the detail names each reason and its cure.
@@ -195,7 +195,7 @@ def close_period(request: Request, body: ReasonRequest) -> PeriodResponse:
 
 
 @_change(errors=(*_DECIDED,))
-def reopen_period(request: Request, body: ReasonRequest) -> PeriodResponse:
+def reopen_period(request: Request, body: DecideRequest) -> PeriodResponse:
     """Open the month again that was closed last; what its close said stays on record."""
     command = ReopenPeriod(period=request.path_params["period"], at=datetime.now(UTC))
     return _done(request, command, body)
@@ -248,7 +248,7 @@ def _trial_answer(made: Trial, position: int) -> TrialResponse:
     )
 
 
-def _done(request: Request, command: Command, body: ReasonRequest) -> PeriodResponse:
+def _done(request: Request, command: Command, body: DecideRequest) -> PeriodResponse:
     return PeriodResponse(**execute(request, command, body, body.reason).document())
 
 

@@ -38,8 +38,8 @@ class PostingsQuery(One):
     cursor: Cursor | None = None
 
 
-class ReasonRequest(Schema):
-    """Why, for the audit log."""
+class DecideRequest(Schema):
+    """Why a month is closed or reopened, for the audit log."""
 
     reason: Text
 

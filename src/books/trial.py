@@ -63,11 +63,6 @@ from (select 1) as one
 left join periods on state = 'closed'
 order by period
 """
-CLOSED_AS_OF: Final = """
-select version, position, zone
-from periods
-where period = %(period)s and position is not null
-"""
 SEALED: Final = """
 select account, currency, opening_minor, debit_minor, credit_minor, closing_minor,
     0::bigint as late_minor
@@ -167,22 +162,18 @@ def trial(cursor: DictCursor, period: str, currency: str | None = None) -> Trial
 
 
 def as_closed(cursor: DictCursor, period: str, position: int, currency: str | None = None) -> Trial:
-    """A month's trial balance as it was closed last, as of that close's position.
+    """A closed month's trial balance, as of the position of its close.
 
-    Also where it was reopened since. Raises `InvalidRequest` for any other position.
+    Raises `InvalidRequest` for any other position, and for a month that is open.
     """
-    found = cursor.execute(CLOSED_AS_OF, {"period": period}).fetchone()
-    if found is None or found["position"] != position:
-        told = (
-            f"{period} was closed as of position {found['position']}" if found else "it never was"
-        )
+    made = trial(cursor, period, currency)
+    if made.position != position:
+        told = "is open" if made.position is None else f"was closed as of {made.position}"
         raise InvalidRequest(
-            f"query.as_of: a position as of which {period} was closed; {told}. Of any other one, in"
-            f" a terminal: `ledger books trial --period {period} --as-of {position}`."
+            f"query.as_of: give the position as of which {period} was closed; it {told}. As of any"
+            f" other, in a terminal: `ledger books trial --period {period} --as-of {position}`."
         )
-    sealed = {"period": period, "version": found["version"], "currency": currency}
-    balances = [Balance(**row) for row in cursor.execute(SEALED, sealed).fetchall()]
-    return Trial(period, found["zone"], "closed", found["version"], position, balances)
+    return made
 
 
 def totals(made: Trial) -> dict[str, Totals]:

@@ -1,75 +1,22 @@
 """Laws of trial balances: what is closed stays, and each month begins where the last one ended."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
 from itertools import pairwise
 from random import Random
 
 import pytest
 from hypothesis import settings
 
-from books.close import close_as_of
-from books.trial import Trial, trial
+from books.trial import Trial
 from ledger.domain.events import BooksPeriodClosed
 from ledger.domain.period import (
-    ClosePeriod,
-    Periods,
-    ReopenPeriod,
-    check,
-    decide,
-    evolve,
     month,
     root_of,
 )
+from tests.books.desk import MONTHS, Desk
 from tests.books.lives import some_money
-from tests.projections.models import Models, at
-from tests.support.servers import Server
 
 SEEDS = range(settings().max_examples // 2)
-MONTHS = [f"2026-{number:02d}" for number in range(2, 6)]
-
-
-class Desk:
-    """An accountant who closes and reopens months of the read models."""
-
-    def __init__(self, models: Models) -> None:
-        self.models = models
-        self.periods = Periods()
-
-    def trial(self, period: str) -> Trial:
-        with self.models.dicts() as cursor:
-            return trial(cursor, period)
-
-    def close(self, period: str) -> ClosePeriod:
-        with self.models.dicts() as cursor:
-            made = trial(cursor, period)
-            command = close_as_of(cursor, made, self.models.position, at(0))
-        self._do(command)
-        return command
-
-    def reopen(self, period: str) -> None:
-        self._do(ReopenPeriod(period=period, at=at(0)))
-
-    def _do(self, command: ClosePeriod | ReopenPeriod) -> None:
-        check(command)
-        for event in decide(command, self.periods):
-            self.periods = evolve(self.periods, event)
-            self.models.take(event)
-
-
-@pytest.fixture(scope="module")
-def own_models(servers: Callable[[str], Server]) -> Iterator[Models]:
-    server = servers("embedded")
-    database = server.create()
-    with database.connect("projector", autocommit=True) as conn:
-        yield Models(conn)
-    server.drop(database)
-
-
-@pytest.fixture
-def desk(own_models: Models) -> Desk:
-    own_models.forget()
-    return Desk(own_models)
 
 
 def closings(found: Trial) -> dict[tuple[str, str], int]:
