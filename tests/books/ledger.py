@@ -39,15 +39,11 @@ def on(month: int, day: int = 1, hour: int = 12) -> datetime:
     return datetime(2024, month, day, hour, tzinfo=UTC)
 
 
-class Account:
-    """What a log knows of an account at Stripe, which a test tells it."""
+class Money:
+    """What a log knows of the money of an account at Stripe, which a test tells it."""
 
-    def __init__(self, database: Database, log: Log) -> None:
+    def __init__(self, log: Log) -> None:
         self.log = log
-        reader = Translator(mode="test", order_metadata_key="order_id")
-        self.engine = ProjectionContext(database, log, discover(), reader)
-        with database.connect("projector", autocommit=True) as conn:
-            positions.prepare(conn.cursor(), self.engine.registry, reader, head=0)
         self._count = 0
 
     def moved(
@@ -118,6 +114,17 @@ class Account:
         self.log.append([NewEvent(str(stream_of(window)), 1, window, self.log.now(), META)])
         record(self.log, PullFinished(pull_id=pull_id, objects={}, account=account), META)
 
+
+class Account(Money):
+    """The same, with read models of it."""
+
+    def __init__(self, database: Database, log: Log) -> None:
+        super().__init__(log)
+        reader = Translator(mode="test", order_metadata_key="order_id")
+        self.engine = ProjectionContext(database, log, discover(), reader)
+        with database.connect("projector", autocommit=True) as conn:
+            positions.prepare(conn.cursor(), self.engine.registry, reader, head=0)
+
     def follow(self) -> int:
         """Bring the read models up to date."""
         return Follower(self.engine).catch_up()
@@ -146,7 +153,7 @@ class Account:
             thread.join()
 
 
-def quiet_shop(account: Account) -> None:
+def quiet_shop(account: Money) -> None:
     """August and September of a shop, all listed: sales, a refund, fees, a payout."""
     account.moved(on(8, 3), 10_000, fee=320)
     account.moved(on(8, 20), 4_000, fee=145, currency="gbp")

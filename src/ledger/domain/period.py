@@ -22,7 +22,8 @@ from ledger.domain.events import (
 )
 from ledger.errors import InvalidCommand, NotReady, WrongState
 
-_PERIOD: Final = re.compile(r"[1-9]\d{3}-(0[1-9]|1[0-2])")
+_PERIOD: Final = re.compile(r"(?!9999)[1-9]\d{3}-(0[1-9]|1[0-2])")
+"""Of the last year that a date can have, no month is one: its last one has none after it."""
 
 PeriodEvent = BooksBalancesListed | BooksPeriodClosed | BooksPeriodReopened
 

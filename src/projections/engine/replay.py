@@ -1,4 +1,4 @@
-"""Where tables stand that are read together, and tables as a rebuild up to a position makes them."""
+"""Where tables stand that are read together, and tables as a rebuild up to a position has them."""
 
 from __future__ import annotations
 
