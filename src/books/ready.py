@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from books.accounts import bare, connected_account
 from books.postings import Close, closes
 from books.pulled import unlisted, was_pulled
-from books.trial import Trial, trial
+from books.trial import Balance, Trial, trial
 from ledger.domain import posting_rules as rules
 from ledger.domain.money import format_money
 from ledger.domain.period import month
@@ -69,31 +69,21 @@ def readiness(cursor: DictCursor, log: Log, period: str) -> Readiness:
     """
     made = trial(cursor, period)
     order = list(_order(closes(cursor), period))
+    if made.state != "open":
+        return Readiness(made, order, order)
     asked, zone = month(period), ZoneInfo(made.zone)
     begin, end = (
         datetime.combine(each, time(), zone) for each in (asked.first, asked.following.first)
     )
-    reasons = [*_not_over(log, period, end)]
-    if made.state != "closed":
-        opened = cursor.execute(SUSPENSE_ACCOUNTS).fetchall()
-        given = {"accounts": [row["account"] for row in opened], "until": asked.following.first}
-        found = cursor.execute(OPEN, given).fetchall() if opened else []
-        names = {
-            (row["account"], row["currency"]): [
-                each["transaction_id"]
-                for each in found
-                if (each["account"], each["currency"]) == (row["account"], row["currency"])
-            ]
-            for row in found
-        }
-        uneven = [row["transaction_id"] for row in found if row["is_uneven"]]
-        fees = [row["transaction_id"] for row in found if bare(row["account"]) == rules.FEE_REST]
-        reasons += [*_uneven(uneven), *_unexplained(fees), *_not_zero(made, names)]
-    if not reasons or reasons[0].code != "not_over":
-        accounts = {connected_account(each.account) for each in made.balances} | {None}
-        for account in sorted(accounts, key=lambda each: each or ""):
-            reasons += _behind(cursor, log, account, begin, end)
-    return Readiness(made, [*order, *reasons], order)
+    reasons = [*order, *_unexplained(cursor, made, asked.following.first)]
+    if log.now() < end:
+        told = f"{period} ends on {end:%F} at 00:00 ({zone})."
+        reasons.append(_reason("not_over", told, "Close it after that."))
+        return Readiness(made, reasons, order)
+    accounts = {connected_account(each.account) for each in made.balances} | {None}
+    for account in sorted(accounts, key=lambda each: each or ""):
+        reasons += _behind(cursor, log, account, begin, end)
+    return Readiness(made, reasons, order)
 
 
 def _order(closed: Sequence[Close], period: str) -> Iterator[Reason]:
@@ -118,53 +108,49 @@ def _order(closed: Sequence[Close], period: str) -> Iterator[Reason]:
         )
 
 
-def _not_over(log: Log, period: str, end: datetime) -> Iterator[Reason]:
-    if log.now() < end:
-        zone = end.tzinfo
-        yield _reason(
-            "not_over", f"{period} ends on {end:%F} at 00:00 ({zone}).", "Close it after that."
-        )
-
-
-def _uneven(found: list[str]) -> Iterator[Reason]:
-    if found:
+def _unexplained(cursor: DictCursor, made: Trial, until: date) -> Iterator[Reason]:
+    """What is in suspense or in clearing at the month's end, and the transactions to blame."""
+    opened = [row["account"] for row in cursor.execute(SUSPENSE_ACCOUNTS)]
+    found = cursor.execute(OPEN, {"accounts": opened, "until": until}).fetchall()
+    uneven = [row["transaction_id"] for row in found if row["is_uneven"]]
+    fees = [row["transaction_id"] for row in found if bare(row["account"]) == rules.FEE_REST]
+    if uneven:
         yield _reason(
             "uneven",
-            f"{_named(found)}: the amount less the fee is not the net.",
-            "Compare with Stripe's dashboard, then `ledger books classify"
-            f" {found[0]} --account ACCOUNT --reason WHY`.",
-            found,
+            f"{_named(uneven)}: the amount less the fee is not the net.",
+            f"Compare with Stripe's dashboard, then {_classify(uneven)}.",
+            uneven,
         )
-
-
-def _unexplained(found: list[str]) -> Iterator[Reason]:
-    if found:
+    if fees:
         yield _reason(
             "fee_details",
-            f"{_named(found)}: the parts of the fee do not explain it.",
-            f"Say what the rest is: `ledger books classify {found[0]} --account ACCOUNT"
-            " --reason WHY`.",
-            found,
+            f"{_named(fees)}: the parts of the fee do not explain it.",
+            f"Say what the rest is: {_classify(fees)}.",
+            fees,
         )
-
-
-def _not_zero(made: Trial, names: dict[tuple[str, str], list[str]]) -> Iterator[Reason]:
     for each in made.balances:
-        if bare(each.account) not in TO_BE_ZERO or not each.closing_minor:
-            continue
-        held = format_money(each.closing_minor, each.currency)
-        found = names.get((each.account, each.currency), [])
-        if bare(each.account).startswith("suspense:"):
-            code, of = "suspense", f" of {_named(found)}" if found else ""
-            first = found[0] if found else "TRANSACTION"
-            cure = f"`ledger books classify {first} --account ACCOUNT --reason WHY`."
-        else:
-            code, of = "clearing", ", and what comes in and what goes out of it should be equal"
-            cure = (
-                f"`ledger stripe pull` fetches the other half; `ledger books account {each.account}"
-                f" --period {made.period}` lists what is there."
-            )
-        yield _reason(code, f"{each.account} holds {held}{of}.", cure, found)
+        if bare(each.account) in TO_BE_ZERO and each.closing_minor:
+            mine = (each.account, each.currency)
+            its = [r["transaction_id"] for r in found if (r["account"], r["currency"]) == mine]
+            yield _not_zero(made, each, its)
+
+
+def _not_zero(made: Trial, balance: Balance, found: list[str]) -> Reason:
+    held = f"{balance.account} holds {format_money(balance.closing_minor, balance.currency)}"
+    listed = f"`ledger books account {balance.account} --period {made.period}`"
+    if bare(balance.account) in (rules.SUSPENSE, rules.FEE_REST):
+        of = f" of {_named(found)}" if found else ""
+        return _reason("suspense", f"{held}{of}.", f"Say what it is: {_classify(found)}.", found)
+    return _reason(
+        "clearing",
+        f"{held}, and what comes in and what goes out of it should be equal.",
+        f"`ledger stripe pull` fetches the other half; {listed} lists what is there.",
+    )
+
+
+def _classify(found: Sequence[str]) -> str:
+    first = found[0] if found else "TRANSACTION"
+    return f"`ledger books classify {first} --account ACCOUNT --reason WHY`"
 
 
 def _behind(

@@ -8,6 +8,7 @@ import pytest
 
 from projections.engine.registry import discover
 from projections.engine.row import times
+from tests.support.addresses import address
 from tests.support.judged import DOCUMENT
 
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
@@ -140,7 +141,7 @@ LISTED = [projection for projection in discover() if projection.listing]
 @pytest.mark.parametrize("projection", LISTED, ids=lambda projection: projection.name)
 def test_every_list_takes_spans_of_its_times_and_sorts(projection: Any) -> None:
     listing = projection.listing
-    told = DOCUMENT["paths"][f"/{projection.name}"]["get"]["parameters"]
+    told = DOCUMENT["paths"][address(projection.name)]["get"]["parameters"]
     parameters = {each["name"]: each["schema"] for each in told}
     for column in times(listing.shown):
         stem = column.removesuffix("_at")
