@@ -54,7 +54,7 @@ Why = Annotated[str, typer.Option("--reason", help="Why, for the audit log.")]
 
 @app.command("accounts", epilog="Example: ledger books accounts")
 def list_accounts() -> None:
-    """List the accounts, what each is for, and what is in it at the end of today.
+    """List the accounts, and what is in each at the end of today.
 
     Amounts above nothing are debits, those below are credits.
     """
@@ -98,9 +98,10 @@ def account(
     currency: CurrencyOption = None,
     limit: Limit = 200,
 ) -> None:
-    """List an account's postings in a month, the earliest first, and the balance after each.
+    """List an account's postings in a month, the earliest first.
 
-    Late ones are of closed months, and were learnt of after those were closed.
+    Each with the balance after it. Late ones are of closed months, and were learnt of after those
+    were closed.
     """
     from books.postings import currencies, postings
 
@@ -113,7 +114,10 @@ def account(
 
 @app.command(epilog="Example: ledger books explain txn_1QxYz")
 def explain(transaction: Transaction) -> None:
-    """Show what a balance transaction came to in the books, by which rule, and whose word it is."""
+    """Show what a balance transaction came to in the books, and why.
+
+    By which rule, for which order, and by which events.
+    """
     from books.entries import entries
     from projections.engine.names import named
 
@@ -137,7 +141,7 @@ def rules() -> None:
 
 @app.command(epilog="Example: ledger books periods")
 def periods() -> None:
-    """List the months that were closed, the latest first, and what became of each."""
+    """List the months that were closed, the latest first."""
     found = sorted(rows_of("periods", {}, 1000), key=lambda row: row["period"], reverse=True)
     heads = ["=period", "state", ">closed", ">position", "=changed (UTC)", "by", "why"]
     show(found, lambda: table(heads, map(_period, found)) if found else "none was ever closed")
@@ -145,9 +149,9 @@ def periods() -> None:
 
 @app.command(epilog="Example: ledger books ready 2026-09")
 def ready(period: Period) -> None:
-    """Say whether a month can be closed now, and if not, why, with each cure.
+    """Say whether a month can be closed now, and if not, why.
 
-    Exits 1 where it cannot.
+    Each reason with its cure. Exits 1 where it cannot.
     """
     _show_readiness(period)
 
@@ -193,9 +197,10 @@ def close(
         bool, typer.Option("--dry-run", help="Say whether it can be closed, and close nothing.")
     ] = False,
 ) -> None:
-    """Close the next month: its balances go on record, and nothing changes them any more.
+    """Close the next month: its balances go on record for good.
 
-    Refused, with each reason and its cure, while something must be put right before.
+    What is learnt of it later counts in the month after. Refused, with each reason and its cure,
+    while something must be put right before.
     """
     if dry_run:
         _show_readiness(period)
@@ -213,7 +218,10 @@ def close(
 
 @app.command(epilog="Example: ledger books reopen 2026-09 --reason 'a payout was missing'")
 def reopen(period: Period, *, reason: Why) -> None:
-    """Open the month again that was closed last; what its close said stays on record."""
+    """Open the month again that was closed last.
+
+    What its close said stays on record.
+    """
     from app.cli.context import carry_out
     from ledger.domain.period import ReopenPeriod
 
