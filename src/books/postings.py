@@ -37,7 +37,7 @@ with own as (
 learnt as (
     select transaction_id
     from transactions
-    where seen_position > %(after)s
+    where seen_position > %(after)s and ledger.business_day(created_at) < %(first)s
         and (%(position)s::bigint is null or seen_position <= %(position)s)
     union
     select transaction_id

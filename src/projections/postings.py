@@ -60,8 +60,7 @@ CATEGORY: Final = f"""
     )
 """
 _RULES: Final = ", ".join(
-    f"({_text(name)}, {_text(rule.against)}, {_text(rule.shape)})"
-    for name, rule in RULE_OF.items()
+    f"({_text(name)}, {_text(rule.against)}, {_text(rule.shape)})" for name, rule in RULE_OF.items()
 )
 _STRIPE: Final = " ".join(
     [
