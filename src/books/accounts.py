@@ -33,7 +33,7 @@ class Held(NamedTuple):
 
     account: str
     about: str | None
-    balances: dict[str, int]
+    by_currency: dict[str, int]
 
 
 def accounts(cursor: DictCursor, today: date) -> list[Held]:

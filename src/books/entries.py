@@ -65,13 +65,13 @@ SOURCES: Final = ("transaction", "charge", "refund", "dispute", "payout", "order
 
 
 class Entries(NamedTuple):
-    """A transaction, its rule (None: no rule knows it), its postings by part, and its events."""
+    """A transaction, its rule (None: no rule knows it), its postings by part, its events."""
 
     transaction: dict[str, Any]
     fees: list[dict[str, Any]]
     rule: rules.Rule | None
     parts: dict[str, list[dict[str, Any]]]
-    events: list[dict[str, Any]]
+    rests_on: list[dict[str, Any]]
 
 
 def entries(cursor: DictCursor, transaction_id: str) -> Entries:

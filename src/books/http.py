@@ -139,9 +139,9 @@ def read_entry(request: Request, query: One) -> EntriesResponse:
             )
             for part, rows in found.parts.items()
         ],
-        events=[
+        rests_on=[
             TellingResponse(**{name: each[name] for name in TellingResponse.model_fields})
-            for each in found.events
+            for each in found.rests_on
         ],
         **beside,
     )
@@ -153,10 +153,10 @@ def read_rules(_request: Request) -> RulesResponse:
     return RulesResponse(
         version=rules.RULES_VERSION,
         rules=[rule_answer(each) for each in rules.RULES],
-        fees=rules.FEES,
+        fee_types=rules.FEES,
         types=rules.TYPES | rules.FINER,
         accounts=rules.ACCOUNTS,
-        parts=rules.PARTS,
+        entry_parts=rules.PARTS,
         slots=rules.SLOTS,
         unknown=rules.SUSPENSE,
         unknown_fee=rules.FEE_REST,

@@ -59,7 +59,7 @@ class AccountResponse(Schema):
 
     account: str
     about: str | None
-    balances: dict[str, int]
+    by_currency: dict[str, int]
 
 
 class AccountsResponse(Schema):
@@ -236,7 +236,7 @@ class EntriesResponse(Schema):
     payment_id: str | None
     order_id: str | None
     entries: list[EntryResponse]
-    events: list[TellingResponse]
+    rests_on: list[TellingResponse]
 
 
 class RulesResponse(Schema):
@@ -247,10 +247,10 @@ class RulesResponse(Schema):
 
     version: int
     rules: list[RuleResponse]
-    fees: dict[str, str]
+    fee_types: dict[str, str]
     types: dict[str, str]
     accounts: dict[str, str]
-    parts: dict[str, str]
+    entry_parts: dict[str, str]
     slots: dict[int, str]
     unknown: str
     unknown_fee: str

@@ -24,6 +24,7 @@ SEVERAL_TYPES = {
     "columns": "those of a file, what is wrong with those of a table",
     "first": "the first day of a window, difference of a table, or position of damage",
     "last": "the last day, or the last position",
+    "period": "a month of the books, the number of a period that an invoice was paid for",
     "received": "true as Stripe's examples of webhooks answer, units of a product in stock",
     "value": "a column's value in an explanation, a number in a figure",
 }

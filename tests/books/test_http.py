@@ -114,7 +114,7 @@ def test_what_is_no_month_is_refused(books: Books, period: str) -> None:
 def test_accounts_say_what_they_are_for_and_what_is_in_them(books: Books) -> None:
     answer = books.get("accounts")
     held = {each["account"]: each for each in answer["items"]}
-    assert held["income:sales"]["balances"] == {"eur": -35_000, "gbp": -4_000}
+    assert held["income:sales"]["by_currency"] == {"eur": -35_000, "gbp": -4_000}
     assert held["contra:refunds"]["about"] == "refunds, taken off sales"
     names = [each["account"] for each in answer["items"]]
     assert names.index("assets:stripe:paying_out") < names.index("income:sales")
@@ -162,7 +162,7 @@ def test_an_entry_says_by_which_rule_and_whose_word_it_is(books: Books) -> None:
         assert all(each["counts_in"] == "2024-09" for each in entry["postings"])
     slots = {each["slot"]: each["stands_for"] for each in answer["entries"][0]["postings"]}
     assert slots[6] == "Stripe's fee"
-    (told,) = answer["events"]
+    (told,) = answer["rests_on"]
     stored = books.client.get(f"/events/{told['position']}").json()
     assert "txn_3" in str(stored)
     assert "ledger stripe pull" in books.get("entries/txn_none", 404)["detail"]
@@ -173,7 +173,7 @@ def test_the_rules_are_told(books: Books) -> None:
     assert answer["version"] == 1
     by_category = {name: each for each in answer["rules"] for name in each["categories"]}
     assert by_category["refund"]["against"] == "contra:refunds"
-    assert answer["fees"]["withheld_tax"] == "liabilities:sales_tax"
+    assert answer["fee_types"]["withheld_tax"] == "liabilities:sales_tax"
 
 
 # ── Closing ─────────────────────────────────────────────────────────────────────────────────────
@@ -339,7 +339,7 @@ def test_what_no_rule_knows_is_classified_and_the_month_can_be_closed(books: Boo
     assert books.reasons("2024-09") == {}
     shown = books.get(f"entries/{name}")
     assert shown["classified"] == "income:entanglement"
-    assert len(shown["events"]) == 2
+    assert len(shown["rests_on"]) == 2
     assert books.closings("2024-09")["income:entanglement", "eur"] == -500
     other = books.post(f"transactions/{name}/classify", {"account": "income:tunnels", **WHY})
     assert other["recorded"] == ["transaction.classified.v1"]

@@ -134,7 +134,7 @@ def rules() -> None:
     document = {
         "version": posting_rules.RULES_VERSION,
         "rules": posting_rules.RULES,
-        "fees": posting_rules.FEES,
+        "fee_types": posting_rules.FEES,
     }
     show(document, _rules)
 
@@ -292,7 +292,11 @@ def _accounts(found: Sequence[Held]) -> RenderableType:
     from ledger.domain.money import format_money
 
     rows = [
-        (each.account, ", ".join(format_money(m, c) for c, m in each.balances.items()), each.about)
+        (
+            each.account,
+            ", ".join(format_money(m, c) for c, m in each.by_currency.items()),
+            each.about,
+        )
         for each in found
     ]
     return table(["=account", ">in it", "what for"], rows) if rows else "nothing ever moved"
@@ -434,7 +438,7 @@ def _entry(found: Entries) -> RenderableType:
         ("order", told["order_id"]),
         ("classified", told["classified"]),
         ("rule", _said(found)),
-        ("events", ", ".join(f"{each['position']:,} {each['kind']}" for each in found.events)),
+        ("events", ", ".join(f"{each['position']:,} {each['kind']}" for each in found.rests_on)),
     ]
     parts: list[RenderableType] = [
         told["transaction_id"],

@@ -108,7 +108,7 @@ def test_a_transaction_is_explained(run: Run, run_json: RunJson, quiet: Account)
 def test_the_rules_are_told(run: Run, run_json: RunJson) -> None:
     run("migrate")
     assert "charge_failure, partial_capture_reversal" in run("books", "rules").stdout
-    assert run_json("books", "rules")["fees"]["withheld_tax"] == "liabilities:sales_tax"
+    assert run_json("books", "rules")["fee_types"]["withheld_tax"] == "liabilities:sales_tax"
 
 
 def test_a_month_is_closed_and_reopened(run: Run, run_json: RunJson, quiet: Account) -> None:
