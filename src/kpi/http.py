@@ -186,9 +186,11 @@ routes = [
 ]
 
 
-def window_of(request: Request, query: WindowQuery) -> Window:
+def window_of(request: Request, query: WindowQuery, period: str | None = None) -> Window:
     """The days that a call asks for; today is that of the reporting zone."""
-    return parse(_today(request), window=query.window, first=query.first, last=query.last)
+    return parse(
+        _today(request), window=query.window, first=query.first, last=query.last, period=period
+    )
 
 
 def _today(request: Request) -> date:

@@ -87,6 +87,20 @@ class LedgerBuilder:
         )
         self._append(f"stripe/{event_id}", 1, received, Metadata(actor="stripe"))
 
+    def observe(self, kind: str, thing: dict[str, Any]) -> None:
+        """An object as Stripe's API shows it now, for each time that it is asked for."""
+        observed = StripeObjectObserved(
+            kind=kind,
+            object_id=thing["id"],
+            body=json.dumps(thing).encode(),
+            fetched_at=self.at,
+            path=f"/v1/{kind}s",
+            livemode=False,
+        )
+        stream = str(stream_of(observed))
+        self._versions[stream] += 1
+        self._append(stream, self._versions[stream], observed, Metadata(actor="stripe"))
+
     def wait(self, days: int) -> None:
         """Let time pass in which nothing happens."""
         self._minutes += days * 24 * 60

@@ -115,12 +115,16 @@ def verify(
 
 
 def window_of(
-    opened: ProjectionContext, window: str | None, first: str | None, last: str | None
+    opened: ProjectionContext,
+    window: str | None,
+    first: str | None,
+    last: str | None,
+    period: str | None = None,
 ) -> Window:
     """The days that a person asks for; today is that of the reporting zone."""
     from kpi.windows import parse
 
-    return parse(_today(opened), window=window, first=first, last=last)
+    return parse(_today(opened), window=window, first=first, last=last, period=period)
 
 
 def _today(opened: ProjectionContext, position: int | None = None) -> date:
