@@ -18,7 +18,6 @@ from ledger.domain.events import (
     OrderPlaced,
     StockReserved,
     StripeEventReceived,
-    StripeObjectNotTold,
     StripeObjectObserved,
 )
 from ledger.domain.streams import stream_of
@@ -97,9 +96,7 @@ class LedgerBuilder:
             path=f"/v1/{kind}s",
             livemode=False,
         )
-        stream = str(stream_of(observed))
-        self._versions[stream] += 1
-        self._append(stream, self._versions[stream], observed, Metadata(actor="stripe"))
+        self.shop(observed)
 
     def wait(self, days: int) -> None:
         """Let time pass in which nothing happens."""
@@ -148,6 +145,8 @@ class LedgerBuilder:
 def _stream(happened: Any) -> str:
     if isinstance(happened, ConflictFound):
         return f"conflict/{happened.other_sha256}"
-    if isinstance(happened, StripeObjectObserved | StripeObjectNotTold):
-        return str(stream_of(happened))
-    return f"stock/{happened.sku}" if hasattr(happened, "sku") else f"order/{happened.order_id}"
+    if hasattr(happened, "sku"):
+        return f"stock/{happened.sku}"
+    if hasattr(happened, "order_id"):
+        return f"order/{happened.order_id}"
+    return str(stream_of(happened))
