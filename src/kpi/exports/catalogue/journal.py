@@ -19,8 +19,14 @@ POSTINGS = Query("journal", FILTERS)
 @contextmanager
 def _rows(cursor: AnyCursor, selection: Selection) -> Generator[Blocks]:
     around = framed(cursor, selection)
-    with POSTINGS(cursor, selection) as blocks:
-        yield _with_late(blocks, selection, around)
+    yield _with_late(_by_day(cursor, selection), selection, around)
+
+
+def _by_day(cursor: AnyCursor, selection: Selection) -> Blocks:
+    """Postings a day at a time: none is waited for until all of a year are sorted."""
+    for day in selection.window.each_day():
+        with POSTINGS(cursor, selection._replace(window=day)) as blocks:
+            yield from blocks
 
 
 def _with_late(blocks: Blocks, selection: Selection, around: Frame) -> Blocks:
@@ -38,8 +44,7 @@ def _with_late(blocks: Blocks, selection: Selection, around: Frame) -> Blocks:
 def _entries(
     cursor: AnyCursor, selection: Selection, _around: Frame
 ) -> Generator[Iterator[list[Row]]]:
-    with POSTINGS(cursor, selection) as blocks:
-        yield (list(map(_line, block)) for block in blocks)
+    yield (list(map(_line, block)) for block in _by_day(cursor, selection))
 
 
 def _line(row: Row) -> Row:
