@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 
 from books.journal import Frame
 from books.trial import READS
@@ -19,10 +19,11 @@ POSTINGS = Query("journal", FILTERS)
 @contextmanager
 def _rows(cursor: AnyCursor, selection: Selection) -> Generator[Blocks]:
     around = framed(cursor, selection)
-    yield _with_late(_by_day(cursor, selection), selection, around)
+    with closing(_by_day(cursor, selection)) as blocks:
+        yield _with_late(blocks, selection, around)
 
 
-def _by_day(cursor: AnyCursor, selection: Selection) -> Blocks:
+def _by_day(cursor: AnyCursor, selection: Selection) -> Generator[Sequence[Row]]:
     """Postings a day at a time: none is waited for until all of a year are sorted."""
     for day in selection.window.each_day():
         with POSTINGS(cursor, selection._replace(window=day)) as blocks:
@@ -44,7 +45,8 @@ def _with_late(blocks: Blocks, selection: Selection, around: Frame) -> Blocks:
 def _entries(
     cursor: AnyCursor, selection: Selection, _around: Frame
 ) -> Generator[Iterator[list[Row]]]:
-    yield (list(map(_line, block)) for block in _by_day(cursor, selection))
+    with closing(_by_day(cursor, selection)) as blocks:
+        yield (list(map(_line, block)) for block in blocks)
 
 
 def _line(row: Row) -> Row:
