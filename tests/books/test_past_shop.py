@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -9,17 +10,19 @@ import pytest
 from psycopg.rows import dict_row
 
 from app.stripe_pull import pull_account
-from books.close import close_as_of
+from books.close import close
 from books.trial import Trial, trial
+from kpi.checks.run import run_checks
+from ledger.command_handler import CommandHandler
 from ledger.domain.events import Metadata, NewEvent, TransactionClassified
-from ledger.domain.period import Periods, check, decide, evolve
 from ledger.domain.streams import stream_of
 from ledger.log import Log
 from projections.engine.build import ProjectionContext
 from projections.engine.follow import Follower
+from projections.engine.reads import Reads
 from simulator import PastShop, past_shop
 from simulator.memory import Shelf
-from tests.kpi.builder import LedgerBuilder
+from tests.kpi.builder import CHECKS, LedgerBuilder
 from tests.simulator.api.shop import SECRET, shop
 from tests.support.servers import Server
 from webhooks.stripe_client import StripeClient
@@ -115,25 +118,28 @@ def test_each_month_closes_once_what_waits_in_suspense_is_classified(pulled: Pul
         named = TransactionClassified(transaction_id=transaction_id, against="expenses:misc")
         pulled.append(str(stream_of(named)), 1, named)
     assert in_suspense(pulled) == []
-    periods, version = Periods(), 1
     for period in MONTHS:
         with (
             pulled.engine.database.connect("reader") as conn,
             conn.cursor(row_factory=dict_row) as cursor,
         ):
             conn.execute("set search_path = read_models")
-            command = close_as_of(cursor, period, pulled.engine.log.head(), NOW)
-        check(command)
-        events = decide(command, periods)
-        pulled.append(str(stream_of(events[0])), version, *events)
-        version += len(events)
-        for event in events:
-            periods = evolve(periods, event)
+            command = close(cursor, pulled.engine.log, period, NOW)
+        with closing(Reads(pulled.engine, connections=1)) as reads:
+            CommandHandler(pulled.engine.log, reads.money).execute(command, ACCOUNTANT)
+        Follower(pulled.engine).catch_up()
     for open_one, closed in zip(before, pulled.trials(), strict=True):
         assert (open_one.state, closed.state) == ("open", "closed")
         waits = [each for each in closed.balances if each.account.startswith("suspense:")]
         assert [each.closing_minor for each in waits] == [0] * len(waits)
         assert without_suspense(open_one) == without_suspense(closed)
+
+
+def test_no_check_of_the_books_finds_anything_but_what_waits_in_suspense(pulled: Pulled) -> None:
+    names = ("books_clearing", "books_figures_differ", "late_after_close")
+    report = run_checks(pulled.engine, NOW, checks=[CHECKS[name] for name in names])
+    assert report.crashed == []
+    assert not any(each.findings for each in report.outcomes)
 
 
 def without_suspense(made: Trial) -> dict[tuple[str, str], int]:

@@ -115,7 +115,12 @@ def test_what_stands_in_another_object_is_no_more_hidden() -> None:
         ("coupon.created", coupon(duration=WORD), "coupon", "duration"),
         ("checkout.session.completed", session(mode=WORD), "checkout", "mode"),
         ("invoice.paid", invoice(billing_reason=WORD), "invoice", "billing_reason"),
-        ("invoice.paid", invoice(lines={"data": [{"type": WORD, "amount": 1200}]}), "invoice", "lines.type"),
+        (
+            "invoice.paid",
+            invoice(lines={"data": [{"type": WORD, "amount": 1200}]}),
+            "invoice",
+            "lines.type",
+        ),
         (
             "customer.discount.created",
             old_discount(coupon=coupon(duration=WORD)),

@@ -82,7 +82,7 @@ OCCASIONS = (
     Occasion("fee_credit_funding", "income:rewards", 1),
     Occasion("reward", "income:rewards", 1),
     Occasion("revenue_share", "income:rewards", 1),
-    Occasion("tax_fund", "assets:clearing:tax_fund", back="tax_fund"),
+    Occasion("tax_fund", "assets:clearing:tax_fund", twin="payments"),
     Occasion("tax_withholding", "liabilities:sales_tax"),
     Occasion("payment_unreconciled", "liabilities:customer_funds", 1),
     Occasion("issuing_transaction", "assets:clearing:issuing"),
