@@ -100,6 +100,10 @@ screenshots: setup ## Take the pictures of docs/images again, in the demo's worl
 bench: setup ## Measure speed, as docs/performance.md reports it (ARGS=…)
 	@$(BIN)/ledger bench $(ARGS)
 
+.PHONY: books-check
+books-check: setup ## Let Beancount and hledger check a journal of 100,000 entries (ARGS='--entries …')
+	@$(BIN)/python -m tests.books $(ARGS)
+
 .PHONY: soak
 soak: setup ## Kill, stop and cut services and PostgreSQL under load; nothing may be lost (ROUNDS=…)
 	@$(BIN)/python -m tests.soak --rounds $(ROUNDS) $(ARGS)

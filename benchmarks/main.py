@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks import (
     append,
+    books,
     checks,
     console,
     follower,
@@ -48,6 +49,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "pull": pull,
     "checks": checks,
     "kpi": kpi,
+    "books": books,
     "console": console,
 }
 """The rows of docs/performance.md, by name."""

@@ -31,6 +31,8 @@ class Permission(StrEnum):
     SEE_WISHLIST = "see_wishlist"
     SEE_RECORDS = "see_records"
     SEE_FIGURES = "see_figures"
+    SEE_BOOKS = "see_books"
+    CLOSE_BOOKS = "close_books"
     EXPORT = "export"
     SEE_ISSUES = "see_issues"
     RUN_CHECKS = "run_checks"
@@ -50,7 +52,7 @@ class Scope(StrEnum):
     OWN = "own"
     ANY = "any"
     SETTING = "setting"
-    """Any where LEDGER_ANALYSTS_SEE_ORDERS is on, else no."""
+    """Any where LEDGER_ANALYSTS_SEE_ORDERS is on, else no: for analysts and accountants."""
 
 
 class Rule(NamedTuple):
@@ -59,6 +61,7 @@ class Rule(NamedTuple):
     about: str
     customer: Scope
     analyst: Scope
+    accountant: Scope
     ops: Scope
     auditor: Scope
     admin: Scope
@@ -74,63 +77,69 @@ _NO, _OWN, _ANY, _SETTING = Scope
 
 # fmt: off
 MATRIX: Final[Mapping[Permission, Rule]] = {
-    #                               customer analyst  ops   auditor admin migration (if any)
+    #                               customer analyst accountant ops auditor admin migration (if any)
     Permission.SEE_SELF: Rule(
         "see whose token this is, and what it opens",
-                                      _OWN, _ANY,     _ANY, _ANY,   _ANY, _ANY),
+                                      _OWN, _ANY,     _ANY,     _ANY, _ANY,   _ANY, _ANY),
     Permission.PLACE_ORDER: Rule(
-        "place an order",             _OWN, _NO,      _ANY, _NO,    _ANY, _ANY),
+        "place an order",             _OWN, _NO,      _NO,      _ANY, _NO,    _ANY, _ANY),
     Permission.PLACE_PAST_ORDER: Rule(
         "write down an order of the past (`placed_at`), which takes no stock",
-                                      _NO,  _NO,      _NO,  _NO,    _ANY, _ANY),
+                                      _NO,  _NO,      _NO,      _NO,  _NO,    _ANY, _ANY),
     Permission.SEE_ORDER: Rule(
-        "see an order",               _OWN, _SETTING, _ANY, _ANY,   _ANY, _ANY),
+        "see an order",               _OWN, _SETTING, _SETTING, _ANY, _ANY,   _ANY, _ANY),
     Permission.CANCEL_ORDER: Rule(
-        "cancel an order",            _OWN, _NO,      _ANY, _NO,    _ANY),
+        "cancel an order",            _OWN, _NO,      _NO,      _ANY, _NO,    _ANY),
     Permission.SEE_ORDER_HISTORY: Rule(
-        "see an order's history",     _NO,  _SETTING, _ANY, _ANY,   _ANY),
+        "see an order's history",     _NO,  _SETTING, _SETTING, _ANY, _ANY,   _ANY),
     Permission.MANAGE_ORDER: Rule(
         "expire, fulfil, return, request a refund or withdraw it, link a payment",
-                                      _NO,  _NO,      _ANY, _NO,    _ANY),
+                                      _NO,  _NO,      _NO,      _ANY, _NO,    _ANY),
     Permission.MANAGE_STOCK: Rule(
         "list products, receive and adjust stock",
-                                      _NO,  _NO,      _ANY, _NO,    _ANY),
+                                      _NO,  _NO,      _NO,      _ANY, _NO,    _ANY),
     Permission.MANAGE_WISHLIST: Rule(
         "add to a wishlist, remove from it",
-                                      _OWN, _NO,      _ANY, _NO,    _ANY),
+                                      _OWN, _NO,      _NO,      _ANY, _NO,    _ANY),
     Permission.SEE_WISHLIST: Rule(
-        "see a wishlist",             _OWN, _NO,      _ANY, _ANY,   _ANY),
+        "see a wishlist",             _OWN, _NO,      _NO,      _ANY, _ANY,   _ANY),
     Permission.SEE_RECORDS: Rule(
         "see payments, charges, refunds, disputes, checkouts, customers, stock",
-                                      _NO,  _NO,      _ANY, _ANY,   _ANY),
+                                      _NO,  _NO,      _NO,      _ANY, _ANY,   _ANY),
     Permission.SEE_FIGURES: Rule(
-        "see KPIs and the dashboard", _NO,  _ANY,     _ANY, _ANY,   _ANY),
+        "see KPIs and the dashboard", _NO,  _ANY,     _ANY,     _ANY, _ANY,   _ANY),
+    Permission.SEE_BOOKS: Rule(
+        "see the books: accounts, postings, trial balances, periods",
+                                      _NO,  _ANY,     _ANY,     _NO,  _ANY,   _ANY),
+    Permission.CLOSE_BOOKS: Rule(
+        "close and reopen a month of the books, classify a transaction",
+                                      _NO,  _NO,      _ANY,     _NO,  _NO,    _ANY),
     Permission.EXPORT: Rule(
-        "download the exports",       _NO,  _ANY,     _ANY, _ANY,   _ANY),
+        "download the exports",       _NO,  _ANY,     _ANY,     _ANY, _ANY,   _ANY),
     Permission.SEE_ISSUES: Rule(
-        "see checks and issues",      _NO,  _ANY,     _ANY, _ANY,   _ANY),
+        "see checks and issues",      _NO,  _ANY,     _ANY,     _ANY, _ANY,   _ANY),
     Permission.RUN_CHECKS: Rule(
-        "run the checks",             _NO,  _ANY,     _ANY, _NO,    _ANY),
+        "run the checks",             _NO,  _ANY,     _ANY,     _ANY, _NO,    _ANY),
     Permission.DECIDE_ISSUE: Rule(
-        "resolve or reopen an issue", _NO,  _NO,      _ANY, _NO,    _ANY),
+        "resolve or reopen an issue", _NO,  _NO,      _NO,      _ANY, _NO,    _ANY),
     Permission.SEE_PAYLOADS: Rule(
         "see what the events of a history hold (`?payload=true`)",
-                                      _NO,  _NO,      _ANY, _ANY,   _ANY),
+                                      _NO,  _NO,      _NO,      _ANY, _ANY,   _ANY),
     Permission.SEE_EVIDENCE: Rule(
         "see the log's events, what they hold, the audit log",
-                                      _NO,  _NO,      _NO,  _ANY,   _ANY),
+                                      _NO,  _NO,      _NO,      _NO,  _ANY,   _ANY),
     Permission.PROVE: Rule(
         "prove the read models, see the proof",
-                                      _NO,  _NO,      _NO,  _ANY,   _ANY),
+                                      _NO,  _NO,      _NO,      _NO,  _ANY,   _ANY),
     Permission.REBUILD: Rule(
         "rebuild the read models, see how far it is",
-                                      _NO,  _NO,      _NO,  _NO,    _ANY),
+                                      _NO,  _NO,      _NO,      _NO,  _NO,    _ANY),
     Permission.SEE_STATUS: Rule(
         "see where the projections stand",
-                                      _NO,  _ANY,     _ANY, _ANY,   _ANY),
+                                      _NO,  _ANY,     _ANY,     _ANY, _ANY,   _ANY),
     Permission.MANAGE_TOKENS: Rule(
         "list and revoke tokens",
-                                      _NO,  _NO,      _NO,  _NO,    _ANY),
+                                      _NO,  _NO,      _NO,      _NO,  _NO,    _ANY),
 }
 # fmt: on
 """Every permission but the two that ask for no token."""

@@ -20,6 +20,7 @@ from starlette.types import Scope
 
 import api.endpoints
 import app.health
+import books.http
 import console.http
 import kpi.exports.http
 import kpi.http
@@ -239,6 +240,7 @@ routes = [
     *projections.queries.rebuild_http.routes,
     *kpi.http.routes,
     *kpi.exports.http.routes,
+    *books.http.routes,
     *app.health.routes,
     *console.http.routes,
     Route("/", index),

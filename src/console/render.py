@@ -210,6 +210,7 @@ PAGES: Final = {
     "invoice": "invoices",
     "payout": "payouts",
     "transaction": "transactions",
+    "entry": "books/entries",
     "checkout": "checkouts",
     "issue": "issues",
 }

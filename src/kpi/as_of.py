@@ -2,52 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import date
-from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
-
-from psycopg import Cursor
-from psycopg.rows import dict_row
 
 from kpi.declare import Figure, catalogue, projections_of
 from kpi.windows import day_of
-from ledger.errors import InvalidRequest, ProjectionStopped
 from ledger.log import Log
-from ledger.postgres.database import UNLIMITED
-from ledger.postgres.failures import LAST_POSITION, check_head, store_errors
-from projections.engine import tables
-from projections.engine.build import ProjectionContext, ReadModelTables
-from projections.engine.rebuild import Progress, alone, build, silent
-from projections.engine.tables import PROOF
-
-DictCursor = Cursor[dict[str, Any]]
-"""A cursor whose rows are dicts."""
-
-RESTS_ON: Final = """
-select
-    current_setting('ledger.time_zone') as time_zone,
-    last_position as head,
-    min(position) as position,
-    count(*) filter (where stopped_at is null) as following
-from read_models.projections
-where name = any(%(names)s)
-""".replace("last_position", LAST_POSITION)
-
-
-class AsOf(NamedTuple):
-    """The last position that all tables took in, the log's, and the zone in which days are cut."""
-
-    position: int
-    head: int
-    time_zone: str
-
-    @property
-    def has_all(self) -> bool:
-        """Whether the tables hold all that the log says."""
-        return self.position >= self.head
+from projections.engine import replay
+from projections.engine.build import ProjectionContext
+from projections.engine.rebuild import Progress, silent
+from projections.engine.replay import AsOf, DictCursor, as_of_projections
 
 
 def as_of_figures(cursor: DictCursor, figures: Sequence[Figure] | None = None) -> AsOf:
@@ -60,66 +26,15 @@ def as_of_figures(cursor: DictCursor, figures: Sequence[Figure] | None = None) -
     )
 
 
-def as_of_projections(cursor: DictCursor, projections: Sequence[str]) -> AsOf:
-    """The same of the tables of these projections."""
-    row = cursor.execute(RESTS_ON, {"names": list(projections)}).fetchone()
-    assert row is not None, "an aggregate has one row"
-    if row["following"] < len(projections):
-        raise ProjectionStopped("Figures need every read model; `ledger status` says why not.")
-    return AsOf(row["position"], check_head(row["head"]), row["time_zone"])
-
-
-def replayed_to(cursor: DictCursor, position: int) -> AsOf:
-    """Where tables stand that were made up to a position: they hold all of it."""
-    row = cursor.execute("select current_setting('ledger.time_zone') as time_zone").fetchone()
-    assert row is not None, "it is one row"
-    return AsOf(position, position, row["time_zone"])
-
-
 def known_until(log: Log, zone: ZoneInfo, position: int | None = None) -> date:
     """The last day that had begun: today or, as of a position, when the next event was recorded."""
     following = [] if position is None else log.at([position + 1])
     return day_of(following[0].recorded_at if following else log.now(), zone)
 
 
-def check_begun(log: Log, position: int) -> int:
-    """A position as of which something was known, and figures are figures.
-
-    Raises `InvalidRequest` for one before the first event: a zero there would say that nothing was
-    sold.
-    """
-    if position > 0:
-        return position
-    first = log.at([1])
-    if not first:
-        raise InvalidRequest("as of: nothing is known, since the log has no event yet.")
-    raise InvalidRequest(
-        "as of: nothing was known at that time; the first event was recorded at"
-        f" {first[0].recorded_at:%FT%TZ}."
-    )
-
-
-@contextmanager
 def replayed(
     engine: ProjectionContext, position: int, time_zone: str, progress: Progress = silent
-) -> Generator[DictCursor]:
-    """A cursor on the tables of all figures as they were at a position: made from event 1.
-
-    It may also write as the projector. Raises `RebuildRunning` while a rebuild or a proof works.
-    """
-    there = engine._replace(database=replace(engine.database, time_zone=time_zone))
-    needed = engine.registry.with_reads(projections_of(list(catalogue().values())))
-    with (
-        store_errors(),
-        there.database.connect("projector", seconds=UNLIMITED, autocommit=True) as conn,
-        conn.cursor(row_factory=dict_row) as cursor,
-        conn.cursor() as building,
-        alone(building),
-    ):
-        tables.clear(building, PROOF)
-        try:
-            copy = ReadModelTables(building, needed, engine.reader, PROOF)
-            build(there._replace(registry=needed), copy, position, progress)
-            yield cursor
-        finally:
-            tables.clear(building, PROOF)
+) -> AbstractContextManager[DictCursor]:
+    """A cursor on the tables of all figures as they were at a position: see `replay.replayed`."""
+    names = projections_of(list(catalogue().values()))
+    return replay.replayed(engine, position, time_zone, names, progress)

@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from kpi.as_of import DictCursor
 from kpi.windows import Window
+from projections.engine.replay import DictCursor
 
 READS: Final = ("products_daily", "stock")
 

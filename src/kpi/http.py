@@ -12,7 +12,6 @@ import kpi.checks.http
 from api.operations import operation
 from api.permissions import Permission
 from kpi import best_sellers, snapshots
-from kpi.as_of import check_begun
 from kpi.declare import (
     CONTRACT_VERSION,
     Figure,
@@ -49,6 +48,7 @@ from kpi.schemas import (
 from kpi.windows import LENGTHS, Window, day_of, parse
 from ledger.domain.text import as_of
 from ledger.errors import InvalidRequest, InvalidWindow, LedgerError, UnknownFigure
+from projections.engine.replay import check_begun
 from projections.queries.answers import AS_OF, EMPTY
 from projections.queries.schemas import READ, Item, position_of, reads_of
 from projections.queries.stripe_state import state_of
@@ -203,9 +203,11 @@ routes = [
 ]
 
 
-def window_of(request: Request, query: WindowQuery) -> Window:
+def window_of(request: Request, query: WindowQuery, period: str | None = None) -> Window:
     """The days that a call asks for; today is that of the reporting zone."""
-    return parse(_today(request), window=query.window, first=query.first, last=query.last)
+    return parse(
+        _today(request), window=query.window, first=query.first, last=query.last, period=period
+    )
 
 
 def _nothing(nouns: str, window: Window, position: int, filled_by: str = "") -> str:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from kpi.as_of import AsOf, DictCursor, as_of_figures, replayed_to
+from kpi.as_of import as_of_figures
 from kpi.declare import CONTRACT_VERSION, Family, Figure, catalogue, families
 from kpi.evaluate import (
     NO_CURRENCY,
@@ -21,6 +21,7 @@ from kpi.evaluate import (
 )
 from kpi.windows import Window
 from ledger.errors import FieldError, InvalidRequest
+from projections.engine.replay import AsOf, DictCursor, replayed_to
 
 
 class Shown(NamedTuple):

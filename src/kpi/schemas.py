@@ -144,7 +144,8 @@ class DailyResponse(AsOf):
 class Fact(Schema):
     """A fact behind a figure: `counted` is what it put in, the rest what its kind of fact says.
 
-    `kind` tells what happened, `day` is the one that it counts on, and `at` its time.
+    `kind` tells what happened, `day` is the one that it counts on, and `at` its time. What a fact
+    of the balance came to in the books: `GET /books/entries/{transaction_id}`.
     """
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=False)

@@ -16,7 +16,7 @@ from psycopg import IsolationLevel
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from kpi.as_of import DictCursor, as_of_figures, replayed
+from kpi.as_of import as_of_figures, replayed
 from kpi.declare import CONTRACT_VERSION, catalogue, projections_of
 from kpi.evaluate import Values, evaluate
 from kpi.windows import LENGTHS, Window, ending
@@ -27,6 +27,7 @@ from ledger.postgres.leadership import SNAPSHOTS
 from projections.engine import positions, tables
 from projections.engine.build import ProjectionContext
 from projections.engine.rebuild import Progress, silent
+from projections.engine.replay import DictCursor
 from projections.engine.tables import LIVE
 
 FILLED_BY: Final = (

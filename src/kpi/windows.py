@@ -6,7 +6,8 @@ from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from ledger.errors import InvalidWindow
+from ledger.domain.period import month
+from ledger.errors import InvalidCommand, InvalidWindow
 
 LENGTHS: Final = (7, 30, 90)
 MAX_DAYS: Final = 3_660
@@ -47,12 +48,21 @@ def day_of(at: datetime, zone: ZoneInfo) -> date:
 
 
 def parse(
-    today: date, *, window: str | None = None, first: str | None = None, last: str | None = None
+    today: date,
+    *,
+    window: str | None = None,
+    first: str | None = None,
+    last: str | None = None,
+    period: str | None = None,
 ) -> Window:
-    """What a caller asks for: the last 7, 30 (where nothing is said) or 90 days, or two dates.
+    """What a caller asks for: the last 7, 30 (where nothing is said) or 90 days, dates, or a month.
 
     Raises `InvalidWindow` for any other number, for half of a range, and for one that is none.
     """
+    if period is not None:
+        if (window, first, last) != (None, None, None):
+            raise InvalidWindow("Give a period, or a window, or from and to.")
+        return _month(period)
     if first is None and last is None:
         return ending(today, _length(window or "30"))
     if window is not None:
@@ -65,6 +75,14 @@ def parse(
             f"from and to are {chosen.days:,} days apart; {MAX_DAYS:,} are allowed."
         )
     return chosen
+
+
+def _month(period: str) -> Window:
+    try:
+        asked = month(period)
+    except InvalidCommand as error:
+        raise InvalidWindow(str(error)) from None
+    return Window(asked.first, asked.following.first - timedelta(days=1))
 
 
 def _length(text: str) -> int:

@@ -9,6 +9,7 @@
     │   ├── UnknownToken          no such access token was issued
     │   ├── UnknownIssue          no such issue was ever opened
     │   ├── WrongState            the order's state does not allow it
+    │   ├── NotReady              a month of the books cannot be closed yet
     │   ├── OutOfStock            not enough stock for every line
     │   ├── WrongPrice            a line disagrees with the listed price
     │   ├── AlreadyExists         the id is taken
@@ -116,6 +117,10 @@ class UnknownIssue(Refused):
 
 class WrongState(Refused):
     """The order's state does not allow this."""
+
+
+class NotReady(Refused):
+    """A month of the books cannot be closed yet; the detail names each reason and its cure."""
 
 
 class OutOfStock(Refused):

@@ -18,7 +18,7 @@ class ExportRecord(Row):
 
     export_id: str
     name: Few
-    format: Literal["csv", "jsonl", "parquet"]
+    format: Literal["csv", "jsonl", "parquet", "beancount", "hledger"]
     filter: dict[str, str]
     """What was asked for: the days, and what columns had to equal."""
     columns: list[str]

@@ -15,6 +15,9 @@ from ledger.domain.billing_facts import (
 )
 from ledger.domain.events import (
     AddedToWishlist,
+    BooksBalancesListed,
+    BooksPeriodClosed,
+    BooksPeriodReopened,
     IssueEvidenceChanged,
     IssueOpened,
     IssueReopened,
@@ -44,6 +47,7 @@ from ledger.domain.events import (
     StockReserved,
     StockReturned,
     StockSold,
+    TransactionClassified,
 )
 from ledger.domain.facts import (
     ChargeFact,
@@ -155,7 +159,7 @@ projection.handles(CustomerFact)(_names(customer="customer_id"))
 projection.handles(PriceFact)(_names(price="price_id"))
 projection.handles(CouponFact)(_names(coupon="coupon_id"))
 projection.handles(PayoutFact, PayoutMembersFact)(_names(payout="payout_id"))
-projection.handles(TransactionFact)(_names(transaction="transaction_id"))
+projection.handles(TransactionFact, TransactionClassified)(_names(transaction="transaction_id"))
 projection.handles(InvoicePaymentFact)(
     _names(
         invoice="invoice_id", paid_invoice="invoice_id", payment="payment_id", charge="charge_id"
@@ -180,6 +184,9 @@ projection.handles(
     RefundWithdrawn,
 )(_names(order="order_id"))
 projection.handles(RefundRefused)(_names(order="order_id", payment="payment_id"))
+projection.handles(BooksBalancesListed, BooksPeriodClosed, BooksPeriodReopened)(
+    _names(period="period")
+)
 projection.handles(ProductListed, StockReceived, StockAdjusted)(_names(sku="sku"))
 projection.handles(StockReserved, StockReleased, StockSold, StockReturned)(
     _names(sku="sku", order="order_id")

@@ -20,7 +20,7 @@ from projections.engine.declare import (
     newest,
     ranked,
 )
-from projections.engine.row import Account, Currency, Row, StateKnown, states
+from projections.engine.row import Account, Currency, Few, Row, StateKnown, states
 
 PayoutStateName = TypeAliasType("PayoutStateName", Annotated[str, states(PayoutState)])
 
@@ -39,6 +39,20 @@ class Payout(Row):
     """Stripe's balance transaction."""
     automatic: bool | None
     """Whether Stripe made it by the account's schedule; only then it says what it paid out."""
+    method: Few | None
+    """`standard`, or `instant`: at once."""
+    destination_id: str | None
+    """The bank account or card that it goes to."""
+    failure_transaction_id: str | None
+    """The balance transaction by which it came back."""
+    original_payout_id: str | None
+    """The payout that it takes back."""
+    reversed_by_id: str | None
+    """The payout that takes it back."""
+    reconciliation: Few | None
+    """Whether Stripe knows by now what it paid out."""
+    trace: str | None
+    """What the bank calls it."""
     account: Account
     created_at: datetime
 
@@ -54,7 +68,14 @@ payouts = Mirror(
     arrives_at=newest("timestamptz"),
     failure_code=newest("text"),
     automatic=newest("boolean"),
+    method=newest("text"),
+    reconciliation=newest("text"),
     transaction_id=known("text"),
+    destination_id=known("text"),
+    failure_transaction_id=known("text"),
+    original_payout_id=known("text"),
+    reversed_by_id=known("text"),
+    trace=known("text"),
     account=known("text"),
     created_at=least("timestamptz"),
     indexes=("created_at, payout_id", "amount_minor, payout_id"),

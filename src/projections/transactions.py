@@ -8,7 +8,16 @@ from datetime import datetime
 
 from ledger.domain.balance_facts import TransactionFact
 from ledger.domain.facts import EventContext
-from projections.engine.declare import FROM_STRIPE, Change, Listing, Mirror, Projection, key, known
+from projections.engine.declare import (
+    FROM_STRIPE,
+    Change,
+    Listing,
+    Mirror,
+    Projection,
+    key,
+    known,
+    least,
+)
 from projections.engine.row import Account, Currency, Few, Part, Row
 
 
@@ -34,6 +43,8 @@ class Transaction(Row):
     created_at: datetime
     available_at: datetime | None
     """From when on it can be paid out."""
+    seen_position: int
+    """The first event that told of it."""
 
 
 class TransactionFee(Row):
@@ -60,11 +71,13 @@ transactions = Mirror(
     account=known("text"),
     created_at=known("timestamptz"),
     available_at=known("timestamptz"),
+    seen_position=least("bigint", bookkeeping=True),
     indexes=(
         "created_at, transaction_id",
         "amount_minor, transaction_id",
         "source_id",
         "category, currency",
+        "seen_position",
     ),
 )
 transaction_fees = Mirror(
@@ -106,7 +119,7 @@ projection = Projection(
 @projection.handles(TransactionFact)
 def reported(fact: TransactionFact, at: EventContext) -> Iterator[Change]:
     """The transaction itself, and what its fee is made of."""
-    yield transactions.report_of(fact, at)
+    yield transactions.report_of(fact, at, seen_position=at.position)
     for number, fee in enumerate(fact.fees, 1):
         yield transaction_fees.mention(
             transaction_id=fact.transaction_id,

@@ -18,7 +18,10 @@ SETTLE_DAYS = 2
 
 
 class Funds:
-    """Money by currency: pending until its time, then available, `payable` until it goes out."""
+    """Money by currency: pending until its time, then available, `payable` until it goes out.
+
+    What is kept in other balances than that of payments is not paid out.
+    """
 
     def __init__(self) -> None:
         self.available: dict[str, int] = {}
@@ -37,7 +40,7 @@ class Funds:
             transaction = heappop(self._pending)[2]
             currency = transaction.currency
             self.available[currency] = self.available.get(currency, 0) + transaction.net_minor
-            if transaction.payout_id is None:
+            if transaction.payout_id is None and transaction.balance_type == "payments":
                 self.payable.setdefault(currency, []).append(transaction)
 
     def pending(self) -> dict[str, int]:

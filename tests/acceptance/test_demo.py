@@ -55,7 +55,7 @@ def test_the_demo_goes_on_serving_for_each_role(home: Path) -> None:
             assert whose(document["url"], token) == role
         with urlopen(document["console"], timeout=10) as page:  # noqa: S310 - ours
             assert "Access token" in page.read().decode()
-    assert document["tokens"].keys() == {"analyst", "ops", "auditor", "admin"}
+    assert document["tokens"].keys() == {"analyst", "accountant", "ops", "auditor", "admin"}
     assert not (home / ".ledger").exists(), "the demo's ledger is a folder of its own"
 
 

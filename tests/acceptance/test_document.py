@@ -8,6 +8,7 @@ import pytest
 
 from projections.engine.registry import discover
 from projections.engine.row import times
+from tests.support.addresses import address
 from tests.support.judged import DOCUMENT
 
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
@@ -23,6 +24,7 @@ SEVERAL_TYPES = {
     "columns": "those of a file, what is wrong with those of a table",
     "first": "the first day of a window, difference of a table, or position of damage",
     "last": "the last day, or the last position",
+    "period": "a month of the books, the number of a period that an invoice was paid for",
     "received": "true as Stripe's examples of webhooks answer, units of a product in stock",
     "value": "a column's value in an explanation, a number in a figure",
 }
@@ -140,7 +142,7 @@ LISTED = [projection for projection in discover() if projection.listing]
 @pytest.mark.parametrize("projection", LISTED, ids=lambda projection: projection.name)
 def test_every_list_takes_spans_of_its_times_and_sorts(projection: Any) -> None:
     listing = projection.listing
-    told = DOCUMENT["paths"][f"/{projection.name}"]["get"]["parameters"]
+    told = DOCUMENT["paths"][address(projection.name)]["get"]["parameters"]
     parameters = {each["name"]: each["schema"] for each in told}
     for column in times(listing.shown):
         stem = column.removesuffix("_at")

@@ -133,7 +133,7 @@ def open_service(servers: Callable[[str], Server]) -> Generator[Service]:
         log = stack.enter_context(closing(Log(database.conninfo("app"))))
         tokens = {
             role: issue(log, role, f"{role} here", META).token
-            for role in (Role.OPS, Role.AUDITOR, Role.ANALYST, Role.ADMIN)
+            for role in (Role.OPS, Role.AUDITOR, Role.ANALYST, Role.ACCOUNTANT, Role.ADMIN)
         }
         stack.enter_context(_following(Follower(make_engine(settings, database, log))))
         app = create_app(settings, database)

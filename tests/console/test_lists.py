@@ -16,6 +16,7 @@ from projections.engine.registry import discover
 from projections.queries.listing import sorts, spans
 from simulator import STORIES, Purchase, SimulatedStripe
 from tests.console.service import Service, words
+from tests.support.addresses import address
 
 LISTINGS = {p.name: p.listing for p in discover() if p.listing}
 LISTS = [kind.path for kind in KINDS.values()] + ["orders", "stock", "issues"]
@@ -68,7 +69,7 @@ def head(text: str, label: str) -> tuple[str, str | None]:
 def test_what_is_offered_is_what_the_read_model_declares(
     offers: dict[str, Offer], name: str
 ) -> None:
-    offer, listing = offers[f"/{name}"], LISTINGS[name]
+    offer, listing = offers[address(name)], LISTINGS[name]
     assert set(offer.sorts) == set(sorts(listing))
     assert offer.usual == sorts(listing)[0]
     assert {f"{stem}_after" for stem in offer.stems} <= set(spans(listing.shown))
@@ -77,8 +78,8 @@ def test_what_is_offered_is_what_the_read_model_declares(
 
 
 def test_lists_of_events_and_histories_are_offered_both_ways(offers: dict[str, Offer]) -> None:
-    linked = [f"/{n}/{{id}}/history" for n, each in LISTINGS.items() if each.link]
-    paged = [f"/{n}/{{id}}/{page}" for n, each in LISTINGS.items() for page in each.pages]
+    linked = [f"{address(n)}/{{id}}/history" for n, each in LISTINGS.items() if each.link]
+    paged = [f"{address(n)}/{{id}}/{page}" for n, each in LISTINGS.items() for page in each.pages]
     latest_first = ["/audit", "/events/unreadable", *paged]
     for path in ("/events", *linked, *latest_first):
         assert set(offers[path].sorts) == {"position", "-position"}

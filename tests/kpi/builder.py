@@ -18,6 +18,7 @@ from ledger.domain.events import (
     OrderPlaced,
     StockReserved,
     StripeEventReceived,
+    StripeObjectObserved,
 )
 from ledger.domain.streams import stream_of
 from ledger.log import Log
@@ -84,6 +85,18 @@ class LedgerBuilder:
             event_id=event_id, body=json.dumps(body).encode(), received_at=at, source="import"
         )
         self._append(f"stripe/{event_id}", 1, received, Metadata(actor="stripe"))
+
+    def observe(self, kind: str, thing: dict[str, Any]) -> None:
+        """An object as Stripe's API shows it now, for each time that it is asked for."""
+        observed = StripeObjectObserved(
+            kind=kind,
+            object_id=thing["id"],
+            body=json.dumps(thing).encode(),
+            fetched_at=self.at,
+            path=f"/v1/{kind}s",
+            livemode=False,
+        )
+        self.shop(observed)
 
     def wait(self, days: int) -> None:
         """Let time pass in which nothing happens."""

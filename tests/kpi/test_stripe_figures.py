@@ -164,7 +164,9 @@ def test_a_pulled_account_agrees_with_the_truth_in_every_month(
         for currency, figures in past.truth.months[name].items():
             values = found[currency]
             assert balance(values) == {
-                "settled_gross": figures.captured_minor - figures.bounced_minor,
+                "settled_gross": figures.captured_minor
+                - figures.bounced_minor
+                - figures.reversed_minor,
                 "settled_refunds": figures.refunded_minor,
                 "settled_disputes": figures.disputed_minor,
                 "fees": figures.fees_minor,

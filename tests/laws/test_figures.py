@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from psycopg.rows import dict_row
 
-from kpi.as_of import DictCursor
 from kpi.declare import Figure, Kind, Ratio, Rows, Total, catalogue
 from kpi.evaluate import NO_CURRENCY, Values, evaluate
 from kpi.explain import explain
@@ -21,6 +20,7 @@ from kpi.windows import Window
 from ledger.domain.events import NewEvent, RecordedEvent
 from ledger.domain.facts import AnyFact, EventContext
 from ledger.postgres.database import Database
+from projections.engine.replay import DictCursor
 from tests.kpi.brute import Brute
 from tests.kpi.plain.said import Said
 from tests.laws.test_daily_money import built

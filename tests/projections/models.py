@@ -59,9 +59,13 @@ class Models:
         self, *facts: AnyFact, minutes: int | None = None, meta: Metadata | None = None
     ) -> "Models":
         """One event that says these facts, by default a minute after the one before."""
+        return self._fold(self.moment(minutes, meta), facts)
+
+    def moment(self, minutes: int | None = None, meta: Metadata | None = None) -> EventContext:
+        """The next event's, so many minutes after noon."""
         self.position += 1
         seconds = 60 * (self.position if minutes is None else minutes)
-        moment = EventContext(
+        return EventContext(
             position=self.position,
             source=f"test/{self.position}",
             version=self.position,
@@ -72,7 +76,6 @@ class Models:
             meta=meta or Metadata(),
             account=None,
         )
-        return self._fold(moment, facts)
 
     def hear(self, *documents: Mapping[str, Any]) -> "Models":
         """Events as Stripe sends them, one after the other."""

@@ -136,6 +136,7 @@ def pages() -> dict[str, Callable[[], str]]:
         operations,
         order_states,
         permissions,
+        posting_rules,
         settings,
     )
     from kpi.checks.declare import catalogue
@@ -151,6 +152,7 @@ def pages() -> dict[str, Callable[[], str]]:
         "docs/events.md": events.page,
         "docs/kpi_definitions.md": figures.page,
         "docs/order_state_machine.md": order_states.page,
+        "docs/posting_rules.md": posting_rules.page,
         "docs/rbac_matrix.md": lambda: permissions.page(routes),
         "docs/settings.md": lambda: settings.page(example.read_text(encoding="utf-8")),
     }

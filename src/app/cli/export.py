@@ -36,12 +36,15 @@ SPREADSHEETS: Final = frozenset({"ods", "xls", "xlsb", "xlsm", "xlsx"})
 @app.command(epilog="Example: ledger export orders --window 30 -o orders.csv")
 def export(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="kpi-summary, orders, products or customers.")
+        str, typer.Argument(metavar="NAME", help="orders, or journal, or another one.")
     ],
     *,
     window: WindowDays = None,
     first: From = None,
     last: To = None,
+    period: Annotated[
+        str | None, typer.Option("--period", metavar="MONTH", help="A whole month: 2026-09.")
+    ] = None,
     currency: CurrencyOption = None,
     filters: Annotated[
         list[str] | None,
@@ -54,7 +57,8 @@ def export(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="csv, jsonl or parquet; default: as FILE ends, or csv.",
+            help="csv, jsonl or parquet; of the books beancount or hledger, too;"
+            " default: as FILE ends, or csv.",
         ),
     ] = None,
     output: Annotated[
@@ -74,7 +78,7 @@ def export(
     given = filters_of([*(filters or []), *([f"currency={currency.lower()}"] if currency else [])])
     with engine() as opened:
         chosen = _format(chosen, output)
-        asked = _asked(opened, name, (window, first, last), given, chosen)
+        asked = _asked(opened, name, (window, first, last, period), given, chosen)
         catch_up(opened)
         made = _made(opened, asked, output, operator(reason))
     if output == STANDARD_OUTPUT:
@@ -92,7 +96,7 @@ def _format(chosen: str | None, output: str) -> str:
 
     if chosen is not None and chosen not in list(Format):
         raise typer.BadParameter(
-            f"{chosen!r} is none of csv, jsonl, parquet", param_hint="--format"
+            f"{chosen!r} is none of {', '.join(Format)}", param_hint="--format"
         )
     ending = Path(output).suffix.removeprefix(".").lower()
     if ending in SPREADSHEETS:
@@ -113,7 +117,7 @@ def _format(chosen: str | None, output: str) -> str:
 def _asked(
     opened: ProjectionContext,
     name: str,
-    days: tuple[str | None, str | None, str | None],
+    days: tuple[str | None, str | None, str | None, str | None],
     filters: dict[str, str],
     chosen: str,
 ) -> Asked:
@@ -122,7 +126,8 @@ def _asked(
     from kpi.exports.transfer import Asked
 
     window = window_of(opened, *days)
-    return Asked(declare.export(name), window, Format(chosen), filters, by_length=days[1] is None)
+    by_length = days[1] is None and days[3] is None
+    return Asked(declare.export(name), window, Format(chosen), filters, by_length)
 
 
 def _made(opened: ProjectionContext, asked: Asked, output: str, meta: Metadata) -> Manifest:

@@ -116,12 +116,16 @@ def verify(
 
 
 def window_of(
-    opened: ProjectionContext, window: str | None, first: str | None, last: str | None
+    opened: ProjectionContext,
+    window: str | None,
+    first: str | None,
+    last: str | None,
+    period: str | None = None,
 ) -> Window:
     """The days that a person asks for; today is that of the reporting zone."""
     from kpi.windows import parse
 
-    return parse(_today(opened), window=window, first=first, last=last)
+    return parse(_today(opened), window=window, first=first, last=last, period=period)
 
 
 def _today(opened: ProjectionContext, position: int | None = None) -> date:
@@ -151,7 +155,7 @@ def _report(
         catch_up(opened)
         with closing(Reads(opened)) as reads, reads.snapshot(current=True) as cursor:
             return report(cursor, days, _today(opened), compare=before, currency=code)
-    position = _position(opened, as_of)
+    position = position_of(opened, as_of)
     known = _today(opened, position)
     with (
         progress("replaying") as told,
@@ -160,8 +164,9 @@ def _report(
         return report(cursor, days, known, compare=before, currency=code, position=position)
 
 
-def _position(opened: ProjectionContext, as_of: str) -> int:
-    from kpi.as_of import check_begun
+def position_of(opened: ProjectionContext, as_of: str) -> int:
+    """The position that a person means: a number, or the last one recorded up to a time."""
+    from projections.engine.replay import check_begun
     from projections.queries.schemas import check_known, position_at
 
     if as_of.isascii() and as_of.isdigit():

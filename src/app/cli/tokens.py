@@ -49,7 +49,10 @@ def issue(
 
     customer: places, sees and cancels own orders, and keeps own wishlists.
 
-    analyst: sees figures and issues, takes exports, runs the checks.
+    analyst: sees figures, books and issues, takes exports, runs the checks.
+
+    accountant: sees what an analyst sees; classifies transactions, closes and reopens months of the
+    books.
 
     ops: works with orders, stock, wishlists and issues; sees payments, figures and exports.
 

@@ -23,6 +23,7 @@ LINKED: Final = {
     "customer_id": ("customer", "see_records"),
     "subscription_id": ("subscription", "see_records"),
     "sku": ("sku", "see_records"),
+    "transaction_id": ("entry", "see_books"),
 }
 """Columns of facts that name an object with a page, and what it takes to see that."""
 

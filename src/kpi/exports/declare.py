@@ -75,6 +75,8 @@ class Export:
     reads: tuple[str, ...]
     rows: Source
     about: str
+    plain_text: Source | None = None
+    """The same as lines of plain text accounting (`plain_text.Line`), where it is of the books."""
 
     @property
     def currency(self) -> int | None:

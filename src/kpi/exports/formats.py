@@ -11,8 +11,10 @@ from typing import Protocol
 import msgspec
 
 from kpi.exports.cells import as_text, columns_of
-from kpi.exports.declare import Export, Row
+from kpi.exports.declare import Export, Row, exports
 from kpi.exports.parquet import Parquet
+from kpi.exports.plain_text import Beancount, Hledger
+from ledger.errors import InvalidRequest
 
 
 class Format(StrEnum):
@@ -21,15 +23,24 @@ class Format(StrEnum):
     CSV = "csv"
     JSONL = "jsonl"
     PARQUET = "parquet"
+    BEANCOUNT = "beancount"
+    HLEDGER = "hledger"
 
     @property
     def media_type(self) -> str:
-        """As HTTP names it: RFC 4180, jsonlines.org, and what Parquet has registered."""
+        """As HTTP names it: RFC 4180, jsonlines.org, what Parquet has registered, and text."""
         return {
             Format.CSV: "text/csv",
             Format.JSONL: "application/jsonl",
             Format.PARQUET: "application/vnd.apache.parquet",
+            Format.BEANCOUNT: "text/plain",
+            Format.HLEDGER: "text/plain",
         }[self]
+
+    @property
+    def is_plain_text(self) -> bool:
+        """Whether it is a file of entries for another program's books, which has no columns."""
+        return self in {Format.BEANCOUNT, Format.HLEDGER}
 
 
 class Writer(Protocol):
@@ -109,8 +120,18 @@ class JsonLines:
         return b""
 
 
+def formats_of(export: Export) -> list[Format]:
+    """The formats that an export has: those of entries only where it is of the books."""
+    return [each for each in Format if export.plain_text or not each.is_plain_text]
+
+
 def writer(export: Export, chosen: Format) -> Writer:
     """Writes an export in a format; raises `InvalidRequest` where its library is missing."""
+    if chosen not in formats_of(export):
+        known = ", ".join(each.name for each in exports() if each.plain_text)
+        raise InvalidRequest(
+            f"{export.name} has no entries that {chosen} could hold; these have: {known}."
+        )
     match chosen:
         case Format.CSV:
             return Csv(export)
@@ -118,3 +139,7 @@ def writer(export: Export, chosen: Format) -> Writer:
             return JsonLines(export)
         case Format.PARQUET:
             return Parquet(export)
+        case Format.BEANCOUNT:
+            return Beancount()
+        case Format.HLEDGER:
+            return Hledger()

@@ -18,7 +18,7 @@ from api.operations import Handler, Schema, operation
 from api.permissions import Permission, meta_of
 from kpi.declare import CONTRACT_VERSION
 from kpi.exports.declare import Export, exports
-from kpi.exports.formats import Format
+from kpi.exports.formats import Format, formats_of
 from kpi.exports.manifest import ColumnResponse, Manifest, manifest
 from kpi.exports.transfer import Asked, Transfer, begin
 from kpi.http import window_of
@@ -39,7 +39,12 @@ STALLED_SECONDS: Final = 60.0
 class DownloadQuery(WindowQuery):
     """Which days, in which format, and why."""
 
-    format: Annotated[Format, Field(description="Parquet is an optional extra.")] = Format.CSV
+    period: Annotated[
+        str | None, Field(max_length=20, description="A month in place of days, such as 2026-09.")
+    ] = None
+    format: Annotated[Format, Field(description="One of the export; Parquet is an extra.")] = (
+        Format.CSV
+    )
     reason: Reason = None
 
 
@@ -52,10 +57,11 @@ class ExportResponse(Schema):
     file: str
     columns: list[ColumnResponse]
     filters: list[str]
+    formats: list[str]
 
 
 class ExportsResponse(Schema):
-    """All exports, by which contract, and the formats that each of them has."""
+    """All exports, by which contract, and the formats that some or all of them have."""
 
     contract_version: int
     formats: list[str]
@@ -113,6 +119,7 @@ def list_exports(_request: Request) -> ExportsResponse:
                 file=each.file,
                 columns=[ColumnResponse(name=name, kind=kind) for name, kind in each.columns],
                 filters=list(each.filters),
+                formats=list(formats_of(each)),
             )
             for each in exports()
         ],
@@ -151,7 +158,7 @@ def _download(export: Export) -> Handler:
         permission=Permission.EXPORT,
         tag="exports",
         query=_query(export),
-        sends=tuple(each.media_type for each in Format),
+        sends=tuple(sorted({each.media_type for each in formats_of(export)})),
         errors=(InvalidWindow, *READ),
         seconds=EXPORT_SECONDS,
     )(download)
@@ -167,10 +174,10 @@ def _query(export: Export) -> type[DownloadQuery]:
 def _asked(request: Request, export: Export, query: Any) -> Asked:
     return Asked(
         export,
-        window_of(request, query),
+        window_of(request, query, query.period),
         query.format,
         query.model_dump(include=set(export.filters), exclude_none=True),
-        by_length=query.first is None,
+        by_length=query.first is None and query.period is None,
     )
 
 

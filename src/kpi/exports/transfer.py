@@ -9,7 +9,6 @@ from threading import Event
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from kpi.as_of import AsOf, as_of_projections
 from kpi.declare import CONTRACT_VERSION
 from kpi.evaluate import currencies
 from kpi.exports.declare import Blocks, Export, Selection
@@ -20,6 +19,7 @@ from ledger.disclosures import DisclosureLog
 from ledger.domain.events import ExportMade, Metadata
 from ledger.errors import InvalidRequest
 from projections.engine.reads import Reads
+from projections.engine.replay import AsOf, as_of_projections
 from projections.engine.tables import AnyCursor
 from projections.queries.listing import CURRENCY, Lister, check_texts, unknown_word
 
@@ -112,7 +112,9 @@ class Transfer:
             sha256=self._digest.hexdigest(),
             position=self.rests_on.position,
             contract_version=CONTRACT_VERSION,
-            columns=tuple(column.name for column in asked.export.columns),
+            columns=()
+            if asked.format.is_plain_text
+            else tuple(column.name for column in asked.export.columns),
             complete=complete,
         )
 
@@ -152,7 +154,9 @@ def begin(
         cursor = stack.enter_context(reads.snapshot(asked.export.reads, after, current=True))
         _check_words(reads, cursor, asked)
         rests_on = as_of_projections(cursor, asked.export.reads)
-        blocks = stack.enter_context(asked.export.rows(cursor, selection))
+        source = asked.export.plain_text if asked.format.is_plain_text else asked.export.rows
+        assert source is not None, "its writer was made"
+        blocks = stack.enter_context(source(cursor, selection))
         opened = _Opened(stack.pop_all(), blocks, write, disclosure_log, meta, waits.stops())
     return Transfer(asked, rests_on, opened)
 

@@ -20,6 +20,7 @@ class Role(StrEnum):
 
     CUSTOMER = "customer"
     ANALYST = "analyst"
+    ACCOUNTANT = "accountant"
     OPS = "ops"
     AUDITOR = "auditor"
     ADMIN = "admin"

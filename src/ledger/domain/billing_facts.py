@@ -270,4 +270,11 @@ class PayoutFact(StatefulFact, frozen=True, kw_only=True):
     arrives_at: datetime | None = None
     transaction_id: StripeId | None = None
     failure_code: str | None = None
+    failure_transaction_id: StripeId | None = None
     automatic: bool | None = None
+    method: str | None = None
+    destination_id: StripeId | None = None
+    original_payout_id: StripeId | None = None
+    reversed_by_id: StripeId | None = None
+    reconciliation: str | None = None
+    trace: str | None = None

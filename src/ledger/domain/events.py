@@ -479,6 +479,65 @@ class RefundRefused(Event, frozen=True, kw_only=True):
     message: str
 
 
+# ── Books ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@stored("transaction.classified.v1")
+class TransactionClassified(Event, frozen=True, kw_only=True):
+    """A person says what a balance transaction is booked against instead of suspense."""
+
+    transaction_id: str
+    against: str
+
+
+class SealedBalance(Struct, frozen=True, kw_only=True):
+    """An account in a currency over a period, in minor units; above nothing is a debit.
+
+    `salt` (16 random bytes as hexadecimal digits) keeps neighbours from being guessed by hash.
+    """
+
+    salt: str
+    account: str
+    currency: str
+    opening_minor: int
+    debit_minor: int
+    credit_minor: int
+    closing_minor: int
+
+
+@stored("books.balances_listed.v1")
+class BooksBalancesListed(Event, frozen=True, kw_only=True):
+    """What each account came to at the close of a period that follows."""
+
+    period: str
+    version: int
+    balances: tuple[SealedBalance, ...]
+
+
+@stored("books.period_closed.v1")
+class BooksPeriodClosed(Event, frozen=True, kw_only=True):
+    """A month (`2026-09`) was closed as of a position, for the `version`-th time.
+
+    `zone` is the one in which days are cut, `rules_version` that of the posting rules, `root` the
+    RFC 6962 root of the balances, in hexadecimal digits.
+    """
+
+    period: str
+    version: int
+    zone: str
+    rules_version: int
+    position: int
+    root: str
+
+
+@stored("books.period_reopened.v1")
+class BooksPeriodReopened(Event, frozen=True, kw_only=True):
+    """The month that was closed last is open again; `version` is the close that is void."""
+
+    period: str
+    version: int
+
+
 # ── Wishlists ───────────────────────────────────────────────────────────────────────────────────
 
 

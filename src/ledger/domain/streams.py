@@ -7,7 +7,17 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, get_args
 
-from ledger.domain import claim, issue, order, purchase, refund_request, stock, wishlist
+from ledger.domain import (
+    claim,
+    classification,
+    issue,
+    order,
+    period,
+    purchase,
+    refund_request,
+    stock,
+    wishlist,
+)
 from ledger.domain.accounts import name_of, qualified_id
 from ledger.domain.aggregate import Aggregate, Command
 from ledger.domain.events import CommandAccepted, Event
@@ -27,6 +37,8 @@ AGGREGATES: Final = {
     "payment": claim.AGGREGATE,
     "purchase": purchase.AGGREGATE,
     "refund_request": refund_request.AGGREGATE,
+    "transaction": classification.AGGREGATE,
+    "books": period.AGGREGATE,
     "command": _REMEMBERED,
     "customer_command": _REMEMBERED,
 }

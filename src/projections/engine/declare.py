@@ -384,7 +384,8 @@ class Listing:
     latest position first, by spans of each time of their rows.
 
     `permission` says who may see its rows, `past` who may see their histories. A customer who may
-    see rows sees those where the column `owner` holds his id.
+    see rows sees those where the column `owner` holds his id. `path` is the list's, where that is
+    not the projection's name.
     """
 
     table: Mirror | Derived | Rollup
@@ -403,6 +404,7 @@ class Listing:
     permission: Permission = Permission.SEE_RECORDS
     past: Permission = Permission.SEE_RECORDS
     owner: str | None = None
+    path: str | None = None
 
     @cached_property
     def shown(self) -> type[Shown]:

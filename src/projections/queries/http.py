@@ -116,7 +116,7 @@ class ReadModel:
             answers=answers,
             errors=errors,
         )
-        return Route(f"/{self.name}{path}", decorate(described))
+        return Route(f"/{self.listing.path or self.name}{path}", decorate(described))
 
     def _takes(self) -> type[Many]:
         fields: dict[str, Any] = {

@@ -3,6 +3,7 @@
 shop         past_shop(seed, years, objects, currencies): years of a shop's life, at one go
 agenda       what happens when: sales of today, what follows from them on later days
 sales        single payments: by card, on a page, by bank debit, by invoice; what becomes of them
+occasions    what else moves the balance: each type of transaction that there is
 subscribers  subscriptions: begun, renewed, changed, not paid, canceled
 truth        the figures, counted while the past is made, not from Stripe's objects
 """

@@ -293,7 +293,7 @@ class Sales:
         """What is available goes to the bank; one in a hundred comes back after it was paid."""
         payout, _ = self._stripe.pay_out_available(currency)
         if payout is not None:
-            self._books.paid_out(currency, payout.amount_minor)
+            self._books.paid_out(currency, payout.amount_minor, payout.created, payout.arrival_date)
             self._agenda.plan(payout.arrival_date, partial(self._arrive, payout))
 
     def _arrive(self, payout: Payout) -> None:
@@ -305,7 +305,7 @@ class Sales:
     def _fail_payout(self, payout: Payout) -> None:
         self._stripe.fail_payout(payout)
         self._books.payout_paid(payout.currency, payout.amount_minor, payout.created, count=-1)
-        self._books.payout_failed(payout.currency, payout.amount_minor)
+        self._books.payout_failed(payout.currency, payout.amount_minor, self._stripe.now)
 
     # ── Details ─────────────────────────────────────────────────────────────────────────────────
 

@@ -6,9 +6,11 @@ from contextlib import contextmanager
 
 from msgspec import Struct
 
+from simulator.fees import MORE_FEES
 from simulator.goods import DAY
 from simulator.memory import EVENT_SECONDS
 from simulator.past.agenda import Agenda
+from simulator.past.occasions import Occasions
 from simulator.past.sales import Sales
 from simulator.past.subscribers import Subscribers
 from simulator.past.truth import Books, Truth
@@ -44,9 +46,10 @@ def past_shop(
 
     It has about this many objects in all lists together (a few more; events not counted), more of
     them in later years. It sells single things by card, on pages, by bank debit and by invoice, and
-    subscriptions; refunds, disputes, bounces and payouts follow. Most payments name no order. Only
-    the events of the last 30 days are written. With `leaves_open` a refund, a dispute and a debit
-    of each currency are under way at the end. The same arguments give the same shop.
+    subscriptions; refunds, disputes, bounces and payouts follow. Once a year the balance moves by
+    each other type of transaction that there is. Most payments name no order. Only the events of
+    the last 30 days are written. With `leaves_open` a refund, a dispute and a debit of each currency
+    are under way at the end. The same arguments give the same shop.
     """
     days = years * YEAR_DAYS
     start = until - days * DAY
@@ -57,9 +60,11 @@ def past_shop(
         remembers=True,
         quiet_until=until - EVENT_SECONDS,
         compact=True,
+        fees=MORE_FEES,
     )
     with _no_collection():
         life = _Life(stripe, currencies)
+        life.plan_years(start, years)
         for day in range(days):
             life.live_through(start + day * DAY, _share(day + 1, days) * objects)
         life.end(objects, leaves_open=leaves_open)
@@ -79,7 +84,13 @@ class _Life:
         self._currencies = currencies
         self._sales = Sales(stripe, self.books, self._agenda, currencies)
         self._subscribers = Subscribers(stripe, self.books, self._agenda, self._sales, currencies)
+        self._occasions = Occasions(stripe, self.books, self._agenda, currencies)
         self._made_by_sales, self._sold = 35, 10
+
+    def plan_years(self, start: int, years: int) -> None:
+        """What happens once a year."""
+        for year in range(years):
+            self._occasions.plan_a_year(start + year * YEAR_DAYS * DAY, YEAR_DAYS)
 
     def live_through(self, morning: int, wanted: float) -> None:
         """A day (24 hours from `morning` on), at whose end there should be so many objects."""

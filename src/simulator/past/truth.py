@@ -5,11 +5,16 @@ a client's figures and the simulator's own balance can both be held against it.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from msgspec import Struct, field
 
 _DISPUTE_FEE_MINOR = 2000
+_SALES, _BALANCE, _PAYING_OUT = "income:sales", "assets:stripe", "assets:stripe:paying_out"
+_DISPUTES, _REFUNDS = "assets:disputes", "contra:refunds"
+_BANK = "assets:bank:in_transit"
 _TAX_PERCENT = {"eur": 21, "gbp": 20}
 _TENS = {"bhd", "jod", "kwd", "omr", "tnd"}
 
@@ -28,6 +33,7 @@ class Figures(Struct):
       hold with its capture, all else with `created` of the charge; a bounce with itself.
     * `kept_minor`: captured amounts of what did not bounce, as lists tell of it: a hold with its
       capture, all else with `created` of the charge.
+    * `reversed_minor`: parts of captures that were taken back, by the time of that.
     * `refunds_minor`, `refunds`: refunds that are succeeded or pending, by their `created`.
     * `refunds_pending_minor`: of these, what is pending: it has not left the balance.
     * `refunded_minor`: refunds that left the balance, less those that failed and came back, each by
@@ -38,10 +44,10 @@ class Figures(Struct):
       `disputes_lost_minor` and `disputes_open_minor`: the disputed amounts of those that are lost,
       or that need an answer or are under review. Those that were won cost nothing.
     * `fees_minor`: fees and tax on fees of payments, fees of disputes, less those that came back,
-      by the time of the balance transaction that has them.
-    * `net_minor`: Stripe's net volume: captured less bounced, refunded, disputed and fees; so a
-      pending refund is not in it, a bounced payment is there with its fee only. It is the sum of
-      `net` of all transactions but those of payouts.
+      and fees that are booked by themselves, by the time of the transaction that has them.
+    * `net_minor`: Stripe's net volume: captured less bounced, reversed, refunded, disputed, fees;
+      so a pending refund is not in it, a bounced payment is there with its fee only. It is the sum
+      of `net` of all transactions of charges, refunds, disputes and fees.
     * `payouts_paid_minor`, `payouts_paid`: payouts that are paid, by `created`.
     """
 
@@ -53,6 +59,7 @@ class Figures(Struct):
     charged_minor: int = 0
     kept_minor: int = 0
     bounced_minor: int = 0
+    reversed_minor: int = 0
     refunds_minor: int = 0
     refunds: int = 0
     refunds_pending_minor: int = 0
@@ -80,6 +87,9 @@ class Truth(Struct):
       or past due, price times units by month (a year's twelfth), less coupons that last forever.
     * `active_subscriptions`: their number, active or past due.
     * `objects`: the number of objects of each kind (Stripe's word in `object`) that lists give.
+    * `accounts`: books in double entry: what accounts moved by in each month and currency, above
+      nothing is a debit. `assets:stripe` is all that Stripe holds, `assets:disputes` also what of
+      disputes is lost, `assets:bank:in_transit` what payouts brought at their arrival.
     """
 
     months: dict[str, dict[str, Figures]] = field(default_factory=dict[str, dict[str, Figures]])
@@ -92,6 +102,9 @@ class Truth(Struct):
     mrr_minor: dict[str, int] = field(default_factory=dict[str, int])
     active_subscriptions: int = 0
     objects: dict[str, int] = field(default_factory=dict[str, int])
+    accounts: dict[str, dict[str, dict[str, int]]] = field(
+        default_factory=dict[str, dict[str, dict[str, int]]]
+    )
 
     @property
     def total(self) -> dict[str, Figures]:
@@ -139,7 +152,7 @@ class Books:
         figures.gross_minor += amount
         figures.payments += 1
         self._figures(currency, charged_at).charged_minor += amount
-        self._moved(currency, amount, at, fee=fee_of(currency, amount))
+        self._moved(currency, amount, at, _SALES, fees_of(currency, amount))
 
     def bounced(
         self, currency: str, amount: int, at: int, captured_at: int, charged_at: int
@@ -155,7 +168,7 @@ class Books:
         figures.bounced_minor += amount
         figures.taken_minor -= amount
         figures.taken -= 1
-        self._moved(currency, -amount, at)
+        self._moved(currency, -amount, at, _SALES)
 
     def refunded(self, currency: str, amount: int, at: int, *, pending: bool = False) -> None:
         """A refund was made, which may be pending."""
@@ -166,13 +179,13 @@ class Books:
             figures.refunds_pending_minor += amount
         else:
             figures.refunded_minor += amount
-            self._moved(currency, -amount, at)
+            self._moved(currency, -amount, at, _REFUNDS)
 
     def refund_settled(self, currency: str, amount: int, at: int, made_at: int) -> None:
         """A pending refund left the balance."""
         self._figures(currency, made_at).refunds_pending_minor -= amount
         self._figures(currency, at).refunded_minor += amount
-        self._moved(currency, -amount, at)
+        self._moved(currency, -amount, at, _REFUNDS)
 
     def refund_failed(self, currency: str, amount: int, at: int, made_at: int) -> None:
         """A refund that had left the balance came back."""
@@ -180,7 +193,7 @@ class Books:
         figures.refunds_minor -= amount
         figures.refunds -= 1
         self._figures(currency, at).refunded_minor -= amount
-        self._moved(currency, amount, at)
+        self._moved(currency, amount, at, _REFUNDS)
 
     def disputed(self, currency: str, amount: int, at: int) -> None:
         """A bank took a payment back, for the time being."""
@@ -188,7 +201,7 @@ class Books:
         figures.disputes += 1
         figures.disputes_open_minor += amount
         figures.disputed_minor += amount
-        self._moved(currency, -amount, at, fee=_DISPUTE_FEE_MINOR)
+        self._moved(currency, -amount, at, _DISPUTES, _DISPUTE_FEE)
 
     def dispute_ended(
         self, currency: str, amount: int, at: int, opened_at: int, *, won: bool
@@ -198,13 +211,16 @@ class Books:
         figures.disputes_open_minor -= amount
         if won:
             self._figures(currency, at).disputed_minor -= amount
-            self._moved(currency, amount, at, fee=-_DISPUTE_FEE_MINOR)
+            back = {account: -minor for account, minor in _DISPUTE_FEE.items()}
+            self._moved(currency, amount, at, _DISPUTES, back)
         else:
             figures.disputes_lost_minor += amount
 
-    def paid_out(self, currency: str, amount: int) -> None:
-        """A payout left the balance."""
+    def paid_out(self, currency: str, amount: int, at: int, arrives_at: int) -> None:
+        """A payout left the balance, and should arrive at a time."""
         self._add_to_balance(currency, -amount)
+        self._post(currency, at, {_BALANCE: -amount, _PAYING_OUT: amount})
+        self._post(currency, arrives_at, {_PAYING_OUT: -amount, _BANK: amount})
 
     def payout_paid(self, currency: str, amount: int, made_at: int, *, count: int = 1) -> None:
         """A payout arrived, or (with a count of -1) did not after all."""
@@ -212,9 +228,22 @@ class Books:
         figures.payouts_paid_minor += count * amount
         figures.payouts_paid += count
 
-    def payout_failed(self, currency: str, amount: int) -> None:
-        """A payout came back into the balance."""
+    def payout_failed(self, currency: str, amount: int, at: int) -> None:
+        """A payout that had arrived came back into the balance."""
         self._add_to_balance(currency, amount)
+        self._post(currency, at, {_BALANCE: amount, _BANK: -amount})
+
+    def moved_otherwise(
+        self, currency: str, amount: int, at: int, account: str, figure: str | None = None
+    ) -> None:
+        """The balance moved for another reason; `figure` is what it counts in: fees, reversed."""
+        self._add_to_balance(currency, amount)
+        self._post(currency, at, {_BALANCE: amount, account: -amount})
+        if figure is not None:
+            figures = self._figures(currency, at)
+            figures.net_minor += amount
+            name = f"{figure}_minor"
+            setattr(figures, name, getattr(figures, name) - amount)
 
     def recurring(self, subscription_id: str, currency: str, monthly: int | None) -> None:
         """A subscription is worth so much a month from now on, or (None) counts no longer."""
@@ -241,7 +270,16 @@ class Books:
         ever = {(currency, payer) for _, currency, payer in self._payers}
         self.truth.paying_customers = dict(Counter(currency for currency, _ in ever))
 
-    def _moved(self, currency: str, amount: int, at: int, *, fee: int = 0) -> None:
+    def _moved(
+        self,
+        currency: str,
+        amount: int,
+        at: int,
+        account: str,
+        fees: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        fee = sum(fees.values())
+        self._post(currency, at, {_BALANCE: amount - fee, account: -amount, **fees})
         figures = self._figures(currency, at)
         figures.fees_minor += fee
         figures.net_minor += amount - fee
@@ -250,6 +288,12 @@ class Books:
     def _add_to_balance(self, currency: str, amount: int) -> None:
         balance = self.truth.balance_minor
         balance[currency] = balance.get(currency, 0) + amount
+
+    def _post(self, currency: str, at: int, amounts: Mapping[str, int]) -> None:
+        by_currency = self.truth.accounts.setdefault(month_of(at), {})
+        accounts = by_currency.setdefault(currency, {})
+        for account, minor in amounts.items():
+            accounts[account] = accounts.get(account, 0) + minor
 
     def _figures(self, currency: str, at: int) -> Figures:
         month = self.truth.months.setdefault(month_of(at), {})
@@ -261,10 +305,25 @@ def month_of(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m")
 
 
-def fee_of(currency: str, amount: int) -> int:
-    """1.5 % and 25, and tax on that: each part rounded half up, with three decimals to tens."""
+_DISPUTE_FEE = {"expenses:stripe:disputes": _DISPUTE_FEE_MINOR}
+_MORE = {
+    1: "expenses:stripe:network",
+    2: "liabilities:sales_tax",
+    3: "expenses:platform",
+    4: "suspense:fee_detail",
+}
+
+
+def fees_of(currency: str, amount: int) -> dict[str, int]:
+    """By account: 1.5 % and 25, tax on that; 2 % more of amounts that sevens leave 1 to 4 of.
+
+    Each part is rounded half up, with three decimals to tens.
+    """
     unit = 10 if currency in _TENS else 1
     share = (amount * 15 + 500 * unit) // (1000 * unit) * unit
     fixed = (25 + unit // 2) // unit * unit
     tax = ((share + fixed) * _TAX_PERCENT.get(currency, 0) + 50 * unit) // (100 * unit) * unit
-    return share + fixed + tax
+    fees = {"expenses:stripe:processing": share + fixed, "expenses:stripe:tax_on_fees": tax}
+    if (account := _MORE.get(amount % 7)) is not None:
+        fees[account] = (amount * 2 + 50 * unit) // (100 * unit) * unit
+    return fees

@@ -185,7 +185,14 @@ def payout_facts(payout: Payout, event: Envelope, _metadata_key: str) -> list[Fa
         arrives_at=_first(payout.arrival_date),
         transaction_id=id_of(payout.balance_transaction),
         failure_code=payout.failure_code,
+        failure_transaction_id=id_of(payout.failure_balance_transaction),
         automatic=payout.automatic,
+        method=payout.method,
+        destination_id=id_of(payout.destination),
+        original_payout_id=id_of(payout.original_payout),
+        reversed_by_id=id_of(payout.reversed_by),
+        reconciliation=payout.reconciliation_status,
+        trace=payout.trace_id.value if payout.trace_id else None,
     )
     return [fact]
 

@@ -372,10 +372,29 @@ class Invoice(StripeObject, kw_only=True, gc=False):
     status_transitions: Transitions | None = None
 
 
+class Trace(Struct, gc=False):
+    """The bank's own name of a payout, once there is one (since 2025)."""
+
+    value: str | None = None
+
+
 class Payout(StripeObject, kw_only=True, gc=False):
     """docs.stripe.com/api/payouts/object."""
 
-    MAY_BE_LOST = frozenset({"arrival_date", "failure_code", "automatic"})
+    MAY_BE_LOST = frozenset(
+        {
+            "arrival_date",
+            "automatic",
+            "destination",
+            "failure_balance_transaction",
+            "failure_code",
+            "method",
+            "original_payout",
+            "reconciliation_status",
+            "reversed_by",
+            "trace_id",
+        }
+    )
 
     id: Id
     amount: SignedAmount
@@ -383,6 +402,13 @@ class Payout(StripeObject, kw_only=True, gc=False):
     status: Word
     created: Seconds | None = None
     arrival_date: Seconds | None = None
-    balance_transaction: Reference = None
-    failure_code: Word | None = None
     automatic: bool | None = None
+    balance_transaction: Reference = None
+    destination: Reference = None
+    failure_balance_transaction: Reference = None
+    failure_code: Word | None = None
+    method: Word | None = None
+    original_payout: Reference = None
+    reconciliation_status: Word | None = None
+    reversed_by: Reference = None
+    trace_id: Trace | None = None

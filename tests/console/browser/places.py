@@ -59,5 +59,7 @@ PLACES: Final = (
     Place("/console/figures"),
     Place("/console/figures/revenue"),
     Place("/console/figures/refund_rate_value_pct"),
+    Place("/console/books?period=2026-02"),
+    Place("/console/books/periods"),
     Place("/console/exports"),
 )

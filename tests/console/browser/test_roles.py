@@ -9,11 +9,12 @@ from tests.console.browser.visitor import Visitor
 from tests.console.browser.world import World
 
 MENUS = {
-    Role.ANALYST: "Home Issues Projections Figures Exports",
+    Role.ANALYST: "Home Issues Projections Figures Books Exports",
+    Role.ACCOUNTANT: "Home Issues Projections Figures Books Exports",
     Role.OPS: "Home Orders Stock Customers Payments Refunds Disputes Subscriptions Issues"
     " Projections Figures Exports",
     Role.AUDITOR: "Home Orders Stock Customers Payments Refunds Disputes Subscriptions Issues"
-    " Events Projections Figures Exports",
+    " Events Projections Figures Books Exports",
 }
 MENUS[Role.ADMIN] = MENUS[Role.AUDITOR]
 

@@ -33,6 +33,7 @@ SECRET: Final = "whsec_of_the_browser"
 NAMES: Final = {
     Role.OPS: "Olga Petrova",
     Role.ANALYST: "Anna Lind",
+    Role.ACCOUNTANT: "Agnes Roth",
     Role.AUDITOR: "Aldo Ricci",
     Role.ADMIN: "Ada Byron",
 }

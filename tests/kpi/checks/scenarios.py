@@ -10,6 +10,9 @@ from kpi.checks.declare import Check
 from kpi.checks.run import Outcome
 from kpi.snapshots import prove, take
 from ledger.domain.events import (
+    BooksBalancesListed,
+    BooksPeriodClosed,
+    BooksPeriodReopened,
     ConflictFound,
     OrderCanceled,
     OrderExpired,
@@ -28,6 +31,7 @@ from ledger.domain.events import (
     StockReserved,
     StripeObjectNotTold,
     StripeObjectObserved,
+    TransactionClassified,
 )
 from tests.kpi.builder import LedgerBuilder
 from tests.webhooks.billing_examples import (
@@ -55,6 +59,7 @@ Deed = Callable[[LedgerBuilder], object]
 
 NEW_YEAR_2100 = 4_102_444_800
 CHARGED_ON = datetime.fromtimestamp(MADE, UTC).date()
+MONTH = f"{CHARGED_ON:%Y-%m}"
 
 
 class Scenario(NamedTuple):
@@ -415,7 +420,64 @@ def conflict(source: str) -> ConflictFound:
     )
 
 
+def moved(builder: LedgerBuilder, transaction_id: str, amount: int, category: str) -> None:
+    """A balance transaction of so much, without a fee."""
+    builder.observe(
+        "balance_transaction",
+        transaction(
+            id=transaction_id,
+            type="adjustment",
+            reporting_category=category,
+            amount=amount,
+            fee=0,
+            net=amount,
+        ),
+    )
+
+
+def closed_month(builder: LedgerBuilder, version: int = 1) -> None:
+    """The month of `MADE`, as if nothing had moved in it."""
+    builder.shop(
+        BooksBalancesListed(period=MONTH, version=version, balances=()),
+        BooksPeriodClosed(
+            period=MONTH, version=version, zone="UTC", rules_version=1, position=1, root=""
+        ),
+    )
+
+
+def closed_too_early(builder: LedgerBuilder) -> None:
+    closed_month(builder)
+    moved(builder, "txn_1", 700, "charge")
+
+
 SCENARIOS: dict[str, Scenario] = {
+    "books_suspense": Scenario(
+        "txn_1",
+        lambda b: moved(b, "txn_1", -300, "other_adjustment"),
+        lambda b: b.shop(TransactionClassified(transaction_id="txn_1", against="expenses:misc")),
+        lambda b: b.tamper("delete from postings where part = 'classified' and slot = 13"),
+    ),
+    "books_clearing": Scenario(
+        "assets:clearing:reserve gbp",
+        lambda b: moved(b, "txn_1", -300, "reserve_hold"),
+        lambda b: moved(b, "txn_2", 300, "reserve_hold"),
+        lambda b: moved(b, "txn_3", -500, "reserve_hold"),
+    ),
+    "books_figures_differ": Scenario(
+        f"settled_gross {CHARGED_ON} gbp",
+        lambda b: (
+            moved(b, "txn_1", 700, "charge"),
+            b.tamper("update fees_daily set charged_minor = 701"),
+        ),
+        lambda b: b.tamper("update fees_daily set charged_minor = 700"),
+        lambda b: b.tamper("update postings set amount_minor = -699 where slot = 2"),
+    ),
+    "late_after_close": Scenario(
+        f"{MONTH} gbp",
+        closed_too_early,
+        lambda b: b.shop(BooksPeriodReopened(period=MONTH, version=1)),
+        lambda b: closed_month(b, 2),
+    ),
     "conflicting_events": Scenario(
         "evt_1",
         lambda b: b.shop(conflict("webhook")),

@@ -9,8 +9,8 @@ from kpi.exports.formats import Format
 from kpi.exports.transfer import Asked
 from kpi.windows import Window
 from ledger.domain.events import Line, OrderLinesReturned, OrderPlaced, ProductListed
-from tests.kpi.builder import LedgerBuilder
-from tests.webhooks.examples import charge, refund
+from tests.kpi.builder import NOON, LedgerBuilder
+from tests.webhooks.examples import charge, refund, transaction
 
 MARCH: Final = Window(date(2026, 3, 1), date(2026, 3, 31))
 
@@ -101,6 +101,23 @@ def give_back(
         created=int(builder.at.timestamp()),
     )
     builder.stripe("refund.created", thing)
+
+
+def book_a_charge(builder: LedgerBuilder) -> None:
+    """The balance at Stripe has the thirty pounds of Ann's mugs, less a fee."""
+    builder.observe(
+        "balance_transaction",
+        transaction(
+            id="txn_A1",
+            source="ch_A1",
+            amount=3000,
+            fee=70,
+            net=2930,
+            created=int(NOON.timestamp()),
+            type="charge",
+        ),
+    )
+    builder.follow()
 
 
 def keep_shop(builder: LedgerBuilder) -> None:

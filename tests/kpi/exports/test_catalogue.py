@@ -19,7 +19,7 @@ from kpi.exports.formats import Format
 from projections.engine.reads import Reads
 from tests.kpi.builder import LedgerBuilder
 from tests.kpi.exports.conftest import Take
-from tests.kpi.exports.examples import MARCH, asked, keep_shop, many_orders
+from tests.kpi.exports.examples import MARCH, asked, book_a_charge, keep_shop, many_orders
 
 
 @pytest.fixture
@@ -148,6 +148,7 @@ def test_an_export_agrees_with_the_figures(shop: LedgerBuilder, take: Take, read
 @pytest.mark.parametrize("each", exports(), ids=lambda each: each.name)
 def test_formats_say_the_same(shop: LedgerBuilder, take: Take, each: Any) -> None:
     """A file of CSV and one of Parquet have the same headings, rows and amounts."""
+    book_a_charge(shop)
     text = rows(take(asked(each.name)))
     table: Any = pyarrow.parquet.read_table(io.BytesIO(take(asked(each.name, Format.PARQUET))))
     assert table.column_names == [column.name for column in each.columns] == list(text[0])
@@ -159,7 +160,7 @@ def test_formats_say_the_same(shop: LedgerBuilder, take: Take, each: Any) -> Non
 
 def test_a_day_without_sales_is_a_file_without_rows(shop: LedgerBuilder, take: Take) -> None:
     """The shop's orders are known, but none was paid in January."""
-    january = MARCH._replace(first=MARCH.first.replace(month=1), last=MARCH.first.replace(month=1))
+    january = MARCH._replace(first=MARCH.first.replace(month=1), last=MARCH.last.replace(month=1))
     for each in exports():
         assert lines(take(asked(each.name, window=january))) == []
 

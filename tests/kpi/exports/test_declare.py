@@ -29,12 +29,19 @@ COLUMNS = {
     """,
     "products": "Product Units Revenue SKU Currency",
     "customers": "Email Orders TotalSpent Currency FirstOrderAt",
+    "journal": """
+        Day EntryID TransactionID Part Account Debit Credit Currency Category Type SourceID OrderID
+        At
+    """,
+    "trial_balance": "Period Account Opening Debit Credit Closing Late Currency State",
 }
 FILES = {
     "kpi-summary": "kpi_summary",
     "orders": "orders_paid",
     "products": "best_sellers",
     "customers": "customers",
+    "journal": "journal",
+    "trial_balance": "trial_balance",
 }
 EACH = pytest.mark.parametrize("each", exports(), ids=lambda each: each.name)
 

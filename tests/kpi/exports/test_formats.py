@@ -119,7 +119,7 @@ def test_a_block_is_a_row_group() -> None:
     assert [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)] == [3, 1]
 
 
-@pytest.mark.parametrize("chosen", Format)
+@pytest.mark.parametrize("chosen", [Format.CSV, Format.JSONL, Format.PARQUET])
 def test_a_file_without_rows_has_its_columns(chosen: Format) -> None:
     names = [column.name for column in EVERY_KIND.columns]
     match chosen:

@@ -27,7 +27,7 @@ from ledger.errors import StoreUnavailable
 from ledger.settings import Settings
 from ledger.tokens import issue
 from tests.kpi.builder import LedgerBuilder
-from tests.kpi.exports.examples import MARCH, keep_shop, many_orders
+from tests.kpi.exports.examples import MARCH, book_a_charge, keep_shop, many_orders
 from tests.support.callers import NAME, administrator, let_in
 from tests.support.judged import JudgedClient
 from tests.support.waiting import wait_for
@@ -65,8 +65,11 @@ def test_there_is_a_list_of_what_can_be_taken(client: TestClient) -> None:
     found = get(client, "/exports").json()
     assert (found["contract_version"], found["formats"]) == (
         CONTRACT_VERSION,
-        ["csv", "jsonl", "parquet"],
+        ["csv", "jsonl", "parquet", "beancount", "hledger"],
     )
+    for each in found["items"]:
+        of_books = ["beancount", "hledger"] if each["name"] in {"journal", "trial_balance"} else []
+        assert each["formats"] == ["csv", "jsonl", "parquet", *of_books]
     assert [each["name"] for each in found["items"]] == [each.name for each in exports()]
     (products,) = [each for each in found["items"] if each["name"] == "products"]
     assert products["filters"] == ["currency", "sku"]
@@ -95,6 +98,22 @@ def test_a_download_is_a_file_with_a_manifest(
     assert manifest["sha256"] == sha256(answer.content).hexdigest()
     assert (manifest["rows"], manifest["as_of_position"]) == (2, head)
     assert manifest["filter"] == {"currency": "gbp"}
+
+
+def test_a_month_of_the_books_is_a_file_of_entries_with_a_manifest(
+    client: TestClient, builder: LedgerBuilder
+) -> None:
+    book_a_charge(builder)
+    answer = get(client, "/exports/journal", period="2026-03", format="beancount")
+    assert answer.headers["content-type"].partition(";")[0] == "text/plain"
+    assert answer.headers["content-disposition"] == (
+        'attachment; filename="journal_2026-03-01_2026-03-31.beancount"'
+    )
+    assert "  Assets:Stripe:Payments:Available  29.30 GBP\n" in answer.text
+    assert '  order: "A1"\n' in answer.text
+    manifest = get(client, f"/exports/{answer.headers['export-id']}/manifest").json()
+    assert (manifest["format"], manifest["columns"]) == ("beancount", [])
+    assert manifest["sha256"] == sha256(answer.content).hexdigest()
 
 
 def test_the_window_is_the_last_30_days_where_nothing_is_said(
@@ -129,6 +148,10 @@ def test_who_takes_something_out_is_on_record_with_the_reason(
         ("orders", {"from": "2026-03-01"}, (400, "invalid_window")),
         ("orders", {"window": "30", **DAYS}, (400, "invalid_window")),
         ("orders", {"format": "xlsx"}, (422, "invalid_request")),
+        ("orders", {"format": "hledger"}, (422, "invalid_request")),
+        ("journal", {"window": "30"}, (400, "invalid_window")),
+        ("journal", {"period": "2026-13"}, (400, "invalid_window")),
+        ("journal", {"period": "2026-03", **DAYS}, (400, "invalid_window")),
         ("orders", {"state": "a\0b"}, (422, "invalid_request")),
         ("products", {"state": "paid"}, (422, "invalid_request")),
         ("orders", {"after": 10_000}, (422, "invalid_request")),

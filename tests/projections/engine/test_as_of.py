@@ -7,6 +7,7 @@ import pytest
 
 from ledger.domain.events import Metadata, NewEvent, OrderPlaced
 from tests.projections.engine.counter import Counter
+from tests.support.addresses import address
 
 EACH = pytest.mark.parametrize("name", ["payments", "stock", "customers"])
 
@@ -48,7 +49,7 @@ def key_of(counter: Counter, name: str) -> str:
 
 def past(counter: Counter, name: str) -> tuple[str, list[Any]]:
     """The path of an object, and the lines of its history."""
-    path = f"/{name}/{key_of(counter, name)}"
+    path = f"{address(name)}/{key_of(counter, name)}"
     return path, counter.get(f"{path}/history", limit=200)["items"]
 
 

@@ -29,6 +29,7 @@ from projections.exports import ExportRecord
 from projections.queries.audit_search import FILTERS
 from tests.projections.engine.counter import Counter, opened
 from tests.projections.models import NOON
+from tests.support.addresses import address
 from tests.support.servers import Server
 from tests.support.worlds import random_world
 from tests.webhooks.billing_examples import discount
@@ -118,7 +119,7 @@ def filled(servers: Any) -> Iterator[Counter]:
 def test_every_list_refuses_a_word_that_does_not_exist(
     filled: Counter, name: str, column: str
 ) -> None:
-    told = filled.get(f"/{name}", 422, **{column: "xyz"})
+    told = filled.get(address(name), 422, **{column: "xyz"})
     assert column in told["detail"] or "value does not fit" in told["detail"]
 
 
@@ -165,7 +166,7 @@ def test_what_is_declared_is_a_word_before_any_row_has_it(
     filled: Counter, name: str, asked: dict[str, str]
 ) -> None:
     ((column, word),) = asked.items()
-    assert all(row[column] == word for row in filled.get(f"/{name}", **asked)["items"])
+    assert all(row[column] == word for row in filled.get(address(name), **asked)["items"])
 
 
 def test_what_rows_have_is_a_word_and_is_named(filled: Counter) -> None:

@@ -16,6 +16,7 @@ from projections.engine.registry import discover
 from projections.engine.row import sql_type, times
 from projections.queries.listing import DESCENDING, Asked, Lister, Span, sorts, stems
 from tests.projections.engine.counter import Counter, opened
+from tests.support.addresses import address
 from tests.support.servers import Server
 from tests.support.worlds import random_world
 
@@ -45,7 +46,7 @@ class Filled(NamedTuple):
         found: list[str] = []
         cursor: dict[str, str] = {}
         while True:
-            page = self.counter.get(f"/{name}", limit=SOME, **asked, **cursor)
+            page = self.counter.get(address(name), limit=SOME, **asked, **cursor)
             found += [row[LISTINGS[name].key] for row in page["items"]]
             if page["next"] is None:
                 return found
@@ -151,9 +152,9 @@ def test_a_span_that_ends_before_it_begins_is_refused_wherever_there_is_one(
         ("/events", "recorded"),
         ("/events/unreadable", "recorded"),
         ("/orders/1/history", "recorded"),
-        *((f"/{name}", stem) for name, each in LISTINGS.items() for stem in stems(each.shown)),
+        *((address(name), stem) for name, each in LISTINGS.items() for stem in stems(each.shown)),
         *(
-            (f"/{name}/1/{page}", stem)
+            (f"{address(name)}/1/{page}", stem)
             for name, each in LISTINGS.items()
             for page, part in each.pages.items()
             for stem in stems(part.row)
@@ -209,7 +210,7 @@ def test_a_history_goes_both_ways_by_pages_and_by_when_it_was_recorded(
     rows = filled.rows(name)
     if not rows:
         return
-    path = f"/{name}/{rows[0][listing.key]}/history"
+    path = f"{address(name)}/{rows[0][listing.key]}/history"
     whole = counter.get(path, limit=200)["items"]
     if not whole:
         return
@@ -224,7 +225,7 @@ def test_a_history_goes_both_ways_by_pages_and_by_when_it_was_recorded(
         found = counter.get(path, limit=200, sort="-position", **{f"recorded_{end}": middle})
         assert [line["position"] for line in found["items"]] == wanted[::-1]
     assert counter.get(path, recorded_before="2001-01-01")["items"] == []
-    counter.get(f"/{name}/nowhere/history", 404, recorded_before="2001-01-01")
+    counter.get(f"{address(name)}/nowhere/history", 404, recorded_before="2001-01-01")
     changes = counter.get(path, limit=200, changes=True)["items"]
     backwards = counter.get(path, limit=200, changes=True, sort="-position")["items"]
     assert backwards == changes[::-1]
@@ -236,7 +237,7 @@ def test_lines_of_one_thing_go_both_ways_and_by_each_of_their_times(
 ) -> None:
     listing, counter = LISTINGS[name], filled.counter
     key = max(filled.rows(name), key=lambda row: row.get("on_hand", 0))[listing.key]
-    path = f"/{name}/{key}/{page}"
+    path = f"{address(name)}/{key}/{page}"
     whole = counter.get(path, limit=200)["items"]
     assert len(whole) > SOME
     assert whole == paged(counter, path)

@@ -22,6 +22,7 @@ from projections.queries.http import routes
 from projections.queries.listing import Lister, encoded
 from simulator import Purchase
 from tests.projections.engine.counter import STATUSES, Counter
+from tests.support.addresses import address
 
 
 def test_one_order_shows_its_lines_and_payments(counter: Counter):
@@ -452,7 +453,9 @@ def test_every_read_stands_in_the_description():
     paths = describe(routes, "Ledger", "1", STATUSES)["paths"]
     listed = {p.name for p in discover() if p.listing}
     assert {"orders", "payments", "refunds", "disputes", "stock", "customers"} <= listed
-    assert {f"/{name}" for name in listed} | {f"/{name}/{{id}}" for name in listed} <= paths.keys()
+    assert {
+        each for name in listed for each in (address(name), f"{address(name)}/{{id}}")
+    } <= paths.keys()
     filters = {each["name"] for each in paths["/orders"]["get"]["parameters"]}
     assert {"state", "customer_id", "limit", "cursor", "after"} <= filters
     ids = [operation["operationId"] for path in paths.values() for operation in path.values()]

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from ledger.domain.posting_rules import FEES, FINER, RULES
 from simulator import PastShop, past_shop
 from simulator.api import Account, Key, app, served
 from simulator.api.shapes import Shapes
-from simulator.fees import PLAIN_FEES
+from simulator.fees import MORE_FEES
 from simulator.memory import EVENT_SECONDS
 from simulator.past import UNTIL, Figures, Truth
-from simulator.past.truth import fee_of, month_of
+from simulator.past.truth import fees_of, month_of
 
 SEEDS = (1, 2, 3)
 Months = dict[str, dict[str, Figures]]
@@ -30,6 +31,21 @@ def objects(seed: int, kind: str) -> list[dict[str, Any]]:
     assert simulated.memory is not None
     shapes = Shapes(simulated, simulated.layout.api_version)
     return [shapes.of(kind, thing) for thing in simulated.memory.shelf(kind).things]
+
+
+VOLUME = {
+    "charge",
+    "charge_failure",
+    "dispute",
+    "dispute_reversal",
+    "fee",
+    "network_cost",
+    "partial_capture_reversal",
+    "refund",
+    "refund_failure",
+    "tax",
+}
+"""Categories of what a shop sells and pays for; others move money between places."""
 
 
 class Found:
@@ -77,8 +93,8 @@ class Found:
 
     def add_balance_transaction(self, transaction: dict[str, Any]) -> None:
         figures, amount = self.figures(transaction), transaction["amount"]
-        if transaction["type"] not in {"payout", "payout_failure"}:
-            figures.fees_minor += transaction["fee"]
+        figures.fees_minor += transaction["fee"]
+        if transaction["reporting_category"] in VOLUME:
             figures.net_minor += transaction["net"]
         match transaction["reporting_category"]:
             case "charge":
@@ -92,8 +108,12 @@ class Found:
                 figures.refunded_minor -= amount
             case "dispute" | "dispute_reversal":
                 figures.disputed_minor -= amount
-            case other:
-                assert other in {"payout", "payout_reversal"}
+            case "partial_capture_reversal":
+                figures.reversed_minor -= amount
+            case "fee" | "network_cost" | "tax":
+                figures.fees_minor -= amount
+            case _:
+                pass
 
     def add_taken(self, transaction: dict[str, Any]) -> None:
         charge = self.charges[transaction["source"]]
@@ -179,7 +199,8 @@ def test_the_truth_has_something_of_everything() -> None:
 def test_net_is_what_came_in_less_all_that_went(seed: int) -> None:
     for month in shop(seed).truth.months.values():
         for each in month.values():
-            went = each.bounced_minor + each.refunded_minor + each.disputed_minor + each.fees_minor
+            went = each.bounced_minor + each.reversed_minor + each.refunded_minor
+            went += each.disputed_minor + each.fees_minor
             assert each.captured_minor - went == each.net_minor
     for each in shop(seed).truth.total.values():
         assert each.captured_minor - each.bounced_minor == each.gross_minor
@@ -204,6 +225,38 @@ def test_paying_customers_are_counted_once_a_month_and_once_ever(seed: int) -> N
     } == truth.paying_customers_by_month
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_books_of_the_truth_balance_and_hold_what_the_balance_is(seed: int) -> None:
+    truth = shop(seed).truth
+    held: dict[str, int] = defaultdict(int)
+    for month, by_currency in truth.accounts.items():
+        for currency, accounts in by_currency.items():
+            assert sum(accounts.values()) == 0, month
+            held[currency] += accounts.get("assets:stripe", 0)
+    assert held == truth.balance_minor
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_category_that_rules_name_moves_the_balance_and_one_that_none_does(seed: int) -> None:
+    """Those of cards and payouts happen by themselves; all others once a year."""
+    booked = {each["reporting_category"] for each in objects(seed, "balance_transaction")}
+    named = {name for rule in RULES for name in rule.categories}
+    families = {name.removesuffix("*") for name in named if name.endswith("*")}
+    seldom = {"charge_failure", "refund_failure", "dispute_reversal", "payout_reversal"}
+    exact = {name for name in named if not name.endswith("*")} - {"stripe_fx_fee"}
+    assert exact - seldom - booked == set()
+    assert all(any(name.startswith(family) for name in booked) for family in families)
+    assert {name for name in booked - named if not name.startswith(tuple(families))} == {
+        "quantum_entanglement"
+    }
+    kinds = {each["type"] for each in objects(seed, "balance_transaction")}
+    assert kinds >= set(FINER)
+    fees = {
+        fee["type"] for each in objects(seed, "balance_transaction") for fee in each["fee_details"]
+    }
+    assert fees == {*FEES, "levitation"}
+
+
 def test_the_total_is_the_sum_of_the_months() -> None:
     truth = Truth(
         months={
@@ -217,8 +270,8 @@ def test_the_total_is_the_sum_of_the_months() -> None:
 @pytest.mark.parametrize("currency", ["eur", "jpy", "kwd", "gbp", "usd"])
 def test_the_truth_works_fees_out_by_itself_and_comes_to_the_same(currency: str) -> None:
     for amount in range(10, 40_000, 70):
-        booked = sum(fee.amount_minor for fee in PLAIN_FEES.of_payment(amount, currency))
-        assert fee_of(currency, amount) == booked
+        booked = sum(fee.amount_minor for fee in MORE_FEES.of_payment(amount, currency))
+        assert sum(fees_of(currency, amount).values()) == booked
 
 
 def test_the_same_seed_gives_the_same_shop() -> None:

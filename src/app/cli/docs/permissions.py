@@ -15,7 +15,7 @@ asked before every call; do not edit. A role comes with a token: `ledger token i
 
 * yes, or a dash: no (403). Without a valid token: 401.
 * own: only what belongs to the token's customer; the rest does not exist for him (404).
-* setting: yes where `LEDGER_ANALYSTS_SEE_ORDERS` is on.
+* setting: yes where `LEDGER_ANALYSTS_SEE_ORDERS` is on, which is for accountants too.
 
 Where a call comes from gives no right. `ledger serve` makes the first token, an admin's, at its
 first start.

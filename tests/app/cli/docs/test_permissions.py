@@ -36,6 +36,9 @@ STANDING = {
     "{id}": "no-such",
     "{sku}": "no-such",
     "{payment_id}": "no-such",
+    "{name}": "no-such",
+    "{transaction_id}": "no-such",
+    "{period}": "2020-01",
 }
 """What stands for the names in a path."""
 EACH = pytest.mark.parametrize(("method", "path"), ROUTES, ids=str)

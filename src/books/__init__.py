@@ -1,0 +1,1 @@
+"""The books: Stripe's balance in double entry, month by month."""

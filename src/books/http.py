@@ -1,0 +1,257 @@
+"""The books over HTTP: accounts, trial balances, postings, entries, rules; closing, classifying."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import Final
+
+from starlette.requests import Request
+from starlette.routing import Route
+
+from api.commands import COMMAND, execute
+from api.operations import operation
+from api.permissions import Permission
+from books import entries as explained
+from books.accounts import about, accounts
+from books.close import close
+from books.postings import READS, postings
+from books.ready import readiness
+from books.schemas import (
+    AccountResponse,
+    AccountsResponse,
+    BalanceResponse,
+    ClassifiedResponse,
+    ClassifyRequest,
+    DecideRequest,
+    EntriesResponse,
+    EntryPostingResponse,
+    EntryResponse,
+    FeeResponse,
+    MovementResponse,
+    PeriodResponse,
+    PostingResponse,
+    PostingsQuery,
+    PostingsResponse,
+    ReadinessResponse,
+    RuleResponse,
+    RulesResponse,
+    TellingResponse,
+    TotalsResponse,
+    TrialQuery,
+    TrialResponse,
+    UnreadyResponse,
+)
+from books.trial import Trial, as_closed, totals, trial
+from ledger.domain import posting_rules as rules
+from ledger.domain.aggregate import Command
+from ledger.domain.classification import ClassifyTransaction
+from ledger.domain.period import ReopenPeriod
+from ledger.errors import (
+    Ambiguous,
+    InvalidCommand,
+    LedgerError,
+    NotFound,
+    NotReady,
+    WrongState,
+)
+from projections.engine.names import named
+from projections.engine.replay import as_of_projections
+from projections.queries.schemas import READ, One, reads_of
+
+_Errors = tuple[type[LedgerError], ...]
+_DECIDED: Final[_Errors] = (*COMMAND, WrongState, *READ)
+
+_see = partial(operation, Permission.SEE_BOOKS, "books")
+_change = partial(operation, Permission.CLOSE_BOOKS, "books", idempotent=True)
+
+
+# ── Looking ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@_see(errors=READ)
+def read_accounts(request: Request, query: One) -> AccountsResponse:
+    """List every account that anything ever moved in, with what is in it at the end of today."""
+    today = _today(request)
+    with reads_of(request).snapshot(READS, query.after, current=True) as cursor:
+        stands = as_of_projections(cursor, READS)
+        found = accounts(cursor, today)
+    return AccountsResponse(
+        day=today,
+        time_zone=stands.time_zone,
+        position=stands.position,
+        items=[AccountResponse(**each._asdict()) for each in found],
+    )
+
+
+@_see(errors=(InvalidCommand, *READ))
+def read_trial_balance(request: Request, query: TrialQuery) -> TrialResponse:
+    """Show a month's trial balance: what is closed is what its close says, for good."""
+    with reads_of(request).snapshot(READS, query.after, current=True) as cursor:
+        if query.as_of is None:
+            made = trial(cursor, query.period, query.currency)
+        else:
+            made = as_closed(cursor, query.period, query.as_of, query.currency)
+        stands = as_of_projections(cursor, READS)
+    return _trial_answer(made, stands.position)
+
+
+@_see(errors=(InvalidCommand, NotFound, *READ))
+def read_postings(request: Request, query: PostingsQuery) -> PostingsResponse:
+    """List an account's postings in a month, the earliest first, with the balance after each."""
+    name: str = request.path_params["name"]
+    period = query.period or f"{_today(request):%Y-%m}"
+    with reads_of(request).snapshot(READS, query.after, current=True) as cursor:
+        found = postings(
+            cursor, name, period, query.currency, limit=query.limit, start=query.cursor
+        )
+    return PostingsResponse(
+        account=name,
+        about=about(name),
+        currency=found.balance.currency,
+        period=period,
+        time_zone=found.trial.zone,
+        state=found.trial.state,
+        balance=BalanceResponse(**found.balance._asdict()),
+        items=[PostingResponse(**each._asdict()) for each in found.postings],
+        otherwise_minor=found.otherwise_minor,
+        next=found.next,
+    )
+
+
+@_see(errors=(NotFound, Ambiguous, *READ))
+def read_entry(request: Request, query: One) -> EntriesResponse:
+    """Show what a balance transaction came to in the books, by which rule, and whose word it is."""
+    with reads_of(request).snapshot(explained.READS, query.after, current=True) as cursor:
+        name = named(cursor, "transaction", request.path_params["transaction_id"])
+        found = explained.entries(cursor, name)
+    told = dict(found.transaction)
+    beside = {name: told.pop(name) for name in ("payment_id", "order_id", "classified")}
+    return EntriesResponse(
+        transaction=MovementResponse(**told),
+        fees=[FeeResponse(**each) for each in found.fees],
+        rule=None if found.rule is None else rule_answer(found.rule),
+        entries=[
+            EntryResponse(
+                part=part,
+                about=rules.PARTS[part],
+                postings=[EntryPostingResponse(**each) for each in rows],
+            )
+            for part, rows in found.parts.items()
+        ],
+        rests_on=[
+            TellingResponse(**{name: each[name] for name in TellingResponse.model_fields})
+            for each in found.rests_on
+        ],
+        **beside,
+    )
+
+
+@_see()
+def read_rules(_request: Request) -> RulesResponse:
+    """Show the rules by which Stripe's transactions become entries."""
+    return RulesResponse(
+        version=rules.RULES_VERSION,
+        rules=[rule_answer(each) for each in rules.RULES],
+        fee_types=rules.FEES,
+        types=rules.TYPES | rules.FINER,
+        accounts=rules.ACCOUNTS,
+        entry_parts=rules.PARTS,
+        slots=rules.SLOTS,
+        unknown=rules.SUSPENSE,
+        unknown_fee=rules.FEE_REST,
+    )
+
+
+@_see(errors=(InvalidCommand, *READ))
+def read_readiness(request: Request, query: One) -> ReadinessResponse:
+    """Say whether a month can be closed now, and if not, why, each reason with its cure."""
+    period: str = request.path_params["period"]
+    with reads_of(request).snapshot(READS, query.after, current=True) as cursor:
+        found = readiness(cursor, request.state.log, period)
+        stands = as_of_projections(cursor, READS)
+    return ReadinessResponse(
+        period=period,
+        position=stands.position,
+        ready=not found.reasons,
+        reasons=[UnreadyResponse(**each._asdict()) for each in found.reasons],
+    )
+
+
+# ── Deciding ────────────────────────────────────────────────────────────────────────────────────
+
+
+@_change(errors=(*_DECIDED, NotReady))
+def close_period(request: Request, body: DecideRequest) -> PeriodResponse:
+    """Close the next month: its balances are on record, and nothing changes them any more.
+
+    Refused while something must be put right before; the detail names each reason and its cure.
+    """
+    period: str = request.path_params["period"]
+    log = request.state.log
+    with reads_of(request).snapshot(READS, log.head(), current=True) as cursor:
+        command = close(cursor, log, period, datetime.now(UTC))
+    return _done(request, command, body)
+
+
+@_change(errors=(*_DECIDED,))
+def reopen_period(request: Request, body: DecideRequest) -> PeriodResponse:
+    """Open the month again that was closed last; what its close said stays on record."""
+    command = ReopenPeriod(period=request.path_params["period"], at=datetime.now(UTC))
+    return _done(request, command, body)
+
+
+@_change(errors=(*_DECIDED, NotFound, Ambiguous))
+def classify_transaction(request: Request, body: ClassifyRequest) -> ClassifiedResponse:
+    """Book what of a transaction stands in suspense against an account; the last word counts."""
+    log = request.state.log
+    with reads_of(request).snapshot(explained.READS, log.head(), current=True) as cursor:
+        name = named(cursor, "transaction", request.path_params["transaction_id"])
+        explained.check_suspense(cursor, name)
+    command = ClassifyTransaction(transaction_id=name, against=body.account, at=datetime.now(UTC))
+    return ClassifiedResponse(**execute(request, command, body, body.reason).document())
+
+
+routes = [
+    Route("/books/accounts", read_accounts),
+    Route("/books/accounts/{name}/postings", read_postings),
+    Route("/books/trial-balance", read_trial_balance),
+    Route("/books/entries/{transaction_id}", read_entry),
+    Route("/books/rules", read_rules),
+    Route("/books/periods/{period}/readiness", read_readiness),
+    Route("/books/periods/{period}/close", close_period, methods=["POST"]),
+    Route("/books/periods/{period}/reopen", reopen_period, methods=["POST"]),
+    Route("/books/transactions/{transaction_id}/classify", classify_transaction, methods=["POST"]),
+]
+
+
+def rule_answer(rule: rules.Rule) -> RuleResponse:
+    """A rule, as it is told."""
+    return RuleResponse(
+        categories=list(rule.categories),
+        against=rule.against,
+        shape=rule.shape,
+        does=rules.SHAPES[rule.shape],
+        because=rule.because,
+    )
+
+
+def _trial_answer(made: Trial, position: int) -> TrialResponse:
+    return TrialResponse(
+        period=made.period,
+        time_zone=made.zone,
+        state=made.state,
+        version=made.version,
+        position=position if made.position is None else made.position,
+        totals={code: TotalsResponse(**each._asdict()) for code, each in totals(made).items()},
+        balances=[BalanceResponse(**each._asdict()) for each in made.balances],
+    )
+
+
+def _done(request: Request, command: Command, body: DecideRequest) -> PeriodResponse:
+    return PeriodResponse(**execute(request, command, body, body.reason).document())
+
+
+def _today(request: Request) -> date:
+    zone = request.state.settings.ledger_time_zone
+    return request.state.log.clocks.earlier().astimezone(zone).date()

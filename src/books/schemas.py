@@ -1,0 +1,290 @@
+"""What reads and commands of the books take and answer over HTTP."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from api.operations import Schema
+from api.schemas import AnyCaseCurrency, Recorded, Text
+from projections.queries.schemas import Cursor, Limit, One
+
+PERIOD_PATTERN = r"^[1-9]\d{3}-(0[1-9]|1[0-2])$"
+Period = Annotated[str, Field(pattern=PERIOD_PATTERN, description="A month, as `2026-09`.")]
+OneCurrency = Annotated[
+    AnyCaseCurrency | None, Field(description="One currency only: `gbp`, or `GBP`.")
+]
+
+
+class TrialQuery(One):
+    """Which month, of which currency, and as of which close of it."""
+
+    period: Period
+    currency: OneCurrency = None
+    as_of: Annotated[
+        int | None,
+        Field(ge=1, description="The position of a close of the month: as it was closed then."),
+    ] = None
+
+
+class PostingsQuery(One):
+    """Which month (the present one, where none is said), which currency, and which page."""
+
+    period: Period | None = None
+    currency: OneCurrency = None
+    limit: Limit = 50
+    cursor: Cursor | None = None
+
+
+class DecideRequest(Schema):
+    """Why a month is closed or reopened, for the audit log."""
+
+    reason: Text
+
+
+class ClassifyRequest(Schema):
+    """The account that it is booked against instead of suspense, and why."""
+
+    account: Annotated[str, Field(max_length=256, description="As `expenses:misc`.")]
+    reason: Text
+
+
+class AccountResponse(Schema):
+    """An account, and what is in it by currency: minor units, above nothing a debit.
+
+    `about` is null for one that a person named.
+    """
+
+    account: str
+    about: str | None
+    by_currency: dict[str, int]
+
+
+class AccountsResponse(Schema):
+    """Every account that anything ever moved in, at the end of a day."""
+
+    day: date
+    time_zone: str
+    position: int
+    items: list[AccountResponse]
+
+
+class BalanceResponse(Schema):
+    """An account in a currency over a month; `late_minor` is what of debit and credit came late."""
+
+    account: str
+    currency: str
+    opening_minor: int
+    debit_minor: int
+    credit_minor: int
+    closing_minor: int
+    late_minor: int
+
+
+class TotalsResponse(Schema):
+    """What all accounts of a currency come to: opening and closing are 0, debit equals credit.
+
+    `suspense_minor` is what of the closing is not explained.
+    """
+
+    opening_minor: int
+    debit_minor: int
+    credit_minor: int
+    closing_minor: int
+    suspense_minor: int
+
+
+State = Literal["closed", "open", "before"]
+
+
+class TrialResponse(Schema):
+    """A month's trial balance; `position` is that of its close or, of an open one, of the books.
+
+    A month is `before` that lies before the first one that was closed: no close speaks of it.
+    """
+
+    period: str
+    time_zone: str
+    state: State
+    version: int | None
+    position: int
+    totals: dict[str, TotalsResponse]
+    balances: list[BalanceResponse]
+
+
+class PostingResponse(Schema):
+    """A posting, and the balance after it.
+
+    It counts in the month `counts_in`, which for a `late` one is not that of its day: it was learnt
+    after that was closed.
+    """
+
+    transaction_id: str
+    part: str
+    slot: int
+    day: date
+    at: datetime
+    category: str
+    source_id: str | None
+    amount_minor: int
+    running_minor: int
+    counts_in: str
+    late: bool
+
+
+class PostingsResponse(Schema):
+    """Postings of an account in a currency over a month, the earliest first.
+
+    `otherwise_minor` is told with the last page: what the closing balance says beyond them, as what
+    is known of earlier transactions changed after a close.
+    """
+
+    account: str
+    about: str | None
+    currency: str
+    period: str
+    time_zone: str
+    state: State
+    balance: BalanceResponse
+    items: list[PostingResponse]
+    otherwise_minor: int | None
+    next: str | None
+
+
+class FeeResponse(Schema):
+    """A part of a transaction's fee."""
+
+    type: str
+    amount_minor: int
+    currency: str
+
+
+class RuleResponse(Schema):
+    """What the amount of some reporting categories is booked against, and what else is done.
+
+    A category that ends in `*` stands for all that begin so.
+    """
+
+    categories: list[str]
+    against: str
+    shape: str
+    does: str
+    because: str
+
+
+class EntryPostingResponse(Schema):
+    """A posting of an entry: what it stands for, and in which month it counts."""
+
+    slot: int
+    stands_for: str
+    account: str
+    about: str | None
+    day: date
+    at: datetime
+    amount_minor: int
+    counts_in: str
+
+
+class EntryResponse(Schema):
+    """An entry: postings in one currency that sum to 0; `part` says which of a transaction's."""
+
+    part: str
+    about: str
+    postings: list[EntryPostingResponse]
+
+
+class MovementResponse(Schema):
+    """A balance transaction of Stripe's, as Stripe tells it."""
+
+    transaction_id: str
+    type: str
+    category: str | None
+    source_id: str | None
+    amount_minor: int
+    fee_minor: int
+    net_minor: int
+    currency: str
+    balance_type: str | None
+    account: str | None
+    created_at: datetime
+    available_at: datetime | None
+    seen_position: int
+
+
+class TellingResponse(Schema):
+    """An event that an entry rests on; `GET /events/{position}` shows its bytes."""
+
+    position: int
+    kind: str
+    source: str
+    effective_at: datetime
+
+
+class EntriesResponse(Schema):
+    """Everything that a transaction came to in the books, and why.
+
+    `rule` is null where none knows it: it is in suspense, until a person says what it is
+    (`classified`).
+    """
+
+    transaction: MovementResponse
+    fees: list[FeeResponse]
+    rule: RuleResponse | None
+    classified: str | None
+    payment_id: str | None
+    order_id: str | None
+    entries: list[EntryResponse]
+    rests_on: list[TellingResponse]
+
+
+class RulesResponse(Schema):
+    """The posting rules: what transactions, fees and parts of them are booked against.
+
+    What no rule knows stands in the account `unknown`, what explains no fee in `unknown_fee`.
+    """
+
+    version: int
+    rules: list[RuleResponse]
+    fee_types: dict[str, str]
+    types: dict[str, str]
+    accounts: dict[str, str]
+    entry_parts: dict[str, str]
+    slots: dict[int, str]
+    unknown: str
+    unknown_fee: str
+
+
+class UnreadyResponse(Schema):
+    """Why a month cannot be closed yet, and the cure."""
+
+    code: str
+    says: str
+    cure: str
+    transactions: list[str]
+
+
+class ReadinessResponse(Schema):
+    """Whether a month can be closed now, and if not, why."""
+
+    period: str
+    position: int
+    ready: bool
+    reasons: list[UnreadyResponse]
+
+
+class PeriodResponse(Schema):
+    """The month, and the position from which reads show what was done (`?after=position`)."""
+
+    period: str
+    position: int
+    recorded: Recorded
+
+
+class ClassifiedResponse(Schema):
+    """The transaction, and the position from which reads show what was done."""
+
+    id: str
+    position: int
+    recorded: Recorded

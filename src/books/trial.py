@@ -1,0 +1,207 @@
+"""Trial balances: what each account came to over a month, which always begins where the last ended.
+
+A closed month is what its close says, byte for byte. The first open month begins with the last
+close; what was learnt of closed months since is `late` there: what all days before it come to by
+now, less what was closed. So opening(n+1) = closing(n), whatever is learnt when.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Final, Literal, NamedTuple
+
+from ledger.domain.period import Month, month
+from ledger.errors import InvalidRequest
+from projections.engine.replay import DictCursor
+
+READS: Final = ("postings", "periods")
+
+
+class Balance(NamedTuple):
+    """An account in a currency over a month, in minor units; above nothing is a debit.
+
+    Of debit and credit, `late_minor` is what came late to earlier, closed months.
+    """
+
+    account: str
+    currency: str
+    opening_minor: int
+    debit_minor: int
+    credit_minor: int
+    closing_minor: int
+    late_minor: int
+
+
+class Trial(NamedTuple):
+    """A month's balances; what a currency's accounts come to sums up to 0, at any time.
+
+    `state` is `closed` (with the `version` and `position` of the close), `open`, or `before`: in a
+    month before the first that was closed, which no close speaks of.
+    """
+
+    period: str
+    zone: str
+    state: Literal["closed", "open", "before"]
+    version: int | None
+    position: int | None
+    balances: list[Balance]
+
+
+class Totals(NamedTuple):
+    """What all accounts of a currency come to; `suspense_minor` is what of it is not explained."""
+
+    opening_minor: int
+    debit_minor: int
+    credit_minor: int
+    closing_minor: int
+    suspense_minor: int
+
+
+CLOSED: Final = """
+select period, version, position, zone, current_setting('ledger.time_zone') as now_zone
+from (select 1) as one
+left join periods on state = 'closed'
+order by period
+"""
+SEALED: Final = """
+select account, currency, opening_minor, debit_minor, credit_minor, closing_minor,
+    0::bigint as late_minor
+from sealed_balances
+where period = %(period)s and version = %(version)s
+    and (%(currency)s::text is null or currency = %(currency)s)
+order by currency collate "C", account collate "C"
+"""
+OPEN: Final = """
+with before as (
+    select account, currency, sum(debit_minor - credit_minor)::bigint as minor
+    from account_days
+    where day < %(first)s and (%(currency)s::text is null or currency = %(currency)s)
+    group by account, currency
+),
+sealed as (
+    select account, currency, closing_minor as minor
+    from sealed_balances
+    where period = %(sealed)s and version = %(version)s
+        and (%(currency)s::text is null or currency = %(currency)s)
+),
+during as (
+    select account, currency,
+        sum(debit_minor)::bigint as debit_minor, sum(credit_minor)::bigint as credit_minor
+    from account_days
+    where day >= %(first)s and day < %(until)s
+        and (%(currency)s::text is null or currency = %(currency)s)
+    group by account, currency
+),
+balances as (
+    select
+        account,
+        currency,
+        case
+            when %(sealed)s::text is null then coalesce(before.minor, 0)
+            else coalesce(sealed.minor, 0)
+        end as opening_minor,
+        case
+            when %(sealed)s::text is null then 0
+            else coalesce(before.minor, 0) - coalesce(sealed.minor, 0)
+        end as late_minor,
+        coalesce(during.debit_minor, 0) as debit_minor,
+        coalesce(during.credit_minor, 0) as credit_minor
+    from before
+    full join sealed using (account, currency)
+    full join during using (account, currency)
+)
+select
+    account,
+    currency,
+    opening_minor,
+    debit_minor + greatest(late_minor, 0) as debit_minor,
+    credit_minor + greatest(-late_minor, 0) as credit_minor,
+    opening_minor + late_minor + debit_minor - credit_minor as closing_minor,
+    late_minor
+from balances
+where (opening_minor, debit_minor, credit_minor, late_minor) <> (0, 0, 0, 0)
+order by currency collate "C", account collate "C"
+"""
+UNEVEN: Final = """
+select count(*) as entries
+from (
+    select
+    from postings
+    where day >= %(first)s and day < %(until)s
+        and (%(currency)s::text is null or currency = %(currency)s)
+    group by transaction_id, part
+    having sum(amount_minor) <> 0
+) as uneven
+"""
+
+
+def trial(cursor: DictCursor, period: str, currency: str | None = None) -> Trial:
+    """A month's trial balance as the tables stand; raises InvalidCommand for what is no month."""
+    asked = month(period)
+    closes = cursor.execute(CLOSED).fetchall()
+    zone = closes[0]["now_zone"]
+    closes = [each for each in closes if each["period"] is not None]
+    for each in closes:
+        if each["period"] == period:
+            sealed = {"period": period, "version": each["version"], "currency": currency}
+            rows = cursor.execute(SEALED, sealed).fetchall()
+            balances = [Balance(**row) for row in rows]
+            return Trial(
+                period, each["zone"], "closed", each["version"], each["position"], balances
+            )
+    last = closes[-1] if closes else None
+    state: Literal["open", "before"] = "open"
+    opens: dict[str, Any] = {"sealed": None, "version": None}
+    if last is not None and asked < month(last["period"]):
+        state = "before"
+    elif last is not None and asked == month(last["period"]).following:
+        opens = {"sealed": last["period"], "version": last["version"]}
+    days: dict[str, date] = {"first": asked.first, "until": asked.following.first}
+    rows = cursor.execute(OPEN, {**opens, **days, "currency": currency}).fetchall()
+    return Trial(period, zone, state, None, None, [Balance(**row) for row in rows])
+
+
+def as_closed(cursor: DictCursor, period: str, position: int, currency: str | None = None) -> Trial:
+    """A closed month's trial balance, as of the position of its close.
+
+    Raises `InvalidRequest` for any other position, and for a month that is open.
+    """
+    made = trial(cursor, period, currency)
+    if made.position != position:
+        told = "is open" if made.position is None else f"was closed as of {made.position}"
+        raise InvalidRequest(
+            f"query.as_of: give the position as of which {period} was closed; it {told}. As of any"
+            f" other, in a terminal: `ledger books trial --period {period} --as-of {position}`."
+        )
+    return made
+
+
+def totals(made: Trial) -> dict[str, Totals]:
+    """What the accounts of each currency come to."""
+    found: dict[str, Totals] = {}
+    for each in made.balances:
+        before = found.get(each.currency, Totals(0, 0, 0, 0, 0))
+        in_suspense = ":suspense:" in f":{each.account}"
+        found[each.currency] = Totals(
+            before.opening_minor + each.opening_minor,
+            before.debit_minor + each.debit_minor,
+            before.credit_minor + each.credit_minor,
+            before.closing_minor + each.closing_minor,
+            before.suspense_minor + (each.closing_minor if in_suspense else 0),
+        )
+    return found
+
+
+def uneven(cursor: DictCursor, period: str, currency: str | None = None) -> int:
+    """How many entries of a month do not sum to 0."""
+    asked = month(period)
+    days: dict[str, Any] = {"first": asked.first, "until": asked.following.first}
+    row = cursor.execute(UNEVEN, {**days, "currency": currency}).fetchone()
+    assert row is not None, "an aggregate has one row"
+    return row["entries"]
+
+
+def first_open(cursor: DictCursor) -> Month | None:
+    """The month after the last closed one; None where none is closed."""
+    closed = [each["period"] for each in cursor.execute(CLOSED) if each["period"] is not None]
+    return month(closed[-1]).following if closed else None

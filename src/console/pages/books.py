@@ -1,0 +1,175 @@
+"""Books: a month's trial balance, an account's postings, a transaction's entries, and periods."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from starlette.responses import Response
+
+from console.api import Problem, new_key, part
+from console.forms import IN_PLACE, Refusal, refused
+from console.page import PageRequest, done, told_of, view
+from console.wording import in_words
+
+TRIAL: Final = "/console/books"
+PERIODS: Final = "/console/books/periods"
+TOLD: Final = {
+    "close": "The month is closed.",
+    "reopen": "The month is open again.",
+    "classify": "The transaction is classified.",
+}
+UNREADABLE: Final = 422
+"""What is no month, or no currency, is told in the place of the balances."""
+
+
+# ── Looking ─────────────────────────────────────────────────────────────────────────────────────
+
+
+async def trial(request: PageRequest) -> Response:
+    """A month's trial balance, by currency; every number leads to what it is made of."""
+    period, currency = _period(request), request.query.get("currency", "").strip()
+    try:
+        made = await request.api.get("/books/trial-balance", period=period, currency=currency)
+        wrong = None
+    except Problem as problem:
+        if problem.status != UNREADABLE:
+            raise
+        made, wrong = None, in_words(problem)
+    return request.page(
+        "books.html",
+        wrong.status if wrong else 200,
+        made=made,
+        wrong=wrong,
+        period=period,
+        currency=currency,
+        neighbours=_neighbours(period) if made else (),
+    )
+
+
+async def account(request: PageRequest) -> Response:
+    """An account's postings in a month and a currency."""
+    name: str = request.path_params["name"]
+    period = _period(request)
+    found = await request.api.get(
+        f"/books/accounts/{part(name)}/postings",
+        period=period,
+        currency=request.query.get("currency"),
+        cursor=request.query.get("cursor"),
+    )
+    return request.page(
+        "books_account.html", found=found, period=period, neighbours=_neighbours(period)
+    )
+
+
+async def entry(request: PageRequest, refusal: Refusal | None = None) -> Response:
+    """What a balance transaction came to in the books, by which rule, and whose word it is."""
+    found = await request.api.get(f"/books/entries/{part(request.path_params['id'])}")
+    booked = [p for each in found["entries"] if each["part"] == "booked" for p in each["postings"]]
+    return request.page(
+        "books_entry.html",
+        refusal.problem.status if refusal else 200,
+        found=found,
+        period=(booked[0]["day"] if booked else found["transaction"]["created_at"])[:7],
+        in_suspense=any(":suspense:" in f":{each['account']}" for each in booked),
+        refusal=refusal,
+        key=new_key(),
+    )
+
+
+async def periods(request: PageRequest, refusal: Refusal | None = None) -> Response:
+    """The months that were closed, and the one that can be closed next."""
+    listed = await request.api.get("/books/periods", sort="-period", limit=200)
+    closed = [row["period"] for row in listed["items"] if row["state"] == "closed"]
+    asked = request.path_params.get("period") or request.query.get("period", "").strip()
+    following = _neighbours(closed[0])[1] if closed else asked or _neighbours(_this(request))[0]
+    try:
+        ready = await request.api.get(f"/books/periods/{part(following)}/readiness")
+        wrong = None
+    except Problem as problem:
+        if problem.status != UNREADABLE:
+            raise
+        ready, wrong = None, in_words(problem)
+    status = refusal.problem.status if refusal else wrong.status if wrong else 200
+    return request.page(
+        "books_periods.html",
+        status,
+        items=listed["items"],
+        following=following,
+        last=closed[0] if closed else None,
+        ready=ready,
+        wrong=wrong,
+        refusal=refusal,
+        key=new_key(),
+    )
+
+
+# ── Deciding ────────────────────────────────────────────────────────────────────────────────────
+
+
+async def decide(request: PageRequest, action: str) -> Response:
+    """Close or reopen a month; the API's refusal is shown at the form."""
+    fields, period = await request.form(), part(request.path_params["period"])
+    body = {"reason": fields.get("reason", "").strip()}
+    try:
+        path = f"/books/periods/{period}/{action}"
+        answer = await request.api.post(path, body, key=fields.get("key"))
+    except Problem as problem:
+        if problem.status not in IN_PLACE:
+            raise
+        return await periods(request, refused(action, problem, fields))
+    with suppress(Problem):  # it is done, also where the page cannot show it yet
+        await request.api.get("/books/periods", after=answer["position"])
+    return done(request, PERIODS, told_of(answer, TOLD[action]))
+
+
+async def classify(request: PageRequest) -> Response:
+    """Say what a transaction in suspense was; the API's refusal is shown at the form."""
+    fields, name = await request.form(), part(request.path_params["id"])
+    body = {key: fields.get(key, "").strip() for key in ("account", "reason")}
+    try:
+        path = f"/books/transactions/{name}/classify"
+        answer = await request.api.post(path, body, key=fields.get("key"))
+    except Problem as problem:
+        if problem.status not in IN_PLACE:
+            raise
+        return await entry(request, refused("classify", problem, fields))
+    with suppress(Problem):
+        await request.api.get(f"/books/entries/{name}", after=answer["position"])
+    return done(request, f"{TRIAL}/entries/{name}", told_of(answer, TOLD["classify"]))
+
+
+# ── Months ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _period(request: PageRequest) -> str:
+    """The month that is asked for; the present one, where none is."""
+    return request.query.get("period", "").strip() or _this(request)
+
+
+def _this(request: PageRequest) -> str:
+    return f"{datetime.now(UTC).astimezone(ZoneInfo(request.zone)):%Y-%m}"
+
+
+def _neighbours(period: str) -> tuple[str, str]:
+    """The months before and after one."""
+    year, _, number = period.partition("-")
+    months = 12 * int(year) + int(number) - 1
+    before, after = (f"{each // 12:04d}-{each % 12 + 1:02d}" for each in (months - 1, months + 1))
+    return before, after
+
+
+routes = [
+    view(TRIAL, trial, takes=("period", "currency")),
+    view(f"{TRIAL}/accounts/{{name}}", account, takes=("period", "currency", "cursor")),
+    view(f"{TRIAL}/entries/{{id}}", entry),
+    view(f"{TRIAL}/entries/{{id}}/classify", classify, methods=("POST",)),
+    view(PERIODS, periods, takes=("period",)),
+    *(
+        view(f"{PERIODS}/{{period}}/{action}", partial(decide, action=action), methods=("POST",))
+        for action in ("close", "reopen")
+    ),
+]

@@ -1,0 +1,43 @@
+-- Which closed months did something come to since they were closed?
+-- severity: low
+-- reference: period_id
+-- reads: postings periods
+-- sentence: {period_id}: {late_minor} came to accounts of this month or of those before since it was closed, and counts in the first open month. Where it must count in its own, `ledger books reopen {period}` and close it again.
+with last_closed as (
+    select
+        period,
+        version,
+        date_trunc('month', (period || '-01')::date + 31)::date as until
+    from periods
+    where state = 'closed'
+    order by period desc
+    limit 1
+),
+known as (
+    select d.account, d.currency, sum(d.debit_minor - d.credit_minor) as minor
+    from account_days as d
+    cross join last_closed as c
+    where d.day < c.until
+    group by d.account, d.currency
+),
+sealed as (
+    select s.account, s.currency, s.closing_minor as minor
+    from sealed_balances as s
+    join last_closed using (period, version)
+),
+late as (
+    select account, currency, coalesce(k.minor, 0) - coalesce(s.minor, 0) as minor
+    from known as k
+    full join sealed as s using (account, currency)
+)
+select
+    c.period || ' ' || l.currency as period_id,
+    c.period,
+    c.version,
+    l.currency,
+    coalesce(sum(l.minor) filter (where l.minor > 0), 0)::bigint as late_minor,
+    count(*) filter (where l.minor <> 0) as accounts
+from late as l
+cross join last_closed as c
+group by c.period, c.version, l.currency
+having bool_or(l.minor <> 0)

@@ -1,0 +1,143 @@
+"""Periods of the books: which months are closed, with what balances; one row a month."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Literal
+
+from api.permissions import Permission
+from ledger.domain.events import BooksBalancesListed, BooksPeriodClosed, BooksPeriodReopened
+from ledger.domain.facts import EventContext
+from projections.engine.declare import Change, Listing, Mirror, Projection, key, known, latest
+from projections.engine.row import Currency, Part, Row
+
+
+class Period(Row):
+    """A month of the books that was closed at some time."""
+
+    period: str
+    state: Literal["closed", "open"]
+    version: int
+    """How often it was closed."""
+    position: int | None
+    """As of which position of the log it is closed."""
+    zone: str | None
+    """The time zone in which its days are cut."""
+    rules_version: int | None
+    root: str | None
+    """RFC 6962 root of its balances."""
+    actor: str
+    """Who closed or reopened it."""
+    reason: str | None
+    changed_at: datetime
+
+
+class SealedRow(Row):
+    """An account in a currency, as it was closed; minor units, above nothing is a debit."""
+
+    account: str
+    currency: Currency
+    opening_minor: int
+    debit_minor: int
+    credit_minor: int
+    closing_minor: int
+
+
+periods = Mirror(
+    "periods",
+    period=key(),
+    state=latest("text"),
+    version=latest("bigint"),
+    position=latest("bigint"),
+    zone=latest("text"),
+    rules_version=latest("bigint"),
+    root=latest("text"),
+    actor=latest("text"),
+    reason=latest("text"),
+    changed_at=latest("timestamptz"),
+)
+sealed_balances = Mirror(
+    "sealed_balances",
+    period=key(),
+    version=key("bigint"),
+    account=key(),
+    currency=key(),
+    salt=known("text"),
+    opening_minor=known("bigint"),
+    debit_minor=known("bigint"),
+    credit_minor=known("bigint"),
+    closing_minor=known("bigint"),
+)
+projection = Projection(
+    "periods",
+    tables=(periods, sealed_balances),
+    listing=Listing(
+        periods,
+        Period,
+        filters=("state",),
+        link="period",
+        permission=Permission.SEE_BOOKS,
+        past=Permission.SEE_BOOKS,
+        path="books/periods",
+        parts={
+            "balances": Part(
+                SealedRow,
+                """
+                select account, currency, opening_minor, debit_minor, credit_minor, closing_minor
+                from sealed_balances
+                join periods using (period, version)
+                where period = %(id)s
+                order by currency, account
+                """,
+            )
+        },
+    ),
+)
+
+
+@projection.handles(BooksBalancesListed)
+def listed(fact: BooksBalancesListed, _at: EventContext) -> Iterator[Change]:
+    """The balances of a close; those of each version stay."""
+    for each in fact.balances:
+        yield sealed_balances.mention(
+            period=fact.period,
+            version=fact.version,
+            account=each.account,
+            currency=each.currency,
+            salt=each.salt,
+            opening_minor=each.opening_minor,
+            debit_minor=each.debit_minor,
+            credit_minor=each.credit_minor,
+            closing_minor=each.closing_minor,
+        )
+
+
+@projection.handles(BooksPeriodClosed)
+def closed(fact: BooksPeriodClosed, at: EventContext) -> Iterator[Change]:
+    """A month that no fact changes any more."""
+    yield periods.action(
+        at,
+        period=fact.period,
+        state="closed",
+        version=fact.version,
+        position=fact.position,
+        zone=fact.zone,
+        rules_version=fact.rules_version,
+        root=fact.root,
+        actor=at.meta.actor,
+        reason=at.meta.reason,
+        changed_at=at.effective_at,
+    )
+
+
+@projection.handles(BooksPeriodReopened)
+def reopened(fact: BooksPeriodReopened, at: EventContext) -> Iterator[Change]:
+    """What the void close said stays in `sealed_balances`."""
+    yield periods.action(
+        at,
+        period=fact.period,
+        state="open",
+        version=fact.version,
+        actor=at.meta.actor,
+        reason=at.meta.reason,
+        changed_at=at.effective_at,
+    )

@@ -1,0 +1,171 @@
+"""books: what an accountant reads and decides in the terminal."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from ledger.log import Log
+from ledger.postgres.database import Database
+from tests.app.cli.conftest import Run
+from tests.books.ledger import Account, on, quiet_shop
+
+RunJson = Callable[..., Any]
+WHY = ("--reason", "agrees with the bank")
+
+
+@pytest.fixture
+def account(database: Database) -> Iterator[Account]:
+    with Log(database.conninfo("app")) as log:
+        yield Account(database, log)
+
+
+@pytest.fixture
+def quiet(account: Account) -> Account:
+    quiet_shop(account)
+    return account
+
+
+def test_a_trial_balance_is_one_line_an_account_in_80_columns(run: Run, quiet: Account) -> None:
+    heading, heads, *lines = run(
+        "books", "trial", "--period", "2024-09", "--currency", "EUR"
+    ).stdout.splitlines()
+    assert re.fullmatch(
+        r"2024-09 \(UTC\) as of position \d+, open; every entry sums to 0; suspense 0", heading
+    )
+    assert heads.split() == ["account", "opening", "debit", "credit", "closing"]
+    assert lines[0].startswith("assets:stripe:payments:pending ")
+    assert lines[-1].split() == ["total", "0.00", "740.03", "740.03", "0.00"]
+    assert max(map(len, [heads, *lines])) <= 80
+    assert len({len(line) for line in [heads, *lines]}) == 1, "amounts end below each other"
+
+
+def test_names_that_have_no_room_beside_their_amounts_stand_above_them(
+    run: Run, account: Account
+) -> None:
+    account.moved(on(9), 123_456_789_012, kind="charge")
+    account.moved(on(9), -123_456_789_012, "stripe_balance_payment_debit")
+    account.moved(on(9), 99_999_999_999_999)
+    lines = run("books", "trial", "--period", "2024-09").stdout.splitlines()
+    assert "assets:stripe:payments:available" in lines
+    assert max(map(len, lines)) <= 80
+
+
+def test_several_currencies_are_never_added(run: Run, run_json: RunJson, quiet: Account) -> None:
+    shown = run("books", "trial", "--period", "2024-09").stdout
+    assert "\nEUR\n" in shown
+    assert "\nGBP\n" in shown
+    document = run_json("books", "trial", "--period", "2024-09")
+    assert document["totals"].keys() == {"eur", "gbp"}
+    assert document["uneven_entries"] == 0
+    assert document["state"] == "open"
+
+
+def test_what_was_known_before_is_shown_again(run: Run, run_json: RunJson, quiet: Account) -> None:
+    before = run_json("books", "trial", "--period", "2024-09")
+    head = quiet.log.head()
+    quiet.moved(on(9, 9), 777)
+    assert run_json("books", "trial", "--period", "2024-09") != before
+    assert run_json("books", "trial", "--period", "2024-09", "--as-of", str(head)) == before
+    shown = run("books", "trial", "--period", "2024-09", "--as-of", str(head)).stdout
+    assert f"as of position {head}, open" in shown
+    told = run("books", "trial", "--period", "2024-09", "--as-of", "999", code=2).stderr
+    assert "the log ends at" in told
+
+
+def test_an_account_runs_from_its_opening_to_its_closing(
+    run: Run, run_json: RunJson, quiet: Account
+) -> None:
+    name = "assets:stripe:payments:available"
+    shown = run("books", "account", name, "--period", "2024-09").stdout
+    assert "at Stripe, to be paid out" in shown
+    assert re.search(r"2024-09-07  txn_3 available +242\.45 +339\.25", shown)
+    eur, gbp = run_json("books", "account", name, "--period", "2024-09")
+    assert eur["balance"]["closing_minor"] == eur["items"][-1]["running_minor"]
+    assert gbp["items"] == []
+    few = run("books", "account", name, "--period", "2024-09", "--limit", "1").stdout
+    assert "a greater --limit shows them" in few
+    assert "ledger books accounts" in run("books", "account", "income:sails", code=1).stderr
+
+
+def test_accounts_are_told_in_the_order_of_a_report(run_json: RunJson, quiet: Account) -> None:
+    names = [each["account"].partition(":")[0] for each in run_json("books", "accounts")]
+    kinds = ["assets", "income", "contra", "expenses"]
+    assert list(dict.fromkeys(names)) == kinds
+
+
+def test_a_transaction_is_explained(run: Run, run_json: RunJson, quiet: Account) -> None:
+    shown = run("books", "explain", "txn_4").stdout
+    assert "against contra:refunds" in shown
+    assert "booked: when Stripe booked it" in shown
+    document = run_json("books", "explain", "txn_4")
+    assert document["rule"]["against"] == "contra:refunds"
+    assert document["parts"]["booked"][1]["account"] == "contra:refunds"
+    assert "ledger stripe pull" in run("books", "explain", "txn_none", code=1).stderr
+
+
+def test_the_rules_are_told(run: Run, run_json: RunJson) -> None:
+    run("migrate")
+    assert "charge_failure, partial_capture_reversal" in run("books", "rules").stdout
+    assert run_json("books", "rules")["fee_types"]["withheld_tax"] == "liabilities:sales_tax"
+
+
+def test_a_month_is_closed_and_reopened(run: Run, run_json: RunJson, quiet: Account) -> None:
+    assert "none was ever closed" in run("books", "periods").stdout
+    assert "can be closed" in run("books", "close", "2024-08", "--dry-run").stdout
+    assert run_json("books", "periods") == []
+    run("books", "close", "2024-08", code=1)  # without a reason
+    assert "closed: 2024-08" in run("books", "close", "2024-08", *WHY).stdout
+    closed = run_json("books", "trial", "--period", "2024-08")
+    late = quiet.moved(on(8, 31), -1_000, "refund", source="re_late")
+    assert run_json("books", "trial", "--period", "2024-08") == closed
+    september = run("books", "trial", "--period", "2024-09").stdout
+    assert "late, of closed months: " in september
+    assert "contra:refunds 10.00 eur" in september
+    listed = run("books", "account", "contra:refunds", "--period", "2024-09").stdout
+    assert f"2024-08-31  {late} booked (late)" in listed
+    (row,) = run_json("books", "periods")
+    assert (row["state"], row["actor"], row["reason"]) == ("closed", "operator", WHY[1])
+    assert "reopen 2024-08" in run("books", "close", "2024-08", *WHY, code=1).stderr
+    run("books", "reopen", "2024-08", *WHY)
+    assert "open" in run("books", "periods").stdout
+    assert run_json("books", "trial", "--period", "2024-08") != closed
+
+
+def test_what_stands_in_the_way_of_a_close_is_named(
+    run: Run, run_json: RunJson, quiet: Account
+) -> None:
+    name = quiet.moved(on(9, 9), 500, "quantum_entanglement")
+    told = run("books", "ready", "2024-09", code=1).stdout
+    assert f"ledger books classify {name} --account ACCOUNT --reason WHY" in told
+    assert run("books", "close", "2024-09", "--dry-run", code=1).stdout == told
+    refused = run("books", "close", "2024-09", *WHY, code=1).stderr
+    assert "NotReady" in refused
+    assert f"classify {name}" in " ".join(refused.split())
+    (reason,) = run_json("books", "ready", "2024-09", code=1)["reasons"]
+    assert (reason["code"], reason["transactions"]) == ("suspense", [name])
+    assert run_json("books", "periods") == []
+    run("books", "classify", name, "--account", "income:games", *WHY)
+    assert run_json("books", "ready", "2024-09") == {
+        "period": "2024-09",
+        "ready": True,
+        "reasons": [],
+    }
+    again = run("books", "classify", name, "--account", "income:games", *WHY).stdout
+    assert "nothing to record" in again
+    assert (
+        "Nothing of txn_3"
+        in run("books", "classify", "txn_3", "--account", "income:games", *WHY, code=1).stderr
+    )
+
+
+def test_of_an_account_that_was_never_pulled_no_month_is_closed(run: Run, account: Account) -> None:
+    account.moved(on(9), 500)
+    told = run("books", "ready", "2024-09", code=1).stdout
+    assert "Run `ledger stripe pull`." in told
+
+
+def test_what_is_no_month_is_refused(run: Run, quiet: Account) -> None:
+    for verb in (("trial", "--period"), ("ready",), ("account", "contra:refunds", "--period")):
+        assert "write a month as 2026-09" in run("books", *verb, "2024-13", code=1).stderr

@@ -1,0 +1,33 @@
+"""A ledger of a shop's money at Stripe, and read models whose months are closed and reopened."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ledger.log import Log
+from ledger.postgres.database import Database
+from tests.books.desk import Desk
+from tests.books.ledger import Account
+from tests.projections.models import Models
+from tests.support.servers import Server
+
+
+@pytest.fixture
+def account(database: Database) -> Iterator[Account]:
+    with Log(database.conninfo("app")) as log:
+        yield Account(database, log)
+
+
+@pytest.fixture(scope="module")
+def own_models(servers: Callable[[str], Server]) -> Iterator[Models]:
+    server = servers("embedded")
+    database = server.create()
+    with database.connect("projector", autocommit=True) as conn:
+        yield Models(conn)
+    server.drop(database)
+
+
+@pytest.fixture
+def desk(own_models: Models) -> Desk:
+    own_models.forget()
+    return Desk(own_models)

@@ -1,0 +1,36 @@
+"""Who closes and reopens months of read models, without a log."""
+
+from books.close import close_as_of
+from books.trial import Trial, trial
+from ledger.domain.period import ClosePeriod, Periods, ReopenPeriod, check, decide, evolve
+from tests.projections.models import Models, at
+
+MONTHS = [f"2026-{number:02d}" for number in range(2, 6)]
+
+
+class Desk:
+    """An accountant who closes and reopens months of the read models."""
+
+    def __init__(self, models: Models) -> None:
+        self.models = models
+        self.periods = Periods()
+
+    def trial(self, period: str) -> Trial:
+        with self.models.dicts() as cursor:
+            return trial(cursor, period)
+
+    def close(self, period: str) -> ClosePeriod:
+        with self.models.dicts() as cursor:
+            made = trial(cursor, period)
+            command = close_as_of(cursor, made, self.models.position, at(0))
+        self._do(command)
+        return command
+
+    def reopen(self, period: str) -> None:
+        self._do(ReopenPeriod(period=period, at=at(0)))
+
+    def _do(self, command: ClosePeriod | ReopenPeriod) -> None:
+        check(command)
+        for event in decide(command, self.periods):
+            self.periods = evolve(self.periods, event)
+            self.models.take(event)

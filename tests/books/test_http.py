@@ -1,0 +1,395 @@
+"""The books over HTTP: what is closed stays, what is asked twice is done once, who may do what."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from app.asgi import create_app
+from ledger.domain.access import Role
+from ledger.settings import Settings
+from ledger.tokens import issue
+from tests.books.ledger import META, Account, on, quiet_shop
+from tests.support.callers import let_in
+from tests.support.judged import JudgedClient
+
+WHY = {"reason": "agrees with the bank"}
+
+
+class Books:
+    """The books as a client sees them, up to all that the log says."""
+
+    def __init__(self, client: TestClient, account: Account) -> None:
+        self.client = client
+        self.account = account
+
+    def get(self, path: str, status: int = 200, **query: Any) -> dict[str, Any]:
+        asked = {"after": self.account.log.head(), **query}
+        answer = self.client.get(f"/books/{path}", params=asked)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    def post(
+        self, path: str, body: dict[str, Any], status: int = 200, key: str | None = None
+    ) -> dict[str, Any]:
+        headers = {} if key is None else {"idempotency-key": key}
+        answer = self.client.post(f"/books/{path}", json=body, headers=headers)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    def trial(self, period: str, **query: Any) -> dict[str, Any]:
+        return self.get("trial-balance", period=period, **query)
+
+    def closings(self, period: str) -> dict[tuple[str, str], int]:
+        return {
+            (each["account"], each["currency"]): each["closing_minor"]
+            for each in self.trial(period)["balances"]
+            if each["closing_minor"]
+        }
+
+    def openings(self, period: str) -> dict[tuple[str, str], int]:
+        return {
+            (each["account"], each["currency"]): each["opening_minor"]
+            for each in self.trial(period)["balances"]
+            if each["opening_minor"]
+        }
+
+    def reasons(self, period: str) -> dict[str, str]:
+        """The codes of what stands in the way of a close, and the cures."""
+        answer = self.get(f"periods/{period}/readiness")
+        assert answer["ready"] == (not answer["reasons"])
+        return {each["code"]: each["cure"] for each in answer["reasons"]}
+
+    def events(self, topic: str) -> int:
+        read = self.account.log.read(limit=10_000)
+        return len([each for each in read if topic == each.event.TOPIC])
+
+
+@pytest.fixture
+def books(account: Account) -> Iterator[Books]:
+    """A service on a shop whose August and September are all listed."""
+    quiet_shop(account)
+    settings = Settings(
+        _env_file=None,  # pyright: ignore[reportCallIssue] - pydantic-settings' own argument
+        database_url=SecretStr(account.engine.database.admin_conninfo),
+    )
+    app = create_app(settings, account.engine.database)
+    with (
+        account.following(),
+        JudgedClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 50000)) as client,
+    ):
+        let_in(client)
+        yield Books(client, account)
+
+
+# ── Reading ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_trial_balance_foots_in_every_currency(books: Books) -> None:
+    answer = books.trial("2024-09")
+    assert (answer["state"], answer["version"], answer["time_zone"]) == ("open", None, "UTC")
+    assert answer["position"] == books.account.log.head()
+    assert answer["totals"].keys() == {"eur", "gbp"}
+    for total in answer["totals"].values():
+        assert (total["opening_minor"], total["closing_minor"], total["suspense_minor"]) == (0,) * 3
+        assert total["debit_minor"] == total["credit_minor"]
+    (refunds,) = [each for each in answer["balances"] if each["account"] == "contra:refunds"]
+    assert (refunds["opening_minor"], refunds["debit_minor"]) == (0, 2500)
+    only = books.trial("2024-09", currency="GBP")
+    assert {each["currency"] for each in only["balances"]} == {"gbp"}
+
+
+@pytest.mark.parametrize("period", ["2024-13", "2024-9", "september", "0999-01", "2024-09-01"])
+def test_what_is_no_month_is_refused(books: Books, period: str) -> None:
+    assert books.get("trial-balance", 422, period=period)["code"] == "invalid_request"
+    assert books.get(f"periods/{period}/readiness", 422)["code"] == "invalid_command"
+    assert books.post(f"periods/{period}/close", WHY, 422)["code"] == "invalid_command"
+    assert books.post(f"periods/{period}/reopen", WHY, 422)["code"] == "invalid_command"
+
+
+def test_accounts_say_what_they_are_for_and_what_is_in_them(books: Books) -> None:
+    answer = books.get("accounts")
+    held = {each["account"]: each for each in answer["items"]}
+    assert held["income:sales"]["by_currency"] == {"eur": -35_000, "gbp": -4_000}
+    assert held["contra:refunds"]["about"] == "refunds, taken off sales"
+    names = [each["account"] for each in answer["items"]]
+    assert names.index("assets:stripe:paying_out") < names.index("income:sales")
+    assert names.index("income:sales") < names.index("expenses:stripe:processing")
+
+
+def test_postings_run_from_the_opening_to_the_closing_by_page(books: Books) -> None:
+    path = "accounts/assets:stripe:payments:available/postings"
+    asked: dict[str, Any] = {"period": "2024-09", "currency": "eur", "limit": 2}
+    pages = [books.get(path, **asked)]
+    while pages[-1]["next"]:
+        assert pages[-1]["otherwise_minor"] is None
+        pages.append(books.get(path, cursor=pages[-1]["next"], **asked))
+    balance = pages[0]["balance"]
+    items = [each for page in pages for each in page["items"]]
+    running = balance["opening_minor"]
+    for each in items:
+        running += each["amount_minor"]
+        assert each["running_minor"] == running
+        assert (each["late"], each["counts_in"]) == (False, "2024-09")
+    assert running == balance["closing_minor"]
+    assert pages[-1]["otherwise_minor"] == 0
+    assert len(pages) > 1
+    whole = books.get(path, **{**asked, "limit": 200})
+    assert whole["items"] == items
+
+
+def test_of_an_account_of_several_currencies_one_must_be_named(books: Books) -> None:
+    path = "accounts/income:sales/postings"
+    refused = books.get(path, 422, period="2024-09")
+    assert "name one of eur, gbp" in refused["detail"]
+    assert books.get("accounts/contra:refunds/postings", period="2024-09")["currency"] == "eur"
+    assert "ledger books accounts" in books.get("accounts/income:sails/postings", 404)["detail"]
+    wrong = books.get("accounts/contra:refunds/postings", 422, cursor="WyJ4Il0=")
+    assert "use the `next`" in wrong["detail"]
+
+
+def test_an_entry_says_by_which_rule_and_whose_word_it_is(books: Books) -> None:
+    answer = books.get("entries/txn_3")
+    assert answer["transaction"]["net_minor"] == 24_245
+    assert answer["rule"]["against"] == "income:sales"
+    assert [each["part"] for each in answer["entries"]] == ["booked", "available"]
+    for entry in answer["entries"]:
+        assert sum(each["amount_minor"] for each in entry["postings"]) == 0
+        assert all(each["counts_in"] == "2024-09" for each in entry["postings"])
+    slots = {each["slot"]: each["stands_for"] for each in answer["entries"][0]["postings"]}
+    assert slots[6] == "Stripe's fee"
+    (told,) = answer["rests_on"]
+    stored = books.client.get(f"/events/{told['position']}").json()
+    assert "txn_3" in str(stored)
+    assert "ledger stripe pull" in books.get("entries/txn_none", 404)["detail"]
+
+
+def test_the_rules_are_told(books: Books) -> None:
+    answer = books.client.get("/books/rules").json()
+    assert answer["version"] == 1
+    by_category = {name: each for each in answer["rules"] for name in each["categories"]}
+    assert by_category["refund"]["against"] == "contra:refunds"
+    assert answer["fee_types"]["withheld_tax"] == "liabilities:sales_tax"
+
+
+# ── Closing ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_closing_twice_with_one_key_closes_once(books: Books) -> None:
+    first = books.post("periods/2024-08/close", WHY, key="k-1")
+    assert first["recorded"] == ["books.balances_listed.v1", "books.period_closed.v1"]
+    again = books.post("periods/2024-08/close", WHY, key="k-1")
+    assert again == first
+    assert books.events("books.period_closed.v1") == 1
+    refused = books.post("periods/2024-08/close", WHY, 409)
+    assert "reopen 2024-08" in refused["detail"]
+    (row,) = books.get("periods")["items"]
+    assert (row["period"], row["state"], row["version"]) == ("2024-08", "closed", 1)
+    assert row["reason"] == WHY["reason"]
+    assert books.get("periods/2024-08")["balances"]
+
+
+def test_a_closed_trial_balance_stays_byte_for_byte_while_late_facts_come(books: Books) -> None:
+    books.post("periods/2024-08/close", WHY)
+    books.trial("2024-08")
+    asked = {"period": "2024-08", "after": books.account.log.head()}
+    closed = books.client.get("/books/trial-balance", params=asked).content
+    late = books.account.moved(on(8, 31), -1_000, "refund", source="re_late")
+    asked["after"] = books.account.log.head()
+    assert books.client.get("/books/trial-balance", params=asked).content == closed
+    assert books.openings("2024-09") == books.closings("2024-08")
+    september = books.trial("2024-09", currency="eur")["balances"]
+    late_minor = {each["account"]: each["late_minor"] for each in september}
+    assert late_minor["contra:refunds"] == 1_000
+    shown = books.get("accounts/contra:refunds/postings", period="2024-09")
+    assert [(each["transaction_id"], each["late"]) for each in shown["items"]] == [
+        (late, True),
+        ("txn_4", False),
+    ]
+    assert shown["otherwise_minor"] == 0
+    assert shown["items"][-1]["running_minor"] == shown["balance"]["closing_minor"]
+    before = books.get("accounts/contra:refunds/postings", period="2024-08")
+    ((there, counts, running),) = [
+        (each["transaction_id"], each["counts_in"], each["running_minor"])
+        for each in before["items"]
+    ]
+    assert (there, counts, running) == (late, "2024-09", 0)
+    books.post("periods/2024-09/close", WHY)
+    assert books.client.get("/books/trial-balance", params=asked).content == closed
+    assert books.openings("2024-10") == books.closings("2024-09")
+
+
+def test_of_two_closes_at_once_one_closes(books: Books) -> None:
+    books.trial("2024-08")
+    ready = Barrier(2)
+
+    def close(_: int) -> int:
+        ready.wait()
+        return books.client.post("/books/periods/2024-08/close", json=WHY).status_code
+
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(close, range(2))) == [200, 409]
+    assert books.events("books.period_closed.v1") == 1
+    assert books.events("books.balances_listed.v1") == 1
+
+
+def test_the_last_month_is_reopened_and_closed_as_its_next_version(books: Books) -> None:
+    books.post("periods/2024-08/close", WHY)
+    books.post("periods/2024-09/close", WHY)
+    assert "reopen 2024-09 first" in books.post("periods/2024-08/reopen", WHY, 409)["detail"]
+    as_closed = books.trial("2024-09")
+    assert books.trial("2024-09", as_of=as_closed["position"]) == as_closed
+    books.post("periods/2024-09/reopen", WHY)
+    assert books.trial("2024-09")["state"] == "open"
+    books.account.moved(on(9, 30), 100)
+    books.get("periods")
+    books.post("periods/2024-09/close", WHY)
+    answer = books.trial("2024-09")
+    assert (answer["state"], answer["version"]) == ("closed", 2)
+    assert answer["balances"] != as_closed["balances"]
+
+
+def test_as_of_another_position_the_terminal_is_the_cure(books: Books) -> None:
+    books.post("periods/2024-08/close", WHY)
+    for period in ("2024-08", "2024-09"):
+        told = books.get("trial-balance", 422, period=period, as_of=3)["detail"]
+        assert f"ledger books trial --period {period} --as-of 3" in told
+
+
+def test_a_reason_is_needed(books: Books) -> None:
+    for path in ("periods/2024-08/close", "periods/2024-08/reopen"):
+        assert books.post(path, {}, 422)["code"] == "invalid_request"
+
+
+# ── Ready to be closed ──────────────────────────────────────────────────────────────────────────
+
+
+def test_a_month_that_is_explained_and_listed_is_ready(books: Books) -> None:
+    assert books.reasons("2024-08") == {}
+    assert books.reasons("2024-09") == {}
+
+
+Told = Callable[[Account], Any]
+UNREADY: dict[str, tuple[str, str, Told]] = {
+    "suspense": (
+        "2024-09",
+        "ledger books classify txn_7 ",
+        lambda a: a.moved(on(9, 9), 500, "quantum_entanglement"),
+    ),
+    "clearing": (
+        "2024-09",
+        "ledger stripe pull",
+        lambda a: a.moved(on(9, 9), -500, "risk_reserved_funds"),
+    ),
+    "uneven": (
+        "2024-09",
+        "ledger books classify txn_7 ",
+        lambda a: a.moved(on(9, 9), 500, fee=20, net=479),
+    ),
+    "fee_details": (
+        "2024-09",
+        "ledger books classify txn_7 ",
+        lambda a: a.moved(on(9, 9), 500, fee=20, details=15),
+    ),
+    "not_over": ("2999-09", "after that", lambda _: None),
+    "pull_behind": ("2024-01", "ledger stripe pull --since 2024-01-01", lambda _: None),
+    "never_pulled": (
+        "2024-09",
+        "ledger stripe pull --account acct_two",
+        lambda a: a.moved(on(9, 9), 500, account="acct_two"),
+    ),
+}
+
+
+@pytest.mark.parametrize("code", UNREADY)
+def test_what_stands_in_the_way_is_named_with_its_cure(books: Books, code: str) -> None:
+    period, cure, tell = UNREADY[code]
+    tell(books.account)
+    found = books.reasons(period)
+    assert cure in found[code]
+    refused = books.post(f"periods/{period}/close", WHY, 409)
+    assert refused["code"] == "not_ready"
+    assert found[code] in refused["detail"]
+    assert books.events("books.period_closed.v1") == 0
+
+
+def test_months_are_closed_in_their_order(books: Books) -> None:
+    books.post("periods/2024-08/close", WHY)
+    assert "ledger books close 2024-09" in books.reasons("2024-10")["out_of_order"]
+    assert "reopen 2024-08" in books.reasons("2024-08")["closed"]
+    assert "before" in books.reasons("2024-07")
+    assert books.post("periods/2024-10/close", WHY, 409)["code"] == "wrong_state"
+
+
+# ── Classifying ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_no_rule_knows_is_classified_and_the_month_can_be_closed(books: Books) -> None:
+    name = books.account.moved(on(9, 9), 500, "quantum_entanglement")
+    assert "suspense" in books.reasons("2024-09")
+    assert books.get(f"entries/{name}")["rule"] is None
+    body = {"account": "income:entanglement", **WHY}
+    first = books.post(f"transactions/{name}/classify", body, key="c-1")
+    assert first["recorded"] == ["transaction.classified.v1"]
+    assert books.post(f"transactions/{name}/classify", body, key="c-1") == first
+    assert books.reasons("2024-09") == {}
+    shown = books.get(f"entries/{name}")
+    assert shown["classified"] == "income:entanglement"
+    assert len(shown["rests_on"]) == 2
+    assert books.closings("2024-09")["income:entanglement", "eur"] == -500
+    other = books.post(f"transactions/{name}/classify", {"account": "income:tunnels", **WHY})
+    assert other["recorded"] == ["transaction.classified.v1"]
+    assert books.closings("2024-09")["income:tunnels", "eur"] == -500
+
+
+@pytest.mark.parametrize(
+    ("name", "against", "status", "told"),
+    [
+        ("txn_3", "expenses:misc", 409, "Nothing of txn_3 stands in suspense"),
+        ("txn_none", "expenses:misc", 404, "ledger stripe pull"),
+        ("txn_7", "misc", 422, "expenses:misc"),
+        ("txn_7", "assets:stripe:payments:available", 422, "Only what Stripe says moves"),
+    ],
+)
+def test_what_cannot_be_classified_is_refused_with_the_cure(
+    books: Books, name: str, against: str, status: int, told: str
+) -> None:
+    books.account.moved(on(9, 9), 500, "quantum_entanglement")
+    books.get("accounts")
+    body = {"account": against, **WHY}
+    assert told in books.post(f"transactions/{name}/classify", body, status)["detail"]
+
+
+# ── Roles ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_accountant_closes_and_an_analyst_looks(books: Books) -> None:
+    tokens = {
+        role: issue(books.account.log, role, role.value, META).token
+        for role in (Role.ACCOUNTANT, Role.ANALYST, Role.AUDITOR, Role.OPS)
+    }
+
+    def status(role: Role, method: str, path: str) -> int:
+        bearer = {"authorization": f"Bearer {tokens[role]}"}
+        body = None if method == "GET" else WHY
+        return books.client.request(method, path, json=body, headers=bearer).status_code
+
+    trial, close = "/books/trial-balance?period=2024-09", "/books/periods/2024-08/close"
+    for role in (Role.ANALYST, Role.AUDITOR):
+        assert (status(role, "GET", trial), status(role, "POST", close)) == (200, 403)
+    assert (status(Role.OPS, "GET", trial), status(Role.OPS, "POST", close)) == (403, 403)
+    assert (status(Role.ACCOUNTANT, "GET", trial), status(Role.ACCOUNTANT, "POST", close)) == (
+        200,
+        200,
+    )
+    for path in ("/kpi", "/issues", "/exports", "/status"):
+        expected = status(Role.ANALYST, "GET", path)
+        assert status(Role.ACCOUNTANT, "GET", path) == expected != 403
+    assert status(Role.ACCOUNTANT, "GET", "/orders") == 403
+    assert status(Role.ACCOUNTANT, "POST", "/orders") == 403
+    (row,) = books.get("periods")["items"]
+    assert row["actor"].startswith("token/")

@@ -1,0 +1,105 @@
+"""The pages of the books: from a month to an account, to an entry, and closing months."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ledger.domain.access import Role
+from tests.books.ledger import Money, on, quiet_shop
+from tests.console.service import Service, hidden, open_service
+from tests.support.servers import Server
+
+
+@pytest.fixture
+def console(servers: Callable[[str], Server]) -> Iterator[Service]:
+    """A shop whose August and September of 2024 are known, and an accountant."""
+    with open_service(servers) as service:
+        quiet_shop(Money(service.log))
+        _seen(service)
+        service.enter(Role.ACCOUNTANT)
+        yield service
+
+
+def _seen(service: Service) -> None:
+    service.call("POST", "/stock/MUG/receive", {"quantity": 1})
+
+
+def test_every_number_leads_to_what_it_is_made_of(console: Service) -> None:
+    page = console.look("/console/books?period=2024-09&currency=eur")
+    assert page.status_code == 200
+    address = "/console/books/accounts/contra%3Arefunds?period=2024-09&amp;currency=eur"
+    assert page.text.count(f'href="{address}"') == 5
+    account = console.look(address.replace("&amp;", "&"))
+    assert "25.00" in account.text
+    assert 'href="/console/books/entries/txn_4"' in account.text
+    entry = console.see("/console/books/entries/txn_4")
+    for said in ("contra:refunds", "refund, refund_failure: against contra:refunds", "−25.00"):
+        assert said in entry
+    console.enter(Role.AUDITOR)
+    events = console.look("/console/books/entries/txn_4").text
+    assert 'href="/console/events/' in events
+
+
+def test_a_month_is_closed_and_reopened_with_a_reason(console: Service) -> None:
+    periods = "/console/books/periods"
+    page = console.look(f"{periods}?period=2024-08")
+    assert "it can be closed" in page.text
+    closed = console.send(page, f"{periods}/2024-08/close", reason="agrees with the bank")
+    assert "The month is closed." in closed.text
+    assert "agrees with the bank" in console.see(periods)
+    assert "nothing changes it any more" in console.see("/console/books?period=2024-08")
+    again = console.client.post(
+        f"{periods}/2024-08/close", data=hidden(page) | {"reason": "agrees with the bank"}
+    )
+    assert again.status_code == 200, "the same form sent twice closes once"
+    page = console.look(periods)
+    reopened = console.send(page, f"{periods}/2024-08/reopen", reason="a payout was missing")
+    assert "The month is open again." in reopened.text
+
+
+def test_what_stands_in_the_way_is_told_and_classified(console: Service) -> None:
+    name = _more(console).moved(on(9, 9), 500, "quantum_entanglement")
+    _seen(console)
+    periods = "/console/books/periods?period=2024-09"
+    assert "suspense:unclassified holds 5.00 eur" in console.see(periods).replace("-", "")
+    refused = console.send(
+        console.look(periods), "/console/books/periods/2024-09/close", reason="too early"
+    )
+    assert refused.status_code == 409
+    assert "Not done." in refused.text
+    entry = f"/console/books/entries/{name}"
+    page = console.look(entry)
+    wrong = console.send(page, f"{entry}/classify", account="misc", reason="a game")
+    assert wrong.status_code == 422
+    assert "expenses:misc" in wrong.text
+    done = console.send(page, f"{entry}/classify", account="income:games", reason="a game")
+    assert "The transaction is classified." in done.text
+    assert "it can be closed" in console.see(periods)
+
+
+def test_only_who_may_close_sees_forms(console: Service) -> None:
+    console.enter(Role.ANALYST)
+    for path in ("/console/books", "/console/books/periods", "/console/books/entries/txn_4"):
+        page = console.look(path)
+        assert page.status_code == 200
+        assert 'method="post" action="/console/books' not in page.text
+    console.enter(Role.OPS)
+    assert console.look("/console/books").status_code == 403
+
+
+def test_what_is_no_month_is_told_on_the_page(console: Service) -> None:
+    assert console.look("/console/books?period=september").status_code == 422
+    assert console.look("/console/books/periods?period=september").status_code == 422
+    assert "Nothing moved" in console.see("/console/books?period=2020-01")
+    assert console.look("/console/books?period=9999-12").status_code == 422
+
+
+def test_a_figure_of_the_balance_leads_to_entries(console: Service) -> None:
+    page = console.look("/console/figures/fees?from=2024-09-01&to=2024-09-30&currency=eur")
+    assert 'href="/console/books/entries/txn_3"' in page.text
+
+
+def _more(service: Service) -> Money:
+    money = Money(service.log)
+    money._count = 100
+    return money
