@@ -6,10 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from random import Random
-from typing import Any, Final, LiteralString
+from typing import Any, LiteralString
 
 import pytest
 
@@ -25,7 +24,8 @@ from tests.support.servers import short_lived_home
 ROUNDS = 3
 OBJECTS = 400
 PULL = [sys.executable, "-m", "app.cli", "stripe", "pull", "--json"]
-ROWS: Final[Mapping[str, LiteralString]] = WORLD | {
+ROWS: dict[str, LiteralString] = {
+    **WORLD,
     "transactions": "select transaction_id, net_minor, currency from transactions order by 1",
     "payout_members": "select payout_id, transaction_id from payout_members order by 1, 2",
     "lines": "select purchase_id, lines from purchases order by 1",
