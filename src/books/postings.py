@@ -14,7 +14,7 @@ from books.trial import CLOSED, Balance, Trial, trial
 from ledger.domain.period import month
 from ledger.errors import InvalidRequest, NotFound
 from projections.engine.replay import DictCursor
-from projections.queries.listing import bad_cursor, decoded, encoded, refusing_bad_values
+from projections.queries.listing import bad_cursor, decoded, encoded
 
 READS: Final = ("postings", "transactions", "periods")
 
@@ -198,8 +198,7 @@ def postings(
         "limit": limit + 1,
         **dict(zip(AT, last or (None,) * len(AT), strict=True)),
     }
-    with refusing_bad_values():
-        rows = cursor.execute(PAGE, given).fetchall()
+    rows = cursor.execute(PAGE, given).fetchall()
     shown: list[Posting] = []
     for row in rows[:limit]:
         seen = row.pop("seen_position")
@@ -218,6 +217,12 @@ def _begun(balance: Balance, start: str | None) -> tuple[int, list[str] | None]:
     if start is None:
         return balance.opening_minor, None
     running, *last = decoded(start)
-    if len(last) != len(AT) or not running.removeprefix("-").isdecimal():
+    try:
+        day, transaction_id, _part, slot = last
+        date.fromisoformat(day)
+        minor, _ = int(running), int(slot)
+    except ValueError:
+        raise bad_cursor() from None
+    if "\0" in transaction_id:
         raise bad_cursor()
-    return int(running), last
+    return minor, last

@@ -75,6 +75,8 @@ projection = Projection(
         Period,
         filters=("state",),
         link="period",
+        noun="period",
+        filled_by="Close a month with `ledger books close 2026-09`.",
         permission=Permission.SEE_BOOKS,
         past=Permission.SEE_BOOKS,
         path="books/periods",

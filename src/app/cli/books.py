@@ -11,7 +11,7 @@ import typer
 
 from app.cli.context import catch_up, engine, execute, operator, reading
 from app.cli.output import BAD_ANSWER, counted, progress, show, table
-from app.cli.records import Limit, rows_of
+from app.cli.records import Limit, some_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -142,9 +142,10 @@ def rules() -> None:
 @app.command(epilog="Example: ledger books periods")
 def periods() -> None:
     """List the months that were closed, the latest first."""
-    found = sorted(rows_of("periods", {}, 1000), key=lambda row: row["period"], reverse=True)
+    found = some_of("periods", {}, 1000)
+    latest_first = sorted(found.rows, key=lambda row: row["period"], reverse=True)
     heads = ["=period", "state", ">closed", ">position", "=changed (UTC)", "by", "why"]
-    show(found, lambda: table(heads, map(_period, found)) if found else "none was ever closed")
+    found._replace(rows=latest_first).show(lambda: table(heads, map(_period, latest_first)))
 
 
 @app.command(epilog="Example: ledger books ready 2026-09")

@@ -48,8 +48,8 @@ def past_shop(
     them in later years. It sells single things by card, on pages, by bank debit and by invoice, and
     subscriptions; refunds, disputes, bounces and payouts follow. Once a year the balance moves by
     each other type of transaction that there is. Most payments name no order. Only the events of
-    the last 30 days are written. With `leaves_open` a refund, a dispute and a debit of each currency
-    are under way at the end. The same arguments give the same shop.
+    the last 30 days are written. With `leaves_open` a refund, a dispute and a debit of each
+    currency are under way at the end. The same arguments give the same shop.
     """
     days = years * YEAR_DAYS
     start = until - days * DAY
