@@ -47,9 +47,9 @@ def test_payments_are_linked_once_and_count_for_their_orders(
         "             B-77, by pi_4",
         "        1 no order was found for",
     ]
-    shown = {row["order_id"]: row["received_minor"] for row in run_json("order", "list")}
+    shown = {row["order_id"]: row["received_minor"] for row in run_json("order", "list")["items"]}
     assert shown == {"A1": 1250, "A2": 1250, "A3": 0}
-    history = run_json("history", "order", "A1")
+    history = run_json("history", "order", "A1")["items"]
     reasons = [line["reason"] for line in history if line["actor"] == "operator"]
     assert reasons == [None, *["old shop (by metadata:shop_order)"] * 2]
     again = run_json("payments", "link", "--by", "metadata:shop_order")
@@ -73,7 +73,7 @@ def test_a_dry_run_names_each_and_links_none(
         {"payment_id": "pi_2", "order_id": None, "outcome": "skipped", "reason": "several_orders",
          "detail": "several orders fit"},
     ]  # fmt: skip
-    assert all(row["payment_count"] == 0 for row in run_json("order", "list"))
+    assert all(row["payment_count"] == 0 for row in run_json("order", "list")["items"])
 
 
 def test_payments_that_fit_twice_are_named_and_never_linked(
