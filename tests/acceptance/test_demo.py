@@ -104,6 +104,7 @@ def test_the_demo_plays_shows_and_proves_and_does_so_again(home: Path) -> None:
     assert "http://" not in first.stdout
     past = re.search(r"Imported (\d+) orders of the last 90 days\.", first.stdout)
     assert past
+    assert re.search(r"Closed \d{4}-\d\d and \d{4}-\d\d of the books\.", plain)
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

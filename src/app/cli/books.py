@@ -164,14 +164,16 @@ def ready(period: Period) -> None:
     epilog="Example: ledger books classify txn_1QxYz --account expenses:misc --reason 'a gift card'"
 )
 def classify(
-    transaction: Transaction,
+    transactions: Annotated[
+        list[str], typer.Argument(metavar="TRANSACTION...", help="As txn_1QxYz.")
+    ],
     *,
     against: Annotated[str, typer.Option("--account", metavar="ACCOUNT", help="As expenses:misc.")],
     reason: Why,
 ) -> None:
-    """Book what of a transaction stands in suspense against an account.
+    """Book what of transactions stands in suspense against an account.
 
-    The account that is named last counts.
+    The account that is named last counts. All of them are looked at before the first is classified.
     """
     from books.entries import READS, check_suspense
     from ledger.command_handler import CommandHandler
@@ -180,11 +182,15 @@ def classify(
 
     with reading() as (opened, reads):
         with reads.snapshot(READS, current=True) as cursor:
-            name = named(cursor, "transaction", transaction)
-            check_suspense(cursor, name)
-        command = ClassifyTransaction(transaction_id=name, against=against, at=datetime.now(UTC))
+            names = [named(cursor, "transaction", each) for each in transactions]
+            for name in names:
+                check_suspense(cursor, name)
         handler = CommandHandler(opened.log, reads.money, reads.payment)
-        execute(handler, command, operator(reason), "classified")
+        for name in names:
+            command = ClassifyTransaction(
+                transaction_id=name, against=against, at=datetime.now(UTC)
+            )
+            execute(handler, command, operator(reason), "classified")
 
 
 @app.command(epilog="Example: ledger books close 2026-09 --reason 'agrees with the bank'")

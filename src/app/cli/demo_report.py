@@ -40,6 +40,8 @@ def _played(outcome: Outcome) -> str:
         f" year before it had a ledger.\nImported {counted(played['past_orders'], 'order')} of the"
         " last 90 days."
     )
+    if outcome.closed_months:
+        history += f"\nClosed {' and '.join(outcome.closed_months)} of the books."
     today = (
         f"Played {counted(played['orders'], 'order')} and {played['deliveries']} deliveries from"
         f" Stripe, {played['duplicates']} of them duplicates and many out of order."
@@ -88,6 +90,10 @@ def where_next(outcome: Outcome, home: Path, url: str | None, program: str) -> I
     """
     looks = {
         f"{program} history order {order_id}": why for why, order_id in outcome.notable.items()
+    }
+    looks |= {
+        f"{program} books trial --period {month}": "the trial balance of a month"
+        for month in outcome.closed_months[-1:]
     }
     looks |= {
         f"{program} kpi show --window 30 --compare": "every figure, beside the 30 days before",

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 from msgspec import Struct
 
 from app.demo.client import Client
+from app.demo.months import close_months
 from app.demo.runner import Played
 from app.demo.script import Script
 from kpi.windows import LENGTHS
@@ -25,7 +26,8 @@ class Past(NamedTuple):
 class Outcome(Struct, frozen=True):
     """What was played; counts by state, money by currency in minor units; `notable` orders.
 
-    `figures` are those of `GET /kpi`, by the window's days.
+    `figures` are those of `GET /kpi`, by the window's days; `closed_months` of the books are those
+    that were closed.
     """
 
     played: dict[str, int]
@@ -38,10 +40,11 @@ class Outcome(Struct, frozen=True):
     stock: list[Row]
     notable: dict[str, str]
     figures: dict[str, Row]
+    closed_months: list[str]
 
 
 def collect(client: Client, script: Script, play: Played, past: Past) -> Outcome:
-    """Read it, once the read models show all that was played."""
+    """Read it, once the read models show all that was played; a new shop's books are closed."""
     position = play.position
     played = {
         "pulled_objects": past.objects,
@@ -67,6 +70,7 @@ def collect(client: Client, script: Script, play: Played, past: Past) -> Outcome
             for why in _why(row)
         },
         figures={str(n): client.get("/kpi", window=n, after=position) for n in LENGTHS},
+        closed_months=close_months(client) if past.objects else [],
     )
 
 

@@ -1,8 +1,8 @@
 -- Which balance transactions wait in suspense for a person to say what they were for?
 -- severity: medium
--- reference: transaction_id
+-- reference: suspense_id
 -- reads: postings transactions
--- sentence: Transaction {transaction_id} ({kind}) waits in suspense with {held_minor}: say what it was for, as `ledger books classify {transaction_id} --account expenses:misc` with a reason.
+-- sentence: {transactions_count} transactions wait in suspense ({suspense_id}) with {held_minor} in all: say what they were for, as `ledger books classify {samples} --account expenses:misc` with a reason.
 with accounts as (
     select distinct account
     from account_days
@@ -14,14 +14,26 @@ held as (
     where account in (select account from accounts)
     group by transaction_id
     having sum(amount_minor) <> 0
+),
+named as (
+    select
+        to_char(ledger.business_day(t.created_at), 'YYYY-MM') as month,
+        coalesce(t.category, t.type) as kind,
+        t.currency,
+        t.account,
+        t.transaction_id,
+        h.held_minor
+    from held as h
+    join transactions as t using (transaction_id)
 )
 select
-    h.transaction_id,
-    coalesce(t.category, t.type) as kind,
-    t.currency,
-    t.account,
-    h.held_minor,
-    t.source_id,
-    t.created_at
-from held as h
-join transactions as t using (transaction_id)
+    concat_ws(' ', month, kind, currency, account) as suspense_id,
+    month,
+    kind,
+    currency,
+    account,
+    count(*) as transactions_count,
+    sum(held_minor)::bigint as held_minor,
+    array_to_string((array_agg(transaction_id order by transaction_id))[1:5], ' ') as samples
+from named
+group by month, kind, currency, account

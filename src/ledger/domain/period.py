@@ -43,6 +43,11 @@ class Month(Struct, frozen=True, order=True):
         return date(self.year, self.number, 1)
 
     @property
+    def preceding(self) -> "Month":
+        """The month before it."""
+        return Month(self.year - (self.number == 1), (self.number - 2) % 12 + 1)
+
+    @property
     def following(self) -> "Month":
         """The month after it."""
         return Month(self.year + self.number // 12, self.number % 12 + 1)
