@@ -25,7 +25,7 @@ from ledger.disclosures import DisclosureLog
 from ledger.domain.events import Metadata, NewEvent, StripeObjectObserved
 from ledger.domain.streams import observed
 from ledger.log import Log
-from ledger.postgres.database import Database
+from ledger.postgres.database import UNLIMITED, Database
 from projections.engine.reads import Reads
 from projections.engine.tables import trusted
 
@@ -178,7 +178,7 @@ def export_journal(database: Database, chosen: Format, window: Window = SEPTEMBE
 def copy_journal(database: Database) -> Sample:
     """What PostgreSQL itself writes of the same rows."""
     days = {"first": SEPTEMBER.first, "last": SEPTEMBER.last, "currency": None}
-    with database.connect("reader") as conn, conn.cursor() as cursor:
+    with database.connect("reader", seconds=UNLIMITED) as conn, conn.cursor() as cursor:
         conn.execute("set search_path = read_models")
         started = perf_counter()
         with cursor.copy(trusted(f"copy ({POSTINGS.sql}) to stdout (format csv)"), days) as copy:

@@ -78,7 +78,7 @@ def hear(engine: ProjectionContext, past: PastShop) -> None:
     Follower(engine).catch_up()
 
 
-@pytest.fixture(scope="module", params=[33, 8])
+@pytest.fixture(scope="module", params=[19, 21])
 def heard(
     engine_over: Callable[[], ProjectionContext], request: pytest.FixtureRequest
 ) -> tuple[PastShop, Evaluated]:
