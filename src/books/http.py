@@ -79,7 +79,7 @@ def read_accounts(request: Request, query: One) -> AccountsResponse:
     return AccountsResponse(
         day=today,
         time_zone=stands.time_zone,
-        position=stands.position,
+        as_of_position=stands.position,
         items=[AccountResponse(**each._asdict()) for each in found],
     )
 
@@ -105,7 +105,9 @@ def read_postings(request: Request, query: PostingsQuery) -> PostingsResponse:
         found = postings(
             cursor, name, period, query.currency, limit=query.limit, start=query.cursor
         )
+        stands = as_of_projections(cursor, READS)
     return PostingsResponse(
+        as_of_position=stands.position,
         account=name,
         about=about(name),
         currency=found.balance.currency,
@@ -125,9 +127,11 @@ def read_entry(request: Request, query: One) -> EntriesResponse:
     with reads_of(request).snapshot(explained.READS, query.after, current=True) as cursor:
         name = named(cursor, "transaction", request.path_params["transaction_id"])
         found = explained.entries(cursor, name)
+        stands = as_of_projections(cursor, explained.READS)
     told = dict(found.transaction)
     beside = {name: told.pop(name) for name in ("payment_id", "order_id", "classified")}
     return EntriesResponse(
+        as_of_position=stands.position,
         transaction=MovementResponse(**told),
         fees=[FeeResponse(**each) for each in found.fees],
         rule=None if found.rule is None else rule_answer(found.rule),
@@ -172,7 +176,7 @@ def read_readiness(request: Request, query: One) -> ReadinessResponse:
         stands = as_of_projections(cursor, READS)
     return ReadinessResponse(
         period=period,
-        position=stands.position,
+        as_of_position=stands.position,
         ready=not found.reasons,
         reasons=[UnreadyResponse(**each._asdict()) for each in found.reasons],
     )
@@ -242,7 +246,7 @@ def _trial_answer(made: Trial, position: int) -> TrialResponse:
         time_zone=made.zone,
         state=made.state,
         version=made.version,
-        position=position if made.position is None else made.position,
+        as_of_position=position if made.position is None else made.position,
         totals={code: TotalsResponse(**each._asdict()) for code, each in totals(made).items()},
         balances=[BalanceResponse(**each._asdict()) for each in made.balances],
     )

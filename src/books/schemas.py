@@ -9,7 +9,7 @@ from pydantic import Field
 
 from api.operations import Schema
 from api.schemas import AnyCaseCurrency, Recorded, Text
-from projections.queries.schemas import Cursor, Limit, One
+from projections.queries.schemas import AsOf, Cursor, Limit, One
 
 PERIOD_PATTERN = r"^[1-9]\d{3}-(0[1-9]|1[0-2])$"
 Period = Annotated[str, Field(pattern=PERIOD_PATTERN, description="A month, as `2026-09`.")]
@@ -62,12 +62,11 @@ class AccountResponse(Schema):
     by_currency: dict[str, int]
 
 
-class AccountsResponse(Schema):
+class AccountsResponse(AsOf):
     """Every account that anything ever moved in, at the end of a day."""
 
     day: date
     time_zone: str
-    position: int
     items: list[AccountResponse]
 
 
@@ -99,8 +98,8 @@ class TotalsResponse(Schema):
 State = Literal["closed", "open", "before"]
 
 
-class TrialResponse(Schema):
-    """A month's trial balance; `position` is that of its close or, of an open one, of the books.
+class TrialResponse(AsOf):
+    """A month's trial balance; a closed one is as of its close, and stays so.
 
     A month is `before` that lies before the first one that was closed: no close speaks of it.
     """
@@ -109,7 +108,6 @@ class TrialResponse(Schema):
     time_zone: str
     state: State
     version: int | None
-    position: int
     totals: dict[str, TotalsResponse]
     balances: list[BalanceResponse]
 
@@ -134,7 +132,7 @@ class PostingResponse(Schema):
     late: bool
 
 
-class PostingsResponse(Schema):
+class PostingsResponse(AsOf):
     """Postings of an account in a currency over a month, the earliest first.
 
     `otherwise_minor` is told with the last page: what the closing balance says beyond them, as what
@@ -222,7 +220,7 @@ class TellingResponse(Schema):
     effective_at: datetime
 
 
-class EntriesResponse(Schema):
+class EntriesResponse(AsOf):
     """Everything that a transaction came to in the books, and why.
 
     `rule` is null where none knows it: it is in suspense, until a person says what it is
@@ -265,11 +263,10 @@ class UnreadyResponse(Schema):
     transactions: list[str]
 
 
-class ReadinessResponse(Schema):
+class ReadinessResponse(AsOf):
     """Whether a month can be closed now, and if not, why."""
 
     period: str
-    position: int
     ready: bool
     reasons: list[UnreadyResponse]
 

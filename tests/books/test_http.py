@@ -92,7 +92,7 @@ def books(account: Account) -> Iterator[Books]:
 def test_a_trial_balance_foots_in_every_currency(books: Books) -> None:
     answer = books.trial("2024-09")
     assert (answer["state"], answer["version"], answer["time_zone"]) == ("open", None, "UTC")
-    assert answer["position"] == books.account.log.head()
+    assert answer["as_of_position"] == books.account.log.head()
     assert answer["totals"].keys() == {"eur", "gbp"}
     for total in answer["totals"].values():
         assert (total["opening_minor"], total["closing_minor"], total["suspense_minor"]) == (0,) * 3
@@ -242,7 +242,7 @@ def test_the_last_month_is_reopened_and_closed_as_its_next_version(books: Books)
     books.post("periods/2024-09/close", WHY)
     assert "reopen 2024-09 first" in books.post("periods/2024-08/reopen", WHY, 409)["detail"]
     as_closed = books.trial("2024-09")
-    assert books.trial("2024-09", as_of=as_closed["position"]) == as_closed
+    assert books.trial("2024-09", as_of=as_closed["as_of_position"]) == as_closed
     books.post("periods/2024-09/reopen", WHY)
     assert books.trial("2024-09")["state"] == "open"
     books.account.moved(on(9, 30), 100)

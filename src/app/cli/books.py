@@ -80,9 +80,11 @@ def trial(*, period: OfPeriod, currency: CurrencyOption = None, as_of: AsOf = No
         made = trial(cursor, period, code)
         wrong = uneven(cursor, period, code)
         stands = made.position or position or as_of_projections(cursor, READS).position
+    told = made._asdict()
+    told.pop("position")
     document = {
-        **made._asdict(),
-        "position": stands,
+        **told,
+        "as_of_position": stands,
         "uneven_entries": wrong,
         "totals": {name: each._asdict() for name, each in totals(made).items()},
         "balances": [each._asdict() for each in made.balances],

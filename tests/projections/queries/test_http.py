@@ -206,6 +206,7 @@ def test_an_empty_list_says_why(counter: Counter):
 NO_POSITION: Final = {
     "/kpi/definitions": "the contract, which is no answer of the log",
     "/exports": "what can be exported, which is no answer of the log",
+    "/books/rules": "the rules of posting, which are no answer of the log",
     "/me": "who calls",
     "/events/{position}": "an event, which never changes",
     "/verify/{id}": "a proof, which says itself up to where it goes",
