@@ -115,7 +115,7 @@ def test_a_month_is_closed_and_reopened(run: Run, run_json: RunJson, quiet: Acco
     assert "No periods yet" in run("books", "periods").stdout
     assert "can be closed" in run("books", "close", "2024-08", "--dry-run").stdout
     assert run_json("books", "periods")["items"] == []
-    run("books", "close", "2024-08", code=1)  # without a reason
+    run("books", "close", "2024-08", code=2)  # without a reason
     assert "closed: 2024-08" in run("books", "close", "2024-08", *WHY).stdout
     closed = run_json("books", "trial", "--period", "2024-08")
     late = quiet.moved(on(8, 31), -1_000, "refund", source="re_late")
@@ -125,7 +125,7 @@ def test_a_month_is_closed_and_reopened(run: Run, run_json: RunJson, quiet: Acco
     assert "contra:refunds 10.00 eur" in september
     listed = run("books", "account", "contra:refunds", "--period", "2024-09").stdout
     assert f"2024-08-31  {late} booked (late)" in listed
-    (row,) = run_json("books", "periods")
+    (row,) = run_json("books", "periods")["items"]
     assert (row["state"], row["actor"], row["reason"]) == ("closed", "operator", WHY[1])
     assert "reopen 2024-08" in run("books", "close", "2024-08", *WHY, code=1).stderr
     run("books", "reopen", "2024-08", *WHY)
