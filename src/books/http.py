@@ -57,6 +57,7 @@ from ledger.errors import (
 )
 from projections.engine.names import named
 from projections.engine.replay import as_of_projections
+from projections.queries.listing import check_texts
 from projections.queries.schemas import READ, One, reads_of
 
 _Errors = tuple[type[LedgerError], ...]
@@ -99,7 +100,7 @@ def read_trial_balance(request: Request, query: TrialQuery) -> TrialResponse:
 @_see(errors=(InvalidCommand, NotFound, *READ))
 def read_postings(request: Request, query: PostingsQuery) -> PostingsResponse:
     """List an account's postings in a month, the earliest first, with the balance after each."""
-    name: str = request.path_params["name"]
+    name = _part(request, "name")
     period = query.period or f"{_today(request):%Y-%m}"
     with reads_of(request).snapshot(READS, query.after, current=True) as cursor:
         found = postings(
@@ -125,7 +126,7 @@ def read_postings(request: Request, query: PostingsQuery) -> PostingsResponse:
 def read_entry(request: Request, query: One) -> EntriesResponse:
     """Show what a balance transaction came to in the books, by which rule, and whose word it is."""
     with reads_of(request).snapshot(explained.READS, query.after, current=True) as cursor:
-        name = named(cursor, "transaction", request.path_params["transaction_id"])
+        name = named(cursor, "transaction", _part(request, "transaction_id"))
         found = explained.entries(cursor, name)
         stands = as_of_projections(cursor, explained.READS)
     told = dict(found.transaction)
@@ -210,7 +211,7 @@ def classify_transaction(request: Request, body: ClassifyRequest) -> ClassifiedR
     """Book what of a transaction stands in suspense against an account; the last word counts."""
     log = request.state.log
     with reads_of(request).snapshot(explained.READS, log.head(), current=True) as cursor:
-        name = named(cursor, "transaction", request.path_params["transaction_id"])
+        name = named(cursor, "transaction", _part(request, "transaction_id"))
         explained.check_suspense(cursor, name)
     command = ClassifyTransaction(transaction_id=name, against=body.account, at=datetime.now(UTC))
     return ClassifiedResponse(**execute(request, command, body, body.reason).document())
@@ -254,6 +255,13 @@ def _trial_answer(made: Trial, position: int) -> TrialResponse:
 
 def _done(request: Request, command: Command, body: DecideRequest) -> PeriodResponse:
     return PeriodResponse(**execute(request, command, body, body.reason).document())
+
+
+def _part(request: Request, name: str) -> str:
+    """A name in the path; raises `InvalidRequest` for a text that none in the database can be."""
+    value: str = request.path_params[name]
+    check_texts([value])
+    return value
 
 
 def _today(request: Request) -> date:

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from api.operations import Schema
 from api.schemas import AnyCaseCurrency, Recorded, Text
+from ledger.domain.limits import PERIOD_PATTERN
 from projections.queries.schemas import AsOf, Cursor, Limit, One
 
-PERIOD_PATTERN = r"^[1-9]\d{3}-(0[1-9]|1[0-2])$"
 Period = Annotated[str, Field(pattern=PERIOD_PATTERN, description="A month, as `2026-09`.")]
 OneCurrency = Annotated[
     AnyCaseCurrency | None, Field(description="One currency only: `gbp`, or `GBP`.")

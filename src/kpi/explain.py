@@ -16,8 +16,8 @@ from projections.engine.registry import discover
 from projections.engine.tables import AnyCursor, names, trusted
 from projections.queries.listing import Page, bad_cursor, check_texts, decoded, encoded
 
-HIDDEN: Final = ("fact_day", "n", "version")
-"""Columns that only put facts into an order."""
+HIDDEN: Final = ("fact_day", "n", "version", "seen_position")
+"""Columns that put facts into an order, or only speak of our own books."""
 
 
 class _Source(NamedTuple):

@@ -24,7 +24,11 @@ SEVERAL_TYPES = {
     "columns": "those of a file, what is wrong with those of a table",
     "first": "the first day of a window, difference of a table, or position of damage",
     "last": "the last day, or the last position",
+    "missing": "what of Stripe's balance is not known, the rows that a live table lacks",
     "period": "a month of the books, the number of a period that an invoice was paid for",
+    "rule": "a rule of linking as it is written, the rule that an entry was made by",
+    "skipped": "the number of payments that were passed over, the same by reason",
+    "upto": "the payment that a page ends with, a position",
     "received": "true as Stripe's examples of webhooks answer, units of a product in stock",
     "value": "a column's value in an explanation, a number in a figure",
 }
@@ -35,6 +39,7 @@ OPEN = {
     "HistoryLine.payload": "the same, within a history",
     "HistoryLine.changed": "by the columns of whatever the history is of",
     "Issue.evidence": "the columns of whichever check found it",
+    "IssueDetails.evidence": "the same, of one issue",
 }
 """Objects whose keys and values no schema says, and why."""
 

@@ -71,7 +71,10 @@ def withdraw(
     request: Annotated[str, typer.Argument(metavar="REQUEST", help="Its id, as `A1:5`.")],
     reason: Reason = None,
 ) -> None:
-    """Take back what is open of a request; refused once Stripe was asked for it."""
+    """Take back what is open of a request for a refund.
+
+    Refused once Stripe was asked for it.
+    """
     from datetime import UTC, datetime
 
     from ledger.domain.refund_request import WithdrawRefund

@@ -33,7 +33,7 @@ def connect(
         bool, typer.Option("--save", help="Write the key into .env, readable by you only.")
     ] = False,
 ) -> None:
-    """Check a restricted key: its mode, what it may read at Stripe, and whether it may refund.
+    """Check a restricted key: its mode, what it may read and refund.
 
     Takes STRIPE_API_KEY, or asks for one. Names each permission that is missing as Stripe does;
     changes nothing at Stripe, and writes nothing without --save. Exits 1 where one is missing; that

@@ -17,28 +17,23 @@ with running as (
     where account ~ '(^|:)assets:clearing:(reserve|tax_fund)$' and day <= ledger.business_day(%(now)s)
     group by account, currency, day
 ),
-latest as (
-    select distinct on (account, currency) account, currency, balance_minor
-    from running
-    order by account, currency, day desc
-),
-held as (
+counted as (
     select
-        l.*,
-        (
-            select min(r.day)
-            from running as r
-            where r.account = l.account and r.currency = l.currency and r.day > coalesce(
-                (
-                    select max(z.day)
-                    from running as z
-                    where z.account = l.account and z.currency = l.currency and z.balance_minor = 0
-                ),
-                '-infinity'
-            )
-        ) as since
-    from latest as l
-    where l.balance_minor <> 0
+        *,
+        row_number() over latest_first as number,
+        sum((balance_minor = 0)::int) over latest_first as zeros
+    from running
+    window latest_first as (partition by account, currency order by day desc)
+),
+held as ( -- the days since it was 0 last
+    select
+        account,
+        currency,
+        max(balance_minor) filter (where number = 1) as balance_minor,
+        min(day) as since
+    from counted
+    where zeros = 0
+    group by account, currency
 )
 select account || ' ' || currency as clearing_id, account, currency, balance_minor, since
 from held

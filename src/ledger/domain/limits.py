@@ -43,6 +43,8 @@ HOST_NAME_PATTERN: Final = r"^[A-Za-z0-9_.-]+$|^\[[0-9A-Fa-f:.]+\]$"
 # https://docs.stripe.com/metadata#data
 METADATA_KEY_PATTERN: Final = r"^[^\[\]]{1,40}$"
 
+PERIOD_PATTERN: Final = r"^[1-9]\d{3}-(0[1-9]|1[0-2])$"
+SHA256_PATTERN: Final = "^[0-9a-f]{64}$"
 PATTERNS: Final = {
     ID_PATTERN: "must be letters, digits, `.`, `_` or `-`, and not begin with a dot",
     CURRENCY_PATTERN: "must be a currency in three small letters, as gbp",
@@ -54,6 +56,8 @@ PATTERNS: Final = {
     OBJECT_PATTERN: "must be written as order/A1",
     HOST_PATTERN: "must be a host's name or address",
     HOST_NAME_PATTERN: "must be a host's name, or an IPv6 address in square brackets",
+    PERIOD_PATTERN: "must be a month, as 2026-09",
+    SHA256_PATTERN: "must be a SHA-256 in 64 hexadecimal digits, as the preview says it",
     METADATA_KEY_PATTERN: "must be 1 to 40 characters, without square brackets",
 }
 """What fits a pattern, for people."""

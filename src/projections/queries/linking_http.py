@@ -13,7 +13,7 @@ from starlette.routing import Route
 from api.commands import COMMAND, command_handler_of, fingerprint, key_of
 from api.operations import Schema, operation
 from api.permissions import Permission, identity_of, meta_of
-from ledger.domain.limits import MAX_PAYMENT_ID, TEXT_PATTERN
+from ledger.domain.limits import MAX_PAYMENT_ID, SHA256_PATTERN, TEXT_PATTERN
 from ledger.domain.link_rule import MAX_RULE, LinkRule, SkipReason, parse_rule
 from ledger.errors import (
     InvalidCommand,
@@ -57,7 +57,7 @@ class LinkPage(Schema):
     position: Annotated[int, Field(ge=0, le=MAX_POSITION)]
     after: PlaceText
     upto: PlaceText
-    sha256: Annotated[str, Field(max_length=64, pattern="^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Field(max_length=64, pattern=SHA256_PATTERN)]
 
 
 class LinksRequest(Schema):

@@ -12,7 +12,16 @@ from app.cli.context import MAY_MAKE
 from ledger.postgres.database import Database
 from tests.app.cli.test_verbs import VERBS
 
-WITHOUT = {"bench", "connect", "docs", "simulate", "checks list", "kpi definitions"}
+WITHOUT = {
+    "bench",
+    "books rules",
+    "checks list",
+    "connect",
+    "docs",
+    "help",
+    "kpi definitions",
+    "simulate",
+}
 """Verbs that look at no ledger at all."""
 OTHERS = sorted({" ".join(path) for path in VERBS} - MAY_MAKE - WITHOUT)
 

@@ -15,7 +15,7 @@ from projections.engine.reads import Reads
 from projections.engine.registry import discover
 from projections.engine.tables import trusted
 from tests.kpi.builder import LedgerBuilder
-from tests.kpi.exports.examples import MARCH, keep_shop
+from tests.kpi.exports.examples import MARCH, book_a_charge, keep_shop
 
 COLUMNS = {
     "kpi-summary": """
@@ -112,6 +112,7 @@ def test_the_columns_are_of_the_kinds_that_are_declared(
 ) -> None:
     """What the contract says of a column holds for its values; a format would fail on others."""
     keep_shop(builder)
+    book_a_charge(builder)
     selection = Selection(MARCH, {}, 100)
     with reads.snapshot(each.reads) as cursor:
         if isinstance(each.rows, Query):

@@ -36,6 +36,7 @@ STANDING = {
     "{id}": "no-such",
     "{sku}": "no-such",
     "{payment_id}": "no-such",
+    "{request_id}": "no-such",
     "{name}": "no-such",
     "{transaction_id}": "no-such",
     "{period}": "2020-01",
