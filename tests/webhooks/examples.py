@@ -6,7 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ledger.domain.events import Metadata, RecordedEvent, StripeEventReceived
-from ledger.domain.facts import AnyFact, EventContext, StatefulFact, StripeEventRecorded
+from ledger.domain.facts import (
+    AnyFact,
+    EventContext,
+    PurchaseFact,
+    StatefulFact,
+    StripeEventRecorded,
+)
 from webhooks.translate.translator import Translator
 
 Json = dict[str, Any]
@@ -183,6 +189,11 @@ def translated(
 def facts_of(type_: str, obj: object, **fields: Any) -> Sequence[AnyFact]:
     """What the event of an object says, beside that it was recorded."""
     return translated(event(type_, obj, **fields))[2]
+
+
+def without_purchases(facts: Sequence[AnyFact]) -> list[AnyFact]:
+    """What is said of anything but a purchase, which an order may be made of."""
+    return [fact for fact in facts if not isinstance(fact, PurchaseFact)]
 
 
 def state_of(type_: str, obj: object, **fields: Any) -> str:

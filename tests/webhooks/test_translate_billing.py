@@ -153,6 +153,7 @@ ONE = SubscriptionFact(
     ),
     parts=1,
     invoices=1,
+    items_changed=True,
     current_period_start=MADE_AT,
     current_period_end=TOLD_AT,
     started_at=MADE_AT,

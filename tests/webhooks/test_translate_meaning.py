@@ -44,6 +44,7 @@ from tests.webhooks.examples import (
     transaction,
     translated,
     waiting,
+    without_purchases,
 )
 from webhooks.translate.translator import Translator
 
@@ -302,7 +303,7 @@ def test_an_event_means_a_state(type_: str, obj: Json, state: str) -> None:
     ],
 )
 def test_everything_that_a_fact_carries(type_: str, obj: Json, fact: object) -> None:
-    assert list(facts_of(type_, obj)) == [fact]
+    assert without_purchases(facts_of(type_, obj)) == [fact]
 
 
 @pytest.mark.parametrize(
@@ -320,7 +321,7 @@ def test_a_page_of_nothing_is_settled_by_either_word(
     status: str, amount: int | None, *, nothing_due: bool
 ) -> None:
     page = session(mode="subscription", payment_status=status, amount_total=amount)
-    (fact,) = facts_of("checkout.session.completed", page)
+    (fact,) = without_purchases(facts_of("checkout.session.completed", page))
     assert isinstance(fact, CheckoutFact)
     assert fact.nothing_due == nothing_due
 
@@ -348,7 +349,7 @@ def test_a_page_that_keeps_a_card_settles_nothing() -> None:
     ],
 )
 def test_until_2025_what_pays_an_invoice_names_it(type_: str, obj: Json, payment_id: str) -> None:
-    _, pays = facts_of(type_, obj)
+    _, pays = without_purchases(facts_of(type_, obj))
     assert pays == InvoicePaymentFact(invoice_id="in_1", payment_id=payment_id, charge_id="ch_1")
 
 
