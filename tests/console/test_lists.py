@@ -20,8 +20,10 @@ from tests.support.addresses import address
 
 LISTINGS = {p.name: p.listing for p in discover() if p.listing}
 LISTS = [kind.path for kind in KINDS.values()] + ["orders", "stock", "issues"]
-TODAY = datetime.now(UTC).date()
 DAY = timedelta(days=1)
+# Orders are placed today or, when midnight comes between, tomorrow.
+TODAY = datetime.now(UTC).date()
+TOMORROW = TODAY + DAY
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.noun)
@@ -122,7 +124,7 @@ def test_a_head_sorts_the_other_way_and_keeps_the_filters(shop: Service) -> None
 def test_pages_go_on_as_sorted_and_a_head_begins_again(shop: Service) -> None:
     for _ in range(51):
         shop.order(customer_id="many")
-    asked = f"customer_id=many&sort=order_id&from={TODAY - DAY}&to={TODAY}"
+    asked = f"customer_id=many&sort=order_id&from={TODAY - DAY}&to={TOMORROW}"
     first = shop.look(f"/console/orders?{asked}").text
     (address,) = re.findall(r'rel="next" href="([^"]+)"', first)
     second = shop.look(f"/console/orders{unescape(address)}").text
@@ -130,15 +132,18 @@ def test_pages_go_on_as_sorted_and_a_head_begins_again(shop: Service) -> None:
     assert len(names) == 51
     assert names == sorted(names)
     assert "cursor" not in head(second, "Total")[0]
-    assert f"to={TODAY}" in head(second, "Total")[0]
+    assert f"to={TOMORROW}" in head(second, "Total")[0]
 
 
 def test_days_are_of_the_shop_and_the_last_is_one_of_them(shop: Service) -> None:
+    bearer = {"authorization": f"Bearer {shop.tokens[Role.ADMIN]}"}
+    placed_at = shop.client.get("/orders/L1", headers=bearer).json()["placed_at"]
+    day = datetime.fromisoformat(placed_at).date()
     for first, last, found in (
-        (TODAY - DAY, TODAY, True),
+        (day, day, True),
         (TODAY - DAY, "", True),
         ("", TODAY - 2 * DAY, False),
-        (TODAY + DAY, "", False),
+        (TOMORROW + DAY, "", False),
     ):
         page = shop.look(f"/console/orders?customer_id=ada&from={first}&to={last}")
         assert bool(listed(page.text)) is found, (first, last)
@@ -177,12 +182,14 @@ def test_days_of_what_there_is_not_are_refused() -> None:
 
 
 def test_the_export_is_filled_in_with_the_filters_that_it_has(shop: Service) -> None:
-    asked = f"customer_id=ada&payment_state=unpaid&from={TODAY - DAY}&to={TODAY}&sort=total_minor"
+    asked = (
+        f"customer_id=ada&payment_state=unpaid&from={TODAY - DAY}&to={TOMORROW}&sort=total_minor"
+    )
     page = shop.look(f"/console/orders?{asked}").text
     (address,) = re.findall(r'href="(/console/exports/orders/form[^"]*)"', page)
     form = shop.look(unescape(address)).text.partition('action="/console/exports/orders"')[2]
     form = form.partition("</form>")[0]
-    for value in ("ada", f"{TODAY - DAY}", f"{TODAY}"):
+    for value in ("ada", f"{TODAY - DAY}", f"{TOMORROW}"):
         assert f'value="{value}"' in form
 
 
@@ -209,7 +216,7 @@ def test_histories_of_days_and_the_latest_first(shop: Service, path: str) -> Non
     assert len(positions()) > 1
     assert positions() == sorted(positions())
     assert positions("sort=-position")[-1] < positions("sort=-position")[0]
-    assert positions(f"from={TODAY - DAY}&to={TODAY}") == positions()
+    assert positions(f"from={TODAY - DAY}&to={TOMORROW}") == positions()
     assert positions(f"to={TODAY - 2 * DAY}") == []
     told = words(shop.look(f"/console/{path}?to={TODAY - 2 * DAY}").text)
     assert "None of its events was recorded on these days." in told
@@ -224,7 +231,7 @@ def test_movements_of_days_and_the_earliest_first(shop: Service) -> None:
     latest = positions("")
     assert positions("sort=position")[0] == min(positions("sort=position"), key=int)
     assert latest == sorted(latest, key=int, reverse=True)
-    assert positions(f"from={TODAY - DAY}&to={TODAY}") == latest
+    assert positions(f"from={TODAY - DAY}&to={TOMORROW}") == latest
     assert positions(f"to={TODAY - 2 * DAY}") == []
     assert "No movements that fit what was asked for, as of position" in words(
         shop.look(f"/console/stock/MUG?to={TODAY - 2 * DAY}").text
