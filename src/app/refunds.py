@@ -7,7 +7,7 @@ docs/decisions/0047.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -88,7 +88,10 @@ class _Payment(Struct, frozen=True, kw_only=True):
 
 
 class _Wanted(Struct, frozen=True, kw_only=True):
-    """What is known of a request that waits: its order's payments, the refunds made for it."""
+    """What is known of a request that waits: its order's payments, the refunds made for it.
+
+    All of it at one position, `new` too: what Stripe showed that is not known at that position.
+    """
 
     request_id: str
     order_id: str
@@ -96,6 +99,7 @@ class _Wanted(Struct, frozen=True, kw_only=True):
     currency: str
     payments: tuple[_Payment, ...]
     made: frozenset[str]
+    new: tuple[StripeObjectObserved, ...]
 
     def part(self) -> _Payment | None:
         """The payment to give the next part back: one that has all, else the one with the most.
@@ -224,35 +228,52 @@ class Refunder:
     def _step(self, request_id: str, shown: set[str]) -> Step:
         """One refund at most, after a look at Stripe for those that are not known here.
 
-        `shown` are those that Stripe showed in earlier steps. One that is not known all the same
-        cannot be read: what it gave back is not known, so nothing more is made.
+        What is to be made is worked out of what is known after that look: each refund that Stripe
+        showed is counted in it or is new, whichever service took it in. `shown` are those that
+        Stripe showed in earlier steps. One that is not known all the same cannot be read: what it
+        gave back is not known, so nothing more is made.
         """
-        wanted = self._wanted(request_id)
-        if not isinstance(wanted, _Wanted):
-            return wanted
-        part = wanted.part()
+        before = self._wanted(request_id)
+        if not isinstance(before, _Wanted):
+            return before
+        wanted = before
         try:
-            new = self._news(wanted, list(self._found(wanted)))
-            if new:
-                is_read = shown.isdisjoint(map(_id_of, new))
-                shown.update(map(_id_of, new))
-                append_observed(self._log, new, SYSTEM)
-                return "goes on" if is_read else "waits"
-            if part is None:
-                told = f"No payment of order {wanted.order_id} has money left in its currency."
-                return self._refuse(wanted, None, wanted.open_minor, told)
-            begin = BeginRefund(
-                request_id=request_id, order_id=wanted.order_id, at=datetime.now(UTC)
-            )
-            self._commands.execute(begin, SYSTEM)
-            refund = self._make(wanted, part)
-        except WrongState:  # it was withdrawn meanwhile, or another service heard a refusal
-            return "goes on"
+            now = self._wanted(request_id, list(self._found(before)))
+            if not isinstance(now, _Wanted):
+                return now
+            wanted = now
+            if wanted.new:
+                return self._take_in(wanted.new, shown)
+            if not _ids_of(wanted.payments) <= _ids_of(before.payments):
+                return "goes on"
+            return self._give(wanted)
         except StripeDeclined as declined:
             if not is_final(declined):
                 return "waits"
+            part = wanted.part()
             amount_minor = min(wanted.open_minor, part.left_minor if part else wanted.open_minor)
             return self._refuse(wanted, part, amount_minor, str(declined), declined.code)
+
+    def _take_in(self, new: Sequence[StripeObjectObserved], shown: set[str]) -> Step:
+        is_read = shown.isdisjoint(map(_id_of, new))
+        shown.update(map(_id_of, new))
+        append_observed(self._log, new, SYSTEM)
+        return "goes on" if is_read else "waits"
+
+    def _give(self, wanted: _Wanted) -> Step:
+        """Make the next refund. Raises what the client raises."""
+        part = wanted.part()
+        if part is None:
+            told = f"No payment of order {wanted.order_id} has money left in its currency."
+            return self._refuse(wanted, None, wanted.open_minor, told)
+        begin = BeginRefund(
+            request_id=wanted.request_id, order_id=wanted.order_id, at=datetime.now(UTC)
+        )
+        try:
+            self._commands.execute(begin, SYSTEM)
+        except WrongState:  # it was withdrawn meanwhile, or another service heard a refusal
+            return "goes on"
+        refund = self._make(wanted, part)
         if _id_of(refund) in wanted.made:
             return "waits"
         append_observed(self._log, [refund], SYSTEM)
@@ -265,22 +286,29 @@ class Refunder:
         with self._reads.snapshot(READS, self._log.head(), current=True) as cursor:
             yield cursor
 
-    def _wanted(self, request_id: str) -> _Wanted | Step:
-        """What is known of a request that waits, or what became of another one."""
+    def _wanted(self, request_id: str, found: Sequence[MadeRefund] = ()) -> _Wanted | Step:
+        """What is known of a request that waits, or what became of another one.
+
+        New of `found` is what the read models do not have, or not as refunds of the request.
+        """
         with self._current() as cursor:
-            found = rows(cursor, REQUEST, id=request_id)
-            request: dict[str, Any] = found[0] if found else {"state": "answered"}
+            requests = rows(cursor, REQUEST, id=request_id)
+            request: dict[str, Any] = requests[0] if requests else {"state": "answered"}
             state = request.pop("state")
             if state != "requested":
                 return state if state in {"refused", "withdrawn"} else "done"
             paid = rows(
                 cursor, PAYMENTS, order_id=request["order_id"], currency=request["currency"]
             )
-            made = rows(cursor, MADE, id=request_id)
+            made = _refunds(cursor, MADE, id=request_id)
+            known = _refunds(cursor, KNOWN, ids=[_id_of(each.observed) for each in found])
+        known -= {_id_of(each.observed) for each in found if each.request_id == request_id}
+        known |= made
         return _Wanted(
             request_id=request_id,
             payments=tuple(_Payment(**row) for row in paid),
-            made=frozenset(cast("str", row["refund_id"]) for row in made),
+            made=made,
+            new=tuple(each.observed for each in found if _id_of(each.observed) not in known),
             **request,
         )
 
@@ -289,17 +317,6 @@ class Refunder:
         for payment in wanted.payments:
             client = self._client_of(name_of(payment.payment_id).account)
             yield from made_of(client, payment.payment_id, livemode=self._mode == "live")
-
-    def _news(self, wanted: _Wanted, found: list[MadeRefund]) -> list[StripeObjectObserved]:
-        """Those that the read models do not have, or not as refunds of the request."""
-        with self._current() as cursor:
-            ids = [_id_of(each.observed) for each in found]
-            known = {row["refund_id"] for row in rows(cursor, KNOWN, ids=ids)}
-            known -= {
-                _id_of(each.observed) for each in found if each.request_id == wanted.request_id
-            }
-            known |= {row["refund_id"] for row in rows(cursor, MADE, id=wanted.request_id)}
-        return [each.observed for each in found if _id_of(each.observed) not in known]
 
     def _make(self, wanted: _Wanted, part: _Payment) -> StripeObjectObserved:
         return make_refund(
@@ -334,6 +351,14 @@ class Refunder:
         except WrongState:  # it was withdrawn meanwhile
             return "goes on"
         return "refused"
+
+
+def _refunds(cursor: AnyCursor, query: str, **parameters: Any) -> frozenset[str]:
+    return frozenset(cast("str", row["refund_id"]) for row in rows(cursor, query, **parameters))
+
+
+def _ids_of(payments: Iterable[_Payment]) -> set[str]:
+    return {each.payment_id for each in payments}
 
 
 def _id_of(observed: StripeObjectObserved) -> str:

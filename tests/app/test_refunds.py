@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import count
 from threading import Thread
 from typing import Any
 
@@ -13,7 +14,7 @@ from app.refunds import RefundsState
 from app.wiring import jobs
 from ledger.command_handler import CommandHandler
 from ledger.domain.events import RefundRefused
-from ledger.errors import PermissionMissing, StripeDeclined, WrongState
+from ledger.errors import PermissionMissing, StripeDeclined, StripeUnavailable, WrongState
 from ledger.settings import Settings
 from projections.engine.build import ProjectionContext
 from projections.engine.reads import Reads
@@ -159,6 +160,32 @@ def test_two_services_at_once_make_it_once(world: World) -> None:
     assert sum(world.made()) == 1000
     assert world.known() == world.made()
     assert world.requests() == [("answered", 0)] * 2
+
+
+def test_what_another_service_learns_meanwhile_is_not_given_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refund by hand answers most of a request; the service that heard of it cannot pay."""
+    (payment,) = world.order("A1", 1000)
+    world.ask("A1", 700, at=datetime.fromtimestamp(world.stripe.now - 5, UTC))
+    world.stripe.refund(payment, 600)
+    calls = count()
+
+    def cut_off(*_: Any, **__: Any) -> Any:
+        raise StripeUnavailable("cut off")
+
+    def told_meanwhile(*args: Any, **kwargs: Any) -> Any:
+        if next(calls) == 0:
+            with pytest.MonkeyPatch.context() as other:
+                other.setattr("app.refunds.make_refund", cut_off)
+                world.look()
+            assert world.known() == [600]
+        return made_of(*args, **kwargs)
+
+    monkeypatch.setattr("app.refunds.made_of", told_meanwhile)
+    world.look()
+    assert (world.made(), world.known()) == ([100, 600], [100, 600])
+    assert world.requests() == [("answered", 0)]
 
 
 def refusals(engine: ProjectionContext) -> list[RefundRefused]:
