@@ -20,18 +20,13 @@ from ledger.domain.signatures import Recheck
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import tables
-from projections.engine.flush import Flush, load, stage, tidy
+from projections.engine.flush import Flush, Tidying, load, stage
 from projections.engine.fold import Fold, ProjectionFailed
 from projections.engine.registry import Registry
 from projections.engine.tables import AnyCursor
 
 STRETCH_EVENTS = 5_000
 LOAD_ROWS = 100_000
-TIDY_ROWS = 100_000
-"""How many changes go through the temporary tables before their space is given back.
-
-Each time the session plans its statements again, which takes as long as ten flushes.
-"""
 
 
 class Reader(Protocol):
@@ -90,7 +85,8 @@ class ReadModelTables:
         self.reader = reader
         self.schema = schema
         self._flush: Flush | None = None
-        self._staged_rows = 0
+        self._tidying: Tidying | None = None
+        self._flushed_rows = 0
         tables.use(cursor, schema)
 
     def build_quickly(self) -> None:
@@ -153,18 +149,19 @@ class ReadModelTables:
         """Bring finished tables up to date with a fold, in the caller's transaction."""
         assert self._flush is not None, "it was made ready to follow"
         self._flush(fold)
-        self._staged_rows += len(fold)
+        self._flushed_rows += len(fold)
 
     def tidy(self) -> None:
-        """To be called between transactions, now and then or always."""
-        if self._staged_rows >= TIDY_ROWS:
-            tidy(self.cursor, self.registry.tables.values())
-            self._staged_rows = 0
+        """To be called between transactions, before each flush of a session that lasts."""
+        if self._tidying is None:
+            self._tidying = Tidying(self.cursor, self.registry.tables.values())
+        self._tidying(self._flushed_rows)
+        self._flushed_rows = 0
 
     def advance(self, batches: Iterable[list[RecordedEvent]]) -> None:
         """Bring finished tables up to date with batches, a transaction each."""
         for events in batches:
             fold = self.fold(events)
+            self.tidy()
             with self.cursor.connection.transaction():
                 self.flush(fold)
-            self.tidy()

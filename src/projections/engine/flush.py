@@ -39,10 +39,49 @@ def stage(cursor: AnyCursor, tables: Iterable[AnyTable]) -> None:
         )
 
 
-def tidy(cursor: AnyCursor, tables: Iterable[AnyTable]) -> None:
-    """Give back the space of what went through the temporary tables; not in a transaction."""
-    every = SQL(", ").join(Identifier(temporary(table)) for table in tables)
-    cursor.execute(SQL("vacuum {}").format(every))
+FIRST_TURN_ROWS, TURN_ROWS = 1_000, 100_000
+"""How many rows go through the temporary tables until each was tidied, at first and at most."""
+
+
+class Tidying:
+    """Gives back the space of what went through the temporary tables, and tells the planner of it.
+
+    The planner guesses a thousand rows in a temporary table of which it knows nothing, and reads a
+    table of the read models whole rather than look up so many in it. So each is shown to it with
+    one row. A session keeps its plans until a table that they name is tidied: that is done in turn,
+    a few tables at a time, soon while the read models may be new and grow quickly, then seldom.
+    """
+
+    def __init__(self, cursor: AnyCursor, tables: Iterable[AnyTable]) -> None:
+        self._cursor = cursor
+        self._names = [Identifier(temporary(table)) for table in tables]
+        self._due: list[Identifier] = []
+        self._turn_rows = FIRST_TURN_ROWS // 2
+        self._rows = 0
+        self._tidy(self._names)
+
+    def __call__(self, rows: int) -> None:
+        """Tidy those that are due after so many rows more; not in a transaction."""
+        self._rows += rows
+        count = self._rows * len(self._names) // self._turn_rows
+        if not count:
+            return
+        self._rows = 0
+        if not self._due:
+            self._due = list(self._names)
+            self._turn_rows = min(2 * self._turn_rows, TURN_ROWS)
+        now, self._due = self._due[:count], self._due[count:]
+        self._tidy(now)
+
+    def _tidy(self, names: Sequence[Identifier]) -> None:
+        if not names:
+            return
+        every = SQL(", ").join(names)
+        for statement in ("insert into {} default values", "delete from {}"):
+            filled = SQL("; ").join(SQL(statement).format(name) for name in names)
+            self._cursor.execute(filled)
+            if statement.startswith("insert"):
+                self._cursor.execute(SQL("vacuum (analyze) {}").format(every))
 
 
 def load(cursor: AnyCursor, fold: Fold) -> None:

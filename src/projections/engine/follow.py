@@ -236,11 +236,11 @@ class Leader:
             copy = self._copy(names)
             if fold is None:
                 fold = self._awaited(self._begun(copy.fold, events))
+            copy.tidy()
             with self.cursor.connection.transaction():
                 if positions.locked(self.cursor, names) == dict.fromkeys(names, last):
                     copy.flush(fold)
                     positions.move(self.cursor, names, events[-1])
-            copy.tidy()
         except (ProjectionFailed, psycopg.errors.QueryCanceled) as failure:
             if len(events) > 1:
                 if isinstance(failure, psycopg.errors.QueryCanceled):
