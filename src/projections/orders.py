@@ -323,23 +323,24 @@ cross join lateral ( -- since when its pages wait for what a payment did not say
         and coalesce(c.mode, '') <> 'setup'
         and not coalesce(c.nothing_due, false)
         and not exists (
-            select from payments as p
-            where p.payment_id in (
-                    select c.payment_id
-                    union all
-                    select payment_id from invoice_payments where invoice_id = c.invoice_id
-                    union all
-                    select i.payment_id
-                    from invoice_reports as r
-                    join invoice_payments as i using (invoice_id)
-                    where c.invoice_id is null and r.opens_subscription
-                        and r.subscription_id = c.subscription_id
-                )
-                and (
-                    p.received_minor > 0
-                    or p.state in ('failed', 'canceled')
-                    or p.failed_at is not null
-                )
+            select
+            from (
+                select c.payment_id
+                union all
+                select payment_id from invoice_payments where invoice_id = c.invoice_id
+                union all
+                select i.payment_id
+                from invoice_reports as r
+                join invoice_payments as i using (invoice_id)
+                where c.invoice_id is null and r.opens_subscription
+                    and r.subscription_id = c.subscription_id
+            ) as paid_by
+            cross join lateral ( -- looked up: the planner may else read all payments
+                select * from payments where payment_id = paid_by.payment_id offset 0
+            ) as p
+            where p.received_minor > 0
+                or p.state in ('failed', 'canceled')
+                or p.failed_at is not null
         )
 ) as v
 cross join lateral (

@@ -114,7 +114,8 @@ _MEMBERS: Final[LiteralString] = """
 
 # What names an order belongs to it, once that is there; until then the order that it names waits
 # for being made, as others do. Where more is known of a purchase by another object (a page before
-# an invoice before a payment), it may wait for that one.
+# an invoice before a payment), it may wait for that one. `offset 0` has its few objects looked up:
+# the planner expects many of each purchase, and may else read all checkouts for each of them.
 waiting_purchases = Derived(
     "waiting_purchases",
     key=("purchase_id",),
@@ -148,10 +149,18 @@ waiting_purchases = Derived(
                     and coalesce(r.state, '') not in ('void', 'uncollectible', 'deleted')
                 ) as has_invoice
             from (its_objects) as o
-            left join purchases as q on q.purchase_id = o.id
-            left join payments as y on o.kind = 'payment' and y.payment_id = o.id
-            left join checkouts as c on o.kind = 'checkout' and c.session_id = o.id
-            left join invoice_reports as r on o.kind = 'invoice' and r.invoice_id = o.id
+            left join lateral (
+                select * from purchases where purchase_id = o.id offset 0
+            ) as q on true
+            left join lateral (
+                select * from payments where o.kind = 'payment' and payment_id = o.id offset 0
+            ) as y on true
+            left join lateral (
+                select * from checkouts where o.kind = 'checkout' and session_id = o.id offset 0
+            ) as c on true
+            left join lateral (
+                select * from invoice_reports where o.kind = 'invoice' and invoice_id = o.id offset 0
+            ) as r on true
             where o.id is not null
         ) as m
         where p.order_id is null and p.sale is not null
