@@ -159,7 +159,9 @@ waiting_purchases = Derived(
                 select * from checkouts where o.kind = 'checkout' and session_id = o.id offset 0
             ) as c on true
             left join lateral (
-                select * from invoice_reports where o.kind = 'invoice' and invoice_id = o.id offset 0
+                select * from invoice_reports as r
+                where o.kind = 'invoice' and r.invoice_id = o.id
+                offset 0
             ) as r on true
             where o.id is not null
         ) as m
