@@ -445,7 +445,7 @@ def reported(fact: PaymentFact, at: EventContext) -> Iterator[Change]:
         at,
         labels=as_json(fact.labels),
         succeeded_at=at.effective_at if _has_money(fact) else None,
-        canceled_at=at.effective_at if fact.state is PaymentState.CANCELED else None,
+        canceled_at=_canceled_at(fact, at.effective_at),
         waiting_at=at.effective_at if _is_under_way(fact) else None,
     )
     if fact.received_minor > 0:
@@ -459,6 +459,11 @@ def reported(fact: PaymentFact, at: EventContext) -> Iterator[Change]:
 def _is_under_way(fact: PaymentFact) -> bool:
     """A state that this version does not know may be one of these."""
     return fact.state in {PaymentState.PROCESSING, PaymentState.AUTHORIZED} or not fact.state_known
+
+
+def _canceled_at(fact: PaymentFact, told_at: datetime) -> datetime | None:
+    """By its own word, as what is read from a list may be told of years later."""
+    return (fact.canceled_at or told_at) if fact.state is PaymentState.CANCELED else None
 
 
 def _has_money(fact: PaymentFact) -> bool:

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from itertools import permutations
+from typing import cast
 
 import pytest
 
 from ledger.domain.facts import AnyFact, ChargeState, PaymentFact, PaymentState
 from tests.projections.days import day, on, reporting_in
-from tests.projections.models import NOON, Models, charge
+from tests.projections.models import NOON, Models, at, charge
+from tests.webhooks.examples import facts_of, waiting
 
 DAYS = "select day, currency, succeeded, failed from payments_daily order by day, currency"
 
@@ -98,6 +100,15 @@ def test_payments_by_day_and_currency(models: Models):
         (day("2026-03-02"), "jpy", 1, 0),
         (day("2026-03-03"), "gbp", 0, 1),
     ]
+
+
+def test_a_payment_was_canceled_on_its_own_day_however_late_that_is_told(models: Models):
+    """As when the account is pulled: a list tells of years, and the events are gone."""
+    second = int(at(on("2026-03-02 12:00")).timestamp())
+    told = waiting(status="canceled", canceled_at=second)
+    for fact in facts_of("payment_intent.canceled", told):
+        models.take(cast("PaymentFact", fact), minutes=on("2026-03-29 12:00"))
+    assert models.rows(DAYS) == [(day("2026-03-02"), "gbp", 0, 1)]
 
 
 def test_a_day_begins_at_midnight_in_the_reporting_zone(models: Models):

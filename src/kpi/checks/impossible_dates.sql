@@ -13,8 +13,11 @@ with dated (kind, object_id, date_of, at, may_lie_ahead) as (
     from audit
     where object_kind <> 'stripe' and effective_at > %(now)s
     union all
-    select 'payment', payment_id, 'created', created_at, false
+    select 'payment', payment_id, told.date_of, told.at, false
     from payment_reports
+    cross join lateral (
+        values ('created', created_at), ('canceled', canceled_at)
+    ) as told (date_of, at)
     union all
     select 'charge', charge_id, told.date_of, told.at, false
     from charges

@@ -152,6 +152,7 @@ class PaymentFact(StatefulFact, frozen=True, kw_only=True):
     email: str | None = None
     failure_code: str | None = None
     held_first: bool | None = None
+    canceled_at: datetime | None = None
     description: str | None = None
     labels: Mapping[str, str] | None = None
 

@@ -136,13 +136,16 @@ class PaymentError(Struct, gc=False):
 class PaymentIntent(StripeObject, kw_only=True, gc=False):
     """docs.stripe.com/api/payment_intents/object."""
 
-    MAY_BE_LOST = frozenset({"last_payment_error", "receipt_email", "invoice", "capture_method"})
+    MAY_BE_LOST = frozenset(
+        {"last_payment_error", "receipt_email", "invoice", "capture_method", "canceled_at"}
+    )
 
     id: Id
     amount: Amount
     currency: Currency
     status: Word
     created: Seconds | None = None
+    canceled_at: Seconds | None = None
     amount_received: Amount | None = None
     customer: Reference = None
     latest_charge: Reference = None

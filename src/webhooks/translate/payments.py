@@ -82,6 +82,7 @@ def payment_facts(intent: PaymentIntent, event: Envelope, metadata_key: str) -> 
         email=intent.receipt_email,
         failure_code=intent.last_payment_error.code if intent.last_payment_error else None,
         held_first=intent.capture_method == "manual" or None,
+        canceled_at=None if intent.canceled_at is None else at(intent.canceled_at),
         description=_description(intent.description),
         labels=_labels(intent.metadata),
     )
