@@ -17,6 +17,7 @@ from ledger.domain.events import (
     OrderPlaced,
     RecordedEvent,
 )
+from ledger.domain.limits import is_id
 from ledger.domain.money import format_money
 from ledger.domain.order_commands import RecordOrder
 from ledger.errors import Refused
@@ -84,8 +85,9 @@ def _chunks(drafts: Iterable[Draft]) -> Iterator[list[Draft]]:
 
 
 def _there(log: Log, drafts: Sequence[Draft]) -> dict[str, list[RecordedEvent]]:
-    """The first events of those orders that the log has."""
-    names = {f"order/{draft.order_id}": 0 for draft in drafts if draft.command is not None}
+    """The first events of those orders that the log has; what cannot be an id names none."""
+    ids = {draft.order_id for draft in drafts if draft.command is not None}
+    names = {f"order/{order_id}": 0 for order_id in ids if is_id(order_id)}
     found: dict[str, list[RecordedEvent]] = {}
     for recorded in log.streams(names) if names else ():
         found.setdefault(recorded.stream, []).append(recorded)

@@ -126,6 +126,18 @@ def test_a_wrong_order_takes_no_other_along_and_a_wrong_file_neither(
     assert [each.stream for each in log.read()] == ["order/A2", "order/A2"]
 
 
+def test_an_id_that_no_text_of_the_log_can_be_takes_no_other_along(
+    run: Run, write: Any, tmp_path: Path, log: Log
+) -> None:
+    rows = [f"A\0,{PLACED},eur,,,,MUG,1,1", ROWS[2]]
+    odd = tmp_path / "odd.jsonl"
+    order = {"placed_at": PLACED, "currency": "eur", "lines": [{"sku": "MUG", "unit_price": "1"}]}
+    odd.write_text(json.dumps({**order, "order_id": "\ud800"}) + "\n")
+    told = run("import-orders", write(*rows), str(odd), code=1).stdout
+    assert told.count("must be 1 to 100 letters") == 2
+    assert [each.stream for each in log.read()] == ["order/A2", "order/A2"]
+
+
 # ── Many ────────────────────────────────────────────────────────────────────────────────────────
 
 
