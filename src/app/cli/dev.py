@@ -202,7 +202,8 @@ def _shop(access: dict[str, str], shop: PastShop) -> RenderableType:
     heads = [">gross", ">refunds", ">disputes lost", ">fees", ">payouts", ">balance", ">MRR"]
     return Group(
         f"Serving {access['url']} ({sum(truth.objects.values()):,} objects). Ctrl-C stops it.",
-        f"export STRIPE_API_BASE={access['url']} STRIPE_API_KEY={access['key']}",
+        f"export STRIPE_API_BASE={access['url']}",
+        f"export STRIPE_API_KEY={access['key']}",
         f"A key that only reads: {access['reading_key']}",
         table(heads, rows),
     )

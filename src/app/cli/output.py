@@ -126,6 +126,10 @@ class Verbs(TyperGroup):
         except LedgerError as error:
             code = next(EXITS[base] for base in type(error).__mro__ if base in EXITS)
             fail(error, code)
+        except UnicodeEncodeError as error:
+            if not any("\udc80" <= each <= "\udcff" for each in error.object):
+                raise
+            refuse("WrongUsage", f"{error.object!r} is not UTF-8 text.", WRONG_USAGE)
 
 
 @contextmanager

@@ -121,8 +121,9 @@ def _aligned(column: Column, cell: Text) -> Text:
 
 
 def _said(columns: Sequence[Column], cells: Sequence[Text]) -> Iterator[Text]:
-    """What there is to say, each with its head; a single column needs none."""
+    """What there is to say, each with its head; a single column of sentences needs none."""
+    speaks = len(columns) == 1 and columns[0].width >= LEAST
     for column, cell in zip(columns, cells, strict=True):
         if cell.plain not in {"", "–"}:
-            head = "" if len(columns) == 1 else f"{column.head} "
+            head = "" if speaks else f"{column.head} "
             yield Text.assemble((head, "dim"), cell)

@@ -14,10 +14,12 @@ HEADS = ["=id", "state", ">amount", "says", "=when"]
 CELLS = st.text("abcdefg hij", max_size=60).map(str.strip)
 
 
-def shown(width: int, rows: Sequence[tuple[object, ...]]) -> list[str]:
+def shown(
+    width: int, rows: Sequence[tuple[object, ...]], heads: Sequence[str] = HEADS
+) -> list[str]:
     console = Console(width=width, highlight=False, color_system=None)
     with console.capture() as captured:
-        console.print(table(HEADS, rows))
+        console.print(table(heads, rows))
     return captured.get().splitlines()
 
 
@@ -52,6 +54,11 @@ def test_sentences_that_do_not_fit_stand_below_their_row() -> None:
         "    says Order A1 costs 50.00 gbp and",
         "    holds 100.00 gbp.  ·  when now",
     ]
+
+
+def test_a_short_value_that_alone_does_not_fit_has_its_head() -> None:
+    (*_, line) = shown(20, [("po_1Mkgo0r0a0n9", True)], ["=payout id", "state known"])
+    assert line == "    state known yes"
 
 
 def test_control_characters_are_shown() -> None:

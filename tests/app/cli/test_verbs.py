@@ -187,6 +187,11 @@ def test_a_value_that_reads_like_the_option_asks_for_no_document(run: Run) -> No
     assert "There is no order '--json'" in result.stderr
 
 
+@pytest.mark.parametrize("verb", ["show payment", "history order", "books explain", "audit --text"])
+def test_what_is_no_utf_8_is_wrong_usage(run: Run, verb: str) -> None:
+    assert "'\\udcff' is not UTF-8 text." in run(*verb.split(), "\udcff", code=2).stderr
+
+
 def test_a_database_that_is_away_is_told_in_words(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
