@@ -134,7 +134,7 @@ class _Balance(Struct):
 
 
 _read_balance: Final = Decoder(_Balance).decode
-ONE_EACH: Final = ("/v1/balance", *(each.path for each in LISTINGS), "/v1/events")
+ONE_EACH: Final = (balance.OWN_PATH, *(each.path for each in LISTINGS), "/v1/events")
 
 
 def check_mode(client: StripeClient, ours: str) -> tuple[bool, datetime]:
@@ -143,7 +143,12 @@ def check_mode(client: StripeClient, ours: str) -> tuple[bool, datetime]:
     The balance is asked: not all objects say their mode. Raises `SettingsError` where it is not
     ours (`test` or `live`), and what the client raises.
     """
-    answer: Answer = client.get("/v1/balance")
+    livemode, answer = _ask_balance(client, ours)
+    return livemode, answer.answered_at
+
+
+def _ask_balance(client: StripeClient, ours: str) -> tuple[bool, Answer]:
+    answer: Answer = client.get(balance.OWN_PATH)
     try:
         livemode = _read_balance(answer.body).livemode
     except ValueError as error:
@@ -155,7 +160,7 @@ def check_mode(client: StripeClient, ours: str) -> tuple[bool, datetime]:
             f"It is a key of {'live' if livemode else 'test'} mode, and LEDGER_MODE is {ours}: set"
             " the one that is meant."
         )
-    return livemode, answer.answered_at
+    return livemode, answer
 
 
 def examine(client: StripeClient, mode: str) -> Examination:
@@ -168,7 +173,7 @@ def examine(client: StripeClient, mode: str) -> Examination:
     with_one = {"limit": 1}
     for path in ONE_EACH:
         try:
-            client.get(path, **({} if path == "/v1/balance" else with_one))
+            client.get(path, **({} if path == balance.OWN_PATH else with_one))
         except PermissionMissing as error:
             missing[path] = error.permission
         except KeyRefused:
@@ -194,7 +199,9 @@ def pull_account(
     The read models follow between the steps. Raises what the client and the log raise; the next
     call goes on.
     """
-    livemode, now = check_mode(client, mode)
+    livemode, held = _ask_balance(client, mode)
+    now = held.answered_at
+    balance.append_balance(engine.log, held, livemode=livemode, account=client.account, meta=meta)
     catch_up = Follower(engine).catch_up
     catch_up()
     objects = pull(

@@ -6,6 +6,7 @@ import re
 from datetime import date
 from typing import Final, NamedTuple
 
+from books.trial import BEGINS
 from ledger.domain import posting_rules as rules
 from projections.engine.replay import DictCursor
 
@@ -17,12 +18,21 @@ _ABOUT: Final = tuple(rules.ACCOUNTS.items())
 _OF_STRIPE: Final = re.compile(r"assets:stripe:([a-z_]+):(pending|available)")
 
 NOW: Final = """
-select account, currency, sum(debit_minor - credit_minor)::bigint as balance_minor
-from account_days
-where day <= %(today)s
+with opening as ({begins})
+select account, currency, sum(minor)::bigint as balance_minor
+from (
+    select account, currency, debit_minor - credit_minor as minor
+    from account_days
+    where day <= %(today)s
+        and day >= coalesce((select (period || '-01')::date from opening), '-infinity')
+    union all
+    select account, currency, opening_minor
+    from opening
+    join opening_balances using (version)
+) as known
 group by account, currency
 order by currency collate "C"
-"""
+""".replace("{begins}", BEGINS)
 
 
 class Held(NamedTuple):

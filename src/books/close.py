@@ -52,5 +52,6 @@ def close_as_of(
             for each in made.balances
         ),
         after=(closed[-1].period, closed[-1].version) if closed else None,
+        opening=made.opening,
         unready=tuple(unready),
     )

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from books.accounts import about, bare
 from books.postings import SEEN, closes, counts_in
+from books.trial import begins_on
 from ledger.domain import posting_rules as rules
 from ledger.errors import NotFound, WrongState
 from projections.audit import LINES
@@ -88,12 +89,12 @@ def entries(cursor: DictCursor, transaction_id: str) -> Entries:
             f"No balance transaction {transaction_id[:100]!r} is known; `ledger stripe pull` brings"
             " those that Stripe has."
         )
-    closed = closes(cursor)
+    closed, begins = closes(cursor), begins_on(cursor)
     parts: dict[str, list[dict[str, Any]]] = {}
     for row in cursor.execute(POSTINGS, {**asked, "parts": list(rules.PARTS)}):
         row["stands_for"] = rules.SLOTS[row["slot"]]
         row["about"] = about(row["account"])
-        row["counts_in"] = counts_in(closed, row["day"], row.pop("seen_position"))
+        row["counts_in"] = counts_in(closed, begins, row["day"], row.pop("seen_position"))
         parts.setdefault(row.pop("part"), []).append(row)
     fees = cursor.execute(FEES, asked).fetchall()
     ids = [transaction[name] for name in ("transaction_id", "source_id", "order_id")]
@@ -104,13 +105,13 @@ def entries(cursor: DictCursor, transaction_id: str) -> Entries:
     return Entries(transaction, fees, rule, parts, events)
 
 
-def check_suspense(cursor: DictCursor, transaction_id: str) -> None:
-    """Raise WrongState where nothing of a transaction was booked in suspense, and `NotFound`.
+def check_classifiable(cursor: DictCursor, transaction_id: str) -> None:
+    """Raise WrongState where nothing of a transaction is for a person to say, and `NotFound`.
 
     What a person classified before may be classified otherwise.
     """
     booked = entries(cursor, transaction_id).parts.get("booked", [])
-    if not any(bare(each["account"]) in (rules.SUSPENSE, rules.FEE_REST) for each in booked):
+    if not any(bare(each["account"]) in (*rules.TO_CLASSIFY, rules.FEE_REST) for each in booked):
         raise WrongState(
             f"Nothing of {transaction_id} stands in suspense: its rule says what it is;"
             f" `ledger books explain {transaction_id}` shows it."

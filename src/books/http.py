@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from functools import partial
 from typing import Final
 
+from msgspec.structs import asdict
 from starlette.requests import Request
 from starlette.routing import Route
 
@@ -15,12 +16,16 @@ from api.permissions import Permission
 from books import entries as explained
 from books.accounts import about, accounts
 from books.close import close
+from books.opening import READS as OPENING
+from books.opening import entered, listed_since, opening
 from books.postings import READS, postings
 from books.ready import readiness
 from books.schemas import (
     AccountResponse,
     AccountsResponse,
+    BalanceEntry,
     BalanceResponse,
+    BeginRequest,
     ClassifiedResponse,
     ClassifyRequest,
     DecideRequest,
@@ -29,6 +34,8 @@ from books.schemas import (
     EntryResponse,
     FeeResponse,
     MovementResponse,
+    OpeningResponse,
+    OpeningsResponse,
     PeriodResponse,
     PostingResponse,
     PostingsQuery,
@@ -46,6 +53,7 @@ from books.trial import Trial, as_closed, totals, trial
 from ledger.domain import posting_rules as rules
 from ledger.domain.aggregate import Command
 from ledger.domain.classification import ClassifyTransaction
+from ledger.domain.events import OpeningBalance
 from ledger.domain.period import ReopenPeriod
 from ledger.errors import (
     Ambiguous,
@@ -88,13 +96,14 @@ def read_accounts(request: Request, query: One) -> AccountsResponse:
 @_see(errors=(InvalidCommand, *READ))
 def read_trial_balance(request: Request, query: TrialQuery) -> TrialResponse:
     """Show a month's trial balance: what is closed is what its close says, for good."""
-    with reads_of(request).snapshot(READS, query.after, current=True) as cursor:
+    with reads_of(request).snapshot(OPENING, query.after, current=True) as cursor:
         if query.as_of is None:
             made = trial(cursor, query.period, query.currency)
         else:
             made = as_closed(cursor, query.period, query.as_of, query.currency)
+        since = listed_since(cursor, request.state.log, made)
         stands = as_of_projections(cursor, READS)
-    return _trial_answer(made, stands.position)
+    return _trial_answer(made, stands.position, since)
 
 
 @_see(errors=(InvalidCommand, NotFound, *READ))
@@ -183,6 +192,26 @@ def read_readiness(request: Request, query: One) -> ReadinessResponse:
     )
 
 
+@_see(errors=READ)
+def read_opening(request: Request, query: One) -> OpeningsResponse:
+    """Show what a person entered that accounts held before the first month of the books."""
+    with reads_of(request).snapshot(READS, query.after, current=True) as cursor:
+        found = entered(cursor)
+        stands = as_of_projections(cursor, READS)
+    told = None
+    if found is not None:
+        balances = [BalanceEntry(**asdict(each)) for each in found.balances]
+        told = OpeningResponse(
+            period=found.period,
+            version=found.version,
+            actor=found.actor,
+            reason=found.reason,
+            entered_at=found.entered_at,
+            balances=balances,
+        )
+    return OpeningsResponse(as_of_position=stands.position, opening=told)
+
+
 # ── Deciding ────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -199,6 +228,26 @@ def close_period(request: Request, body: DecideRequest) -> PeriodResponse:
     return _done(request, command, body)
 
 
+@_change(errors=(*_DECIDED, NotReady))
+def begin_books(request: Request, body: BeginRequest) -> PeriodResponse:
+    """Begin the books with a month, while none is closed: say what accounts held before it.
+
+    What is known of the time before is no part of the books then. What was entered last counts.
+    """
+    period, log = request.path_params["period"], request.state.log
+    given = [
+        OpeningBalance(
+            account=each.account, currency=each.currency.lower(), opening_minor=each.opening_minor
+        )
+        for each in body.balances
+    ]
+    with reads_of(request).snapshot(OPENING, log.head(), current=True) as cursor:
+        command = opening(
+            cursor, log, period, given, datetime.now(UTC), from_stripe=body.from_stripe
+        )
+    return _done(request, command, body)
+
+
 @_change(errors=(*_DECIDED,))
 def reopen_period(request: Request, body: DecideRequest) -> PeriodResponse:
     """Open the month again that was closed last; what its close said stays on record."""
@@ -212,7 +261,7 @@ def classify_transaction(request: Request, body: ClassifyRequest) -> ClassifiedR
     log = request.state.log
     with reads_of(request).snapshot(explained.READS, log.head(), current=True) as cursor:
         name = named(cursor, "transaction", _part(request, "transaction_id"))
-        explained.check_suspense(cursor, name)
+        explained.check_classifiable(cursor, name)
     command = ClassifyTransaction(transaction_id=name, against=body.account, at=datetime.now(UTC))
     return ClassifiedResponse(**execute(request, command, body, body.reason).document())
 
@@ -223,7 +272,9 @@ routes = [
     Route("/books/trial-balance", read_trial_balance),
     Route("/books/entries/{transaction_id}", read_entry),
     Route("/books/rules", read_rules),
+    Route("/books/opening", read_opening),
     Route("/books/periods/{period}/readiness", read_readiness),
+    Route("/books/periods/{period}/begin", begin_books, methods=["POST"]),
     Route("/books/periods/{period}/close", close_period, methods=["POST"]),
     Route("/books/periods/{period}/reopen", reopen_period, methods=["POST"]),
     Route("/books/transactions/{transaction_id}/classify", classify_transaction, methods=["POST"]),
@@ -241,19 +292,21 @@ def rule_answer(rule: rules.Rule) -> RuleResponse:
     )
 
 
-def _trial_answer(made: Trial, position: int) -> TrialResponse:
+def _trial_answer(made: Trial, position: int, since: datetime | None) -> TrialResponse:
     return TrialResponse(
         period=made.period,
         time_zone=made.zone,
         state=made.state,
         version=made.version,
+        begins=made.begins,
+        listed_since=since,
         as_of_position=position if made.position is None else made.position,
         totals={code: TotalsResponse(**each._asdict()) for code, each in totals(made).items()},
         balances=[BalanceResponse(**each._asdict()) for each in made.balances],
     )
 
 
-def _done(request: Request, command: Command, body: DecideRequest) -> PeriodResponse:
+def _done(request: Request, command: Command, body: DecideRequest | BeginRequest) -> PeriodResponse:
     return PeriodResponse(**execute(request, command, body, body.reason).document())
 
 

@@ -69,9 +69,17 @@ def months_between(first: date, last: date) -> Iterator[Month]:
 
 
 def frame(cursor: DictCursor, first: date, last: date, currency: str | None = None) -> Frame:
-    """The trial balances of whole months; raises InvalidWindow for other days."""
+    """The trial balances of whole months; raises InvalidWindow for others.
+
+    Months before the books and months of them are never one frame.
+    """
     months = list(months_between(first, last))
     trials = [trial(cursor, str(month), currency) for month in months]
+    begins = trials[0].begins
+    if begins is not None and trials[0].period < begins <= trials[-1].period:
+        raise InvalidWindow(
+            f"The books begin with {begins}: ask for months from there on, or for months before."
+        )
     days = {"first": first, "until": months[-1].following.first, "currency": currency}
     moved = cursor.execute(MOVED, days).fetchall()
     return Frame(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
-from books.trial import CLOSED, Balance, Trial, trial
+from books.trial import CLOSED, Balance, Trial, begins_on, trial
 from ledger.domain.period import month
 from ledger.errors import InvalidRequest, NotFound
 from projections.engine.replay import DictCursor
@@ -52,6 +52,7 @@ late as (
     join transactions as t using (transaction_id)
     left join classifications as k using (transaction_id)
     where p.account = %(account)s and p.currency = %(currency)s and p.day < %(first)s
+        and (%(begins)s::date is null or p.day >= %(begins)s)
         and {seen} > %(after)s
         and (%(position)s::bigint is null or {seen} <= %(position)s)
         and (%(day)s::date is null
@@ -70,8 +71,12 @@ order by p.day, p.transaction_id, p.part, p.slot
 limit %(limit)s
 """.replace("{seen}", SEEN)
 CURRENCIES: Final = """
-select distinct currency collate "C" as currency
+select currency collate "C" as currency
 from account_days
+where account = %(account)s
+union
+select currency collate "C"
+from opening_balances
 where account = %(account)s
 order by 1
 """
@@ -131,10 +136,13 @@ def closes(cursor: DictCursor) -> list[Close]:
     ]
 
 
-def counts_in(closed: Sequence[Close], day: date, seen: int) -> str:
-    """The month in which a posting of a day counts that was learnt of at a position."""
+def counts_in(closed: Sequence[Close], begins: date | None, day: date, seen: int) -> str:
+    """The month in which a posting of a day counts that was learnt of at a position.
+
+    One of a day before the books counts in its own month, which is no part of them.
+    """
     own = f"{day:%Y-%m}"
-    if not closed or own > closed[-1].period:
+    if not closed or own > closed[-1].period or (begins is not None and day < begins):
         return own
     if own < closed[0].period and seen <= closed[0].position:
         return own  # in the balance that the first closed month began with
@@ -183,7 +191,7 @@ def postings(
     made = trial(cursor, period, code)
     nothing = Balance(account, code, 0, 0, 0, 0, 0)
     balance = next((each for each in made.balances if each.account == account), nothing)
-    closed = closes(cursor)
+    closed, begins = closes(cursor), begins_on(cursor)
     running, last = _begun(balance, start)
     asked = month(period)
     before = [each for each in closed if each.period < period]
@@ -195,6 +203,7 @@ def postings(
         "until": asked.following.first,
         "after": before[-1].position if follows == period else None,
         "position": made.position,
+        "begins": begins,
         "limit": limit + 1,
         **dict(zip(AT, last or (None,) * len(AT), strict=True)),
     }
@@ -202,7 +211,7 @@ def postings(
     shown: list[Posting] = []
     for row in rows[:limit]:
         seen = row.pop("seen_position")
-        counts = period if made.state == "before" else counts_in(closed, row["day"], seen)
+        counts = period if made.state == "before" else counts_in(closed, begins, row["day"], seen)
         running += row["amount_minor"] if counts == period else 0
         late = counts != f"{row['day']:%Y-%m}"
         shown.append(Posting(**row, running_minor=running, counts_in=counts, late=late))

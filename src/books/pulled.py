@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ledger.domain.events import PullRefreshed, PullStarted, WindowListed
+from ledger.domain.limits import FIRST_DAY
 from ledger.domain.streams import pulls, refreshes
 from ledger.log import Log
 from projections.engine.replay import DictCursor
@@ -44,6 +45,17 @@ def unlisted(
             if isinstance(recorded.event, PullRefreshed):
                 left = list(_without(left, (recorded.event.since, recorded.event.until)))
     return left
+
+
+def listed_from(
+    cursor: DictCursor, log: Log, account: str | None, until: datetime
+) -> datetime | None:
+    """Since when all transactions up to a time were listed; None where that is all that there are.
+
+    `until` itself where those just before it were not.
+    """
+    left = unlisted(cursor, log, account, FIRST_DAY, until)
+    return left[-1][1] if left else None
 
 
 def was_pulled(log: Log, account: str | None) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from books.accounts import bare, connected_account
 from books.postings import Close, closes
-from books.pulled import unlisted, was_pulled
-from books.trial import Balance, Trial, trial
+from books.pulled import listed_from, unlisted, was_pulled
+from books.trial import Balance, Trial, begins_on, trial
 from ledger.domain import posting_rules as rules
 from ledger.domain.money import format_money
 from ledger.domain.period import month
@@ -18,10 +18,12 @@ from ledger.log import Log
 from projections.engine.replay import DictCursor
 
 READS: Final = ("postings", "transactions", "periods")
-TO_BE_ZERO: Final = (rules.SUSPENSE, rules.FEE_REST, rules.RESERVE, "assets:clearing:tax_fund")
+TO_BE_ZERO: Final = (*rules.TO_CLASSIFY, rules.FEE_REST)
 """Accounts that hold nothing at a month's end: money that is not explained, and what has another
 half. `clearing:fx` is not among them: what it holds in one currency it lacks in another; nor is
 `clearing:issuing`, which holds what cards spent."""
+KEPT: Final = "assets:reserve"
+"""A name for what Stripe keeps back; any other will do."""
 SHOWN: Final = 5
 """So many transactions are named."""
 
@@ -32,13 +34,12 @@ select p.account, p.currency, p.transaction_id, sum(p.amount_minor)::bigint as o
 from postings as p
 join transactions as t using (transaction_id)
 where p.account = any(%(accounts)s) and p.day < %(until)s
+    and (%(begins)s::date is null or p.day >= %(begins)s)
 group by p.account, p.currency, p.transaction_id, is_uneven
 having sum(p.amount_minor) <> 0
-order by p.account, p.currency, p.transaction_id
+order by p.account, p.currency, min(p.at), p.transaction_id
 """
-SUSPENSE_ACCOUNTS: Final = """
-select distinct account from account_days where account ~ '(^|:)suspense:'
-"""
+OPEN_ACCOUNTS: Final = "select distinct account from account_days"
 
 
 class Reason(NamedTuple):
@@ -68,7 +69,8 @@ def readiness(cursor: DictCursor, log: Log, period: str) -> Readiness:
     Raises InvalidCommand for what is no month.
     """
     made = trial(cursor, period)
-    order = list(_order(closes(cursor), period))
+    closed = closes(cursor)
+    order = list(_order(closed, made.begins, period))
     if made.state != "open":
         return Readiness(made, order, order)
     asked, zone = month(period), ZoneInfo(made.zone)
@@ -82,12 +84,22 @@ def readiness(cursor: DictCursor, log: Log, period: str) -> Readiness:
         return Readiness(made, reasons, order)
     accounts = {connected_account(each.account) for each in made.balances} | {None}
     for account in sorted(accounts, key=lambda each: each or ""):
+        if not closed and made.begins is None:
+            reasons += _partial(cursor, log, account, period, begin)
         reasons += _behind(cursor, log, account, begin, end)
     return Readiness(made, reasons, order)
 
 
-def _order(closed: Sequence[Close], period: str) -> Iterator[Reason]:
+def _order(closed: Sequence[Close], begins: str | None, period: str) -> Iterator[Reason]:
     if not closed:
+        if begins is not None and period < begins:
+            yield _reason(
+                "before",
+                f"The books begin with {begins}, as its opening was entered.",
+                f"Begin them earlier: `ledger books begin {period}`.",
+            )
+        elif begins is not None and period > begins:
+            yield _out_of_order(begins)
         return
     last = closed[-1].period
     if period in {each.period for each in closed}:
@@ -101,18 +113,31 @@ def _order(closed: Sequence[Close], period: str) -> Iterator[Reason]:
             f"Reopen {last} and those before it, and begin with {period}.",
         )
     elif (following := str(month(last).following)) != period:
-        yield _reason(
-            "out_of_order",
-            f"{following} is open, and months are closed in their order.",
-            f"First: `ledger books close {following}`.",
-        )
+        yield _out_of_order(following)
+
+
+def _out_of_order(first: str) -> Reason:
+    return _reason(
+        "out_of_order",
+        f"{first} is open, and months are closed in their order.",
+        f"First: `ledger books close {first}`.",
+    )
 
 
 def _unexplained(cursor: DictCursor, made: Trial, until: date) -> Iterator[Reason]:
     """What is in suspense or in clearing at the month's end, and the transactions to blame."""
-    opened = [row["account"] for row in cursor.execute(SUSPENSE_ACCOUNTS)]
-    found = cursor.execute(OPEN, {"accounts": opened, "until": until}).fetchall()
-    uneven = [row["transaction_id"] for row in found if row["is_uneven"]]
+    every = [row["account"] for row in cursor.execute(OPEN_ACCOUNTS)]
+    asked = {
+        "accounts": [each for each in every if bare(each) in TO_BE_ZERO],
+        "until": until,
+        "begins": begins_on(cursor),
+    }
+    found = cursor.execute(OPEN, asked).fetchall()
+    uneven = [
+        row["transaction_id"]
+        for row in found
+        if row["is_uneven"] and bare(row["account"]) == rules.SUSPENSE
+    ]
     fees = [row["transaction_id"] for row in found if bare(row["account"]) == rules.FEE_REST]
     if uneven:
         yield _reason(
@@ -131,33 +156,72 @@ def _unexplained(cursor: DictCursor, made: Trial, until: date) -> Iterator[Reaso
     for each in made.balances:
         if bare(each.account) in TO_BE_ZERO and each.closing_minor:
             mine = (each.account, each.currency)
-            its = [r["transaction_id"] for r in found if (r["account"], r["currency"]) == mine]
+            its = [row for row in found if (row["account"], row["currency"]) == mine]
             yield _not_zero(made, each, its)
 
 
-def _not_zero(made: Trial, balance: Balance, found: list[str]) -> Reason:
+def _not_zero(made: Trial, balance: Balance, rows: list[dict[str, Any]]) -> Reason:
     held = f"{balance.account} holds {format_money(balance.closing_minor, balance.currency)}"
-    listed = f"`ledger books account {balance.account} --period {made.period}`"
     if bare(balance.account) in (rules.SUSPENSE, rules.FEE_REST):
+        found = [row["transaction_id"] for row in rows]
         of = f" of {_named(found)}" if found else ""
         return _reason("suspense", f"{held}{of}.", f"Say what it is: {_classify(found)}.", found)
+    alone = _without_other_half(rows)
+    of = f"{_named(alone)} {'has' if len(alone) == 1 else 'have'} no other half" if alone else ""
+    listed = f"`ledger books account {balance.account} --period {made.period}` lists what is there"
     return _reason(
         "clearing",
-        f"{held}, and what comes in and what goes out of it should be equal.",
-        f"`ledger stripe pull` fetches the other half; {listed} lists what is there.",
+        f"{held}, and what comes in and what goes out of it should be equal{of and f': {of}'}.",
+        f"`ledger stripe pull` fetches what is missing; {listed}. Where the other half lies before"
+        f" what was pulled, or is yet to come, say where the money is: {_classify(alone, KEPT)}.",
+        alone,
     )
 
 
-def _classify(found: Sequence[str]) -> str:
+def _without_other_half(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Transactions in their order, without pairs of which one brings what the other takes."""
+    waiting: dict[int, list[str]] = {}
+    for row in rows:
+        if other := waiting.get(-row["open_minor"]):
+            other.pop(0)
+        else:
+            waiting.setdefault(row["open_minor"], []).append(row["transaction_id"])
+    alone = {name for names in waiting.values() for name in names}
+    return [row["transaction_id"] for row in rows if row["transaction_id"] in alone]
+
+
+def _classify(found: Sequence[str], account: str = "ACCOUNT") -> str:
     first = found[0] if found else "TRANSACTION"
-    return f"`ledger books classify {first} --account ACCOUNT --reason WHY`"
+    return f"`ledger books classify {first} --account {account} --reason WHY`"
+
+
+def _partial(
+    cursor: DictCursor, log: Log, account: str | None, period: str, begin: datetime
+) -> Iterator[Reason]:
+    """What the first month begins with is not known where what lies before it was not listed."""
+    since = listed_from(cursor, log, account, begin)
+    if since is not None and was_pulled(log, account):
+        pull, whose = _pull_of(account)
+        yield _reason(
+            "partial_opening",
+            f"Stripe's balance transactions{whose} before"
+            f" {since.astimezone(begin.tzinfo):%F %R} ({begin.tzinfo}) were not listed: what"
+            f" accounts held then is not known, and {period} would begin without it.",
+            f"Run `{pull}`, which lists all, or enter it: `ledger books begin {period}`.",
+        )
+
+
+def _pull_of(account: str | None) -> tuple[str, str]:
+    """The verb that pulls an account, and what names the account in a sentence."""
+    if account is None:
+        return "ledger stripe pull", ""
+    return f"ledger stripe pull --account {account}", f" of {account}"
 
 
 def _behind(
     cursor: DictCursor, log: Log, account: str | None, begin: datetime, end: datetime
 ) -> Iterator[Reason]:
-    pull = "ledger stripe pull" + (f" --account {account}" if account else "")
-    whose = f" of {account}" if account else ""
+    pull, whose = _pull_of(account)
     if not was_pulled(log, account):
         yield _reason(
             "never_pulled",

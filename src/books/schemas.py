@@ -98,16 +98,58 @@ class TotalsResponse(Schema):
 State = Literal["closed", "open", "before"]
 
 
+class BalanceEntry(Schema):
+    """What an account held before the books, in minor units; above nothing is a debit."""
+
+    account: Annotated[str, Field(max_length=256, description="As `liabilities:sales_tax`.")]
+    currency: AnyCaseCurrency
+    opening_minor: int
+
+
+class BeginRequest(Schema):
+    """What accounts held before the month, and why it is entered.
+
+    With `from_stripe`, what Stripe's balance says is among it. What a currency's balances do not
+    sum up to is booked against `equity:opening`. Without any, accounts held nothing.
+    """
+
+    balances: Annotated[list[BalanceEntry], Field(max_length=1000, default_factory=list)]
+    from_stripe: bool = False
+    reason: Text
+
+
+class OpeningResponse(Schema):
+    """What a person entered that accounts held before the first month of the books."""
+
+    period: str
+    version: int
+    actor: str
+    reason: str | None
+    entered_at: datetime
+    balances: list[BalanceEntry]
+
+
+class OpeningsResponse(AsOf):
+    """With what the books begin: null where that is the first transaction that is known."""
+
+    opening: OpeningResponse | None
+
+
 class TrialResponse(AsOf):
     """A month's trial balance; a closed one is as of its close, and stays so.
 
-    A month is `before` that lies before the first one that was closed: no close speaks of it.
+    A month is `before` that lies before the first one of the books: no close and no opening speaks
+    of it. `begins` is the month whose opening a person entered. Where none did, nothing is closed,
+    and not all earlier transactions are known, `listed_since` says since when they are: what
+    accounts held before is missing.
     """
 
     period: str
     time_zone: str
     state: State
     version: int | None
+    begins: str | None
+    listed_since: datetime | None
     totals: dict[str, TotalsResponse]
     balances: list[BalanceResponse]
 

@@ -3,6 +3,9 @@
 A closed month is what its close says, byte for byte. The first open month begins with the last
 close; what was learnt of closed months since is `late` there: what all days before it come to by
 now, less what was closed. So opening(n+1) = closing(n), whatever is learnt when.
+
+Where a person entered what accounts held before a month, the books begin with that: what is known
+of earlier days is no part of them.
 """
 
 from __future__ import annotations
@@ -36,7 +39,8 @@ class Trial(NamedTuple):
     """A month's balances; what a currency's accounts come to sums up to 0, at any time.
 
     `state` is `closed` (with the `version` and `position` of the close), `open`, or `before`: in a
-    month before the first that was closed, which no close speaks of.
+    month before the first one of the books, which no close and no opening speaks of. `begins` is
+    the month whose opening a person entered, by the opening of this version, if one did.
     """
 
     period: str
@@ -45,6 +49,8 @@ class Trial(NamedTuple):
     version: int | None
     position: int | None
     balances: list[Balance]
+    begins: str | None = None
+    opening: int = 0
 
 
 class Totals(NamedTuple):
@@ -57,12 +63,15 @@ class Totals(NamedTuple):
     suspense_minor: int
 
 
+BEGINS: Final = "select period, version from openings order by version desc limit 1"
 CLOSED: Final = """
-select period, version, position, zone, current_setting('ledger.time_zone') as now_zone
+select c.period, c.version, c.position, c.zone, o.period as begins, o.version as opening,
+    current_setting('ledger.time_zone') as now_zone
 from (select 1) as one
-left join periods on state = 'closed'
-order by period
-"""
+left join ({begins}) as o on true
+left join periods as c on c.state = 'closed'
+order by c.period
+""".replace("{begins}", BEGINS)
 SEALED: Final = """
 select account, currency, opening_minor, debit_minor, credit_minor, closing_minor,
     0::bigint as late_minor
@@ -73,9 +82,17 @@ order by currency collate "C", account collate "C"
 """
 OPEN: Final = """
 with before as (
-    select account, currency, sum(debit_minor - credit_minor)::bigint as minor
-    from account_days
-    where day < %(first)s and (%(currency)s::text is null or currency = %(currency)s)
+    select account, currency, sum(minor)::bigint as minor
+    from (
+        select account, currency, debit_minor - credit_minor as minor
+        from account_days
+        where day < %(first)s and (%(begins)s::date is null or day >= %(begins)s)
+        union all
+        select account, currency, opening_minor
+        from opening_balances
+        where version = %(opening)s
+    ) as known
+    where %(currency)s::text is null or currency = %(currency)s
     group by account, currency
 ),
 sealed as (
@@ -139,26 +156,32 @@ def trial(cursor: DictCursor, period: str, currency: str | None = None) -> Trial
     """A month's trial balance as the tables stand; raises InvalidCommand for what is no month."""
     asked = month(period)
     closes = cursor.execute(CLOSED).fetchall()
-    zone = closes[0]["now_zone"]
+    zone, begins = closes[0]["now_zone"], closes[0]["begins"]
+    version = closes[0]["opening"] or 0
     closes = [each for each in closes if each["period"] is not None]
     for each in closes:
         if each["period"] == period:
             sealed = {"period": period, "version": each["version"], "currency": currency}
             rows = cursor.execute(SEALED, sealed).fetchall()
             balances = [Balance(**row) for row in rows]
-            return Trial(
-                period, each["zone"], "closed", each["version"], each["position"], balances
-            )
+            at = (each["version"], each["position"])
+            return Trial(period, each["zone"], "closed", *at, balances, begins, version)
     last = closes[-1] if closes else None
     state: Literal["open", "before"] = "open"
     opens: dict[str, Any] = {"sealed": None, "version": None}
-    if last is not None and asked < month(last["period"]):
+    opening: dict[str, Any] = {"begins": None, "opening": None}
+    if begins is not None and asked >= month(begins):
+        opening = {"begins": month(begins).first, "opening": version}
+    if (last is not None and asked < month(last["period"])) or (
+        begins is not None and asked < month(begins)
+    ):
         state = "before"
     elif last is not None and asked == month(last["period"]).following:
         opens = {"sealed": last["period"], "version": last["version"]}
     days: dict[str, date] = {"first": asked.first, "until": asked.following.first}
-    rows = cursor.execute(OPEN, {**opens, **days, "currency": currency}).fetchall()
-    return Trial(period, zone, state, None, None, [Balance(**row) for row in rows])
+    given = {**opens, **opening, **days, "currency": currency}
+    balances = [Balance(**row) for row in cursor.execute(OPEN, given)]
+    return Trial(period, zone, state, None, None, balances, begins, version)
 
 
 def as_closed(cursor: DictCursor, period: str, position: int, currency: str | None = None) -> Trial:
@@ -199,6 +222,12 @@ def uneven(cursor: DictCursor, period: str, currency: str | None = None) -> int:
     row = cursor.execute(UNEVEN, {**days, "currency": currency}).fetchone()
     assert row is not None, "an aggregate has one row"
     return row["entries"]
+
+
+def begins_on(cursor: DictCursor) -> date | None:
+    """The first day of the books, where a person entered what accounts held before it."""
+    found = cursor.execute(BEGINS).fetchone()
+    return month(found["period"]).first if found else None
 
 
 def first_open(cursor: DictCursor) -> Month | None:

@@ -16,6 +16,7 @@ from ledger.domain.billing_facts import (
 from ledger.domain.events import (
     AddedToWishlist,
     BooksBalancesListed,
+    BooksOpeningEntered,
     BooksPeriodClosed,
     BooksPeriodReopened,
     IssueEvidenceChanged,
@@ -184,9 +185,9 @@ projection.handles(
     RefundWithdrawn,
 )(_names(order="order_id"))
 projection.handles(RefundRefused)(_names(order="order_id", payment="payment_id"))
-projection.handles(BooksBalancesListed, BooksPeriodClosed, BooksPeriodReopened)(
-    _names(period="period")
-)
+projection.handles(
+    BooksBalancesListed, BooksOpeningEntered, BooksPeriodClosed, BooksPeriodReopened
+)(_names(period="period"))
 projection.handles(ProductListed, StockReceived, StockAdjusted)(_names(sku="sku"))
 projection.handles(StockReserved, StockReleased, StockSold, StockReturned)(
     _names(sku="sku", order="order_id")

@@ -1,11 +1,19 @@
-"""Periods of the books: which months are closed, with what balances; one row a month."""
+"""Periods of the books: which months are closed, with what balances; one row a month.
+
+And what accounts held before the first one, where a person entered that.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Literal
 
 from api.permissions import Permission
-from ledger.domain.events import BooksBalancesListed, BooksPeriodClosed, BooksPeriodReopened
+from ledger.domain.events import (
+    BooksBalancesListed,
+    BooksOpeningEntered,
+    BooksPeriodClosed,
+    BooksPeriodReopened,
+)
 from ledger.domain.facts import EventContext
 from projections.engine.declare import Change, Listing, Mirror, Projection, key, known, latest
 from projections.engine.row import Currency, Part, Row
@@ -67,9 +75,25 @@ sealed_balances = Mirror(
     credit_minor=known("bigint"),
     closing_minor=known("bigint"),
 )
+# The one of the greatest version counts; those before it stay.
+openings = Mirror(
+    "openings",
+    version=key("bigint"),
+    period=known("text"),
+    actor=known("text"),
+    reason=known("text"),
+    entered_at=known("timestamptz"),
+)
+opening_balances = Mirror(
+    "opening_balances",
+    version=key("bigint"),
+    account=key(),
+    currency=key(),
+    opening_minor=known("bigint"),
+)
 projection = Projection(
     "periods",
-    tables=(periods, sealed_balances),
+    tables=(periods, sealed_balances, openings, opening_balances),
     listing=Listing(
         periods,
         Period,
@@ -143,3 +167,22 @@ def reopened(fact: BooksPeriodReopened, at: EventContext) -> Iterator[Change]:
         reason=at.meta.reason,
         changed_at=at.effective_at,
     )
+
+
+@projection.handles(BooksOpeningEntered)
+def opened(fact: BooksOpeningEntered, at: EventContext) -> Iterator[Change]:
+    """What accounts held before the first month."""
+    yield openings.mention(
+        version=fact.version,
+        period=fact.period,
+        actor=at.meta.actor,
+        reason=at.meta.reason,
+        entered_at=at.effective_at,
+    )
+    for each in fact.balances:
+        yield opening_balances.mention(
+            version=fact.version,
+            account=each.account,
+            currency=each.currency,
+            opening_minor=each.opening_minor,
+        )

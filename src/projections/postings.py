@@ -272,14 +272,18 @@ cross join lateral (
     select 'classified', slot, t.created_at, name, amount_minor
     from (
         select
-            t.amount_minor - t.fee_minor - t.net_minor
-                - case when b.against = {_text(rules.SUSPENSE)} then t.amount_minor else 0 end
-                as open_minor
+            t.amount_minor - t.fee_minor - t.net_minor as uneven_minor,
+            case
+                when b.against in ({", ".join(map(_text, rules.TO_CLASSIFY))})
+                then -t.amount_minor
+                else 0
+            end as open_minor
     ) as s
     cross join lateral (values
-        (1, k.against, s.open_minor + f.rest_minor),
+        (1, k.against, s.uneven_minor + s.open_minor + f.rest_minor),
+        (2, b.against, -s.open_minor),
         (11, {_text(rules.FEE_REST)}, -f.rest_minor),
-        (13, {_text(rules.SUSPENSE)}, -s.open_minor)
+        (13, {_text(rules.SUSPENSE)}, -s.uneven_minor)
     ) as moved (slot, name, amount_minor)
     where k.against is not null
 ) as e

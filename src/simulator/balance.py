@@ -15,6 +15,7 @@ from simulator.transactions import CATEGORIES, Transaction
 from simulator.versions import Shape
 
 SETTLE_DAYS = 2
+PAYMENTS = "payments"
 
 
 class Funds:
@@ -24,7 +25,7 @@ class Funds:
     """
 
     def __init__(self) -> None:
-        self.available: dict[str, int] = {}
+        self._available: dict[tuple[str, str], int] = {}
         self.payable: dict[str, list[Transaction]] = {}
         self._pending: list[tuple[int, int, Transaction]] = []
         self._count = 0
@@ -38,17 +39,34 @@ class Funds:
         """What is available by now."""
         while self._pending and self._pending[0][0] <= now:
             transaction = heappop(self._pending)[2]
-            currency = transaction.currency
-            self.available[currency] = self.available.get(currency, 0) + transaction.net_minor
+            currency, kind = transaction.currency, transaction.balance_type
+            before = self._available.get((kind, currency), 0)
+            self._available[kind, currency] = before + transaction.net_minor
             if transaction.payout_id is None and transaction.balance_type == "payments":
                 self.payable.setdefault(currency, []).append(transaction)
 
-    def pending(self) -> dict[str, int]:
-        """What is not available yet."""
+    def kinds(self) -> list[str]:
+        """The balances in which anything ever became available, or will."""
+        waiting = {transaction.balance_type for _, _, transaction in self._pending}
+        return sorted(waiting | {kind for kind, _ in self._available})
+
+    def available(self, kind: str) -> dict[str, int]:
+        """What is available in a balance."""
+        return {code: minor for (own, code), minor in self._available.items() if own == kind}
+
+    def pending(self, kind: str) -> dict[str, int]:
+        """What is not available yet in a balance."""
         sums: dict[str, int] = {}
         for _, _, transaction in self._pending:
-            sums[transaction.currency] = sums.get(transaction.currency, 0) + transaction.net_minor
+            if transaction.balance_type == kind:
+                before = sums.get(transaction.currency, 0)
+                sums[transaction.currency] = before + transaction.net_minor
         return sums
+
+    def told(self, kind: str) -> Shape:
+        """Both of a balance."""
+        available, pending = self.available(kind), self.pending(kind)
+        return {"available": _amounts(available, pending), "pending": _amounts(pending, available)}
 
 
 class Balance(Sender):
@@ -85,14 +103,17 @@ class Balance(Sender):
         )
 
     def balance(self) -> Shape:
-        """The balance as it stands: https://docs.stripe.com/api/balance/balance_object."""
+        """The balance as it stands: that of payments, and others by their names.
+
+        https://docs.stripe.com/api/balance/balance_object
+        """
         self._funds.come_to(self.now)
-        available, pending = self._funds.available, self._funds.pending()
+        others = [kind for kind in self._funds.kinds() if kind != PAYMENTS]
         return {
             "object": "balance",
-            "available": _amounts(available, pending),
             "livemode": self.layout.livemode,
-            "pending": _amounts(pending, available),
+            **self._funds.told(PAYMENTS),
+            **{kind: self._funds.told(kind) for kind in others},
         }
 
     def _book(

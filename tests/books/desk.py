@@ -2,7 +2,16 @@
 
 from books.close import close_as_of
 from books.trial import Trial, trial
-from ledger.domain.period import ClosePeriod, Periods, ReopenPeriod, check, decide, evolve
+from ledger.domain.events import OpeningBalance
+from ledger.domain.period import (
+    ClosePeriod,
+    EnterOpening,
+    Periods,
+    ReopenPeriod,
+    check,
+    decide,
+    evolve,
+)
 from tests.projections.models import Models, at
 
 MONTHS = [f"2026-{number:02d}" for number in range(2, 6)]
@@ -29,7 +38,10 @@ class Desk:
     def reopen(self, period: str) -> None:
         self._do(ReopenPeriod(period=period, at=at(0)))
 
-    def _do(self, command: ClosePeriod | ReopenPeriod) -> None:
+    def begin(self, period: str, *balances: OpeningBalance) -> None:
+        self._do(EnterOpening(period=period, at=at(0), balances=balances))
+
+    def _do(self, command: ClosePeriod | ReopenPeriod | EnterOpening) -> None:
         check(command)
         for event in decide(command, self.periods):
             self.periods = evolve(self.periods, event)

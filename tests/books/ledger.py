@@ -18,6 +18,7 @@ from ledger.domain.events import (
     StripeObjectObserved,
     WindowListed,
 )
+from ledger.domain.limits import FIRST_DAY
 from ledger.domain.streams import stream_of
 from ledger.log import Log
 from ledger.postgres.database import Database
@@ -31,7 +32,7 @@ from webhooks.ingest.pull import record
 from webhooks.translate.translator import Translator
 
 META = Metadata(actor="operator", reason="a test")
-LISTED = (datetime(2024, 1, 1, 12, tzinfo=UTC), datetime(2024, 11, 1, tzinfo=UTC))
+LISTED = (FIRST_DAY, datetime(2024, 11, 1, tzinfo=UTC))
 
 
 def on(month: int, day: int = 1, hour: int = 12) -> datetime:

@@ -211,13 +211,18 @@ class Books:
         known = sum(
             fee.amount_minor for fee in t.fees if fee.type in FEES and fee.currency == t.currency
         )
-        unclassified = t.amount_minor - t.fee_minor - t.net_minor
-        if against == "suspense:unclassified":
-            unclassified -= t.amount_minor
+        uneven, amount = t.amount_minor - t.fee_minor - t.net_minor, 0
+        if against in {
+            "suspense:unclassified",
+            "assets:clearing:reserve",
+            "assets:clearing:tax_fund",
+        }:
+            amount = -t.amount_minor
         rest = t.fee_minor - known
-        yield "classified", t.created_at, "suspense:unclassified", -unclassified
+        yield "classified", t.created_at, against, -amount
+        yield "classified", t.created_at, "suspense:unclassified", -uneven
         yield "classified", t.created_at, "suspense:fee_detail", -rest
-        yield "classified", t.created_at, named, unclassified + rest
+        yield "classified", t.created_at, named, uneven + amount + rest
 
     def _payout(
         self, t: TransactionFact, category: str

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from threading import Barrier
 from typing import Any
 
@@ -11,6 +12,7 @@ from starlette.testclient import TestClient
 
 from app.asgi import create_app
 from ledger.domain.access import Role
+from ledger.domain.posting_rules import RULES_VERSION
 from ledger.settings import Settings
 from ledger.tokens import issue
 from tests.books.ledger import META, Account, on, quiet_shop
@@ -170,7 +172,7 @@ def test_an_entry_says_by_which_rule_and_whose_word_it_is(books: Books) -> None:
 
 def test_the_rules_are_told(books: Books) -> None:
     answer = books.client.get("/books/rules").json()
-    assert answer["version"] == 1
+    assert answer["version"] == RULES_VERSION
     by_category = {name: each for each in answer["rules"] for name in each["categories"]}
     assert by_category["refund"]["against"] == "contra:refunds"
     assert answer["fee_types"]["withheld_tax"] == "liabilities:sales_tax"
@@ -296,7 +298,7 @@ UNREADY: dict[str, tuple[str, str, Told]] = {
         lambda a: a.moved(on(9, 9), 500, fee=20, details=15),
     ),
     "not_over": ("2999-09", "after that", lambda _: None),
-    "pull_behind": ("2024-01", "ledger stripe pull --since 2024-01-01", lambda _: None),
+    "pull_behind": ("2024-11", "ledger stripe pull --since 2024-11-01", lambda _: None),
     "never_pulled": (
         "2024-09",
         "ledger stripe pull --account acct_two",
@@ -315,6 +317,91 @@ def test_what_stands_in_the_way_is_named_with_its_cure(books: Books, code: str) 
     assert refused["code"] == "not_ready"
     assert found[code] in refused["detail"]
     assert books.events("books.period_closed.v1") == 0
+
+
+def test_what_has_no_other_half_is_named_and_classified(books: Books) -> None:
+    """Named example: a release whose hold lies before all that is known, and a hold that stays."""
+    for hour, minor in enumerate((-300, 300, 700, -450)):
+        kind = "reserve_release" if minor > 0 else "reserve_hold"
+        books.account.moved(on(9, 9, hour), minor, kind)
+    told = books.get("periods/2024-09/readiness")["reasons"]
+    ((code, named),) = [(each["code"], each["transactions"]) for each in told]
+    assert (code, named) == ("clearing", ["txn_9", "txn_10"])
+    assert "ledger books classify txn_9 --account assets:reserve" in told[0]["cure"]
+    for name, against in (("txn_9", "equity:opening"), ("txn_10", "assets:reserve")):
+        body = {"account": against, **WHY}
+        books.post(f"transactions/{name}/classify", body)
+    assert books.reasons("2024-09") == {}
+    closings = books.closings("2024-09")
+    assert closings["equity:opening", "eur"] == -700
+    assert closings["assets:reserve", "eur"] == 450
+
+
+# ── Where the books begin ───────────────────────────────────────────────────────────────────────
+
+
+def test_a_first_close_says_what_it_does_not_know(books: Books) -> None:
+    """Named example: an account of which only the last months were pulled."""
+    books.account.moved(on(9, 9), 500, account="acct_two")
+    books.account.listed((on(9), datetime(2024, 11, 1, tzinfo=UTC)), account="acct_two")
+    assert "ledger books begin 2024-10" in books.reasons("2024-10")["partial_opening"]
+    assert "--account acct_two" in books.reasons("2024-10")["partial_opening"]
+    told = books.trial("2024-10")
+    assert (told["listed_since"], told["begins"]) == ("2024-09-01T12:00:00Z", None)
+    assert books.post("periods/2024-10/close", WHY, 409)["code"] == "not_ready"
+    held = [
+        {"account": "acct_two:assets:stripe:payments:available", "currency": "eur"}
+        | {"opening_minor": 900},
+        {"account": "liabilities:sales_tax", "currency": "EUR", "opening_minor": -120},
+    ]
+    begun = books.post("periods/2024-10/begin", {"balances": held, **WHY})
+    assert begun["recorded"] == ["books.opening_entered.v1"]
+    assert books.openings("2024-10") == {
+        ("acct_two:assets:stripe:payments:available", "eur"): 900,
+        ("acct_two:equity:opening", "eur"): -900,
+        ("equity:opening", "eur"): 120,
+        ("liabilities:sales_tax", "eur"): -120,
+    }
+    told = books.trial("2024-10")
+    assert (told["listed_since"], told["begins"], told["state"]) == (None, "2024-10", "open")
+    assert books.trial("2024-09")["state"] == "before"
+    assert "before" in books.reasons("2024-09")
+    assert "ledger books close 2024-10" in books.reasons("2024-11")["out_of_order"]
+    assert books.reasons("2024-10") == {}
+    shown = books.get("opening")["opening"]
+    assert (shown["period"], shown["version"], shown["reason"]) == ("2024-10", 1, WHY["reason"])
+    assert len(shown["balances"]) == 4
+    again = books.post("periods/2024-10/begin", {"balances": held, **WHY})
+    assert again["recorded"] == []
+    equity = books.get("accounts/equity:opening/postings", period="2024-10")
+    assert (equity["balance"]["opening_minor"], equity["otherwise_minor"]) == (120, 0)
+    books.post("periods/2024-10/close", WHY)
+    late = books.account.moved(on(10, 20), 77)
+    before = books.account.moved(on(9, 20), 99)
+    assert books.openings("2024-11") == books.closings("2024-10")
+    rows = books.get("accounts/income:sales/postings", period="2024-11", currency="eur")
+    assert [each["transaction_id"] for each in rows["items"]] == [late]
+    assert rows["otherwise_minor"] == 0
+    assert before not in str(rows)
+    refused = books.post("periods/2024-09/begin", WHY, 409)
+    assert "reopen 2024-10" in refused["detail"]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("assets:stripe:payment:available", "Stripe keeps nothing in"),
+        ("wallet", "there can be no account"),
+    ],
+)
+def test_an_opening_names_accounts_that_there_can_be(books: Books, name: str, told: str) -> None:
+    held = {"account": name, "currency": "eur", "opening_minor": 5}
+    body = {"balances": [held], **WHY}
+    assert told in books.post("periods/2024-10/begin", body, 422)["detail"]
+    twice = {"balances": [held | {"account": "assets:disputes"}] * 2, **WHY}
+    assert "there twice" in books.post("periods/2024-10/begin", twice, 422)["detail"]
+    stripes = books.post("periods/2024-10/begin", {"from_stripe": True, **WHY}, 409)
+    assert "ledger stripe pull" in stripes["detail"]
 
 
 def test_months_are_closed_in_their_order(books: Books) -> None:

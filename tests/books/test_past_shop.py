@@ -1,21 +1,26 @@
 """Books of a shop that was pulled: they agree with the truth about its account, month by month."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pytest
+from psycopg import Cursor
 from psycopg.rows import dict_row
 
 from app.stripe_pull import pull_account
 from books.close import close
+from books.opening import listed_since, opening
+from books.ready import readiness
 from books.trial import Trial, trial
 from kpi.checks.run import run_checks
 from ledger.command_handler import CommandHandler
 from ledger.domain.events import Metadata, NewEvent, TransactionClassified
+from ledger.domain.limits import FIRST_DAY
 from ledger.domain.streams import stream_of
+from ledger.errors import NotReady
 from ledger.log import Log
 from projections.engine.build import ProjectionContext
 from projections.engine.follow import Follower
@@ -43,12 +48,18 @@ class Pulled(NamedTuple):
     past: PastShop
     engine: ProjectionContext
 
-    def trials(self) -> list[Trial]:
+    @contextmanager
+    def looking(self) -> Generator[Cursor[dict[str, Any]]]:
+        """A cursor on the read models."""
         with (
             self.engine.database.connect("reader") as conn,
             conn.cursor(row_factory=dict_row) as cursor,
         ):
             conn.execute("set search_path = read_models")
+            yield cursor
+
+    def trials(self) -> list[Trial]:
+        with self.looking() as cursor:
             return [trial(cursor, period) for period in MONTHS]
 
     def append(self, stream: str, version: int, *events: Any) -> None:
@@ -60,9 +71,11 @@ class Pulled(NamedTuple):
         Follower(self.engine).catch_up()
 
 
-@pytest.fixture(scope="module", params=[4, 9])
-def pulled(servers: Callable[[str], Server], request: pytest.FixtureRequest) -> Iterator[Pulled]:
-    past = past_shop(request.param, years=1, objects=1500, until=MARCH_2)
+@contextmanager
+def pulled_since(
+    servers: Callable[[str], Server], past: PastShop, since: datetime = FIRST_DAY
+) -> Generator[Pulled]:
+    """A shop of which was pulled what was made since a time."""
     assert past.stripe.memory is not None
     past.stripe.memory.events = Shelf()
     server = servers("embedded")
@@ -71,9 +84,16 @@ def pulled(servers: Callable[[str], Server], request: pytest.FixtureRequest) -> 
         engine = LedgerBuilder(database, log).engine
         client = StripeClient(SECRET.secret, served.base, calls_per_second=10_000)
         meta = Metadata(actor="operator")
-        pull_account(engine, client, mode="test", progress=lambda *_: None, meta=meta)
+        pull_account(engine, client, mode="test", since=since, progress=lambda *_: None, meta=meta)
         yield Pulled(past, engine)
     server.drop(database)
+
+
+@pytest.fixture(scope="module", params=[4, 9])
+def pulled(servers: Callable[[str], Server], request: pytest.FixtureRequest) -> Iterator[Pulled]:
+    past = past_shop(request.param, years=1, objects=1500, until=MARCH_2)
+    with pulled_since(servers, past) as found:
+        yield found
 
 
 def told_as_truth(account: str) -> str:
@@ -119,11 +139,7 @@ def test_each_month_closes_once_what_waits_in_suspense_is_classified(pulled: Pul
         pulled.append(str(stream_of(named)), 1, named)
     assert in_suspense(pulled) == []
     for period in MONTHS:
-        with (
-            pulled.engine.database.connect("reader") as conn,
-            conn.cursor(row_factory=dict_row) as cursor,
-        ):
-            conn.execute("set search_path = read_models")
+        with pulled.looking() as cursor:
             command = close(cursor, pulled.engine.log, period, NOW)
         with closing(Reads(pulled.engine, connections=1)) as reads:
             CommandHandler(pulled.engine.log, reads.money).execute(command, ACCOUNTANT)
@@ -136,10 +152,54 @@ def test_each_month_closes_once_what_waits_in_suspense_is_classified(pulled: Pul
 
 
 def test_no_check_of_the_books_finds_anything_but_what_waits_in_suspense(pulled: Pulled) -> None:
-    names = ("books_clearing", "books_figures_differ", "late_after_close")
+    names = (
+        "books_balance_differs",
+        "books_clearing",
+        "books_figures_differ",
+        "late_after_close",
+    )
     report = run_checks(pulled.engine, NOW, checks=[CHECKS[name] for name in names])
     assert report.crashed == []
     assert not any(each.findings for each in report.outcomes)
+
+
+def held_by_stripe(made: Trial) -> dict[tuple[str, str], int]:
+    """Its balance of payments, pending and available."""
+    return {
+        (each.account, each.currency): each.closing_minor
+        for each in made.balances
+        if each.account.startswith("assets:stripe:payments:") and each.closing_minor
+    }
+
+
+def test_books_of_a_part_begin_with_what_stripe_held_and_agree_with_those_of_all(
+    pulled: Pulled, servers: Callable[[str], Server]
+) -> None:
+    """What is worked out from Stripe's balance of now is what it was when the books began."""
+    begins, since = "2025-11", datetime(2025, 10, 17, 8, 30, tzinfo=UTC)
+    with pulled_since(servers, pulled.past, since) as partly:
+        log = partly.engine.log
+        with partly.looking() as cursor:
+            codes = {each.code for each in readiness(cursor, log, begins).reasons}
+            assert "partial_opening" in codes
+            assert listed_since(cursor, log, trial(cursor, "2025-10")) == since
+            command = opening(cursor, log, begins, [], NOW, from_stripe=True)
+            with pytest.raises(NotReady, match="--since 2025-10-01"):
+                opening(cursor, log, "2025-10", [], NOW, from_stripe=True)
+        assert command.balances
+        with closing(Reads(partly.engine, connections=1)) as reads:
+            CommandHandler(log, reads.money).execute(command, ACCOUNTANT)
+        Follower(partly.engine).catch_up()
+        report = run_checks(partly.engine, NOW, checks=[CHECKS["books_balance_differs"]])
+        assert not report.outcomes[0].findings
+        of_all = {made.period: held_by_stripe(made) for made in pulled.trials()}
+        later = [made for made in partly.trials() if made.period >= begins]
+        assert {made.period: held_by_stripe(made) for made in later} == {
+            made.period: of_all[made.period] for made in later
+        }
+        with partly.looking() as cursor:
+            codes = {each.code for each in readiness(cursor, log, begins).reasons}
+        assert "partial_opening" not in codes
 
 
 def without_suspense(made: Trial) -> dict[tuple[str, str], int]:

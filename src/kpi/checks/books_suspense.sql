@@ -1,9 +1,15 @@
 -- Which balance transactions wait in suspense for a person to say what they were for?
 -- severity: medium
 -- reference: suspense_id
--- reads: postings transactions
+-- reads: postings transactions periods
 -- sentence: {transactions_count} transactions wait in suspense ({suspense_id}) with {held_minor} in all: say what they were for, as `ledger books classify {samples} --account expenses:misc` with a reason.
-with accounts as (
+with opening as (
+    select (period || '-01')::date as begins
+    from openings
+    order by version desc
+    limit 1
+),
+accounts as (
     select distinct account
     from account_days
     where account ~ '(^|:)suspense:'
@@ -12,6 +18,7 @@ held as (
     select transaction_id, -sum(amount_minor)::bigint as held_minor
     from postings
     where account in (select account from accounts)
+        and day >= coalesce((select begins from opening), '-infinity')
     group by transaction_id
     having sum(amount_minor) <> 0
 ),

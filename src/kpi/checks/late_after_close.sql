@@ -3,7 +3,13 @@
 -- reference: period_id
 -- reads: postings periods
 -- sentence: {period_id}: {late_minor} came to accounts of this month or of those before since it was closed, and counts in the first open month. Where it must count in its own, `ledger books reopen {period}` and close it again.
-with last_closed as (
+with opening as (
+    select version, (period || '-01')::date as begins
+    from openings
+    order by version desc
+    limit 1
+),
+last_closed as (
     select
         period,
         version,
@@ -14,11 +20,18 @@ with last_closed as (
     limit 1
 ),
 known as (
-    select d.account, d.currency, sum(d.debit_minor - d.credit_minor) as minor
-    from account_days as d
-    cross join last_closed as c
-    where d.day < c.until
-    group by d.account, d.currency
+    select account, currency, sum(minor) as minor
+    from (
+        select d.account, d.currency, d.debit_minor - d.credit_minor as minor
+        from account_days as d
+        cross join last_closed as c
+        where d.day < c.until and d.day >= coalesce((select begins from opening), '-infinity')
+        union all
+        select account, currency, opening_minor
+        from opening
+        join opening_balances using (version)
+    ) as moved
+    group by account, currency
 ),
 sealed as (
     select s.account, s.currency, s.closing_minor as minor

@@ -39,6 +39,24 @@ class TransactionFact(Fact, frozen=True, kw_only=True):
     fees: tuple[TransactionFee, ...] = ()
 
 
+class BalanceAmount(Struct, frozen=True, kw_only=True):
+    """What of a currency can be paid out, and what is not available yet, in minor units."""
+
+    currency: str
+    available_minor: int
+    pending_minor: int
+
+
+class BalanceFact(Fact, frozen=True, kw_only=True):
+    """What an account's balance of payments is at a time, by the provider.
+
+    Its other balances (of issuing, of prefunding) are not in it.
+    """
+
+    asked_at: datetime
+    amounts: tuple[BalanceAmount, ...]
+
+
 class NotToldFact(Fact, frozen=True, kw_only=True):
     """The provider was asked for an object that others name, the `times`-th time in vain.
 

@@ -8,14 +8,13 @@ from msgspec import Struct
 from ledger.domain.aggregate import Aggregate, Command
 from ledger.domain.events import TransactionClassified
 from ledger.domain.limits import check_payment_id
+from ledger.domain.posting_rules import AT_STRIPE
 from ledger.errors import InvalidCommand
 
 ACCOUNT: Final = re.compile(
     r"(assets|liabilities|equity|income|contra|expenses)(:[a-z0-9_]{1,40}){1,5}"
 )
 """The name of an account: its kind, then one to five parts."""
-AT_STRIPE: Final = "assets:stripe:"
-"""Accounts that hold what Stripe's balance holds, by the net amounts of its transactions."""
 
 
 class ClassifyTransaction(Command, frozen=True, kw_only=True):

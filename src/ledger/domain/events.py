@@ -538,6 +538,26 @@ class BooksPeriodReopened(Event, frozen=True, kw_only=True):
     version: int
 
 
+class OpeningBalance(Struct, frozen=True, kw_only=True):
+    """What an account held in a currency before the books, in minor units; above nothing: debit."""
+
+    account: str
+    currency: str
+    opening_minor: int
+
+
+@stored("books.opening_entered.v1")
+class BooksOpeningEntered(Event, frozen=True, kw_only=True):
+    """The books begin with a month (`2026-09`): before its first day accounts held this.
+
+    The balances sum up to 0 in each currency. What was entered last counts (`version`).
+    """
+
+    period: str
+    version: int
+    balances: tuple[OpeningBalance, ...]
+
+
 # ── Wishlists ───────────────────────────────────────────────────────────────────────────────────
 
 

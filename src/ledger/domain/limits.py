@@ -1,6 +1,7 @@
 """Limits on what comes in, so that a read model can hold every id, text, quantity and amount."""
 
 import re
+from datetime import UTC, datetime
 from typing import Final
 
 from ledger.domain.money import CURRENCIES
@@ -22,6 +23,9 @@ MAX_STOCK_UNITS: Final = 10**9
 MAX_WISHES: Final = 200
 # Stripe charges at most twelve digits; nine million such amounts add up within a bigint.
 MAX_MINOR: Final = 10**12
+
+FIRST_DAY: Final = datetime(2011, 1, 1, tzinfo=UTC)
+"""Before Stripe had accounts."""
 
 # Patterns as JSON Schema knows them, for the documentation of what comes in.
 # An id stands in addresses and stream names; one that begins with a dot could be a folder's name.

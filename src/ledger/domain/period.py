@@ -2,11 +2,13 @@
 
 A closed period's balances stand in an event and never change. What is learnt of it later counts in
 the first open period; or a person reopens it, and it is closed once more as its next version.
+
+Where not all is known of the time before the first period, a person enters what accounts held then.
 """
 
 import re
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import ClassVar, Final, assert_never
 
 from msgspec import Struct
@@ -16,16 +18,31 @@ from ledger.domain import merkle
 from ledger.domain.aggregate import Aggregate, Command
 from ledger.domain.events import (
     BooksBalancesListed,
+    BooksOpeningEntered,
     BooksPeriodClosed,
     BooksPeriodReopened,
+    OpeningBalance,
     SealedBalance,
 )
+from ledger.domain.limits import MAX_MINOR, check_between, check_currency
+from ledger.domain.posting_rules import AT_STRIPE, BALANCES, MINIMUM_HELD, OPENING, PAYING_OUT
 from ledger.errors import InvalidCommand, NotReady, WrongState
 
 _PERIOD: Final = re.compile(r"(?!9999)[1-9]\d{3}-(0[1-9]|1[0-2])")
 """Of the last year that a date can have, no month is one: its last one has none after it."""
 
-PeriodEvent = BooksBalancesListed | BooksPeriodClosed | BooksPeriodReopened
+_ACCOUNT: Final = re.compile(
+    r"(acct_[A-Za-z0-9]{1,64}:)?"
+    r"((?:assets|liabilities|equity|income|contra|expenses|suspense)(?::[A-Za-z0-9_@.-]{1,100}){1,5})"
+)
+"""The name of an account, after that of the connected account that it is of."""
+_HELD_AT_STRIPE: Final = {
+    MINIMUM_HELD,
+    PAYING_OUT,
+    *(f"{AT_STRIPE}{kind}:{state}" for kind in BALANCES for state in ("pending", "available")),
+}
+
+PeriodEvent = BooksBalancesListed | BooksOpeningEntered | BooksPeriodClosed | BooksPeriodReopened
 
 
 class Month(Struct, frozen=True, order=True):
@@ -41,6 +58,11 @@ class Month(Struct, frozen=True, order=True):
     def first(self) -> date:
         """Its first day."""
         return date(self.year, self.number, 1)
+
+    @property
+    def last(self) -> date:
+        """Its last day."""
+        return self.following.first - timedelta(days=1)
 
     @property
     def preceding(self) -> "Month":
@@ -77,8 +99,8 @@ class ClosePeriod(_PeriodCommand, frozen=True, kw_only=True):
 
     `balances` are all accounts in all currencies that anything ever moved in, each with a salt of
     16 random bytes in hexadecimal digits; `zone` is the one in which its days are cut. They follow
-    on the close `after` (its month and version), or on none. `unready` says, each with its cure,
-    what must be put right before.
+    on the close `after` (its month and version), or on none, and on the `opening` of that version
+    (0: none was entered). `unready` says, each with its cure, what must be put right before.
     """
 
     zone: str
@@ -86,6 +108,7 @@ class ClosePeriod(_PeriodCommand, frozen=True, kw_only=True):
     position: int
     balances: tuple[SealedBalance, ...]
     after: tuple[str, int] | None = None
+    opening: int = 0
     unready: tuple[str, ...] = ()
 
 
@@ -93,23 +116,40 @@ class ReopenPeriod(_PeriodCommand, frozen=True, kw_only=True):
     """Open the month again that was closed last."""
 
 
-PeriodCommand = ClosePeriod | ReopenPeriod
+class EnterOpening(_PeriodCommand, frozen=True, kw_only=True):
+    """Begin the books with a month: accounts held these balances before its first day.
+
+    What a currency's balances do not sum up to is booked against `equity:opening`. What is known of
+    the time before is no part of the books any more.
+    """
+
+    balances: tuple[OpeningBalance, ...]
+
+
+PeriodCommand = ClosePeriod | ReopenPeriod | EnterOpening
 
 
 class Periods(Struct, frozen=True):
-    """The months that are closed, in their order, and how often each was closed so far."""
+    """The months that are closed, in their order, how often each was so far, and the opening."""
 
     closed: tuple[str, ...] = ()
     versions: dict[str, int] = {}
+    opening: BooksOpeningEntered | None = None
 
 
 def evolve(periods: Periods, event: PeriodEvent) -> Periods:
     """The periods after an event of their stream."""
     match event:
         case BooksPeriodClosed(period=period, version=version):
-            return Periods((*periods.closed, period), {**periods.versions, period: version})
+            return replace(
+                periods,
+                closed=(*periods.closed, period),
+                versions={**periods.versions, period: version},
+            )
         case BooksPeriodReopened():
             return replace(periods, closed=periods.closed[:-1])
+        case BooksOpeningEntered():
+            return replace(periods, opening=event)
         case BooksBalancesListed():
             return periods
         case _:
@@ -117,7 +157,7 @@ def evolve(periods: Periods, event: PeriodEvent) -> Periods:
 
 
 def decide(command: PeriodCommand, periods: Periods) -> Sequence[PeriodEvent]:
-    """Close the next month, or reopen the last closed one.
+    """Close the next month, reopen the last closed one, or enter what the first one begins with.
 
     Raises WrongState for another month, and NotReady while something must be put right before.
     """
@@ -131,6 +171,8 @@ def decide(command: PeriodCommand, periods: Periods) -> Sequence[PeriodEvent]:
             if period != last:
                 raise WrongState(f"{last} is closed on what {period} came to; reopen {last} first.")
             return [BooksPeriodReopened(period=period, version=periods.versions[period])]
+        case EnterOpening():
+            return _open(command, periods, last)
         case _:
             assert_never(command)
 
@@ -141,10 +183,18 @@ def _close(command: ClosePeriod, periods: Periods, last: str | None) -> list[Per
         raise WrongState(f"{period} is closed already; to change it, reopen {last}.")
     if last is not None and (following := str(month(last).following)) != period:
         raise WrongState(f"{following} is open; months are closed in their order.")
+    begins = periods.opening.period if periods.opening else period
+    if last is None and begins != period:
+        raise WrongState(
+            f"The books begin with {begins}, as its opening was entered; close that first, or begin"
+            f" them with {period}: `ledger books begin {period}`."
+        )
     if command.unready:
         raise NotReady(f"{period} cannot be closed yet. {' '.join(command.unready)}")
     if command.after != (None if last is None else (last, periods.versions[last])):
         raise WrongState("Another month was closed or reopened in the meantime; close it again.")
+    if command.opening != (periods.opening.version if periods.opening else 0):
+        raise WrongState("An opening was entered in the meantime; look at it, then close it again.")
     version = periods.versions.get(period, 0) + 1
     return [
         BooksBalancesListed(period=period, version=version, balances=command.balances),
@@ -157,6 +207,37 @@ def _close(command: ClosePeriod, periods: Periods, last: str | None) -> list[Per
             root=root_of(command.balances),
         ),
     ]
+
+
+def _open(command: EnterOpening, periods: Periods, last: str | None) -> list[BooksOpeningEntered]:
+    if last is not None:
+        raise WrongState(
+            f"{periods.closed[0]} is closed on what accounts held before; reopen {last} and those"
+            " before it, then enter the opening."
+        )
+    known, balances = periods.opening, balanced(command.balances)
+    if known is not None and (known.period, known.balances) == (command.period, balances):
+        return []
+    version = 1 if known is None else known.version + 1
+    return [BooksOpeningEntered(period=command.period, version=version, balances=balances)]
+
+
+def balanced(balances: Sequence[OpeningBalance]) -> tuple[OpeningBalance, ...]:
+    """These and what is left of each currency as equity; sorted, without what is nothing."""
+    rests: dict[tuple[str, str], int] = {}
+    for each in balances:
+        owner = each.account.partition(":")[0]
+        equity = f"{owner}:{OPENING}" if owner.startswith("acct_") else OPENING
+        key = (equity, each.currency)
+        rests[key] = rests.get(key, 0) - each.opening_minor
+    sums = {(each.account, each.currency): each.opening_minor for each in balances}
+    for key, rest in rests.items():
+        sums[key] = sums.get(key, 0) + rest
+    return tuple(
+        OpeningBalance(account=account, currency=currency, opening_minor=minor)
+        for (account, currency), minor in sorted(sums.items())
+        if minor
+    )
 
 
 def root_of(balances: Sequence[SealedBalance]) -> str:
@@ -182,9 +263,12 @@ def amounts(balance: SealedBalance) -> tuple[int, int, int, int]:
 
 
 def check(command: PeriodCommand) -> None:
-    """Raise InvalidCommand for what is no month, and for balances that do not foot."""
+    """Raise InvalidCommand for what is no month, no account, and balances that do not foot."""
     month(command.period)
     if isinstance(command, ReopenPeriod):
+        return
+    if isinstance(command, EnterOpening):
+        _check_opening(command.balances)
         return
     sums: dict[str, int] = {}
     for each in command.balances:
@@ -194,6 +278,29 @@ def check(command: PeriodCommand) -> None:
         sums[each.currency] = sums.get(each.currency, 0) + closing
     if uneven := [currency for currency, total in sums.items() if total]:
         raise InvalidCommand(f"accounts in {', '.join(uneven)} do not sum to 0")
+
+
+def _check_opening(balances: Sequence[OpeningBalance]) -> None:
+    known: set[tuple[str, str]] = set()
+    for each in balances:
+        named = _ACCOUNT.fullmatch(each.account)
+        if named is None:
+            raise InvalidCommand(
+                f"there can be no account {each.account[:200]!r}; `ledger books rules` and `ledger"
+                " books accounts` name those that there are"
+            )
+        if named[2].startswith(AT_STRIPE) and named[2] not in _HELD_AT_STRIPE:
+            raise InvalidCommand(
+                f"Stripe keeps nothing in {named[2]}; it is one of"
+                f" {', '.join(sorted(_HELD_AT_STRIPE))}"
+            )
+        check_currency(each.currency)
+        check_between(
+            "opening_minor", each.opening_minor, -MAX_MINOR, MAX_MINOR, currency=each.currency
+        )
+        if (each.account, each.currency) in known:
+            raise InvalidCommand(f"{each.account} in {each.currency} is there twice; say it once")
+        known.add((each.account, each.currency))
 
 
 AGGREGATE = Aggregate(

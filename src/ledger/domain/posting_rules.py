@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-RULES_VERSION: Final = 1
+RULES_VERSION: Final = 2
 """Grows with each change of what a rule makes; a closed period names the one it was closed with."""
 
 Shape = Literal["plain", "sale", "refund", "dispute", "payout"]
@@ -43,10 +43,18 @@ SALES, SHIPPING, FX = "income:sales", "income:shipping", "income:fx"
 SALES_TAX: Final = "liabilities:sales_tax"
 DISCOUNTS, REFUNDS = "contra:discounts", "contra:refunds"
 DISPUTES, DISPUTE_LOSSES = "assets:disputes", "expenses:dispute_losses"
+AT_STRIPE: Final = "assets:stripe:"
+"""Accounts that hold what Stripe's balance holds, by the net amounts of its transactions."""
 PAYING_OUT: Final = "assets:stripe:paying_out"
+MINIMUM_HELD: Final = "assets:stripe:minimum_held"
 IN_TRANSIT: Final = "assets:bank:in_transit"
 RESERVE: Final = "assets:clearing:reserve"
-CLEARING: Final = "assets:clearing:"
+TAX_FUND: Final = "assets:clearing:tax_fund"
+OPENING: Final = "equity:opening"
+
+TO_CLASSIFY: Final = (SUSPENSE, RESERVE, TAX_FUND)
+"""A person may say what an amount is for that is booked against one of these: what no rule knows,
+and what has no other half."""
 
 RULES: Final = (
     Rule(("charge",), SALES, "sale"),
@@ -64,7 +72,7 @@ RULES: Final = (
     Rule(("payout", "payout_reversal"), PAYING_OUT, "payout"),
     Rule(
         ("payout_minimum_balance_hold", "payout_minimum_balance_release"),
-        "assets:stripe:minimum_held",
+        MINIMUM_HELD,
     ),
     Rule(
         ("topup", "topup_reversal", "inbound_transfer", "inbound_transfer_reversal"),
@@ -80,7 +88,7 @@ RULES: Final = (
             "connect_reserved_funds",
         ),
         RESERVE,
-        because="two transactions, one a balance: together they are 0",
+        because="two transactions, one a balance: together 0; one alone, a person classifies",
     ),
     Rule(
         ("transfer", "transfer_reversal", "connect_collection_transfer"),
@@ -98,7 +106,7 @@ RULES: Final = (
         "expenses:stripe:balance_payments",
     ),
     Rule(("fee_credit_funding", "reward", "revenue_share"), "income:rewards"),
-    Rule(("tax_fund",), "assets:clearing:tax_fund"),
+    Rule(("tax_fund",), TAX_FUND),
     Rule(("tax_withholding",), SALES_TAX),
     Rule(("currency_conversion",), "assets:clearing:fx"),
     Rule(("stripe_fx_fee",), "expenses:stripe:fx"),
@@ -159,13 +167,13 @@ BALANCES: Final = ("payments", "issuing", "prefunding", "risk_reserved")
 ACCOUNTS: Final = {
     "assets:stripe:payments:pending": "at Stripe, not available yet",
     "assets:stripe:payments:available": "at Stripe, to be paid out",
-    "assets:stripe:minimum_held": "at Stripe, kept back as the least balance",
+    MINIMUM_HELD: "at Stripe, kept back as the least balance",
     "assets:stripe:paying_out": "left the balance, not at the bank yet",
     "assets:bank:in_transit:…": "should be at the bank, by destination",
     "assets:bank:in_transit:topups": "on its way from the bank to Stripe",
     DISPUTES: "what banks hold until a dispute is decided",
     RESERVE: "between two balances at Stripe; 0 at every cut",
-    "assets:clearing:tax_fund": "tax that Stripe passes on; 0 at every cut",
+    TAX_FUND: "tax that Stripe passes on; 0 at every cut",
     "assets:clearing:fx": "between two currencies at Stripe",
     "assets:clearing:issuing": "card spending, until it is booked",
     "assets:connect:transfers": "passed on to connected accounts, and back",
@@ -173,6 +181,7 @@ ACCOUNTS: Final = {
     "liabilities:customer_funds": "of customers, not matched to a payment",
     "liabilities:capital": "owed to Stripe Capital",
     "liabilities:advances": "paid out before it was available",
+    OPENING: "what accounts held before the books",
     SALES: "sales before discounts, without shipping and tax",
     SHIPPING: "shipping",
     "income:platform_fees": "what a platform takes",

@@ -9,6 +9,7 @@ from msgspec import Struct
 from starlette.requests import Request
 
 from ledger.domain.events import PullFinished, PullRefreshed, PullStarted
+from ledger.domain.limits import FIRST_DAY
 from ledger.domain.streams import pulls, refreshes
 from ledger.log import Log
 from ledger.settings import Settings
@@ -21,13 +22,15 @@ class StripeState(Struct, frozen=True, kw_only=True):
     """What is known of the account beyond events: whether there is a key, and when it was used.
 
     `pulled_at` is when the last whole pull was finished, `is_unfinished` says that one was ended in
-    the middle; `refreshed_at` is when the service looked last. `not_permitted` is the permission
+    the middle, `listed_since` when the first time begins of which all was listed (None: all was);
+    `refreshed_at` is when the service looked last. `not_permitted` is the permission
     without which that pull could not read the balance. All by Stripe's clock or the log's.
     """
 
     has_key: bool
     pulled_at: datetime | None = None
     is_unfinished: bool = False
+    listed_since: datetime | None = None
     refreshed_at: datetime | None = None
     not_permitted: str | None = None
 
@@ -55,6 +58,8 @@ class StripeState(Struct, frozen=True, kw_only=True):
         if self.missing is not None:
             return self.missing
         said = f"pulled {self.pulled_at:%F %T} UTC"
+        if self.listed_since is not None:
+            said += f", what was made since {self.listed_since:%F}, and nothing before"
         if not self.has_key:
             return f"{said}; no STRIPE_API_KEY, so nothing newer is read: `ledger connect`"
         if self.refreshed_at is None:
@@ -67,8 +72,17 @@ def stripe_state(log: Log, *, has_key: bool) -> StripeState:
     latest = log.latest([pulls(None), refreshes(None)])
     pulled, refreshed = latest.get(pulls(None)), latest.get(refreshes(None))
     finished = pulled.event if pulled and isinstance(pulled.event, PullFinished) else None
+    since = min(
+        (
+            each.event.since
+            for each in (log.stream(pulls(None)) if pulled is not None else ())
+            if isinstance(each.event, PullStarted)
+        ),
+        default=FIRST_DAY,
+    )
     return StripeState(
         has_key=has_key,
+        listed_since=since if since > FIRST_DAY else None,
         pulled_at=pulled.recorded_at if pulled is not None and finished is not None else None,
         is_unfinished=pulled is not None and isinstance(pulled.event, PullStarted),
         refreshed_at=refreshed.recorded_at

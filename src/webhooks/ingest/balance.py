@@ -1,4 +1,4 @@
-"""What no event of Stripe's brings: transactions of the balance, and members of payouts.
+"""What no event of Stripe's brings: the balance, its transactions, and members of payouts.
 
 https://docs.stripe.com/api/balance_transactions/list
 """
@@ -23,10 +23,13 @@ from ledger.errors import StripeNotFound
 from ledger.json_text import storable
 from ledger.log import Log
 from webhooks.ingest.observe import Outcome, append_not_told, append_observed, cause_of
-from webhooks.stripe_client import StripeClient
+from webhooks.stripe_client import Answer, StripeClient
 
 PATH: Final = "/v1/balance_transactions"
 KIND: Final = "balance_transaction"
+OWN_PATH: Final = "/v1/balance"
+OWN: Final = "balance"
+"""The kind of an account's balance, which has no id and is called so, too."""
 
 
 class _Id(Struct):
@@ -34,6 +37,26 @@ class _Id(Struct):
 
 
 _read_id: Final = Decoder(_Id).decode
+
+
+def append_balance(
+    log: Log, answer: Answer, *, livemode: bool, account: str | None, meta: Metadata
+) -> None:
+    """Append what an account holds, where that changed since it was asked last.
+
+    It is as of the second of the answer: transactions of that second are in it.
+    """
+    held = StripeObjectObserved(
+        kind=OWN,
+        object_id=OWN,
+        body=answer.body,
+        fetched_at=answer.answered_at,
+        path=OWN_PATH,
+        livemode=livemode,
+        account=account,
+        api_version=answer.api_version,
+    )
+    append_observed(log, [held], meta)
 
 
 def list_payout(

@@ -30,6 +30,7 @@ from ledger.domain.events import (
     StripeObjectObserved,
     WindowListed,
 )
+from ledger.domain.limits import FIRST_DAY
 from ledger.domain.streams import pulls, stream_of
 from ledger.errors import KeyRefused, PermissionMissing, StripeRefused
 from ledger.json_text import storable
@@ -39,8 +40,6 @@ from webhooks.ingest.rest_of_lists import rest_of
 from webhooks.ingest.side_by_side import side_by_side
 from webhooks.stripe_client import PAGE, Answer, StripeClient
 
-FIRST_DAY: Final = datetime(2011, 1, 1, tzinfo=UTC)
-"""Before Stripe had accounts."""
 WINDOW_PAGES: Final = 20
 """Pages after which what was read of a window goes on record, and the rest is a new one."""
 SPLIT_OBJECTS: Final = 2_000

@@ -1,13 +1,19 @@
-"""What Stripe's balance transactions say, as facts.
+"""What Stripe's balance and its transactions say, as facts.
 
 https://docs.stripe.com/api/balance_transactions/object
+https://docs.stripe.com/api/balance/balance_object
 """
 
 from typing import Any, cast
 
 from msgspec import Struct
 
-from ledger.domain.balance_facts import TransactionFact, TransactionFee
+from ledger.domain.balance_facts import (
+    BalanceAmount,
+    BalanceFact,
+    TransactionFact,
+    TransactionFee,
+)
 from ledger.domain.facts import Fact
 from webhooks.translate.objects import (
     Currency,
@@ -74,6 +80,38 @@ def transaction_facts(
         ),
     )
     return [fact]
+
+
+class HeldAmount(Struct, gc=False):
+    """One of `available` or `pending`."""
+
+    amount: SignedAmount
+    currency: Currency
+
+
+class Balance(StripeObject, kw_only=True, gc=False):
+    """docs.stripe.com/api/balance/balance_object: its two lists are the payments balance."""
+
+    available: list[HeldAmount]
+    pending: list[HeldAmount]
+
+
+def balance_facts(balance: Balance, event: Envelope, _metadata_key: str) -> list[Fact]:
+    """What an account holds, when it was asked."""
+    available, pending = _by_currency(balance.available), _by_currency(balance.pending)
+    amounts = tuple(
+        BalanceAmount(
+            currency=currency,
+            available_minor=available.get(currency, 0),
+            pending_minor=pending.get(currency, 0),
+        )
+        for currency in sorted({*available, *pending})
+    )
+    return [BalanceFact(asked_at=at(event.created), amounts=amounts)]
+
+
+def _by_currency(amounts: list[HeldAmount]) -> dict[str, int]:
+    return {each.currency.lower(): each.amount for each in amounts}
 
 
 def _source_id(source: Any) -> str | None:

@@ -57,7 +57,12 @@ from webhooks.translate import (
     states,
     uncounted,
 )
-from webhooks.translate.balance import BalanceTransaction, transaction_facts
+from webhooks.translate.balance import (
+    Balance,
+    BalanceTransaction,
+    balance_facts,
+    transaction_facts,
+)
 from webhooks.translate.billing import (
     customer_facts,
     invoice_facts,
@@ -140,6 +145,7 @@ _INVOICE = _reading("invoice", Invoice, invoice_facts)
 _INVOICE_PAYMENT = _reading("invoice_payment", InvoicePayment, invoice_payment_facts)
 _PAYOUT = _reading("payout", Payout, payout_facts)
 _TRANSACTION = _reading("balance_transaction", BalanceTransaction, transaction_facts)
+_BALANCE = _reading("balance", Balance, balance_facts)
 
 _PREVIEW: Final = "invoice.upcoming"  # of an invoice that does not exist
 
@@ -167,7 +173,7 @@ READINGS: tuple[tuple[str, Reading | None], ...] = (
 
 _OF_KIND: Final = {
     reading.kind: reading
-    for reading in (*(each for _, each in READINGS if each is not None), _TRANSACTION)
+    for reading in (*(each for _, each in READINGS if each is not None), _TRANSACTION, _BALANCE)
 }
 """How each kind of object is read that may also be fetched by itself."""
 

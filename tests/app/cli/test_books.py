@@ -133,6 +133,35 @@ def test_a_month_is_closed_and_reopened(run: Run, run_json: RunJson, quiet: Acco
     assert run_json("books", "trial", "--period", "2024-08") != closed
 
 
+def test_the_books_begin_with_what_a_person_enters(
+    run: Run, run_json: RunJson, account: Account
+) -> None:
+    account.moved(on(9, 20), 10_000, fee=320)
+    account.listed((on(9, 10), on(10, 30)))
+    shown = run("books", "trial", "--period", "2024-09").stdout
+    assert "transactions before 2024-09-10 were not listed" in shown
+    assert "ledger books begin 2024-10" in run("books", "ready", "2024-10", code=1).stdout
+    begin = ("books", "begin", "2024-10", "--balance", "liabilities:sales_tax = -120.50 EUR")
+    told = run(*begin, "--dry-run").stdout
+    assert "liabilities:sales_tax" in told
+    assert "120.50 eur" in told
+    assert "none was entered" in run("books", "opening").stdout
+    assert "a reason" in run(*begin, code=2).stderr.lower()
+    assert "the books begin with: 2024-10" in run(*begin, *WHY).stdout
+    assert "entered" in run("books", "opening").stdout
+    found = run_json("books", "opening")
+    assert [(each["account"], each["opening_minor"]) for each in found["balances"]] == [
+        ("equity:opening", 12_050),
+        ("liabilities:sales_tax", -12_050),
+    ]
+    shown = run("books", "trial", "--period", "2024-10").stdout
+    assert "the books begin here" in shown
+    assert "not listed" not in shown
+    assert "before the first month" in run("books", "trial", "--period", "2024-09").stdout
+    for wrong in ((), ("--empty", "--from-stripe"), ("--balance", "sales_tax 5 eur")):
+        run("books", "begin", "2024-10", *wrong, *WHY, code=2)
+
+
 def test_what_stands_in_the_way_of_a_close_is_named(
     run: Run, run_json: RunJson, quiet: Account
 ) -> None:

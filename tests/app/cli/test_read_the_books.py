@@ -43,7 +43,7 @@ def test_an_accountant_takes_a_month_into_his_own_ledger(
         for command in block.splitlines():
             program, *arguments = shlex.split(command)
             assert program == "ledger"
-            pulled(*arguments, code=1 if "--dry-run" in arguments else 0)
+            pulled(*arguments, code=1 if "close" in arguments else 0)
     with (environment / "trial.csv").open(newline="") as file:
         closing = {
             (row["Account"], row["Currency"]): row["Closing"] for row in csv.DictReader(file)

@@ -11,9 +11,11 @@ from kpi.checks.run import Outcome
 from kpi.snapshots import prove, take
 from ledger.domain.events import (
     BooksBalancesListed,
+    BooksOpeningEntered,
     BooksPeriodClosed,
     BooksPeriodReopened,
     ConflictFound,
+    OpeningBalance,
     OrderCanceled,
     OrderExpired,
     OrderFulfilled,
@@ -435,6 +437,14 @@ def moved(builder: LedgerBuilder, transaction_id: str, amount: int, category: st
     )
 
 
+def told_balance(builder: LedgerBuilder, available: int) -> None:
+    """Stripe's balance, asked for now."""
+    amounts = [{"amount": available, "currency": "gbp"}]
+    shown = {"object": "balance", "available": amounts, "pending": [], "livemode": False}
+    builder.observe("balance", {"id": "balance", **shown})
+    builder.wait(1)
+
+
 def closed_month(builder: LedgerBuilder, version: int = 1) -> None:
     """The month of `MADE`, as if nothing had moved in it."""
     builder.shop(
@@ -455,13 +465,31 @@ SCENARIOS: dict[str, Scenario] = {
         f"{MONTH} other_adjustment gbp",
         lambda b: moved(b, "txn_1", -300, "other_adjustment"),
         lambda b: b.shop(TransactionClassified(transaction_id="txn_1", against="expenses:misc")),
-        lambda b: b.tamper("delete from postings where part = 'classified' and slot = 13"),
+        lambda b: b.tamper("delete from postings where part = 'classified' and slot = 2"),
     ),
     "books_clearing": Scenario(
         "assets:clearing:reserve gbp",
         lambda b: moved(b, "txn_1", -300, "reserve_hold"),
         lambda b: moved(b, "txn_2", 300, "reserve_hold"),
         lambda b: moved(b, "txn_3", -500, "reserve_hold"),
+    ),
+    "books_balance_differs": Scenario(
+        "assets:stripe:payments:available gbp",
+        lambda b: told_balance(b, 700),
+        lambda b: moved(b, "txn_1", 700, "charge"),
+        lambda b: b.shop(
+            BooksOpeningEntered(
+                period=MONTH,
+                version=1,
+                balances=(
+                    OpeningBalance(
+                        account="assets:stripe:payments:available",
+                        currency="gbp",
+                        opening_minor=5,
+                    ),
+                ),
+            )
+        ),
     ),
     "books_figures_differ": Scenario(
         f"settled_gross {CHARGED_ON} gbp",

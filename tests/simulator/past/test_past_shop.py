@@ -153,8 +153,9 @@ def test_balance_customers_and_objects_agree_with_the_truth(seed: int) -> None:
     truth, simulated = shop(seed).truth, shop(seed).stripe
     balance: Any = simulated.balance()
     sums: dict[str, int] = defaultdict(int)
-    for each in (*balance["available"], *balance["pending"]):
-        sums[each["currency"]] += each["amount"]
+    for held in (balance, balance["risk_reserved"]):
+        for each in (*held["available"], *held["pending"]):
+            sums[each["currency"]] += each["amount"]
     assert sums == truth.balance_minor
     new: dict[str, int] = defaultdict(int)
     for customer in objects(seed, "customer"):

@@ -1,0 +1,158 @@
+"""Settling: what a transaction was, what the books begin with, which months are closed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from msgspec.structs import asdict
+
+from app.cli.books.group import Period, Why, WhyOrDry, app
+from app.cli.books.showing import balances_table, show_readiness
+from app.cli.context import execute, operator, reading
+from app.cli.output import show
+
+if TYPE_CHECKING:
+    from ledger.domain.events import OpeningBalance
+
+
+@app.command(
+    epilog="Example: ledger books classify txn_1QxYz --account expenses:misc --reason 'a gift card'"
+)
+def classify(
+    transactions: Annotated[
+        list[str], typer.Argument(metavar="TRANSACTION...", help="As txn_1QxYz.")
+    ],
+    *,
+    against: Annotated[str, typer.Option("--account", metavar="ACCOUNT", help="As expenses:misc.")],
+    reason: Why,
+) -> None:
+    """Book what of transactions stands in suspense against an account.
+
+    The account that is named last counts. All of them are looked at before the first is classified.
+    """
+    from books.entries import READS, check_classifiable
+    from ledger.command_handler import CommandHandler
+    from ledger.domain.classification import ClassifyTransaction
+    from projections.engine.names import named
+
+    with reading() as (opened, reads):
+        with reads.snapshot(READS, current=True) as cursor:
+            names = [named(cursor, "transaction", each) for each in transactions]
+            for name in names:
+                check_classifiable(cursor, name)
+        handler = CommandHandler(opened.log, reads.money, reads.payment)
+        for name in names:
+            command = ClassifyTransaction(
+                transaction_id=name, against=against, at=datetime.now(UTC)
+            )
+            execute(handler, command, operator(reason), "classified")
+
+
+@app.command(epilog="Example: ledger books begin 2026-09 --from-stripe --dry-run")
+def begin(
+    period: Period,
+    *,
+    from_stripe: Annotated[
+        bool,
+        typer.Option(
+            "--from-stripe", help="What Stripe held: its balance, less what moved it since."
+        ),
+    ] = False,
+    balance: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ACCOUNT=AMOUNT",
+            help="What an account held: 'liabilities:sales_tax=-120.50 eur'; credits are negative.",
+        ),
+    ] = None,
+    empty: Annotated[
+        bool, typer.Option("--empty", help="No account held anything before the month.")
+    ] = False,
+    reason: WhyOrDry = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be entered, and enter nothing.")
+    ] = False,
+) -> None:
+    """Begin the books with a month: say what accounts held before it.
+
+    For an account of which not everything was pulled. What a currency's balances do not sum up to
+    is booked against equity:opening. What is known of the time before is no part of the books then.
+    What was entered last counts, and nothing can be entered while a month is closed.
+    """
+    from books.opening import READS, opening, proposed
+    from ledger.command_handler import CommandHandler
+    from ledger.domain.period import AGGREGATE
+
+    given = [_balance(each) for each in balance or ()]
+    if empty == bool(given or from_stripe):
+        raise typer.BadParameter("say --from-stripe, --balance or both, or --empty.")
+    with reading() as (opened, reads):
+        with reads.snapshot(READS, current=True) as cursor:
+            command = opening(
+                cursor, opened.log, period, given, datetime.now(UTC), from_stripe=from_stripe
+            )
+        AGGREGATE.check(command)
+        if dry_run:
+            found = proposed(command)
+            document = {"period": period, "balances": [asdict(each) for each in found]}
+            show(document, lambda: balances_table(found))
+            return
+        handler = CommandHandler(opened.log, reads.money, reads.payment)
+        execute(handler, command, operator(reason), "the books begin with")
+
+
+def _balance(text: str) -> OpeningBalance:
+    """An account and what it held, as a person wrote it."""
+    from ledger.domain.events import OpeningBalance
+    from ledger.domain.money import parse_money
+
+    account, equals, amount = text.partition("=")
+    if not equals:
+        raise typer.BadParameter(
+            f"write 'liabilities:sales_tax=-120.50 eur', not {text!r}.", param_hint="--balance"
+        )
+    minor, currency = parse_money(amount.strip().removeprefix("-"))
+    sign = -1 if amount.strip().startswith("-") else 1
+    return OpeningBalance(account=account.strip(), currency=currency, opening_minor=sign * minor)
+
+
+@app.command(epilog="Example: ledger books close 2026-09 --reason 'agrees with the bank'")
+def close(
+    period: Period,
+    *,
+    reason: WhyOrDry = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say whether it can be closed, and close nothing.")
+    ] = False,
+) -> None:
+    """Close the next month: its balances go on record for good.
+
+    What is learnt of it later counts in the month after. Refused, with each reason and its cure,
+    while something must be put right before.
+    """
+    if dry_run:
+        show_readiness(period)
+        return
+    from books.close import close
+    from books.ready import READS
+    from ledger.command_handler import CommandHandler
+
+    with reading() as (opened, reads):
+        with reads.snapshot(READS, current=True) as cursor:
+            command = close(cursor, opened.log, period, datetime.now(UTC))
+        handler = CommandHandler(opened.log, reads.money, reads.payment)
+        execute(handler, command, operator(reason), "closed")
+
+
+@app.command(epilog="Example: ledger books reopen 2026-09 --reason 'a payout was missing'")
+def reopen(period: Period, *, reason: Why) -> None:
+    """Open the month again that was closed last.
+
+    What its close said stays on record.
+    """
+    from app.cli.context import carry_out
+    from ledger.domain.period import ReopenPeriod
+
+    carry_out(ReopenPeriod(period=period, at=datetime.now(UTC)), reason, "open again")

@@ -1,0 +1,303 @@
+"""How the books are shown in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+from app.cli.books.group import books
+from app.cli.output import BAD_ANSWER, counted, show, table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from books.accounts import Held
+    from books.entries import Entries
+    from books.opening import Opening
+    from books.postings import Page
+    from books.trial import Balance, Trial
+    from ledger.domain.events import OpeningBalance
+
+WIDTH: Final = 80
+"""So wide are lines of a trial balance, as far as its amounts allow."""
+
+
+def show_readiness(period: str) -> None:
+    """Say whether a month can be closed, with each reason and its cure; exits 1 where not."""
+    from books.ready import readiness
+
+    with books() as (opened, cursor):
+        reasons = readiness(cursor, opened.log, period).reasons
+    show(
+        {"period": period, "ready": not reasons, "reasons": [each._asdict() for each in reasons]},
+        lambda: "\n".join(
+            [f"{period} cannot be closed yet:", *(f"* {r.says} {r.cure}" for r in reasons)]
+            if reasons
+            else [f"{period} can be closed: `ledger books close {period} --reason WHY`"]
+        ),
+    )
+    if reasons:
+        raise typer.Exit(BAD_ANSWER)
+
+
+def accounts_table(found: Sequence[Held]) -> RenderableType:
+    """Accounts with what is in them."""
+    from ledger.domain.money import format_money
+
+    rows = [
+        (
+            each.account,
+            ", ".join(format_money(m, c) for c, m in each.by_currency.items()),
+            each.about,
+        )
+        for each in found
+    ]
+    return table(["=account", ">in it", "what for"], rows) if rows else "nothing ever moved"
+
+
+def trial_lines(made: Trial, position: int, wrong: int, since: datetime | None) -> Iterator[str]:
+    """A trial balance, a table a currency; `since` says what it lacks (`listed_since`)."""
+    from textwrap import fill
+
+    from books.accounts import place
+    from books.trial import totals
+    from ledger.domain.money import format_money
+
+    sums = totals(made)
+    suspense = [format_money(s.suspense_minor, c) for c, s in sums.items() if s.suspense_minor]
+    entries = "every entry sums to 0" if not wrong else f"{counted(wrong, 'ENTRY')} do not sum to 0"
+    yield fill(
+        f"{made.period} ({made.zone}) as of position {position:,}, {_state(made)}; {entries};"
+        f" suspense {', '.join(suspense) or 0}",
+        WIDTH,
+    )
+    if since is not None:
+        yield fill(
+            f"transactions before {since:%F} were not listed, and what accounts held then is not in"
+            f" this: `ledger stripe pull` lists all, `ledger books begin {made.period}` enters it",
+            WIDTH,
+        )
+    if made.begins == made.period:
+        yield "the books begin here: `ledger books opening` says who entered with what"
+    for code, total in sums.items():
+        if len(sums) > 1:
+            yield f"\n{code.upper()}"
+        mine = sorted(
+            (b for b in made.balances if b.currency == code), key=lambda b: place(b.account)
+        )
+        rows = [(each.account, *_amounts(each, code)) for each in mine]
+        heads = ("account", "opening", "debit", "credit", "closing")
+        yield from _lined([heads, *rows, ("total", *_amounts(total, code))])
+        late = [each for each in mine if each.late_minor]
+        if late:
+            yield f"late, of closed months: {', '.join(_late(each) for each in late)}"
+    if not sums:
+        yield "nothing moved"
+
+
+def _state(made: Trial) -> str:
+    again = f", version {made.version}" if (made.version or 1) > 1 else ""
+    return {
+        "closed": f"closed{again}",
+        "open": "open",
+        "before": "before the first month of the books",
+    }[made.state]
+
+
+def _late(each: Balance) -> str:
+    from ledger.domain.money import format_money
+
+    return f"{each.account} {format_money(each.late_minor, each.currency)}"
+
+
+def _amounts(each: Any, currency: str) -> tuple[str, str, str, str]:
+    amounts = (each.opening_minor, each.debit_minor, each.credit_minor, each.closing_minor)
+    first, second, third, fourth = (_amount(amount, currency) for amount in amounts)
+    return first, second, third, fourth
+
+
+def _amount(amount_minor: int, currency: str) -> str:
+    """An amount with its thousands apart, without its currency."""
+    from ledger.domain.money import format_money
+
+    text = format_money(amount_minor, currency).partition(" ")[0]
+    units, point, rest = text.removeprefix("-").partition(".")
+    return f"{'-' if amount_minor < 0 else ''}{int(units):,}{point}{rest}"
+
+
+def _lined(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Lines whose first cell is on the left and whose others are on the right, in columns.
+
+    Where one has no room beside its amounts, it stands above them.
+    """
+    columns = [max(10, *(len(row[n]) for row in rows)) for n in range(1, len(rows[0]))]
+    room = max(0, WIDTH - sum(columns) - len(columns))
+    wide = min(room, max(len(row[0]) for row in rows))
+    for row in rows:
+        cells = "".join(f" {cell:>{width}}" for cell, width in zip(row[1:], columns, strict=True))
+        if len(row[0]) > wide:
+            yield row[0]
+        yield f"{row[0] if len(row[0]) <= wide else '':<{wide}}{cells}".rstrip()
+
+
+def page_document(page: Page) -> dict[str, Any]:
+    """Postings of an account in a currency, for programs."""
+    return {
+        "account": page.balance.account,
+        "currency": page.balance.currency,
+        "period": page.trial.period,
+        "time_zone": page.trial.zone,
+        "state": page.trial.state,
+        "balance": page.balance._asdict(),
+        "items": [each._asdict() for each in page.postings],
+        "otherwise_minor": page.otherwise_minor,
+    }
+
+
+def postings_lines(name: str, pages: Sequence[Page]) -> Iterator[str]:
+    """Postings of an account, a table a currency."""
+    from books.accounts import about
+
+    made, what = pages[0].trial, about(name)
+    yield f"{name}{f': {what}' if what else ''}"
+    for page in pages:
+        code = page.balance.currency
+        yield f"\n{made.period} ({made.zone}), {_state(made)}, {code.upper()}"
+        rows = [("day         transaction", "amount", "balance")]
+        rows.append(("            opening", "", _amount(page.balance.opening_minor, code)))
+        for each in page.postings:
+            mark = (
+                f" ({'late' if each.counts_in == made.period else 'counts in ' + each.counts_in})"
+            )
+            told = f"{each.day}  {each.transaction_id} {each.part}{mark if each.late else ''}"
+            rows.append((told, _amount(each.amount_minor, code), _amount(each.running_minor, code)))
+        if page.otherwise_minor:
+            told = _amount(page.otherwise_minor, code)
+            rows.append(("            known otherwise since a close", told, ""))
+        if page.otherwise_minor is None:
+            rows.append(("            more: a greater --limit shows them", "", ""))
+        rows.append(("            closing", "", _amount(page.balance.closing_minor, code)))
+        yield from _lined(rows)
+
+
+def entries_document(found: Entries) -> dict[str, Any]:
+    """All entries of a transaction, for programs."""
+    from msgspec.structs import asdict
+
+    return {**found._asdict(), "rule": found.rule and asdict(found.rule)}
+
+
+def entries_view(found: Entries) -> RenderableType:
+    """All entries of a transaction, by part."""
+    from rich.console import Group
+
+    from ledger.domain import posting_rules
+    from ledger.domain.money import format_money
+
+    told = found.transaction
+    code = told["currency"]
+    sums = (format_money(told[f"{name}_minor"], code) for name in ("amount", "fee", "net"))
+    amount, fee, net = sums
+    facts = [
+        ("what", f"{told['category'] or told['type']} of {told['source_id'] or 'nothing else'}"),
+        ("amount", f"{amount}, fee {fee}, net {net}"),
+        ("booked (UTC)", f"{told['created_at']:%F %T}"),
+        ("payment", told["payment_id"]),
+        ("order", told["order_id"]),
+        ("classified", told["classified"]),
+        ("rule", _said(found)),
+        ("events", ", ".join(f"{each['position']:,} {each['kind']}" for each in found.rests_on)),
+    ]
+    parts: list[RenderableType] = [
+        told["transaction_id"],
+        table(["", ""], [(name, value) for name, value in facts if value]),
+    ]
+    for part, rows in found.parts.items():
+        parts += [
+            "",
+            f"{part}: {posting_rules.PARTS[part]}",
+            table(
+                ["=day", "=account", f">{code}", "stands for", "counts in"],
+                (
+                    (
+                        f"{row['day']}",
+                        row["account"],
+                        _amount(row["amount_minor"], code),
+                        row["stands_for"],
+                        row["counts_in"],
+                    )
+                    for row in rows
+                ),
+            ),
+        ]
+    return Group(*parts)
+
+
+def _said(found: Entries) -> str:
+    from ledger.domain import posting_rules
+
+    if found.rule is None:
+        return f"none knows it: {posting_rules.SUSPENSE}"
+    does = (posting_rules.SHAPES[found.rule.shape], found.rule.because)
+    return "; ".join([f"against {found.rule.against}", *filter(None, does)])
+
+
+def rules_view() -> RenderableType:
+    """The rules, and parts of fees."""
+    from rich.console import Group
+
+    from ledger.domain import posting_rules as rules
+
+    said = [
+        (
+            ", ".join(r.categories),
+            r.against,
+            "; ".join(filter(None, (rules.SHAPES[r.shape], r.because))),
+        )
+        for r in rules.RULES
+    ]
+    return Group(
+        f"rules of version {rules.RULES_VERSION}; what none knows: {rules.SUSPENSE}",
+        table(["reporting category", "=against", "and"], said),
+        "",
+        f"parts of fees; what they do not explain: {rules.FEE_REST}",
+        table(["type", "=against"], rules.FEES.items()),
+    )
+
+
+def opening_view(found: Opening | None) -> RenderableType:
+    """What accounts held before the books, and who says so."""
+    from rich.console import Group
+
+    if found is None:
+        return "none was entered: the books begin with the first transaction that is known"
+    why = f": {found.reason}" if found.reason else ""
+    return Group(
+        f"the books begin with {found.period}; entered {found.entered_at:%F %R} (UTC) by"
+        f" {found.actor}{why}",
+        balances_table(found.balances),
+    )
+
+
+def balances_table(balances: Sequence[OpeningBalance]) -> RenderableType:
+    """What accounts held, a line a currency."""
+    from ledger.domain.money import format_money
+
+    rows = [(each.account, format_money(each.opening_minor, each.currency)) for each in balances]
+    return table(["=account", ">before the books"], rows) if rows else "accounts held nothing"
+
+
+def period_row(row: dict[str, Any]) -> tuple[object, ...]:
+    """A month that was closed at some time."""
+    return (
+        row["period"],
+        row["state"],
+        row["version"],
+        row["position"],
+        f"{row['changed_at']:%F %R}",
+        row["actor"],
+        row["reason"],
+    )
