@@ -16,6 +16,7 @@ from api.permissions import Permission
 from books import entries as explained
 from books.accounts import about, accounts
 from books.close import close
+from books.names import Names, check_there, names
 from books.opening import READS as OPENING
 from books.opening import entered, listed_since, opening
 from books.postings import READS, postings
@@ -33,9 +34,12 @@ from books.schemas import (
     EntryPostingResponse,
     EntryResponse,
     FeeResponse,
+    MappedResponse,
+    MapRequest,
     MovementResponse,
     OpeningResponse,
     OpeningsResponse,
+    OwnResponse,
     PeriodResponse,
     PostingResponse,
     PostingsQuery,
@@ -49,12 +53,13 @@ from books.schemas import (
     TrialResponse,
     UnreadyResponse,
 )
-from books.trial import Trial, as_closed, totals, trial
+from books.trial import Balance, Trial, as_closed, totals, trial
 from ledger.domain import posting_rules as rules
+from ledger.domain.account_names import OwnName
 from ledger.domain.aggregate import Command
 from ledger.domain.classification import ClassifyTransaction
 from ledger.domain.events import OpeningBalance
-from ledger.domain.period import ReopenPeriod
+from ledger.domain.period import MapAccount, ReopenPeriod
 from ledger.errors import (
     Ambiguous,
     InvalidCommand,
@@ -84,12 +89,23 @@ def read_accounts(request: Request, query: One) -> AccountsResponse:
     today = _today(request)
     with reads_of(request).snapshot(READS, query.after, current=True) as cursor:
         stands = as_of_projections(cursor, READS)
-        found = accounts(cursor, today)
+        found, called = accounts(cursor, today), names(cursor)
     return AccountsResponse(
         day=today,
         time_zone=stands.time_zone,
         as_of_position=stands.position,
-        items=[AccountResponse(**each._asdict()) for each in found],
+        items=[
+            AccountResponse(
+                **each._asdict(),
+                mapped=[
+                    MappedResponse(
+                        **{name: getattr(one, name) for name in MappedResponse.model_fields}
+                    )
+                    for one in called.mapped(each.account)
+                ],
+            )
+            for each in found
+        ],
     )
 
 
@@ -102,8 +118,8 @@ def read_trial_balance(request: Request, query: TrialQuery) -> TrialResponse:
         else:
             made = as_closed(cursor, query.period, query.as_of, query.currency)
         since = listed_since(cursor, request.state.log, made)
-        stands = as_of_projections(cursor, READS)
-    return _trial_answer(made, stands.position, since)
+        stands, called = as_of_projections(cursor, READS), names(cursor)
+    return _trial_answer(made, stands.position, since, called)
 
 
 @_see(errors=(InvalidCommand, NotFound, *READ))
@@ -115,7 +131,7 @@ def read_postings(request: Request, query: PostingsQuery) -> PostingsResponse:
         found = postings(
             cursor, name, period, query.currency, limit=query.limit, start=query.cursor
         )
-        stands = as_of_projections(cursor, READS)
+        stands, called = as_of_projections(cursor, READS), names(cursor)
     return PostingsResponse(
         as_of_position=stands.position,
         account=name,
@@ -124,7 +140,7 @@ def read_postings(request: Request, query: PostingsQuery) -> PostingsResponse:
         period=period,
         time_zone=found.trial.zone,
         state=found.trial.state,
-        balance=BalanceResponse(**found.balance._asdict()),
+        balance=_balance_answer(found.balance, called, period),
         items=[PostingResponse(**each._asdict()) for each in found.postings],
         otherwise_minor=found.otherwise_minor,
         next=found.next,
@@ -228,6 +244,21 @@ def close_period(request: Request, body: DecideRequest) -> PeriodResponse:
     return _done(request, command, body)
 
 
+@_change(errors=(*_DECIDED, NotFound))
+def map_account(request: Request, body: MapRequest) -> PeriodResponse:
+    """Say what the shop's own chart of accounts has for an account, from an open month on."""
+    name, log = _part(request, "name"), request.state.log
+    with reads_of(request).snapshot(READS, log.head(), current=True) as cursor:
+        check_there(cursor, name)
+    command = MapAccount(
+        account=name,
+        period=body.period,
+        own=OwnName(body.code, body.name, body.kind),
+        at=datetime.now(UTC),
+    )
+    return _done(request, command, body)
+
+
 @_change(errors=(*_DECIDED, NotReady))
 def begin_books(request: Request, body: BeginRequest) -> PeriodResponse:
     """Begin the books with a month, while none is closed: say what accounts held before it.
@@ -269,6 +300,7 @@ def classify_transaction(request: Request, body: ClassifyRequest) -> ClassifiedR
 routes = [
     Route("/books/accounts", read_accounts),
     Route("/books/accounts/{name}/postings", read_postings),
+    Route("/books/accounts/{name}/map", map_account, methods=["POST"]),
     Route("/books/trial-balance", read_trial_balance),
     Route("/books/entries/{transaction_id}", read_entry),
     Route("/books/rules", read_rules),
@@ -292,7 +324,9 @@ def rule_answer(rule: rules.Rule) -> RuleResponse:
     )
 
 
-def _trial_answer(made: Trial, position: int, since: datetime | None) -> TrialResponse:
+def _trial_answer(
+    made: Trial, position: int, since: datetime | None, called: Names
+) -> TrialResponse:
     return TrialResponse(
         period=made.period,
         time_zone=made.zone,
@@ -302,11 +336,18 @@ def _trial_answer(made: Trial, position: int, since: datetime | None) -> TrialRe
         listed_since=since,
         as_of_position=position if made.position is None else made.position,
         totals={code: TotalsResponse(**each._asdict()) for code, each in totals(made).items()},
-        balances=[BalanceResponse(**each._asdict()) for each in made.balances],
+        balances=[_balance_answer(each, called, made.period) for each in made.balances],
     )
 
 
-def _done(request: Request, command: Command, body: DecideRequest | BeginRequest) -> PeriodResponse:
+def _balance_answer(balance: Balance, called: Names, period: str) -> BalanceResponse:
+    own = called.of(balance.account, period)
+    return BalanceResponse(**balance._asdict(), own=OwnResponse(**asdict(own)))
+
+
+def _done(
+    request: Request, command: Command, body: DecideRequest | BeginRequest | MapRequest
+) -> PeriodResponse:
     return PeriodResponse(**execute(request, command, body, body.reason).document())
 
 

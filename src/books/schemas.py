@@ -9,6 +9,7 @@ from pydantic import Field
 
 from api.operations import Schema
 from api.schemas import AnyCaseCurrency, Recorded, Text
+from ledger.domain.account_names import MAX_CODE, MAX_NAME
 from ledger.domain.limits import PERIOD_PATTERN
 from projections.queries.schemas import AsOf, Cursor, Limit, One
 
@@ -51,15 +52,50 @@ class ClassifyRequest(Schema):
     reason: Text
 
 
+OwnKind = Literal["assets", "liabilities", "equity", "income", "contra", "expenses"]
+
+
+class OwnResponse(Schema):
+    """What the shop's own chart of accounts has for an account; null is as the books have it."""
+
+    code: str | None
+    name: str | None
+    kind: OwnKind | None
+
+
+class MappedResponse(OwnResponse):
+    """What an account is called from a month on, who says so and why."""
+
+    period: str
+    actor: str
+    reason: str | None
+    mapped_at: datetime
+
+
+class MapRequest(Schema):
+    """What the shop's own chart of accounts has for an account from a month on, and why.
+
+    `kind` is where it stands there. Without any of the three the books' own name counts again.
+    """
+
+    period: Period
+    code: Annotated[Text | None, Field(max_length=MAX_CODE, description="As `1576`.")] = None
+    name: Annotated[Text | None, Field(max_length=MAX_NAME, description="As `Input tax`.")] = None
+    kind: OwnKind | None = None
+    reason: Text
+
+
 class AccountResponse(Schema):
     """An account, and what is in it by currency: minor units, above nothing a debit.
 
-    `about` is null for one that a person named.
+    `about` is null for one that a person named; `mapped` is what the shop calls it from which month
+    on, the earliest first.
     """
 
     account: str
     about: str | None
     by_currency: dict[str, int]
+    mapped: list[MappedResponse]
 
 
 class AccountsResponse(AsOf):
@@ -71,9 +107,13 @@ class AccountsResponse(AsOf):
 
 
 class BalanceResponse(Schema):
-    """An account in a currency over a month; `late_minor` is what of debit and credit came late."""
+    """An account in a currency over a month; `late_minor` is what of debit and credit came late.
+
+    `own` is what the shop calls it in that month.
+    """
 
     account: str
+    own: OwnResponse
     currency: str
     opening_minor: int
     debit_minor: int

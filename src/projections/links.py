@@ -15,6 +15,7 @@ from ledger.domain.billing_facts import (
 )
 from ledger.domain.events import (
     AddedToWishlist,
+    BooksAccountMapped,
     BooksBalancesListed,
     BooksOpeningEntered,
     BooksPeriodClosed,
@@ -186,7 +187,11 @@ projection.handles(
 )(_names(order="order_id"))
 projection.handles(RefundRefused)(_names(order="order_id", payment="payment_id"))
 projection.handles(
-    BooksBalancesListed, BooksOpeningEntered, BooksPeriodClosed, BooksPeriodReopened
+    BooksAccountMapped,
+    BooksBalancesListed,
+    BooksOpeningEntered,
+    BooksPeriodClosed,
+    BooksPeriodReopened,
 )(_names(period="period"))
 projection.handles(ProductListed, StockReceived, StockAdjusted)(_names(sku="sku"))
 projection.handles(StockReserved, StockReleased, StockSold, StockReturned)(

@@ -1,6 +1,7 @@
 """Periods of the books: which months are closed, with what balances; one row a month.
 
-And what accounts held before the first one, where a person entered that.
+And what accounts held before the first one, where a person entered that, and what the shop calls
+them from a month on.
 """
 
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Literal
 
 from api.permissions import Permission
 from ledger.domain.events import (
+    BooksAccountMapped,
     BooksBalancesListed,
     BooksOpeningEntered,
     BooksPeriodClosed,
@@ -91,9 +93,20 @@ opening_balances = Mirror(
     currency=key(),
     opening_minor=known("bigint"),
 )
+account_names = Mirror(
+    "account_names",
+    account=key(),
+    period=key(),
+    code=latest("text"),
+    name=latest("text"),
+    kind=latest("text"),
+    actor=latest("text"),
+    reason=latest("text"),
+    mapped_at=latest("timestamptz"),
+)
 projection = Projection(
     "periods",
-    tables=(periods, sealed_balances, openings, opening_balances),
+    tables=(periods, sealed_balances, openings, opening_balances, account_names),
     listing=Listing(
         periods,
         Period,
@@ -186,3 +199,19 @@ def opened(fact: BooksOpeningEntered, at: EventContext) -> Iterator[Change]:
             currency=each.currency,
             opening_minor=each.opening_minor,
         )
+
+
+@projection.handles(BooksAccountMapped)
+def mapped(fact: BooksAccountMapped, at: EventContext) -> Iterator[Change]:
+    """What the shop calls an account from a month on."""
+    yield account_names.action(
+        at,
+        account=fact.account,
+        period=fact.period,
+        code=fact.code,
+        name=fact.name,
+        kind=fact.kind,
+        actor=at.meta.actor,
+        reason=at.meta.reason,
+        mapped_at=at.effective_at,
+    )

@@ -2,10 +2,13 @@
 
 from books.close import close_as_of
 from books.trial import Trial, trial
+from ledger.domain.account_names import OwnName
 from ledger.domain.events import OpeningBalance
 from ledger.domain.period import (
     ClosePeriod,
     EnterOpening,
+    MapAccount,
+    PeriodCommand,
     Periods,
     ReopenPeriod,
     check,
@@ -41,7 +44,10 @@ class Desk:
     def begin(self, period: str, *balances: OpeningBalance) -> None:
         self._do(EnterOpening(period=period, at=at(0), balances=balances))
 
-    def _do(self, command: ClosePeriod | ReopenPeriod | EnterOpening) -> None:
+    def map(self, account: str, period: str, own: OwnName) -> None:
+        self._do(MapAccount(account=account, period=period, own=own, at=at(0)))
+
+    def _do(self, command: PeriodCommand) -> None:
         check(command)
         for event in decide(command, self.periods):
             self.periods = evolve(self.periods, event)

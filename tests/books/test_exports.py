@@ -16,6 +16,7 @@ from hypothesis import settings
 from kpi.exports.formats import Format
 from kpi.exports.plain_text import ACCOUNT, POSTING, Beancount, Hledger, Line
 from kpi.windows import Window
+from ledger.domain.account_names import OwnName
 from ledger.domain.balance_facts import TransactionFact, TransactionFee
 from ledger.domain.period import month
 from ledger.errors import InvalidRequest, InvalidWindow
@@ -29,6 +30,17 @@ SEEDS = range(max(4, settings().max_examples // 10))
 ENTRIES = 4_000
 PLAIN_TEXT = (Format.BEANCOUNT, Format.HLEDGER)
 MARCH = Window(date(2026, 3, 1), date(2026, 3, 31))
+OURS = ("income:sales", "expenses:stripe:tax_on_fees", "contra:refunds", "income:shipping")
+THEIRS = (
+    OwnName("1576", "Abziehbare Vorsteuer 19 %", "assets"),
+    OwnName("4400", "Erlöse", "income"),
+    OwnName("4400", "Erlöse", "income"),
+    OwnName(None, "Fees; of Stripe | é", None),
+    OwnName("8400", None, None),
+    OwnName(None, None, "liabilities"),
+    OwnName(),
+)
+"""Some are the same: then two of our accounts are one of the shop's."""
 Balances = dict[tuple[str, str], Decimal]
 
 
@@ -76,6 +88,9 @@ def closed_at_times(books: LiveBooks, random: Random, lives: int = 25) -> None:
     for part in parts:
         books.take_all(part)
         closed = desk.periods.closed
+        open_month = str(month(closed[-1]).following) if closed else "2026-02"
+        for _ in range(random.randrange(3)):
+            desk.map(random.choice(OURS), open_month, random.choice(THEIRS))
         if closed and not random.randrange(4):
             desk.reopen(closed[-1])
         elif random.randrange(4) and (not closed or closed[-1] < "2026-04"):
@@ -307,6 +322,27 @@ def test_what_came_after_a_close_is_an_entry_of_the_closed_month_and_of_the_open
             ("late 2026-04", "income:sales", "0.00", "7.00"),
         ],
     }
+
+
+def test_a_file_has_the_names_of_the_shops_own_chart_of_accounts(books: LiveBooks) -> None:
+    """Named example: an expense with an accent, and income that is a liability there."""
+    of_two_months(books)
+    desk = Desk(books)
+    desk.map("expenses:stripe:processing", "2026-03", OwnName("4970", "Gebühren", None))
+    desk.map("income:sales", "2026-03", OwnName("1406", None, "liabilities"))
+    desk.map("income:sales", "2026-04", OwnName())
+    file = books.exported("journal", Format.HLEDGER, MARCH, currency="eur").decode()
+    assert "; expenses:stripe:processing is expenses:4970 Gebühren\n" in file
+    assert "account expenses:4970_Gebuhren  ; type:X\n" in file
+    assert "account liabilities:1406  ; type:L\n" in file
+    assert "  expenses:4970_Gebuhren  0.43 EUR\n" in file
+    assert "  liabilities:1406  0.00 EUR = -22.00 EUR\n" in file
+    (sale,) = [r for r in rows(books, "journal", MARCH, currency="eur") if r["Credit"] == "12.00"]
+    named = [sale[name] for name in ("Account", "OwnCode", "OwnName", "OwnKind")]
+    assert named == ["income:sales", "1406", "", "liabilities"]
+    april = Window(date(2026, 4, 1), date(2026, 4, 30))
+    told = {row["Account"]: row["OwnCode"] for row in rows(books, "trial_balance", april)}
+    assert (told["income:sales"], told["expenses:stripe:processing"]) == ("", "4970")
 
 
 def test_only_whole_months_are_exported(books: LiveBooks) -> None:

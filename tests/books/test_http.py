@@ -404,6 +404,32 @@ def test_an_opening_names_accounts_that_there_can_be(books: Books, name: str, to
     assert "ledger stripe pull" in stripes["detail"]
 
 
+def test_accounts_have_the_names_of_the_shop_from_a_month_on(books: Books) -> None:
+    own = {"code": "8400", "name": "Sales 19 %", "kind": None}
+    path = "accounts/income:sales/map"
+    answer = books.post(path, {"period": "2024-09", **own, **WHY}, key="m-1")
+    assert answer["recorded"] == ["books.account_mapped.v1"]
+    assert books.post(path, {"period": "2024-09", **own, **WHY}, key="m-1") == answer
+
+    def called(period: str) -> dict[str, Any]:
+        rows = books.trial(period, currency="eur")["balances"]
+        return next(each["own"] for each in rows if each["account"] == "income:sales")
+
+    nothing = dict.fromkeys(own)
+    assert (called("2024-08"), called("2024-09"), called("2024-10")) == (nothing, own, own)
+    (sales,) = [each for each in books.get("accounts")["items"] if each["mapped"]]
+    assert sales["account"] == "income:sales"
+    assert [each["period"] for each in sales["mapped"]] == ["2024-09"]
+    shown = books.get("accounts/income:sales/postings", period="2024-09", currency="eur")
+    assert shown["balance"]["own"] == own
+    books.post("periods/2024-08/close", WHY)
+    refused = books.post(path, {"period": "2024-08", **own, **WHY}, 409)
+    assert "map the account from 2024-09 on" in refused["detail"]
+    assert books.post("accounts/income:sails/map", {"period": "2024-09", **own, **WHY}, 404)
+    wrong = {"period": "2024-09", **own, **WHY, "name": "a:b"}
+    assert books.post(path, wrong, 422)["code"] == "invalid_command"
+
+
 def test_months_are_closed_in_their_order(books: Books) -> None:
     books.post("periods/2024-08/close", WHY)
     assert "ledger books close 2024-09" in books.reasons("2024-10")["out_of_order"]

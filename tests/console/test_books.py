@@ -77,6 +77,20 @@ def test_what_stands_in_the_way_is_told_and_classified(console: Service) -> None
     assert "it can be closed" in console.see(periods)
 
 
+def test_an_account_gets_the_name_of_the_shop(console: Service) -> None:
+    account = "/console/books/accounts/income%3Asales"
+    page = console.look(f"{account}?period=2024-09&currency=eur")
+    wrong = console.send(page, f"{account}/map", period="2024-09", name="a:b", reason="ours")
+    assert wrong.status_code == 422
+    assert "Not done." in wrong.text
+    told = {"period": "2024-09", "code": "8400", "name": "Sales", "kind": "", "reason": "ours"}
+    done = console.send(page, f"{account}/map", **told)
+    assert "The account is named." in done.text
+    assert "8400 Sales" in console.see("/console/books/accounts")
+    assert "8400 Sales" in console.see("/console/books?period=2024-09&currency=eur")
+    assert "8400" not in console.see("/console/books?period=2024-08&currency=eur")
+
+
 def test_only_who_may_close_sees_forms(console: Service) -> None:
     console.enter(Role.ANALYST)
     for path in ("/console/books", "/console/books/periods", "/console/books/entries/txn_4"):

@@ -20,8 +20,11 @@ PERIODS: Final = "/console/books/periods"
 TOLD: Final = {
     "close": "The month is closed.",
     "reopen": "The month is open again.",
+    "map": "The account is named.",
     "classify": "The transaction is classified.",
 }
+KINDS: Final = ("assets", "liabilities", "equity", "income", "contra", "expenses")
+NEEDED: Final = ("period", "reason")
 UNREADABLE: Final = 422
 """What is no month, or no currency, is told in the place of the balances."""
 
@@ -50,18 +53,30 @@ async def trial(request: PageRequest) -> Response:
     )
 
 
-async def account(request: PageRequest) -> Response:
+async def accounts(request: PageRequest) -> Response:
+    """Every account, what it is for, what is in it, and what the shop calls it."""
+    return request.page("books_accounts.html", found=await request.api.get("/books/accounts"))
+
+
+async def account(request: PageRequest, refusal: Refusal | None = None) -> Response:
     """An account's postings in a month and a currency."""
     name: str = request.path_params["name"]
-    period = _period(request)
+    period = (refusal and refusal.fields.get("shown")) or _period(request)
     found = await request.api.get(
         f"/books/accounts/{part(name)}/postings",
         period=period,
-        currency=request.query.get("currency"),
+        currency=(refusal and refusal.fields.get("currency")) or request.query.get("currency"),
         cursor=request.query.get("cursor"),
     )
     return request.page(
-        "books_account.html", found=found, period=period, neighbours=_neighbours(period)
+        "books_account.html",
+        refusal.problem.status if refusal else 200,
+        found=found,
+        period=period,
+        neighbours=_neighbours(period),
+        kinds=KINDS,
+        refusal=refusal,
+        key=new_key(),
     )
 
 
@@ -126,6 +141,23 @@ async def decide(request: PageRequest, action: str) -> Response:
     return done(request, PERIODS, told_of(answer, TOLD[action]))
 
 
+async def name_account(request: PageRequest) -> Response:
+    """Say what the shop's own chart of accounts has; the API's refusal is shown at the form."""
+    fields, name = await request.form(), part(request.path_params["name"])
+    body: dict[str, str | None] = {key: fields.get(key, "").strip() for key in NEEDED}
+    body |= {key: fields.get(key, "").strip() or None for key in ("code", "name", "kind")}
+    try:
+        path = f"/books/accounts/{name}/map"
+        answer = await request.api.post(path, body, key=fields.get("key"))
+    except Problem as problem:
+        if problem.status not in IN_PLACE:
+            raise
+        return await account(request, refused("map", problem, fields))
+    with suppress(Problem):
+        await request.api.get("/books/accounts", after=answer["position"])
+    return done(request, f"{TRIAL}/accounts", told_of(answer, TOLD["map"]))
+
+
 async def classify(request: PageRequest) -> Response:
     """Say what a transaction in suspense was; the API's refusal is shown at the form."""
     fields, name = await request.form(), part(request.path_params["id"])
@@ -164,6 +196,8 @@ def _neighbours(period: str) -> tuple[str, str]:
 
 routes = [
     view(TRIAL, trial, takes=("period", "currency")),
+    view(f"{TRIAL}/accounts", accounts),
+    view(f"{TRIAL}/accounts/{{name}}/map", name_account, methods=("POST",)),
     view(f"{TRIAL}/accounts/{{name}}", account, takes=("period", "currency", "cursor")),
     view(f"{TRIAL}/entries/{{id}}", entry),
     view(f"{TRIAL}/entries/{{id}}/classify", classify, methods=("POST",)),

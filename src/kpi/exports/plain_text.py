@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Final, NamedTuple
+from unicodedata import combining, normalize
 
 from kpi.exports.declare import Row
 from ledger.domain.money import decimals, format_money
@@ -121,7 +122,7 @@ class Beancount(PlainText):
         return b'option "inferred_tolerance_multiplier" "0"\n'
 
     def _named(self, account: str) -> str:
-        connected, root, parts = _parts(account)
+        connected, root, parts = _parts(_plain(account))
         own = [part[:1].upper() + re.sub(r"[^A-Za-z0-9]", "-", part[1:]) for part in parts]
         fitting = [part if re.match(r"[A-Z0-9]", part) else f"X{part}" for part in own]
         return ":".join([self.ROOTS[root], *([f"Acct-{connected}"] if connected else []), *fitting])
@@ -161,7 +162,7 @@ class Hledger(PlainText):
         return b"decimal-mark .\n"
 
     def _named(self, account: str) -> str:
-        return re.sub(r"[^A-Za-z0-9_:@.-]", "_", account)
+        return re.sub(r"[^A-Za-z0-9_:@.-]", "_", _plain(account))
 
     def _declared(self, currency: str) -> str:
         return f"commodity 1000.{'0' * decimals(currency)} {currency.upper()}\n"
@@ -196,6 +197,12 @@ def _parts(account: str) -> tuple[str | None, str, list[str]]:
     if first.startswith("acct_"):
         return first.removeprefix("acct_"), names[0], names[1:]
     return None, first, names
+
+
+def _plain(account: str) -> str:
+    """The name with letters that have no accents: not every program takes those."""
+    apart = normalize("NFKD", account.replace("ß", "ss"))
+    return "".join(each for each in apart if not combining(each))
 
 
 def _title(entry: str, told: Sequence[str | None]) -> str:

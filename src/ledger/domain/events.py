@@ -558,6 +558,20 @@ class BooksOpeningEntered(Event, frozen=True, kw_only=True):
     balances: tuple[OpeningBalance, ...]
 
 
+@stored("books.account_mapped.v1")
+class BooksAccountMapped(Event, frozen=True, kw_only=True):
+    """From a month on (`2026-09`), a shop's own chart of accounts has this for an account.
+
+    `kind` is where it stands there, such as `assets`. What is None is as the books have it.
+    """
+
+    account: str
+    period: str
+    code: str | None
+    name: str | None
+    kind: str | None
+
+
 # ── Wishlists ───────────────────────────────────────────────────────────────────────────────────
 
 

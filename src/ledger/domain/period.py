@@ -15,8 +15,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.domain import merkle
+from ledger.domain.account_names import OwnName, check_account, check_own
 from ledger.domain.aggregate import Aggregate, Command
 from ledger.domain.events import (
+    BooksAccountMapped,
     BooksBalancesListed,
     BooksOpeningEntered,
     BooksPeriodClosed,
@@ -31,18 +33,19 @@ from ledger.errors import InvalidCommand, NotReady, WrongState
 _PERIOD: Final = re.compile(r"(?!9999)[1-9]\d{3}-(0[1-9]|1[0-2])")
 """Of the last year that a date can have, no month is one: its last one has none after it."""
 
-_ACCOUNT: Final = re.compile(
-    r"(acct_[A-Za-z0-9]{1,64}:)?"
-    r"((?:assets|liabilities|equity|income|contra|expenses|suspense)(?::[A-Za-z0-9_@.-]{1,100}){1,5})"
-)
-"""The name of an account, after that of the connected account that it is of."""
 _HELD_AT_STRIPE: Final = {
     MINIMUM_HELD,
     PAYING_OUT,
     *(f"{AT_STRIPE}{kind}:{state}" for kind in BALANCES for state in ("pending", "available")),
 }
 
-PeriodEvent = BooksBalancesListed | BooksOpeningEntered | BooksPeriodClosed | BooksPeriodReopened
+PeriodEvent = (
+    BooksAccountMapped
+    | BooksBalancesListed
+    | BooksOpeningEntered
+    | BooksPeriodClosed
+    | BooksPeriodReopened
+)
 
 
 class Month(Struct, frozen=True, order=True):
@@ -126,15 +129,29 @@ class EnterOpening(_PeriodCommand, frozen=True, kw_only=True):
     balances: tuple[OpeningBalance, ...]
 
 
-PeriodCommand = ClosePeriod | ReopenPeriod | EnterOpening
+class MapAccount(_PeriodCommand, frozen=True, kw_only=True):
+    """Say what the shop's own chart of accounts has for an account from a month on.
+
+    Nothing of it: the name of the books counts again.
+    """
+
+    account: str
+    own: OwnName
+
+
+PeriodCommand = ClosePeriod | ReopenPeriod | EnterOpening | MapAccount
 
 
 class Periods(Struct, frozen=True):
-    """The months that are closed, in their order, how often each was so far, and the opening."""
+    """The months that are closed, in their order, how often each was so far, and the opening.
+
+    `names` are what accounts were mapped to, by account and the first month for which it counts.
+    """
 
     closed: tuple[str, ...] = ()
     versions: dict[str, int] = {}
     opening: BooksOpeningEntered | None = None
+    names: dict[tuple[str, str], BooksAccountMapped] = {}
 
 
 def evolve(periods: Periods, event: PeriodEvent) -> Periods:
@@ -150,6 +167,8 @@ def evolve(periods: Periods, event: PeriodEvent) -> Periods:
             return replace(periods, closed=periods.closed[:-1])
         case BooksOpeningEntered():
             return replace(periods, opening=event)
+        case BooksAccountMapped(account=account, period=period):
+            return replace(periods, names={**periods.names, (account, period): event})
         case BooksBalancesListed():
             return periods
         case _:
@@ -157,7 +176,7 @@ def evolve(periods: Periods, event: PeriodEvent) -> Periods:
 
 
 def decide(command: PeriodCommand, periods: Periods) -> Sequence[PeriodEvent]:
-    """Close the next month, reopen the last closed one, or enter what the first one begins with.
+    """Close the next month, reopen the last closed one, enter an opening, or map an account.
 
     Raises WrongState for another month, and NotReady while something must be put right before.
     """
@@ -173,6 +192,8 @@ def decide(command: PeriodCommand, periods: Periods) -> Sequence[PeriodEvent]:
             return [BooksPeriodReopened(period=period, version=periods.versions[period])]
         case EnterOpening():
             return _open(command, periods, last)
+        case MapAccount():
+            return _map(command, periods, last)
         case _:
             assert_never(command)
 
@@ -220,6 +241,19 @@ def _open(command: EnterOpening, periods: Periods, last: str | None) -> list[Boo
         return []
     version = 1 if known is None else known.version + 1
     return [BooksOpeningEntered(period=command.period, version=version, balances=balances)]
+
+
+def _map(command: MapAccount, periods: Periods, last: str | None) -> list[BooksAccountMapped]:
+    if last is not None and month(command.period) <= month(last):
+        raise WrongState(
+            f"{last} is closed, and keeps the names that it was closed with; map the account from"
+            f" {month(last).following} on, or reopen {last}."
+        )
+    own = command.own
+    mapped = BooksAccountMapped(
+        account=command.account, period=command.period, code=own.code, name=own.name, kind=own.kind
+    )
+    return [] if periods.names.get((command.account, command.period)) == mapped else [mapped]
 
 
 def balanced(balances: Sequence[OpeningBalance]) -> tuple[OpeningBalance, ...]:
@@ -270,6 +304,10 @@ def check(command: PeriodCommand) -> None:
     if isinstance(command, EnterOpening):
         _check_opening(command.balances)
         return
+    if isinstance(command, MapAccount):
+        check_account(command.account)
+        check_own(command.own)
+        return
     sums: dict[str, int] = {}
     for each in command.balances:
         opening, debit, credit, closing = amounts(each)
@@ -283,16 +321,10 @@ def check(command: PeriodCommand) -> None:
 def _check_opening(balances: Sequence[OpeningBalance]) -> None:
     known: set[tuple[str, str]] = set()
     for each in balances:
-        named = _ACCOUNT.fullmatch(each.account)
-        if named is None:
+        name = check_account(each.account)
+        if name.startswith(AT_STRIPE) and name not in _HELD_AT_STRIPE:
             raise InvalidCommand(
-                f"there can be no account {each.account[:200]!r}; `ledger books rules` and `ledger"
-                " books accounts` name those that there are"
-            )
-        if named[2].startswith(AT_STRIPE) and named[2] not in _HELD_AT_STRIPE:
-            raise InvalidCommand(
-                f"Stripe keeps nothing in {named[2]}; it is one of"
-                f" {', '.join(sorted(_HELD_AT_STRIPE))}"
+                f"Stripe keeps nothing in {name}; it is one of {', '.join(sorted(_HELD_AT_STRIPE))}"
             )
         check_currency(each.currency)
         check_between(

@@ -133,6 +133,23 @@ def test_a_month_is_closed_and_reopened(run: Run, run_json: RunJson, quiet: Acco
     assert run_json("books", "trial", "--period", "2024-08") != closed
 
 
+def test_an_account_is_called_as_the_shop_calls_it(
+    run: Run, run_json: RunJson, quiet: Account
+) -> None:
+    own = ("--code", "8400", "--name", "Sales 19 %")
+    told = run("books", "map", "income:sales", "--from", "2024-09", *own, *WHY).stdout
+    assert "income:sales is mapped from: 2024-09" in told
+    assert "income:sales (8400 Sales 19 %)" in run("books", "trial", "--period", "2024-09").stdout
+    assert "8400" not in run("books", "trial", "--period", "2024-08").stdout
+    assert "8400" in run("books", "accounts").stdout
+    trial = run_json("books", "trial", "--period", "2024-09", "--currency", "eur")
+    (sales,) = [each for each in trial["balances"] if each["account"] == "income:sales"]
+    assert sales["own"] == {"code": "8400", "name": "Sales 19 %", "kind": None}
+    run("books", "map", "income:sales", "--from", "2024-09", *WHY, code=2)
+    run("books", "map", "income:sales", "--from", "2024-09", "--ours", *WHY)
+    assert "8400" not in run("books", "trial", "--period", "2024-09").stdout
+
+
 def test_the_books_begin_with_what_a_person_enters(
     run: Run, run_json: RunJson, account: Account
 ) -> None:

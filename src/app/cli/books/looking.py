@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from msgspec.structs import asdict
 
 from app.cli.books.group import (
     AsOf,
@@ -39,13 +40,23 @@ from app.cli.records import Limit, some_of
 def list_accounts() -> None:
     """List the accounts, and what is in each at the end of today.
 
-    Amounts above nothing are debits, those below are credits.
+    Amounts above nothing are debits, those below are credits. With what the shop's own chart of
+    accounts has for them this month.
     """
     from books.accounts import accounts
+    from books.names import names
 
     with books() as (opened, cursor):
-        found = accounts(cursor, today_of(opened))
-    show([each._asdict() for each in found], lambda: accounts_table(found))
+        today = today_of(opened)
+        found, called = accounts(cursor, today), names(cursor)
+    document = [
+        {
+            **each._asdict(),
+            "mapped": [{**one._asdict(), "account": None} for one in called.mapped(each.account)],
+        }
+        for each in found
+    ]
+    show(document, lambda: accounts_table(found, called, f"{today:%Y-%m}"))
 
 
 @app.command(epilog="Example: ledger books trial --period 2026-09 --currency eur")
@@ -55,6 +66,7 @@ def trial(*, period: OfPeriod, currency: CurrencyOption = None, as_of: AsOf = No
     A closed month is what its close says, for good. What was learnt of closed months since stands
     in the first open one, as late.
     """
+    from books.names import names
     from books.opening import listed_since
     from books.trial import READS, totals, trial, uneven
     from projections.engine.replay import as_of_projections
@@ -65,6 +77,7 @@ def trial(*, period: OfPeriod, currency: CurrencyOption = None, as_of: AsOf = No
         wrong = uneven(cursor, period, code)
         stands = made.position or position or as_of_projections(cursor, READS).position
         since = None if position else listed_since(cursor, opened.log, made)
+        called = names(cursor)
     told = made._asdict()
     told.pop("position")
     document = {
@@ -73,9 +86,12 @@ def trial(*, period: OfPeriod, currency: CurrencyOption = None, as_of: AsOf = No
         "listed_since": since,
         "uneven_entries": wrong,
         "totals": {name: each._asdict() for name, each in totals(made).items()},
-        "balances": [each._asdict() for each in made.balances],
+        "balances": [
+            {**each._asdict(), "own": asdict(called.of(each.account, period))}
+            for each in made.balances
+        ],
     }
-    show(document, lambda: "\n".join(trial_lines(made, stands, wrong, since)))
+    show(document, lambda: "\n".join(trial_lines(made, stands, wrong, since, called)))
 
 
 @app.command(epilog="Example: ledger books account suspense:unclassified --period 2026-09")
@@ -139,8 +155,6 @@ def periods() -> None:
 @app.command(epilog="Example: ledger books opening")
 def opening() -> None:
     """Show what accounts held before the first month of the books, as a person entered it."""
-    from msgspec.structs import asdict
-
     from books.opening import entered
 
     with books() as (_, cursor):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from msgspec.structs import asdict
@@ -14,6 +14,7 @@ from app.cli.context import execute, operator, reading
 from app.cli.output import show
 
 if TYPE_CHECKING:
+    from ledger.domain.account_names import Kind
     from ledger.domain.events import OpeningBalance
 
 
@@ -101,6 +102,51 @@ def begin(
             return
         handler = CommandHandler(opened.log, reads.money, reads.payment)
         execute(handler, command, operator(reason), "the books begin with")
+
+
+@app.command(
+    "map",
+    epilog="Example: ledger books map expenses:stripe:tax_on_fees --from 2026-09 --code 1576"
+    " --kind assets --reason 'recoverable'",
+)
+def map_account(
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="As income:sales.")],
+    *,
+    since: Annotated[
+        str, typer.Option("--from", metavar="MONTH", help="The first month for which it counts.")
+    ],
+    code: Annotated[str | None, typer.Option(help="As 1576.")] = None,
+    name: Annotated[str | None, typer.Option(help="As 'Input tax'.")] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            help="Where it stands: assets, liabilities, equity, income, contra, expenses."
+        ),
+    ] = None,
+    ours: Annotated[
+        bool, typer.Option("--ours", help="The name of the books counts again.")
+    ] = False,
+    reason: Why,
+) -> None:
+    """Say what your own chart of accounts has for an account.
+
+    Reports and exports name it from that month on; postings stay as they are. A closed month keeps
+    the names that it was closed with.
+    """
+    from books.names import READS, check_there
+    from ledger.command_handler import CommandHandler
+    from ledger.domain.account_names import OwnName
+    from ledger.domain.period import MapAccount
+
+    own = OwnName(code, name, cast("Kind | None", kind))
+    if ours == bool(own):
+        raise typer.BadParameter("say --code, --name or --kind, or --ours.")
+    with reading() as (opened, reads):
+        with reads.snapshot(READS, current=True) as cursor:
+            check_there(cursor, account)
+        handler = CommandHandler(opened.log, reads.money, reads.payment)
+        command = MapAccount(account=account, period=since, own=own, at=datetime.now(UTC))
+        execute(handler, command, operator(reason), f"{account} is mapped from")
 
 
 def _balance(text: str) -> OpeningBalance:

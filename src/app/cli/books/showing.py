@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
     from books.accounts import Held
     from books.entries import Entries
+    from books.names import Names
     from books.opening import Opening
     from books.postings import Page
     from books.trial import Balance, Trial
+    from ledger.domain.account_names import OwnName
     from ledger.domain.events import OpeningBalance
 
 WIDTH: Final = 80
@@ -43,13 +45,13 @@ def show_readiness(period: str) -> None:
         raise typer.Exit(BAD_ANSWER)
 
 
-def accounts_table(found: Sequence[Held]) -> RenderableType:
-    """Accounts with what is in them."""
+def accounts_table(found: Sequence[Held], called: Names, period: str) -> RenderableType:
+    """Accounts with what is in them, and what the shop calls them in a month."""
     from ledger.domain.money import format_money
 
     rows = [
         (
-            each.account,
+            _named(each.account, called.of(each.account, period)),
             ", ".join(format_money(m, c) for c, m in each.by_currency.items()),
             each.about,
         )
@@ -58,7 +60,9 @@ def accounts_table(found: Sequence[Held]) -> RenderableType:
     return table(["=account", ">in it", "what for"], rows) if rows else "nothing ever moved"
 
 
-def trial_lines(made: Trial, position: int, wrong: int, since: datetime | None) -> Iterator[str]:
+def trial_lines(
+    made: Trial, position: int, wrong: int, since: datetime | None, called: Names
+) -> Iterator[str]:
     """A trial balance, a table a currency; `since` says what it lacks (`listed_since`)."""
     from textwrap import fill
 
@@ -88,7 +92,10 @@ def trial_lines(made: Trial, position: int, wrong: int, since: datetime | None) 
         mine = sorted(
             (b for b in made.balances if b.currency == code), key=lambda b: place(b.account)
         )
-        rows = [(each.account, *_amounts(each, code)) for each in mine]
+        rows = [
+            (_named(each.account, called.of(each.account, made.period)), *_amounts(each, code))
+            for each in mine
+        ]
         heads = ("account", "opening", "debit", "credit", "closing")
         yield from _lined([heads, *rows, ("total", *_amounts(total, code))])
         late = [each for each in mine if each.late_minor]
@@ -96,6 +103,12 @@ def trial_lines(made: Trial, position: int, wrong: int, since: datetime | None) 
             yield f"late, of closed months: {', '.join(_late(each) for each in late)}"
     if not sums:
         yield "nothing moved"
+
+
+def _named(account: str, own: OwnName) -> str:
+    """An account, and what the shop calls it."""
+    told = " ".join(filter(None, (own.kind and f"{own.kind}:", own.label)))
+    return f"{account} ({told})" if told else account
 
 
 def _state(made: Trial) -> str:

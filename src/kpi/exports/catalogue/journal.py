@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import cache
 
 from books.journal import Frame
+from books.names import Names
 from books.trial import READS
-from kpi.exports.books import LATE, framed, plain_text
+from kpi.exports.books import LATE, OWN, Around, framed, own_columns, plain_text
 from kpi.exports.declare import Blocks, Column, Export, Kind, Query, Row, Selection
 from kpi.exports.plain_text import POSTING
+from ledger.domain.period import Month
 from projections.engine.tables import AnyCursor
 
 FILTERS = ("currency",)
@@ -18,9 +21,9 @@ POSTINGS = Query("journal", FILTERS)
 
 @contextmanager
 def _rows(cursor: AnyCursor, selection: Selection) -> Generator[Blocks]:
-    around = framed(cursor, selection)
+    around, found = framed(cursor, selection)
     with closing(_by_day(cursor, selection)) as blocks:
-        yield _with_late(blocks, selection, around)
+        yield _with_own(_with_late(blocks, selection, around), found)
 
 
 def _by_day(cursor: AnyCursor, selection: Selection) -> Generator[Sequence[Row]]:
@@ -41,19 +44,27 @@ def _with_late(blocks: Blocks, selection: Selection, around: Frame) -> Blocks:
         yield late
 
 
+def _with_own(blocks: Blocks, found: Names) -> Blocks:
+    @cache
+    def own(account: str, year: int, number: int) -> tuple[str | None, ...]:
+        return own_columns(found, account, str(Month(year, number)))
+
+    for block in blocks:
+        yield [(*row, *own(row[4], row[0].year, row[0].month)) for row in block]
+
+
 @contextmanager
 def _entries(
-    cursor: AnyCursor, selection: Selection, _around: Frame
+    cursor: AnyCursor, selection: Selection, around: Around
 ) -> Generator[Iterator[list[Row]]]:
+    def line(row: Row) -> Row:
+        day, entry, transaction_id, part, account, debit, credit, currency, category = row[:9]
+        order_id = row[11]
+        told = (transaction_id, category, part, order_id)
+        return (POSTING, day, entry, around.path(account), debit - credit, currency, *told)
+
     with closing(_by_day(cursor, selection)) as blocks:
-        yield (list(map(_line, block)) for block in blocks)
-
-
-def _line(row: Row) -> Row:
-    day, entry, transaction_id, part, account, debit, credit, currency, category = row[:9]
-    order_id = row[11]
-    told = (transaction_id, category, part, order_id)
-    return (POSTING, day, entry, account, debit - credit, currency, *told)
+        yield (list(map(line, block)) for block in blocks)
 
 
 export = Export(
@@ -74,6 +85,7 @@ export = Export(
         Column("SourceID", Kind.TEXT),
         Column("OrderID", Kind.TEXT),
         Column("At", Kind.TIME),
+        *OWN,
     ),
     filters=FILTERS,
     reads=(*READS, "transactions", "charges", "refunds", "disputes", "payments"),

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
-from books.journal import Frame
 from books.trial import READS
-from kpi.exports.books import framed, plain_text
+from kpi.exports.books import OWN, Around, framed, own_columns, plain_text
 from kpi.exports.declare import Blocks, Column, Export, Kind, Row, Selection
 from kpi.exports.plain_text import POSTING, Line
 from projections.engine.tables import AnyCursor
@@ -15,6 +14,7 @@ from projections.engine.tables import AnyCursor
 
 @contextmanager
 def _rows(cursor: AnyCursor, selection: Selection) -> Generator[Blocks]:
+    around, found = framed(cursor, selection)
     rows: list[Row] = [
         (
             each.period,
@@ -26,8 +26,9 @@ def _rows(cursor: AnyCursor, selection: Selection) -> Generator[Blocks]:
             balance.late_minor,
             balance.currency,
             each.state,
+            *own_columns(found, balance.account, each.period),
         )
-        for each in framed(cursor, selection).trials
+        for each in around.trials
         for balance in each.balances
     ]
     size = selection.block_rows
@@ -36,10 +37,10 @@ def _rows(cursor: AnyCursor, selection: Selection) -> Generator[Blocks]:
 
 @contextmanager
 def _entries(
-    _cursor: AnyCursor, selection: Selection, around: Frame
+    _cursor: AnyCursor, selection: Selection, around: Around
 ) -> Generator[Iterator[list[Row]]]:
     """An entry a currency: what all of the months moved each account by."""
-    last, name = selection.window.last, f"Movements of {around.months}"
+    last, name = selection.window.last, f"Movements of {around.frame.months}"
     moved = sorted(around.moved.items(), key=lambda item: item[0][::-1])
     lines: list[Row] = [
         Line(POSTING, last, f"{name} {currency}", account, minor, currency)
@@ -63,6 +64,7 @@ export = Export(
         Column("Late", Kind.DECIMAL),
         Column("Currency", Kind.CURRENCY),
         Column("State", Kind.TEXT),
+        *OWN,
     ),
     filters=("currency",),
     reads=READS,

@@ -1,0 +1,128 @@
+"""Laws of own names: from a month on, and never for one that is closed."""
+
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from books.names import Mapped, Names
+from ledger.domain.account_names import KINDS, OwnName, check_own
+from ledger.domain.period import (
+    ClosePeriod,
+    MapAccount,
+    Periods,
+    ReopenPeriod,
+    check,
+    decide,
+    evolve,
+)
+from ledger.errors import InvalidCommand, WrongState
+from tests.projections.models import at
+
+SEEDS = range(settings().max_examples)
+MONTHS = [f"2026-{number:02d}" for number in range(1, 8)]
+ACCOUNTS = ("income:sales", "expenses:platform", "acct_1:income:sales")
+
+
+def some_name(random: Random) -> OwnName:
+    return OwnName(
+        random.choice((None, "4400", "1576")),
+        random.choice((None, "Sales", "Input tax")),
+        random.choice((None, *KINDS)),
+    )
+
+
+class Chart:
+    """Periods, and what was mapped in them so far."""
+
+    def __init__(self) -> None:
+        self.periods = Periods()
+        self.mapped: dict[tuple[str, str], OwnName] = {}
+
+    @property
+    def last(self) -> str:
+        return self.periods.closed[-1] if self.periods.closed else ""
+
+    def do(self, command: Any) -> None:
+        check(command)
+        for event in decide(command, self.periods):
+            self.periods = evolve(self.periods, event)
+
+    def close(self, period: str) -> None:
+        after = (self.last, self.periods.versions[self.last]) if self.last else None
+        self.do(
+            ClosePeriod(
+                period=period,
+                at=at(0),
+                zone="UTC",
+                rules_version=1,
+                position=1,
+                balances=(),
+                after=after,
+            )
+        )
+
+    def map(self, account: str, period: str, own: OwnName) -> None:
+        command = MapAccount(account=account, period=period, own=own, at=at(0))
+        if period <= self.last:
+            with pytest.raises(WrongState, match="keeps the names"):
+                self.do(command)
+            return
+        self.do(command)
+        self.mapped[account, period] = own
+        assert decide(command, self.periods) == []
+
+    def names(self) -> Names:
+        return Names(
+            [
+                Mapped(account, period, own.code, own.name, own.kind, "acc", None, at(0))
+                for (account, period), own in sorted(self.mapped.items(), key=lambda item: item[0])
+            ]
+        )
+
+    def plain(self, account: str, period: str) -> OwnName:
+        """The latest of its own, else the latest of the shop's own account, else none."""
+        for name in (account, account.removeprefix("acct_1:")):
+            months = [month for known, month in self.mapped if known == name and month <= period]
+            if months:
+                return self.mapped[name, max(months)]
+        return OwnName()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_closed_month_keeps_its_names_whatever_is_mapped(seed: int) -> None:
+    random, chart = Random(seed), Chart()
+    sealed: dict[str, dict[str, OwnName]] = {}
+    for _ in range(40):
+        following = [period for period in MONTHS if period > chart.last]
+        chosen = random.randrange(6)
+        if chosen == 0 and following:
+            chart.close(following[0])
+            found = chart.names()
+            sealed[following[0]] = {each: found.of(each, following[0]) for each in ACCOUNTS}
+        elif chosen == 1 and chart.last:
+            del sealed[chart.last]
+            chart.do(ReopenPeriod(period=chart.last, at=at(0)))
+        else:
+            chart.map(random.choice(ACCOUNTS), random.choice(MONTHS), some_name(random))
+        found = chart.names()
+        for period, closed in sealed.items():
+            assert {each: found.of(each, period) for each in ACCOUNTS} == closed
+        for period in MONTHS:
+            for account in ACCOUNTS:
+                assert found.of(account, period) == chart.plain(account, period)
+
+
+@pytest.mark.parametrize("text", ["a:b", " a", "a  b", "a\n", "x" * 101])
+def test_what_no_program_takes_as_a_name_is_refused(text: str) -> None:
+    with pytest.raises(InvalidCommand):
+        check_own(OwnName(None, text, None))
+
+
+def test_a_name_of_a_file_has_its_kind_first() -> None:
+    name = "expenses:stripe:tax_on_fees"
+    found = Names([Mapped(name, "2026-03", "1576", "Input tax", "assets", "acc", None, at(0))])
+    assert found.path(name, "2026-03") == "assets:1576 Input tax"
+    assert found.path(f"acct_1:{name}", "2026-04") == "acct_1:assets:1576 Input tax"
+    assert found.path(name, "2026-02") == name
