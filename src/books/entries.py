@@ -23,7 +23,8 @@ MOST_EVENTS: Final = 200
 TRANSACTION: Final = """
 select
     t.transaction_id, t.type, t.category, t.source_id, t.amount_minor, t.fee_minor, t.net_minor,
-    t.currency, t.balance_type, t.account, t.created_at, t.available_at, t.seen_position,
+    t.currency, t.balance_type, t.description, t.account, t.created_at, t.available_at,
+    t.seen_position,
     {category} as rule_category,
     p.payment_id, p.order_id,
     k.against as classified

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import asdict
 from starlette.requests import Request
 from starlette.routing import Route
 
-from api.commands import COMMAND, execute
+from api.commands import COMMAND, command_handler_of, execute, fingerprint, key_of
 from api.operations import operation
-from api.permissions import Permission
+from api.permissions import Permission, identity_of, meta_of
+from books import classify
 from books import entries as explained
 from books.accounts import about, accounts
 from books.close import close
@@ -27,13 +28,20 @@ from books.schemas import (
     BalanceEntry,
     BalanceResponse,
     BeginRequest,
+    ClassifiedAllResponse,
     ClassifiedResponse,
+    ClassifyAllRequest,
+    ClassifyPage,
+    ClassifyPreviewResponse,
     ClassifyRequest,
+    ClassifyRuleRequest,
     DecideRequest,
     EntriesResponse,
     EntryPostingResponse,
     EntryResponse,
     FeeResponse,
+    HeldOutcome,
+    HeldResponse,
     MappedResponse,
     MapRequest,
     MovementResponse,
@@ -58,6 +66,7 @@ from ledger.domain import posting_rules as rules
 from ledger.domain.account_names import OwnName
 from ledger.domain.aggregate import Command
 from ledger.domain.classification import ClassifyTransaction
+from ledger.domain.classify_rule import ClassifyRule
 from ledger.domain.events import OpeningBalance
 from ledger.domain.period import MapAccount, ReopenPeriod
 from ledger.errors import (
@@ -66,6 +75,7 @@ from ledger.errors import (
     LedgerError,
     NotFound,
     NotReady,
+    PreviewChanged,
     WrongState,
 )
 from projections.engine.names import named
@@ -297,6 +307,53 @@ def classify_transaction(request: Request, body: ClassifyRequest) -> ClassifiedR
     return ClassifiedResponse(**execute(request, command, body, body.reason).document())
 
 
+@_see(errors=(InvalidCommand, *READ))
+def preview_classification(request: Request, body: ClassifyRuleRequest) -> ClassifyPreviewResponse:
+    """Show which transactions in suspense a rule finds, before they are classified."""
+    log = request.state.log
+    with reads_of(request).snapshot(classify.READS, log.head(), current=True) as cursor:
+        found = classify.preview(cursor, _rule_of(body))
+    return ClassifyPreviewResponse(
+        items=[HeldResponse(**_told(each)) for each in found.items],
+        held_minor=found.held_minor,
+        has_more=found.has_more,
+        page=ClassifyPage(**asdict(found.seen)),
+    )
+
+
+@_change(errors=(*_DECIDED, PreviewChanged))
+def classify_transactions(request: Request, body: ClassifyAllRequest) -> ClassifiedAllResponse:
+    """Book the transactions of a preview against an account, each as if it were classified alone.
+
+    Where the rule does not find just what was previewed, nothing is classified. What was classified
+    since is left as it is, so the same call may be sent again.
+    """
+    handler, key, asked = command_handler_of(request), key_of(request), ""
+    owner = identity_of(request).customer_id
+    if key is not None:
+        asked = fingerprint(request, body)
+        before = handler.answered(key, asked, key_owner=owner)
+        if before is not None:
+            return ClassifiedAllResponse.model_validate_json(before["report"])
+    meta, seen = meta_of(request, body.reason), classify.Seen(**body.page.model_dump())
+    wanted = classify.Asked(_rule_of(body), seen, body.account, datetime.now(UTC))
+    done = classify.classify(reads_of(request), handler, wanted, meta)
+    outcomes = [each.outcome for each in done.items]
+    answer = ClassifiedAllResponse(
+        position=done.position,
+        classified=outcomes.count("classified"),
+        classified_before=outcomes.count("classified_before"),
+        skipped=outcomes.count("skipped"),
+        items=[
+            HeldOutcome(**_told(each.held), outcome=each.outcome, detail=each.detail)
+            for each in done.items
+        ],
+    )
+    if key is not None:
+        handler.remember(key, asked, {"report": answer.model_dump_json()}, meta, key_owner=owner)
+    return answer
+
+
 routes = [
     Route("/books/accounts", read_accounts),
     Route("/books/accounts/{name}/postings", read_postings),
@@ -309,6 +366,8 @@ routes = [
     Route("/books/periods/{period}/begin", begin_books, methods=["POST"]),
     Route("/books/periods/{period}/close", close_period, methods=["POST"]),
     Route("/books/periods/{period}/reopen", reopen_period, methods=["POST"]),
+    Route("/books/classifications/preview", preview_classification, methods=["POST"]),
+    Route("/books/classifications", classify_transactions, methods=["POST"]),
     Route("/books/transactions/{transaction_id}/classify", classify_transaction, methods=["POST"]),
 ]
 
@@ -338,6 +397,15 @@ def _trial_answer(
         totals={code: TotalsResponse(**each._asdict()) for code, each in totals(made).items()},
         balances=[_balance_answer(each, called, made.period) for each in made.balances],
     )
+
+
+def _rule_of(body: ClassifyRuleRequest) -> ClassifyRule:
+    currency = None if body.currency is None else body.currency.lower()
+    return ClassifyRule(kind=body.kind, description=body.description, currency=currency)
+
+
+def _told(held: classify.Held) -> dict[str, Any]:
+    return {name: getattr(held, name) for name in HeldResponse.model_fields}
 
 
 def _balance_answer(balance: Balance, called: Names, period: str) -> BalanceResponse:

@@ -10,8 +10,9 @@ from pydantic import Field
 from api.operations import Schema
 from api.schemas import AnyCaseCurrency, Recorded, Text
 from ledger.domain.account_names import MAX_CODE, MAX_NAME
-from ledger.domain.limits import PERIOD_PATTERN
-from projections.queries.schemas import AsOf, Cursor, Limit, One
+from ledger.domain.classify_rule import MAX_PATTERN, MAX_WORD
+from ledger.domain.limits import PERIOD_PATTERN, SHA256_PATTERN
+from projections.queries.schemas import MAX_POSITION, AsOf, Cursor, Limit, One
 
 Period = Annotated[str, Field(pattern=PERIOD_PATTERN, description="A month, as `2026-09`.")]
 OneCurrency = Annotated[
@@ -83,6 +84,75 @@ class MapRequest(Schema):
     name: Annotated[Text | None, Field(max_length=MAX_NAME, description="As `Input tax`.")] = None
     kind: OwnKind | None = None
     reason: Text
+
+
+class ClassifyRuleRequest(Schema):
+    """Which transactions in suspense are meant: of a kind, a description, a currency.
+
+    `kind` is Stripe's category, or its type where it told none; in a description `*` stands for
+    anything. At least one is said.
+    """
+
+    kind: Annotated[Text | None, Field(max_length=MAX_WORD)] = None
+    description: Annotated[
+        Text | None, Field(max_length=MAX_PATTERN, description="As `Bank charge*`.")
+    ] = None
+    currency: OneCurrency = None
+
+
+class ClassifyPage(Schema):
+    """What was previewed: send it back as it is."""
+
+    position: Annotated[int, Field(ge=0, le=MAX_POSITION)]
+    sha256: Annotated[str, Field(max_length=64, pattern=SHA256_PATTERN)]
+
+
+class ClassifyAllRequest(ClassifyRuleRequest):
+    """The rule and what it found, the account that these are booked against, and why."""
+
+    page: ClassifyPage
+    account: Annotated[str, Field(max_length=256, description="As `expenses:misc`.")]
+    reason: Text
+
+
+class HeldResponse(Schema):
+    """A transaction in suspense, and what of it stands there: above nothing a debit."""
+
+    transaction_id: str
+    day: date
+    kind: str
+    description: str | None
+    currency: str
+    held_minor: int
+
+
+class ClassifyPreviewResponse(Schema):
+    """What a rule finds in suspense, the earliest first, with the sum by currency.
+
+    `has_more` says that there is more than can be classified at once: preview again after that.
+    """
+
+    items: list[HeldResponse]
+    held_minor: dict[str, int]
+    has_more: bool
+    page: ClassifyPage
+
+
+class HeldOutcome(HeldResponse):
+    """What became of it: `classified_before` as the same account, `skipped` as `detail` says."""
+
+    outcome: Literal["classified", "classified_before", "skipped"]
+    detail: str | None
+
+
+class ClassifiedAllResponse(Schema):
+    """What became of all, and the position from which reads show it (`?after=position`)."""
+
+    position: int
+    classified: int
+    classified_before: int
+    skipped: int
+    items: list[HeldOutcome]
 
 
 class AccountResponse(Schema):
@@ -287,6 +357,7 @@ class MovementResponse(Schema):
     net_minor: int
     currency: str
     balance_type: str | None
+    description: str | None
     account: str | None
     created_at: datetime
     available_at: datetime | None

@@ -68,6 +68,7 @@ transactions = Mirror(
     net_minor=known("bigint"),
     currency=known("text"),
     balance_type=known("text"),
+    description=known("text"),
     account=known("text"),
     created_at=known("timestamptz"),
     available_at=known("timestamptz"),

@@ -60,6 +60,7 @@ class Money:
         kind: str | None = None,
         source: str | None = None,
         account: str | None = None,
+        description: str | None = None,
     ) -> str:
         """A balance transaction, which is available two days later; its id."""
         self._count += 1
@@ -79,6 +80,7 @@ class Money:
             "source": source or f"ch_{self._count}",
             "balance_type": "payments",
             "status": "available",
+            "description": description,
             "fee_details": [
                 {"amount": parts, "currency": currency, "type": "stripe_fee", "application": None}
             ]

@@ -459,6 +459,29 @@ def test_what_no_rule_knows_is_classified_and_the_month_can_be_closed(books: Boo
     assert books.closings("2024-09")["income:tunnels", "eur"] == -500
 
 
+def test_several_are_classified_as_they_were_previewed(books: Books) -> None:
+    names = [
+        books.account.moved(on(9, day), 500, "other_adjustment", description="Bank charge")
+        for day in (9, 10)
+    ]
+    books.account.moved(on(9, 11), 500, "other_adjustment", description="Goodwill")
+    rule = {"kind": "other_adjustment", "description": "bank*", "currency": "EUR"}
+    books.get("accounts")
+    shown = books.post("classifications/preview", rule)
+    assert [each["transaction_id"] for each in shown["items"]] == names
+    assert (shown["held_minor"], shown["has_more"]) == ({"eur": -1000}, False)
+    body = {**rule, "page": shown["page"], "account": "expenses:bank", **WHY}
+    done = books.post("classifications", body, key="all-1")
+    assert (done["classified"], done["classified_before"], done["skipped"]) == (2, 0, 0)
+    assert books.post("classifications", body, key="all-1") == done
+    books.get("accounts")
+    assert books.post("classifications", body)["classified_before"] == 2
+    assert books.closings("2024-09")["expenses:bank", "eur"] == -1000
+    wrong = {**body, "kind": "charge"}
+    assert books.post("classifications", wrong, 409)["code"] == "preview_changed"
+    assert books.post("classifications/preview", {}, 422)["code"] == "invalid_command"
+
+
 @pytest.mark.parametrize(
     ("name", "against", "status", "told"),
     [

@@ -2,7 +2,7 @@
 -- severity: medium
 -- reference: suspense_id
 -- reads: postings transactions periods
--- sentence: {transactions_count} transactions wait in suspense ({suspense_id}) with {held_minor} in all: say what they were for, as `ledger books classify {samples} --account expenses:misc` with a reason.
+-- sentence: {transactions_count} transactions wait in suspense ({suspense_id}) with {held_minor} in all: say what they were for, as `ledger books classify {samples} --account expenses:misc` with a reason, or all that a rule finds: `ledger books classify --kind {kind} --currency {currency}`.
 with opening as (
     select (period || '-01')::date as begins
     from openings

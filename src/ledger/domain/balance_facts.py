@@ -36,6 +36,7 @@ class TransactionFact(Fact, frozen=True, kw_only=True):
     available_at: datetime | None = None
     source_id: StripeId | None = None
     balance_type: str | None = None
+    description: str | None = None
     fees: tuple[TransactionFee, ...] = ()
 
 

@@ -41,7 +41,9 @@ class BalanceTransaction(StripeObject, kw_only=True, gc=False):
     `reporting_category` came in 2019, `balance_type` in 2025; no version says `livemode`.
     """
 
-    MAY_BE_LOST = frozenset({"fee_details", "available_on", "source", "balance_type"})
+    MAY_BE_LOST = frozenset(
+        {"fee_details", "available_on", "source", "balance_type", "description"}
+    )
 
     id: Id
     amount: SignedAmount
@@ -54,6 +56,7 @@ class BalanceTransaction(StripeObject, kw_only=True, gc=False):
     available_on: Seconds | None = None
     source: Any = None
     balance_type: Word | None = None
+    description: str | None = None
     fee_details: list[FeeDetail] | None = None
 
 
@@ -74,6 +77,7 @@ def transaction_facts(
         available_at=None if available is None else at(available),
         source_id=_source_id(transaction.source),
         balance_type=transaction.balance_type,
+        description=transaction.description,
         fees=tuple(
             TransactionFee(type=each.type, amount_minor=each.amount, currency=each.currency.lower())
             for each in transaction.fee_details or ()

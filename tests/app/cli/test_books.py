@@ -150,6 +150,23 @@ def test_an_account_is_called_as_the_shop_calls_it(
     assert "8400" not in run("books", "trial", "--period", "2024-09").stdout
 
 
+def test_several_are_classified_by_a_rule(run: Run, run_json: RunJson, account: Account) -> None:
+    for day in (1, 2):
+        account.moved(on(9, day), 500, "other_adjustment", description="Bank charge")
+    account.moved(on(9, 3), 700, "other_adjustment", description="Goodwill")
+    rule = ("books", "classify", "--kind", "other_adjustment", "--description", "bank*")
+    told = run(*rule, "--account", "expenses:bank", "--dry-run").stdout
+    assert "2 found, for expenses:bank" in told
+    assert "Goodwill" not in told
+    run(*rule, "--account", "expenses:bank", code=2)
+    done = run_json(*rule, "--account", "expenses:bank", *WHY)
+    assert done["outcomes"] == {"classified": 2}
+    assert [each["description"] for each in done["items"]] == ["Bank charge"] * 2
+    assert "nothing stands in suspense" in run(*rule, "--account", "expenses:bank", *WHY).stdout
+    run("books", "classify", "--account", "expenses:bank", *WHY, code=2)
+    run("books", "classify", "txn_3", "--kind", "x", "--account", "expenses:x", *WHY, code=2)
+
+
 def test_the_books_begin_with_what_a_person_enters(
     run: Run, run_json: RunJson, account: Account
 ) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from msgspec.structs import asdict
 
-from app.cli.books.group import Period, Why, WhyOrDry, app
-from app.cli.books.showing import balances_table, show_readiness
-from app.cli.context import execute, operator, reading
+from app.cli.books.group import CurrencyOption, Period, Why, WhyOrDry, app
+from app.cli.books.showing import balances_table, show_classified, show_readiness
+from app.cli.context import catch_up, execute, operator, reading
 from app.cli.output import show
 
 if TYPE_CHECKING:
     from ledger.domain.account_names import Kind
+    from ledger.domain.classify_rule import ClassifyRule
     from ledger.domain.events import OpeningBalance
 
 
@@ -23,16 +25,44 @@ if TYPE_CHECKING:
 )
 def classify(
     transactions: Annotated[
-        list[str], typer.Argument(metavar="TRANSACTION...", help="As txn_1QxYz.")
-    ],
+        list[str] | None, typer.Argument(metavar="[TRANSACTION...]", help="As txn_1QxYz.")
+    ] = None,
     *,
     against: Annotated[str, typer.Option("--account", metavar="ACCOUNT", help="As expenses:misc.")],
-    reason: Why,
+    kind: Annotated[
+        str | None, typer.Option(help="All of this category, or type, as other_adjustment.")
+    ] = None,
+    description: Annotated[
+        str | None,
+        typer.Option(help="All of this description; * stands for anything: 'Bank charge*'."),
+    ] = None,
+    currency: CurrencyOption = None,
+    reason: WhyOrDry = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be classified, and classify nothing.")
+    ] = False,
 ) -> None:
     """Book what of transactions stands in suspense against an account.
 
-    The account that is named last counts. All of them are looked at before the first is classified.
+    Of those that are named, or of all that a rule finds: a kind, a description, a currency. The
+    account that is named last counts. All of them are looked at before the first is classified.
     """
+    from ledger.domain.classify_rule import ClassifyRule
+
+    rule = ClassifyRule(
+        kind=kind, description=description, currency=currency.lower() if currency else None
+    )
+    if bool(transactions) == (rule != ClassifyRule()):
+        raise typer.BadParameter("name transactions, or say --kind, --description or --currency.")
+    if transactions:
+        if dry_run:
+            raise typer.BadParameter("transactions that are named are shown by `books explain`.")
+        _classify_each(transactions, against, reason)
+    else:
+        _classify_all(rule, against, reason, dry_run=dry_run)
+
+
+def _classify_each(transactions: Sequence[str], against: str, reason: str | None) -> None:
     from books.entries import READS, check_classifiable
     from ledger.command_handler import CommandHandler
     from ledger.domain.classification import ClassifyTransaction
@@ -49,6 +79,34 @@ def classify(
                 transaction_id=name, against=against, at=datetime.now(UTC)
             )
             execute(handler, command, operator(reason), "classified")
+
+
+def _classify_all(rule: ClassifyRule, against: str, reason: str | None, *, dry_run: bool) -> None:
+    """All that a rule finds, a preview's worth at a time."""
+    from books.classify import READS, Asked, Classified, classify, preview
+    from ledger.command_handler import CommandHandler
+    from ledger.domain.limits import check_text
+
+    meta = operator(reason)
+    if not dry_run:
+        check_text("reason", reason or "")
+    items: list[Classified] = []
+    with reading() as (opened, reads):
+        handler = CommandHandler(opened.log, reads.money, reads.payment)
+        has_more = True
+        while has_more:
+            with reads.snapshot(READS, current=True) as cursor:
+                found = preview(cursor, rule)
+            if dry_run:
+                items = [Classified(each, "skipped", None) for each in found.items]
+                has_more = found.has_more
+                break
+            asked = Asked(rule, found.seen, against, datetime.now(UTC))
+            done = classify(reads, handler, asked, meta).items
+            items += done
+            catch_up(opened)
+            has_more = found.has_more and any(each.outcome == "classified" for each in done)
+    show_classified(rule, items, against, dry_run=dry_run, has_more=has_more)
 
 
 @app.command(epilog="Example: ledger books begin 2026-09 --from-stripe --dry-run")

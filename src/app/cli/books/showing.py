@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from books.accounts import Held
+    from books.classify import Classified
     from books.entries import Entries
     from books.names import Names
     from books.opening import Opening
     from books.postings import Page
     from books.trial import Balance, Trial
     from ledger.domain.account_names import OwnName
+    from ledger.domain.classify_rule import ClassifyRule
     from ledger.domain.events import OpeningBalance
 
 WIDTH: Final = 80
@@ -215,6 +218,7 @@ def entries_view(found: Entries) -> RenderableType:
     sums = (format_money(told[f"{name}_minor"], code) for name in ("amount", "fee", "net"))
     amount, fee, net = sums
     facts = [
+        ("description", told["description"]),
         ("what", f"{told['category'] or told['type']} of {told['source_id'] or 'nothing else'}"),
         ("amount", f"{amount}, fee {fee}, net {net}"),
         ("booked (UTC)", f"{told['created_at']:%F %T}"),
@@ -279,6 +283,56 @@ def rules_view() -> RenderableType:
         f"parts of fees; what they do not explain: {rules.FEE_REST}",
         table(["type", "=against"], rules.FEES.items()),
     )
+
+
+def show_classified(
+    rule: ClassifyRule, items: Sequence[Classified], against: str, *, dry_run: bool, has_more: bool
+) -> None:
+    """Say what a rule found, and what became of each; `has_more` of what it found."""
+    outcomes = Counter("found" if dry_run else each.outcome for each in items)
+    document = {
+        "rule": str(rule),
+        "account": against,
+        "outcomes": dict(outcomes),
+        "has_more": has_more,
+        "items": [
+            {**each.held._asdict(), "outcome": None if dry_run else each.outcome}
+            | {"detail": each.detail}
+            for each in items
+        ],
+    }
+    show(document, lambda: _classified(rule, items, against, outcomes, has_more=has_more))
+
+
+def _classified(
+    rule: ClassifyRule,
+    items: Sequence[Classified],
+    against: str,
+    outcomes: Mapping[str, int],
+    *,
+    has_more: bool,
+) -> RenderableType:
+    from rich.console import Group
+
+    from ledger.domain.money import format_money
+
+    if not items:
+        return f"nothing stands in suspense of {rule}"
+    rows = [
+        (
+            f"{held.day}",
+            held.transaction_id,
+            held.kind,
+            held.description,
+            format_money(held.held_minor, held.currency),
+            why,
+        )
+        for held, _, why in items
+    ]
+    heads = ["=day", "=transaction", "kind", "description", ">in suspense", "why not"]
+    said = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in outcomes.items())
+    more = ["there are more of them: do the same again"] if has_more else []
+    return Group(table(heads, rows), f"{said}, for {against}", *more)
 
 
 def opening_view(found: Opening | None) -> RenderableType:
