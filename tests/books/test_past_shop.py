@@ -91,7 +91,7 @@ def pulled_since(
 
 @pytest.fixture(scope="module", params=[4, 9])
 def pulled(servers: Callable[[str], Server], request: pytest.FixtureRequest) -> Iterator[Pulled]:
-    past = past_shop(request.param, years=1, objects=1500, until=MARCH_2)
+    past = past_shop(request.param, years=1, objects=1500, until=MARCH_2, abroad="sek")
     with pulled_since(servers, past) as found:
         yield found
 
@@ -127,6 +127,7 @@ def test_each_month_agrees_with_the_truth_in_every_account_and_currency(pulled: 
             key: minor for key, minor in closing.items() if minor
         }, made.period
     assert {currency for _, currency in closing} == {"eur", "jpy", "kwd"}
+    assert closing["income:fx", "eur"], "what was converted went back at another rate"
 
 
 def test_each_month_closes_once_what_waits_in_suspense_is_classified(pulled: Pulled) -> None:

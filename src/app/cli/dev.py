@@ -6,7 +6,7 @@ import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from simulator.past import PastShop
 
 app = typer.Typer()
+ABROAD: Final = ("sek", "nok", "dkk", "czk")
+"""Some pay in the first of these in which the invented shop does not sell: Stripe converts it."""
 
 
 @app.command(epilog="Example: ledger docs --check")
@@ -110,7 +112,8 @@ def simulate(
         refuse("CannotListen", f"Nothing can listen on port {port}: {error}", CANNOT_RUN)
     stop = stop_on_signal()
     until = int(time.time())
-    shop = past_shop(seed, years, objects, sold_in, until=until, livemode=live)
+    abroad = next((each for each in ABROAD if each not in sold_in), None)
+    shop = past_shop(seed, years, objects, sold_in, until=until, livemode=live, abroad=abroad)
     account = Account("acct_1Invented", shop.stripe)
     secret, reading = invented_keys(seed, livemode=live)
     application = stripe_api(

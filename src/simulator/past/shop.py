@@ -9,6 +9,7 @@ from msgspec import Struct
 from simulator.fees import MORE_FEES
 from simulator.goods import DAY
 from simulator.memory import EVENT_SECONDS
+from simulator.past.abroad import Abroad
 from simulator.past.agenda import Agenda
 from simulator.past.occasions import Occasions
 from simulator.past.sales import Sales
@@ -41,6 +42,7 @@ def past_shop(
     until: int = UNTIL,
     livemode: bool = False,
     leaves_open: bool = True,
+    abroad: str | None = None,
 ) -> PastShop:
     """A shop that has sold for years, up to `until` (seconds since 1970).
 
@@ -49,7 +51,8 @@ def past_shop(
     subscriptions; refunds, disputes, bounces and payouts follow. Once a year the balance moves by
     each other type of transaction that there is. Most payments name no order. Only the events of
     the last 30 days are written. With `leaves_open` a refund, a dispute and a debit of each
-    currency are under way at the end. The same arguments give the same shop.
+    currency are under way at the end. With `abroad` some pay in that currency, which Stripe
+    converts into the first one, at a rate that changes. The same arguments give the same shop.
     """
     days = years * YEAR_DAYS
     start = until - days * DAY
@@ -63,7 +66,7 @@ def past_shop(
         fees=MORE_FEES,
     )
     with _no_collection():
-        life = _Life(stripe, currencies)
+        life = _Life(stripe, currencies, abroad)
         life.plan_years(start, years)
         for day in range(days):
             life.live_through(start + day * DAY, _share(day + 1, days) * objects)
@@ -75,7 +78,9 @@ def past_shop(
 class _Life:
     """The shop's days: what was planned for each, and as many sales as make up its objects."""
 
-    def __init__(self, stripe: SimulatedStripe, currencies: tuple[str, ...]) -> None:
+    def __init__(
+        self, stripe: SimulatedStripe, currencies: tuple[str, ...], abroad: str | None
+    ) -> None:
         assert stripe.memory is not None
         self.books = Books()
         self._stripe = stripe
@@ -85,6 +90,7 @@ class _Life:
         self._sales = Sales(stripe, self.books, self._agenda, currencies)
         self._subscribers = Subscribers(stripe, self.books, self._agenda, self._sales, currencies)
         self._occasions = Occasions(stripe, self.books, self._agenda, currencies)
+        self._abroad = abroad and Abroad(stripe, self.books, self._agenda, abroad, currencies[0])
         self._made_by_sales, self._sold = 35, 10
 
     def plan_years(self, start: int, years: int) -> None:
@@ -102,6 +108,8 @@ class _Life:
             begins = renewals < missing * _SUBSCRIBED_SHARE and self._is_subscriber()
             self._agenda.plan(at, self._subscribers.begin if begins else self._sell)
         self._plan_payouts(morning)
+        if self._abroad:
+            self._abroad.plan_a_day(morning)
         while (plan := self._agenda.next_until(morning + DAY)) is not None:
             at, what = plan
             self._stripe.now = max(self._stripe.now, at)

@@ -14,6 +14,7 @@ from msgspec import Struct, field
 _DISPUTE_FEE_MINOR = 2000
 _SALES, _BALANCE, _PAYING_OUT = "income:sales", "assets:stripe", "assets:stripe:paying_out"
 _DISPUTES, _REFUNDS = "assets:disputes", "contra:refunds"
+_FX = "income:fx"
 _BANK = "assets:bank:in_transit"
 _TAX_PERCENT = {"eur": 21, "gbp": 20}
 _TENS = {"bhd", "jod", "kwd", "omr", "tnd"}
@@ -21,6 +22,9 @@ _TENS = {"bhd", "jod", "kwd", "omr", "tnd"}
 
 class Figures(Struct):
     """Sums of one currency, in one month (UTC) or altogether; amounts in minor units.
+
+    Of a payment that Stripe converts, what moved the balance (fees, net, refunded) is in the
+    balance's currency, all else in the one that was paid.
 
     * `gross_minor`, `payments`: captured amounts and number of the charges that stand as succeeded
       and captured, by the time when their balance transaction was made (a capture, the settling of
@@ -140,8 +144,12 @@ class Books:
         payer: str,
         *,
         held: bool = False,
+        settled: tuple[str, int] | None = None,
     ) -> None:
-        """A payment came in at a time, of a charge that was made at another one."""
+        """A payment came in at a time, of a charge that was made at another one.
+
+        One that was converted `settled` as an amount of the balance's currency.
+        """
         taken = self._figures(currency, at if held else charged_at)
         taken.taken_minor += amount
         taken.kept_minor += amount
@@ -152,7 +160,8 @@ class Books:
         figures.gross_minor += amount
         figures.payments += 1
         self._figures(currency, charged_at).charged_minor += amount
-        self._moved(currency, amount, at, _SALES, fees_of(currency, amount))
+        code, minor = settled or (currency, amount)
+        self._moved(code, minor, at, _SALES, fees_of(code, minor))
 
     def bounced(
         self, currency: str, amount: int, at: int, captured_at: int, charged_at: int
@@ -170,13 +179,31 @@ class Books:
         figures.taken -= 1
         self._moved(currency, -amount, at, _SALES)
 
-    def refunded(self, currency: str, amount: int, at: int, *, pending: bool = False) -> None:
-        """A refund was made, which may be pending."""
+    def refunded(
+        self,
+        currency: str,
+        amount: int,
+        at: int,
+        *,
+        pending: bool = False,
+        settled: tuple[str, int] | None = None,
+        cost: int = 0,
+    ) -> None:
+        """A refund was made, which may be pending.
+
+        One of a converted payment took `settled` out of the balance, and gives back what had come
+        in as `cost`.
+        """
         figures = self._figures(currency, at)
         figures.refunds_minor += amount
         figures.refunds += 1
         if pending:
             figures.refunds_pending_minor += amount
+        elif settled is not None:
+            code, minor = settled
+            self._figures(code, at).refunded_minor += minor
+            self._moved(code, -minor, at, _REFUNDS)
+            self._post(code, at, {_REFUNDS: cost - minor, _FX: minor - cost})
         else:
             figures.refunded_minor += amount
             self._moved(currency, -amount, at, _REFUNDS)
