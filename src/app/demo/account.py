@@ -14,6 +14,7 @@ from webhooks.stripe_client import StripeClient
 
 OBJECTS: Final = 1_500
 CURRENCIES: Final = ("gbp",)
+ABROAD: Final = "sek"
 
 
 def pull_past(
@@ -25,7 +26,7 @@ def pull_past(
     of that year is still under way.
     """
     until = midnight(now, DAYS)
-    past = past_shop("demo", 1, OBJECTS, CURRENCIES, until=until, leaves_open=False)
+    past = past_shop("demo", 1, OBJECTS, CURRENCIES, until=until, leaves_open=False, abroad=ABROAD)
     key, _ = invented_keys("demo", livemode=False)
     shares: dict[str, float] = {}
 

@@ -18,7 +18,7 @@ from simulator.stripe import SimulatedStripe
 
 RATES: Final = ("0.0871", "0.0869", "0.0884", "0.0902", "0.0895", "0.0878")
 """Of one month after the other: what a minor unit comes to in those of the balance."""
-_EVERY_DAYS = 5
+_EVERY_DAYS = 12
 _REFUNDED_PERCENT = 35
 _PRICES_MINOR = (9_900, 14_900, 32_500)
 
