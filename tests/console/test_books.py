@@ -77,6 +77,22 @@ def test_what_stands_in_the_way_is_told_and_classified(console: Service) -> None
     assert "it can be closed" in console.see(periods)
 
 
+def test_books_of_a_part_begin_with_what_stripe_held_or_with_nothing(console: Service) -> None:
+    _more(console).moved(on(9, 9), 500, account="acct_two")
+    _more(console).listed((on(9), on(10, 31)), account="acct_two")
+    _seen(console)
+    periods = "/console/books/periods"
+    page = console.look(f"{periods}?period=2024-10")
+    assert "what accounts held then is not known" in page.text
+    path = f"{periods}/2024-10/begin"
+    refused = console.send(page, path, held="stripe", reason="from now on")
+    assert refused.status_code == 409
+    assert "Not done." in refused.text
+    done = console.send(page, path, held="nothing", reason="from now on")
+    assert "The books begin with this month." in done.text
+    assert "The books begin with 2024-10" in console.see("/console/books?period=2024-10")
+
+
 def test_an_account_gets_the_name_of_the_shop(console: Service) -> None:
     account = "/console/books/accounts/income%3Asales"
     page = console.look(f"{account}?period=2024-09&currency=eur")

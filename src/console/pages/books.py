@@ -19,6 +19,7 @@ TRIAL: Final = "/console/books"
 PERIODS: Final = "/console/books/periods"
 TOLD: Final = {
     "close": "The month is closed.",
+    "begin": "The books begin with this month.",
     "reopen": "The month is open again.",
     "map": "The account is named.",
     "classify": "The transaction is classified.",
@@ -126,9 +127,11 @@ async def periods(request: PageRequest, refusal: Refusal | None = None) -> Respo
 
 
 async def decide(request: PageRequest, action: str) -> Response:
-    """Close or reopen a month; the API's refusal is shown at the form."""
+    """Close or reopen a month, or begin with it; the API's refusal is shown at the form."""
     fields, period = await request.form(), part(request.path_params["period"])
-    body = {"reason": fields.get("reason", "").strip()}
+    body: dict[str, object] = {"reason": fields.get("reason", "").strip()}
+    if action == "begin":
+        body["from_stripe"] = fields.get("held") == "stripe"
     try:
         path = f"/books/periods/{period}/{action}"
         answer = await request.api.post(path, body, key=fields.get("key"))
@@ -204,6 +207,6 @@ routes = [
     view(PERIODS, periods, takes=("period",)),
     *(
         view(f"{PERIODS}/{{period}}/{action}", partial(decide, action=action), methods=("POST",))
-        for action in ("close", "reopen")
+        for action in ("close", "reopen", "begin")
     ),
 ]
