@@ -90,7 +90,11 @@ class _Life:
         self._sales = Sales(stripe, self.books, self._agenda, currencies)
         self._subscribers = Subscribers(stripe, self.books, self._agenda, self._sales, currencies)
         self._occasions = Occasions(stripe, self.books, self._agenda, currencies)
-        self._abroad = abroad and Abroad(stripe, self.books, self._agenda, abroad, currencies[0])
+        self._abroad = (
+            None
+            if abroad is None
+            else Abroad(stripe, self.books, self._agenda, abroad, currencies[0])
+        )
         self._made_by_sales, self._sold = 35, 10
 
     def plan_years(self, start: int, years: int) -> None:
@@ -108,7 +112,7 @@ class _Life:
             begins = renewals < missing * _SUBSCRIBED_SHARE and self._is_subscriber()
             self._agenda.plan(at, self._subscribers.begin if begins else self._sell)
         self._plan_payouts(morning)
-        if self._abroad:
+        if self._abroad is not None:
             self._abroad.plan_a_day(morning)
         while (plan := self._agenda.next_until(morning + DAY)) is not None:
             at, what = plan
