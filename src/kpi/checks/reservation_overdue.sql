@@ -9,6 +9,7 @@ select
     o.expires_at
 from orders as o
 where o.state = 'pending'
+    and (o.reserves_stock or o.origin not in ('shop', 'import')) -- those of the past never expire
     and o.expires_at < %(now)s - %(waits)s -- the timer comes round now and then
     and (o.waiting_at is null or o.waiting_at <= %(now)s - %(pending_payment)s)
     and not exists (

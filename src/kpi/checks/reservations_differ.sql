@@ -10,6 +10,7 @@ with open_orders as (
     from orders as o
     join order_lines as l on l.order_id = o.order_id
     where o.state in ('pending', 'paid')
+        and o.reserves_stock -- those of the past hold nothing
     group by l.sku
 )
 select
