@@ -99,7 +99,7 @@ class Preview(NamedTuple):
     """What a rule finds; `has_more` says that there is more than is classified at once."""
 
     items: list[Held]
-    held_minor: dict[str, int]
+    by_currency: dict[str, int]
     seen: Seen
     has_more: bool
 

@@ -315,7 +315,7 @@ def preview_classification(request: Request, body: ClassifyRuleRequest) -> Class
         found = classify.preview(cursor, _rule_of(body))
     return ClassifyPreviewResponse(
         items=[HeldResponse(**_told(each)) for each in found.items],
-        held_minor=found.held_minor,
+        by_currency=found.by_currency,
         has_more=found.has_more,
         page=ClassifyPage(**asdict(found.seen)),
     )
@@ -341,7 +341,7 @@ def classify_transactions(request: Request, body: ClassifyAllRequest) -> Classif
     outcomes = [each.outcome for each in done.items]
     answer = ClassifiedAllResponse(
         position=done.position,
-        classified=outcomes.count("classified"),
+        classified_now=outcomes.count("classified"),
         classified_before=outcomes.count("classified_before"),
         skipped=outcomes.count("skipped"),
         items=[

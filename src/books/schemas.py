@@ -14,7 +14,9 @@ from ledger.domain.classify_rule import MAX_PATTERN, MAX_WORD
 from ledger.domain.limits import PERIOD_PATTERN, SHA256_PATTERN
 from projections.queries.schemas import MAX_POSITION, AsOf, Cursor, Limit, One
 
-Period = Annotated[str, Field(pattern=PERIOD_PATTERN, description="A month, as `2026-09`.")]
+Period = Annotated[
+    str, Field(max_length=7, pattern=PERIOD_PATTERN, description="A month, as `2026-09`.")
+]
 OneCurrency = Annotated[
     AnyCaseCurrency | None, Field(description="One currency only: `gbp`, or `GBP`.")
 ]
@@ -133,7 +135,7 @@ class ClassifyPreviewResponse(Schema):
     """
 
     items: list[HeldResponse]
-    held_minor: dict[str, int]
+    by_currency: dict[str, int]
     has_more: bool
     page: ClassifyPage
 
@@ -149,7 +151,7 @@ class ClassifiedAllResponse(Schema):
     """What became of all, and the position from which reads show it (`?after=position`)."""
 
     position: int
-    classified: int
+    classified_now: int
     classified_before: int
     skipped: int
     items: list[HeldOutcome]

@@ -127,7 +127,7 @@ def test_what_changed_since_is_looked_at_again_and_what_others_said_stays(
     one, two, three = (account.moved(on(9, day), 500, "other_adjustment") for day in (1, 2, 3))
     rule = ClassifyRule(kind="other_adjustment")
     shown = desk.preview(rule)
-    assert shown.held_minor == {"eur": -1500}
+    assert shown.by_currency == {"eur": -1500}
     other = ClassifyRule(currency="eur")
     with pytest.raises(PreviewChanged):
         desk.classify(other, shown)

@@ -469,10 +469,10 @@ def test_several_are_classified_as_they_were_previewed(books: Books) -> None:
     books.get("accounts")
     shown = books.post("classifications/preview", rule)
     assert [each["transaction_id"] for each in shown["items"]] == names
-    assert (shown["held_minor"], shown["has_more"]) == ({"eur": -1000}, False)
+    assert (shown["by_currency"], shown["has_more"]) == ({"eur": -1000}, False)
     body = {**rule, "page": shown["page"], "account": "expenses:bank", **WHY}
     done = books.post("classifications", body, key="all-1")
-    assert (done["classified"], done["classified_before"], done["skipped"]) == (2, 0, 0)
+    assert (done["classified_now"], done["classified_before"], done["skipped"]) == (2, 0, 0)
     assert books.post("classifications", body, key="all-1") == done
     books.get("accounts")
     assert books.post("classifications", body)["classified_before"] == 2
