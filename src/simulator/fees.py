@@ -37,14 +37,15 @@ class Fees(Struct, frozen=True):
 class MoreFees(Fees, frozen=True):
     """A plain schedule, and now and then, by the amount, a fee of another type.
 
-    Of amounts that leave 1, 2, 3 or 4 when divided by 7: a network's, tax that is withheld, a
-    platform's, and one of a type that nobody knows; 2 % each.
+    Of amounts that leave 1, 2 or 3 when divided by 7: a network's, tax that is withheld, a
+    platform's; of those that leave 4 when divided by 91: one of a type that nobody knows; 2 % each.
     """
 
     def of_payment(self, amount_minor: int, currency: str) -> tuple[Detail, ...]:
         """The fees of a payment that came in."""
         plain = super().of_payment(amount_minor, currency)
-        if (more := MORE.get(amount_minor % 7)) is None:
+        more = NEW if amount_minor % 91 == 4 else MORE.get(amount_minor % 7)
+        if more is None:
             return plain
         kind, description = more
         return *plain, Detail(kind, _share(amount_minor, 2, 100, currency), description)
@@ -54,8 +55,8 @@ MORE = {
     1: ("payment_method_passthrough_fee", "Interchange and scheme fees"),
     2: ("withheld_tax", "Tax withheld"),
     3: ("application_fee", "Platform application fee"),
-    4: ("levitation", "Levitation"),
 }
+NEW = ("regulatory_fee", "Regulatory fee")
 PLAIN_FEES = Fees()
 MORE_FEES = MoreFees()
 

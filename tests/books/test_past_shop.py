@@ -89,7 +89,7 @@ def pulled_since(
     server.drop(database)
 
 
-@pytest.fixture(scope="module", params=[4, 9])
+@pytest.fixture(scope="module", params=[4, 10])
 def pulled(servers: Callable[[str], Server], request: pytest.FixtureRequest) -> Iterator[Pulled]:
     past = past_shop(request.param, years=1, objects=1500, until=MARCH_2, abroad="sek")
     with pulled_since(servers, past) as found:

@@ -2,12 +2,15 @@
 -- severity: medium
 -- reference: suspense_id
 -- reads: postings transactions periods
--- sentence: {transactions_count} transactions wait in suspense ({suspense_id}) with {held_minor} in all: say what they were for, as `ledger books classify {samples} --account expenses:misc` with a reason, or all that a rule finds: `ledger books classify --kind {kind} --currency {currency}`.
+-- sentence: in suspense ({suspense_id}) is {held_minor}, transactions {transactions_count}: say what they were for, as `ledger books classify {samples} --account expenses:misc` with a reason, or all that a rule finds: `ledger books classify --kind {kind} --currency {currency}`.
 with opening as (
     select (period || '-01')::date as begins
     from openings
     order by version desc
     limit 1
+),
+begun as ( -- before a month was ever closed, years of months wait for the same decision
+    select exists (select from periods) or exists (select from openings) as are_begun
 ),
 accounts as (
     select distinct account
@@ -24,7 +27,9 @@ held as (
 ),
 named as (
     select
-        to_char(ledger.business_day(t.created_at), 'YYYY-MM') as month,
+        case
+            when b.are_begun then to_char(ledger.business_day(t.created_at), 'YYYY-MM')
+        end as month,
         coalesce(t.category, t.type) as kind,
         t.currency,
         t.account,
@@ -32,6 +37,7 @@ named as (
         h.held_minor
     from held as h
     join transactions as t using (transaction_id)
+    cross join begun as b
 )
 select
     concat_ws(' ', month, kind, currency, account) as suspense_id,

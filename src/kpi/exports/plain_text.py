@@ -25,7 +25,7 @@ class Line(NamedTuple):
     """A row of such a file; those of an entry follow one another, what is declared comes first.
 
     A `note` is its `entry`, and says with its `day` when the file begins; a `closing` is what an
-    account comes to at the end of a day. Above nothing is a debit.
+    account comes to at the end of a day. Amounts above zero are debits.
     """
 
     kind: str
