@@ -224,12 +224,12 @@ def _one_of(listing: Listing, cursor: AnyCursor, name: str, position: int) -> _F
 
 
 def _columns(listing: Listing, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What people look for: key, what the list says, states, amounts not 0, time, filters."""
+    """What people look for: key, what the list says, states, amounts not 0, time, filters, why."""
     amounts = [name for name in rows[0] if name.endswith("_minor") and any(r[name] for r in rows)]
     states = [name for name in listing.filters if name.endswith("state")]
-    wanted = dict.fromkeys(
-        (*listing.table.key, *listing.told, *states, *amounts, listing.sort or "", *listing.filters)
-    )
+    reasons = [name for name in rows[0] if name.endswith("_because")]
+    beside = (*listing.table.key, *listing.told, *states, *amounts, listing.sort or "")
+    wanted = dict.fromkeys((*beside, *listing.filters, *reasons))
     if amounts:
         wanted.pop("currency", None)  # an amount says its own
     return [name for name in wanted if any(row.get(name) is not None for row in rows)]

@@ -65,14 +65,17 @@ def serve(
 
 @app.command(epilog="Example: ledger follow --once")
 def follow(
-    once: Annotated[bool, typer.Option("--once", help="Stop at the head of the log.")] = False,
+    once: Annotated[
+        bool,
+        typer.Option("--once", help="Stop at the head of the log; expire and make no orders."),
+    ] = False,
     with_parent: WithParent = False,
 ) -> None:
     """Keep the read models up to date.
 
     `ledger serve` does so by itself. Also reacts where a payment calls for a decision: stock for
-    an order that was paid late. Expires orders that were not paid in time. Of several followers
-    one leads, and the others stand by.
+    an order that was paid late, an order for what LEDGER_ORDERS_FROM names. Expires orders that
+    were not paid in time. Of several followers one leads, and the others stand by.
     """
     from app import wiring
     from app.processes import postgres_kept_running, when_parent_ends
@@ -120,8 +123,8 @@ def _announce(settings: Settings, first: FirstToken | None) -> None:
     }
     text = f"Serving {url} ({settings.ledger_mode} mode). Ctrl-C stops it."
     if first:
-        shown = f" {first.token}" if sys.stdout.isatty() else ""
-        text += f"\nThe first administrator's access token:{shown}\nIt is kept in {first.file}."
+        shown = f": {first.token}\nIt" if sys.stdout.isatty() else ""
+        text += f"\nThe first administrator's access token{shown} is kept in {first.file}."
     _say(document, text)
     if not webhook and not wants_json():
         complain("[yellow]The webhook is off:[/] set STRIPE_WEBHOOK_SECRETS to turn it on.")

@@ -188,7 +188,10 @@ def check_ledger(settings: Settings) -> None:
 
 def _no_ledger(settings: Settings) -> NoLedger:
     where = place(settings)
-    return NoLedger(f"There is no ledger in {where}; `ledger serve` or `ledger import` makes one.")
+    return NoLedger(
+        f"There is no ledger in {where}; `ledger serve`, `ledger import` or"
+        " `ledger stripe pull` makes one."
+    )
 
 
 @contextmanager

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from ledger.domain.events import Metadata, NewEvent, StripeEventReceived
+from ledger.domain.events import (
+    Metadata,
+    NewEvent,
+    RefundBegun,
+    RefundRefused,
+    StripeEventReceived,
+)
+from ledger.domain.streams import stream_of
 from ledger.log import Log
 from ledger.postgres.database import Database
 from simulator import SimulatedStripe
@@ -99,3 +106,26 @@ def test_a_request_is_withdrawn_before_stripe_is_asked_and_not_after(
     assert "cannot be withdrawn" in run("refund", "withdraw", again, code=1).stderr
     assert "no request" in run("refund", "withdraw", "A1:99", code=1).stderr
     assert "'A1' is no request's id" in run("refund", "withdraw", "A1", code=2).stderr
+
+
+@pytest.mark.usefixtures("served")
+def test_the_list_says_why_stripe_refuses_one(
+    run: Run, run_list: RunJson, database: Database
+) -> None:
+    (due,) = run_list("refund", "carry-out", "--dry-run")
+    request, now = due["request_id"], datetime.now(UTC)
+    begun = RefundBegun(request_id=request, order_id="A1")
+    refused = RefundRefused(
+        request_id=request,
+        order_id="A1",
+        payment_id="pi_1",
+        amount_minor=1000,
+        currency="gbp",
+        code=None,
+        message="It was charged back.",
+    )
+    with Log(database.conninfo("app")) as log:
+        stream = str(stream_of(begun))
+        for version, event in enumerate([begun, refused], 1):
+            log.append([NewEvent(stream, version, event, now, Metadata(actor="system"))])
+    assert "It was charged back." in run("refund", "list").stdout
