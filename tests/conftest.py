@@ -1,5 +1,6 @@
 """Fixtures of all tests: a private PostgreSQL for each worker, a clean database for each test."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -34,6 +35,12 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "every_server: run on the embedded PostgreSQL and on the system's, if one is installed",
     )
+
+
+def pytest_collection_finish() -> None:
+    """Look no longer for garbage among thousands of tests, which stay to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -32,6 +32,7 @@ from projections.engine.follow import Follower
 from projections.engine.reads import Reads
 from projections.engine.registry import discover
 from simulator import SimulatedStripe
+from tests.support.following import steady_follower
 from webhooks.translate.translator import Translator
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -46,6 +47,7 @@ class World:
         self.engine = engine
         self._stack = stack
         self.command_handler, self.expiry = self.another_process()
+        self._follower = stack.enter_context(steady_follower(engine))
         self.stripe = SimulatedStripe(1)
         self.stripe.advance(max(0, int(NOON.timestamp()) - self.stripe.now))
         self.command_handler.execute(
@@ -99,7 +101,7 @@ class World:
         self.follow()
 
     def follow(self) -> None:
-        Follower(self.engine).catch_up()
+        self._follower.catch_up()
 
     def expired(self) -> list[str]:
         events = [recorded.event for recorded in self.engine.log.read(limit=5000)]

@@ -52,6 +52,7 @@ from projections.engine.registry import discover
 from projections.engine.verify import verify
 from projections.links import RELATED
 from simulator import SimulatedEvent, SimulatedStripe
+from tests.support.following import steady_follower
 from tests.webhooks.billing_examples import invoice, invoice_payment
 from tests.webhooks.examples import MADE, event, intent, session
 from webhooks.ingest.append import append_events
@@ -66,9 +67,10 @@ MINOR = {"gbp": 2500, "jpy": 1200, "kwd": 7250}
 class World:
     """A log with its read models, followed by hand, and what makes orders of purchases."""
 
-    def __init__(self, engine: ProjectionContext, reads: Reads, *kinds: PurchaseKind) -> None:
-        self.engine = engine
+    def __init__(self, follower: Follower, reads: Reads, *kinds: PurchaseKind) -> None:
+        self.engine = engine = follower.engine
         self.reads = reads
+        self._follower = follower
         self.handler = CommandHandler(engine.log, reads.money, reads.payment)
         self.orders = self.another(*kinds)
 
@@ -98,7 +100,7 @@ class World:
         self.follow()
 
     def follow(self) -> None:
-        Follower(self.engine).catch_up()
+        self._follower.catch_up()
 
     def make(self) -> int:
         made = self.orders.make()
@@ -121,7 +123,8 @@ def opened(database: Database, *kinds: PurchaseKind) -> Iterator[World]:
         engine = ProjectionContext(database, log, discover(), reader)
         with database.connect("projector", autocommit=True) as conn:
             positions.prepare(conn.cursor(), engine.registry, engine.reader, head=0)
-        yield World(engine, stack.enter_context(closing(Reads(engine))), *kinds)
+        follower = stack.enter_context(steady_follower(engine))
+        yield World(follower, stack.enter_context(closing(Reads(engine))), *kinds)
 
 
 @pytest.fixture

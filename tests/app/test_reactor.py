@@ -29,6 +29,7 @@ from projections.engine.reads import Reads
 from projections.engine.rebuild import rebuild
 from projections.engine.registry import discover
 from simulator import SimulatedEvent, SimulatedStripe
+from tests.support.following import steady_follower
 from webhooks.translate.translator import Translator
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -45,8 +46,9 @@ def stripe_entry(event: SimulatedEvent) -> NewEvent:
 class World:
     """A command handler, a Stripe, a follower by hand, and the reactor."""
 
-    def __init__(self, engine: ProjectionContext, reads: Reads) -> None:
+    def __init__(self, engine: ProjectionContext, reads: Reads, follower: Follower) -> None:
         self.engine = engine
+        self._follower = follower
         self.command_handler = CommandHandler(engine.log, reads.money)
         self.reactor = Reactor(self.command_handler, reads)
         self.stripe = SimulatedStripe(1)
@@ -83,7 +85,7 @@ class World:
         return payment.intent_id
 
     def follow(self) -> None:
-        Follower(self.engine).catch_up()
+        self._follower.catch_up()
 
     def events(self, order_id: str) -> list[RecordedEvent]:
         return self.engine.log.stream(f"order/{order_id}")
@@ -96,8 +98,8 @@ def world(database: Database) -> Iterator[World]:
         engine = ProjectionContext(database, log, discover(), reader)
         with database.connect("projector", autocommit=True) as conn:
             positions.prepare(conn.cursor(), engine.registry, engine.reader, head=0)
-        with closing(Reads(engine)) as reads:
-            yield World(engine, reads)
+        with closing(Reads(engine)) as reads, steady_follower(engine) as follower:
+            yield World(engine, reads, follower)
 
 
 def test_goods_that_are_there_are_allocated_once(world: World):

@@ -9,13 +9,16 @@ from ledger.postgres.database import Database
 from tests.books.desk import Desk
 from tests.books.ledger import Account
 from tests.projections.models import Models
+from tests.support.following import steady_follower
 from tests.support.servers import Server
 
 
 @pytest.fixture
 def account(database: Database) -> Iterator[Account]:
     with Log(database.conninfo("app")) as log:
-        yield Account(database, log)
+        made = Account(database, log)
+        with steady_follower(made.engine) as made.follower:
+            yield made
 
 
 @pytest.fixture(scope="module")

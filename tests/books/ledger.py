@@ -127,10 +127,11 @@ class Account(Money):
         self.engine = ProjectionContext(database, log, discover(), reader)
         with database.connect("projector", autocommit=True) as conn:
             positions.prepare(conn.cursor(), self.engine.registry, reader, head=0)
+        self.follower = Follower(self.engine)
 
     def follow(self) -> int:
         """Bring the read models up to date."""
-        return Follower(self.engine).catch_up()
+        return self.follower.catch_up()
 
     @contextmanager
     def reading(self) -> Iterator[Cursor[dict[str, Any]]]:

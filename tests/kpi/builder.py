@@ -42,6 +42,7 @@ class LedgerBuilder:
         self.engine = ProjectionContext(database, log, discover(), Translator("test", "order_id"))
         with database.connect("projector", autocommit=True) as conn:
             positions.prepare(conn.cursor(), self.engine.registry, self.engine.reader, head=0)
+        self.follower = Follower(self.engine)
         self._minutes = 0
         self._versions = Counter[str]()
 
@@ -103,7 +104,7 @@ class LedgerBuilder:
         self._minutes += days * 24 * 60
 
     def follow(self) -> int:
-        return Follower(self.engine).catch_up()
+        return self.follower.catch_up()
 
     def run(self, check: Check | str) -> Outcome:
         """Run one check on read models that are up to date, and take in what it appended."""

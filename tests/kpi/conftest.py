@@ -8,13 +8,16 @@ from ledger.log import Log
 from ledger.postgres.database import Database
 from tests.kpi.builder import LedgerBuilder
 from tests.projections.models import Models
+from tests.support.following import steady_follower
 from tests.support.servers import Server
 
 
 @pytest.fixture
 def builder(database: Database) -> Iterator[LedgerBuilder]:
     with Log(database.conninfo("app")) as log:
-        yield LedgerBuilder(database, log)
+        made = LedgerBuilder(database, log)
+        with steady_follower(made.engine) as made.follower:
+            yield made
 
 
 @pytest.fixture(scope="session")

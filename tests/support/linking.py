@@ -26,6 +26,7 @@ from projections.engine.build import ProjectionContext
 from projections.engine.follow import Follower
 from projections.engine.reads import Reads
 from projections.engine.registry import discover
+from tests.support.following import steady_follower
 from tests.webhooks.billing_examples import invoice, invoice_payment
 from tests.webhooks.examples import event, intent
 from webhooks.ingest.append import append_events
@@ -171,10 +172,11 @@ def _fit(paid: Paid, sold: Sold) -> bool:
 class Shop:
     """A ledger in which all that happened, followed by hand."""
 
-    def __init__(self, engine: ProjectionContext, reads: Reads) -> None:
+    def __init__(self, engine: ProjectionContext, reads: Reads, follower: Follower) -> None:
         self.engine = engine
         self.reads = reads
         self.handler = CommandHandler(engine.log, reads.money, reads.payment)
+        self._follower = follower
 
     def play(self, trade: Trade) -> None:
         log = self.engine.log
@@ -192,7 +194,7 @@ class Shop:
         self.follow()
 
     def follow(self) -> None:
-        Follower(self.engine).catch_up()
+        self._follower.catch_up()
 
     def links(self) -> dict[str, str]:
         """What the shop linked, as payments say it."""
@@ -219,7 +221,8 @@ def opened(database: Database, trade: Trade) -> Generator[Shop]:
         engine = ProjectionContext(database, log, discover(), reader)
         with database.connect("projector", autocommit=True) as conn:
             positions.prepare(conn.cursor(), engine.registry, engine.reader, head=0)
-        shop = Shop(engine, stack.enter_context(closing(Reads(engine))))
+        reads = stack.enter_context(closing(Reads(engine)))
+        shop = Shop(engine, reads, stack.enter_context(steady_follower(engine)))
         shop.play(trade)
         yield shop
 

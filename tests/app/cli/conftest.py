@@ -1,18 +1,28 @@
 """The command line, in this process, on a database of the test's own."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from app.cli import app
 from ledger.postgres.database import Database
 
 Run = Callable[..., Result]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tree_of_verbs() -> Iterator[None]:
+    """The tree is made once: to make it takes as long as most verbs do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.testing._get_command", cache(get_command))
+        yield
 
 
 @pytest.fixture

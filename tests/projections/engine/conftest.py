@@ -42,6 +42,9 @@ def engine(database: Database, log: Log) -> ProjectionContext:
 
 
 @pytest.fixture
-def counter(database: Database) -> Iterator[Counter]:
+def counter(server: Server) -> Iterator[Counter]:
+    """In a database that has the read models already."""
+    database = server.create()
     with opened(database) as counter:
         yield counter
+    server.drop(database)

@@ -35,6 +35,7 @@ from projections.engine.registry import discover
 from projections.queries.http import routes
 from simulator import STORIES, Purchase, SimulatedStripe
 from tests.support.callers import let_in
+from tests.support.following import steady_follower
 from tests.support.judged import JudgedClient
 from tests.support.shop import SECRET, Order, Shop
 from webhooks.ingest.signature import is_signed
@@ -61,6 +62,7 @@ class Counter:
         self.stripe = SimulatedStripe("counter")
         self.shop = Shop(Random(7), self.stripe.now)
         self.shop.open()
+        self.follower: Follower
         self.client: TestClient
         self.actor: str
 
@@ -83,7 +85,7 @@ class Counter:
 
     def follow(self) -> int:
         self.append()
-        return Follower(self.engine).catch_up()
+        return self.follower.catch_up()
 
     def get(self, path: str, status: int = 200, /, **query: Any) -> Any:
         answer = self.client.get(path, params=query)
@@ -113,6 +115,9 @@ def opened(database: Database) -> Iterator[Counter]:
                 }
 
         app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={LedgerError: refuse})
-        with JudgedClient(app, client=("127.0.0.1", 1)) as counter.client:
+        with (
+            steady_follower(counter.engine) as counter.follower,
+            JudgedClient(app, client=("127.0.0.1", 1)) as counter.client,
+        ):
             counter.actor = let_in(counter.client)
             yield counter

@@ -80,7 +80,7 @@ SEARCHED: Final = sorted(FILTERS.keys() - FREE)
 @pytest.fixture(scope="module")
 def filled(servers: Any) -> Iterator[Counter]:
     server: Server = servers("embedded")
-    database = server.create_unbuilt()
+    database = server.create()
     with opened(database) as counter:
         counter.engine.log.append_new(random_world(5, 600).without_repeats().entries)
         body = json.dumps(event("customer.discount.created", discount(), id="evt_discount"))

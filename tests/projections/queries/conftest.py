@@ -1,5 +1,17 @@
-"""The shop with its read endpoints, as for the engine's tests."""
+"""The shop with its read endpoints, in a database that has the read models already."""
 
-from tests.projections.engine.conftest import counter, fresh_database, log
+from collections.abc import Iterator
 
-__all__ = ["counter", "fresh_database", "log"]
+import pytest
+
+from ledger.postgres.database import Database
+from tests.projections.engine.conftest import log
+from tests.projections.engine.counter import Counter, opened
+
+__all__ = ["log"]
+
+
+@pytest.fixture
+def counter(database: Database) -> Iterator[Counter]:
+    with opened(database) as counter:
+        yield counter

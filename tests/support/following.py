@@ -1,0 +1,46 @@
+"""Following step by step with one session, as the service does."""
+
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+
+from ledger.postgres.leadership import FOLLOWER, take
+from projections.engine import positions
+from projections.engine.build import ProjectionContext
+from projections.engine.follow import Follower, Leader
+
+
+class SteadyFollower(Follower):
+    """A follower that keeps its session while nothing is to be done, but not its lead.
+
+    What a session needs to take events in, some hundred temporary tables and the plans of as many
+    statements, takes it a quarter of a second to make.
+    """
+
+    def __init__(self, engine: ProjectionContext, leader: Leader) -> None:
+        super().__init__(engine)
+        self._leader = leader
+
+    def catch_up(self, *, timeout_seconds: float = 600) -> int:
+        head = self.engine.log.end()
+        cursor = self._leader.cursor
+        if take(cursor, FOLLOWER):
+            try:
+                while self._leader.step():
+                    pass
+            finally:
+                cursor.execute("select pg_advisory_unlock_all()")
+        states = positions.statuses(cursor, self.engine.registry, self.engine.reader)
+        if all(each.state == "following" and each.position >= head for each in states):
+            return head
+        return super().catch_up(timeout_seconds=timeout_seconds)  # it says why, or waits
+
+
+@contextmanager
+def steady_follower(engine: ProjectionContext) -> Generator[SteadyFollower]:
+    """A follower whose session ends with the block."""
+    with (
+        engine.database.connect("projector", autocommit=True) as conn,
+        conn.cursor() as cursor,
+        closing(Leader(cursor, engine)) as leader,
+    ):
+        yield SteadyFollower(engine, leader)
