@@ -56,9 +56,9 @@ class Checkout(Row):
     account: Account
     created_at: datetime
     completed_at: datetime | None
-    """When Stripe first said that the customer was done."""
+    """When Stripe first said that the customer was done; a page that was fetched does not say."""
     paid_at: datetime | None
-    """When it first said that it was paid, or that no payment was required."""
+    """When it first said that it was paid, or that no payment was required; as above."""
 
 
 checkouts = Mirror(
@@ -121,11 +121,12 @@ projection = Projection(
 @projection.handles(CheckoutFact)
 def visited(fact: CheckoutFact, at: EventContext) -> Iterator[Change]:
     """A session; until it names a payment it waits."""
+    told_at = None if fact.is_fetched else at.effective_at
     yield checkouts.report_of(
         fact,
         at,
         labels=as_json(fact.labels),
         nothing_due=fact.nothing_due or None,
-        completed_at=at.effective_at if fact.state in DONE else None,
-        paid_at=at.effective_at if fact.state is CheckoutState.PAID else None,
+        completed_at=told_at if fact.state in DONE else None,
+        paid_at=told_at if fact.state is CheckoutState.PAID else None,
     )

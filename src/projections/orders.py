@@ -316,7 +316,9 @@ cross join lateral (
     where order_id = o.order_id
 ) as a
 cross join lateral ( -- since when its pages wait for what a payment did not say
-    select max(completed_at) as waiting_at
+    select max(coalesce(
+        c.completed_at, case when c.state in ('completed', 'paid') then c.created_at end
+    )) as waiting_at
     from checkouts as c
     where coalesce(c.order_id, c.reference) = o.order_id
         and (c.state in ('completed', 'paid') or not c.state_known)

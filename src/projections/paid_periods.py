@@ -28,7 +28,7 @@ order_waivers = Derived(
                     select session_id, at, off_minor,
                         sum(asked_minor + off_minor) over in_time as asked_so_far_minor
                     from (
-                        select c.session_id, c.paid_at as at,
+                        select c.session_id, coalesce(c.paid_at, c.created_at) as at,
                             case when c.currency = o.currency then coalesce(c.total_minor, 0)
                                 else 0
                             end as asked_minor,

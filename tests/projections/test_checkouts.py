@@ -3,7 +3,7 @@
 from itertools import permutations
 
 from ledger.domain.facts import CheckoutFact, CheckoutState
-from tests.projections.models import NOON, Models
+from tests.projections.models import NOON, Models, at
 
 COLUMNS = ("state", "payment_id", "order_id", "reference")
 
@@ -26,3 +26,18 @@ def test_a_session_that_expired_is_over(models: Models):
     models.take(CheckoutFact(state=CheckoutState.EXPIRED, session_id="cs_1", created_at=NOON))
     models.take(CheckoutFact(state=CheckoutState.OPEN, session_id="cs_1", created_at=NOON))
     assert models.one("checkouts", "state") == "expired"
+
+
+def test_a_page_that_was_fetched_does_not_say_since_when_it_is_done(models: Models):
+    """It is not of the day on which the account was pulled; an event knows, whichever is first."""
+    fetched = CheckoutFact(
+        state=CheckoutState.PAID, session_id="cs_1", created_at=NOON, is_fetched=True
+    )
+    told = CheckoutFact(state=CheckoutState.PAID, session_id="cs_1", created_at=NOON)
+    models.take(fetched, minutes=90_000)
+    assert models.one("checkouts", "state", "completed_at", "paid_at") == ("paid", None, None)
+    for arrival in permutations([(fetched, 90_000), (told, 7)]):
+        models.forget()
+        for fact, minutes in arrival:
+            models.take(fact, minutes=minutes)
+        assert models.one("checkouts", "completed_at", "paid_at") == (at(7), at(7))

@@ -455,3 +455,12 @@ def test_an_invoice_that_gives_a_linked_payment_to_another_order_takes_it_from_t
         models.take(said[turn])
     paid = models.rows("select order_id, received_minor from orders order by 1")
     assert paid == [("A1", 0), ("A2", 1000)]
+
+
+def test_a_free_page_that_was_fetched_years_later_pays_on_its_own_day(models: Models) -> None:
+    """Else the orders of a pulled shop's promotions would be sales of the day of the pull."""
+    models.take(order(1000))
+    models.take(
+        page(total_minor=0, nothing_due=True, discount_minor=1000, is_fetched=True), minutes=900_000
+    )
+    assert models.one("orders", "state", "paid_at") == ("paid", NOON)

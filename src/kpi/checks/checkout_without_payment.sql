@@ -11,10 +11,15 @@ select
     s.currency,
     s.total_minor,
     s.invoice_id,
-    s.completed_at
+    d.completed_at
 from checkouts as s
+cross join lateral ( -- a page that was fetched does not say when
+    select coalesce(
+        s.completed_at, case when s.state in ('completed', 'paid') then s.created_at end
+    ) as completed_at
+) as d
 left join orders as o on o.order_id = coalesce(s.order_id, s.reference)
-where s.completed_at < %(now)s - %(waits)s -- events come late, and in any order
+where d.completed_at < %(now)s - %(waits)s -- events come late, and in any order
     and s.state not in ('failed', 'expired')
     and not coalesce(s.nothing_due, false)
     and case

@@ -28,6 +28,7 @@ from ledger.domain.limits import MAX_TEXT, is_id, is_text
 from ledger.domain.link_rule import MAX_KEY, order_word
 from ledger.domain.money import MAX_MINOR
 from webhooks.translate.objects import (
+    OBSERVED,
     BalanceTransaction,
     Charge,
     CheckoutSession,
@@ -192,6 +193,7 @@ def checkout_facts(session: CheckoutSession, event: Envelope, metadata_key: str)
         discount_minor=session.total_details.amount_discount if session.total_details else None,
         nothing_due=_is_nothing_due(session),
         labels=_labels(session.metadata),
+        is_fetched=event.type.endswith(OBSERVED),
     )
     paying = ("payment_status", session.payment_status, PAYMENT_STATUSES)
     mode = ("mode", session.mode, _MODES)
