@@ -71,7 +71,7 @@ def drafts(path: Path, zone: tzinfo) -> Iterator[Draft]:
     except UnicodeDecodeError:
         raise Unreadable("it is not UTF-8; save it as UTF-8") from None
     except csv.Error as error:
-        raise Unreadable(f"it is no CSV: {error}") from None
+        raise Unreadable(f"its head is no CSV: {error}") from None
 
 
 # ── CSV ─────────────────────────────────────────────────────────────────────────────────────────
@@ -90,9 +90,25 @@ def _of_csv(file: TextIO, zone: tzinfo) -> Iterator[Draft]:
     delimiter = ";" if head.count(";") > head.count(",") else ","
     names = [name.strip().lower() for name in next(csv.reader([head], delimiter=delimiter))]
     _check_head(names)
-    rows = _rows(csv.reader(file, delimiter=delimiter, strict=True), names)
-    for order_id, lines in groupby(rows, key=lambda row: row.fields["order_id"]):
-        yield _draft_of_rows(order_id, lines, zone)
+    begin = file.tell()
+    orders = groupby(_rows(file, delimiter, names), key=_order_of)
+    apart = _apart(order_id for order_id, _ in orders)
+    file.seek(begin)
+    for order_id, lines in groupby(_rows(file, delimiter, names), key=_order_of):
+        draft = _draft_of_rows(order_id, lines, zone)
+        yield draft._replace(command=None, problems=(_APART,)) if order_id in apart else draft
+
+
+def _order_of(row: _Row) -> str:
+    return row.fields["order_id"]
+
+
+def _apart(order_ids: Iterable[str]) -> set[str]:
+    """Those that come again after another one: what stands first is not all of the order."""
+    seen, apart = set[str](), set[str]()
+    for order_id in order_ids:
+        (apart if order_id in seen else seen).add(order_id)
+    return apart - {""}
 
 
 def _check_head(names: list[str]) -> None:
@@ -104,15 +120,27 @@ def _check_head(names: list[str]) -> None:
         raise Unreadable(f"column {missing[0]} is missing")
 
 
-def _rows(reader: Any, names: list[str]) -> Iterator[_Row]:
+def _rows(file: TextIO, delimiter: str, names: list[str]) -> Iterator[_Row]:
     """Each row with the line of the file on which it begins; empty ones are left out."""
+    reader = csv.reader(file, delimiter=delimiter, strict=True)
     begins = 2
-    for cells in reader:
+    while True:
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise Unreadable(f"it is no CSV from line {begins} on: {error}") from None
+        if cells is None:
+            return
         line, begins = begins, reader.line_num + 2
         if any(cell.strip() for cell in cells):
             padded = [*cells, *[""] * (len(names) - len(cells))]
             fields = {name: cell.strip() for name, cell in zip(names, padded, strict=False)}
             yield _Row(line, fields, len(cells) > len(names))
+
+
+_APART: Final = Problem(
+    "order_id", "its lines stand apart; put all lines of an order one after the other"
+)
 
 
 def _draft_of_rows(order_id: str, rows: Iterable[_Row], zone: tzinfo) -> Draft:

@@ -139,6 +139,21 @@ def test_rows_of_one_order_agree(written: Any) -> None:
     assert wrong(surplus) == [""]
 
 
+def test_an_order_whose_rows_stand_apart_is_imported_not_even_in_part(written: Any) -> None:
+    """The first of them look like the whole order."""
+    other = ROW.replace("A1", "B1")
+    first, between, rest = written("\n".join([HEAD, ROW, other, "A1,,,TEA,1,5"]))
+    assert (first.line, first.order_id, wrong(first)) == (2, "A1", ["order_id"])
+    assert (rest.line, rest.order_id, wrong(rest)) == (4, "A1", ["order_id"])
+    assert "one after the other" in first.problems[0].told
+    assert between.command is not None
+
+
+def test_a_quote_that_stays_open_is_found_on_its_line_before_anything_is_read(written: Any) -> None:
+    with pytest.raises(Unreadable, match="no CSV from line 3 on"):
+        written("\n".join([HEAD, ROW, ROW.replace("MUG", '"MUG'), ROW]))
+
+
 def test_an_order_begins_on_the_line_where_it_begins(written: Any) -> None:
     rows = f'{HEAD},name\n\n{ROW},"two\nlines"\n{ROW.replace("A1", "A2")},Mug'
     first, second = written(rows)
