@@ -142,7 +142,7 @@ def test_rows_of_one_order_agree(written: Any) -> None:
 def test_an_order_whose_rows_stand_apart_is_imported_not_even_in_part(written: Any) -> None:
     """The first of them look like the whole order."""
     other = ROW.replace("A1", "B1")
-    first, between, rest = written("\n".join([HEAD, ROW, other, "A1,,,TEA,1,5"]))
+    first, between, rest = written(f"{HEAD}\n{ROW}\n{other}\nA1,,,TEA,1,5")
     assert (first.line, first.order_id, wrong(first)) == (2, "A1", ["order_id"])
     assert (rest.line, rest.order_id, wrong(rest)) == (4, "A1", ["order_id"])
     assert "one after the other" in first.problems[0].told

@@ -14,7 +14,8 @@ from ledger.domain.text import as_of
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from app.refunds import Waiting
+    from app.refunds import Step, Waiting
+    from projections.engine.reads import Reads
 
 _NONE = "No refund request waits."
 
@@ -61,7 +62,8 @@ def carry_out(
             return
         done = {each.request_id: made.carry_out(each.request_id) for each in waiting}
         catch_up(opened)
-    show(done, lambda: table(["request", "what became of it"], done.items()) if done else _NONE)
+        because = _because(reads, list(done))
+    show(done, lambda: _became(done, because) if done else _NONE)
     if set(done.values()) - {"done"}:
         raise typer.Exit(BAD_ANSWER)
 
@@ -97,6 +99,24 @@ def _chosen(waiting: list[Waiting], names: list[str]) -> list[Waiting]:
         if name not in known:
             raise typer.BadParameter(f"No request {name!r} waits; see `ledger refund list`.")
     return [each for each in waiting if not names or each.request_id in names]
+
+
+def _because(reads: Reads, requests: list[str]) -> dict[str, str]:
+    """Why Stripe does not make those of these requests that it refuses."""
+    with reads.snapshot(("refund_requests",)) as cursor:
+        found = cursor.execute(
+            "select request_id, refused_because from refund_requests"
+            " where request_id = any(%s) and refused_because is not null",
+            [requests],
+        ).fetchall()
+    return {row["request_id"]: row["refused_because"] for row in found}
+
+
+def _became(done: dict[str, Step], because: dict[str, str]) -> RenderableType:
+    rows = [(name, step, because.get(name, "")) for name, step in done.items()]
+    if not because:
+        return table(["request", "what became of it"], [row[:2] for row in rows])
+    return table(["request", "what became of it", "why"], rows)
 
 
 def _due(waiting: list[Waiting]) -> RenderableType:

@@ -14,6 +14,7 @@ from ledger.domain.events import (
     StripeEventReceived,
 )
 from ledger.domain.streams import stream_of
+from ledger.errors import StripeDeclined
 from ledger.log import Log
 from ledger.postgres.database import Database
 from simulator import SimulatedStripe
@@ -129,3 +130,14 @@ def test_the_list_says_why_stripe_refuses_one(
         for version, event in enumerate([begun, refused], 1):
             log.append([NewEvent(stream, version, event, now, Metadata(actor="system"))])
     assert "It was charged back." in run("refund", "list").stdout
+
+
+@pytest.mark.usefixtures("served")
+def test_what_stripe_refuses_says_why_at_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def declined(*_: Any, **__: Any) -> Any:
+        raise StripeDeclined("It was charged back.", "charge_disputed")
+
+    monkeypatch.setattr("app.refunds.make_refund", declined)
+    told = run("refund", "carry-out", code=1).stdout
+    assert "refused" in told
+    assert "It was charged back." in told
