@@ -292,6 +292,11 @@ def _faults(proof: Proof) -> Iterator[str]:
         yield f"not proven: {which} {state}: {cause}"
     for found in proof.differences:
         yield f"differs: table {found.table}{_difference(found)}"
+    if proof.log.by_kind():
+        yield (
+            "do not rebuild: that would believe a damaged log. Keep the database as it is, and"
+            " restore the log from a backup"
+        )
 
 
 def _halted(proof: Proof) -> dict[tuple[str, str], list[str]]:

@@ -83,7 +83,7 @@ def _examined(mode: str, examined: Examination, *, saved: bool) -> RenderableTyp
     rows = [(path, examined.missing.get(path, "may read")) for path in ONE_EACH]
     refunds = examined.refunds_missing
     rows.append(("a refund", "may make" if refunds is None else f"{refunds}{ONLY_TO_REFUND}"))
-    shown = table(["Stripe's list", "permission that is missing"], rows)
+    shown = table(["Stripe's list", "what the key may, or lacks"], rows)
     complain(f"a key of {mode} mode" + ("; written to .env" if saved else ""))
     return shown
 

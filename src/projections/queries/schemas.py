@@ -461,7 +461,7 @@ def check_known(log: Log, position: int) -> int:
 def position_at(log: Log, moment: datetime) -> int:
     """The last position recorded up to a time; what will be known is not known yet."""
     if moment > datetime.now(UTC) + FUTURE:
-        raise InvalidRequest(f"as of: {moment:%F %T %Z} is yet to come; the log ends at now.")
+        raise InvalidRequest(f"as of: {moment:%F %T %Z} is yet to come; nothing of it is known.")
     return log.position_at(moment)
 
 
