@@ -7,8 +7,9 @@ SHELL := bash
 
 # The interpreter that makes the virtual environment.
 PYTHON ?= python3
-# Parallel test processes; 0 runs all in one, as a debugger needs it.
-WORKERS ?= 2
+# Parallel test processes, two a core, as each waits for its own PostgreSQL half of the time; 0 runs
+# all in one, as a debugger needs it.
+WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 # Rounds of the crash trial, one fault each.
 ROUNDS ?= 60
 # Passed on to pytest, `ledger bench` or the crash trial.

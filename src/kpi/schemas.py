@@ -175,6 +175,7 @@ class Fact(Schema):
     category: str | None = None
     type: str | None = None
     balance_type: str | None = None
+    description: str | None = None
     made_at: datetime | None = None
     created_at: datetime | None = None
     available_at: datetime | None = None
