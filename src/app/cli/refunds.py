@@ -12,9 +12,11 @@ from app.cli.records import Filters, Limit, list_rows
 from ledger.domain.text import as_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import RenderableType
 
-    from app.refunds import Step, Waiting
+    from app.refunds import Waiting
     from projections.engine.reads import Reads
 
 _NONE = "No refund request waits."
@@ -112,7 +114,7 @@ def _because(reads: Reads, requests: list[str]) -> dict[str, str]:
     return {row["request_id"]: row["refused_because"] for row in found}
 
 
-def _became(done: dict[str, Step], because: dict[str, str]) -> RenderableType:
+def _became(done: Mapping[str, str], because: Mapping[str, str]) -> RenderableType:
     rows = [(name, step, because.get(name, "")) for name, step in done.items()]
     if not because:
         return table(["request", "what became of it"], [row[:2] for row in rows])
