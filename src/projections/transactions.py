@@ -39,6 +39,7 @@ class Transaction(Row):
     currency: Currency
     """The currency in which the balance is kept, not always the payment's."""
     balance_type: Few | None
+    description: str | None
     account: Account
     created_at: datetime
     available_at: datetime | None

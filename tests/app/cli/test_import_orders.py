@@ -80,13 +80,14 @@ def test_a_dry_run_says_what_would_become_of_each_and_records_nothing(
     rows = [*ROWS, f"A4,{PLACED},eur,,,13.00,MUG,1,12.00", f"A2,{PLACED},jpy,,,,MUG,1,1200"]
     file = write(*rows)
     told = run("import-orders", file, "--dry-run", code=1).stdout.splitlines()
+    apart = "order_id: its lines stand apart; put all lines of an order one after the other"
     assert told == [
         f"{file}:2  A1  new  fulfilled, of 2019-03-31, 2 lines, 29.00 eur",
-        f"{file}:4  A2  new  canceled, of 2019-03-31, 1 line, 1200 jpy",
+        f"{file}:4  A2  wrong  {apart}",
         f"{file}:5  A3  new  placed, of 2019-03-31, 1 line, 3.750 kwd",
         f"{file}:6  A4  wrong  total_minor is 1300, but the sum is 1200.",
-        f"{file}:7  A2  same  it is there already",
-        "3 would be imported, 1 there already, 0 there and not the same, 1 wrong",
+        f"{file}:7  A2  wrong  {apart}",
+        "2 would be imported, 0 there already, 0 there and not the same, 3 wrong",
     ]
     assert log.head() == 0
 

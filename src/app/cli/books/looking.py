@@ -154,7 +154,10 @@ def periods() -> None:
 
 @app.command(epilog="Example: ledger books opening")
 def opening() -> None:
-    """Show what accounts held before the first month of the books, as a person entered it."""
+    """Show what accounts held before the books began.
+
+    As a person entered it with `ledger books begin`.
+    """
     from books.opening import entered
 
     with books() as (_, cursor):
