@@ -61,6 +61,22 @@ def test_no_page_is_wider_than_a_phone(enter: Entering, world: World) -> None:
     expect(page.get_by_role("link", name="Manifest").first).to_be_visible()
 
 
+def test_no_event_is_wider_than_a_phone(enter: Entering, world: World) -> None:
+    """What an event says is shown as names and values, some of them long ids: one of each kind."""
+    visitor = enter(Role.ADMIN, viewport=PHONE)
+    listed = world.client.get("/audit", limit=200)["items"]
+    kinds = {each["kind"]: each["position"] for each in listed}
+    wide = {}
+    for kind, position in kinds.items():
+        page = visitor.look(f"/console/events/{position}")
+        page.locator("details").evaluate_all("all => all.forEach(each => each.open = true)")
+        width = page.evaluate("document.documentElement.scrollWidth")
+        if width > PHONE["width"]:
+            wide[kind] = width
+    assert wide == {}
+    assert len(kinds) > 10
+
+
 @pytest.mark.parametrize(
     ("path", "shown"),
     [
