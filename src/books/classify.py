@@ -30,7 +30,7 @@ READS: Final = ("postings", "transactions", "periods")
 MOST_ITEMS: Final = 1000
 """So many transactions at most are shown, and classified, at once."""
 ACCOUNTS: Final = "select distinct account from account_days"
-# What stands in suspense, as if nobody had classified anything since a position.
+# What is in suspense, with what was classified after a position left out.
 HELD: Final = """
 with opening as (
     select (period || '-01')::date as begins

@@ -28,22 +28,9 @@ order by currency collate "C", account collate "C"
 """
 # Stripe's balance less all that moved it since the month began, up to when it was asked.
 BY_STRIPE: Final = """
-with told as (
-    select
-        owner,
-        case owner when '' then '' else owner || ':' end || 'assets:stripe:payments:' || state
-            as account,
-        currency,
-        asked_at,
-        minor
-    from stripe_balances
-    cross join lateral (
-        values ('available', available_minor), ('pending', pending_minor)
-    ) as held (state, minor)
-)
 select t.owner, t.account, t.currency, t.asked_at,
     (t.minor - coalesce(sum(p.amount_minor), 0))::bigint as opening_minor
-from told as t
+from stripe_balances as t
 left join postings as p on p.account = t.account and p.currency = t.currency
     and p.day >= %(first)s and p.at <= t.asked_at
 group by t.owner, t.account, t.currency, t.asked_at, t.minor

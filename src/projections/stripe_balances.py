@@ -1,21 +1,22 @@
-"""Balances as Stripe told them last: what an account holds; one row an account and currency."""
+"""What Stripe said last that its balances hold; one row an account of the books and currency."""
 
 from collections.abc import Iterator
 from typing import Final
 
 from ledger.domain.balance_facts import BalanceFact
 from ledger.domain.facts import EventContext
-from projections.engine.declare import Change, Mirror, Projection, greatest, key, newest
+from ledger.domain.posting_rules import AT_STRIPE
+from projections.engine.declare import Change, Mirror, Projection, greatest, key, known, newest
 
 SELF: Final = ""
 """The owner of the shop's own balance."""
 
 stripe_balances = Mirror(
     "stripe_balances",
-    owner=key(),
+    account=key(),
     currency=key(),
-    available_minor=newest("bigint"),
-    pending_minor=newest("bigint"),
+    owner=known("text"),
+    minor=newest("bigint"),
     asked_at=greatest("timestamptz"),
 )
 projection = Projection("stripe_balances", tables=(stripe_balances,))
@@ -24,12 +25,16 @@ projection = Projection("stripe_balances", tables=(stripe_balances,))
 @projection.handles(BalanceFact)
 def told(fact: BalanceFact, at: EventContext) -> Iterator[Change]:
     """A currency that the account does not have any more is not told of, and stays."""
+    owner = at.account or SELF
+    books = f"{owner}:{AT_STRIPE}" if owner else AT_STRIPE
     for each in fact.amounts:
-        yield stripe_balances.report_of(
-            fact,
-            at,
-            owner=at.account or SELF,
-            currency=each.currency,
-            available_minor=each.available_minor,
-            pending_minor=each.pending_minor,
-        )
+        held = {"available": each.available_minor, "pending": each.pending_minor}
+        for state, minor in held.items():
+            yield stripe_balances.report_of(
+                fact,
+                at,
+                account=f"{books}payments:{state}",
+                currency=each.currency,
+                owner=owner,
+                minor=minor,
+            )

@@ -37,8 +37,8 @@ class Fees(Struct, frozen=True):
 class MoreFees(Fees, frozen=True):
     """A plain schedule, and now and then, by the amount, a fee of another type.
 
-    Of amounts that leave 1, 2 or 3 when divided by 7: a network's, tax that is withheld, a
-    platform's; of those that leave 4 when divided by 91: one of a type that nobody knows; 2 % each.
+    2 % each, by the remainder of the amount: divided by 7 it is 1 (a network's), 2 (tax that is
+    withheld) or 3 (a platform's); divided by 91 it is 4 (one of a type that no rule names).
     """
 
     def of_payment(self, amount_minor: int, currency: str) -> tuple[Detail, ...]:

@@ -122,7 +122,7 @@ def account_rows(desk: Desk) -> set[str]:
 def test_what_changed_since_is_looked_at_again_and_what_others_said_stays(
     account: Account,
 ) -> None:
-    """Named example: of three adjustments, one is classified by somebody else meanwhile."""
+    """Of three adjustments, one is classified by another person after the preview."""
     desk = Desk(account)
     one, two, three = (account.moved(on(9, day), 500, "other_adjustment") for day in (1, 2, 3))
     rule = ClassifyRule(kind="other_adjustment")

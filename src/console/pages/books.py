@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
@@ -132,16 +133,8 @@ async def decide(request: PageRequest, action: str) -> Response:
     body: dict[str, object] = {"reason": fields.get("reason", "").strip()}
     if action == "begin":
         body["from_stripe"] = fields.get("held") == "stripe"
-    try:
-        path = f"/books/periods/{period}/{action}"
-        answer = await request.api.post(path, body, key=fields.get("key"))
-    except Problem as problem:
-        if problem.status not in IN_PLACE:
-            raise
-        return await periods(request, refused(action, problem, fields))
-    with suppress(Problem):  # it is done, also where the page cannot show it yet
-        await request.api.get("/books/periods", after=answer["position"])
-    return done(request, PERIODS, told_of(answer, TOLD[action]))
+    form = _Form(action, f"/books/periods/{period}/{action}", body, "/books/periods", PERIODS)
+    return await _send(request, fields, form, periods)
 
 
 async def name_account(request: PageRequest) -> Response:
@@ -149,32 +142,46 @@ async def name_account(request: PageRequest) -> Response:
     fields, name = await request.form(), part(request.path_params["name"])
     body: dict[str, str | None] = {key: fields.get(key, "").strip() for key in NEEDED}
     body |= {key: fields.get(key, "").strip() or None for key in ("code", "name", "kind")}
-    try:
-        path = f"/books/accounts/{name}/map"
-        answer = await request.api.post(path, body, key=fields.get("key"))
-    except Problem as problem:
-        if problem.status not in IN_PLACE:
-            raise
-        return await account(request, refused("map", problem, fields))
-    with suppress(Problem):
-        await request.api.get("/books/accounts", after=answer["position"])
-    return done(request, f"{TRIAL}/accounts", told_of(answer, TOLD["map"]))
+    path, back = f"/books/accounts/{name}/map", f"{TRIAL}/accounts"
+    form = _Form("map", path, body, "/books/accounts", back)
+    return await _send(request, fields, form, account)
 
 
 async def classify(request: PageRequest) -> Response:
     """Say what a transaction in suspense was; the API's refusal is shown at the form."""
     fields, name = await request.form(), part(request.path_params["id"])
     body = {key: fields.get(key, "").strip() for key in ("account", "reason")}
+    path, seen = f"/books/transactions/{name}/classify", f"/books/entries/{name}"
+    form = _Form("classify", path, body, seen, f"{TRIAL}/entries/{name}")
+    return await _send(request, fields, form, entry)
+
+
+class _Form(NamedTuple):
+    """Where what a form says is sent, what the API must have seen of it then, where it goes on."""
+
+    action: str
+    path: str
+    body: Mapping[str, object]
+    seen: str
+    back: str
+
+
+async def _send(
+    request: PageRequest,
+    fields: dict[str, str],
+    form: _Form,
+    again: Callable[[PageRequest, Refusal], Awaitable[Response]],
+) -> Response:
+    """Send it to the API; a refusal is shown at the form, on the page `again`."""
     try:
-        path = f"/books/transactions/{name}/classify"
-        answer = await request.api.post(path, body, key=fields.get("key"))
+        answer = await request.api.post(form.path, form.body, key=fields.get("key"))
     except Problem as problem:
         if problem.status not in IN_PLACE:
             raise
-        return await entry(request, refused("classify", problem, fields))
-    with suppress(Problem):
-        await request.api.get(f"/books/entries/{name}", after=answer["position"])
-    return done(request, f"{TRIAL}/entries/{name}", told_of(answer, TOLD["classify"]))
+        return await again(request, refused(form.action, problem, fields))
+    with suppress(Problem):  # it is done, also where the page cannot show it yet
+        await request.api.get(form.seen, after=answer["position"])
+    return done(request, form.back, told_of(answer, TOLD[form.action]))
 
 
 # ── Months ──────────────────────────────────────────────────────────────────────────────────────

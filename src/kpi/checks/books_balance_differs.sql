@@ -11,16 +11,8 @@ with opening as (
     limit 1
 ),
 told as (
-    select
-        case owner when '' then '' else owner || ':' end || 'assets:stripe:payments:' || state
-            as account,
-        currency,
-        asked_at,
-        minor
+    select account, currency, minor, asked_at
     from stripe_balances
-    cross join lateral (
-        values ('available', available_minor), ('pending', pending_minor)
-    ) as held (state, minor)
     where asked_at <= %(now)s - %(waits)s
 ),
 booked as (

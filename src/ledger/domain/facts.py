@@ -305,7 +305,8 @@ class CheckoutFact(StatefulFact, frozen=True, kw_only=True):
     reference; the first is the stronger link. `mode` is `payment`, `subscription` (its payment is
     that of its invoice) or `setup` (it keeps a card and pays nothing). `discount_minor` is what the
     page itself took off; `nothing_due` says that the customer had to pay nothing. `labels` are as
-    for a payment. A page that `is_fetched` is shown as it is now: since when, nobody says.
+    for a payment. A page that `is_fetched` is shown as it is now, without the time of its last
+    change.
     """
 
     state: CheckoutState

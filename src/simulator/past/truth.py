@@ -343,8 +343,7 @@ _MORE = {
 def fees_of(currency: str, amount: int) -> dict[str, int]:
     """By account: 1.5 % and 25, tax on that; 2 % more of some amounts.
 
-    Those of which sevens leave 1 to 3, and those of which 91s leave 4, which no rule knows.
-
+    Of amounts whose remainder by 7 is 1 to 3, and of those whose remainder by 91 is 4.
     Each part is rounded half up, with three decimals to tens.
     """
     unit = 10 if currency in _TENS else 1

@@ -29,7 +29,7 @@ PATH: Final = "/v1/balance_transactions"
 KIND: Final = "balance_transaction"
 OWN_PATH: Final = "/v1/balance"
 OWN: Final = "balance"
-"""The kind of an account's balance, which has no id and is called so, too."""
+"""The kind of an account's balance; Stripe gives it no id, so this is its id as well."""
 
 
 class _Id(Struct):
