@@ -43,7 +43,6 @@ class LiveBooks(Models):
         self.cursor = self._conn.cursor()
         tables.use(self.cursor, tables.LIVE)
         self.copy = ReadModelTables(self.cursor, engine.registry, engine.reader, tables.LIVE)
-        self.copy.stage()
         self.copy.follow_durably()
 
     def take_all(self, told: Iterable[Told]) -> "LiveBooks":

@@ -70,7 +70,6 @@ def told_to(database: Database, events: Sequence[StripeEventReceived]) -> Told:
     accounts = {each.position: account_of(event.body) for each, event in told}
     with a_copy(database) as copy:
         copy.create()
-        copy.stage()
         copy.load([recorded])
         copy.finish()
         cursor = copy.cursor.connection.cursor(row_factory=dict_row)

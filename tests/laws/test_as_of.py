@@ -47,7 +47,6 @@ def stopped_at(engine: ProjectionContext, position: int) -> Iterator[AnyCursor]:
             tables.clear(cursor, PROOF)
             copy = ReadModelTables(cursor, engine.registry, READER, PROOF)
             copy.create()
-            copy.stage()
             copy.load([engine.log.read(upto=position, limit=position)])
             copy.finish()
         with conn.cursor(row_factory=dict_row) as cursor:

@@ -292,7 +292,6 @@ def built(database: Database, world: World) -> Generator[AnyCursor]:
     events = recorded(database, world)
     with a_copy(database) as copy:
         copy.create()
-        copy.stage()
         copy.load([events])
         copy.finish()
         yield copy.cursor

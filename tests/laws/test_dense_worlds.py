@@ -32,6 +32,5 @@ def test_nothing_stops_and_every_way_of_following_ends_the_same(
         copy.create()
         copy.finish()
         copy.follow_durably()
-        copy.stage()
         copy.advance([event] for event in events)
         assert digests_of(copy) == end

@@ -51,7 +51,6 @@ def built(database: Database, events: list[RecordedEvent]) -> Iterator[AnyCursor
             tables.clear(cursor, PROOF)
             copy = ReadModelTables(cursor, REGISTRY, READER, PROOF)
             copy.create()
-            copy.stage()
             copy.load([events])
             copy.finish()
         with conn.cursor(row_factory=dict_row) as cursor:

@@ -60,7 +60,6 @@ def rebuilt(
     """Digests after a bulk rebuild."""
     with a_copy(database) as copy:
         copy.create()
-        copy.stage()
         copy.load([events])
         copy.finish()
         return digests_of(copy, world=world)
@@ -75,7 +74,6 @@ def followed(database: Database, batches: Iterable[list[RecordedEvent]]) -> dict
         with database.connect("projector", autocommit=True) as conn, conn.cursor() as cursor:
             restarted = ReadModelTables(cursor, REGISTRY, READER, PROOF)
             restarted.follow_durably()
-            restarted.stage()
             restarted.advance([batch])
     with database.connect("projector", autocommit=True) as conn, conn.cursor() as cursor:
         return digests(cursor, PROOF, REGISTRY)
@@ -106,7 +104,6 @@ def test_one_event_at_a_time_equals_a_rebuild(fresh_database: Databases, world: 
         copy.create()
         copy.finish()
         copy.follow_durably()
-        copy.stage()
         copy.advance([event] for event in events)
         assert digests_of(copy) == rebuilt(database, events)
 
@@ -122,7 +119,6 @@ def test_halves_folded_apart_and_merged_equal_a_rebuild(
     with a_copy(database) as copy:
         copy.create()
         copy.finish()
-        copy.stage()
         copy.follow_durably()
         last = copy.fold(two)
         last.merge(copy.fold(three))

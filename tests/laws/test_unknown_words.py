@@ -66,7 +66,6 @@ def test_an_unknown_word_hides_no_event(fresh_database: Databases, world: World,
     database, strange = fresh_database(), estranged(world, seed)
     with a_copy(database) as copy:
         copy.create()
-        copy.stage()
         copy.load([recorded(database, strange)])
         copy.finish()
         causes = copy.cursor.execute("select cause from unreadable_events").fetchall()

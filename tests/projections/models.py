@@ -45,7 +45,6 @@ class Models:
         self.copy = ReadModelTables(self.cursor, discover(), reader, PROOF)
         self.copy.create()
         self.copy.finish()
-        self.copy.stage()
         self.copy.follow_durably()
 
     def forget(self) -> None:

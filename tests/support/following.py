@@ -12,8 +12,8 @@ from projections.engine.follow import Follower, Leader
 class SteadyFollower(Follower):
     """A follower that keeps its session while nothing is to be done, but not its lead.
 
-    What a session needs to take events in, some hundred temporary tables and the plans of as many
-    statements, takes it a quarter of a second to make.
+    The plans of some hundred statements, which a session needs to take events in, take it a tenth
+    of a second to make.
     """
 
     def __init__(self, engine: ProjectionContext, leader: Leader) -> None:

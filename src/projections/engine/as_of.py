@@ -25,7 +25,6 @@ def as_of(
     with conn.transaction(force_rollback=True), conn.cursor() as cursor:
         copy = ReadModelTables(cursor, registry, reader, TEMPORARY)
         copy.create()
-        copy.stage()
         copy.load([list(events)])
         copy.finish()
         yield copy

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
-import psycopg
 from psycopg.sql import SQL, Identifier
 
 from ledger import waits
@@ -20,8 +19,8 @@ from ledger.domain.signatures import Recheck
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import tables
-from projections.engine.flush import Flush, Tidying, load, stage
-from projections.engine.fold import Fold, ProjectionFailed
+from projections.engine.flush import Flush, load
+from projections.engine.fold import Fold
 from projections.engine.registry import Registry
 from projections.engine.tables import AnyCursor
 
@@ -85,8 +84,6 @@ class ReadModelTables:
         self.reader = reader
         self.schema = schema
         self._flush: Flush | None = None
-        self._tidying: Tidying | None = None
-        self._flushed_rows = 0
         tables.use(cursor, schema)
 
     def build_quickly(self) -> None:
@@ -98,19 +95,6 @@ class ReadModelTables:
     def create(self) -> None:
         """Make the tables, empty and without the indexes that only readers need."""
         tables.create(self.cursor, self.registry.tables.values())
-
-    def stage(self) -> None:
-        """Make what `load` and `flush` need in this session, once the tables exist.
-
-        Raises `ProjectionFailed` naming one whose table is not there, or may not be read.
-        """
-        for projection in self.registry:
-            try:
-                stage(self.cursor, projection.tables)
-            except psycopg.OperationalError:
-                raise
-            except psycopg.Error as error:
-                raise ProjectionFailed.of(projection.name, error) from error
 
     def fold(self, events: Iterable[RecordedEvent], into: Fold | None = None) -> Fold:
         """Fold a batch for the whole registry, or go on with a fold."""
@@ -137,8 +121,13 @@ class ReadModelTables:
         tables.finish(self.cursor, self.registry.tables.values())
 
     def follow_durably(self) -> None:
-        """Make ready for `flush`: commits count, and few rows of large tables are looked up."""
+        """Make ready for `flush`: commits count, and few rows of large tables are looked up.
+
+        Raises `ProjectionFailed` naming one whose table is not there, or may not be read.
+        """
         self.cursor.execute("set synchronous_commit = on")
+        # What is touched changes from batch to batch, how it is best looked up does not.
+        self.cursor.execute("set plan_cache_mode = force_generic_plan")
         for setting in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"):
             self.cursor.execute(SQL("set {} = off").format(Identifier(setting)))
         # What is wrong with one projection's statement is told when it is executed, by its line.
@@ -149,19 +138,10 @@ class ReadModelTables:
         """Bring finished tables up to date with a fold, in the caller's transaction."""
         assert self._flush is not None, "it was made ready to follow"
         self._flush(fold)
-        self._flushed_rows += len(fold)
-
-    def tidy(self) -> None:
-        """To be called between transactions, before each flush of a session that lasts."""
-        if self._tidying is None:
-            self._tidying = Tidying(self.cursor, self.registry.tables.values())
-        self._tidying(self._flushed_rows)
-        self._flushed_rows = 0
 
     def advance(self, batches: Iterable[list[RecordedEvent]]) -> None:
         """Bring finished tables up to date with batches, a transaction each."""
         for events in batches:
             fold = self.fold(events)
-            self.tidy()
             with self.cursor.connection.transaction():
                 self.flush(fold)

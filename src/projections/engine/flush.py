@@ -1,127 +1,114 @@
-"""From a fold to the tables: COPY into staging tables, then one set-based statement a table."""
+"""From a fold to the tables: COPY where they are being built, else one function for all."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final, LiteralString
 
+import msgspec
 import psycopg
+from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier, Literal
 
 from ledger import waits
-from ledger.errors import Stopped
-from projections.engine.declare import AnyTable, Derived, Journal, Mirror, Projection, Rollup
-from projections.engine.flush_function import FlushFunction, merge_mirror, temporary
+from projections.engine.declare import AnyTable, Journal, Mirror, Projection
+from projections.engine.flush_function import FlushFunction, columns_beside, merge_mirror
 from projections.engine.fold import Fold, ProjectionFailed
 from projections.engine.registry import bases
 from projections.engine.tables import AnyCursor, names
 
+Types = tuple[tuple[str, str, str], ...]
+"""Table, column and type."""
 
-def stage(cursor: AnyCursor, tables: Iterable[AnyTable]) -> None:
-    """Make the temporary tables that a session needs beside `tables`; each flush leaves them empty.
+FIRST_PLANS_ROWS, PLANS_ROWS = 1_000, 100_000
+"""After how many changes a session makes its plans anew, at first and at most."""
 
-    Not by `on commit delete rows`: that empties all of them at each commit, used or not, which took
-    half of a small flush's time.
-    """
-    for table in tables:
-        match table:
-            case Mirror() | Journal():
-                shape = SQL("*")
-            case Derived():
-                shape = names(table.unit)
-            case Rollup():
-                shape = names((*table.key, *table.amounts))
-        cursor.execute(
-            SQL("create temporary table if not exists {} as select {} from {} with no data").format(
-                Identifier(temporary(table)), shape, Identifier(table.name)
-            )
-        )
-
-
-FIRST_TURN_ROWS, TURN_ROWS = 1_000, 100_000
-"""How many rows go through the temporary tables until each was tidied, at first and at most."""
-
-
-class Tidying:
-    """Gives back the space of what went through the temporary tables, and tells the planner of it.
-
-    The planner guesses a thousand rows in a temporary table of which it knows nothing, and reads a
-    table of the read models whole rather than look up so many in it. So each is shown to it with
-    one row. A session keeps its plans until a table that they name is tidied: that is done in turn,
-    a few tables at a time, soon while the read models may be new and grow quickly, then seldom.
-    """
-
-    def __init__(self, cursor: AnyCursor, tables: Iterable[AnyTable]) -> None:
-        self._cursor = cursor
-        self._names = [Identifier(temporary(table)) for table in tables]
-        self._due: list[Identifier] = []
-        self._turn_rows = FIRST_TURN_ROWS // 2
-        self._rows = 0
-        self._tidy(self._names)
-
-    def __call__(self, rows: int) -> None:
-        """Tidy those that are due after so many rows more; not in a transaction."""
-        self._rows += rows
-        count = self._rows * len(self._names) // self._turn_rows
-        if not count:
-            return
-        self._rows = 0
-        if not self._due:
-            self._due = list(self._names)
-            self._turn_rows = min(2 * self._turn_rows, TURN_ROWS)
-        now, self._due = self._due[:count], self._due[count:]
-        self._tidy(now)
-
-    def _tidy(self, names: Sequence[Identifier]) -> None:
-        if not names:
-            return
-        every = SQL(", ").join(names)
-        for statement in ("insert into {} default values", "delete from {}"):
-            filled = SQL("; ").join(SQL(statement).format(name) for name in names)
-            self._cursor.execute(filled)
-            if statement.startswith("insert"):
-                self._cursor.execute(SQL("vacuum (analyze) {}").format(every))
+TYPES: Final[LiteralString] = """
+select asked.name, a.attname, format_type(a.atttypid, a.atttypmod)
+from unnest(%s::text[]) as asked (name)
+join pg_catalog.pg_attribute as a on a.attrelid = to_regclass(quote_ident(asked.name))
+where a.attnum > 0 and not a.attisdropped and has_table_privilege(a.attrelid, 'select')
+"""
 
 
 def load(cursor: AnyCursor, fold: Fold) -> None:
     """Put a fold into tables that are being built: neither derived rows nor rollups follow yet."""
     for table, rows in fold.rows.items():
         if isinstance(table, Journal):
-            _copy(cursor, table, table.name, rows.values())
+            _copy(cursor, table, Identifier(table.name), rows.values())
         elif rows:
-            _copy(cursor, table, temporary(table), rows.values())
-            cursor.execute(merge_mirror(table))
-            cursor.execute(SQL("truncate {}").format(Identifier(temporary(table))))
+            staged = Identifier(f"staged_{table.name}")
+            cursor.execute(
+                SQL("create temporary table if not exists {} (like {})").format(
+                    staged, Identifier(table.name)
+                )
+            )
+            _copy(cursor, table, staged, rows.values())
+            cursor.execute(merge_mirror(table, staged))
+            cursor.execute(SQL("truncate {}").format(staged))
 
 
 class Flush:
     """Brings finished tables up to date with folds, by a function of this session's own.
 
     What a batch touches decides which of some hundred statements are needed. The function asks
-    that where the answers are, in one round trip, and keeps its plans. It is gone with the session,
-    like the temporary tables.
+    that where the answers are, in one round trip, and keeps its plans. It is gone with the session.
+    Raises `ProjectionFailed` naming one whose table is not there, or may not be read.
     """
 
     def __init__(self, cursor: AnyCursor, projections: Iterable[Projection]) -> None:
         self._cursor = cursor
         self._projections = tuple(projections)
-        self._function = FlushFunction(self._projections)
+        self._function = flush_function(self._projections, self._types())
         body = self._function.body
         name = Identifier("pg_temp", f"flush_{sha256(body.encode()).hexdigest()[:16]}")
         made = "create or replace function {}(staged text[]) returns void language plpgsql as {}"
         cursor.execute(SQL(made).format(name, Literal(body)))
-        self._call = SQL("select {}(%s)").format(name)
+        self._call = SQL("select {}(%b)").format(name)
+        self._rows = 0
+        self._plans_rows = FIRST_PLANS_ROWS
+
+    def _types(self) -> Types:
+        """The types of the columns of all tables, by table and column."""
+        owners = [(each, table) for each in self._projections for table in each.tables]
+        asked = [[table.name for _, table in owners]]
+        while True:
+            with self._cursor.connection.cursor(row_factory=tuple_row) as cursor:
+                found = cursor.execute(TYPES, asked).fetchall()
+            there = {(table, column) for table, column, _ in found}
+            lacking = [
+                (each, table)
+                for each, table in owners
+                if not {(table.name, column) for column in columns_beside(table)} <= there
+            ]
+            if not lacking:
+                return tuple(found)
+            for each, table in lacking:
+                self._refuse(each, table)
+            waits.go_on()  # they are there: a rebuild has just put them into their places
+
+    def _refuse(self, projection: Projection, table: AnyTable) -> None:
+        """Raise what PostgreSQL says of a table that lacks something, if it still does."""
+        asked = SQL("select {} from {} limit 0")
+        try:
+            self._cursor.execute(asked.format(names(columns_beside(table)), Identifier(table.name)))
+        except psycopg.OperationalError:
+            raise
+        except psycopg.Error as error:
+            raise ProjectionFailed.of(projection.name, error) from error
 
     def __call__(self, fold: Fold) -> None:
         """Take a fold in, in the transaction that is open.
 
         Raises `ProjectionFailed` naming the projection whose declaration or SQL failed.
         """
-        staged = [name for each in self._projections for name in self._stage(each, fold)]
-        if not staged:
+        if not len(fold):
             return
+        staged = [given for each in self._projections for given in self._staged(each, fold)]
         waits.go_on()
+        self._plan_anew(len(fold))
         try:
             self._cursor.execute(self._call, [staged], prepare=True)
         except psycopg.OperationalError:
@@ -132,28 +119,42 @@ class Flush:
                 raise
             raise ProjectionFailed.of(projection, error) from error
 
-    def _stage(self, projection: Projection, fold: Fold) -> Iterator[str]:
-        """Put changes where SQL can see them; answers the temporary tables that have rows now."""
+    def _plan_anew(self, rows: int) -> None:
+        """Give up the session's plans now and then: they are for tables as large as those were.
+
+        Soon while the read models may be new and grow quickly, then seldom.
+        """
+        self._rows += rows
+        if self._rows >= self._plans_rows:
+            self._rows = 0
+            self._plans_rows = min(2 * self._plans_rows, PLANS_ROWS)
+            self._cursor.execute("discard plans")
+
+    def _staged(self, projection: Projection, fold: Fold) -> Iterator[str | None]:
+        """The changes of each mirror and journal, as the function takes them."""
         try:
             for table in bases(projection):
-                if rows := fold.rows[table]:
-                    waits.go_on()
-                    _copy(self._cursor, table, temporary(table), rows.values())
-                    yield temporary(table)
-        except (psycopg.OperationalError, Stopped):
-            raise
+                rows = fold.rows[table]
+                yield msgspec.json.encode([*rows.values()]).decode() if rows else None
         except Exception as error:
             raise ProjectionFailed.of(projection.name, error) from error
 
 
+@lru_cache(maxsize=4)
+def flush_function(projections: tuple[Projection, ...], types: Types) -> FlushFunction:
+    """The function for these, whose tables have columns of these types; made once a process."""
+    by_table: dict[str, dict[str, str]] = {}
+    for table, column, kind in types:
+        by_table.setdefault(table, {})[column] = kind
+    return FlushFunction(projections, by_table)
+
+
 def _copy(
-    cursor: AnyCursor, shape: Mirror | Journal, target: str, rows: Iterable[Sequence[Any]]
+    cursor: AnyCursor, shape: Mirror | Journal, target: Identifier, rows: Iterable[Sequence[Any]]
 ) -> None:
     """Binary: a fifth of text's work for us, and a third of its time with the server's."""
     json = [i for i, column in enumerate(shape.columns.values()) if column.type == "jsonb"]
-    statement = SQL("copy {} ({}) from stdin (format binary)").format(
-        Identifier(target), names(shape.columns)
-    )
+    statement = SQL("copy {} ({}) from stdin (format binary)").format(target, names(shape.columns))
     with cursor.copy(statement) as copy:
         copy.set_types(["text" if c.type == "jsonb" else c.type for c in shape.columns.values()])
         for row in _with_json(rows, json) if json else rows:

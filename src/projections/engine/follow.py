@@ -50,8 +50,8 @@ class Follower:
     def run(self, stop: Event, beat: Callable[[], None] = lambda: None) -> None:
         """Follow until told to stop; survives the loss of its connections and of leadership.
 
-        Calls `beat` before each batch of events that it takes in, before each table whose changes
-        it sends, and before each wait. Of a batch that is being taken in at a stop nothing is
+        Calls `beat` before each batch of events that it takes in, before it sends the batch's
+        changes, and before each wait. Of a batch that is being taken in at a stop nothing is
         stored.
         """
         with waits.ending_with(stop), waits.telling(beat):
@@ -236,7 +236,6 @@ class Leader:
             copy = self._copy(names)
             if fold is None:
                 fold = self._awaited(self._begun(copy.fold, events))
-            copy.tidy()
             with self.cursor.connection.transaction():
                 if positions.locked(self.cursor, names) == dict.fromkeys(names, last):
                     copy.flush(fold)
@@ -257,7 +256,6 @@ class Leader:
         if copy is None:
             copy = ReadModelTables(self.cursor, self.registry.only(names), self.reader, LIVE)
             copy.follow_durably()
-            copy.stage()
             self.copies[tuple(names)] = copy
         return copy
 

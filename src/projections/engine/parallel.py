@@ -149,7 +149,6 @@ def _begin(work: Work) -> None:
     registry = discover().only(work.projections)
     copy = ReadModelTables(conn.cursor(), registry, work.reader, work.schema)
     copy.build_quickly()
-    copy.stage()
     _worker.append((log, copy))
 
 

@@ -170,7 +170,6 @@ def build(
     """Make a copy's tables from event 1 up to a position, ready to be advanced."""
     copy.build_quickly()
     copy.create()
-    copy.stage()
     if parallel.is_worthwhile(engine, upto):
         for done in parallel.load(engine, copy.schema, upto):
             progress(done, upto)

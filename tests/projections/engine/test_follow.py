@@ -16,7 +16,8 @@ from ledger.postgres.database import Database
 from projections.engine import positions
 from projections.engine.build import ProjectionContext
 from projections.engine.declare import Derived
-from projections.engine.flush_function import note_touched
+from projections.engine.flush import flush_function
+from projections.engine.flush_function import touched
 from projections.engine.follow import Batch, Follower, Leader
 from projections.engine.reads import Reads
 from projections.engine.rebuild import rebuild
@@ -144,6 +145,19 @@ def test_sql_that_fails_stops_its_projection_only(engine: ProjectionContext):
         "deliveries": ("following", 3),
         "shelves": ("stopped", 1),
         "counter": ("following", 3),
+    }
+
+
+def test_a_value_that_no_column_takes_stops_its_projection_and_its_readers_only(
+    engine: ProjectionContext,
+):
+    engine.log.append([delivery("A", 1), delivery("A", 2, 2**63)])
+    with pytest.raises(ProjectionStopped, match="deliveries, shelves: NumericValueOutOfRange"):
+        Follower(engine).catch_up()
+    assert standing(engine) == {
+        "deliveries": ("stopped", 1),
+        "shelves": ("stopped", 1),
+        "counter": ("following", 2),
     }
 
 
@@ -359,14 +373,19 @@ def test_what_is_read_ahead_is_taken_in_once(
     assert rows(engine, "select sum(units)::bigint from read_models.sums") == [(66,)]
 
 
+def _forget_statements() -> None:
+    flush_function.cache_clear()
+    touched.cache_clear()
+
+
 def test_a_statement_that_is_no_sql_stops_its_projection_only(
     engine: ProjectionContext, monkeypatch: pytest.MonkeyPatch
 ):
     derived = next(table for table in engine.registry.tables.values() if isinstance(table, Derived))
     monkeypatch.setitem(derived.__dict__, "touched", derived.touched.replace("select", "selekt"))
-    note_touched.cache_clear()
+    _forget_statements()
     engine.log.append([delivery("A", 1)])
     with pytest.raises(ProjectionStopped, match=r"shelves: syntax error .*SyntaxError"):
         Follower(engine).catch_up()
-    note_touched.cache_clear()
+    _forget_statements()
     assert standing(engine)["deliveries"] == ("following", 1)
