@@ -93,7 +93,7 @@ def entries(cursor: DictCursor, transaction_id: str) -> Entries:
     closed, begins = closes(cursor), begins_on(cursor)
     parts: dict[str, list[dict[str, Any]]] = {}
     for row in cursor.execute(POSTINGS, {**asked, "parts": list(rules.PARTS)}):
-        row["stands_for"] = rules.SLOTS[row["slot"]]
+        row["stands_for"] = rules.stands_for(row["slot"])
         row["about"] = about(row["account"])
         row["counts_in"] = counts_in(closed, begins, row["day"], row.pop("seen_position"))
         parts.setdefault(row.pop("part"), []).append(row)

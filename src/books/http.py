@@ -16,6 +16,7 @@ from api.permissions import Permission, identity_of, meta_of
 from books import classify
 from books import entries as explained
 from books.accounts import about, accounts
+from books.categories import categories
 from books.close import close
 from books.names import Names, check_there, names
 from books.opening import READS as OPENING
@@ -28,6 +29,9 @@ from books.schemas import (
     BalanceEntry,
     BalanceResponse,
     BeginRequest,
+    CategoriesResponse,
+    CategoryRequest,
+    CategoryResponse,
     ClassifiedAllResponse,
     ClassifiedResponse,
     ClassifyAllRequest,
@@ -68,7 +72,7 @@ from ledger.domain.aggregate import Command
 from ledger.domain.classification import ClassifyTransaction
 from ledger.domain.classify_rule import ClassifyRule
 from ledger.domain.events import OpeningBalance
-from ledger.domain.period import MapAccount, ReopenPeriod
+from ledger.domain.period import MapAccount, NameCategory, ReopenPeriod
 from ledger.errors import (
     Ambiguous,
     InvalidCommand,
@@ -269,6 +273,30 @@ def map_account(request: Request, body: MapRequest) -> PeriodResponse:
     return _done(request, command, body)
 
 
+@_see(errors=READ)
+def read_categories(request: Request, query: One) -> CategoriesResponse:
+    """List of which category the sales of products are, from which month on."""
+    with reads_of(request).snapshot(READS, query.after, current=True) as cursor:
+        stands, found = as_of_projections(cursor, READS), categories(cursor)
+    return CategoriesResponse(
+        as_of_position=stands.position,
+        items=[CategoryResponse(**each._asdict()) for each in found],
+    )
+
+
+@_change(errors=_DECIDED)
+def name_category(request: Request, body: CategoryRequest) -> PeriodResponse:
+    """Book sales of products by category, from an open month on.
+
+    Goods of a linked order are split over `income:sales:…` by its lines, and refunds over
+    `contra:refunds:…`.
+    """
+    command = NameCategory(
+        sku=body.sku, category=body.category, period=body.period, at=datetime.now(UTC)
+    )
+    return _done(request, command, body)
+
+
 @_change(errors=(*_DECIDED, NotReady))
 def begin_books(request: Request, body: BeginRequest) -> PeriodResponse:
     """Begin the books with a month, while none is closed: say what accounts held before it.
@@ -358,6 +386,8 @@ routes = [
     Route("/books/accounts", read_accounts),
     Route("/books/accounts/{name}/postings", read_postings),
     Route("/books/accounts/{name}/map", map_account, methods=["POST"]),
+    Route("/books/categories", read_categories),
+    Route("/books/categories", name_category, methods=["POST"]),
     Route("/books/trial-balance", read_trial_balance),
     Route("/books/entries/{transaction_id}", read_entry),
     Route("/books/rules", read_rules),
@@ -414,7 +444,9 @@ def _balance_answer(balance: Balance, called: Names, period: str) -> BalanceResp
 
 
 def _done(
-    request: Request, command: Command, body: DecideRequest | BeginRequest | MapRequest
+    request: Request,
+    command: Command,
+    body: DecideRequest | BeginRequest | MapRequest | CategoryRequest,
 ) -> PeriodResponse:
     return PeriodResponse(**execute(request, command, body, body.reason).document())
 

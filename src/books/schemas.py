@@ -11,7 +11,8 @@ from api.operations import Schema
 from api.schemas import AnyCaseCurrency, Recorded, Text
 from ledger.domain.account_names import MAX_CODE, MAX_NAME
 from ledger.domain.classify_rule import MAX_PATTERN, MAX_WORD
-from ledger.domain.limits import PERIOD_PATTERN, SHA256_PATTERN
+from ledger.domain.limits import MAX_ID, PERIOD_PATTERN, SHA256_PATTERN
+from ledger.domain.period import MAX_CATEGORY
 from projections.queries.schemas import MAX_POSITION, AsOf, Cursor, Limit, One
 
 Period = Annotated[
@@ -86,6 +87,37 @@ class MapRequest(Schema):
     name: Annotated[Text | None, Field(max_length=MAX_NAME, description="As `Input tax`.")] = None
     kind: OwnKind | None = None
     reason: Text
+
+
+class CategoryRequest(Schema):
+    """Of which category the sales of a product are from a month on, and why; null: of none.
+
+    An exact SKU counts before the longest beginning.
+    """
+
+    sku: Annotated[Text, Field(max_length=MAX_ID, description="As `MUG-RED`, `MUG-*` or `*`.")]
+    category: Annotated[Text | None, Field(max_length=MAX_CATEGORY, description="As `mugs`.")] = (
+        None
+    )
+    period: Period
+    reason: Text
+
+
+class CategoryResponse(Schema):
+    """Of which category the sales of a product are from a month on, who says so and why."""
+
+    sku: str
+    period: str
+    category: str | None
+    actor: str
+    reason: str | None
+    named_at: datetime
+
+
+class CategoriesResponse(AsOf):
+    """All categories that were named, by SKU and month."""
+
+    items: list[CategoryResponse]
 
 
 class ClassifyRuleRequest(Schema):

@@ -17,6 +17,7 @@ from ledger.domain.events import (
     AddedToWishlist,
     BooksAccountMapped,
     BooksBalancesListed,
+    BooksCategoryNamed,
     BooksOpeningEntered,
     BooksPeriodClosed,
     BooksPeriodReopened,
@@ -189,6 +190,7 @@ projection.handles(RefundRefused)(_names(order="order_id", payment="payment_id")
 projection.handles(
     BooksAccountMapped,
     BooksBalancesListed,
+    BooksCategoryNamed,
     BooksOpeningEntered,
     BooksPeriodClosed,
     BooksPeriodReopened,

@@ -1,7 +1,7 @@
 """Periods of the books: which months are closed, with what balances; one row a month.
 
-And what accounts held before the first one, where a person entered that, and what the shop calls
-them from a month on.
+And what accounts held before the first one, where a person entered that, what the shop calls
+them from a month on, and of which category sales of products are.
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from api.permissions import Permission
 from ledger.domain.events import (
     BooksAccountMapped,
     BooksBalancesListed,
+    BooksCategoryNamed,
     BooksOpeningEntered,
     BooksPeriodClosed,
     BooksPeriodReopened,
@@ -104,9 +105,25 @@ account_names = Mirror(
     reason=latest("text"),
     mapped_at=latest("timestamptz"),
 )
+sales_categories = Mirror(
+    "sales_categories",
+    sku=key(),
+    period=key(),
+    category=latest("text"),
+    actor=latest("text"),
+    reason=latest("text"),
+    named_at=latest("timestamptz"),
+)
 projection = Projection(
     "periods",
-    tables=(periods, sealed_balances, openings, opening_balances, account_names),
+    tables=(
+        periods,
+        sealed_balances,
+        openings,
+        opening_balances,
+        account_names,
+        sales_categories,
+    ),
     listing=Listing(
         periods,
         Period,
@@ -214,4 +231,18 @@ def mapped(fact: BooksAccountMapped, at: EventContext) -> Iterator[Change]:
         actor=at.meta.actor,
         reason=at.meta.reason,
         mapped_at=at.effective_at,
+    )
+
+
+@projection.handles(BooksCategoryNamed)
+def category_named(fact: BooksCategoryNamed, at: EventContext) -> Iterator[Change]:
+    """Of which category sales of a product are from a month on."""
+    yield sales_categories.action(
+        at,
+        sku=fact.sku,
+        period=fact.period,
+        category=fact.category,
+        actor=at.meta.actor,
+        reason=at.meta.reason,
+        named_at=at.effective_at,
     )

@@ -3,6 +3,9 @@
 Each balance transaction makes entries (`part`) whose postings sum to 0 in its currency: as it was
 booked, as it became available, and what else is known of it: its order, its payout's arrival, its
 dispute's loss, what a person classified. An entry stands on the day on which it happened.
+
+Goods of a sale, and what a refund gives back of them, are split over the categories of the order's
+lines, as they were named for the month of the sale: what goes back leaves the same accounts.
 """
 
 from __future__ import annotations
@@ -85,6 +88,74 @@ def _share(weight: str, before: tuple[str, ...], after: tuple[str, ...]) -> str:
     )::bigint"""
 
 
+def _is_of(sku: str, named: str) -> str:
+    """SQL for whether a SKU is the one that is named, or begins as it says."""
+    return f"""(
+        {named} = {sku}
+        or right({named}, 1) = '*' and starts_with({sku}, left({named}, -1))
+    )"""
+
+
+# Of which category a line's goods are: an exact SKU counts before the longest beginning.
+_CATEGORY_OF: Final = f"""(
+    select category
+    from (
+        select distinct on (n.sku) n.sku, n.category
+        from sales_categories as n
+        where {_is_of("l.sku", "n.sku")} and n.period <= m.period
+        order by n.sku, n.period desc
+    ) as said
+    where category is not null
+    order by (said.sku = l.sku) desc, length(said.sku) desc
+    limit 1
+)"""  # noqa: S608 - made of our own words
+# Goods by the largest-remainder method, as `money.split` has it: what is of no category first.
+_BY_CATEGORY: Final = f"""
+    select
+        sum(minor) as named_minor,
+        array_agg(category order by category collate "C") as names,
+        array_agg(minor order by category collate "C") as minors
+    from (
+        select
+            category,
+            (
+                share + (
+                    row_number() over (order by rest desc, category collate "C" nulls first)
+                    <= h.goods_minor - sum(share) over ()
+                )::int
+            )::bigint as minor
+        from (
+            select
+                category,
+                div(h.goods_minor * weight, whole) as share,
+                mod(h.goods_minor * weight, whole) as rest
+            from (
+                select category, sum(weight) as weight, sum(sum(weight)) over () as whole
+                from (
+                    select
+                        {_CATEGORY_OF} as category,
+                        l.quantity::numeric * l.unit_minor as weight
+                    from (
+                        select to_char(ledger.business_day(min(at)), 'YYYY-MM') as period
+                        from (
+                            select t.created_at as at
+                            union all
+                            select created_at
+                            from transactions
+                            where source_id = coalesce(c.charge_id, xc.charge_id)
+                        ) as moved
+                    ) as m
+                    cross join order_lines as l
+                    where l.order_id = a.order_id and h.goods_minor > 0
+                        and (select exists (select from sales_categories))
+                ) as lines
+                group by category
+            ) as weighed
+            where whole > 0
+        ) as shares
+    ) as parts
+    where category is not null
+"""  # noqa: S608 - made of our own words
 POSTINGS: Final = f"""
 select
     t.transaction_id,
@@ -182,6 +253,9 @@ left join lateral (
             when r.shape = 'sale' then div(base * a.discount_minor, a.total_minor)::bigint
             else 0
         end as discount_minor,
+        base,
+        w_goods,
+        w_shipping,
         sign(t.amount_minor)::bigint as sign
     from (
         select *, w_goods + w_shipping + w_tax as whole
@@ -195,6 +269,15 @@ left join lateral (
     ) as weighed
     where a.order_id is not null and r.shape in ('sale', 'refund') and whole > 0
 ) as g on true
+cross join lateral (
+    select case
+        when r.shape = 'sale'
+        then base - g.shipping_minor - g.tax_minor + g.discount_minor
+        else base - g.tax_minor
+            - coalesce(div((base - g.tax_minor) * w_shipping, nullif(w_goods + w_shipping, 0)), 0)
+    end as goods_minor
+) as h
+cross join lateral ({_BY_CATEGORY}) as q
 cross join lateral (
     select 'booked' as part, 1::bigint as slot, t.created_at as at,
         {_STRIPE} || case when b.is_pending then ':pending' else ':available' end as name,
@@ -244,12 +327,16 @@ cross join lateral (
         (2, b.against, case
             when r.shape = 'sale' then g.shipping_minor + g.tax_minor - g.discount_minor
             else g.tax_minor
-        end),
+        end + coalesce(q.named_minor, 0)),
         (3, {_text(rules.SHIPPING)}, -g.shipping_minor),
         (4, {_text(rules.SALES_TAX)}, -g.tax_minor),
         (5, {_text(rules.DISCOUNTS)}, g.discount_minor)
     ) as said (slot, name, amount_minor)
     where g.sign is not null
+    union all
+    select 'order', {rules.FIRST_CATEGORY - 1} + number, t.created_at,
+        b.against || ':' || category, -g.sign * minor
+    from unnest(q.names, q.minors) with ordinality as said (category, minor, number)
     union all
     select 'arrived', slot, greatest(t.created_at, w.arrives_at), name, sign * t.amount_minor
     from (values
@@ -300,8 +387,29 @@ postings = Derived(
     key=("transaction_id", "part", "slot"),
     by=("transaction_id",),
     view=POSTINGS,
-    touched="""
-        with sources as (
+    touched=f"""
+        with changed as (
+            select payment_id from touched_payments
+            union
+            select payment_id
+            from staged_order_actions
+            join payments using (order_id)
+            union
+            select payment_id
+            from (select from staged_sales_categories limit 1) as any_named
+            cross join lateral ( -- all lines are read, where a category is named
+                select distinct order_id
+                from order_lines as l
+                where exists (
+                    select
+                    from staged_sales_categories as n
+                    where {_is_of("l.sku", "n.sku")}
+                )
+                offset 0
+            ) as named
+            join payments using (order_id)
+        ),
+        sources as (
             select t.source_id
             from staged_transactions
             join transactions as t using (transaction_id)
@@ -317,17 +425,11 @@ postings = Derived(
             select payout_id from staged_payouts
             union
             select charge_id
-            from (
-                select payment_id from touched_payments
-                union
-                select payment_id
-                from staged_order_actions
-                join payments using (order_id)
-            ) as changed
+            from changed
             join charges on coalesce(charges.payment_id, charge_id) = changed.payment_id
             union
             select refund_id
-            from touched_payments
+            from changed
             join refunds using (payment_id)
             where charge_id is null
         ),
@@ -348,7 +450,7 @@ postings = Derived(
         select transaction_id from staged_classifications
         union
         select transaction_id from related join transactions using (source_id)
-    """,
+    """,  # noqa: S608 - made of our own words
     indexes=("account, currency, day, transaction_id", "day, currency"),
 )
 account_days = Rollup(
@@ -366,7 +468,16 @@ account_days = Rollup(
 projection = Projection(
     "postings",
     tables=(classifications, postings, account_days),
-    reads=("transactions", "charges", "refunds", "payments", "orders", "payouts", "disputes"),
+    reads=(
+        "transactions",
+        "charges",
+        "refunds",
+        "payments",
+        "orders",
+        "payouts",
+        "disputes",
+        "periods",
+    ),
 )
 
 

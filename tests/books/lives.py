@@ -7,7 +7,12 @@ from typing import NamedTuple
 
 from ledger.domain.balance_facts import TransactionFact, TransactionFee
 from ledger.domain.billing_facts import PayoutFact, PayoutState
-from ledger.domain.events import Line, OrderPlaced, TransactionClassified
+from ledger.domain.events import (
+    BooksCategoryNamed,
+    Line,
+    OrderPlaced,
+    TransactionClassified,
+)
 from ledger.domain.facts import (
     AnyFact,
     ChargeFact,
@@ -63,6 +68,7 @@ OTHERS = (
     ("stripe_fee", None),
     ("quantum_entanglement", None),
 )
+SKUS = ("MUG", "MUG-RED", "MUG-BLUE", "PRINT", "POSTER")
 BALANCES = (None, "payments", "payments", "risk_reserved", "issuing", "levitating")
 
 
@@ -288,11 +294,19 @@ class Life:
         goods, shipping = random.randrange(0, 50_000), random.choice((0, 0, 495, 1000))
         tax = random.choice((0, random.randrange(9_000)))
         discount = random.choice((0, 0, random.randrange(goods + shipping + 1)))
-        line = Line(sku="MUG", name="Mug", quantity=1, unit_minor=goods)
+        lines = tuple(
+            Line(
+                sku=sku,
+                name=sku,
+                quantity=random.choice((1, 1, 3)),
+                unit_minor=random.choice((0, 1, goods, random.randrange(goods + 1))),
+            )
+            for sku in random.sample(SKUS, random.choice((1, 1, 2, 4)))
+        )
         return OrderPlaced(
             order_id=self._id("A"),
             currency=currency,
-            lines=(line,),
+            lines=lines,
             total_minor=goods + shipping + tax - discount + 1,
             shipping_minor=shipping,
             tax_minor=tax,
@@ -301,8 +315,18 @@ class Life:
         )
 
 
+def _named(random: Random) -> Told:
+    """Of which category sales are, told at any time."""
+    return random.randrange(60_000), BooksCategoryNamed(
+        sku=random.choice((*SKUS, "MUG-*", "MUG*", "*")),
+        period=random.choice(("2026-02", "2026-03", "2026-03", "2026-04", "2026-05")),
+        category=random.choice(("mugs", "mugs", "prints", "red_mugs", None)),
+    )
+
+
 def some_money(seed: int, lives: int = 12) -> list[Told]:
     """Several lives, told in the order of their time."""
     random = Random(seed)
     told = [each for n in range(lives) for each in Life(f"{n}x", random).told()]
+    told += [_named(random) for _ in range(random.choice((0, 2, 8)))]
     return sorted(told, key=lambda each: each[0])

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from ledger.domain.balance_facts import TransactionFact
 from ledger.domain.billing_facts import PayoutFact
-from ledger.domain.events import OrderPlaced, TransactionClassified
+from ledger.domain.events import BooksCategoryNamed, OrderPlaced, TransactionClassified
 from ledger.domain.facts import (
     AnyFact,
     ChargeFact,
@@ -103,6 +103,7 @@ class Books:
         self._classified: dict[str, str] = {}
         self._disputes: dict[str, DisputeFact] = {}
         self._lost_at: dict[str, datetime] = {}
+        self._categories: dict[tuple[str, str], str | None] = {}
         for at, fact in said:
             match fact:
                 case TransactionFact():
@@ -119,6 +120,8 @@ class Books:
                     self._orders[fact.order_id] = fact
                 case TransactionClassified():
                     self._classified[fact.transaction_id] = fact.against
+                case BooksCategoryNamed():
+                    self._categories[fact.sku, fact.period] = fact.category
                 case DisputeFact():
                     self._disputes[fact.dispute_id] = fact
                     if fact.state.word == "lost":
@@ -276,6 +279,9 @@ class Books:
         yield "order", t.created_at, "income:shipping", -shipping
         yield "order", t.created_at, "liabilities:sales_tax", -tax
         yield "order", t.created_at, "contra:discounts", discount
+        yield from self._by_category(
+            t, order, "income:sales", -(t.amount_minor - shipping - tax + discount)
+        )
 
     def _tax_back(self, t: TransactionFact, cost: int) -> Iterator[tuple[str, datetime, str, int]]:
         if (order := self._order(t)) is None:
@@ -284,9 +290,44 @@ class Books:
         weights = [goods + order.shipping_minor, order.tax_minor]
         if not sum(weights):
             return
-        _, tax = split(cost, weights)
+        rest, tax = split(cost, weights)
         yield "order", t.created_at, "contra:refunds", tax
         yield "order", t.created_at, "liabilities:sales_tax", -tax
+        if weights[0]:
+            shipping = abs(rest) * order.shipping_minor // weights[0]
+            goods = abs(rest) - shipping
+            yield from self._by_category(t, order, "contra:refunds", goods if rest < 0 else -goods)
+
+    def _by_category(
+        self, t: TransactionFact, order: OrderPlaced, account: str, goods: int
+    ) -> Iterator[tuple[str, datetime, str, int]]:
+        """Goods by what categories were called in the month of the sale; what has none stays."""
+        refund = self._refunds.get(t.source_id or "")
+        charge_id = refund.charge_id if refund else t.source_id
+        sales = (e.created_at for e in self.transactions.values() if e.source_id == charge_id)
+        month = f"{self._day(min((t.created_at, *sales))):%Y-%m}"
+        weights: dict[str, int] = {"": 0}
+        for each in order.lines:
+            category = self._category_of(each.sku, month) or ""
+            weights[category] = weights.get(category, 0) + each.quantity * each.unit_minor
+        if not any(weights.values()):
+            return
+        names = sorted(weights)
+        for name, minor in zip(names, split(goods, [weights[n] for n in names]), strict=True):
+            if name:
+                yield "order", t.created_at, f"{account}:{name}", minor
+                yield "order", t.created_at, account, -minor
+
+    def _category_of(self, sku: str, month: str) -> str | None:
+        """What the exact SKU says, else the longest beginning, each as of its latest month."""
+        said: dict[str, str | None] = {}
+        for (pattern, since), category in sorted(self._categories.items()):
+            fits = pattern == sku or (pattern[-1] == "*" and sku.startswith(pattern[:-1]))
+            if fits and since <= month:
+                said[pattern] = category
+        names = [pattern for pattern, category in said.items() if category]
+        best = max(names, key=lambda pattern: (pattern == sku, len(pattern)), default=None)
+        return None if best is None else said[best]
 
     def _cost(self, t: TransactionFact) -> int:
         """What a refund gives back at the rate of its charge, with the sign of its amount."""

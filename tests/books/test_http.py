@@ -430,6 +430,22 @@ def test_accounts_have_the_names_of_the_shop_from_a_month_on(books: Books) -> No
     assert books.post(path, wrong, 422)["code"] == "invalid_command"
 
 
+def test_categories_of_products_are_named_for_open_months(books: Books) -> None:
+    named = {"sku": "MUG-*", "category": "mugs", "period": "2024-09", **WHY}
+    answer = books.post("categories", named, key="c-1")
+    assert answer["recorded"] == ["books.category_named.v1"]
+    assert books.post("categories", named, key="c-1") == answer
+    (row,) = books.get("categories")["items"]
+    assert (row["sku"], row["category"], row["period"]) == ("MUG-*", "mugs", "2024-09")
+    own = {"code": "8401", "period": "2024-09", **WHY}
+    assert books.post("accounts/income:sales:mugs/map", own)["recorded"]
+    books.post("periods/2024-08/close", WHY)
+    refused = books.post("categories", named | {"period": "2024-08"}, 409)
+    assert "from 2024-09 on" in refused["detail"]
+    wrong = books.post("categories", named | {"category": "a:b"}, 422)
+    assert wrong["code"] == "invalid_command"
+
+
 def test_months_are_closed_in_their_order(books: Books) -> None:
     books.post("periods/2024-08/close", WHY)
     assert "ledger books close 2024-09" in books.reasons("2024-10")["out_of_order"]

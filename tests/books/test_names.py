@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from msgspec.structs import replace
 
 from books.names import Mapped, Names
 from ledger.domain.account_names import KINDS, OwnName, check_own
 from ledger.domain.period import (
     ClosePeriod,
     MapAccount,
+    NameCategory,
     Periods,
     ReopenPeriod,
     check,
@@ -112,6 +114,34 @@ def test_a_closed_month_keeps_its_names_whatever_is_mapped(seed: int) -> None:
         for period in MONTHS:
             for account in ACCOUNTS:
                 assert found.of(account, period) == chart.plain(account, period)
+
+
+def test_of_a_closed_month_no_category_is_named_and_others_once() -> None:
+    chart = Chart()
+    chart.close("2026-03")
+    named = NameCategory(sku="MUG-*", period="2026-03", category="mugs", at=at(0))
+    with pytest.raises(WrongState, match="from 2026-04 on"):
+        chart.do(named)
+    later = replace(named, period="2026-04")
+    chart.do(later)
+    assert decide(later, chart.periods) == []
+    assert decide(replace(later, category=None), chart.periods)
+
+
+@pytest.mark.parametrize(
+    ("sku", "category"),
+    [
+        ("", "mugs"),
+        ("*MUG", "mugs"),
+        ("MUG**", "mugs"),
+        ("a b", "mugs"),
+        ("MUG", "a:b"),
+        ("MUG", ""),
+    ],
+)
+def test_what_is_no_sku_and_no_category_is_refused(sku: str, category: str) -> None:
+    with pytest.raises(InvalidCommand):
+        check(NameCategory(sku=sku, period="2026-04", category=category, at=at(0)))
 
 
 @pytest.mark.parametrize("text", ["a:b", " a", "a  b", "a\n", "x" * 101])

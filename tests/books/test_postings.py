@@ -1,5 +1,6 @@
 """Laws of postings: money at Stripe, in any order of arrival, makes the plain reading's books."""
 
+import re
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import LiteralString
@@ -8,9 +9,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import settings
 
+from ledger.domain.balance_facts import TransactionFact
+from ledger.domain.events import BooksCategoryNamed, OrderPlaced
+from ledger.domain.events import Line as OrderLine
+from ledger.domain.facts import PaymentFact, PaymentState
 from tests.books.lives import Told, some_money
 from tests.books.plain import AGAINST, Books, Line
-from tests.projections.models import Models
+from tests.projections.models import Models, at, charge
 from tests.support.servers import Server
 
 SEEDS = range(settings().max_examples // 2)
@@ -89,6 +94,78 @@ def test_any_money_makes_the_books_of_a_plain_reading(own: Models, seed: int) ->
         assert not own.rows(query), law
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_categories_split_accounts_and_move_nothing_else(own: Models, seed: int) -> None:
+    told = some_money(seed)
+    take(own, told)
+    sums: dict[Line, int] = {}
+    for line in booked(own):
+        whole = re.sub("^(income:sales|contra:refunds):.*", r"\1", line.account)
+        key = line._replace(account=whole, amount_minor=0)
+        sums[key] = sums.get(key, 0) + line.amount_minor
+    take(own, [each for each in told if not isinstance(each[1], BooksCategoryNamed)])
+    assert {key: minor for key, minor in sums.items() if minor} == {
+        line._replace(amount_minor=0): line.amount_minor for line in booked(own)
+    }
+
+
+def test_what_goes_back_leaves_the_accounts_that_it_came_to(own: Models) -> None:
+    """To the minor unit, although the category is another one by then."""
+    order = OrderPlaced(
+        order_id="A1",
+        currency="eur",
+        lines=(
+            OrderLine(sku="MUG", name="Mug", quantity=2, unit_minor=500),
+            OrderLine(sku="PRINT", name="Print", quantity=1, unit_minor=999),
+        ),
+        total_minor=2_300,
+        shipping_minor=301,
+        expires_at=at(30),
+    )
+    own.forget()
+    own.take(order)
+    paid = PaymentFact(
+        state=PaymentState.SUCCEEDED,
+        payment_id="pi_1",
+        amount_minor=2_300,
+        received_minor=2_300,
+        currency="eur",
+        created_at=at(0),
+        order_id="A1",
+    )
+    own.take(paid, charge(2_300, currency="eur"))
+    for sku, month, category in (("*", "2026-03", "goods"), ("MUG", "2026-03", "mugs")):
+        own.take(BooksCategoryNamed(sku=sku, period=month, category=category))
+    own.take(BooksCategoryNamed(sku="MUG", period="2026-04", category="cups"))
+    for name, minutes, amount in (("charge", 0, 2_300), ("charge_failure", 60 * 24 * 40, -2_300)):
+        booked_at = at(minutes)
+        moved = TransactionFact(
+            transaction_id=f"txn_{name}",
+            type="payment",
+            category=name,
+            amount_minor=amount,
+            fee_minor=0,
+            net_minor=amount,
+            currency="eur",
+            created_at=booked_at,
+            available_at=booked_at,
+            source_id="ch_1",
+        )
+        own.take(moved)
+    by_month: dict[int, dict[str, int]] = {3: {}, 4: {}}
+    for line in booked(own):
+        month = by_month[line.day.month]
+        month[line.account] = month.get(line.account, 0) + line.amount_minor
+    assert by_month[3] == {
+        "assets:stripe:payments:available": 2_300,
+        "income:sales": 0,
+        "income:sales:goods": -999,
+        "income:sales:mugs": -1_000,
+        "income:shipping": -301,
+    }
+    assert by_month[4] == {account: -minor for account, minor in by_month[3].items()}
+
+
 def test_the_worlds_hold_every_part_and_most_accounts(own: Models) -> None:
     """Without this the law above could hold of nothing."""
     lines: list[Line] = []
@@ -99,4 +176,5 @@ def test_the_worlds_hold_every_part_and_most_accounts(own: Models) -> None:
     assert {line.part for line in lines} == parts
     accounts = {line.account for line in lines}
     assert accounts >= {"suspense:unclassified", "suspense:fee_detail", "income:fx"}
+    assert accounts >= {"income:sales:mugs", "contra:refunds:prints", "income:sales:red_mugs"}
     assert len(accounts & set(AGAINST.values())) > 15

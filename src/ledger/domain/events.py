@@ -572,6 +572,18 @@ class BooksAccountMapped(Event, frozen=True, kw_only=True):
     kind: str | None
 
 
+@stored("books.category_named.v1")
+class BooksCategoryNamed(Event, frozen=True, kw_only=True):
+    """From a month on (`2026-09`), sales of a product are of a category, booked by itself.
+
+    `sku` is one, or what SKUs begin with (`MUG-*`); None: this says nothing any more.
+    """
+
+    sku: str
+    period: str
+    category: str | None
+
+
 # ── Wishlists ───────────────────────────────────────────────────────────────────────────────────
 
 

@@ -20,18 +20,23 @@ from ledger.domain.aggregate import Aggregate, Command
 from ledger.domain.events import (
     BooksAccountMapped,
     BooksBalancesListed,
+    BooksCategoryNamed,
     BooksOpeningEntered,
     BooksPeriodClosed,
     BooksPeriodReopened,
     OpeningBalance,
     SealedBalance,
 )
-from ledger.domain.limits import MAX_MINOR, check_between, check_currency
+from ledger.domain.limits import MAX_MINOR, check_between, check_currency, check_id
 from ledger.domain.posting_rules import AT_STRIPE, BALANCES, MINIMUM_HELD, OPENING, PAYING_OUT
 from ledger.errors import InvalidCommand, NotReady, WrongState
 
 _PERIOD: Final = re.compile(r"(?!9999)[1-9]\d{3}-(0[1-9]|1[0-2])")
 """Of the last year that a date can have, no month is one: its last one has none after it."""
+
+EVERY: Final = "*"
+"""After the beginning of SKUs: all that begin so."""
+MAX_CATEGORY: Final = 50
 
 _HELD_AT_STRIPE: Final = {
     MINIMUM_HELD,
@@ -42,6 +47,7 @@ _HELD_AT_STRIPE: Final = {
 PeriodEvent = (
     BooksAccountMapped
     | BooksBalancesListed
+    | BooksCategoryNamed
     | BooksOpeningEntered
     | BooksPeriodClosed
     | BooksPeriodReopened
@@ -139,19 +145,32 @@ class MapAccount(_PeriodCommand, frozen=True, kw_only=True):
     own: OwnName
 
 
-PeriodCommand = ClosePeriod | ReopenPeriod | EnterOpening | MapAccount
+class NameCategory(_PeriodCommand, frozen=True, kw_only=True):
+    """Say of which category the sales of a product are from a month on; of none: None.
+
+    `sku` is one, or what SKUs begin with (`MUG-*`). An exact one counts before the longest
+    beginning.
+    """
+
+    sku: str
+    category: str | None
+
+
+PeriodCommand = ClosePeriod | ReopenPeriod | EnterOpening | MapAccount | NameCategory
 
 
 class Periods(Struct, frozen=True):
     """The months that are closed, in their order, how often each was so far, and the opening.
 
-    `names` are what accounts were mapped to, by account and the first month for which it counts.
+    `names` are what accounts were mapped to, by account and the first month for which it counts;
+    `categories` are of which category sales of a product are, by SKU and such a month.
     """
 
     closed: tuple[str, ...] = ()
     versions: dict[str, int] = {}
     opening: BooksOpeningEntered | None = None
     names: dict[tuple[str, str], BooksAccountMapped] = {}
+    categories: dict[tuple[str, str], BooksCategoryNamed] = {}
 
 
 def evolve(periods: Periods, event: PeriodEvent) -> Periods:
@@ -169,6 +188,8 @@ def evolve(periods: Periods, event: PeriodEvent) -> Periods:
             return replace(periods, opening=event)
         case BooksAccountMapped(account=account, period=period):
             return replace(periods, names={**periods.names, (account, period): event})
+        case BooksCategoryNamed(sku=sku, period=period):
+            return replace(periods, categories={**periods.categories, (sku, period): event})
         case BooksBalancesListed():
             return periods
         case _:
@@ -176,7 +197,7 @@ def evolve(periods: Periods, event: PeriodEvent) -> Periods:
 
 
 def decide(command: PeriodCommand, periods: Periods) -> Sequence[PeriodEvent]:
-    """Close the next month, reopen the last closed one, enter an opening, or map an account.
+    """Close the next month, reopen the last closed one, enter an opening, name what is booked.
 
     Raises WrongState for another month, and NotReady while something must be put right before.
     """
@@ -194,6 +215,8 @@ def decide(command: PeriodCommand, periods: Periods) -> Sequence[PeriodEvent]:
             return _open(command, periods, last)
         case MapAccount():
             return _map(command, periods, last)
+        case NameCategory():
+            return _name_category(command, periods, last)
         case _:
             assert_never(command)
 
@@ -256,6 +279,18 @@ def _map(command: MapAccount, periods: Periods, last: str | None) -> list[BooksA
     return [] if periods.names.get((command.account, command.period)) == mapped else [mapped]
 
 
+def _name_category(
+    command: NameCategory, periods: Periods, last: str | None
+) -> list[BooksCategoryNamed]:
+    if last is not None and month(command.period) <= month(last):
+        raise WrongState(
+            f"{last} is closed, and keeps the categories that it was closed with; name the category"
+            f" from {month(last).following} on, or reopen {last}."
+        )
+    named = BooksCategoryNamed(sku=command.sku, period=command.period, category=command.category)
+    return [] if periods.categories.get((command.sku, command.period)) == named else [named]
+
+
 def balanced(balances: Sequence[OpeningBalance]) -> tuple[OpeningBalance, ...]:
     """These and what is left of each currency as equity; sorted, without what is nothing."""
     rests: dict[tuple[str, str], int] = {}
@@ -308,6 +343,9 @@ def check(command: PeriodCommand) -> None:
         check_account(command.account)
         check_own(command.own)
         return
+    if isinstance(command, NameCategory):
+        _check_category(command)
+        return
     sums: dict[str, int] = {}
     for each in command.balances:
         opening, debit, credit, closing = amounts(each)
@@ -316,6 +354,13 @@ def check(command: PeriodCommand) -> None:
         sums[each.currency] = sums.get(each.currency, 0) + closing
     if uneven := [currency for currency, total in sums.items() if total]:
         raise InvalidCommand(f"accounts in {', '.join(uneven)} do not sum to 0")
+
+
+def _check_category(command: NameCategory) -> None:
+    if command.sku != EVERY:
+        check_id("SKU", command.sku.removesuffix(EVERY), field="sku")
+    if command.category is not None:
+        check_id("category", command.category, MAX_CATEGORY)
 
 
 def _check_opening(balances: Sequence[OpeningBalance]) -> None:

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-RULES_VERSION: Final = 2
+RULES_VERSION: Final = 3
 """Grows with each change of what a rule makes; a closed period names the one it was closed with."""
 
 Shape = Literal["plain", "sale", "refund", "dispute", "payout"]
@@ -20,8 +20,10 @@ Shape = Literal["plain", "sale", "refund", "dispute", "payout"]
 
 SHAPES: Final[dict[Shape, str]] = {
     "plain": "",
-    "sale": "shipping, tax and discount by the linked order, in proportion",
-    "refund": "tax by the linked order, in proportion; what conversion lost or won: `income:fx`",
+    "sale": "shipping, tax and discount by the linked order, in proportion; goods by category,"
+    " where that is named",
+    "refund": "tax by the linked order, in proportion, and goods by category, where that is named;"
+    " what conversion lost or won: `income:fx`",
     "dispute": "lost: on to `expenses:dispute_losses`; its fees: `expenses:stripe:disputes`",
     "payout": "moves on to `assets:bank:in_transit:…` when it arrives; back from where it stands",
 }
@@ -183,12 +185,14 @@ ACCOUNTS: Final = {
     "liabilities:advances": "paid out before it was available",
     OPENING: "what accounts held before the books",
     SALES: "sales before discounts, without shipping and tax",
+    f"{SALES}:…": "sales of a category of products, where it is named",
     SHIPPING: "shipping",
     "income:platform_fees": "what a platform takes",
     "income:rewards": "rewards and credits of Stripe's",
     FX: "what conversions won, less what they lost",
     DISCOUNTS: "discounts, taken off sales",
     REFUNDS: "refunds, taken off sales",
+    f"{REFUNDS}:…": "refunds of sales of a category",
     "expenses:stripe:processing": "Stripe's fees of payments",
     "expenses:stripe:software": "Stripe's fees that are booked by themselves",
     DISPUTE_FEES: "Stripe's fees of disputes",
@@ -218,8 +222,16 @@ SLOTS: Final = {
     11: "the fee's rest",
     12: "gain or loss of a conversion",
     13: "what amount, fee and net leave unexplained",
+    14: "goods of a category; of more than one, each has the next number",
 }
 """What a posting of an entry stands for, by its number in the entry."""
+FIRST_CATEGORY: Final = 14
+
+
+def stands_for(slot: int) -> str:
+    """What a posting stands for, by its number in the entry."""
+    return SLOTS[min(slot, FIRST_CATEGORY)]
+
 
 PARTS: Final = {
     "booked": "when Stripe booked it",

@@ -152,6 +152,19 @@ def periods() -> None:
     found._replace(rows=latest_first).show(lambda: table(heads, map(period_row, latest_first)))
 
 
+@app.command("categories", epilog="Example: ledger books categories")
+def list_categories() -> None:
+    """List of which category the sales of products are, from which month on."""
+    from books.categories import categories
+
+    with books() as (_, cursor):
+        found = categories(cursor)
+    rows = [(each.sku, each.period, each.category, each.actor, each.reason) for each in found]
+    heads = ["=SKU", "=from", "=category", "by", "why"]
+    none = "all sales are in income:sales; `ledger books category` names categories of products"
+    show([each._asdict() for each in found], lambda: table(heads, rows) if rows else none)
+
+
 @app.command(epilog="Example: ledger books opening")
 def opening() -> None:
     """Show what accounts held before the books began.

@@ -207,6 +207,37 @@ def map_account(
         execute(handler, command, operator(reason), f"{account} is mapped from")
 
 
+@app.command(
+    epilog="Example: ledger books category 'MUG-*' mugs --from 2026-09 --reason 'as our accounts'"
+)
+def category(
+    sku: Annotated[str, typer.Argument(metavar="SKU", help="As MUG-RED, or 'MUG-*'.")],
+    name: Annotated[
+        str | None, typer.Argument(metavar="[CATEGORY]", help="As mugs.", show_default=False)
+    ] = None,
+    *,
+    since: Annotated[
+        str, typer.Option("--from", metavar="MONTH", help="The first month for which it counts.")
+    ],
+    none: Annotated[bool, typer.Option("--none", help="It has none of its own any more.")] = False,
+    reason: Why,
+) -> None:
+    """Book sales of products by category, from a month on.
+
+    Goods of a linked order are split over income:sales:CATEGORY by its lines, refunds over
+    contra:refunds:CATEGORY; what is of no category, or of no order, stays in income:sales. An exact
+    SKU counts before the longest beginning ('MUG-*'), '*' is every other. A closed month keeps the
+    categories that it was closed with.
+    """
+    from app.cli.context import carry_out
+    from ledger.domain.period import NameCategory
+
+    if none == (name is not None):
+        raise typer.BadParameter("say a category, or --none.")
+    command = NameCategory(sku=sku, category=name, period=since, at=datetime.now(UTC))
+    carry_out(command, reason, f"sales of {sku} are {'of none' if none else name} from")
+
+
 def _balance(text: str) -> OpeningBalance:
     """An account and what it held, as a person wrote it."""
     from ledger.domain.events import OpeningBalance
