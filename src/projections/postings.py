@@ -112,7 +112,7 @@ _CATEGORY_OF: Final = f"""(
 # Goods by the largest-remainder method, as `money.split` has it: what is of no category first.
 _BY_CATEGORY: Final = f"""
     select
-        sum(minor) as named_minor,
+        sum(minor)::bigint as named_minor,
         array_agg(category order by category collate "C") as names,
         array_agg(minor order by category collate "C") as minors
     from (
