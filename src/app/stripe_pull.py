@@ -143,11 +143,12 @@ def check_mode(client: StripeClient, ours: str) -> tuple[bool, datetime]:
     The balance is asked: not all objects say their mode. Raises `SettingsError` where it is not
     ours (`test` or `live`), and what the client raises.
     """
-    livemode, answer = _ask_balance(client, ours)
+    livemode, answer = ask_balance(client, ours)
     return livemode, answer.answered_at
 
 
-def _ask_balance(client: StripeClient, ours: str) -> tuple[bool, Answer]:
+def ask_balance(client: StripeClient, ours: str) -> tuple[bool, Answer]:
+    """Whether the key is of live mode, and what the account holds; raises as `check_mode` does."""
     answer: Answer = client.get(balance.OWN_PATH)
     try:
         livemode = _read_balance(answer.body).livemode
@@ -199,7 +200,7 @@ def pull_account(
     The read models follow between the steps. Raises what the client and the log raise; the next
     call goes on.
     """
-    livemode, held = _ask_balance(client, mode)
+    livemode, held = ask_balance(client, mode)
     now = held.answered_at
     balance.append_balance(engine.log, held, livemode=livemode, account=client.account, meta=meta)
     catch_up = Follower(engine).catch_up

@@ -7,11 +7,11 @@ from threading import Event
 from typing import Final
 
 from app.stripe_lists import complete_lists
-from app.stripe_pull import check_mode, complete_balance
+from app.stripe_pull import ask_balance, complete_balance
 from ledger.domain.events import Metadata, PullRefreshed
 from ledger.domain.streams import refreshes
 from projections.engine.build import ProjectionContext
-from webhooks.ingest.balance import KIND
+from webhooks.ingest.balance import KIND, append_balance
 from webhooks.ingest.pull import read_list, record
 from webhooks.stripe_client import StripeClient
 
@@ -23,7 +23,7 @@ LONG_DAYS: Final = timedelta(days=35)
 
 
 class Refresher:
-    """Reads new balance transactions, which of them each new payout paid out, and cut lists."""
+    """Reads the balance, its new transactions, members of each new payout, and cut lists."""
 
     def __init__(self, engine: ProjectionContext, client: StripeClient, mode: str) -> None:
         self._engine = engine
@@ -33,7 +33,9 @@ class Refresher:
     def run(self, _stop: Event) -> None:
         """One look; raises what the client raises, and `StoreUnavailable`."""
         log, account = self._engine.log, self._client.account
-        livemode, now = check_mode(self._client, self._mode)
+        livemode, held = ask_balance(self._client, self._mode)
+        now = held.answered_at
+        append_balance(log, held, livemode=livemode, account=account, meta=META)
         since = now - (DAYS if self._looked_today(now) else LONG_DAYS)
         until = now + timedelta(seconds=1)
         engine, client = self._engine, self._client

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, time
-from typing import Final, NamedTuple
+from datetime import date, datetime, time
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from books.accounts import connected_account
@@ -12,7 +12,9 @@ from books.pulled import unlisted, was_pulled
 from books.trial import BEGINS, Trial, trial
 from ledger.domain.events import OpeningBalance
 from ledger.domain.limits import FIRST_DAY
+from ledger.domain.money import format_money
 from ledger.domain.period import EnterOpening, balanced, month
+from ledger.domain.posting_rules import AT_STRIPE
 from ledger.errors import NotReady
 from ledger.log import Log
 from projections.engine.replay import DictCursor
@@ -38,6 +40,30 @@ order by t.currency collate "C", t.account collate "C"
 """
 
 
+# Balances at Stripe that moved since, which its answer does not name.
+UNTOLD: Final = """
+with moved as (
+    select distinct account, currency, regexp_replace(account, ':[a-z]+$', '') as held
+    from account_days
+    where day >= %(first)s and account ~ '^(acct_[A-Za-z0-9]+:)?{at_stripe}[a-z_]+:[a-z]+$'
+)
+select account, currency
+from moved
+where exists (
+        select
+        from stripe_balances as t
+        where t.owner = coalesce(substring(moved.account from '^acct_[^:]+'), '')
+    )
+    and not exists (
+        select
+        from stripe_balances as t
+        where regexp_replace(t.account, ':[a-z]+$', '') = moved.held
+    )
+order by account collate "C", currency collate "C"
+""".replace("{at_stripe}", AT_STRIPE)
+RESERVED: Final = "connect_reserved:"
+
+
 class Opening(NamedTuple):
     """The month with which the books begin, what accounts held before it, and who entered that.
 
@@ -61,11 +87,14 @@ def entered(cursor: DictCursor) -> Opening | None:
     return Opening(**found, balances=[OpeningBalance(**row) for row in rows])
 
 
-def by_stripe(cursor: DictCursor, log: Log, period: str) -> list[OpeningBalance]:
-    """What Stripe held before a month: its balance when it was asked, less what moved it since.
+def by_stripe(
+    cursor: DictCursor, log: Log, period: str, given: Sequence[OpeningBalance] = ()
+) -> list[OpeningBalance]:
+    """What Stripe held before a month: its balances when it was asked, less what moved them since.
 
-    Raises InvalidCommand for what is no month, and NotReady where Stripe's balance is not known, or
-    not all transactions since then are.
+    Of all balances that its answer names. Raises InvalidCommand for what is no month, and NotReady
+    where Stripe's balance is not known, where not all transactions since then are, and where
+    Stripe holds more than its answer explains and nothing of it is `given`.
     """
     asked, zone = month(period), ZoneInfo(trial(cursor, period).zone)
     begin = datetime.combine(asked.first, time(), zone)
@@ -86,11 +115,37 @@ def by_stripe(cursor: DictCursor, log: Log, period: str) -> list[OpeningBalance]
                 f" listed to the end; run `{pull} --since {asked.first}`, or begin with a later"
                 " month."
             )
+    _check_all_told(cursor, asked.first, rows, given)
     return [
         OpeningBalance(**{name: row[name] for name in OpeningBalance.__struct_fields__})
         for row in rows
-        if row["opening_minor"]
+        if row["opening_minor"] and RESERVED not in row["account"]
     ]
+
+
+def _check_all_told(
+    cursor: DictCursor,
+    first: date,
+    rows: Sequence[dict[str, Any]],
+    given: Sequence[OpeningBalance],
+) -> None:
+    """Raise NotReady where a person must say what a part of Stripe's balance was."""
+    said = {(each.account, each.currency) for each in given}
+    for row in cursor.execute(UNTOLD, {"first": first}):
+        if (row["account"], row["currency"]) not in said:
+            raise NotReady(
+                f"{row['account']} moved in {row['currency']} since {first}, and Stripe's answer"
+                " does not name that balance; say what it held before:"
+                f" --balance '{row['account']}=0.00 {row['currency']}'."
+            )
+    kept = {each.currency for each in given if not each.account.startswith(AT_STRIPE)}
+    for row in rows:
+        if RESERVED in row["account"] and row["opening_minor"] and row["currency"] not in kept:
+            held = format_money(row["opening_minor"], row["currency"])
+            raise NotReady(
+                f"Stripe keeps {held} in reserve for connected accounts, which is in none of its"
+                f" balances; say what of it was kept before: --balance 'assets:reserve={held}'."
+            )
 
 
 def opening(
@@ -103,7 +158,7 @@ def opening(
     from_stripe: bool,
 ) -> EnterOpening:
     """The command that begins the books with a month; raises what `by_stripe` raises."""
-    held = by_stripe(cursor, log, period) if from_stripe else []
+    held = by_stripe(cursor, log, period, balances) if from_stripe else []
     return EnterOpening(period=period, at=at, balances=(*held, *balances))
 
 

@@ -68,7 +68,7 @@ _RULES: Final = ", ".join(
 _STRIPE: Final = " ".join(
     [
         "'assets:stripe:' || case",
-        *(f"when b.kind = {_text(kind)} then {_text(kind)}" for kind in rules.BALANCES),
+        *(f"when b.kind = {_text(kind)} then {_text(n)}" for kind, n in rules.BALANCES.items()),
         "else 'other' end",
     ]
 )

@@ -5,7 +5,7 @@ from typing import Final
 
 from ledger.domain.balance_facts import BalanceFact
 from ledger.domain.facts import EventContext
-from ledger.domain.posting_rules import AT_STRIPE
+from ledger.domain.posting_rules import AT_STRIPE, BALANCES
 from projections.engine.declare import Change, Mirror, Projection, greatest, key, known, newest
 
 SELF: Final = ""
@@ -30,10 +30,12 @@ def told(fact: BalanceFact, at: EventContext) -> Iterator[Change]:
     for each in fact.amounts:
         held = {"available": each.available_minor, "pending": each.pending_minor}
         for state, minor in held.items():
+            if minor is None:
+                continue
             yield stripe_balances.report_of(
                 fact,
                 at,
-                account=f"{books}payments:{state}",
+                account=f"{books}{BALANCES.get(each.kind, each.kind)}:{state}",
                 currency=each.currency,
                 owner=owner,
                 minor=minor,

@@ -69,6 +69,9 @@ def test_new_transactions_and_the_members_of_new_payouts_are_read(
         assert known == transactions
         members = rows(engine, "select transaction_id from payout_members")
         assert members
+        held = "select currency, minor from stripe_balances where account like '%:available'"
+        available: Any = simulated.balance()["available"]
+        assert rows(engine, held) == [(each["currency"], each["amount"]) for each in available]
         paid(simulated, days=0)
         refresher.run(Event())
     first, second = looked(engine)

@@ -61,6 +61,7 @@ class Money:
         source: str | None = None,
         account: str | None = None,
         description: str | None = None,
+        balance: str = "payments",
     ) -> str:
         """A balance transaction, which is available two days later; its id."""
         self._count += 1
@@ -78,7 +79,7 @@ class Money:
             "created": int(at.timestamp()),
             "available_on": int((at + timedelta(days=2)).timestamp()),
             "source": source or f"ch_{self._count}",
-            "balance_type": "payments",
+            "balance_type": balance,
             "status": "available",
             "description": description,
             "fee_details": [
@@ -98,6 +99,19 @@ class Money:
         )
         append_observed(self.log, [fetched], META)
         return name
+
+    def holds(self, at: datetime, **others: Any) -> None:
+        """Stripe's answer of what it holds: nothing in the payments balance, and others."""
+        shown = {"object": "balance", "available": [], "pending": [], "livemode": False, **others}
+        answer = StripeObjectObserved(
+            kind="balance",
+            object_id="balance",
+            body=json.dumps(shown).encode(),
+            fetched_at=at,
+            path="/v1/balance",
+            livemode=False,
+        )
+        append_observed(self.log, [answer], META)
 
     def listed(self, span: tuple[datetime, datetime] = LISTED, account: str | None = None) -> None:
         """Stripe's list of transactions of a time was read to its end, by a pull."""

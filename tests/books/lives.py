@@ -69,7 +69,15 @@ OTHERS = (
     ("quantum_entanglement", None),
 )
 SKUS = ("MUG", "MUG-RED", "MUG-BLUE", "PRINT", "POSTER")
-BALANCES = (None, "payments", "payments", "risk_reserved", "issuing", "levitating")
+BALANCES = (
+    None,
+    "payments",
+    "payments",
+    "risk_reserved",
+    "issuing",
+    "refund_and_dispute_prefunding",
+    "levitating",
+)
 
 
 class Paid(NamedTuple):

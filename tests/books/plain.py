@@ -359,4 +359,6 @@ class Books:
 
 def _balance(t: TransactionFact) -> str:
     kind = t.balance_type or "payments"
-    return kind if kind in {"payments", "issuing", "prefunding", "risk_reserved"} else "other"
+    if kind == "refund_and_dispute_prefunding":
+        return "prefunding"
+    return kind if kind in {"payments", "issuing", "risk_reserved"} else "other"

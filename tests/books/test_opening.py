@@ -9,12 +9,14 @@ from hypothesis import settings
 
 from books.accounts import accounts
 from books.journal import frame
+from books.opening import opening
 from books.postings import currencies, postings
 from books.trial import Trial
 from ledger.domain.events import OpeningBalance
 from ledger.domain.period import ClosePeriod, EnterOpening, Periods, check, decide, month
-from ledger.errors import InvalidCommand, InvalidWindow, WrongState
+from ledger.errors import InvalidCommand, InvalidWindow, NotReady, WrongState
 from tests.books.desk import MONTHS, Desk
+from tests.books.ledger import Account, on
 from tests.books.lives import CURRENCIES, some_money
 from tests.projections.models import at
 
@@ -50,6 +52,38 @@ def plain(desk: Desk, entered: list[OpeningBalance], period: str) -> dict[Key, i
 
 def openings(found: Trial) -> dict[Key, int]:
     return {(b.account, b.currency): b.opening_minor for b in found.balances if b.opening_minor}
+
+
+def test_every_balance_that_stripe_names_is_worked_out_and_others_are_asked_for(
+    account: Account,
+) -> None:
+    account.moved(on(9, 3), 30, "reserve_hold", balance="risk_reserved")
+    account.moved(on(9, 4), -10, "issuing_transaction", balance="issuing")
+    account.listed()
+    issuing = {"available": [{"amount": 90, "currency": "eur"}]}
+    kept = [{"amount": 55, "currency": "eur"}]
+    account.holds(on(10, 2), issuing=issuing, connect_reserved=kept)
+
+    def begun(*given: tuple[str, int]) -> dict[str, int]:
+        balances = [
+            OpeningBalance(account=name, currency="eur", opening_minor=minor)
+            for name, minor in given
+        ]
+        with account.reading() as cursor:
+            made = opening(cursor, account.log, "2024-09", balances, on(10, 3), from_stripe=True)
+        return {each.account: each.opening_minor for each in made.balances}
+
+    held = ("assets:stripe:risk_reserved:available", 0)
+    waiting = ("assets:stripe:risk_reserved:pending", 0)
+    with pytest.raises(NotReady, match=r"risk_reserved:available=0\.00 eur"):
+        begun()
+    with pytest.raises(NotReady, match=r"0\.55 eur in reserve.*assets:reserve=0\.55 eur"):
+        begun(held, waiting)
+    assert begun(held, waiting, ("assets:reserve", 55)) == {
+        "assets:stripe:issuing:available": 100,
+        **dict([held, waiting]),
+        "assets:reserve": 55,
+    }
 
 
 def closings(found: Trial) -> dict[Key, int]:

@@ -418,7 +418,7 @@ UNPROJECTED = [
         {"id": "card_1", "object": "card", "customer": {"id": "cus_1"}},
         ("card", "card_1", None, None, None),
     ),
-    ("balance.available", {"object": "balance"}, ("balance", None, None, None, None)),
+    ("cash_balance.held", {"object": "cash_balance"}, ("cash_balance", None, None, None, None)),
     ("invoice.upcoming", {"object": "invoice", "id": ""}, ("invoice", None, None, None, None)),
     ("ping", None, (None, None, None, None, None)),
     ("a.type.of.tomorrow", {"id": 7, "object": []}, (None, None, None, None, None)),

@@ -1,7 +1,7 @@
 -- Which balances at Stripe differ from what the books have of them, as of when Stripe was asked?
 -- severity: high
 -- reference: balance_id
--- reads: postings periods stripe_balances
+-- reads: postings periods stripe_balances transactions
 -- waits: 1 hour
 -- sentence: Stripe held {held_minor} ({balance_id}) at {asked_at}; the books come to {booked_minor}. Transactions are missing, or what accounts held before the first one is: `ledger stripe pull` lists all, `ledger books begin` enters the rest.
 with opening as (
@@ -12,8 +12,14 @@ with opening as (
 ),
 told as (
     select account, currency, minor, asked_at
-    from stripe_balances
+    from stripe_balances as s
     where asked_at <= %(now)s - %(waits)s
+        and account !~ ':connect_reserved:' -- moves with no balance of the books
+        and exists ( -- of an account that was never pulled, an event told the balance
+            select
+            from transactions as t
+            where t.account is not distinct from nullif(s.owner, '')
+        )
 ),
 booked as (
     select t.account, t.currency, coalesce(sum(p.amount_minor), 0) as minor

@@ -41,18 +41,20 @@ class TransactionFact(Fact, frozen=True, kw_only=True):
 
 
 class BalanceAmount(Struct, frozen=True, kw_only=True):
-    """What of a currency can be paid out, and what is not available yet, in minor units."""
+    """What of a currency can be used, and what is not available yet, in minor units.
+
+    `kind` is which of the account's balances it is of: `payments`, or another one by the provider's
+    word. `pending_minor` is None where the provider does not tell it.
+    """
 
     currency: str
     available_minor: int
-    pending_minor: int
+    pending_minor: int | None
+    kind: str = "payments"
 
 
 class BalanceFact(Fact, frozen=True, kw_only=True):
-    """What an account's balance of payments is at a time, by the provider.
-
-    Its other balances (of issuing, of prefunding) are not in it.
-    """
+    """What an account's balances are at a time, by the provider, each in each currency."""
 
     asked_at: datetime
     amounts: tuple[BalanceAmount, ...]

@@ -41,7 +41,11 @@ MAX_CATEGORY: Final = 50
 _HELD_AT_STRIPE: Final = {
     MINIMUM_HELD,
     PAYING_OUT,
-    *(f"{AT_STRIPE}{kind}:{state}" for kind in BALANCES for state in ("pending", "available")),
+    *(
+        f"{AT_STRIPE}{kind}:{state}"
+        for kind in (*BALANCES.values(), "other")
+        for state in ("pending", "available")
+    ),
 }
 
 PeriodEvent = (

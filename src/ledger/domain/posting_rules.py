@@ -163,8 +163,14 @@ https://docs.stripe.com/api/balance_transactions/object#balance_transaction_obje
 DISPUTE_FEES: Final = "expenses:stripe:disputes"
 """What Stripe's own fee of a dispute is booked against."""
 
-BALANCES: Final = ("payments", "issuing", "prefunding", "risk_reserved")
-"""Stripe's balances; a word that is not here is `other`, none at all is `payments`."""
+BALANCES: Final = {
+    "payments": "payments",
+    "issuing": "issuing",
+    "refund_and_dispute_prefunding": "prefunding",
+    "risk_reserved": "risk_reserved",
+}
+"""Stripe's balances, and what the books call them; a word that is not here is `other`, none at all
+is `payments`."""
 
 ACCOUNTS: Final = {
     "assets:stripe:payments:pending": "at Stripe, not available yet",

@@ -93,29 +93,64 @@ class HeldAmount(Struct, gc=False):
     currency: Currency
 
 
-class Balance(StripeObject, kw_only=True, gc=False):
-    """docs.stripe.com/api/balance/balance_object: its two lists are the payments balance."""
+class OtherBalance(Struct, gc=False):
+    """A balance beside that of payments; of issuing, no version tells what is pending."""
 
+    available: list[HeldAmount] | None = None
+    pending: list[HeldAmount] | None = None
+
+
+class Balance(StripeObject, kw_only=True, gc=False):
+    """docs.stripe.com/api/balance/balance_object: its first two lists are the payments balance.
+
+    `connect_reserved` is money of the account's own that covers what connected accounts owe.
+    """
+
+    MAY_BE_LOST = frozenset(
+        {"issuing", "refund_and_dispute_prefunding", "risk_reserved", "connect_reserved"}
+    )
+
+    id: Id = "balance"
+    """Stripe gives it none."""
     available: list[HeldAmount]
     pending: list[HeldAmount]
+    issuing: OtherBalance | None = None
+    refund_and_dispute_prefunding: OtherBalance | None = None
+    risk_reserved: OtherBalance | None = None
+    connect_reserved: list[HeldAmount] | None = None
 
 
 def balance_facts(balance: Balance, event: Envelope, _metadata_key: str) -> list[Fact]:
     """What an account holds, when it was asked."""
-    available, pending = _by_currency(balance.available), _by_currency(balance.pending)
+    reserved = balance.connect_reserved
+    told = {
+        "payments": OtherBalance(balance.available, balance.pending),
+        "issuing": balance.issuing,
+        "refund_and_dispute_prefunding": balance.refund_and_dispute_prefunding,
+        "risk_reserved": balance.risk_reserved,
+        "connect_reserved": None if reserved is None else OtherBalance(reserved),
+    }
     amounts = tuple(
-        BalanceAmount(
-            currency=currency,
-            available_minor=available.get(currency, 0),
-            pending_minor=pending.get(currency, 0),
-        )
-        for currency in sorted({*available, *pending})
+        each for kind, held in told.items() if held is not None for each in _amounts(kind, held)
     )
     return [BalanceFact(asked_at=at(event.created), amounts=amounts)]
 
 
-def _by_currency(amounts: list[HeldAmount]) -> dict[str, int]:
-    return {each.currency.lower(): each.amount for each in amounts}
+def _amounts(kind: str, held: OtherBalance) -> list[BalanceAmount]:
+    available, pending = _by_currency(held.available), _by_currency(held.pending)
+    return [
+        BalanceAmount(
+            kind=kind,
+            currency=currency,
+            available_minor=available.get(currency, 0),
+            pending_minor=None if held.pending is None else pending.get(currency, 0),
+        )
+        for currency in sorted({*available, *pending})
+    ]
+
+
+def _by_currency(amounts: list[HeldAmount] | None) -> dict[str, int]:
+    return {each.currency.lower(): each.amount for each in amounts or ()}
 
 
 def _source_id(source: Any) -> str | None:

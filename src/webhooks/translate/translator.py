@@ -168,12 +168,13 @@ READINGS: tuple[tuple[str, Reading | None], ...] = (
     ("invoice.", _INVOICE),
     ("invoice_payment.", _INVOICE_PAYMENT),
     ("payout.", _PAYOUT),
+    ("balance.available", _BALANCE),
 )
 """Event types by how they begin; the first that fits. Every other type is `unprojected`."""
 
 _OF_KIND: Final = {
     reading.kind: reading
-    for reading in (*(each for _, each in READINGS if each is not None), _TRANSACTION, _BALANCE)
+    for reading in (*(each for _, each in READINGS if each is not None), _TRANSACTION)
 }
 """How each kind of object is read that may also be fetched by itself."""
 

@@ -83,9 +83,9 @@ AMOUNTS: list[tuple[str, Json, list[tuple[str, str, str, int | None, str]]]] = [
         [("billing.credit_grant", "cg_1", "amount.monetary.value", 1000, "usd")],
     ),
     (
-        "balance.available",
+        "levitation.held",
         {
-            "object": "balance",
+            "object": "levitation",
             "available": [
                 {"amount": 7, "currency": "gbp"},
                 {"amount": 5, "currency": "jpy"},
@@ -94,8 +94,8 @@ AMOUNTS: list[tuple[str, Json, list[tuple[str, str, str, int | None, str]]]] = [
             "pending": [{"amount": 0, "currency": "gbp"}],
         },
         [
-            ("balance", "balance", "available.amount", 8, "gbp"),
-            ("balance", "balance", "available.amount", 5, "jpy"),
+            ("levitation", "levitation", "available.amount", 8, "gbp"),
+            ("levitation", "levitation", "available.amount", 5, "jpy"),
         ],
     ),
     (

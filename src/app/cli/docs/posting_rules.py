@@ -178,7 +178,7 @@ EXAMPLES: Final = (SALE, REFUND, PAYOUT, DISPUTE, ADJUSTMENT)
 
 def page() -> str:
     """The page as Markdown."""
-    balances = ", ".join(f"`{each}`" for each in rules.BALANCES[1:])
+    balances = ", ".join(f"`{each}`" for each in [*rules.BALANCES.values()][1:])
     return "".join(
         [
             HEAD.format(version=rules.RULES_VERSION, balances=balances),
