@@ -160,7 +160,7 @@ def _differences(
     for name in OrderPlaced.__struct_fields__:
         here, there = getattr(was.event, name), getattr(now.event, name)
         if here != there and name != "expires_at":
-            yield f"{name} is {_shown(here, there)}"
+            yield f"{name.removesuffix('_minor')} is {_shown(here, there, now.event.currency)}"
     for end in after[1:]:
         column = "fulfilled_at" if isinstance(end.event, OrderFulfilled) else "canceled_at"
         kind = type(end.event)
@@ -171,8 +171,8 @@ def _differences(
             yield f"{column} is {here[-1].effective_at:%FT%TZ} here"
 
 
-def _shown(here: Any, there: Any) -> str:
+def _shown(here: Any, there: Any, currency: str) -> str:
     """Amounts in full; lines are long, and the rest may be of a person."""
-    if isinstance(here, int) and isinstance(there, int):
-        return f"{here} here, {there} in the file"
+    if type(here) is int and type(there) is int:
+        return f"{format_money(here, currency)} here, {format_money(there, currency)} in the file"
     return "another here"

@@ -38,6 +38,14 @@ LONGEST_LIMITED_SECONDS: Final = 300.0
 """How long a call that Stripe answers with 429 is tried again."""
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 30.0
+_NOT_REACHED: Final = {
+    "NameResolution": "its name is not known",
+    "refused": "the connection is refused",
+    "SSL": "its certificate is not trusted",
+    "Timeout": "no answer in time",
+    "timed out": "no answer in time",
+}
+"""What a failed connection says, in the words of the libraries below and in ours."""
 _PERMISSION: Final = re.compile(r"\brak_[a-z_]+")
 
 
@@ -107,6 +115,7 @@ class StripeClient:
         calls_per_second: float = 80.0,
     ) -> None:
         self.account = account
+        self._base = api_base
         self._pace = Pace(calls_per_second)
         self._client = stripe.StripeClient(
             api_key,
@@ -156,7 +165,7 @@ class StripeClient:
             except stripe.StripeError as error:
                 failures += 1
                 if failures > RETRIES or not _may_pass(error):
-                    raise _told(error, path) from error
+                    raise self._told(error, path) from error
                 waits.pause(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
             else:
@@ -168,6 +177,31 @@ class StripeClient:
                     answered_at - took,
                     response.headers.get("stripe-version"),
                 )
+
+    def _told(self, error: stripe.StripeError, path: str) -> StripeRefused | StripeUnavailable:
+        """What went wrong, with its cure."""
+        if isinstance(error, stripe.APIConnectionError):
+            return StripeUnavailable(
+                f"Stripe's API at {self._base} cannot be reached: {_why_not_reached(error)}. See"
+                " that this machine may call that address (network, proxy, firewall), and that"
+                " STRIPE_API_BASE is right; the same call can be made again later."
+            )
+        if error.error is not None and error.error.code == "account_invalid":
+            return KeyRefused(
+                f"Stripe knows no account {self.account} that this key may use: the id is another"
+                " one, the account is not connected to the key's own (any more), or the key lacks"
+                " the permission for connected accounts."
+            )
+        return _refused(error, path)
+
+
+def _why_not_reached(error: BaseException) -> str:
+    """In a few words, by what lies below: the library's own text is of its parts."""
+    said = str(error)
+    for word, told in _NOT_REACHED.items():
+        if word in said:
+            return told
+    return "no connection"
 
 
 def _may_pass(error: stripe.StripeError) -> bool:
@@ -192,8 +226,7 @@ def _date(headers: Any) -> datetime:
         return datetime.now(UTC).replace(microsecond=0)
 
 
-def _told(error: stripe.StripeError, path: str) -> StripeRefused | StripeUnavailable:
-    """What went wrong, with its cure."""
+def _refused(error: stripe.StripeError, path: str) -> StripeRefused | StripeUnavailable:
     if isinstance(error, stripe.PermissionError):
         found = _PERMISSION.search(str(error))
         permission = found[0] if found else "unknown"
@@ -213,6 +246,6 @@ def _told(error: stripe.StripeError, path: str) -> StripeRefused | StripeUnavail
         return StripeDeclined(f"Stripe refuses the call of {path}: {error}", "idempotency_error")
     if isinstance(error, stripe.InvalidRequestError | stripe.CardError):
         return StripeDeclined(f"Stripe refuses the call of {path}: {error}", error.code)
-    if isinstance(error, stripe.APIConnectionError | stripe.APIError):
+    if isinstance(error, stripe.APIError):
         return StripeUnavailable(f"Stripe's API does not answer: {error}")
     return StripeRefused(f"Stripe refuses the call of {path}: {error}")

@@ -1,14 +1,15 @@
 """A pull of a whole account: read models without a webhook, and what only single calls tell."""
 
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
 
 import pytest
 
-from app.stripe_pull import AccountReport, examine, pull_account
+from app.stripe_pull import AccountReport, check_mode, examine, pull_account
 from ledger.domain.events import Metadata, NewEvent, StripeEventReceived, StripePayoutListed
-from ledger.errors import SettingsError, StripeDeclined, StripeUnavailable
+from ledger.errors import KeyRefused, SettingsError, StripeDeclined, StripeUnavailable
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import positions
@@ -335,6 +336,24 @@ def test_a_key_of_the_other_mode_is_refused(engine: ProjectionContext) -> None:
     with shop() as served, pytest.raises(SettingsError, match="live mode"):
         pull_account(engine, client(served, LIVE.secret), mode="test", progress=quiet, meta=META)
     assert engine.log.head() == 0
+
+
+def test_an_account_that_the_key_may_not_use_is_named_with_every_cause() -> None:
+    with shop(SimulatedStripe(5, remembers=True)) as served:
+        stranger = StripeClient(SECRET.secret, served.base, account="acct_none")
+        with pytest.raises(KeyRefused, match=r"acct_none.*another one.*not connected.*permission"):
+            check_mode(stranger, "test")
+
+
+def test_an_api_that_is_away_is_told_in_our_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhooks.stripe_client.RETRIES", 0)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    away = StripeClient(SECRET.secret, f"http://127.0.0.1:{port}")
+    with pytest.raises(StripeUnavailable, match="the connection is refused") as told:
+        check_mode(away, "test")
+    assert f":{port} cannot be reached" in str(told.value)
+    assert "Pool" not in str(told.value)
 
 
 def test_a_key_is_examined_by_the_permissions_that_it_lacks() -> None:

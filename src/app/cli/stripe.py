@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 
 from app.cli.context import Reason, a_past_time, engine, operator, ready
 from app.cli.output import BAD_ANSWER, complain, counted, progress, show, table
+from ledger.errors import SettingsError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -45,8 +47,7 @@ def connect(
 
     settings = load()
     if settings.stripe_api_key is None:
-        key = typer.prompt("Restricted key (rk_test_… or rk_live_…)", hide_input=True, err=True)
-        os.environ["STRIPE_API_KEY"] = key.strip()
+        os.environ["STRIPE_API_KEY"] = _asked_key()
         settings = load()  # checks it as a setting
     examined = examine(stripe_client(settings), settings.ledger_mode)
     assert settings.stripe_api_key is not None
@@ -64,6 +65,20 @@ def connect(
     may_refund = examined.refunds_missing is None or not settings.ledger_carry_out_refunds
     if examined.missing or not may_refund:
         raise typer.Exit(BAD_ANSWER)
+
+
+def _asked_key() -> str:
+    """A key that is typed without being shown, or piped in; raises `SettingsError` for none."""
+    if sys.stdin.isatty():
+        asked = "Restricted key (rk_test_… or rk_live_…)"
+        return typer.prompt(asked, hide_input=True, err=True).strip()
+    key = sys.stdin.readline().strip()
+    if not key:
+        raise SettingsError(
+            "STRIPE_API_KEY is not set, and there is no terminal to ask at: set it, in .env or in"
+            " the environment, or pipe the key in."
+        )
+    return key
 
 
 def _save(key: str) -> None:

@@ -15,6 +15,7 @@ from ledger.domain.limits import (
     check_id,
     check_text,
 )
+from ledger.domain.money import format_money
 from ledger.domain.order_commands import PlaceOrder, units_of
 from ledger.domain.stock import Item, check_listed, check_price, missing
 from ledger.errors import FieldError, InvalidCommand, OutOfStock
@@ -105,15 +106,17 @@ def _total(command: PlaceOrder) -> int:
     due_minor = goods_minor + command.shipping_minor + command.tax_minor
     if command.discount_minor > due_minor:
         raise InvalidCommand(
-            f"discount_minor is more than the {due_minor} it is taken off.",
+            f"The discount is more than the {format_money(due_minor, command.currency)} that it is"
+            " taken off.",
             _not("discount_minor", command.discount_minor, 0, due_minor, command),
         )
     total_minor = due_minor - command.discount_minor
     total = "the order's total", total_minor
     check_between(*total, 0, MAX_MINOR, field="total_minor", currency=command.currency)
-    if command.total_minor not in {None, total_minor}:
+    if command.total_minor is not None and command.total_minor != total_minor:
         raise InvalidCommand(
-            f"total_minor is {command.total_minor}, but the sum is {total_minor}.",
+            f"The total is {format_money(command.total_minor, command.currency)}, but the sum is"
+            f" {format_money(total_minor, command.currency)}.",
             _not("total_minor", command.total_minor, total_minor, total_minor, command),
         )
     return total_minor

@@ -46,6 +46,13 @@ def test_no_other_verb_makes_a_ledger_in_a_folder(environment: Path, verb: str) 
     assert list(environment.iterdir()) == []
 
 
+def test_without_a_terminal_connect_says_how_to_give_a_key(environment: Path) -> None:
+    result = CliRunner().invoke(app, ["connect"], input="")
+    assert result.exit_code == 3
+    assert "STRIPE_API_KEY is not set, and there is no terminal" in result.stderr
+    assert list(environment.iterdir()) == []
+
+
 @pytest.mark.parametrize("verb", ["verify", "status", "digest", "doctor", "token list"])
 def test_nor_in_a_database(
     environment: Path, empty_database: Database, monkeypatch: pytest.MonkeyPatch, verb: str
