@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
-from threading import Event, Thread
 from typing import NamedTuple
 
 import pytest
@@ -17,10 +16,10 @@ from ledger.errors import RebuildRunning
 from ledger.log import Log
 from ledger.settings import Settings
 from projections.engine.build import ProjectionContext
-from projections.engine.follow import Follower
 from projections.engine.verify import Proof, verify
 from simulator import SimulatedStripe, sign
 from tests.support.callers import let_in
+from tests.support.following import following
 from tests.support.judged import JudgedClient
 from tests.support.servers import Server
 
@@ -48,11 +47,7 @@ def service(servers: Callable[[str], Server]) -> Iterator[Service]:
         )
         log = stack.enter_context(closing(Log(database.conninfo("app"))))
         engine = make_engine(given, database, log)
-        stop = Event()
-        follower = Thread(target=Follower(engine).run, args=[stop])
-        follower.start()
-        stack.callback(follower.join)
-        stack.callback(stop.set)
+        stack.enter_context(following(engine))
         client = stack.enter_context(
             JudgedClient(
                 create_app(given, database),

@@ -3,8 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
-from threading import Event, Thread
+from contextlib import closing
 from typing import Any, LiteralString
 
 import pytest
@@ -21,10 +20,10 @@ from ledger.errors import LedgerError, StoreUnavailable
 from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.settings import Settings
-from projections.engine.follow import Follower
 from simulator import SimulatedStripe, sign
 from tests.support.callers import let_in
 from tests.support.damage import tamper
+from tests.support.following import following as followed
 from tests.support.judged import JudgedClient
 from tests.support.servers import Server
 
@@ -61,14 +60,10 @@ def client(settings: Settings, database: Database) -> Iterator[TestClient]:
 @pytest.fixture
 def following(settings: Settings, database: Database) -> Iterator[None]:
     """A follower beside the service."""
-    stop = Event()
-    with ExitStack() as stack:
-        log = stack.enter_context(closing(Log(database.conninfo("app"))))
-        follower = Follower(make_engine(settings, database, log))
-        thread = Thread(target=follower.run, args=[stop])
-        thread.start()
-        stack.callback(thread.join)
-        stack.callback(stop.set)
+    with (
+        closing(Log(database.conninfo("app"))) as log,
+        followed(make_engine(settings, database, log)),
+    ):
         yield
 
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from threading import Event, Thread
 from typing import Any
 from uuid import uuid4
 
@@ -157,18 +156,6 @@ class Account(Money):
                 yield cursor
         finally:
             reads.close()
-
-    @contextmanager
-    def following(self) -> Iterator[None]:
-        """The read models follow meanwhile."""
-        stop = Event()
-        thread = Thread(target=Follower(self.engine).run, args=[stop])
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
 
 
 def quiet_shop(account: Money) -> None:

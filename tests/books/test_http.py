@@ -17,6 +17,7 @@ from ledger.settings import Settings
 from ledger.tokens import issue
 from tests.books.ledger import META, Account, on, quiet_shop
 from tests.support.callers import let_in
+from tests.support.following import following
 from tests.support.judged import JudgedClient
 
 WHY = {"reason": "agrees with the bank"}
@@ -81,7 +82,7 @@ def books(account: Account) -> Iterator[Books]:
     )
     app = create_app(settings, account.engine.database)
     with (
-        account.following(),
+        following(account.engine),
         JudgedClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 50000)) as client,
     ):
         let_in(client)

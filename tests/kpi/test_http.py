@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -13,10 +12,10 @@ from app.asgi import create_app
 from kpi.declare import CONTRACT_VERSION, catalogue
 from kpi.snapshots import take
 from ledger.settings import Settings
-from projections.engine.follow import Follower
 from tests.kpi.builder import NOON, LedgerBuilder
 from tests.kpi.checks.scenarios import paid_twice
 from tests.support.callers import let_in
+from tests.support.following import following
 from tests.support.judged import JudgedClient
 
 DAYS = {"from": "2023-11-14", "to": "2023-11-15"}
@@ -30,18 +29,14 @@ def client(builder: LedgerBuilder) -> Iterator[TestClient]:
         _env_file=None,  # pyright: ignore[reportCallIssue] - pydantic-settings' own argument
         database_url=SecretStr(builder.engine.database.admin_conninfo),
     )
-    stop = Event()
-    following = Thread(target=Follower(builder.engine).run, args=[stop])
-    following.start()
-    try:
-        app = create_app(settings, builder.engine.database)
-        here = ("127.0.0.1", 50000)
-        with JudgedClient(app, base_url="http://127.0.0.1", client=here) as client:
-            let_in(client)
-            yield client
-    finally:
-        stop.set()
-        following.join()
+    app = create_app(settings, builder.engine.database)
+    here = ("127.0.0.1", 50000)
+    with (
+        following(builder.engine),
+        JudgedClient(app, base_url="http://127.0.0.1", client=here) as client,
+    ):
+        let_in(client)
+        yield client
 
 
 def get(client: TestClient, builder: LedgerBuilder, path: str, **query: Any) -> dict[str, Any]:

@@ -1,8 +1,14 @@
-"""Following step by step with one session, as the service does."""
+"""Following beside a test, or step by step with one session, as the service does."""
 
 from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from threading import Event, Thread
 
+import psycopg
+
+from ledger.errors import StoreUnavailable
+from ledger.log import CHANNEL
+from ledger.postgres.database import Database
 from ledger.postgres.leadership import FOLLOWER, take
 from projections.engine import positions
 from projections.engine.build import ProjectionContext
@@ -44,3 +50,26 @@ def steady_follower(engine: ProjectionContext) -> Generator[SteadyFollower]:
         closing(Leader(cursor, engine)) as leader,
     ):
         yield SteadyFollower(engine, leader)
+
+
+@contextmanager
+def following(engine: ProjectionContext) -> Generator[Event]:
+    """The read models follow in a thread for the length of the block; gives what ends it."""
+    stop = Event()
+    thread = Thread(target=Follower(engine).run, args=[stop])
+    thread.start()
+    try:
+        yield stop
+    finally:
+        stop.set()
+        wake(engine.database)
+        thread.join()
+
+
+def wake(database: Database) -> None:
+    """Let a follower that waits for events look up at once: by itself it does once a second."""
+    with (
+        suppress(StoreUnavailable, psycopg.OperationalError),  # it waits for no event then
+        database.connect("projector", autocommit=True) as conn,
+    ):
+        conn.execute(f"notify {CHANNEL}")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 from app.pauses import Pauses
@@ -13,11 +13,11 @@ from ledger.domain.events import Line, Metadata, StripeEventReceived
 from ledger.domain.order_commands import RULES_OF_THE_PAST, PlaceOrder, RequestRefund
 from ledger.domain.refund_request import WithdrawRefund
 from projections.engine.build import ProjectionContext
-from projections.engine.follow import Follower
 from projections.engine.reads import Reads
 from simulator.objects import Payment
 from tests.app.test_stripe_pull import rows
 from tests.simulator.api.shop import SECRET, Shop
+from tests.support.following import following
 from webhooks.ingest.append import append_events
 from webhooks.stripe_client import StripeClient
 
@@ -139,13 +139,6 @@ class World:
 @contextmanager
 def refunding(engine: ProjectionContext, served: Shop) -> Iterator[World]:
     """The world, with a follower beside, for the length of the block."""
-    stop = Event()
     world = World(engine, served)
-    follower = Thread(target=Follower(engine).run, args=[stop])
-    with closing(world.reads):
-        follower.start()
-        try:
-            yield world
-        finally:
-            stop.set()
-            follower.join()
+    with closing(world.reads), following(engine):
+        yield world

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cached_property
@@ -22,6 +23,8 @@ from projections.engine.registry import discover
 from webhooks.translate.translator import Translator
 
 _OLDEST_SUPPORTED = 15
+_LEFT = 2
+"""So many databases that no test uses any more wait to be dropped."""
 
 
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108 - below it, names are made as safely as in /tmp
@@ -77,6 +80,7 @@ class Server:
     def __init__(self, postgres: EmbeddedPostgres) -> None:
         self._postgres = postgres
         self._made = 0
+        self._left = deque[str]()
         # Nothing of a test needs to survive a crash of the machine.
         self._admin("alter system set fsync = off")
         self._admin("select pg_reload_conf()")
@@ -111,9 +115,15 @@ class Server:
         return self._create(str(conninfo_to_dict(database.admin_conninfo)["dbname"]))
 
     def drop(self, database: Database) -> None:
-        """Drop it, even while sessions are connected."""
-        name = conninfo_to_dict(database.admin_conninfo)["dbname"]
-        self._admin(sql.SQL("drop database {} with (force)").format(sql.Identifier(str(name))))
+        """Drop it soon, even while sessions are connected.
+
+        Not at once: where a session that was closed has not ended yet, PostgreSQL sleeps 100 ms
+        before it looks again.
+        """
+        self._left.append(str(conninfo_to_dict(database.admin_conninfo)["dbname"]))
+        while len(self._left) > _LEFT:
+            name = sql.Identifier(self._left.popleft())
+            self._admin(sql.SQL("drop database {} with (force)").format(name))
 
     def _create(self, template: str) -> Database:
         self._made += 1

@@ -1,7 +1,6 @@
 """Checks and issues over HTTP: asked, shown, decided, each by who may."""
 
 from collections.abc import Iterator
-from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -12,10 +11,10 @@ from app.asgi import create_app
 from ledger.domain.events import IssueResolved
 from ledger.settings import Settings
 from projections.engine import positions
-from projections.engine.follow import Follower
 from tests.kpi.builder import CHECKS, LedgerBuilder
 from tests.kpi.checks.scenarios import paid_twice
 from tests.support.callers import let_in
+from tests.support.following import following
 from tests.support.judged import JudgedClient
 from tests.webhooks.examples import charge
 
@@ -30,18 +29,14 @@ def client(builder: LedgerBuilder) -> Iterator[TestClient]:
         _env_file=None,  # pyright: ignore[reportCallIssue] - pydantic-settings' own argument
         database_url=SecretStr(builder.engine.database.admin_conninfo),
     )
-    stop = Event()
-    following = Thread(target=Follower(builder.engine).run, args=[stop])
-    following.start()
-    try:
-        app = create_app(settings, builder.engine.database)
-        here = ("127.0.0.1", 50000)
-        with JudgedClient(app, base_url="http://127.0.0.1", client=here) as client:
-            let_in(client)
-            yield client
-    finally:
-        stop.set()
-        following.join()
+    app = create_app(settings, builder.engine.database)
+    here = ("127.0.0.1", 50000)
+    with (
+        following(builder.engine),
+        JudgedClient(app, base_url="http://127.0.0.1", client=here) as client,
+    ):
+        let_in(client)
+        yield client
 
 
 def run(client: TestClient, **query: int) -> dict[str, Any]:

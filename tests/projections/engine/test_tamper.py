@@ -4,6 +4,7 @@ What cannot be seen before hashes are anchored outside the database stands in `U
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, LiteralString, NamedTuple
 
 import pytest
@@ -32,7 +33,8 @@ from tests.support.worlds import random_world
 from webhooks.recheck import Rechecker
 from webhooks.translate.translator import Translator
 
-EVENTS = 2_000
+EVENTS = 1_200
+"""More than the log check and a rebuild read at once."""
 EVENT: LiteralString = "update ledger.stored_events set {} where notification_id = %(at)s"
 READER = Translator(mode="test", order_metadata_key="order_id")
 REHASH: LiteralString = """
@@ -63,14 +65,20 @@ class Copy(NamedTuple):
         with Log(self.database.conninfo("app")) as log:
             rebuild(self.engine(log))
 
-    def change(self, change: LiteralString, at: int, **values: object) -> None:
-        """Change columns of the event at a position."""
-        tamper(self.database, EVENT.format(change), at=at, **values)
+    @property
+    def all(self) -> list[int]:
+        """The places, which are damaged in one copy and named one by one."""
+        return list(self.places.values())
+
+    def change_each(self, change: LiteralString, **values: object) -> None:
+        """Change columns of the events at all places."""
+        for at in self.all:
+            tamper(self.database, EVENT.format(change), at=at, **values)
 
 
 @pytest.fixture(scope="module")
 def world(servers: Callable[[str], Server]) -> Iterator[tuple[Server, Database, int]]:
-    """A world of thousands of events with its read models, made once."""
+    """A world with its read models, made once."""
     server = servers("embedded")
     database = server.create()
     with Log(database.conninfo("app")) as log:
@@ -117,80 +125,65 @@ def test_an_undamaged_world_is_proven_with_its_signatures(copy: Copy) -> None:
 # ── The log ─────────────────────────────────────────────────────────────────────────────────────
 
 
-@AT
-def test_changed_bytes_are_named(copy: Copy, place: str) -> None:
-    at = copy.places[place]
-    copy.change("state = state || ' '", at)
+def test_changed_bytes_are_named(copy: Copy) -> None:
+    copy.change_each("state = state || ' '")
     proof = copy.proof()
-    assert (kinds(proof), places(proof, "hash")) == ({"hash"}, [at])
+    assert (kinds(proof), places(proof, "hash")) == ({"hash"}, copy.all)
     assert not proof.holds
 
 
-@AT
-def test_an_event_that_cannot_be_read_is_named_and_all_else_compared(
-    copy: Copy, place: str
-) -> None:
-    at = copy.places[place]
-    copy.change("state = 'x'", at)
+def test_events_that_cannot_be_read_are_named_and_all_else_compared(copy: Copy) -> None:
+    copy.change_each("state = 'x'")
     proof = copy.proof()
-    assert places(proof, "hash") == places(proof, "unreadable") == [at]
+    assert places(proof, "hash") == places(proof, "unreadable") == copy.all
     assert {"audit", "unreadable_events"} <= {each.table for each in proof.differences}
 
 
-@AT
-def test_a_topic_that_nobody_knows_is_named(copy: Copy, place: str) -> None:
-    at = copy.places[place]
-    copy.change("topic = 'x.y.v1'", at)
-    assert places(copy.proof(), "unreadable") == [at]
+def test_a_topic_that_nobody_knows_is_named(copy: Copy) -> None:
+    copy.change_each("topic = 'x.y.v1'")
+    assert places(copy.proof(), "unreadable") == copy.all
 
 
-@AT
-def test_a_hash_that_was_changed_is_named(copy: Copy, place: str) -> None:
-    at = copy.places[place]
-    change = (
-        "update ledger.stored_events set leaf_hash = sha256('x') where notification_id = %(at)s"
-    )
-    tamper(copy.database, change, at=at)
-    assert places(copy.proof(), "hash") == [at]
+def test_a_hash_that_was_changed_is_named(copy: Copy) -> None:
+    copy.change_each("leaf_hash = sha256('x')")
+    assert places(copy.proof(), "hash") == copy.all
 
 
-@AT
-def test_a_renamed_stream_is_named(copy: Copy, place: str) -> None:
-    at = copy.places[place]
-    copy.change("originator_id = originator_id || 'x', originator_version = 1", at)
+def test_a_renamed_stream_is_named(copy: Copy) -> None:
+    copy.change_each("originator_id = originator_id || notification_id, originator_version = 1")
     proof = copy.proof()
-    assert places(proof, "name") == places(proof, "hash") == [at]
+    assert places(proof, "name") == places(proof, "hash") == copy.all
 
 
-@AT
-@pytest.mark.parametrize("shift", ["- interval '1 hour'", "+ interval '1 hour'"])
-def test_a_changed_time_is_named(copy: Copy, place: str, shift: LiteralString) -> None:
-    at = copy.places[place]
-    copy.change(f"recorded_at = recorded_at {shift}", at)
+def test_a_time_moved_back_is_named(copy: Copy) -> None:
+    """Before the first event there is none that it could be earlier than."""
+    copy.change_each("recorded_at = recorded_at - interval '1 hour'")
     proof = copy.proof()
-    assert places(proof, "hash") == [at]
-    if shift.startswith("-"):
-        assert places(proof, "time") == ([] if at == 1 else [at])
-    else:
-        assert places(proof, "time") == ([] if at == copy.head else [at + 1])
-        assert "head" in kinds(proof)
+    assert places(proof, "hash") == copy.all
+    assert places(proof, "time") == copy.all[1:]
 
 
-@AT
+def test_a_time_moved_on_is_named(copy: Copy) -> None:
+    """What follows is earlier then; after the last event there is the head."""
+    copy.change_each("recorded_at = recorded_at + interval '1 hour'")
+    proof = copy.proof()
+    assert places(proof, "hash") == copy.all
+    assert places(proof, "time") == [at + 1 for at in copy.all[:-1]]
+    assert "head" in kinds(proof)
+
+
 @pytest.mark.parametrize("time", ["infinity", "-infinity", "200000-01-01"])
-def test_a_time_that_no_program_can_hold_is_named(copy: Copy, place: str, time: str) -> None:
-    at = copy.places[place]
-    copy.change("recorded_at = %(time)s", at, time=time)
-    proof = copy.proof()
-    assert places(proof, "hash") == [at]
+def test_a_time_that_no_program_can_hold_is_named(copy: Copy, time: str) -> None:
+    copy.change_each("recorded_at = %(time)s", time=time)
+    assert places(copy.proof(), "hash") == copy.all
 
 
-@AT
-def test_a_deleted_event_is_named(copy: Copy, place: str) -> None:
-    at = copy.places[place]
-    tamper(copy.database, "delete from ledger.stored_events where notification_id = %(at)s", at=at)
+def test_deleted_events_are_named(copy: Copy) -> None:
+    for at in copy.all:
+        delete = "delete from ledger.stored_events where notification_id = %(at)s"
+        tamper(copy.database, delete, at=at)
     proof = copy.proof()
-    assert places(proof, "missing") == [at]
+    assert places(proof, "missing") == copy.all
     assert kinds(proof) <= {"missing", "version", "head"}
     assert "audit" in {each.table for each in proof.differences}
 
@@ -223,19 +216,19 @@ def test_a_damaged_head_is_named(copy: Copy, change: LiteralString) -> None:
     assert kinds(copy.proof()) == {"head"}
 
 
-@AT
-def test_two_events_that_were_swapped_are_named(copy: Copy, place: str) -> None:
-    one = {"start": 1, "middle": copy.head // 2, "end": copy.head - 1}[place]
-    tamper(
-        copy.database,
-        "update ledger.stored_events set notification_id = notification_id + 1000000"
-        " where notification_id in (%(one)s, %(one)s + 1)",
-        "update ledger.stored_events"
-        " set notification_id = 2 * %(one)s + 1 + 1000000 - notification_id"
-        " where notification_id > 1000000",
-        one=one,
-    )
-    assert places(copy.proof(), "hash") == [one, one + 1]
+def test_two_events_that_were_swapped_are_named(copy: Copy) -> None:
+    pairs = [1, copy.head // 2, copy.head - 1]
+    for one in pairs:
+        tamper(
+            copy.database,
+            "update ledger.stored_events set notification_id = notification_id + 1000000"
+            " where notification_id in (%(one)s, %(one)s + 1)",
+            "update ledger.stored_events"
+            " set notification_id = 2 * %(one)s + 1 + 1000000 - notification_id"
+            " where notification_id > 1000000",
+            one=one,
+        )
+    assert places(copy.proof(), "hash") == [at for one in pairs for at in (one, one + 1)]
 
 
 @AT
@@ -253,15 +246,15 @@ def test_an_event_beyond_the_head_is_named(copy: Copy) -> None:
     assert places(proof, "beyond") == [copy.head + 1]
 
 
-@AT
-def test_stripe_s_word_changed_together_with_its_hash_is_named(copy: Copy, place: str) -> None:
+def test_stripe_s_word_changed_together_with_its_hash_is_named(copy: Copy) -> None:
     """The signature gives it away, even where read models were made to match."""
-    at = signed(copy, place)
-    tamper(copy.database, CHANGE_BODY, REHASH, at=at)
+    found = [signed(copy, place) for place in copy.places]
+    for at in found:
+        tamper(copy.database, CHANGE_BODY, REHASH, at=at)
     copy.rebuild()
     proof = copy.proof()
-    assert (kinds(proof), places(proof, "stripe")) == ({"stripe"}, [at])
-    assert proof.log.signatures["wrong"] == 1
+    assert (kinds(proof), places(proof, "stripe")) == ({"stripe"}, found)
+    assert proof.log.signatures["wrong"] == len(found)
 
 
 @AT
@@ -274,18 +267,18 @@ def test_an_event_rewritten_with_its_hash_shows_in_the_read_models(copy: Copy, p
     assert (found.changed, found.first and found.first.key) == (1, (str(at),))
 
 
-@AT
-@pytest.mark.parametrize("kind", [StripeEventReceived, StripeObjectObserved])
 def test_who_took_in_what_stripe_said_can_be_rewritten_with_its_hash_and_nothing_shows_it(
-    copy: Copy, place: str, kind: type[Event]
+    copy: Copy,
 ) -> None:
     """The audit log has `stripe` as its actor: no read model holds who fetched or imported it.
 
     docs/security.md says so. Where this fails the gap is closed: then say that there, too.
     """
-    at = _near(copy, place, lambda each: isinstance(each.event, kind) and each.position < copy.head)
-    tamper(copy.database, CHANGE_ACTOR, REHASH, at=at)
-    assert actor_at(copy, at) == "somebody"
+    for kind in (StripeEventReceived, StripeObjectObserved):
+        for place in copy.places:
+            at = _near(copy, place, partial(_of_kind, kind, copy.head))
+            tamper(copy.database, CHANGE_ACTOR, REHASH, at=at)
+            assert actor_at(copy, at) == "somebody"
     assert copy.proof().holds
 
 
@@ -338,19 +331,23 @@ def move_days(copy: Copy) -> None:
 
 UNSEEN = {
     "an event of the shop rewritten with its hash": rewrite,
-    "the tail cut off with the head": cut_off,
     "an event inserted, and all that follows renumbered and hashed again": renumber,
+    "the tail cut off with the head": cut_off,
     "the function replaced that says which day a time is of": move_days,
 }
 """Done to the log, and the read models rebuilt from it (docs/security.md)."""
 
 
 @pytest.mark.parametrize("damage", UNSEEN.values(), ids=UNSEEN)
-def test_what_cannot_be_seen_before_hashes_are_anchored_outside(
-    copy: Copy, damage: Callable[[Copy], None]
-) -> None:
+def test_read_models_still_remember(copy: Copy, damage: Callable[[Copy], None]) -> None:
     damage(copy)
-    assert not copy.proof().holds, "the read models still remember"
+    assert not copy.proof().holds
+
+
+def test_what_cannot_be_seen_before_hashes_are_anchored_outside(copy: Copy) -> None:
+    """All of it, one after another, and the read models made again."""
+    for damage in UNSEEN.values():
+        damage(copy)
     copy.rebuild()
     assert copy.proof().holds
 
@@ -367,13 +364,13 @@ class Kind(NamedTuple):
     change: LiteralString
 
 
-KINDS = {
-    "mirror": Kind("refunds", "refund_id", "refund_id || '~'", "amount_minor = amount_minor + 1"),
-    "journal": Kind("audit", "position", "position + 1000000", "actor = 'x'"),
-    "derived": Kind("orders", "order_id", "order_id || '~'", "total_minor = total_minor + 1"),
-    "rollup": Kind("stock_levels", "sku", "sku || '~'", "lines = lines + 1"),
-}
-EACH_KIND = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+KINDS = [
+    Kind("refunds", "refund_id", "refund_id || '~'", "amount_minor = amount_minor + 1"),  # mirror
+    Kind("audit", "position", "position + 1000000", "actor = 'x'"),  # journal
+    Kind("orders", "order_id", "order_id || '~'", "total_minor = total_minor + 1"),  # derived
+    Kind("stock_levels", "sku", "sku || '~'", "lines = lines + 1"),  # rollup
+]
+"""A table of each kind: one copy has all four damaged, and each is named by itself."""
 
 
 def row_at(copy: Copy, kind: Kind, place: str) -> tuple[str, Any]:
@@ -394,56 +391,64 @@ def change_row(copy: Copy, kind: Kind, statement: LiteralString, ctid: str) -> N
         assert done.rowcount == 1
 
 
-def only_difference(copy: Copy, kind: Kind) -> TableDifference:
+def differences(copy: Copy) -> list[tuple[Kind, TableDifference]]:
+    """How each of the tables differs, and nothing else does."""
     proof = copy.proof()
     assert kinds(proof) == set()
-    (found,) = proof.differences
-    assert found.table == kind.table
-    return found
+    found = {each.table: each for each in proof.differences}
+    assert len(found) == len(proof.differences)
+    assert found.keys() == {kind.table for kind in KINDS}
+    return [(kind, found[kind.table]) for kind in KINDS]
 
 
 @AT
-@EACH_KIND
-def test_a_changed_row_is_named(copy: Copy, kind: Kind, place: str) -> None:
-    ctid, key = row_at(copy, kind, place)
-    change: LiteralString = kind.change + " where ctid = %s::tid"
-    change_row(copy, kind, "update {table} set " + change, ctid)  # noqa: S608 - ours
-    found = only_difference(copy, kind)
-    assert (found.missing, found.extra, found.changed) == (0, 0, 1)
-    assert found.first is not None
-    assert (found.first.key, found.first.column) == ((key,), kind.change.partition(" ")[0])
+def test_a_changed_row_is_named(copy: Copy, place: str) -> None:
+    keys: dict[str, str] = {}
+    for kind in KINDS:
+        ctid, keys[kind.table] = row_at(copy, kind, place)
+        change: LiteralString = kind.change + " where ctid = %s::tid"
+        change_row(copy, kind, "update {table} set " + change, ctid)  # noqa: S608 - ours
+    for kind, found in differences(copy):
+        assert (found.missing, found.extra, found.changed) == (0, 0, 1), kind
+        assert found.first is not None, kind
+        column = kind.change.partition(" ")[0]
+        assert (found.first.key, found.first.column) == ((keys[kind.table],), column), kind
 
 
 @AT
-@EACH_KIND
-def test_a_deleted_row_is_named(copy: Copy, kind: Kind, place: str) -> None:
-    ctid, key = row_at(copy, kind, place)
-    change_row(copy, kind, "delete from {table} where ctid = %s::tid", ctid)
-    found = only_difference(copy, kind)
-    assert (found.missing, found.extra, found.changed) == (1, 0, 0)
-    assert found.first is not None
-    assert found.first.key == (key,)
+def test_a_deleted_row_is_named(copy: Copy, place: str) -> None:
+    keys: dict[str, str] = {}
+    for kind in KINDS:
+        ctid, keys[kind.table] = row_at(copy, kind, place)
+        change_row(copy, kind, "delete from {table} where ctid = %s::tid", ctid)
+    for kind, found in differences(copy):
+        assert (found.missing, found.extra, found.changed) == (1, 0, 0), kind
+        assert found.first is not None, kind
+        assert found.first.key == (keys[kind.table],), kind
 
 
 @AT
-@EACH_KIND
-def test_an_inserted_row_is_named(copy: Copy, kind: Kind, place: str) -> None:
-    ctid, _ = row_at(copy, kind, place)
-    new_key: LiteralString = f"jsonb_build_object('{kind.key}', {kind.new_key})"
-    select: LiteralString = f"select (jsonb_populate_record(t, {new_key})).*"
-    insert = f"insert into {{table}} {select} from {{table}} as t where ctid = %s::tid"
-    change_row(copy, kind, insert, ctid)
-    found = only_difference(copy, kind)
-    assert (found.missing, found.extra, found.changed) == (0, 1, 0)
+def test_an_inserted_row_is_named(copy: Copy, place: str) -> None:
+    for kind in KINDS:
+        ctid, _ = row_at(copy, kind, place)
+        new_key: LiteralString = f"jsonb_build_object('{kind.key}', {kind.new_key})"
+        select: LiteralString = f"select (jsonb_populate_record(t, {new_key})).*"
+        insert = f"insert into {{table}} {select} from {{table}} as t where ctid = %s::tid"
+        change_row(copy, kind, insert, ctid)
+    for kind, found in differences(copy):
+        assert (found.missing, found.extra, found.changed) == (0, 1, 0), kind
 
 
-@EACH_KIND
-def test_swapped_and_emptied_rows_are_counted(copy: Copy, kind: Kind) -> None:
+def test_the_rows_of_emptied_tables_are_counted(copy: Copy) -> None:
     with superuser(copy.database) as conn:
-        table = Identifier("read_models", kind.table)
-        gone = conn.execute(SQL("delete from {}").format(table)).rowcount
-    found = only_difference(copy, kind)
-    assert (found.missing, found.extra, found.changed) == (gone, 0, 0)
+        gone = {
+            kind: conn.execute(
+                SQL("delete from {}").format(Identifier("read_models", kind.table))
+            ).rowcount
+            for kind in KINDS
+        }
+    for kind, found in differences(copy):
+        assert (found.missing, found.extra, found.changed) == (gone[kind], 0, 0), kind
 
 
 def test_a_table_that_is_gone_or_of_another_shape_is_named(copy: Copy) -> None:
@@ -481,57 +486,58 @@ def test_a_view_or_a_trigger_that_would_spoil_the_next_rows_is_named(copy: Copy)
 
 
 DEFINITIONS: dict[str, tuple[LiteralString, str]] = {
-    "row level security": (
+    "orders": (
         "alter table read_models.orders enable row level security",
         "row level security hides rows from readers",
     ),
-    "a privilege taken": (
-        "revoke select on read_models.orders from ledger_reader",
+    "audit": (
+        "revoke select on read_models.audit from ledger_reader",
         "ledger_reader may not read it",
     ),
-    "no primary key": (
-        "alter table read_models.orders drop constraint orders_pkey",
+    "stock_levels": (
+        "alter table read_models.stock_levels drop constraint stock_levels_pkey",
         "its primary key is gone",
     ),
-    "a rule": (
-        "create rule lost as on insert to read_models.orders do instead nothing",
+    "refunds": (
+        "create rule lost as on insert to read_models.refunds do instead nothing",
         "it has a rule: lost",
     ),
-    "a view in its place": (
+    "unreadable_events": (
         """
-        alter table read_models.orders rename to hidden;
-        create view read_models.orders as select * from read_models.hidden;
-        grant select on read_models.orders to ledger_reader, ledger_projector
+        alter table read_models.unreadable_events rename to hidden;
+        create view read_models.unreadable_events as select * from read_models.hidden;
+        grant select on read_models.unreadable_events to ledger_reader, ledger_projector
         """,
         "it is no table, but a view",
     ),
 }
+"""What is done to a table, and what is told of it."""
 
 
-@pytest.mark.parametrize(("change", "told"), DEFINITIONS.values(), ids=DEFINITIONS)
-def test_a_table_that_readers_do_not_see_as_it_is_is_named(
-    copy: Copy, change: LiteralString, told: str
-) -> None:
-    """Its rows are those of a rebuild; readers, or the next rows, are not served by them."""
+def test_tables_that_readers_do_not_see_as_they_are_are_named(copy: Copy) -> None:
+    """Their rows are those of a rebuild; readers, or the next rows, are not served by them."""
     with superuser(copy.database) as conn:
-        conn.execute(change)
-    (found,) = [each for each in copy.proof().differences if each.table == "orders"]
-    assert told in (found.columns or "")
+        for change, _ in DEFINITIONS.values():
+            conn.execute(change)
+    found = {each.table: each.columns or "" for each in copy.proof().differences}
+    assert found.keys() == DEFINITIONS.keys()
+    for table, (_, told) in DEFINITIONS.items():
+        assert told in found[table]
 
 
 def test_all_damage_is_named_at_once(copy: Copy) -> None:
     tamper(
         copy.database,
-        "update read_models.audit set actor = 'x' where position in (1, 700, 1500)",
+        "update read_models.audit set actor = 'x' where position in (1, 700, 1100)",
         "update read_models.orders set total_minor = 1 where order_id in"
         " (select order_id from read_models.orders limit 2)",
         "delete from read_models.stock_levels where sku = 'MUG'",
         "delete from ledger.stored_events where notification_id between 900 and 909",
-        "update ledger.stored_events set state = 'x' where notification_id in (3, 1800)",
+        "update ledger.stored_events set state = 'x' where notification_id in (3, 1150)",
     )
     proof = copy.proof()
     assert places(proof, "missing") == list(range(900, 910))
-    assert places(proof, "unreadable") == [3, 1800]
+    assert places(proof, "unreadable") == [3, 1150]
     found = {each.table: each for each in proof.differences}
     assert {"audit", "orders", "stock_levels"} <= found.keys()
     assert found["audit"].extra == 10
@@ -570,6 +576,10 @@ def insert(database: Database, at: int, how: str) -> None:
 def signed(copy: Copy, place: str) -> int:
     """A Stripe event with a signature, near a place."""
     return _near(copy, place, lambda each: bool(getattr(each.event, "signature", None)))
+
+
+def _of_kind(kind: type[Event], head: int, each: RecordedEvent) -> bool:
+    return isinstance(each.event, kind) and each.position < head
 
 
 def unsigned(copy: Copy, place: str) -> int:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -23,7 +22,7 @@ from ledger.domain.events import Metadata
 from ledger.log import Log
 from ledger.settings import Settings
 from ledger.tokens import issue
-from projections.engine.follow import Follower
+from tests.support.following import following
 from tests.support.judged import JudgedClient
 from tests.support.servers import Server
 
@@ -58,12 +57,7 @@ def service(servers: Any) -> Iterator[tuple[TestClient, Tokens]]:
             stripe_webhook_secrets=(SecretStr("whsec_of_the_matrix"),),
         )
         log = stack.enter_context(closing(Log(database.conninfo("app"))))
-        stop = Event()
-        follower = Follower(make_engine(settings, database, log))
-        following = Thread(target=follower.run, args=[stop])
-        following.start()
-        stack.callback(following.join)
-        stack.callback(stop.set)
+        stack.enter_context(following(make_engine(settings, database, log)))
         client = stack.enter_context(
             JudgedClient(create_app(settings, database), base_url="http://127.0.0.1")
         )
