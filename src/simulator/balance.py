@@ -102,6 +102,11 @@ class Balance(Sender):
             balance_type=balance_type,
         )
 
+    def remember_booked(self, transaction: Transaction) -> None:
+        """What moved is of this account, also where another simulator told it."""
+        self._keep("balance_transaction", transaction)
+        self._funds.add(transaction)
+
     def balance(self) -> Shape:
         """The balance as it stands: that of payments, and others by their names.
 
@@ -151,8 +156,7 @@ class Balance(Sender):
             exchange_rate=exchange_rate,
         )
         if self.memory is not None:
-            self._keep("balance_transaction", transaction)
-            self._funds.add(transaction)
+            self.remember_booked(transaction)
         return transaction
 
     def _settled(self, amount_minor: int, currency: str) -> tuple[int, str, float | None]:

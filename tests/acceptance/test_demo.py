@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -104,7 +104,9 @@ def test_the_demo_plays_shows_and_proves_and_does_so_again(home: Path) -> None:
     assert "http://" not in first.stdout
     past = re.search(r"Imported (\d+) orders of the last 90 days\.", first.stdout)
     assert past
-    assert re.search(r"Closed \d{4}-\d\d and \d{4}-\d\d of the books\.", plain)
+    closed = re.search(r"Closed (\d{4}-\d\d) and (\d{4}-\d\d) of the books\.", plain)
+    assert closed
+    assert_that_the_books_agree(home / ".ledger-demo", [*closed.groups()])
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -149,6 +151,35 @@ def signatures(home: Path, signer: str) -> int:
     assert said.get("wrong", 0) == 0
     assert bool(said.get("unknown_secret", 0)) is not bool(signer)
     return said.get("right", 0)
+
+
+def assert_that_the_books_agree(home: Path, closed: list[str]) -> None:
+    """With what Stripe, as it was played, holds in each currency; the present month is open."""
+    with EmbeddedPostgres(home) as server, psycopg.connect(server.conninfo("ledger")) as conn:
+        held = conn.execute(
+            """
+            select b.account, b.currency, b.minor, coalesce(sum(p.amount_minor), 0)
+            from read_models.stripe_balances as b
+            left join read_models.postings as p on p.account = b.account
+                and p.currency = b.currency and p.at <= b.asked_at
+            group by b.account, b.currency
+            """
+        ).fetchall()
+        sold = conn.execute(
+            """
+            select to_char(day, 'YYYY-MM'), array_agg(distinct currency order by currency)
+            from read_models.account_days
+            where account = 'income:sales' and credit_minor > 0
+            group by 1
+            order by 1 desc
+            limit 3
+            """
+        ).fetchall()
+    assert {currency for _, currency, *_ in held} == {"gbp", "jpy", "kwd", "usd"}
+    assert all(told == booked for *_, told, booked in held), held
+    months = [month for month, _ in sold]
+    assert months == [f"{datetime.now(UTC):%Y-%m}", *reversed(closed)]
+    assert all(len(currencies) == 4 for _, currencies in sold[1:]), sold
 
 
 def assert_that_times_agree(home: Path) -> None:

@@ -32,10 +32,15 @@ from app.cli.output import (
 from app.cli.read_models import Proven, prove, remake, verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.demo.client import Client
     from app.demo.result import Outcome, Past
+    from app.demo.script import Script
     from ledger.log import Log
     from ledger.settings import Settings
+
+    PullRest = Callable[[Script], int]
 
 app = typer.Typer()
 
@@ -58,14 +63,16 @@ def demo(
 
     A new ledger first pulls the shop's Stripe account of a year before, from an invented API, and
     gets a history of ninety days, with some 350 orders. Then come about fifteen
-    orders of today and their Stripe events, some of them late, twice or out of order. Running it
-    again adds such orders to the same shop. LEDGER_HOME and DATABASE_URL are left alone: invented
+    orders of today and their Stripe events, some of them late, twice or out of order. What moved
+    the balance in those ninety days is pulled then, and the two last months of the books are
+    closed. Running it again adds such orders to the same shop, without a pull. LEDGER_HOME and
+    DATABASE_URL are left alone: invented
     events never reach them.
     """
     from app.demo.client import Client
 
     settings, secret = _look_at(home)
-    run, past = _bring_past()
+    run, past, rest = _bring_past()
     token = _token()
     with _serving(settings) as child:
         client = Client(settings.ledger_host, settings.ledger_port, secret)
@@ -73,7 +80,7 @@ def demo(
             _wait(client, child)
             _mend()
             client.token = token
-        outcome = _play(client, run, past)
+        outcome = _play(client, run, past, rest)
         address = None if once else client.url
         tokens = {} if once else _invite()
         holds = _show(outcome, home, address, tokens)
@@ -160,12 +167,12 @@ def _free_port(host: str, wanted: int) -> int:
     return wanted  # the service says what is wrong with it
 
 
-def _bring_past() -> tuple[int, Past]:
-    """Give an empty log a past; answers a number for this run, and what was brought.
+def _bring_past() -> tuple[int, Past, PullRest | None]:
+    """Give an empty log a past; answers a number for this run, what was brought, and a last pull.
 
     The number is one more than the head that the log had. A log that began otherwise is refused.
     """
-    from app.demo.account import pull_past
+    from app.demo.account import DemoAccount
     from app.demo.history import ShopHistory
     from app.demo.history_import import import_history
     from app.demo.result import Past
@@ -173,14 +180,23 @@ def _bring_past() -> tuple[int, Past]:
     with engine() as opened:
         _refuse_another(opened.log)
         if head := opened.log.head():
-            return head + 1, Past(0, 0)
+            return head + 1, Past(0, 0), None
         now = int(time.time())
         with progress("pulling") as report_progress:
-            pulled = pull_past(opened, now, report_progress).objects
+            account = DemoAccount(now)
+            pulled = account.pull_past(opened, report_progress).objects
         with tracker() as track:
             history = ShopHistory(now)
             import_history(opened, history, track)
-        return 1, Past(sum(each.objects for each in pulled.counts.values()), history.orders)
+        past = Past(sum(each.objects for each in pulled.counts.values()), history.orders)
+
+    def pull_rest(script: Script) -> int:
+        with engine() as opened:
+            booked = [*history.booked, *script.stripe.booked]
+            account.pull_rest(opened, booked, int(time.time()))
+            return opened.log.head()
+
+    return 1, past, pull_rest
 
 
 @contextmanager
@@ -250,7 +266,8 @@ def _invite() -> dict[str, str]:
         }
 
 
-def _play(client: Client, run: int, past: Past) -> Outcome:
+def _play(client: Client, run: int, past: Past, rest: PullRest | None) -> Outcome:
+    """Play today, then pull what moved the balance since the ninety days began, if it is known."""
     from app.demo.result import collect
     from app.demo.runner import play
     from app.demo.script import Script
@@ -258,6 +275,9 @@ def _play(client: Client, run: int, past: Past) -> Outcome:
     script = Script(run)
     with tracker() as track:
         played = play(client, script, track)
+    if rest is not None:
+        with progress("pulling"):
+            played = played._replace(position=rest(script))
     return collect(client, script, played, past)
 
 

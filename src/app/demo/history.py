@@ -4,8 +4,9 @@ from collections import Counter
 from random import Random
 from typing import Final
 
+from app.demo.booked import BookedStripe
 from app.demo.customers import Person, customer, guest, prospect
-from app.demo.order_outcomes import COMMON, HOUR, RARE, UNPAID, OrderOutcome, Sale
+from app.demo.order_outcomes import COMMON, HOUR, RARE, OrderOutcome, Sale
 from app.demo.seasons import DAYS, SALE_PERCENT, in_sale, midnight, orders_on
 from app.demo.shop import PEOPLE, PRODUCTS, SHIPPING_MINOR, Product, choose, email_of, units
 from app.demo.subscribers import subscribe_all
@@ -15,8 +16,8 @@ from ledger.domain.money import step_minor
 from ledger.domain.order_commands import PlaceOrder
 from ledger.domain.stock import ListProduct, ReceiveStock
 from ledger.domain.wishlist import AddToWishlist, RemoveFromWishlist
-from simulator import SimulatedStripe
 from simulator.goods import DAY
+from simulator.transactions import Transaction
 
 _CURRENCIES: Final = {"gbp": 72, "usd": 21, "jpy": 4, "kwd": 3}
 _TAX_PERCENT: Final = {"usd": 8}
@@ -42,16 +43,20 @@ class ShopHistory:
         self.orders = 0
         self._now = now
         self._random = Random("demo past")  # noqa: S311 - a play, not a secret
-        self._stripe = SimulatedStripe("demo past")
+        self._stripe = BookedStripe("demo past")
         self._guests = 0
         self._units = Counter[str]()
         self._wished = set[tuple[str, str]]()
         self._rare = list(RARE)
-        self._owed_minor = 0
         self._open()
         for days_ago in range(DAYS - 1, 0, -1):
             self._live_through(days_ago)
         subscribe_all(self._stripe, self.timeline, now)
+
+    @property
+    def booked(self) -> list[Transaction]:
+        """What moved Stripe's balance, up to now and later, in no order."""
+        return self._stripe.booked
 
     def _open(self) -> None:
         at = time_of(midnight(self._now, DAYS - 1) + 5 * HOUR)
@@ -78,8 +83,6 @@ class ShopHistory:
         total_minor = _total_minor(order)
         if order.customer_id and self._random.randrange(100) < _WISHED_PERCENT:
             self._wish_before(order.customer_id, order.lines[0].sku, at)
-        if outcome not in UNPAID and order.currency == "gbp":
-            self._owed_minor += total_minor
         outcome(Sale(self._stripe, self.timeline, order, total_minor))
 
     def _outcome(self, days_ago: int) -> OrderOutcome:
@@ -158,13 +161,15 @@ class ShopHistory:
         return True
 
     def _pay_out(self, at: int) -> None:
-        """What was owed to the shop goes to its bank."""
+        """What is available goes to the shop's bank."""
         self._stripe.now = at
-        payout, created = self._stripe.pay_out(self._owed_minor, "gbp")
+        available = self._stripe.available_at(at, "gbp")
+        if available <= 0:
+            return
+        payout, created = self._stripe.pay_out(available, "gbp")
         self.timeline.report(created)
         self._stripe.advance(2 * DAY)
         self.timeline.report(self._stripe.finish_payout(payout))
-        self._owed_minor = 0
 
 
 def _share(amount_minor: int, percent: int, currency: str) -> int:

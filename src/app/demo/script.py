@@ -7,13 +7,13 @@ from typing import Final
 
 from msgspec import Struct
 
+from app.demo.booked import BookedStripe
 from app.demo.shop import Body, basket, edition, single, total_minor, wishes
 from simulator import (
     CHECKOUT_STORIES,
     STORIES,
     Events,
     Purchase,
-    SimulatedStripe,
     Story,
     deliver,
 )
@@ -32,7 +32,7 @@ CURRENCIES: Final = ("gbp", "gbp", "gbp", "usd")
 ABANDONED: Final = ("cancel", "expire")
 
 
-class HurriedStripe(SimulatedStripe):
+class HurriedStripe(BookedStripe):
     """A Stripe where every action takes a second: the demo's shop is watched, not waited for."""
 
     def advance(self, seconds: int) -> None:
@@ -96,7 +96,7 @@ class Script:
             else:
                 events += step
         self.stripe.now = now
-        events += [*self.stripe.do_something_new(), *self.stripe.report_balance(81250, "gbp")]
+        events += self.stripe.do_something_new()
         return deliver(events, self.random)
 
     def send_goodwill(self, now: int) -> Iterator[Events]:
