@@ -5,7 +5,7 @@ import re
 import shutil
 import tempfile
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Hashable
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -81,6 +81,7 @@ class Server:
         self._postgres = postgres
         self._made = 0
         self._left = deque[str]()
+        self._filled: dict[Hashable, Database] = {}
         # Nothing of a test needs to survive a crash of the machine.
         self._admin("alter system set fsync = off")
         self._admin("select pg_reload_conf()")
@@ -113,6 +114,14 @@ class Server:
     def clone(self, database: Database) -> Database:
         """A copy of a database that nobody is connected to."""
         return self._create(str(conninfo_to_dict(database.admin_conninfo)["dbname"]))
+
+    def filled(self, name: Hashable, fill: Callable[[Database], None]) -> Database:
+        """A new database as `fill` leaves one; that is called once for a name."""
+        if name not in self._filled:
+            database = self.create()
+            fill(database)
+            self._filled[name] = database
+        return self.clone(self._filled[name])
 
     def drop(self, database: Database) -> None:
         """Drop it soon, even while sessions are connected.

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable, Iterator
-from functools import cache
+from contextlib import ExitStack
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from app.cli import app
 from ledger.postgres.database import Database
+from tests.support.servers import Server
 
 Run = Callable[..., Result]
 
@@ -38,6 +40,27 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def after(environment: Path, server: Server) -> Iterator[Callable[..., Database]]:
+    """Makes a database as verbs leave it, which are run once for all tests, and followed."""
+    with ExitStack() as stack:
+
+        def make(*verbs: tuple[str, ...]) -> Database:
+            database = server.filled(verbs, partial(_carry_out, (*verbs, ("follow", "--once"))))
+            stack.callback(server.drop, database)
+            return database
+
+        yield make
+
+
+def _carry_out(verbs: tuple[tuple[str, ...], ...], database: Database) -> None:
+    runner = CliRunner(env={"DATABASE_URL": database.admin_conninfo})
+    for arguments in verbs:
+        result = runner.invoke(app, arguments)
+        structlog.reset_defaults()
+        assert result.exit_code == 0, (result.output, result.exception)
+
+
+@pytest.fixture
 def run(environment: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a command and checks its exit code."""
     monkeypatch.setenv("DATABASE_URL", database.admin_conninfo)
@@ -49,6 +72,14 @@ def run(environment: Path, database: Database, monkeypatch: pytest.MonkeyPatch) 
         return result
 
     return invoke
+
+
+@pytest.fixture
+def empty(
+    run: Run, fresh_database: Callable[[], Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Verbs run on an empty database, where those of the module's other tests are filled."""
+    monkeypatch.setenv("DATABASE_URL", fresh_database().admin_conninfo)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.cli import audit
+from ledger.postgres.database import Database
 from tests.app.cli.conftest import Run
 
 RunJson = Callable[..., Any]
@@ -14,12 +15,15 @@ RunJson = Callable[..., Any]
 STATES = re.compile(r"^state +(\w+)", re.MULTILINE)
 
 
-@pytest.fixture(autouse=True)
-def an_order(run: Run) -> None:
-    run("stock", "define", "MUG", "--name", "Blue mug", "--price", "12.50 gbp")
-    run("stock", "receive", "MUG", "3", "--reason", "delivery note")
-    run("order", "place", "--id", "A1", "--currency", "gbp", "--line", "MUG:2")
-    run("order", "cancel", "A1", "--reason", "changed her mind")
+@pytest.fixture
+def database(after: Callable[..., Database]) -> Database:
+    """An order, canceled."""
+    return after(
+        ("stock", "define", "MUG", "--name", "Blue mug", "--price", "12.50 gbp"),
+        ("stock", "receive", "MUG", "3", "--reason", "delivery note"),
+        ("order", "place", "--id", "A1", "--currency", "gbp", "--line", "MUG:2"),
+        ("order", "cancel", "A1", "--reason", "changed her mind"),
+    )
 
 
 def test_the_latest_line_comes_first(run: Run, run_list: RunJson) -> None:

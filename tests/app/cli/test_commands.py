@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ledger.postgres.database import Database
 from tests.app.cli.conftest import Run
 
 RunJson = Callable[..., Any]
@@ -14,10 +15,13 @@ RunJson = Callable[..., Any]
 PLACE = ("order", "place", "--id", "A1", "--currency", "gbp", "--line", "MUG:2")
 
 
-@pytest.fixture(autouse=True)
-def mugs(run: Run) -> None:
-    run("stock", "define", "MUG", "--name", "Blue mug", "--price", "12.50 gbp")
-    run("stock", "receive", "MUG", "3", "--reason", "delivery note")
+@pytest.fixture
+def database(after: Callable[..., Database]) -> Database:
+    """Three mugs."""
+    return after(
+        ("stock", "define", "MUG", "--name", "Blue mug", "--price", "12.50 gbp"),
+        ("stock", "receive", "MUG", "3", "--reason", "delivery note"),
+    )
 
 
 def test_an_order_has_the_listed_prices_and_reserves_stock(run: Run) -> None:

@@ -31,11 +31,13 @@ LOST: tuple[tuple[LiteralString, ...], ...] = (
 
 
 @pytest.fixture
-def shop(run: Run) -> None:
-    run("stock", "define", "MUG", "--name", "Blue mug", "--price", "12.50 gbp")
-    run("stock", "receive", "MUG", "40")
-    run("order", "place", "--id", "A1", "--currency", "gbp", "--line", "MUG:2")
-    run("follow", "--once")
+def database(after: Callable[..., Database]) -> Database:
+    """A shop with an order."""
+    return after(
+        ("stock", "define", "MUG", "--name", "Blue mug", "--price", "12.50 gbp"),
+        ("stock", "receive", "MUG", "40"),
+        ("order", "place", "--id", "A1", "--currency", "gbp", "--line", "MUG:2"),
+    )
 
 
 def standing(database: Database) -> list[Any]:
@@ -60,7 +62,6 @@ def call(run: Run, *arguments: str) -> tuple[int, str]:
     raise AssertionError(arguments)
 
 
-@pytest.mark.usefixtures("shop")
 @pytest.mark.parametrize("damage", [EMPTIED, ("truncate ledger.stored_events", GONE), EMPTIED[1:]])
 def test_no_verb_erases_read_models_of_a_log_that_lost_its_events_or_head(
     run: Run, database: Database, damage: tuple[LiteralString, ...]
@@ -81,7 +82,6 @@ def test_no_verb_erases_read_models_of_a_log_that_lost_its_events_or_head(
         run("verify")
 
 
-@pytest.mark.usefixtures("shop")
 def test_a_log_that_was_emptied_is_damage_wherever_it_is_asked(
     run: Run, run_json: RunJson, database: Database
 ) -> None:
@@ -101,7 +101,6 @@ def test_a_log_that_was_emptied_is_damage_wherever_it_is_asked(
     assert "The log ends at 0, and the read models do not" in run("order", "list", code=3).stderr
 
 
-@pytest.mark.usefixtures("shop")
 @pytest.mark.parametrize("damage", [*LOST, EMPTIED])
 def test_nothing_is_appended_to_a_log_that_lost_events(
     run: Run, database: Database, damage: tuple[LiteralString, ...]
@@ -115,7 +114,6 @@ def test_nothing_is_appended_to_a_log_that_lost_events(
         assert conn.execute("select count(*) from ledger.stored_events").fetchone() == before
 
 
-@pytest.mark.usefixtures("shop")
 @pytest.mark.parametrize("damage", LOST)
 def test_a_head_that_stands_beyond_the_last_event_is_told_by_every_verb(
     run: Run, run_json: RunJson, database: Database, damage: tuple[LiteralString, ...]
@@ -129,7 +127,6 @@ def test_a_head_that_stands_beyond_the_last_event_is_told_by_every_verb(
     assert document["on_record"] is False
 
 
-@pytest.mark.usefixtures("shop")
 def test_without_a_head_every_verb_says_one_sentence_and_the_cure(
     run: Run, run_json: RunJson, database: Database
 ) -> None:

@@ -13,17 +13,20 @@ from typing import Any
 
 import pytest
 
+from ledger.postgres.database import Database
 from tests.app.cli.conftest import Run
 
 RunJson = Callable[..., Any]
 
 
-@pytest.fixture(autouse=True)
-def sale(run: Run) -> None:
-    """An order that costs nothing is paid as it is placed."""
-    run("stock", "define", "GIFT", "--name", "=Gift", "--price", "0.00 gbp")
-    run("stock", "receive", "GIFT", "3", "--reason", "delivery note")
-    run("order", "place", "--id", "A1", "--currency", "gbp", "--line", "GIFT:2")
+@pytest.fixture
+def database(after: Callable[..., Database]) -> Database:
+    """A sale: an order that costs nothing is paid as it is placed."""
+    return after(
+        ("stock", "define", "GIFT", "--name", "=Gift", "--price", "0.00 gbp"),
+        ("stock", "receive", "GIFT", "3", "--reason", "delivery note"),
+        ("order", "place", "--id", "A1", "--currency", "gbp", "--line", "GIFT:2"),
+    )
 
 
 def audited(run_json: RunJson) -> list[dict[str, Any]]:

@@ -14,10 +14,13 @@ RunJson = Callable[..., Any]
 
 
 @pytest.fixture
-def shop(run: Run) -> None:
-    run("stock", "define", "MUG", "--name", "Blue mug", "--price", "12.50 gbp")
-    run("stock", "receive", "MUG", "40")
-    run("order", "place", "--id", "A1", "--currency", "gbp", "--line", "MUG:2")
+def database(after: Callable[..., Database]) -> Database:
+    """A shop with an order."""
+    return after(
+        ("stock", "define", "MUG", "--name", "Blue mug", "--price", "12.50 gbp"),
+        ("stock", "receive", "MUG", "40"),
+        ("order", "place", "--id", "A1", "--currency", "gbp", "--line", "MUG:2"),
+    )
 
 
 CHANGED: LiteralString = (
@@ -37,7 +40,6 @@ def verdict(findings: list[dict[str, str]]) -> str:
     return found
 
 
-@pytest.mark.usefixtures("shop")
 class TestVerify:
     def test_its_last_line_is_the_verdict(self, run: Run) -> None:
         tables = len(discover().tables)
@@ -81,7 +83,6 @@ class TestVerify:
         assert "stock: a bug" in result.stderr
 
 
-@pytest.mark.usefixtures("shop")
 def test_it_is_on_record_as_the_operators_and_spoils_no_later_look(
     run: Run, run_json: RunJson, run_list: RunJson
 ) -> None:
@@ -102,7 +103,6 @@ def test_it_is_on_record_as_the_operators_and_spoils_no_later_look(
     )
 
 
-@pytest.mark.usefixtures("shop")
 def test_damage_that_it_found_is_told_until_it_is_mended(
     run: Run, run_json: RunJson, database: Database
 ) -> None:
@@ -124,7 +124,6 @@ def test_damage_that_it_found_is_told_until_it_is_mended(
     assert verdict(run_json("doctor", code=1)) == "fine"
 
 
-@pytest.mark.usefixtures("shop")
 def test_a_damaged_log_is_told_too(run: Run, run_json: RunJson, database: Database) -> None:
     tamper(database, CHANGED)
     assert run_json("verify", code=1)["on_record"]
@@ -133,7 +132,6 @@ def test_a_damaged_log_is_told_too(run: Run, run_json: RunJson, database: Databa
     assert "compare it with a backup" in last["cure"]
 
 
-@pytest.mark.usefixtures("shop")
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
@@ -153,6 +151,7 @@ def test_it_has_its_answer_where_it_cannot_be_recorded(
     assert "on record: no, " in run("verify", code=code).stdout
 
 
+@pytest.mark.usefixtures("empty")
 def test_an_empty_ledger_stays_empty(run: Run, run_json: RunJson) -> None:
     run("migrate")
     for _ in range(2):
@@ -166,8 +165,6 @@ def test_an_empty_ledger_stays_empty(run: Run, run_json: RunJson) -> None:
 def test_a_proof_that_breaks_off_is_on_record(
     run: Run, run_json: RunJson, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run("stock", "define", "MUG", "--name", "Blue mug", "--price", "12.50 gbp")
-
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
@@ -177,7 +174,6 @@ def test_a_proof_that_breaks_off_is_on_record(
     assert (last["holds"], last["found"]) == (None, ["ZeroDivisionError"])
 
 
-@pytest.mark.usefixtures("shop")
 class TestRebuild:
     def test_it_mends_what_was_changed(self, run: Run, database: Database) -> None:
         run("verify")
@@ -299,7 +295,6 @@ class TestRebuild:
         assert "There is no projection 'orderz'" in run("rebuild", "orderz", code=2).stderr
 
 
-@pytest.mark.usefixtures("shop")
 class TestDigest:
     def test_every_table_has_one_at_the_head(self, run_json: RunJson) -> None:
         tables = run_json("digest")["tables"]
