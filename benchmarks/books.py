@@ -1,9 +1,13 @@
-"""The books of a busy month: its trial balance, and its journal as files, beside `COPY … csv`."""
+"""The books of a busy month: its trial balance, its journal as files beside `COPY … csv`, explain.
+
+And a rebuild of all read models, beside one without the books.
+"""
 
 import json
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 
@@ -11,10 +15,12 @@ from psycopg.rows import dict_row
 
 from benchmarks.checks import engine_of, prepare
 from benchmarks.load import percentile
+from benchmarks.logs import shop_log
 from benchmarks.measuring import RATE, Figure, Goal, Sample, alternate
 from benchmarks.processes import in_child, peak_megabytes
 from benchmarks.rebuild import fill
 from benchmarks.server import Server, settle
+from books.entries import entries
 from books.trial import trial
 from kpi.exports.catalogue.journal import POSTINGS
 from kpi.exports.declare import export
@@ -27,6 +33,7 @@ from ledger.domain.streams import observed
 from ledger.log import Log
 from ledger.postgres.database import UNLIMITED, Database
 from projections.engine.reads import Reads
+from projections.engine.rebuild import rebuild
 from projections.engine.tables import trusted
 
 PERIOD: Final = "2026-09"
@@ -34,6 +41,9 @@ SEPTEMBER: Final = Window(date(2026, 9, 1), date(2026, 9, 30))
 AUGUST: Final = Window(date(2026, 8, 1), date(2026, 8, 31))
 BEGIN: Final = datetime(2026, 9, 1, tzinfo=UTC)
 COPY: Final = "COPY … csv of the same query"
+WITH, WITHOUT = "rebuild with the books", "rebuild without the books"
+EVENTS_A_TRANSACTION: Final = 6
+"""In the log that is rebuilt: about as many events a paid order has."""
 FILES: Final = (Format.CSV, Format.BEANCOUNT, Format.HLEDGER)
 STRIPE: Final = Metadata(actor="stripe")
 
@@ -69,7 +79,32 @@ def measure(server: Server, scale: Scale) -> list[Figure]:
     )
     few = {chosen: in_child(export_journal, database, chosen, AUGUST) for chosen in FILES}
     trials = [in_child(trial_p95, database, scale.requests) for _ in range(scale.rounds)]
+    explained = [in_child(explain_p95, database, scale.requests) for _ in range(scale.rounds)]
+    shop = server.database()
+    few_each = scale.transactions // EVENTS_A_TRANSACTION
+    fill(shop, chain(shop_log("books", scale.transactions), balance_log(few_each)))
+    settle(shop)
+    rebuilt = alternate(
+        scale.rounds,
+        {
+            WITHOUT: lambda _: in_child(rebuild_books, shop, with_books=False),
+            WITH: lambda _: in_child(rebuild_books, shop, with_books=True),
+        },
+    )
     return [
+        Figure(
+            what=f"{WITH}, a balance transaction to {EVENTS_A_TRANSACTION} events",
+            unit="/s",
+            samples=rebuilt.of(WITH),
+            beside=rebuilt.beside(WITHOUT),
+            goals=(Goal("≥", 0.8, against=WITHOUT),),
+        ),
+        Figure(
+            what=f"entries of a transaction and their reasons, {postings:,} postings, p95",
+            unit="ms",
+            samples=tuple(sample["p95_ms"] for sample in explained),
+            goals=(Goal("<", 10),),
+        ),
         Figure(
             what=f"trial balance of a month, {postings:,} postings, p95",
             unit="ms",
@@ -158,6 +193,29 @@ def trial_p95(database: Database, requests: int) -> Sample:
             assert trial(cursor, PERIOD).balances
             seconds.append(perf_counter() - started)
     return {"p95_ms": 1000 * percentile(sorted(seconds), 95)}
+
+
+def explain_p95(database: Database, requests: int) -> Sample:
+    """What transactions came to, one after the other."""
+    seconds: list[float] = []
+    with database.connect("reader") as conn, conn.cursor(row_factory=dict_row) as cursor:
+        conn.execute("set search_path = read_models")
+        for number in range(requests):
+            started = perf_counter()
+            assert entries(cursor, f"txn_{number}").parts
+            seconds.append(perf_counter() - started)
+    return {"p95_ms": 1000 * percentile(sorted(seconds), 95)}
+
+
+def rebuild_books(database: Database, *, with_books: bool) -> Sample:
+    """All read models, or all but postings and what is summed up of them."""
+    with closing(Log(database.conninfo("app"), connections=2)) as log:
+        engine = engine_of(database, log)
+        names = set(engine.registry.by_name) - (set() if with_books else {"postings"})
+        engine = engine._replace(registry=engine.registry.only(names))
+        started = perf_counter()
+        _, position = rebuild(engine)
+        return {RATE: position / (perf_counter() - started)}
 
 
 def export_journal(database: Database, chosen: Format, window: Window = SEPTEMBER) -> Sample:

@@ -117,6 +117,25 @@ class Beancount(PlainText):
         "suspense": "Assets:Suspense",
     }
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._closings: dict[tuple[str, str], int] = {}
+        self._last = date.min
+
+    def tail(self) -> bytes:
+        """What accounts come to, each with those below its name: so Beancount adds them up."""
+        lines: list[str] = []
+        for name, currency in self._closings:
+            minor = sum(
+                below
+                for (other, code), below in self._closings.items()
+                if code == currency and f"{other}:".startswith(f"{name}:")
+            )
+            amount, _, code = format_money(minor, currency).upper().partition(" ")
+            day = self._last + timedelta(days=1)
+            lines.append(f"{day} balance {name}  {amount} ~ 0 {code}\n")
+        return "".join(lines).encode()
+
     def head(self) -> bytes:
         """Without this option it takes up to half of a last digit for nothing."""
         return b'option "inferred_tolerance_multiplier" "0"\n'
@@ -140,8 +159,9 @@ class Beancount(PlainText):
         return f"\n{day} * {_quoted(_title(entry, told))}\n" + "".join(lines)
 
     def _asserted(self, day: date, name: str, minor: int, currency: str) -> str:
-        amount, _, code = format_money(minor, currency).upper().partition(" ")
-        return f"{day + timedelta(days=1)} balance {name}  {amount} ~ 0 {code}\n"
+        self._last = day
+        self._closings[name, currency] = minor
+        return ""
 
 
 class Hledger(PlainText):
