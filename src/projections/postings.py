@@ -241,43 +241,52 @@ cross join lateral (
         abs(t.amount_minor)
     ) as base_minor
 ) as z
-left join lateral (
-    select
-        case when r.shape = 'sale' then {_share("w_shipping", ("w_goods",), ("w_tax",))} else 0 end
-            as shipping_minor,
-        case
-            when r.shape = 'sale' then {_share("w_tax", ("w_goods", "w_shipping"), ())}
-            else {_share("w_tax", ("(w_goods + w_shipping)",), ())}
-        end as tax_minor,
-        case
-            when r.shape = 'sale' then div(base * a.discount_minor, a.total_minor)::bigint
-            else 0
-        end as discount_minor,
-        base,
-        w_goods,
-        w_shipping,
-        sign(t.amount_minor)::bigint as sign
+left join lateral ( -- each is planned by itself (offset 0): pulled up, their expressions multiply
+    select s.*, q.*
     from (
-        select *, w_goods + w_shipping + w_tax as whole
+        select
+            case when r.shape = 'sale' then {
+    _share("w_shipping", ("w_goods",), ("w_tax",))
+} else 0 end
+                as shipping_minor,
+            case
+                when r.shape = 'sale' then {_share("w_tax", ("w_goods", "w_shipping"), ())}
+                else {_share("w_tax", ("(w_goods + w_shipping)",), ())}
+            end as tax_minor,
+            case
+                when r.shape = 'sale' then div(base * a.discount_minor, a.total_minor)::bigint
+                else 0
+            end as discount_minor,
+            base,
+            w_goods,
+            w_shipping,
+            sign(t.amount_minor)::bigint as sign
         from (
-            select
-                z.base_minor::numeric as base,
-                greatest(a.total_minor - a.shipping_minor - a.tax_minor, 0) as w_goods,
-                a.shipping_minor as w_shipping,
-                a.tax_minor as w_tax
-        ) as weights
-    ) as weighed
-    where a.order_id is not null and r.shape in ('sale', 'refund') and whole > 0
+            select *, w_goods + w_shipping + w_tax as whole
+            from (
+                select
+                    z.base_minor::numeric as base,
+                    greatest(a.total_minor - a.shipping_minor - a.tax_minor, 0) as w_goods,
+                    a.shipping_minor as w_shipping,
+                    a.tax_minor as w_tax
+            ) as weights
+        ) as weighed
+        where a.order_id is not null and r.shape in ('sale', 'refund') and whole > 0
+        offset 0
+    ) as s
+    cross join lateral (
+        select case
+            when r.shape = 'sale'
+            then base - s.shipping_minor - s.tax_minor + s.discount_minor
+            else base - s.tax_minor - coalesce(
+                div((base - s.tax_minor) * w_shipping, nullif(w_goods + w_shipping, 0)), 0
+            )
+        end as goods_minor
+        offset 0
+    ) as h
+    cross join lateral ({_BY_CATEGORY}) as q
+    offset 0
 ) as g on true
-cross join lateral (
-    select case
-        when r.shape = 'sale'
-        then base - g.shipping_minor - g.tax_minor + g.discount_minor
-        else base - g.tax_minor
-            - coalesce(div((base - g.tax_minor) * w_shipping, nullif(w_goods + w_shipping, 0)), 0)
-    end as goods_minor
-) as h
-cross join lateral ({_BY_CATEGORY}) as q
 cross join lateral (
     select 'booked' as part, 1::bigint as slot, t.created_at as at,
         {_STRIPE} || case when b.is_pending then ':pending' else ':available' end as name,
@@ -327,7 +336,7 @@ cross join lateral (
         (2, b.against, case
             when r.shape = 'sale' then g.shipping_minor + g.tax_minor - g.discount_minor
             else g.tax_minor
-        end + coalesce(q.named_minor, 0)),
+        end + coalesce(g.named_minor, 0)),
         (3, {_text(rules.SHIPPING)}, -g.shipping_minor),
         (4, {_text(rules.SALES_TAX)}, -g.tax_minor),
         (5, {_text(rules.DISCOUNTS)}, g.discount_minor)
@@ -336,7 +345,7 @@ cross join lateral (
     union all
     select 'order', {rules.FIRST_CATEGORY - 1} + number, t.created_at,
         b.against || ':' || category, -g.sign * minor
-    from unnest(q.names, q.minors) with ordinality as said (category, minor, number)
+    from unnest(g.names, g.minors) with ordinality as said (category, minor, number)
     union all
     select 'arrived', slot, greatest(t.created_at, w.arrives_at), name, sign * t.amount_minor
     from (values
