@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from random import Random
 
@@ -20,6 +20,7 @@ from projections.engine.digest import digests
 from projections.engine.registry import discover
 from projections.engine.tables import PROOF
 from tests.ledger.test_golden import GOLDEN, stored
+from tests.support.servers import Server
 from tests.support.worlds import World, worlds
 from webhooks.translate.translator import Translator
 
@@ -32,6 +33,26 @@ law = settings(
 )
 
 Databases = Callable[[], Database]
+BATCHES_OF_A_SESSION = 4
+
+
+@pytest.fixture
+def fresh_database(server: Server) -> Iterator[Databases]:
+    """Makes a new database at each call, with empty read models in the scratch schema."""
+    with ExitStack() as stack:
+
+        def make() -> Database:
+            database = server.filled("read models in the scratch schema", create_copy)
+            stack.callback(server.drop, database)
+            return database
+
+        yield make
+
+
+def create_copy(database: Database) -> None:
+    with a_copy(database) as copy:
+        copy.create()
+        copy.finish()
 
 
 def recorded(database: Database, world: World) -> list[RecordedEvent]:
@@ -44,9 +65,8 @@ def recorded(database: Database, world: World) -> list[RecordedEvent]:
 
 @contextmanager
 def a_copy(database: Database) -> Iterator[ReadModelTables]:
-    """Read models in a scratch schema, not made yet."""
+    """Read models in the scratch schema, with a session of its own."""
     with database.connect("projector", autocommit=True) as conn, conn.cursor() as cursor:
-        tables.clear(cursor, PROOF)
         yield ReadModelTables(cursor, REGISTRY, READER, PROOF)
 
 
@@ -59,24 +79,21 @@ def rebuilt(
 ) -> dict[str, str]:
     """Digests after a bulk rebuild."""
     with a_copy(database) as copy:
+        tables.clear(copy.cursor, PROOF)
         copy.create()
         copy.load([events])
         copy.finish()
         return digests_of(copy, world=world)
 
 
-def followed(database: Database, batches: Iterable[list[RecordedEvent]]) -> dict[str, str]:
-    """Digests after live batches, each by a process that was just started."""
-    with a_copy(database) as copy:
-        copy.create()
-        copy.finish()
-    for batch in batches:
-        with database.connect("projector", autocommit=True) as conn, conn.cursor() as cursor:
-            restarted = ReadModelTables(cursor, REGISTRY, READER, PROOF)
+def followed(database: Database, batches: list[list[RecordedEvent]]) -> dict[str, str]:
+    """Digests after live batches, some at a time by a process that was just started."""
+    for first in range(0, len(batches), BATCHES_OF_A_SESSION):
+        with a_copy(database) as restarted:
             restarted.follow_durably()
-            restarted.advance([batch])
-    with database.connect("projector", autocommit=True) as conn, conn.cursor() as cursor:
-        return digests(cursor, PROOF, REGISTRY)
+            restarted.advance(batches[first : first + BATCHES_OF_A_SESSION])
+    with a_copy(database) as copy:
+        return digests_of(copy)
 
 
 def cut(events: list[RecordedEvent], seed: int, cuts: int) -> list[list[RecordedEvent]]:
@@ -101,8 +118,6 @@ def test_one_event_at_a_time_equals_a_rebuild(fresh_database: Databases, world: 
     database = fresh_database()
     events = recorded(database, world)
     with a_copy(database) as copy:
-        copy.create()
-        copy.finish()
         copy.follow_durably()
         copy.advance([event] for event in events)
         assert digests_of(copy) == rebuilt(database, events)
@@ -117,8 +132,6 @@ def test_halves_folded_apart_and_merged_equal_a_rebuild(
     events = recorded(database, world)
     one, two, three = cut(events, seed, 2)
     with a_copy(database) as copy:
-        copy.create()
-        copy.finish()
         copy.follow_durably()
         last = copy.fold(two)
         last.merge(copy.fold(three))
