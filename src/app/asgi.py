@@ -85,6 +85,8 @@ STATUSES: Final[dict[type[LedgerError], int]] = {
     errors.StripeRefused: 502,
     errors.StripeUnavailable: 503,
     errors.StoreUnavailable: 503,
+    errors.ArchiveUnavailable: 503,
+    errors.ArchiveDamaged: 503,
     errors.Stopped: 503,
     errors.NoLedger: 503,
     errors.PostgresError: 503,

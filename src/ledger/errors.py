@@ -41,6 +41,8 @@
     ├── StoreUnavailable        the database is away, too slow, full, read-only or stopping
     │   ├── LogReplaced           the log is not the one that this process knew
     │   └── LogDamaged            the log lost its head or events: nothing can be appended
+    ├── ArchiveUnavailable      where the archive lies cannot be reached or written to
+    ├── ArchiveDamaged          a segment of the archive is missing, or not what was sealed
     ├── Stopped                 the work was told to stop in the middle
     ├── NoLedger                there is no ledger where one shall be read
     ├── PostgresError           the embedded PostgreSQL could not be run
@@ -259,6 +261,14 @@ class LogDamaged(StoreUnavailable):
 
     Nothing was stored. `ledger verify` says what is missing; restore the log from a backup.
     """
+
+
+class ArchiveUnavailable(LedgerError):
+    """Where the archive lies cannot be reached, or not written to; try again, or correct it."""
+
+
+class ArchiveDamaged(LedgerError):
+    """A segment of the archive is missing, or is not what was sealed. The log is untouched."""
 
 
 class Stopped(LedgerError):

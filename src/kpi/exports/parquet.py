@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from io import RawIOBase
 from typing import Any, Final
 
 from kpi.exports.cells import columns_of
 from kpi.exports.declare import Export, Kind, Row
-from ledger.errors import InvalidRequest
-
-MISSING: Final = (
-    "Parquet needs pyarrow, which is not installed here: install Ledger again with its extra, in a"
-    " checkout as pipx install --force '.[parquet]'. CSV and JSON lines need nothing more."
-)
+from ledger.archive.store import arrow
 
 MONEY_DIGITS: Final = (22, 3)
 """All digits of a bigint, and three behind the point: one column holds all currencies."""
@@ -27,13 +21,13 @@ class Parquet:
     block_rows = 20_000
 
     def __init__(self, export: Export) -> None:
-        self._arrow = _imported("pyarrow")
+        self._arrow = arrow()
         self._export = export
         self._schema = self._arrow.schema(
             [(column.name, _type(self._arrow, column.kind)) for column in export.columns]
         )
         self._sink = _Sink()
-        self._writer = _imported("pyarrow.parquet").ParquetWriter(self._sink, self._schema)
+        self._writer = arrow("pyarrow.parquet").ParquetWriter(self._sink, self._schema)
 
     def head(self) -> bytes:
         """The mark of the format."""
@@ -52,27 +46,20 @@ class Parquet:
         return self._sink.taken()
 
 
-def _imported(name: str) -> Any:
-    try:
-        return import_module(name)
-    except ModuleNotFoundError:
-        raise InvalidRequest(MISSING) from None
-
-
-def _type(arrow: Any, kind: Kind) -> Any:
+def _type(pa: Any, kind: Kind) -> Any:
     match kind:
         case Kind.TEXT | Kind.CURRENCY:
-            return arrow.string()
+            return pa.string()
         case Kind.COUNT | Kind.MINOR:
-            return arrow.int64()
+            return pa.int64()
         case Kind.DECIMAL:
-            return arrow.decimal128(*MONEY_DIGITS)
+            return pa.decimal128(*MONEY_DIGITS)
         case Kind.PERCENT:
-            return arrow.decimal128(*PERCENT_DIGITS)
+            return pa.decimal128(*PERCENT_DIGITS)
         case Kind.TIME:
-            return arrow.timestamp("us", tz="UTC")
+            return pa.timestamp("us", tz="UTC")
         case Kind.DAY:
-            return arrow.date32()
+            return pa.date32()
 
 
 class _Sink(RawIOBase):

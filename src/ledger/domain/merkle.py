@@ -9,13 +9,16 @@ from hashlib import sha256
 
 def root(entries: Sequence[bytes]) -> bytes:
     """The Merkle tree hash of these entries, 32 bytes; of none: the hash of nothing."""
-    return _root([sha256(b"\x00" + entry).digest() for entry in entries])
+    return root_of([sha256(b"\x00" + entry).digest() for entry in entries])
 
 
-def _root(leaves: Sequence[bytes]) -> bytes:
+def root_of(leaves: Sequence[bytes]) -> bytes:
+    """The same of the entries' leaf hashes, level by level: a last one without a pair goes up."""
     if not leaves:
         return sha256().digest()
-    if len(leaves) == 1:
-        return leaves[0]
-    left = 1 << (len(leaves) - 1).bit_length() - 1
-    return sha256(b"\x01" + _root(leaves[:left]) + _root(leaves[left:])).digest()
+    level = leaves
+    while len(level) > 1:
+        pairs = zip(level[::2], level[1::2], strict=False)
+        above = [sha256(b"\x01" + left + right).digest() for left, right in pairs]
+        level = [*above, level[-1]] if len(level) % 2 else above
+    return level[0]

@@ -6,11 +6,10 @@ its hash, cut the tail off together with the head, or renumber all that follows 
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from msgspec import Struct, field
 from psycopg import Connection
@@ -20,18 +19,10 @@ from ledger.domain.events import StripeEventReceived
 from ledger.domain.signatures import Recheck, Signature
 from ledger.domain.streams import belongs
 from ledger.errors import UnknownTopic
+from ledger.leaves import SELECT, StoredRow, leaf_hash
 from ledger.log import LedgerMapper
 
-ROWS: Final = """
-select
-    notification_id, originator_id, originator_version, topic,
-    case
-        when isfinite(recorded_at) then (extract(epoch from recorded_at) * 1000000)::bigint
-    end as recorded_at,
-    state, leaf_hash
-from ledger.stored_events
-order by notification_id, originator_id, originator_version
-"""
+ROWS: Final = SELECT + "order by notification_id, originator_id, originator_version"
 HEADS: Final = """
 select
     position,
@@ -123,18 +114,6 @@ def _in_order(order: list[str]) -> Callable[[Fault], tuple[int, int]]:
     return lambda fault: (order.index(fault.kind), fault.first)
 
 
-class Row(NamedTuple):
-    """A stored event as it stands there; `recorded_at` in microseconds since 1970."""
-
-    position: int
-    stream: str
-    version: int
-    topic: str
-    recorded_at: int | None
-    state: bytes
-    leaf_hash: bytes
-
-
 def check(
     conn: Connection, mapper: LedgerMapper, recheck: Callable[[StripeEventReceived], Recheck]
 ) -> LogReport:
@@ -145,7 +124,7 @@ def check(
         cursor.itersize = FETCH
         for row in cursor.execute(ROWS):
             waits.go_on()
-            scan.take(Row(*row))
+            scan.take(StoredRow(*row))
     scan.end(heads)
     for stream, versions, places in conn.execute(STREAMS).fetchall():
         scan.note("version", places[0], _versions(stream, versions))
@@ -176,7 +155,7 @@ class _Scan(Struct, kw_only=True):
             Fault(kind=kind, first=first, last=first if last is None else last, detail=detail)
         )
 
-    def take(self, row: Row) -> None:
+    def take(self, row: StoredRow) -> None:
         self._position(row.position)
         self.events += 1
         if row.recorded_at is None or row.recorded_at < self.time:
@@ -197,7 +176,7 @@ class _Scan(Struct, kw_only=True):
             self.note("missing", self.last + 1, last=position - 1)
         self.last = max(self.last, position)
 
-    def _content(self, row: Row) -> None:
+    def _content(self, row: StoredRow) -> None:
         try:
             event = self.mapper.open(row.topic, row.state).data
         except UnknownTopic as error:
@@ -247,28 +226,3 @@ def _versions(stream: str, versions: list[int]) -> str:
     shown = ", ".join(map(str, versions[:SHOWN_VERSIONS]))
     more = f" and {len(versions) - SHOWN_VERSIONS:,} more" if len(versions) > SHOWN_VERSIONS else ""
     return f"{stream} has the versions {shown}{more}"
-
-
-def leaf_hash(row: Row) -> bytes:
-    """What `ledger.leaf_hash` must have made of a row; independent of that function."""
-    stream, topic = row.stream.encode(), row.topic.encode()
-    return hashlib.sha256(
-        b"".join(
-            (
-                b"\x00\x01",
-                _integer(row.position),
-                len(stream).to_bytes(4),
-                stream,
-                _integer(row.version),
-                len(topic).to_bytes(4),
-                topic,
-                _integer(row.recorded_at or 0),
-                len(row.state).to_bytes(4),
-                row.state,
-            )
-        )
-    ).digest()
-
-
-def _integer(value: int) -> bytes:
-    return value.to_bytes(8, signed=True)

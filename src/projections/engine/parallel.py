@@ -9,21 +9,17 @@ import gc
 import os
 import re
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for_tasks
 from contextlib import ExitStack
 from contextvars import copy_context
 from graphlib import TopologicalSorter
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import Connection, wait
 from queue import SimpleQueue
-from threading import Thread
 from typing import NamedTuple
 
-from ledger import waits
-from ledger.errors import Stopped
 from ledger.log import Log
 from ledger.postgres.database import FOLLOW_SECONDS, UNLIMITED, Database
+from ledger.workers import processes, results
 from projections.engine import tables
 from projections.engine.build import ProjectionContext, Reader, ReadModelTables, batches
 from projections.engine.declare import Derived, Rollup
@@ -31,7 +27,6 @@ from projections.engine.registry import Registry, discover
 
 TASK_EVENTS = 20_000
 WORTHWHILE_EVENTS = 50_000
-LOOK_SECONDS = 0.2
 MOST_CONNECTIONS = 8
 
 
@@ -42,50 +37,35 @@ class Work(NamedTuple):
     reader: Reader
     projections: tuple[str, ...]
     schema: str
-    may_work: Connection
-    """Ends when the worker shall."""
 
 
 _worker: list[tuple[Log, ReadModelTables]] = []
 """This process's own, once `_begin` ran."""
 
 
-def is_worthwhile(engine: ProjectionContext, upto: int) -> bool:
-    """Whether workers pay, and can: they find their projections by themselves."""
-    cores = os.cpu_count() or 1
-    found = all(discover().by_name.get(p.name) is p for p in engine.registry)
-    return found and cores > 1 and upto >= WORTHWHILE_EVENTS
+def is_worthwhile(engine: ProjectionContext, events: int) -> bool:
+    """Whether workers pay for so many events, and can do it."""
+    return can_find(engine.registry) and (os.cpu_count() or 1) > 1 and events >= WORTHWHILE_EVENTS
 
 
-def load(engine: ProjectionContext, schema: str, upto: int) -> Iterator[int]:
-    """Load all events up to a position into tables just made; yields how many are in so far."""
-    context = get_context("spawn")
-    may_work, we_work = context.Pipe(duplex=False)
-    work = Work(engine.database, engine.reader, tuple(engine.registry.by_name), schema, may_work)
-    with (
-        we_work,
-        may_work,
-        ProcessPoolExecutor(
-            os.cpu_count(), mp_context=context, initializer=_begin, initargs=(work,)
-        ) as pool,
-    ):
-        tasks = {
-            pool.submit(_take_in, after, min(after + TASK_EVENTS, upto))
-            for after in range(0, upto, TASK_EVENTS)
-        }
-        done = 0
-        try:
-            while tasks:
-                finished, tasks = wait_for_tasks(tasks, LOOK_SECONDS, FIRST_COMPLETED)
-                waits.go_on()
-                for task in finished:
-                    done += task.result()
-                    yield done
-        except Stopped:
-            we_work.close()
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
+def can_find(registry: Registry) -> bool:
+    """Whether another process finds these projections by their names."""
+    return all(discover().by_name.get(p.name) is p for p in registry)
+
+
+def load(engine: ProjectionContext, schema: str, after: int, upto: int) -> Iterator[int]:
+    """Load the events between two positions into tables just made; yields how far it came."""
+    work = Work(engine.database, engine.reader, tuple(engine.registry.by_name), schema)
+    with processes(os.cpu_count() or 1, _begin, work) as pool:
+        done = after
+        for events in results(
+            [
+                pool.submit(_take_in, start, min(start + TASK_EVENTS, upto))
+                for start in range(after, upto, TASK_EVENTS)
+            ]
+        ):
+            done += events
+            yield done
 
 
 def finish(engine: ProjectionContext, schema: str) -> None:
@@ -141,7 +121,6 @@ def _made_from(registry: Registry) -> dict[str, set[str]]:
 
 
 def _begin(work: Work) -> None:
-    _end_with_parent(work.may_work)
     gc.disable()  # short-lived, and without cycles: a fifth of the time went into looking for them
     conn = work.database.connect("projector", seconds=UNLIMITED, autocommit=True)
     limits = work.database.limits._replace(read=FOLLOW_SECONDS)
@@ -150,21 +129,6 @@ def _begin(work: Work) -> None:
     copy = ReadModelTables(conn.cursor(), registry, work.reader, work.schema)
     copy.build_quickly()
     _worker.append((log, copy))
-
-
-def _end_with_parent(may_work: Connection) -> None:
-    """A rebuild that was killed leaves no worker behind, to write into the tables of the next.
-
-    One that was told to stop does not wait for what its workers have in hand either.
-    """
-    parent = parent_process()
-    assert parent is not None, "a worker was started by a rebuild"
-
-    def watch() -> None:
-        wait([parent.sentinel, may_work])
-        os._exit(1)
-
-    Thread(target=watch, daemon=True, name="parent-watch").start()
 
 
 def _take_in(after: int, upto: int) -> int:

@@ -171,7 +171,7 @@ def build(
     copy.build_quickly()
     copy.create()
     if parallel.is_worthwhile(engine, upto):
-        for done in parallel.load(engine, copy.schema, upto):
+        for done in parallel.load(engine, copy.schema, 0, upto):
             progress(done, upto)
         parallel.finish(engine, copy.schema)
     else:

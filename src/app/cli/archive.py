@@ -1,0 +1,162 @@
+"""`ledger archive`: sealed segments of the log in a folder or an object store."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from app.cli.context import may_make, ready
+from app.cli.output import BAD_ANSWER, counted, progress, show, table
+
+if TYPE_CHECKING:
+    from ledger.archive.sealing import Finding
+    from ledger.archive.segments import Manifest
+    from ledger.archive.store import Store
+    from ledger.postgres.database import Database
+
+app = typer.Typer(
+    name="archive", help="The archive: the log as sealed files.", no_args_is_help=True
+)
+
+To = Annotated[
+    str | None,
+    typer.Option(
+        "--to", metavar="URL", help="A folder, s3://bucket/…, gs://…; default: LEDGER_ARCHIVE."
+    ),
+]
+
+
+class Archive(NamedTuple):
+    """The archive that a verb works on, the log that it is of, and where that log ends."""
+
+    store: Store
+    sealed: list[Manifest]
+    database: Database
+    head: int
+    size: int
+
+
+@contextmanager
+def archive(to: str | None) -> Generator[Archive]:
+    """The archive of this address, or of the settings."""
+    from app.wiring import open_log
+    from ledger.archive import segments
+    from ledger.archive.store import Store
+    from ledger.errors import SettingsError
+
+    settings = ready()
+    address = to or settings.ledger_archive
+    if not address:
+        raise SettingsError(
+            "It is not said where the archive lies: set LEDGER_ARCHIVE, or give --to with a folder"
+            " or an address such as s3://bucket/ledger."
+        )
+    store = Store(address)
+    with open_log(settings, migrates=may_make()) as (database, log):
+        sealed, size = segments.manifests(store), settings.ledger_archive_segment_events
+        yield Archive(store, sealed, database, log.head(), size)
+
+
+@app.command(epilog="Example: ledger archive seal --to /backups/ledger")
+def seal(to: To = None) -> None:
+    """Seal full segments of the log that are not sealed yet.
+
+    A segment is one Parquet file with a manifest, written whole and read back. What is sealed
+    already stays as it is, so the verb can be run again at any time, and after any interruption.
+    An event that does not fit its hash is never sealed.
+    """
+    from ledger.archive import sealing
+
+    with archive(to) as opened, progress("sealing") as report:
+        stretches = sealing.missing(opened.sealed, opened.head, opened.size)
+        todo = sum(each.last - each.first + 1 for each in stretches)
+        made: list[Manifest] = []
+        for manifest in sealing.seal(opened.database, opened.store.address, stretches):
+            made.append(manifest)
+            report(sum(each.events for each in made), todo)
+    made.sort(key=lambda each: each.first)
+    sealed = sorted([*opened.sealed, *made], key=lambda each: each.first)
+    events = sum(each.events for each in made)
+    size = sum(each.size for each in made)
+    shown = {"sealed": [each.name for each in made], "events": events, "bytes": size}
+    show(
+        shown | _state(opened, sealed),
+        lambda: (
+            f"sealed: {counted(len(made), 'segment')}, {counted(events, 'event')}, {size:,}"
+            f" bytes\n{_state_in_words(opened, sealed)}"
+        ),
+    )
+
+
+@app.command(epilog="Example: ledger archive status --json")
+def status(to: To = None) -> None:
+    """Show how far the archive goes, and what is wrong with it at a glance.
+
+    Reads manifests only: `ledger archive verify` reads all of it. Exits 1 where a stretch is
+    missing, or something lies there that is none of the archive's.
+    """
+    from ledger.archive import sealing
+
+    with archive(to) as opened:
+        found = [*sealing.gaps(opened.sealed), *sealing.strange(opened.store, opened.sealed)]
+    _tell(opened, found, "nothing is missing; `ledger archive verify` reads all of it")
+
+
+@app.command(epilog="Example: ledger archive verify --to s3://bucket/ledger")
+def verify(to: To = None) -> None:
+    """Read all of the archive, and compare it with the log.
+
+    Each file has the size and SHA-256 of its manifest; its events have the root of the manifest,
+    and so have the events of the log. Exits 1 unless all of that holds.
+    """
+    from ledger.archive import sealing
+
+    with archive(to) as opened:
+        address = opened.store.address
+        found = [
+            *sealing.gaps(opened.sealed),
+            *sealing.strange(opened.store, opened.sealed),
+            *sealing.verify(opened.database, address, opened.sealed),
+        ]
+    said = "every segment is what was sealed, and what the log says"
+    _tell(opened, found, said if opened.sealed else "nothing is sealed yet, and nothing proven")
+
+
+def _tell(opened: Archive, found: list[Finding], well: str) -> None:
+    told = [{"name": each.name, "what": each.what} for each in found]
+    show(
+        _state(opened, opened.sealed) | {"findings": told},
+        lambda: (
+            table(["object", "what is wrong"], found)
+            if found
+            else f"{_state_in_words(opened, opened.sealed)}\n{well}"
+        ),
+    )
+    if found:
+        raise typer.Exit(BAD_ANSWER)
+
+
+def _state(opened: Archive, sealed: list[Manifest]) -> dict[str, Any]:
+    last = sealed[-1].last if sealed else 0
+    return {
+        "archive": opened.store.address,
+        "segments": len(sealed),
+        "up_to_position": last,
+        "size_bytes": sum(each.size for each in sealed),
+        "head": opened.head,
+        "not_sealed": opened.head - last,
+        "segment_events": opened.size,
+    }
+
+
+def _state_in_words(opened: Archive, sealed: list[Manifest]) -> str:
+    state = _state(opened, sealed)
+    return (
+        f"archive {state['archive']}: {counted(len(sealed), 'segment')} up to position"
+        f" {state['up_to_position']:,}, {state['size_bytes']:,} bytes\n"
+        f"not sealed: {counted(state['not_sealed'], 'event')} up to the head, {opened.head:,}"
+        f" (a segment has {opened.size:,})"
+    )

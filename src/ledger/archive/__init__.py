@@ -1,0 +1,1 @@
+"""The archive: sealed segments of the log, outside the database, for whatever reads all of it."""

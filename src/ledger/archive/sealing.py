@@ -1,0 +1,156 @@
+"""What is sealed, what is not yet, and whether what is sealed is still what the log says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import Final, NamedTuple
+
+from psycopg import Connection
+
+from ledger.archive import segments
+from ledger.archive.segments import Manifest
+from ledger.archive.store import Store
+from ledger.domain import merkle
+from ledger.errors import ArchiveDamaged
+from ledger.leaves import SELECT, StoredRow
+from ledger.postgres.database import UNLIMITED, Database
+from ledger.workers import spread
+
+FETCH: Final = 2_000
+
+ROWS: Final = SELECT + "where notification_id between %s and %s order by notification_id"
+LEAVES: Final = """
+select leaf_hash
+from ledger.stored_events
+where notification_id between %s and %s
+order by notification_id
+"""
+LAST_LEAVES: Final = """
+select notification_id, encode(leaf_hash, 'hex')
+from ledger.stored_events
+where notification_id = any(%s)
+"""
+
+
+class Stretch(NamedTuple):
+    """Positions `first` to `last`, both included."""
+
+    first: int
+    last: int
+
+
+class Finding(NamedTuple):
+    """What is wrong with an object of the archive, by its name."""
+
+    name: str
+    what: str
+
+
+def missing(sealed: Sequence[Manifest], head: int, size: int) -> list[Stretch]:
+    """The stretches of at most `size` events that are to be sealed.
+
+    Those are gaps between segments, and what follows the last one, as far as it fills a segment.
+    """
+    found: list[Stretch] = []
+    after = 0
+    for manifest in sealed:
+        found += _cut(after, manifest.first - 1, size)
+        after = manifest.last
+    return found + _cut(after, after + (head - after) // size * size, size)
+
+
+def _cut(after: int, upto: int, size: int) -> list[Stretch]:
+    return [Stretch(start + 1, min(start + size, upto)) for start in range(after, upto, size)]
+
+
+def seal(database: Database, address: str, stretches: Sequence[Stretch]) -> Iterator[Manifest]:
+    """Seal these stretches of the log, on all cores; yields each segment that is done.
+
+    Whatever ends it, a segment that has a manifest is whole, and the others are sealed by the next
+    call. Raises `LogDamaged`, `ArchiveUnavailable`, `StoreUnavailable`.
+    """
+    yield from spread(_seal, [(database, address, each) for each in stretches])
+
+
+def _seal(database: Database, address: str, stretch: Stretch) -> Manifest:
+    with closing(_connected(database)) as conn, conn.cursor("log", binary=True) as cursor:
+        cursor.itersize = FETCH
+        rows = (StoredRow(*row) for row in cursor.execute(ROWS, stretch))
+        return segments.seal(Store(address), *stretch, rows)
+
+
+def _connected(database: Database) -> Connection:
+    return database.connect("reader", seconds=UNLIMITED)
+
+
+def verify(database: Database, address: str, sealed: Sequence[Manifest]) -> Iterator[Finding]:
+    """What is wrong with the segments: each file, its root, and the root that the log has."""
+    found = spread(_verify, [(database, address, manifest) for manifest in sealed])
+    return (each for each in found if each is not None)
+
+
+def _verify(database: Database, address: str, manifest: Manifest) -> Finding | None:
+    try:
+        made = segments.root(segments.whole(Store(address), manifest), manifest)
+    except ArchiveDamaged as error:
+        return Finding(manifest.name, str(error))
+    if made != manifest.root:
+        return Finding(
+            manifest.name, f"Its events have another root than its manifest. {segments.CURE}"
+        )
+    with closing(_connected(database)) as conn, conn.cursor("log", binary=True) as cursor:
+        cursor.itersize = FETCH
+        leaves = [leaf for (leaf,) in cursor.execute(LEAVES, (manifest.first, manifest.last))]
+    if merkle.root_of(leaves).hex() != manifest.root:
+        return Finding(
+            manifest.name,
+            "The log has another root for these positions: the segment is of another log, or one of"
+            " the two was changed. `ledger verify` says whether the log is whole.",
+        )
+    return None
+
+
+def gaps(sealed: Sequence[Manifest]) -> list[Finding]:
+    """Stretches before the last segment that are in none."""
+    last = sealed[-1].last if sealed else 0
+    return [
+        Finding(segments.name_of(*each), "It is missing: `ledger archive seal` makes it again.")
+        for each in missing(sealed, last, last or 1)
+    ]
+
+
+def strange(store: Store, sealed: Sequence[Manifest]) -> list[Finding]:
+    """Objects beside the segments that no manifest vouches for."""
+    ours = {f"{each.name}.{kind}" for each in sealed for kind in ("json", "parquet")}
+    return [
+        Finding(
+            name,
+            "It has no manifest: it was left by a seal that did not end."
+            if segments.NAME.fullmatch(name)
+            else "It is none of the archive's.",
+        )
+        for name in store.names()
+        if name not in ours
+    ]
+
+
+def of_this_log(conn: Connection, sealed: Sequence[Manifest]) -> list[Manifest]:
+    """The segments without a gap from position 1 on; raises `ArchiveDamaged` for another log's.
+
+    Only the last event of each is compared: `verify` compares all.
+    """
+    whole: list[Manifest] = []
+    for manifest in sealed:
+        if manifest.first != (whole[-1].last if whole else 0) + 1:
+            break
+        whole.append(manifest)
+    asked = [[manifest.last for manifest in whole]]
+    leaves = dict[int, str](conn.execute(LAST_LEAVES, asked).fetchall())
+    for manifest in whole:
+        if leaves.get(manifest.last) != manifest.last_leaf:
+            raise ArchiveDamaged(
+                f"The segment {manifest.name} is of another log: its last event is not the one at"
+                f" position {manifest.last:,}. Name another place for the archive of this log."
+            )
+    return whole

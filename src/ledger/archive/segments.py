@@ -1,0 +1,227 @@
+"""A sealed segment: a stretch of the log as one Parquet file, and a manifest that vouches for it.
+
+    000000000001-000000250000.parquet   the events, in the log's order
+    000000000001-000000250000.json      their number, the file's size and SHA-256, and the root
+
+The root is that of RFC 6962 over the events' leaf hashes, which the log itself keeps: a segment of
+another log, or one that was changed together with its manifest, has another root than the log has.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from itertools import pairwise
+from typing import Any, Final
+
+import msgspec
+
+from ledger.archive.store import Store, arrow
+from ledger.domain import merkle
+from ledger.errors import ArchiveDamaged, LogDamaged
+from ledger.leaves import StoredRow, leaf_hash
+
+FORMAT: Final = 1
+GROUP_EVENTS: Final = 10_000
+"""How many events a row group of the file has: as many are in memory while it is written."""
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
+
+NAME: Final = re.compile(r"(\d{12})-(\d{12})\.(json|parquet)")
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a segment's file is: positions `first` to `last`, its `size` in bytes, its `sha256`.
+
+    `root` is the RFC 6962 root of its events' leaf hashes, `last_leaf` the leaf hash of the last
+    one, both in hexadecimal digits; times are in microseconds since 1970.
+    """
+
+    format: int
+    first: int
+    last: int
+    size: int
+    sha256: str
+    root: str
+    last_leaf: str
+    first_recorded_at: int
+    last_recorded_at: int
+
+    @property
+    def name(self) -> str:
+        """The name that its objects begin with."""
+        return name_of(self.first, self.last)
+
+    @property
+    def events(self) -> int:
+        """How many events it has."""
+        return self.last - self.first + 1
+
+
+def name_of(first: int, last: int) -> str:
+    """What a segment of these positions is called; sorted by name they are in the log's order."""
+    return f"{first:012d}-{last:012d}"
+
+
+def seal(store: Store, first: int, last: int, rows: Iterable[StoredRow]) -> Manifest:
+    """Put a stretch of the log into the store, and its manifest once the file was read back.
+
+    Raises `LogDamaged` where an event is missing or does not fit its hash: it is never sealed.
+    """
+    sink = arrow().BufferOutputStream()
+    leaves: list[bytes] = []
+    times: list[int] = []
+    schema = _schema()
+    options = {"compression": "zstd", "compression_level": 3, "use_dictionary": ["topic"]}
+    with arrow("pyarrow.parquet").ParquetWriter(sink, schema, **options) as writer:
+        for group in _groups(_checked(first, last, rows)):
+            leaves += [row.leaf_hash for row in group]
+            times += [group[0].recorded_at or 0, group[-1].recorded_at or 0]
+            columns = list(zip(*(row[:6] for row in group), strict=True))
+            arrays = [arrow().array(c, f.type) for c, f in zip(columns, schema, strict=True)]
+            writer.write_batch(arrow().record_batch(arrays, schema=schema), GROUP_EVENTS)
+    data = sink.getvalue().to_pybytes()
+    made = Manifest(
+        format=FORMAT,
+        first=first,
+        last=last,
+        size=len(data),
+        sha256=sha256(data).hexdigest(),
+        root=merkle.root_of(leaves).hex(),
+        last_leaf=leaves[-1].hex(),
+        first_recorded_at=times[0],
+        last_recorded_at=times[-1],
+    )
+    store.put(f"{made.name}.parquet", data)
+    whole(store, made)
+    manifest = msgspec.json.format(msgspec.json.encode(made)) + b"\n"
+    store.put(f"{made.name}.json", manifest)
+    return made
+
+
+def _schema() -> Any:
+    pa = arrow()
+    return pa.schema(
+        [
+            pa.field("position", pa.int64(), nullable=False),
+            pa.field("stream", pa.string(), nullable=False),
+            pa.field("version", pa.int64(), nullable=False),
+            pa.field("topic", pa.string(), nullable=False),
+            pa.field("recorded_at", pa.timestamp("us", tz="UTC"), nullable=False),
+            pa.field("state", pa.binary(), nullable=False),
+        ]
+    )
+
+
+def _checked(first: int, last: int, rows: Iterable[StoredRow]) -> Iterator[StoredRow]:
+    """The rows, if they are all of the stretch and each fits its hash."""
+    expected = first
+    for row in rows:
+        if row.position != expected:
+            break
+        if row.recorded_at is None or leaf_hash(row) != row.leaf_hash:
+            raise LogDamaged(
+                f"The event at position {row.position:,} does not fit its hash. Nothing of its"
+                " segment was sealed; `ledger verify` names every such place."
+            )
+        yield row
+        expected += 1
+    if expected != last + 1:
+        raise LogDamaged(
+            f"Position {expected:,} has no event of its own. Nothing of its segment was sealed;"
+            " `ledger verify` names every such place."
+        )
+
+
+def _groups(rows: Iterable[StoredRow]) -> Iterator[list[StoredRow]]:
+    group: list[StoredRow] = []
+    for row in rows:
+        group.append(row)
+        if len(group) == GROUP_EVENTS:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def manifests(store: Store) -> list[Manifest]:
+    """The segments that are sealed, in the log's order.
+
+    Raises `ArchiveDamaged` where a manifest cannot be read, or two stretches overlap.
+    """
+    found = [
+        _manifest(store, name)
+        for name in store.names()
+        if NAME.fullmatch(name) and name.endswith(".json")
+    ]
+    for before, after in pairwise(found):
+        if after.first <= before.last:
+            raise ArchiveDamaged(
+                f"The segments {before.name} and {after.name} overlap: keep one of them."
+            )
+    return found
+
+
+def _manifest(store: Store, name: str) -> Manifest:
+    try:
+        manifest = msgspec.json.decode(store.get(name) or b"", type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise ArchiveDamaged(f"The manifest {name} cannot be read: {error}. {CURE}") from None
+    if manifest.format != FORMAT:
+        raise ArchiveDamaged(
+            f"The manifest {name} has format {manifest.format}, which this version does not know."
+        )
+    if f"{manifest.name}.json" != name:
+        raise ArchiveDamaged(f"The manifest {name} is of positions {manifest.name}. {CURE}")
+    return manifest
+
+
+CURE: Final = "Remove it, and `ledger archive seal` makes it again from the log."
+
+
+def whole(store: Store, manifest: Manifest) -> bytes:
+    """The file of a segment; raises `ArchiveDamaged` where it is not what the manifest says."""
+    name = f"{manifest.name}.parquet"
+    data = store.get(name)
+    if data is None:
+        raise ArchiveDamaged(f"The segment {name} is missing. {CURE}")
+    if len(data) != manifest.size or sha256(data).hexdigest() != manifest.sha256:
+        raise ArchiveDamaged(f"The segment {name} is not what was sealed. {CURE}")
+    return data
+
+
+Stored = tuple[int, str, int, str, datetime, bytes]
+"""Position, stream, version, topic, time of recording and state of an event."""
+
+
+def events(data: bytes, manifest: Manifest, first: int, last: int) -> Iterator[Stored]:
+    """Events of a segment's file at positions `first` to `last`, as `Log` reads them."""
+    file = arrow("pyarrow.parquet").ParquetFile(arrow().BufferReader(data))
+    begin = (first - manifest.first) // GROUP_EVENTS
+    end = (last - manifest.first) // GROUP_EVENTS
+    for number in range(begin, end + 1):
+        columns = file.read_row_group(number).to_pydict()
+        for row in zip(*columns.values(), strict=True):
+            if first <= row[0] <= last:
+                yield row
+
+
+def as_stored(row: Stored) -> StoredRow:
+    """The same with its leaf hash, made of the rest."""
+    position, stream, version, topic, recorded_at, state = row
+    recorded = (recorded_at - EPOCH) // MICROSECOND
+    stored = StoredRow(position, stream, version, topic, recorded, state, b"")
+    return stored._replace(leaf_hash=leaf_hash(stored))
+
+
+def root(data: bytes, manifest: Manifest) -> str:
+    """The root of what a segment's file holds, made of its events; "" for other positions."""
+    leaves: list[bytes] = []
+    for row in events(data, manifest, manifest.first, manifest.last):
+        if row[0] != manifest.first + len(leaves):
+            return ""
+        leaves.append(as_stored(row).leaf_hash)
+    return merkle.root_of(leaves).hex() if len(leaves) == manifest.events else ""

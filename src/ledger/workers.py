@@ -1,0 +1,79 @@
+"""Processes that work for this one, and end with it, however it ends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
+from concurrent.futures import wait as wait_for_tasks
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from threading import Thread
+from typing import Any, TypeVar
+
+from ledger import waits
+from ledger.errors import Stopped
+
+T = TypeVar("T")
+
+LOOK_SECONDS = 0.2
+
+
+@contextmanager
+def processes(
+    count: int, begin: Callable[..., None] | None = None, *args: Any
+) -> Generator[ProcessPoolExecutor]:
+    """Workers for the length of the block; each calls `begin` with `args` first.
+
+    Where the block is told to stop, they do not end what they have in hand; and none outlives this
+    process, to go on with what the next one begins anew.
+    """
+    context = get_context("spawn")
+    may_work, we_work = context.Pipe(duplex=False)
+    with (
+        we_work,
+        may_work,
+        ProcessPoolExecutor(
+            count, mp_context=context, initializer=_begin, initargs=(may_work, begin, args)
+        ) as pool,
+    ):
+        try:
+            yield pool
+        except Stopped:
+            we_work.close()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def spread(work: Callable[..., T], tasks: Sequence[tuple[Any, ...]]) -> Iterator[T]:
+    """What `work` answers for each task's arguments, as it ends, on all cores; one alone here."""
+    if len(tasks) == 1:
+        yield work(*tasks[0])
+    elif tasks:
+        with processes(min(os.cpu_count() or 1, len(tasks))) as pool:
+            yield from results([pool.submit(work, *task) for task in tasks])
+
+
+def results(tasks: Iterable[Future[T]]) -> Iterator[T]:
+    """What tasks answer, as they end; raises what the first that fails raises."""
+    running = set(tasks)
+    while running:
+        finished, running = wait_for_tasks(running, LOOK_SECONDS, FIRST_COMPLETED)
+        waits.go_on()
+        for task in finished:
+            yield task.result()
+
+
+def _begin(may_work: Connection, begin: Callable[..., None] | None, args: tuple[Any, ...]) -> None:
+    parent = parent_process()
+    assert parent is not None, "a worker was started by another process"
+
+    def watch() -> None:
+        wait([parent.sentinel, may_work])
+        os._exit(1)
+
+    Thread(target=watch, daemon=True, name="parent-watch").start()
+    if begin is not None:
+        begin(*args)

@@ -1,0 +1,236 @@
+"""A sealed segment is the log's stretch, event by event; whatever is done to either is named."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from benchmarks.logs import filled, shop_log
+from ledger.archive import sealing, segments
+from ledger.archive.sealing import Stretch
+from ledger.archive.segments import Manifest
+from ledger.archive.store import Store
+from ledger.domain.events import RecordedEvent
+from ledger.errors import ArchiveDamaged, ArchiveUnavailable, LogDamaged
+from ledger.log import Log
+from ledger.postgres.database import Database
+from tests.support.servers import Server
+
+EVENTS, SIZE = 1_130, 500
+
+
+@pytest.fixture(scope="module")
+def world(servers: Callable[[str], Server]) -> Iterator[Database]:
+    """A shop's log, which tests only read."""
+    server = servers("embedded")
+    database = server.create()
+    with Log(database.conninfo("app")) as log:
+        filled(log, shop_log("archive", EVENTS))
+    yield database
+    server.drop(database)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "archive"))
+
+
+def sealed(database: Database, store: Store) -> list[Manifest]:
+    found = sealing.missing(segments.manifests(store), EVENTS, SIZE)
+    list(sealing.seal(database, store.address, found))
+    return segments.manifests(store)
+
+
+def found(database: Database, store: Store) -> list[tuple[str, str]]:
+    """What a look at all of the archive names."""
+    manifests = segments.manifests(store)
+    named = [
+        *sealing.gaps(manifests),
+        *sealing.strange(store, manifests),
+        *sealing.verify(database, store.address, manifests),
+    ]
+    return [(each.name, each.what) for each in named]
+
+
+def read(log: Log, store: Store, manifests: list[Manifest]) -> list[RecordedEvent]:
+    return [
+        log.mapper.recorded(row)
+        for manifest in manifests
+        for row in segments.events(
+            segments.whole(store, manifest), manifest, manifest.first, manifest.last
+        )
+    ]
+
+
+def test_what_is_sealed_is_what_the_log_reads(world: Database, store: Store):
+    manifests = sealed(world, store)
+    assert [(each.first, each.last) for each in manifests] == [(1, 500), (501, 1000)]
+    with Log(world.conninfo("app")) as log:
+        assert read(log, store, manifests) == log.read(0, limit=1_000)
+    assert found(world, store) == []
+
+
+def test_a_stretch_of_a_segment_is_read_alone(world: Database, store: Store):
+    (manifest, _) = sealed(world, store)
+    data = segments.whole(store, manifest)
+    positions = [row[0] for row in segments.events(data, manifest, 120, 340)]
+    assert positions == list(range(120, 341))
+
+
+def test_only_what_is_missing_is_sealed_and_comes_out_the_same(world: Database, store: Store):
+    first, second = sealed(world, store)
+    written = store.get(f"{first.name}.parquet"), store.get(f"{first.name}.json")
+    store.remove(f"{first.name}.json")
+    assert found(world, store) == [
+        (first.name, "It is missing: `ledger archive seal` makes it again."),
+        (f"{first.name}.parquet", "It has no manifest: it was left by a seal that did not end."),
+    ]
+    assert sealing.missing(segments.manifests(store), EVENTS, SIZE) == [Stretch(1, 500)]
+    assert sealed(world, store) == [first, second]
+    assert (store.get(f"{first.name}.parquet"), store.get(f"{first.name}.json")) == written
+
+
+def test_what_is_to_be_sealed_fills_gaps_and_ends_with_a_full_segment():
+    def made(first: int, last: int) -> Manifest:
+        return msgspec.convert(
+            dict.fromkeys(Manifest.__struct_fields__, 0)
+            | dict.fromkeys(("sha256", "root", "last_leaf"), "")
+            | {"first": first, "last": last},
+            Manifest,
+        )
+
+    assert sealing.missing([], 99, 100) == []
+    assert sealing.missing([], 250, 100) == [Stretch(1, 100), Stretch(101, 200)]
+    kept = [made(101, 150), made(401, 500)]
+    assert sealing.missing(kept, 720, 100) == [
+        Stretch(1, 100), Stretch(151, 250), Stretch(251, 350), Stretch(351, 400),
+        Stretch(501, 600), Stretch(601, 700),
+    ]  # fmt: skip
+
+
+def damaged(data: bytes) -> dict[str, bytes]:
+    middle = len(data) // 2
+    return {
+        "a byte": data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :],
+        "cut": data[:-100],
+        "empty": b"",
+        "longer": data + b"\0",
+    }
+
+
+@pytest.mark.parametrize("how", ["a byte", "cut", "empty", "longer"])
+def test_a_changed_file_is_named_and_never_read(world: Database, store: Store, how: str):
+    first, _ = sealed(world, store)
+    name = f"{first.name}.parquet"
+    store.put(name, damaged(store.get(name) or b"")[how])
+    said = f"The segment {name} is not what was sealed. {segments.CURE}"
+    assert found(world, store) == [(first.name, said)]
+    with pytest.raises(ArchiveDamaged, match="is not what was sealed"):
+        segments.whole(store, first)
+
+
+def test_a_file_that_is_gone_is_named(world: Database, store: Store):
+    _, second = sealed(world, store)
+    store.remove(f"{second.name}.parquet")
+    assert [name for name, _ in found(world, store)] == [second.name]
+
+
+def test_a_segment_of_another_log_is_named(
+    world: Database, store: Store, tmp_path: Path, database: Database
+):
+    other = Store(str(tmp_path / "other"))
+    with Log(database.conninfo("app")) as log:
+        filled(log, shop_log("another", EVENTS))
+    theirs = sealed(database, other)
+    ours, _ = sealed(world, store)
+    for kind in ("json", "parquet"):
+        store.put(f"{ours.name}.{kind}", other.get(f"{ours.name}.{kind}") or b"")
+    ((name, what),) = found(world, store)
+    assert name == ours.name
+    assert "of another log" in what
+    with world.connect("reader") as conn, pytest.raises(ArchiveDamaged, match="of another log"):
+        sealing.of_this_log(conn, segments.manifests(store))
+    with database.connect("reader") as conn:
+        assert sealing.of_this_log(conn, theirs) == theirs
+
+
+def test_events_that_were_changed_with_their_manifest_are_named(world: Database, store: Store):
+    """Whoever can write to the archive can make both fit each other; not the log as well."""
+    first, _ = sealed(world, store)
+    rows = list(segments.events(segments.whole(store, first), first, 1, SIZE))
+    rows[7] = (*rows[7][:5], rows[7][5] + b" ")
+    remade = segments.seal(store, 1, SIZE, map(segments.as_stored, rows))
+    assert remade.root != first.root
+    ((name, what),) = found(world, store)
+    assert name == first.name
+    assert "The log has another root" in what
+
+
+def test_a_log_that_was_changed_is_named_by_the_archive(store: Store, database: Database):
+    with Log(database.conninfo("app")) as log:
+        filled(log, shop_log("changed", 2 * SIZE))
+    sealed(database, store)
+    with database.connect("owner") as conn:
+        conn.execute("alter table ledger.stored_events disable trigger all")
+        conn.execute(
+            "update ledger.stored_events set topic = 'stock.adjusted.v1',"
+            " leaf_hash = ledger.leaf_hash(notification_id, originator_id, originator_version,"
+            " 'stock.adjusted.v1', recorded_at, state) where notification_id = 700"
+        )
+        conn.execute("alter table ledger.stored_events enable trigger all")
+    assert [name for name, _ in found(database, store)] == [segments.name_of(501, 1000)]
+
+
+def test_an_event_that_does_not_fit_its_hash_is_never_sealed(store: Store, database: Database):
+    with Log(database.conninfo("app")) as log:
+        filled(log, shop_log("damaged", 2 * SIZE))
+    with database.connect("owner") as conn:
+        conn.execute("alter table ledger.stored_events disable trigger all")
+        conn.execute(
+            "update ledger.stored_events set topic = 'x' where notification_id in (3, 700)"
+        )
+        conn.execute("delete from ledger.stored_events where notification_id = 5")
+        conn.execute("alter table ledger.stored_events enable trigger all")
+    with pytest.raises(LogDamaged, match=r"position 3 does not fit its hash"):
+        list(sealing.seal(database, store.address, [Stretch(1, SIZE)]))
+    with pytest.raises(LogDamaged, match=r"Position 5 has no event"):
+        list(sealing.seal(database, store.address, [Stretch(4, SIZE)]))
+    with pytest.raises(LogDamaged, match=r"position 700 does not fit its hash"):
+        list(sealing.seal(database, store.address, [Stretch(501, 1000)]))
+    assert store.names() == []
+
+
+def test_manifests_that_are_none_are_refused_with_the_cure(world: Database, store: Store):
+    first, _ = sealed(world, store)
+    name = f"{first.name}.json"
+    good = store.get(name) or b""
+    wrong = {
+        b"{": "cannot be read",
+        good.replace(b'"format": 1', b'"format": 2'): "has format 2",
+        good.replace(b'"last": 500', b'"last": 499'): "is of positions",
+    }
+    for data, said in wrong.items():
+        store.put(name, data)
+        with pytest.raises(ArchiveDamaged, match=said):
+            segments.manifests(store)
+    store.put(name, good)
+    store.put("000000000400-000000000600.json", good.replace(b'"first": 1,', b'"first": 400,')
+              .replace(b'"last": 500', b'"last": 600'))  # fmt: skip
+    with pytest.raises(ArchiveDamaged, match="overlap"):
+        segments.manifests(store)
+
+
+def test_what_lies_there_beside_is_told(world: Database, store: Store):
+    sealed(world, store)
+    store.put("notes.txt", b"mine")
+    assert found(world, store) == [("notes.txt", "It is none of the archive's.")]
+
+
+def test_a_place_that_cannot_be_written_says_so(world: Database, tmp_path: Path):
+    (tmp_path / "file").write_bytes(b"")
+    store = Store(str(tmp_path / "file"))
+    with pytest.raises(ArchiveUnavailable, match=r"The archive at .*file"):
+        list(sealing.seal(world, store.address, [Stretch(1, 2)]))
+    with pytest.raises(ArchiveUnavailable, match="nowhere://"):
+        Store("nowhere://bucket")
