@@ -87,6 +87,8 @@ STATUSES: Final[dict[type[LedgerError], int]] = {
     errors.StoreUnavailable: 503,
     errors.ArchiveUnavailable: 503,
     errors.ArchiveDamaged: 503,
+    errors.ForeignWorker: 503,
+    errors.EngineUnavailable: 503,
     errors.Stopped: 503,
     errors.NoLedger: 503,
     errors.PostgresError: 503,

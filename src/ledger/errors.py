@@ -43,6 +43,8 @@
     │   └── LogDamaged            the log lost its head or events: nothing can be appended
     ├── ArchiveUnavailable      where the archive lies cannot be reached or written to
     ├── ArchiveDamaged          a segment of the archive is missing, or not what was sealed
+    ├── ForeignWorker           a worker has other code or settings than what it works for
+    ├── EngineUnavailable       what tasks should run on cannot be reached, or lost them
     ├── Stopped                 the work was told to stop in the middle
     ├── NoLedger                there is no ledger where one shall be read
     ├── PostgresError           the embedded PostgreSQL could not be run
@@ -269,6 +271,14 @@ class ArchiveUnavailable(LedgerError):
 
 class ArchiveDamaged(LedgerError):
     """A segment of the archive is missing, or is not what was sealed. The log is untouched."""
+
+
+class ForeignWorker(LedgerError):
+    """A worker has other code or settings than what it works for; nothing of it was taken."""
+
+
+class EngineUnavailable(LedgerError):
+    """What tasks should run on cannot be reached, or lost them; what was done is kept."""
 
 
 class Stopped(LedgerError):

@@ -14,6 +14,7 @@ import typer
 from app.cli.context import Reason, catch_up, engine, engine_that_is_new, looked_at, operator
 from app.cli.output import BAD_ANSWER, counted, progress, show, table
 from ledger.errors import (
+    InvalidRequest,
     LedgerError,
     RebuildBlocked,
     RebuildRefused,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ledger.domain.events import RebuildFailed, RebuildFinished
     from projections.engine.build import ProjectionContext
     from projections.engine.digest import TableDifference
+    from projections.engine.folding import FoldedArchive
     from projections.engine.log_check import Fault
     from projections.engine.verify import Proof
 
@@ -72,6 +74,18 @@ def rebuild(
         bool,
         typer.Option("--believe-the-log", help="Rebuild from a log that is known to be damaged."),
     ] = False,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on",
+            metavar="ENGINE",
+            help="What folds the archive: processes (default), dask://host:8786, tls://host:8786.",
+        ),
+    ] = None,
+    no_archive: Annotated[
+        bool,
+        typer.Option("--no-archive", help="Read all of the log in the database."),
+    ] = False,
     reason: Reason = None,
 ) -> None:
     """Rebuild read models from event 1, and put them in place.
@@ -80,12 +94,23 @@ def rebuild(
     meanwhile. Those that read each other's tables are rebuilt together. It believes the log, and is
     refused where that is known to be damaged, by the last proof above all: restore a backup
     instead. It is recorded, unless there were no read models before.
+
+    Where LEDGER_ARCHIVE is set, and all are rebuilt, sealed events are read there: folded by the
+    cores of this machine, or by a cluster (--on), and only those that were not folded before.
     """
     started = time.monotonic()
     with engine_that_is_new() as (opened, is_new):
         if not is_new:
             catch_up(opened)
-        made = remake(opened, names or (), reason, believe_log=believe_the_log, is_new=is_new)
+        archive = _archive(opened, on, no_archive=no_archive or bool(names))
+        made = remake(
+            opened,
+            names or (),
+            reason,
+            believe_log=believe_the_log,
+            is_new=is_new,
+            archive=archive,
+        )
         unreadable = _unreadable(opened)
     seconds = round(time.monotonic() - started, 1)
     show(
@@ -94,12 +119,39 @@ def rebuild(
             "position": made.position,
             "seconds": seconds,
             "unreadable_events": unreadable,
+            "from_archive_up_to": archive.last if archive else 0,
             "on_record": made.recorded is not None,
             "recorded_at_position": made.recorded,
             "not_on_record_because": made.unrecorded,
         },
-        lambda: "\n".join(_rebuilt(made, seconds, unreadable)),
+        lambda: "\n".join(_rebuilt(made, seconds, unreadable, archive)),
     )
+
+
+def _archive(
+    opened: ProjectionContext, on: str | None, *, no_archive: bool
+) -> FoldedArchive | None:
+    """What to read of the archive of the settings; nothing where there is none, or none is wanted.
+
+    Raises `InvalidRequest` for an engine without an archive, and what reading manifests does.
+    """
+    from ledger import settings
+    from ledger.archive import sealing, segments
+    from ledger.archive.store import Store
+    from projections.engine.engines import PROCESSES
+    from projections.engine.folding import FoldedArchive
+
+    address = settings.load().ledger_archive
+    if no_archive or not address:
+        if on is not None:
+            raise InvalidRequest(
+                "An engine folds what is in the archive: set LEDGER_ARCHIVE, seal the log with"
+                " `ledger archive seal`, and rebuild all read models."
+            )
+        return None
+    sealed = segments.manifests(Store(address))
+    with opened.database.connect("reader") as conn:
+        return FoldedArchive(address, sealing.of_this_log(conn, sealed), on or PROCESSES)
 
 
 def remake(
@@ -109,6 +161,7 @@ def remake(
     *,
     believe_log: bool = False,
     is_new: bool = False,
+    archive: FoldedArchive | None = None,
 ) -> Rebuilt:
     """Rebuild these, and put that on record; not where they are new, and take nothing's place."""
     from ledger.domain.events import RebuildFailed, RebuildFinished, RebuildStarted
@@ -125,7 +178,9 @@ def remake(
 
     try:
         with progress("rebuilding") as report:
-            built, position = rebuild_projections(opened, names, report, believe_log=believe_log)
+            built, position = rebuild_projections(
+                opened, names, report, believe_log=believe_log, archive=archive
+            )
     except (RebuildRunning, RebuildRefused, RebuildBlocked, UnknownProjection, StoreUnavailable):
         raise
     except Exception as error:
@@ -146,8 +201,12 @@ def _unreadable(opened: ProjectionContext) -> int:
     return row[0]
 
 
-def _rebuilt(made: Rebuilt, seconds: float, unreadable: int) -> Iterator[str]:
+def _rebuilt(
+    made: Rebuilt, seconds: float, unreadable: int, archive: FoldedArchive | None
+) -> Iterator[str]:
     yield f"rebuilt: {', '.join(made.names)} from {counted(made.position, 'event')} ({seconds} s)"
+    if archive:
+        yield f"events up to position {archive.last:,} were read from {archive.address}"
     yield _on_record(made.recorded, made.unrecorded)
     if unreadable:
         yield (

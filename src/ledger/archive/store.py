@@ -8,7 +8,7 @@ https://arrow.apache.org/docs/python/filesystems.html
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -47,6 +47,11 @@ class Store:
             else:
                 self._system, self._root = self._files.FileSystem.from_uri(address)
 
+    def make_folder(self) -> None:
+        """Make the folder, or the bucket where the address allows it, if it is not there."""
+        with self._reaching():
+            self._system.create_dir(self._root, recursive=True)
+
     def put(self, name: str, data: bytes) -> None:
         """Put an object in place of what had this name; nobody ever sees a part of it."""
         target = self._path(name)
@@ -72,10 +77,15 @@ class Store:
             except FileNotFoundError:
                 return None
 
-    def part(self, name: str, start: int, size: int) -> bytes:
-        """So many bytes of an object that is there, from a place on."""
-        with self._reaching(), self._system.open_input_file(self._path(name)) as file:
-            return file.read_at(size, start)
+    @contextmanager
+    def opened(self, name: str) -> Generator[Any]:
+        """An object to be read in parts, by `size()` and `read_at(size, start)`; None for none."""
+        with self._reaching(), ExitStack() as stack:
+            try:
+                file = stack.enter_context(self._system.open_input_file(self._path(name)))
+            except FileNotFoundError:
+                file = None
+            yield file
 
     def names(self, folder: str = "") -> list[str]:
         """The names of the objects in a folder of the store, sorted; none where it is not there."""

@@ -48,11 +48,12 @@ class Fold:
         for fact in facts:
             for name, handler in self._handlers.get(type(fact), ()):
                 try:
-                    self._put(handler(fact, at))
+                    self.put(handler(fact, at))
                 except Exception as error:
                     raise ProjectionFailed.of(name, error) from error
 
-    def _put(self, changes: Iterable[Change]) -> None:
+    def put(self, changes: Iterable[Change]) -> None:
+        """Merge changes, each into the row of its key."""
         for table, row in changes:
             rows = self.rows[table]
             key = row[: table.key_length]
@@ -65,4 +66,4 @@ class Fold:
     def merge(self, later: Fold) -> None:
         """Add the fold of the part that follows."""
         for table, rows in later.rows.items():
-            self._put((table, tuple(row)) for row in rows.values())
+            self.put((table, tuple(row)) for row in rows.values())

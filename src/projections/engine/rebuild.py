@@ -16,9 +16,10 @@ from ledger.postgres.database import UNLIMITED
 from ledger.postgres.failures import check_head
 from ledger.postgres.leadership import REBUILD as REBUILD_DUTY
 from ledger.postgres.leadership import take
-from projections.engine import foreign, parallel, positions, tables
+from projections.engine import folding, foreign, parallel, positions, tables
 from projections.engine.build import ProjectionContext, ReadModelTables, batches
 from projections.engine.fold import ProjectionFailed
+from projections.engine.folding import FoldedArchive
 from projections.engine.proofs import last_proof
 from projections.engine.registry import Registry
 from projections.engine.tables import LIVE, REBUILD, AnyCursor
@@ -62,19 +63,21 @@ def rebuild(
     progress: Progress = silent,
     *,
     believe_log: bool = False,
+    archive: FoldedArchive | None = None,
 ) -> tuple[Registry, int]:
     """Rebuild these projections with all that reads them or is read by them; all for no name.
 
-    Readers see the old tables until the new ones take their place in one transaction. Answers
-    what was rebuilt, and up to which position. Raises `RebuildRunning` while another one runs,
-    `RebuildBlocked` where others stand in the way of the new tables, `ProjectionStopped` where one
-    cannot be made from this log, and, unless the caller asks to `believe_log`, what `check_log`
-    raises.
+    Readers see the old tables until the new ones take their place in one transaction. What is in an
+    `archive` of this log is read there, and the rest in the database; not where only some are
+    rebuilt. Answers what was rebuilt, and up to which position. Raises `RebuildRunning` while
+    another one runs, `RebuildBlocked` where others stand in the way of the new tables,
+    `ProjectionStopped` where one cannot be made from this log, what `folding.load` raises of an
+    archive, and, unless the caller asks to `believe_log`, what `check_log` raises.
     """
     with rebuild_lock(engine) as cursor:
         if not believe_log:
             check_log(engine, cursor)
-        return rebuild_locked(engine, cursor, names, progress)
+        return rebuild_locked(engine, cursor, names, progress, archive)
 
 
 def rebuild_locked(
@@ -82,20 +85,22 @@ def rebuild_locked(
     cursor: AnyCursor,
     names: Sequence[str] = (),
     progress: Progress = silent,
+    archive: FoldedArchive | None = None,
 ) -> tuple[Registry, int]:
     """What `rebuild` does, while it holds the rebuild lock."""
     log, registry = engine.log, engine.registry
     chosen = registry.pick(names)
     check_free(engine, cursor, names)
     tables.clear(cursor, REBUILD)
+    whole = chosen.by_name == registry.by_name
     try:
         copy = ReadModelTables(cursor, chosen, engine.reader, REBUILD)
         reached = log.head()
-        build(engine._replace(registry=chosen), copy, reached, progress)
+        build(engine._replace(registry=chosen), copy, reached, progress, archive if whole else None)
         while (head := log.head()) - reached > NEARLY:
             copy.advance(batches(log, reached, head))
             reached = head
-        return chosen, _swap(copy, log, reached, whole=chosen.by_name == registry.by_name)
+        return chosen, _swap(copy, log, reached, whole=whole)
     except ProjectionFailed as failure:
         what = f"{failure.projection} cannot be made from this log"
         raise ProjectionStopped(f"{what}: {failure.because}. Nothing changed.") from failure
@@ -165,17 +170,30 @@ def alone(cursor: AnyCursor) -> Generator[None]:
 
 
 def build(
-    engine: ProjectionContext, copy: ReadModelTables, upto: int, progress: Progress = silent
+    engine: ProjectionContext,
+    copy: ReadModelTables,
+    upto: int,
+    progress: Progress = silent,
+    archive: FoldedArchive | None = None,
 ) -> None:
-    """Make a copy's tables from event 1 up to a position, ready to be advanced."""
+    """Make a copy's tables from event 1 up to a position, ready to be advanced.
+
+    Events of an `archive` are taken from there.
+    """
     copy.build_quickly()
     copy.create()
-    if parallel.is_worthwhile(engine, upto):
-        for done in parallel.load(engine, copy.schema, 0, upto):
+    after = 0
+    if archive and archive.sealed and parallel.can_find(engine.registry):
+        folding.load(engine, copy.schema, archive, lambda done: progress(done, upto))
+        after = archive.last
+    if parallel.is_worthwhile(engine, upto - after):
+        for done in parallel.load(engine, copy.schema, after, upto):
             progress(done, upto)
+    else:
+        copy.load(_reported(batches(engine.log, after, upto), upto, progress))
+    if parallel.is_worthwhile(engine, upto):
         parallel.finish(engine, copy.schema)
     else:
-        copy.load(_reported(batches(engine.log, 0, upto), upto, progress))
         copy.finish()
     copy.follow_durably()
 

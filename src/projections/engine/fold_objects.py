@@ -1,0 +1,283 @@
+"""Folds of sealed events, kept beside the archive: made once, by any process, in any order.
+
+    folds/<fingerprint>/<segment's sha256>/<first>-<last>   what a stretch of events comes to
+    merged/<fingerprint>/<stretches>/<part>                 a part of all mirrors, ready for COPY
+
+A mirror's rows are cut into parts by their keys, so that parts merge apart from each other. The
+lines of journals never merge: they lie in the first object as they are copied into their table.
+
+An object that is there and whole is done. So a repeated task, one that another worker took over
+and one of a run that was killed are the same case: nothing, and a later rebuild folds only what is
+new. `fingerprint` covers the code and settings that made it (`fingerprint_of`); where a worker's
+differs from the driver's, it refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Sequence
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
+from zlib import crc32
+
+import msgspec
+from eventsourcing.persistence import JSONTranscoder
+
+from ledger.archive import segments
+from ledger.archive.segments import Manifest
+from ledger.archive.store import Store, arrow
+from ledger.errors import ArchiveDamaged, ForeignWorker
+from ledger.log import LedgerMapper
+from projections.engine.build import Reader
+from projections.engine.declare import Journal, Mirror
+from projections.engine.fold import Fold
+from projections.engine.packed import packed
+from projections.engine.registry import Registry, discover, version
+
+LAYOUT: Final = 1
+"""Another one where what an object holds, or how, is changed."""
+PARTS: Final = 64
+"""Into how many parts rows are cut, where nothing else is said."""
+TASK_EVENTS: Final = 50_000
+"""An object's events: fewer cost more objects, more cost a worker's memory (270 MB for these)."""
+
+
+class Section(msgspec.Struct, frozen=True):
+    """Where something stands in an object, of which table, and its SHA-256; sizes in bytes."""
+
+    name: str
+    start: int
+    size: int
+    unpacked: int
+    sha256: str
+
+
+class Head(msgspec.Struct, frozen=True):
+    """What an object begins with, behind its own length and SHA-256."""
+
+    layout: int
+    events: int
+    sections: tuple[Section, ...]
+
+
+class Job(NamedTuple):
+    """What every task of a rebuild knows: where the archive is, and what folds it."""
+
+    address: str
+    projections: tuple[str, ...]
+    reader: Reader
+    time_zone: str
+    parts: int
+    fingerprint: str
+
+
+class FoldTask(NamedTuple):
+    """Fold the events at positions `first` to `last` of a segment."""
+
+    job: Job
+    segment: Manifest
+    first: int
+    last: int
+
+    @property
+    def name(self) -> str:
+        """The name of its object."""
+        where = f"folds/{self.job.fingerprint}/{self.segment.sha256[:16]}"
+        return f"{where}/{segments.name_of(self.first, self.last)}"
+
+
+class MergeTask(NamedTuple):
+    """Merge one part of these folds, which follow each other in the log."""
+
+    job: Job
+    folds: tuple[str, ...]
+    part: int
+
+    @property
+    def name(self) -> str:
+        """The name of its object."""
+        of = sha256("\n".join(self.folds).encode()).hexdigest()[:16]
+        return f"merged/{self.job.fingerprint}/{of}/part-{self.part:02d}"
+
+
+class Done(NamedTuple):
+    """An object that is there: how many events it stands for, and whether it was made just now."""
+
+    name: str
+    events: int
+    made: bool
+
+
+def job_of(address: str, registry: Registry, reader: Reader, time_zone: str, parts: int) -> Job:
+    """The job of folding an archive here."""
+    fingerprint = fingerprint_of(registry, reader, time_zone, parts)
+    return Job(address, tuple(registry.by_name), reader, time_zone, parts, fingerprint)
+
+
+def fingerprint_of(registry: Registry, reader: Reader, time_zone: str, parts: int) -> str:
+    """What decides what a fold comes to: projections, the reader of events, and the layout."""
+    versions = [
+        f"{p.name} {version(registry, p.name, reader.fingerprint, time_zone)}" for p in registry
+    ]
+    return sha256("\n".join([f"{LAYOUT} {parts}", *versions]).encode()).hexdigest()[:16]
+
+
+def fold_tasks(job: Job, sealed: Iterable[Manifest]) -> list[FoldTask]:
+    """The tasks whose folds are all events of these segments, in the log's order."""
+    return [
+        FoldTask(job, each, start, min(start + TASK_EVENTS - 1, each.last))
+        for each in sealed
+        for start in range(each.first, each.last + 1, TASK_EVENTS)
+    ]
+
+
+def merge_tasks(job: Job, folds: Sequence[FoldTask]) -> list[MergeTask]:
+    """The tasks that merge all folds, part by part."""
+    names = tuple(task.name for task in folds)
+    return [MergeTask(job, names, part) for part in range(job.parts)]
+
+
+def fold(task: FoldTask) -> Done:
+    """Fold a stretch, unless that was done; raises `ArchiveDamaged`, `ProjectionFailed`."""
+    store, registry = _ready(task.job)
+    events = task.last - task.first + 1
+    if _is_there(store, task.name):
+        return Done(task.name, events, made=False)
+    data = segments.whole(store, task.segment)
+    recorded = LedgerMapper(JSONTranscoder()).recorded
+    folded = Fold(registry)
+    for row in segments.events(data, task.segment, task.first, task.last):
+        folded.add(*task.job.reader(recorded(row)))
+    store.put(task.name, _object(events, _sections_of(folded, task.job.parts)))
+    return Done(task.name, events, made=True)
+
+
+def merge(task: MergeTask) -> Done:
+    """Merge a part, unless that was done; raises `ArchiveDamaged` where a fold is not whole."""
+    store, registry = _ready(task.job)
+    if _is_there(store, task.name):
+        return Done(task.name, 0, made=False)
+    merged = Fold(registry)
+    mirrors = [table for table in merged.rows if isinstance(table, Mirror)]
+    for name in task.folds:
+        for _, data in _sections(store, name, {f"part-{task.part}"}):
+            for number, its in msgspec.msgpack.decode(data, type=list[tuple[int, list[list[Any]]]]):
+                merged.put((mirrors[number], tuple(row)) for row in its)
+    contents = (
+        (table.name, packed(table, [rows[key] for key in sorted(rows)]))
+        for table, rows in merged.rows.items()
+        if rows
+    )
+    store.put(task.name, _object(0, contents))
+    return Done(task.name, 0, made=True)
+
+
+def tables(store: Store, registry: Registry, name: str) -> Iterator[tuple[Mirror | Journal, bytes]]:
+    """What an object has for tables, as COPY takes it: a fold for journals, a part for mirrors.
+
+    Raises `ArchiveDamaged` where it is not whole.
+    """
+    bases = {t.name: t for t in registry.tables.values() if isinstance(t, Mirror | Journal)}
+    for table, data in _sections(store, name, bases):
+        yield bases[table], data
+
+
+def missing(store: Store, tasks: Sequence[FoldTask] | Sequence[MergeTask]) -> list[Any]:
+    """The tasks whose objects are not there yet."""
+    folders = {task.name.rpartition("/")[0] for task in tasks}
+    there = {f"{folder}/{name}" for folder in folders for name in store.names(folder)}
+    return [task for task in tasks if task.name not in there]
+
+
+def _object(events: int, contents: Iterable[tuple[str, bytes]]) -> bytes:
+    """An object: the length of its head, the head's SHA-256, the head, and the sections."""
+    zstd = arrow().Codec("zstd", 3)
+    sections: list[Section] = []
+    parts: list[bytes] = []
+    start = 0
+    for name, data in contents:
+        stored = zstd.compress(data, asbytes=True)
+        sections.append(Section(name, start, len(stored), len(data), sha256(stored).hexdigest()))
+        parts.append(stored)
+        start += len(stored)
+    head = msgspec.json.encode(Head(LAYOUT, events, tuple(sections)))
+    return b"".join([len(head).to_bytes(4), sha256(head).digest(), head, *parts])
+
+
+_BEFORE: Final = 36
+"""The bytes before an object's head."""
+_MOST_HEADS: Final = 32_768
+"""What is read at once of an object: few heads are longer."""
+
+
+def _head(file: Any) -> tuple[Head, int] | None:
+    """An open object's head, and where its sections begin; None where there is no whole object."""
+    if file is None or file.size() < _BEFORE:
+        return None
+    begin = file.read_at(_MOST_HEADS, 0)
+    start = _BEFORE + int.from_bytes(begin[:4])
+    text = begin[_BEFORE:start] if start <= len(begin) else file.read_at(start - _BEFORE, _BEFORE)
+    if sha256(text).digest() != begin[4:_BEFORE]:
+        return None
+    head = msgspec.json.decode(text, type=Head)
+    end = start + sum(section.size for section in head.sections)
+    return (head, start) if file.size() == end else None
+
+
+def _is_there(store: Store, name: str) -> bool:
+    with store.opened(name) as file:
+        return _head(file) is not None
+
+
+def _sections(store: Store, name: str, wanted: Container[str]) -> Iterator[tuple[str, bytes]]:
+    """What an object's sections of these names hold; raises `ArchiveDamaged`."""
+    with store.opened(name) as file:
+        found = _head(file)
+        if found is None:
+            raise ArchiveDamaged(f"The object {name} of the archive is not whole. {CURE}")
+        head, start = found
+        for section in head.sections:
+            if section.name in wanted:
+                stored = file.read_at(section.size, start + section.start)
+                if sha256(stored).hexdigest() != section.sha256:
+                    raise ArchiveDamaged(f"The object {name} of the archive was changed. {CURE}")
+                data = arrow().Codec("zstd").decompress(stored, section.unpacked, asbytes=True)
+                yield section.name, data
+
+
+CURE: Final = "Remove it, and the next rebuild makes it again from the segments."
+
+
+def _ready(job: Job) -> tuple[Store, Registry]:
+    """The store, and the projections as they are here; raises `ForeignWorker` for others."""
+    registry = discover().only(job.projections)
+    found = fingerprint_of(registry, job.reader, job.time_zone, job.parts)
+    if found != job.fingerprint:
+        raise ForeignWorker(
+            f"This worker's projections have the fingerprint {found}, the rebuild's have"
+            f" {job.fingerprint}: run the same version of Ledger with the same settings on both."
+        )
+    return Store(job.address), registry
+
+
+def _sections_of(folded: Fold, parts: int) -> Iterator[tuple[str, bytes]]:
+    """A part of the mirrors at a time, then each journal."""
+    mirrors = [table for table in folded.rows if isinstance(table, Mirror)]
+    cuts: list[list[tuple[int, list[Any]]]] = [[] for _ in range(parts)]
+    for mirror_number, table in enumerate(mirrors):
+        cut: list[list[Any]] = [[] for _ in range(parts)]
+        for key, row in folded.rows[table].items():
+            cut[part_of(key, parts)].append(row)
+        for part, its in zip(cuts, cut, strict=True):
+            if its:
+                part.append((mirror_number, its))
+    for number, part in enumerate(cuts):
+        if part:
+            yield f"part-{number}", msgspec.msgpack.encode(part)
+    for table, rows in folded.rows.items():
+        if rows and isinstance(table, Journal):
+            yield table.name, packed(table, rows.values())
+
+
+def part_of(key: Any, parts: int) -> int:
+    """The part of so many in which the row of a key is, the same in every process."""
+    return crc32(msgspec.msgpack.encode(key)) % parts

@@ -1,0 +1,114 @@
+"""Building from the archive: sealed events are folded and merged on an engine, and copied in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from contextvars import copy_context
+from queue import SimpleQueue
+from typing import NamedTuple
+
+from psycopg.sql import SQL, Identifier
+
+from ledger import waits
+from ledger.archive.segments import Manifest
+from ledger.archive.store import Store
+from ledger.postgres.database import UNLIMITED
+from projections.engine import engines, fold_objects
+from projections.engine.build import ProjectionContext, ReadModelTables
+from projections.engine.packed import END, HEAD
+from projections.engine.parallel import MOST_CONNECTIONS
+from projections.engine.tables import AnyCursor, names
+
+
+class FoldedArchive(NamedTuple):
+    """An archive to build from: where it lies, its segments from position 1 on, and the engine.
+
+    Its folds are cut into so many `parts`.
+    """
+
+    address: str
+    sealed: Sequence[Manifest]
+    engine: str = engines.PROCESSES
+    parts: int = fold_objects.PARTS
+
+    @property
+    def last(self) -> int:
+        """The last position in it."""
+        return self.sealed[-1].last if self.sealed else 0
+
+
+class Folded(NamedTuple):
+    """How many folds and merged parts there were, and how many of them were made just now."""
+
+    objects: int
+    made: int
+
+
+def load(
+    engine: ProjectionContext,
+    schema: str,
+    archive: FoldedArchive,
+    folded: Callable[[int], None] = lambda _: None,
+) -> Folded:
+    """Put all sealed events into the base tables, just made, of this schema.
+
+    What an engine does is in the store, and found by the next run, whatever ended this one.
+    `folded` is called with how many events are folded. Each object is copied in once, in a
+    transaction of its own; where one fails, the tables are not used.
+    Raises `ArchiveDamaged`, `ArchiveUnavailable`, `EngineUnavailable`, `ForeignWorker`,
+    `ProjectionFailed`.
+    """
+    store, registry = Store(archive.address), engine.registry
+    job = fold_objects.job_of(
+        archive.address, registry, engine.reader, engine.database.time_zone, archive.parts
+    )
+    folds = fold_objects.fold_tasks(job, archive.sealed)
+    merges = fold_objects.merge_tasks(job, folds)
+    new_merges = fold_objects.missing(store, merges)
+    new_folds = fold_objects.missing(store, folds)
+    with engines.opened(archive.engine) as run:
+        done = archive.last - sum(task.last - task.first + 1 for task in new_folds)
+        for made in run(fold_objects.fold, new_folds):
+            done += made.events
+            folded(done)
+        for _ in run(fold_objects.merge, new_merges):
+            waits.go_on()
+    _copy_all(engine, schema, store, [task.name for task in (*folds, *merges)])
+    return Folded(len(folds) + len(merges), len(new_folds) + len(new_merges))
+
+
+def _copy_all(engine: ProjectionContext, schema: str, store: Store, objects: Sequence[str]) -> None:
+    """Copy objects in, over several connections."""
+    connections = min(os.cpu_count() or 1, MOST_CONNECTIONS)
+    with ExitStack() as stack:
+        free = SimpleQueue[AnyCursor]()
+        for _ in range(connections):
+            connected = engine.database.connect("projector", seconds=UNLIMITED, autocommit=True)
+            cursor = stack.enter_context(stack.enter_context(connected).cursor())
+            ReadModelTables(cursor, engine.registry, engine.reader, schema).build_quickly()
+            free.put(cursor)
+
+        def copy(name: str) -> None:
+            cursor = free.get()
+            try:
+                with cursor.connection.transaction():
+                    for table, data in fold_objects.tables(store, engine.registry, name):
+                        waits.go_on()
+                        statement = SQL("copy {} ({}) from stdin (format binary)").format(
+                            Identifier(table.name), names(table.columns)
+                        )
+                        with cursor.copy(statement) as into:
+                            into.write(HEAD + data + END)
+            finally:
+                free.put(cursor)
+
+        with ThreadPoolExecutor(connections) as pool:
+            tasks = [pool.submit(copy_context().run, copy, name) for name in objects]
+            try:
+                for task in tasks:
+                    task.result()
+            finally:
+                pool.shutdown(cancel_futures=True)

@@ -1,0 +1,263 @@
+"""What is built from the archive is what is built from the log, whoever folded it, and when."""
+
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from benchmarks.logs import filled, shop_log
+from ledger.archive import sealing, segments
+from ledger.archive.store import Store
+from ledger.errors import ArchiveDamaged, ForeignWorker
+from ledger.log import Log
+from ledger.postgres.database import Database
+from projections.engine import engines, fold_objects, positions, tables
+from projections.engine.build import ProjectionContext
+from projections.engine.declare import Mirror, key, known
+from projections.engine.digest import digests
+from projections.engine.fold_objects import FoldTask, Job
+from projections.engine.folding import FoldedArchive
+from projections.engine.packed import END, HEAD, packed
+from projections.engine.rebuild import rebuild
+from projections.engine.registry import discover
+from projections.engine.tables import LIVE, PROOF
+from tests.support.servers import Server
+from webhooks.translate.translator import Translator
+
+EVENTS, SIZE = 2_300, 1_000
+READER = Translator("test", "order_id")
+
+
+@pytest.fixture(scope="module")
+def engine(servers: Callable[[str], Server]) -> Iterator[ProjectionContext]:
+    """A shop's log, and its read models by a rebuild from it."""
+    server = servers("embedded")
+    database = server.create()
+    with Log(database.conninfo("app")) as log:
+        filled(log, shop_log("folds", EVENTS))
+        engine = ProjectionContext(database, log, discover(), READER)
+        with database.connect("projector", autocommit=True) as conn:
+            positions.prepare(conn.cursor(), engine.registry, engine.reader, 0)
+        rebuild(engine)
+        yield engine
+    server.drop(database)
+
+
+@pytest.fixture(scope="module")
+def expected(engine: ProjectionContext) -> dict[str, str]:
+    return digests_of(engine)
+
+
+def digests_of(engine: ProjectionContext) -> dict[str, str]:
+    with engine.database.connect("reader") as conn:
+        return digests(conn.cursor(), LIVE, engine.registry)
+
+
+@pytest.fixture
+def archive(
+    engine: ProjectionContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> FoldedArchive:
+    """Two sealed segments, the first to be folded by three tasks, the second by two."""
+    monkeypatch.setattr(fold_objects, "TASK_EVENTS", 400)
+    store = Store(str(tmp_path / "archive"))
+    stretches = sealing.missing([], engine.log.head(), SIZE)
+    list(sealing.seal(engine.database, store.address, stretches))
+    return FoldedArchive(store.address, segments.manifests(store), parts=4)
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks run here: that they can run elsewhere is one test's."""
+    monkeypatch.setattr(engines, "opened", lambda _: nullcontext(map))
+
+
+def job_of(engine: ProjectionContext, archive: FoldedArchive) -> Job:
+    zone = engine.database.time_zone
+    return fold_objects.job_of(archive.address, engine.registry, engine.reader, zone, archive.parts)
+
+
+def objects(archive: FoldedArchive) -> dict[str, bytes]:
+    root = Path(archive.address)
+    made = (path for path in sorted(root.rglob("*")) if path.is_file() and path.parent != root)
+    return {str(path.relative_to(root)): path.read_bytes() for path in made}
+
+
+def test_a_rebuild_from_the_archive_is_one_from_the_log(
+    engine: ProjectionContext, archive: FoldedArchive, expected: dict[str, str]
+):
+    told: list[tuple[int, int]] = []
+    rebuild(engine, progress=lambda *each: told.append(each), archive=archive)
+    assert digests_of(engine) == expected
+    assert told[-1] == (EVENTS, EVENTS)
+    before = objects(archive)
+    assert sum(name.startswith("folds/") for name in before) == 6
+    rebuild(engine, archive=archive)
+    assert digests_of(engine) == expected
+    assert objects(archive) == before
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_tasks_in_any_order_and_repeated_make_the_same_bytes(
+    engine: ProjectionContext, archive: FoldedArchive, expected: dict[str, str]
+):
+    job = job_of(engine, archive)
+    folds = fold_objects.fold_tasks(job, archive.sealed)
+    for task in folds:
+        assert fold_objects.fold(task).made
+    merges = fold_objects.merge_tasks(job, folds)
+    for merge in merges:
+        assert fold_objects.merge(merge).made
+    straight = objects(archive)
+    store = Store(archive.address)
+    for name in straight:
+        store.remove(name)
+    for task in [*reversed(folds), *folds]:
+        fold_objects.fold(task)
+    assert not fold_objects.fold(folds[0]).made, "what is there is done"
+    for merge in reversed(merges):
+        fold_objects.merge(merge)
+    assert objects(archive) == straight
+    rebuild(engine, archive=archive)
+    assert digests_of(engine) == expected
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_run_that_was_cut_off_is_gone_on_with(
+    engine: ProjectionContext, archive: FoldedArchive, expected: dict[str, str]
+):
+    folds = fold_objects.fold_tasks(job_of(engine, archive), archive.sealed)
+    for task in folds[1:3]:
+        fold_objects.fold(task)
+    made = {task.name: Path(archive.address, task.name).stat().st_mtime_ns for task in folds[1:3]}
+    rebuild(engine, archive=archive)
+    assert digests_of(engine) == expected
+    assert made == {name: Path(archive.address, name).stat().st_mtime_ns for name in made}
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_longer_archive_folds_only_what_is_new(
+    engine: ProjectionContext, archive: FoldedArchive, expected: dict[str, str]
+):
+    rebuild(engine, archive=archive._replace(sealed=archive.sealed[:1]))
+    assert digests_of(engine) == expected
+    before = objects(archive)
+    rebuild(engine, archive=archive)
+    assert digests_of(engine) == expected
+    after = objects(archive)
+    assert {name: after[name] for name in before} == before
+    assert sum(name.startswith("folds/") for name in after) == 6
+
+
+def torn(data: bytes) -> list[bytes]:
+    return [b"", data[:20], data[:-1], data + b"\0", data[:40] + b"\0" + data[41:]]
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_an_object_that_is_not_whole_never_counts(
+    engine: ProjectionContext, archive: FoldedArchive
+):
+    job = job_of(engine, archive)
+    (task, *others) = fold_objects.fold_tasks(job, archive.sealed)
+    fold_objects.fold(task)
+    store = Store(archive.address)
+    good = store.get(task.name) or b""
+    for data in torn(good):
+        store.put(task.name, data)
+        assert fold_objects.fold(task).made, "it is made again"
+        assert store.get(task.name) == good
+    for other in others:
+        fold_objects.fold(other)
+    for data in (torn(good)[2], good[:-9] + b"\1" + good[-8:]):
+        store.put(task.name, data)
+        with pytest.raises(ArchiveDamaged, match=task.name):
+            read_all(engine, store, job, [task, *others])
+
+
+def read_all(engine: ProjectionContext, store: Store, job: Job, folds: list[FoldTask]) -> None:
+    for merge in fold_objects.merge_tasks(job, folds):
+        fold_objects.merge(merge)
+    for each in folds:
+        list(fold_objects.tables(store, engine.registry, each.name))
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_segment_that_was_changed_is_named_and_nothing_is_put_in_place(
+    engine: ProjectionContext, archive: FoldedArchive, expected: dict[str, str]
+):
+    name = f"{archive.sealed[1].name}.parquet"
+    store = Store(archive.address)
+    data = store.get(name) or b""
+    store.put(name, data[:5_000] + b"\0" + data[5_001:])
+    with pytest.raises(ArchiveDamaged, match=name):
+        rebuild(engine, archive=archive)
+    assert digests_of(engine) == expected
+
+
+def test_a_worker_of_another_version_refuses(engine: ProjectionContext, archive: FoldedArchive):
+    job = job_of(engine, archive)
+    for other in (
+        job._replace(fingerprint="0" * 16),
+        job._replace(reader=Translator("live", "order_id")),
+        job._replace(projections=job.projections[:-1]),
+    ):
+        (task, *_) = fold_objects.fold_tasks(other, archive.sealed)
+        with pytest.raises(ForeignWorker, match="same version of Ledger"):
+            fold_objects.fold(task)
+
+
+def test_folds_of_one_segment_are_never_taken_for_another_of_the_same_positions(
+    engine: ProjectionContext, archive: FoldedArchive
+):
+    job = job_of(engine, archive)
+    (manifest, _) = archive.sealed
+    other = msgspec.structs.replace(manifest, sha256="0" * 64)
+    assert FoldTask(job, manifest, 1, 400).name != FoldTask(job, other, 1, 400).name
+
+
+def test_equal_keys_are_in_one_part_whatever_zone_their_times_are_written_in():
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    other = noon.astimezone(timezone(timedelta(hours=5)))
+    assert fold_objects.part_of(("a", noon), 64) == fold_objects.part_of(("a", other), 64)
+    parts = {fold_objects.part_of((f"pi_{number}",), 64) for number in range(2_000)}
+    assert parts == set(range(64))
+
+
+EVERY = Mirror(
+    "every_type",
+    a=key(),
+    b=key("timestamptz"),
+    c=known("bigint"),
+    d=known("integer"),
+    e=known("boolean"),
+    f=known("text"),
+    g=known("jsonb"),
+)
+ROWS: list[list[Any]] = [
+    ["é\t\\N", datetime(1999, 12, 31, 23, 59, 59, 1, UTC), -(2**63), 2**31 - 1, True, "", "{}"],
+    ["", datetime(9999, 1, 1, tzinfo=UTC), 2**63 - 1, -(2**31), False, "\U0001f600", "[null, 1]"],
+    ["b", datetime(2026, 3, 1, 17, tzinfo=timezone(timedelta(hours=5))), *[None] * 5],
+]
+
+
+def test_packed_rows_are_what_copy_takes(database: Database):
+    with database.connect("projector", autocommit=True) as conn, conn.cursor() as cursor:
+        tables.use(cursor, PROOF)
+        tables.create(cursor, [EVERY])
+        with cursor.copy("copy every_type from stdin (format binary)") as copy:
+            copy.write(HEAD + packed(EVERY, ROWS) + END)
+        found = cursor.execute("select a, b, c, d, e, f, g::text from every_type").fetchall()
+    assert sorted(map(list, found)) == sorted(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [(0, "a\0b"), (2, 2**63), (3, 2**31), (3, "3"), (5, 5), (1, "2026-03-01")]
+)
+def test_a_value_that_no_column_takes_is_refused_before_it_is_stored(column: int, value: object):
+    wrong = [*ROWS[0][:column], value, *ROWS[0][column + 1 :]]
+    with pytest.raises((ValueError, TypeError, AttributeError, struct.error)):
+        packed(EVERY, [wrong])
