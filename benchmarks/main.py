@@ -20,6 +20,7 @@ from benchmarks import (
     pull,
     rebuild,
     report,
+    scale,
     webhooks,
 )
 from benchmarks.machine import this_machine
@@ -44,6 +45,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "append": append,
     "rebuild": rebuild,
     "growth": growth,
+    "scale": scale,
     "follower": follower,
     "orders": orders,
     "pull": pull,

@@ -71,10 +71,10 @@ def seal(to: To = None) -> None:
     from ledger.archive import sealing
 
     with archive(to) as opened, progress("sealing") as report:
-        stretches = sealing.missing(opened.sealed, opened.head, opened.size)
-        todo = sum(each.last - each.first + 1 for each in stretches)
+        spans = sealing.missing(opened.sealed, opened.head, opened.size)
+        todo = sum(each.last - each.first + 1 for each in spans)
         made: list[Manifest] = []
-        for manifest in sealing.seal(opened.database, opened.store.address, stretches):
+        for manifest in sealing.seal(opened.database, opened.store.address, spans):
             made.append(manifest)
             report(sum(each.events for each in made), todo)
     made.sort(key=lambda each: each.first)
@@ -95,7 +95,7 @@ def seal(to: To = None) -> None:
 def status(to: To = None) -> None:
     """Show how far the archive goes, and what is wrong with it at a glance.
 
-    Reads manifests only: `ledger archive verify` reads all of it. Exits 1 where a stretch is
+    Reads manifests only: `ledger archive verify` reads all of it. Exits 1 where a span is
     missing, or something lies there that is none of the archive's.
     """
     from ledger.archive import sealing
@@ -154,9 +154,11 @@ def _state(opened: Archive, sealed: list[Manifest]) -> dict[str, Any]:
 
 def _state_in_words(opened: Archive, sealed: list[Manifest]) -> str:
     state = _state(opened, sealed)
+    full = state["not_sealed"] // opened.size
+    todo = f"; {counted(full, 'segment')} can be sealed" if full else ""
     return (
         f"archive {state['archive']}: {counted(len(sealed), 'segment')} up to position"
         f" {state['up_to_position']:,}, {state['size_bytes']:,} bytes\n"
         f"not sealed: {counted(state['not_sealed'], 'event')} up to the head, {opened.head:,}"
-        f" (a segment has {opened.size:,})"
+        f" (a segment has {opened.size:,}){todo}"
     )

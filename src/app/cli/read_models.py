@@ -205,8 +205,10 @@ def _rebuilt(
     made: Rebuilt, seconds: float, unreadable: int, archive: FoldedArchive | None
 ) -> Iterator[str]:
     yield f"rebuilt: {', '.join(made.names)} from {counted(made.position, 'event')} ({seconds} s)"
-    if archive:
+    if archive and archive.last:
         yield f"events up to position {archive.last:,} were read from {archive.address}"
+    elif archive:
+        yield f"nothing is sealed in {archive.address}: all events were read in the database"
     yield _on_record(made.recorded, made.unrecorded)
     if unreadable:
         yield (

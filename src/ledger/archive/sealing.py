@@ -33,7 +33,7 @@ where notification_id = any(%s)
 """
 
 
-class Stretch(NamedTuple):
+class Span(NamedTuple):
     """Positions `first` to `last`, both included."""
 
     first: int
@@ -47,12 +47,12 @@ class Finding(NamedTuple):
     what: str
 
 
-def missing(sealed: Sequence[Manifest], head: int, size: int) -> list[Stretch]:
-    """The stretches of at most `size` events that are to be sealed.
+def missing(sealed: Sequence[Manifest], head: int, size: int) -> list[Span]:
+    """The spans of at most `size` events that are to be sealed.
 
     Those are gaps between segments, and what follows the last one, as far as it fills a segment.
     """
-    found: list[Stretch] = []
+    found: list[Span] = []
     after = 0
     for manifest in sealed:
         found += _cut(after, manifest.first - 1, size)
@@ -60,24 +60,24 @@ def missing(sealed: Sequence[Manifest], head: int, size: int) -> list[Stretch]:
     return found + _cut(after, after + (head - after) // size * size, size)
 
 
-def _cut(after: int, upto: int, size: int) -> list[Stretch]:
-    return [Stretch(start + 1, min(start + size, upto)) for start in range(after, upto, size)]
+def _cut(after: int, upto: int, size: int) -> list[Span]:
+    return [Span(start + 1, min(start + size, upto)) for start in range(after, upto, size)]
 
 
-def seal(database: Database, address: str, stretches: Sequence[Stretch]) -> Iterator[Manifest]:
-    """Seal these stretches of the log, on all cores; yields each segment that is done.
+def seal(database: Database, address: str, spans: Sequence[Span]) -> Iterator[Manifest]:
+    """Seal these spans of the log, on all cores; yields each segment that is done.
 
     Whatever ends it, a segment that has a manifest is whole, and the others are sealed by the next
     call. Raises `LogDamaged`, `ArchiveUnavailable`, `StoreUnavailable`.
     """
-    yield from spread(_seal, [(database, address, each) for each in stretches])
+    yield from spread(_seal, [(database, address, each) for each in spans])
 
 
-def _seal(database: Database, address: str, stretch: Stretch) -> Manifest:
+def _seal(database: Database, address: str, span: Span) -> Manifest:
     with closing(_connected(database)) as conn, conn.cursor("log", binary=True) as cursor:
         cursor.itersize = FETCH
-        rows = (StoredRow(*row) for row in cursor.execute(ROWS, stretch))
-        return segments.seal(Store(address), *stretch, rows)
+        rows = (StoredRow(*row) for row in cursor.execute(ROWS, span))
+        return segments.seal(Store(address), *span, rows)
 
 
 def _connected(database: Database) -> Connection:
@@ -97,7 +97,8 @@ def _verify(database: Database, address: str, manifest: Manifest) -> Finding | N
         return Finding(manifest.name, str(error))
     if made != manifest.root:
         return Finding(
-            manifest.name, f"Its events have another root than its manifest. {segments.CURE}"
+            manifest.name,
+            f"Its events have another root than its manifest. {segments.cure(manifest.name)}",
         )
     with closing(_connected(database)) as conn, conn.cursor("log", binary=True) as cursor:
         cursor.itersize = FETCH
@@ -112,7 +113,7 @@ def _verify(database: Database, address: str, manifest: Manifest) -> Finding | N
 
 
 def gaps(sealed: Sequence[Manifest]) -> list[Finding]:
-    """Stretches before the last segment that are in none."""
+    """Spanes before the last segment that are in none."""
     last = sealed[-1].last if sealed else 0
     return [
         Finding(segments.name_of(*each), "It is missing: `ledger archive seal` makes it again.")

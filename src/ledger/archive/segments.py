@@ -1,4 +1,4 @@
-"""A sealed segment: a stretch of the log as one Parquet file, and a manifest that vouches for it.
+"""A sealed segment: a span of the log as one Parquet file, and a manifest that vouches for it.
 
     000000000001-000000250000.parquet   the events, in the log's order
     000000000001-000000250000.json      their number, the file's size and SHA-256, and the root
@@ -67,7 +67,7 @@ def name_of(first: int, last: int) -> str:
 
 
 def seal(store: Store, first: int, last: int, rows: Iterable[StoredRow]) -> Manifest:
-    """Put a stretch of the log into the store, and its manifest once the file was read back.
+    """Put a span of the log into the store, and its manifest once the file was read back.
 
     Raises `LogDamaged` where an event is missing or does not fit its hash: it is never sealed.
     """
@@ -117,7 +117,7 @@ def _schema() -> Any:
 
 
 def _checked(first: int, last: int, rows: Iterable[StoredRow]) -> Iterator[StoredRow]:
-    """The rows, if they are all of the stretch and each fits its hash."""
+    """The rows, if they are all of the span and each fits its hash."""
     expected = first
     for row in rows:
         if row.position != expected:
@@ -150,7 +150,7 @@ def _groups(rows: Iterable[StoredRow]) -> Iterator[list[StoredRow]]:
 def manifests(store: Store) -> list[Manifest]:
     """The segments that are sealed, in the log's order.
 
-    Raises `ArchiveDamaged` where a manifest cannot be read, or two stretches overlap.
+    Raises `ArchiveDamaged` where a manifest cannot be read, or two spans overlap.
     """
     found = [
         _manifest(store, name)
@@ -169,17 +169,23 @@ def _manifest(store: Store, name: str) -> Manifest:
     try:
         manifest = msgspec.json.decode(store.get(name) or b"", type=Manifest)
     except msgspec.MsgspecError as error:
-        raise ArchiveDamaged(f"The manifest {name} cannot be read: {error}. {CURE}") from None
+        raise ArchiveDamaged(
+            f"The manifest {name} cannot be read: {error}. {cure(name[:-5])}"
+        ) from None
     if manifest.format != FORMAT:
         raise ArchiveDamaged(
             f"The manifest {name} has format {manifest.format}, which this version does not know."
         )
     if f"{manifest.name}.json" != name:
-        raise ArchiveDamaged(f"The manifest {name} is of positions {manifest.name}. {CURE}")
+        raise ArchiveDamaged(
+            f"The manifest {name} is of positions {manifest.name}. {cure(name[:-5])}"
+        )
     return manifest
 
 
-CURE: Final = "Remove it, and `ledger archive seal` makes it again from the log."
+def cure(name: str) -> str:
+    """What is to be done about a segment that is not what its manifest says."""
+    return f"Remove {name}.json, and `ledger archive seal` makes the segment again from the log."
 
 
 def whole(store: Store, manifest: Manifest) -> bytes:
@@ -187,9 +193,9 @@ def whole(store: Store, manifest: Manifest) -> bytes:
     name = f"{manifest.name}.parquet"
     data = store.get(name)
     if data is None:
-        raise ArchiveDamaged(f"The segment {name} is missing. {CURE}")
+        raise ArchiveDamaged(f"The segment {name} is missing. {cure(manifest.name)}")
     if len(data) != manifest.size or sha256(data).hexdigest() != manifest.sha256:
-        raise ArchiveDamaged(f"The segment {name} is not what was sealed. {CURE}")
+        raise ArchiveDamaged(f"The segment {name} is not what was sealed. {cure(manifest.name)}")
     return data
 
 

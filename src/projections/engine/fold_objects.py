@@ -1,7 +1,7 @@
 """Folds of sealed events, kept beside the archive: made once, by any process, in any order.
 
-    folds/<fingerprint>/<segment's sha256>/<first>-<last>   what a stretch of events comes to
-    merged/<fingerprint>/<stretches>/<part>                 a part of all mirrors, ready for COPY
+    folds/<fingerprint>/<segment's sha256>/<first>-<last>   what a span of events comes to
+    merged/<fingerprint>/<spans>/<part>                 a part of all mirrors, ready for COPY
 
 A mirror's rows are cut into parts by their keys, so that parts merge apart from each other. The
 lines of journals never merge: they lie in the first object as they are copied into their table.
@@ -137,7 +137,7 @@ def merge_tasks(job: Job, folds: Sequence[FoldTask]) -> list[MergeTask]:
 
 
 def fold(task: FoldTask) -> Done:
-    """Fold a stretch, unless that was done; raises `ArchiveDamaged`, `ProjectionFailed`."""
+    """Fold a span, unless that was done; raises `ArchiveDamaged`, `ProjectionFailed`."""
     store, registry = _ready(task.job)
     events = task.last - task.first + 1
     if _is_there(store, task.name):

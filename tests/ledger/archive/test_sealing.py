@@ -1,4 +1,4 @@
-"""A sealed segment is the log's stretch, event by event; whatever is done to either is named."""
+"""A sealed segment is the log's span, event by event; whatever is done to either is named."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.logs import filled, shop_log
 from ledger.archive import sealing, segments
-from ledger.archive.sealing import Stretch
+from ledger.archive.sealing import Span
 from ledger.archive.segments import Manifest
 from ledger.archive.store import Store
 from ledger.domain.events import RecordedEvent
@@ -71,7 +71,7 @@ def test_what_is_sealed_is_what_the_log_reads(world: Database, store: Store):
     assert found(world, store) == []
 
 
-def test_a_stretch_of_a_segment_is_read_alone(world: Database, store: Store):
+def test_a_span_of_a_segment_is_read_alone(world: Database, store: Store):
     (manifest, _) = sealed(world, store)
     data = segments.whole(store, manifest)
     positions = [row[0] for row in segments.events(data, manifest, 120, 340)]
@@ -86,7 +86,7 @@ def test_only_what_is_missing_is_sealed_and_comes_out_the_same(world: Database, 
         (first.name, "It is missing: `ledger archive seal` makes it again."),
         (f"{first.name}.parquet", "It has no manifest: it was left by a seal that did not end."),
     ]
-    assert sealing.missing(segments.manifests(store), EVENTS, SIZE) == [Stretch(1, 500)]
+    assert sealing.missing(segments.manifests(store), EVENTS, SIZE) == [Span(1, 500)]
     assert sealed(world, store) == [first, second]
     assert (store.get(f"{first.name}.parquet"), store.get(f"{first.name}.json")) == written
 
@@ -101,11 +101,11 @@ def test_what_is_to_be_sealed_fills_gaps_and_ends_with_a_full_segment():
         )
 
     assert sealing.missing([], 99, 100) == []
-    assert sealing.missing([], 250, 100) == [Stretch(1, 100), Stretch(101, 200)]
+    assert sealing.missing([], 250, 100) == [Span(1, 100), Span(101, 200)]
     kept = [made(101, 150), made(401, 500)]
     assert sealing.missing(kept, 720, 100) == [
-        Stretch(1, 100), Stretch(151, 250), Stretch(251, 350), Stretch(351, 400),
-        Stretch(501, 600), Stretch(601, 700),
+        Span(1, 100), Span(151, 250), Span(251, 350), Span(351, 400),
+        Span(501, 600), Span(601, 700),
     ]  # fmt: skip
 
 
@@ -124,7 +124,7 @@ def test_a_changed_file_is_named_and_never_read(world: Database, store: Store, h
     first, _ = sealed(world, store)
     name = f"{first.name}.parquet"
     store.put(name, damaged(store.get(name) or b"")[how])
-    said = f"The segment {name} is not what was sealed. {segments.CURE}"
+    said = f"The segment {name} is not what was sealed. {segments.cure(first.name)}"
     assert found(world, store) == [(first.name, said)]
     with pytest.raises(ArchiveDamaged, match="is not what was sealed"):
         segments.whole(store, first)
@@ -193,11 +193,11 @@ def test_an_event_that_does_not_fit_its_hash_is_never_sealed(store: Store, datab
         conn.execute("delete from ledger.stored_events where notification_id = 5")
         conn.execute("alter table ledger.stored_events enable trigger all")
     with pytest.raises(LogDamaged, match=r"position 3 does not fit its hash"):
-        list(sealing.seal(database, store.address, [Stretch(1, SIZE)]))
+        list(sealing.seal(database, store.address, [Span(1, SIZE)]))
     with pytest.raises(LogDamaged, match=r"Position 5 has no event"):
-        list(sealing.seal(database, store.address, [Stretch(4, SIZE)]))
+        list(sealing.seal(database, store.address, [Span(4, SIZE)]))
     with pytest.raises(LogDamaged, match=r"position 700 does not fit its hash"):
-        list(sealing.seal(database, store.address, [Stretch(501, 1000)]))
+        list(sealing.seal(database, store.address, [Span(501, 1000)]))
     assert store.names() == []
 
 
@@ -231,6 +231,6 @@ def test_a_place_that_cannot_be_written_says_so(world: Database, tmp_path: Path)
     (tmp_path / "file").write_bytes(b"")
     store = Store(str(tmp_path / "file"))
     with pytest.raises(ArchiveUnavailable, match=r"The archive at .*file"):
-        list(sealing.seal(world, store.address, [Stretch(1, 2)]))
+        list(sealing.seal(world, store.address, [Span(1, 2)]))
     with pytest.raises(ArchiveUnavailable, match="nowhere://"):
         Store("nowhere://bucket")

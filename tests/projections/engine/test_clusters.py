@@ -57,8 +57,8 @@ def digests_of(engine: ProjectionContext) -> dict[str, str]:
 
 
 def sealed(engine: ProjectionContext, address: str, on: str) -> FoldedArchive:
-    stretches = sealing.missing([], engine.log.head(), SIZE)
-    list(sealing.seal(engine.database, address, stretches))
+    spans = sealing.missing([], engine.log.head(), SIZE)
+    list(sealing.seal(engine.database, address, spans))
     return FoldedArchive(address, segments.manifests(Store(address)), on, parts=4)
 
 

@@ -65,8 +65,8 @@ def archive(
     """Two sealed segments, the first to be folded by three tasks, the second by two."""
     monkeypatch.setattr(fold_objects, "TASK_EVENTS", 400)
     store = Store(str(tmp_path / "archive"))
-    stretches = sealing.missing([], engine.log.head(), SIZE)
-    list(sealing.seal(engine.database, store.address, stretches))
+    spans = sealing.missing([], engine.log.head(), SIZE)
+    list(sealing.seal(engine.database, store.address, spans))
     return FoldedArchive(store.address, segments.manifests(store), parts=4)
 
 

@@ -1,0 +1,154 @@
+"""The archive: sealing, its size, and rebuilds from it, beside the rebuild from the database."""
+
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from shutil import rmtree
+from typing import Final, NamedTuple
+
+from benchmarks.checks import engine_of
+from benchmarks.logs import stripe_log
+from benchmarks.measuring import RATE, Figure, Goal, Sample, alternate
+from benchmarks.processes import in_child
+from benchmarks.rebuild import fill
+from benchmarks.server import Server, settle
+from ledger.archive import sealing, segments
+from ledger.archive.store import Store
+from ledger.log import Log
+from ledger.postgres.database import Database
+from projections.engine.engines import PROCESSES
+from projections.engine.folding import FoldedArchive
+from projections.engine.rebuild import rebuild
+
+HERE: Final = "rebuild from the database"
+FIRST: Final = "rebuild from the archive, nothing folded before"
+AGAIN: Final = "rebuild from the archive, all folded before"
+CLUSTER: Final = "rebuild from the archive by two Dask workers, nothing folded before"
+SEALING: Final = "sealing"
+
+
+class Scale(NamedTuple):
+    """How much is measured, in events of the log and of a segment."""
+
+    rounds: int
+    events: int
+    segment: int
+
+
+FULL = Scale(rounds=3, events=1_000_000, segment=250_000)
+QUICK = Scale(rounds=1, events=6_000, segment=3_000)
+
+
+def measure(server: Server, scale: Scale) -> list[Figure]:
+    """Events a second of each, in turns, every time in a fresh process."""
+    database = server.database()
+    fill(database, stripe_log("scale", scale.events))
+    settle(database)
+    with tempfile.TemporaryDirectory(prefix="ledger-archive-") as folder:
+        taken = alternate(
+            scale.rounds, {SEALING: lambda _: in_child(seal_all, database, folder, scale)}
+        )
+        with cluster(Path(folder)) as scheduler:
+            rebuilt = alternate(
+                scale.rounds,
+                {
+                    HERE: lambda _: in_child(rebuild_from, database, None, PROCESSES),
+                    FIRST: lambda _: in_child(rebuild_anew, database, folder, PROCESSES),
+                    AGAIN: lambda _: in_child(rebuild_from, database, folder, PROCESSES),
+                    CLUSTER: lambda _: in_child(rebuild_anew, database, folder, scheduler),
+                },
+            )
+        share = sum(each.size for each in segments.manifests(Store(folder))) / log_bytes(database)
+    figure = partial(Figure, unit="/s", beside=rebuilt.beside(HERE))
+    return [
+        Figure(
+            what=f"{SEALING} {scale.events:,} events",
+            unit="/s",
+            samples=taken.of(SEALING),
+            goals=(Goal("≥", 100_000),),
+        ),
+        Figure(
+            what="size of the segments, of the log in PostgreSQL",
+            unit="×",
+            samples=(share,),
+            goals=(Goal("≤", 0.15),),
+        ),
+        Figure(what=f"{HERE}, {scale.events:,}", unit="/s", samples=rebuilt.of(HERE)),
+        figure(what=FIRST, samples=rebuilt.of(FIRST), goals=(Goal("≥", 1 / 0.7, against=HERE),)),
+        figure(what=AGAIN, samples=rebuilt.of(AGAIN)),
+        Figure(
+            what=CLUSTER,
+            unit="/s",
+            samples=rebuilt.of(CLUSTER),
+            beside=rebuilt.beside(FIRST),
+            goals=(Goal("≥", 1 / 1.25, against=FIRST),),
+        ),
+    ]
+
+
+def seal_all(database: Database, folder: str, scale: Scale) -> Sample:
+    """Seal all of a log anew."""
+    for path in Path(folder).iterdir():
+        path.unlink() if path.is_file() else rmtree(path)
+    started = time.perf_counter()
+    spans = sealing.missing([], scale.events, scale.segment)
+    sealed = sum(each.events for each in sealing.seal(database, folder, spans))
+    return {RATE: sealed / (time.perf_counter() - started)}
+
+
+def rebuild_anew(database: Database, folder: str, on: str) -> Sample:
+    """Rebuild from an archive of which nothing was folded."""
+    for name in ("folds", "merged"):
+        rmtree(Path(folder, name), ignore_errors=True)
+    return rebuild_from(database, folder, on)
+
+
+def rebuild_from(database: Database, folder: str | None, on: str) -> Sample:
+    """Rebuild from an archive, or from the database for none."""
+    sealed = segments.manifests(Store(folder)) if folder else []
+    archive = FoldedArchive(folder, sealed, on) if folder else None
+    with closing(Log(database.conninfo("app"), connections=1)) as log:
+        engine = engine_of(database, log)
+        started = time.perf_counter()
+        _, position = rebuild(engine, archive=archive)
+    return {RATE: position / (time.perf_counter() - started)}
+
+
+def log_bytes(database: Database) -> int:
+    """What the log takes in PostgreSQL, with its indexes."""
+    with database.connect("reader") as conn:
+        row = conn.execute("select pg_total_relation_size('ledger.stored_events')").fetchone()
+    assert row is not None, "a function answers a row"
+    return row[0]
+
+
+@contextmanager
+def cluster(folder: Path) -> Generator[str]:
+    """A Dask scheduler and two workers on this machine's own address."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    options = ["--host", "127.0.0.1", "--no-dashboard"]
+    begun = [["distributed.cli.dask_scheduler", *options, "--port", str(port)]]
+    worker = ["distributed.cli.dask_worker", f"tcp://127.0.0.1:{port}", *options]
+    worker += ["--nthreads", "1", "--no-nanny", "--local-directory"]
+    begun += [[*worker, str(folder.with_name(f"{folder.name}-worker-{n}"))] for n in (1, 2)]
+    processes = [
+        subprocess.Popen(  # noqa: S603 - ours
+            [sys.executable, "-m", *each], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        for each in begun
+    ]
+    time.sleep(3)
+    try:
+        yield f"dask://127.0.0.1:{port}"
+    finally:
+        for process in reversed(processes):
+            process.kill()
+            process.wait()
