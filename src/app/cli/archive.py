@@ -49,13 +49,13 @@ def archive(to: str | None) -> Generator[Archive]:
 
     settings = ready()
     address = to or settings.ledger_archive
-    if not address:
-        raise SettingsError(
-            "It is not said where the archive lies: set LEDGER_ARCHIVE, or give --to with a folder"
-            " or an address such as s3://bucket/ledger."
-        )
-    store = Store(address)
     with open_log(settings, migrates=may_make()) as (database, log):
+        if not address:
+            raise SettingsError(
+                "It is not said where the archive lies: set LEDGER_ARCHIVE, or give --to with a"
+                " folder or an address such as s3://bucket/ledger."
+            )
+        store = Store(address)
         sealed, size = segments.manifests(store), settings.ledger_archive_segment_events
         yield Archive(store, sealed, database, log.head(), size)
 
@@ -93,7 +93,7 @@ def seal(to: To = None) -> None:
 
 @app.command(epilog="Example: ledger archive status --json")
 def status(to: To = None) -> None:
-    """Show how far the archive goes, and what is wrong with it at a glance.
+    """Show how far the archive goes, and what is missing.
 
     Reads manifests only: `ledger archive verify` reads all of it. Exits 1 where a span is
     missing, or something lies there that is none of the archive's.

@@ -154,7 +154,7 @@ def periods() -> None:
 
 @app.command("categories", epilog="Example: ledger books categories")
 def list_categories() -> None:
-    """List of which category the sales of products are, from which month on."""
+    """List the categories of products, and from which month on."""
     from books.categories import categories
 
     with books() as (_, cursor):

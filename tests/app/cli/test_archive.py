@@ -1,0 +1,89 @@
+"""`ledger archive`, and rebuilds that read it, as a person runs them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.logs import filled, shop_log
+from ledger.log import Log
+from ledger.postgres.database import Database
+from tests.app.cli.conftest import Run
+from tests.support.servers import Server
+
+RunJson = Callable[..., Any]
+EVENTS, SEGMENT = 1_060, "000000000001-000000001000"
+
+
+@pytest.fixture(scope="module")
+def shop(servers: Callable[[str], Server]) -> Iterator[Database]:
+    server = servers("embedded")
+    database = server.create()
+    with Log(database.conninfo("app")) as log:
+        filled(log, shop_log("verbs", EVENTS))
+    yield database
+    server.drop(database)
+
+
+@pytest.fixture
+def database(shop: Database) -> Database:
+    return shop
+
+
+@pytest.fixture
+def archive(environment: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = environment / "archive"
+    monkeypatch.setenv("LEDGER_ARCHIVE", str(folder))
+    monkeypatch.setenv("LEDGER_ARCHIVE_SEGMENT_EVENTS", "1000")
+    return folder
+
+
+def test_what_is_sealed_is_shown_and_verified_and_read_by_a_rebuild(
+    run: Run, run_json: RunJson, archive: Path
+):
+    assert "1 segment can be sealed" in run("archive", "status").stdout
+    assert "nothing is sealed in" in run("rebuild").stdout
+    said = run("archive", "seal").stdout
+    assert said.startswith("sealed: 1 segment, 1,000 events, ")
+    assert run_json("archive", "seal")["sealed"] == []
+    state = run_json("archive", "status")
+    assert (state["segments"], state["up_to_position"]) == (1, 1_000)
+    assert state["not_sealed"] == state["head"] - 1_000
+    assert state["findings"] == []
+    verified = run("archive", "verify").stdout.splitlines()[-1]
+    assert verified == "every segment is what was sealed, and what the log says"
+    rebuilt = run_json("rebuild")
+    assert rebuilt["from_archive_up_to"] == 1_000
+    assert rebuilt["position"] > EVENTS
+    assert run_json("rebuild", "--no-archive")["from_archive_up_to"] == 0
+    assert run_json("rebuild", "orders")["from_archive_up_to"] == 0
+    assert run_json("verify")["holds"] is True
+
+
+def test_what_is_wrong_is_named_with_the_cure(run: Run, run_json: RunJson, archive: Path):
+    run("archive", "seal")
+    file = archive / f"{SEGMENT}.parquet"
+    file.write_bytes(file.read_bytes() + b"x")
+    (found,) = run_json("archive", "verify", code=1)["findings"]
+    assert found["name"] == SEGMENT
+    assert f"Remove {SEGMENT}.json, and `ledger archive seal` makes the segment" in found["what"]
+    refused = run("rebuild", code=3).stderr
+    assert "is not what was sealed" in refused.replace("\n", " ")
+    (archive / f"{SEGMENT}.json").unlink()
+    run("archive", "seal")
+    run("archive", "verify")
+
+
+def test_without_an_archive_it_says_what_to_set(run: Run):
+    for verb in ("seal", "status", "verify"):
+        said = run("archive", verb, code=3).stderr.replace("\n", " ")
+        assert "set LEDGER_ARCHIVE, or give --to" in said
+    said = run("rebuild", "--on", "processes", code=2).stderr.replace("\n", " ")
+    assert "set LEDGER_ARCHIVE, seal the log with" in said
+
+
+def test_an_engine_that_is_none_is_refused(run: Run, archive: Path):
+    run("archive", "seal")
+    said = run("rebuild", "--on", "spark://x", code=2).stderr.replace("\n", " ")
+    assert "is no engine" in said
