@@ -275,7 +275,7 @@ def map_account(request: Request, body: MapRequest) -> PeriodResponse:
 
 @_see(errors=READ)
 def read_categories(request: Request, query: One) -> CategoriesResponse:
-    """List of which category the sales of products are, from which month on."""
+    """List the categories by which sales are booked: SKU, first month, category."""
     with reads_of(request).snapshot(READS, query.after, current=True) as cursor:
         stands, found = as_of_projections(cursor, READS), categories(cursor)
     return CategoriesResponse(

@@ -3,7 +3,7 @@
 -- reference: payments_id
 -- reads: orders payments invoices invoice_payments subscriptions
 -- waits: 10 minutes
--- sentence: {payments_count} payments belong to no order or subscription that is known ({payments_id}): {kept_minor} kept and {given_back_minor} given back beyond what came in, such as {samples}.
+-- sentence: Payments that belong to no known order or subscription ({payments_id}): {payments_count}, with {kept_minor} kept and {given_back_minor} given back beyond what came in, such as {samples}.
 with unlinked as (
     select
         p.payment_id,

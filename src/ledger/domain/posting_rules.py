@@ -228,10 +228,10 @@ SLOTS: Final = {
     11: "the fee's rest",
     12: "gain or loss of a conversion",
     13: "what amount, fee and net leave unexplained",
-    14: "goods of a category; of more than one, each has the next number",
+    14: "goods of a category",
 }
-"""What a posting of an entry stands for, by its number in the entry."""
-FIRST_CATEGORY: Final = 14
+"""What a posting of an entry stands for, by its number in the entry; the last is of all above."""
+FIRST_CATEGORY: Final = max(SLOTS)
 
 
 def stands_for(slot: int) -> str:

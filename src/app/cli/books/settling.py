@@ -235,7 +235,7 @@ def category(
     if none == (name is not None):
         raise typer.BadParameter("say a category, or --none.")
     command = NameCategory(sku=sku, category=name, period=since, at=datetime.now(UTC))
-    carry_out(command, reason, f"sales of {sku} are {'of none' if none else name} from")
+    carry_out(command, reason, f"{sku} is sold {'by no category' if none else f'as {name}'} from")
 
 
 def _balance(text: str) -> OpeningBalance:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from app.cli.books.group import books
-from app.cli.output import BAD_ANSWER, counted, show, table
+from app.cli.output import BAD_ANSWER, show, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -75,7 +75,10 @@ def trial_lines(
 
     sums = totals(made)
     suspense = [format_money(s.suspense_minor, c) for c, s in sums.items() if s.suspense_minor]
-    entries = "every entry sums to 0" if not wrong else f"{counted(wrong, 'ENTRY')} do not sum to 0"
+    entries = "every entry sums to 0"
+    if wrong:
+        entries = "1 ENTRY does" if wrong == 1 else f"{wrong:,} ENTRIES do"
+        entries += " not sum to 0"
     yield fill(
         f"{made.period} ({made.zone}) as of position {position:,}, {_state(made)}; {entries};"
         f" suspense {', '.join(suspense) or 0}",

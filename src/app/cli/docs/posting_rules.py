@@ -72,6 +72,9 @@ SLOTS_HEAD = """
 | number | stands for |
 |---|---|
 """
+SLOTS_FOOT = """
+Of several categories the first in the alphabet has 14, the next one 15, and so on.
+"""
 ACCOUNTS_HEAD = """
 ## Accounts
 
@@ -194,6 +197,7 @@ def page() -> str:
             "".join(f"| `{part}` | {when} |\n" for part, when in rules.PARTS.items()),
             SLOTS_HEAD,
             "".join(f"| {slot} | {what} |\n" for slot, what in rules.SLOTS.items()),
+            SLOTS_FOOT,
             ACCOUNTS_HEAD,
             "".join(f"| `{account}` | {holds} |\n" for account, holds in rules.ACCOUNTS.items()),
             EXAMPLES_HEAD,
