@@ -154,7 +154,7 @@ def periods() -> None:
 
 @app.command("categories", epilog="Example: ledger books categories")
 def list_categories() -> None:
-    """List the categories by which sales are booked: SKU, first month, category."""
+    """List the categories of products, and from which month on."""
     from books.categories import categories
 
     with books() as (_, cursor):
