@@ -75,6 +75,13 @@ def batches(
         after = events[-1].position
 
 
+def folded(events: Iterable[RecordedEvent], reader: Reader, into: Fold) -> Fold:
+    """A fold that goes on with these events; raises `ProjectionFailed` where a handler does."""
+    for recorded in events:
+        into.add(*reader(recorded))
+    return into
+
+
 class ReadModelTables:
     """Read models of a registry in the schema that the cursor's connection is set to use."""
 
@@ -98,10 +105,7 @@ class ReadModelTables:
 
     def fold(self, events: Iterable[RecordedEvent], into: Fold | None = None) -> Fold:
         """Fold a batch for the whole registry, or go on with a fold."""
-        fold = Fold(self.registry) if into is None else into
-        for recorded in events:
-            fold.add(*self.reader(recorded))
-        return fold
+        return folded(events, self.reader, Fold(self.registry) if into is None else into)
 
     def load(self, batches: Iterable[list[RecordedEvent]]) -> None:
         """Put batches into tables that were just made, in transactions of a bounded size."""

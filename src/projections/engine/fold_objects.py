@@ -27,7 +27,7 @@ from ledger.archive.segments import Manifest
 from ledger.archive.store import Store, arrow
 from ledger.errors import ArchiveDamaged, ForeignWorker
 from ledger.log import LedgerMapper
-from projections.engine.build import Reader
+from projections.engine.build import Reader, folded
 from projections.engine.declare import Journal, Mirror
 from projections.engine.fold import Fold
 from projections.engine.packed import packed
@@ -144,10 +144,9 @@ def fold(task: FoldTask) -> Done:
         return Done(task.name, events, made=False)
     data = segments.whole(store, task.segment)
     recorded = LedgerMapper(JSONTranscoder()).recorded
-    folded = Fold(registry)
-    for row in segments.events(data, task.segment, task.first, task.last):
-        folded.add(*task.job.reader(recorded(row)))
-    store.put(task.name, _object(events, _sections_of(folded, task.job.parts)))
+    rows = segments.events(data, task.segment, task.first, task.last)
+    made = folded(map(recorded, rows), task.job.reader, Fold(registry))
+    store.put(task.name, _object(events, _sections_of(made, task.job.parts)))
     return Done(task.name, events, made=True)
 
 
@@ -259,13 +258,13 @@ def _ready(job: Job) -> tuple[Store, Registry]:
     return Store(job.address), registry
 
 
-def _sections_of(folded: Fold, parts: int) -> Iterator[tuple[str, bytes]]:
+def _sections_of(fold: Fold, parts: int) -> Iterator[tuple[str, bytes]]:
     """A part of the mirrors at a time, then each journal."""
-    mirrors = [table for table in folded.rows if isinstance(table, Mirror)]
+    mirrors = [table for table in fold.rows if isinstance(table, Mirror)]
     cuts: list[list[tuple[int, list[Any]]]] = [[] for _ in range(parts)]
     for mirror_number, table in enumerate(mirrors):
         cut: list[list[Any]] = [[] for _ in range(parts)]
-        for key, row in folded.rows[table].items():
+        for key, row in fold.rows[table].items():
             cut[part_of(key, parts)].append(row)
         for part, its in zip(cuts, cut, strict=True):
             if its:
@@ -273,7 +272,7 @@ def _sections_of(folded: Fold, parts: int) -> Iterator[tuple[str, bytes]]:
     for number, part in enumerate(cuts):
         if part:
             yield f"part-{number}", msgspec.msgpack.encode(part)
-    for table, rows in folded.rows.items():
+    for table, rows in fold.rows.items():
         if rows and isinstance(table, Journal):
             yield table.name, packed(table, rows.values())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from contextvars import copy_context
 from functools import partial
 from threading import Event
@@ -21,7 +21,7 @@ from ledger.log import CHANNEL
 from ledger.postgres.database import FOLLOW_SECONDS
 from ledger.postgres.leadership import FOLLOWER, POLL_SECONDS, leading, take
 from projections.engine import positions
-from projections.engine.build import ProjectionContext, ReadModelTables
+from projections.engine.build import ProjectionContext, ReadModelTables, folded
 from projections.engine.causes import by_cause
 from projections.engine.fold import Fold, ProjectionFailed
 from projections.engine.positions import ProjectionStatus
@@ -196,8 +196,6 @@ class Leader:
 
     def _next(self, names: list[str], after: int, upto: int | None) -> Batch:
         ahead, self._ahead = self._ahead, None
-        with suppress(ProjectionFailed):  # which comes again where the batch is taken in
-            self._copy(names)
         batch = self._awaited(ahead) if ahead else None
         if batch is None or (batch.names, batch.after) != (names, after) or upto is not None:
             batch = self._awaited(self._begun(self._read, names, after, upto))
@@ -225,7 +223,7 @@ class Leader:
         events = self.log.read(after, upto=upto, limit=size)
         batch = Batch(names, after, events, None, len(events) == size)
         try:
-            return batch._replace(fold=self._copy(names).fold(events))
+            return batch._replace(fold=self._fold(names, events))
         except ProjectionFailed:
             return batch
 
@@ -235,7 +233,7 @@ class Leader:
         try:
             copy = self._copy(names)
             if fold is None:
-                fold = self._awaited(self._begun(copy.fold, events))
+                fold = self._awaited(self._begun(self._fold, names, events))
             with self.cursor.connection.transaction():
                 if positions.locked(self.cursor, names) == dict.fromkeys(names, last):
                     copy.flush(fold)
@@ -249,6 +247,10 @@ class Leader:
                 self._stop(failure, events[0].position)
             else:
                 raise
+
+    def _fold(self, names: list[str], events: list[RecordedEvent]) -> Fold:
+        """What these events come to, without the database."""
+        return folded(events, self.reader, Fold(self.registry.only(names)))
 
     def _copy(self, names: list[str]) -> ReadModelTables:
         """The live tables of these projections, with what this session needs to write them."""
