@@ -138,7 +138,7 @@ MATRIX: Final[Mapping[Permission, Rule]] = {
         "see where the projections stand",
                                       _NO,  _ANY,     _ANY,     _ANY, _ANY,   _ANY),
     Permission.MANAGE_TOKENS: Rule(
-        "list and revoke tokens",
+        "issue, list and revoke tokens",
                                       _NO,  _NO,      _NO,      _NO,  _NO,    _ANY),
 }
 # fmt: on

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from console import pages, render, session, static
+from console import appearance, pages, render, session, static
 from console.api import Api, Problem
 from console.page import SEE_OTHER, SIGN_IN, broken_page, refusal_page
 from console.wording import in_words
@@ -80,6 +80,20 @@ def _sign_in_page(request: Request, wanted: str, problem: Problem | None = None)
     return render.page(request, "sign_in.html", status, me=None, wanted=wanted, wrong=wrong)
 
 
+async def appear(request: Request) -> Response:
+    """Keep how this browser wants the pages, and go back to the one that was open."""
+    try:
+        await session.find(request)
+        fields = await session.form_of(request)
+    except session.CsrfError:
+        return RedirectResponse(HOME, SEE_OTHER)
+    except Problem as problem:
+        return _sign_in_page(request, HOME, problem)
+    response = RedirectResponse(_ours(fields.get("next", HOME)), SEE_OTHER)
+    appearance.keep(request, response, appearance.chosen(appearance.of(request), fields))
+    return response
+
+
 def _ours(address: str) -> str:
     """A page of the console, so that no link to the sign-in page leads to another site."""
     parts = urlsplit(address)
@@ -98,5 +112,6 @@ routes = [
     Route(SIGN_IN, show_sign_in),
     Route(SIGN_IN, sign_in, methods=["POST"]),
     Route("/console/sign-out", sign_out, methods=["POST"]),
+    Route("/console/appearance", appear, methods=["POST"]),
     *_pages(),
 ]

@@ -6,19 +6,24 @@ another time or another sort has it on its page, too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 from console.api import Problem
+from console.glossary import label, state
 from console.page import PageRequest
 from console.wording import in_words
+from console.writing import day
 
 FROM, TO, DAYS_OF, SORT = "from", "to", "days_of", "sort"
 PAGING: Final = (FROM, TO, DAYS_OF, SORT)
 """What the address of every list may say besides its filters and its cursor."""
+COLUMNS: Final = "columns"
 LISTED: Final = (*PAGING, "cursor")
+IN_TABLES: Final = (*LISTED, COLUMNS)
+"""The same for a list whose columns can be chosen."""
 
 DESCENDING: Final = "-"
 REFUSED: Final = 422
@@ -47,11 +52,27 @@ class Head(NamedTuple):
     sorted: str | None
 
 
+class Way(NamedTuple):
+    """A way to sort a list: in words, where it leads, and whether the list is sorted so."""
+
+    label: str
+    address: str
+    is_now: bool
+
+
+class Chip(NamedTuple):
+    """What a list is narrowed to, and the address without it."""
+
+    text: str
+    address: str
+
+
 class Listed(NamedTuple):
     """A page of a list: its rows, how it was asked for, and why it was refused, if it was.
 
     `empty` says why there are no rows, `as_of_position` up to where in the log they go.
-    `missing` is what the API says is not known of it, and what to do.
+    `missing` is what the API says is not known of it, and what to do. `totals` are those of all
+    pages, where they were asked for.
     """
 
     items: list[dict[str, Any]]
@@ -62,6 +83,52 @@ class Listed(NamedTuple):
     empty: str | None = None
     as_of_position: int | None = None
     missing: str | None = None
+    totals: Mapping[str, Any] | None = None
+
+    @property
+    def ways(self) -> list[Way]:
+        """How it can be sorted."""
+        now = self.query.get(SORT) or self.offer.usual
+        return [
+            Way(_in_words(way, self.offer.usual), self._address({SORT: way}), way == now)
+            for way in self.offer.sorts
+        ]
+
+    @property
+    def sorted_by(self) -> str:
+        """How it is sorted."""
+        return next((way.label for way in self.ways if way.is_now), "Sort")
+
+    def chips(
+        self, asked: Mapping[str, str], states: Mapping[str, str] | None = None
+    ) -> list[Chip]:
+        """What it is narrowed to: its filters and its days; `states` are words of its own."""
+        own = states or {}
+        found = [
+            Chip(
+                own[value] if name == "state" and value in own else _filter_in_words(name, value),
+                self._address({name: ""}),
+            )
+            for name, value in asked.items()
+            if value
+        ]
+        for name, word in ((FROM, "From"), (TO, "To")):
+            if value := self.query.get(name):
+                moment = _day(value)
+                said = f"{word} {day(f'{moment}')}" if moment else f"{word} {value}"
+                found.append(Chip(said, self._address({name: ""})))
+        return found
+
+    def choices(self, columns: Sequence[str], shown: Sequence[str]) -> list[Way]:
+        """The columns that can be shown or not; what identifies a row always is."""
+        return [
+            Way(
+                label(column),
+                self._address({COLUMNS: ",".join(_toggled(columns, shown, column))}),
+                column in shown,
+            )
+            for column in columns[1:]
+        ]
 
     @property
     def status(self) -> int:
@@ -93,7 +160,7 @@ class Listed(NamedTuple):
     def _address(self, changed: dict[str, str]) -> str:
         """The same list from its beginning, asked for otherwise."""
         kept = {n: v for n, v in self.query.items() if v and n not in {"cursor", "told"}}
-        return f"?{urlencode(kept | changed)}"
+        return f"?{urlencode({n: v for n, v in (kept | changed).items() if v})}"
 
 
 async def listed(
@@ -129,7 +196,55 @@ async def listed(
         found.get("empty"),
         found.get("as_of_position"),
         found.get("missing"),
+        found.get("totals"),
     )
+
+
+def shown_of(
+    query: Mapping[str, str], columns: Sequence[str], usual: Sequence[str] | None = None
+) -> list[str]:
+    """The columns that the address asks for; the usual ones where it names none."""
+    asked = query.get(COLUMNS, "").split(",")
+    chosen = [each for each in columns[1:] if each in asked]
+    return [columns[0], *chosen] if query.get(COLUMNS) else [*(usual or columns)]
+
+
+def _toggled(columns: Sequence[str], shown: Sequence[str], column: str) -> list[str]:
+    return [each for each in columns if (each in shown) is not (each == column)]
+
+
+def _in_words(way: str, usual: str) -> str:
+    """A way to sort, as a menu says it: "Newest", "Total, largest first"."""
+    column, descends = way.removeprefix(DESCENDING), way.startswith(DESCENDING)
+    if column.endswith("_at") or column == "position":
+        first = "newest" if descends else "oldest"
+        is_usual = column == usual.removeprefix(DESCENDING)
+        return first.capitalize() if is_usual else f"{label(column)}, {first} first"
+    if column.endswith(("_minor", "_count", "on_hand", "committed", "reserved", "available")):
+        return f"{label(column)}, {'largest' if descends else 'smallest'} first"
+    return f"{label(column)}, {'Z to A' if descends else 'A to Z'}"
+
+
+def _filter_in_words(name: str, value: str) -> str:
+    """What a filter asks for, as a chip says it."""
+    match value:
+        case "true":
+            return label(name)
+        case "false":
+            return f"Not {label(name).lower()}"
+        case _ if name == "currency":
+            return value.upper()
+        case _ if name in IN_THEIR_WORDS:
+            return f"{label(name)}: {state(value).lower()}"
+        case _:
+            return f"{label(name)}: {value}"
+
+
+IN_THEIR_WORDS: Final = {
+    "state", "payment_state", "refund_state", "dispute_state", "severity", "linked_by", "check",
+    "category", "type", "reason", "kind", "outcome",
+}  # fmt: skip
+"""Filters whose values are words of the API's."""
 
 
 def days_asked(offer: Offer, query: Mapping[str, str]) -> dict[str, str]:

@@ -25,6 +25,7 @@ class Action(NamedTuple):
 
     name: str
     label: str
+    icon: str
     about: str
     permission: str
     told: str
@@ -154,6 +155,7 @@ ACTIONS: Final = (
     Action(
         "fulfil",
         "Fulfil",
+        "truck",
         "Say that the goods left: their units count as sold.",
         "manage_order",
         "The order is fulfilled.",
@@ -163,6 +165,7 @@ ACTIONS: Final = (
     Action(
         "cancel",
         "Cancel",
+        "ban",
         "Call the order off for good, and release the stock that it holds.",
         "cancel_order",
         "The order is canceled, its stock released.",
@@ -172,6 +175,7 @@ ACTIONS: Final = (
     Action(
         "expire",
         "Expire",
+        "clock",
         "End its reservation now, and release its stock.",
         "manage_order",
         "The order is expired, its stock released.",
@@ -181,6 +185,7 @@ ACTIONS: Final = (
     Action(
         "reallocate",
         "Reallocate",
+        "package",
         "Reserve stock again for this order, which was paid after it expired.",
         "manage_order",
         "Asked for: the order holds its stock again if there was enough.",
@@ -190,6 +195,7 @@ ACTIONS: Final = (
     Action(
         "return",
         "Return lines",
+        "arrow-back-up",
         "Take units back into stock. This moves no money.",
         "manage_order",
         "The units are back in stock.",
@@ -199,6 +205,7 @@ ACTIONS: Final = (
     Action(
         "refunds",
         "Request a refund",
+        "receipt-refund",
         "Record that money shall go back; that it did is known when Stripe says so.",
         "manage_order",
         "The refund is requested.",
@@ -208,6 +215,7 @@ ACTIONS: Final = (
     Action(
         "payments",
         "Link a payment",
+        "link",
         "Say that a payment is for this order, where its own metadata does not.",
         "manage_order",
         "The payment is linked.",

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from api.permissions import Permission
-from console import render, session
+from console import frame, render, session
 from console.api import Api, Problem
 from console.notice import FIELD, notice_of, with_notice
 from console.wording import in_words
@@ -34,6 +34,7 @@ class PageRequest:
         self.me = me
         settings: Settings = request.state.settings
         self.zone = settings.ledger_time_zone.key
+        self.frame = frame.EMPTY
 
     @property
     def path_params(self) -> dict[str, Any]:
@@ -78,9 +79,15 @@ class PageRequest:
             "me": self.me,
             "may": self.may,
             "zone": self.zone,
+            "frame": self.frame,
             "told": notice_of(self.http),
         }
         return render.page(self.http, template, status, **shared | context)
+
+    async def look_around(self) -> None:
+        """Find out what the frame of the page shows."""
+        state, role = self.http.app.state, f"{self.me['role']}"
+        self.frame = await frame.frame_of(self.api, state, role, self.may)
 
     async def form(self) -> dict[str, str]:
         """The fields of the form that was sent; raises `session.CsrfError` where it is not ours."""
@@ -112,13 +119,16 @@ def view(
         try:
             if words is not None:
                 page_request.check_words(words)
+            if not render.is_part(request):
+                await page_request.look_around()
             return await show(page_request)
         except Problem as problem:
             return _refused(request, page_request, problem)
         except session.CsrfError:
-            return render.page(
-                request, "forged.html", 403, me=page_request.me, may=page_request.may, told=None
-            )
+            return page_request.page("forged.html", 403)
+        finally:
+            if request.method != "GET":
+                frame.forget(request.app.state)
 
     return Route(path, handler, methods=list(methods))
 
@@ -127,6 +137,7 @@ async def refusal_page(request: Request, status: int) -> Response:
     """The page for what no page of the console answers: an address, or a method of one."""
     try:
         page_request = await _page_request(request)
+        await page_request.look_around()
     except Problem:
         page_request = None
     return _refused(request, page_request, Problem(status, {"title": _TITLES.get(status, "")}))
@@ -170,18 +181,7 @@ def _sign_in(request: Request) -> Response:
 
 
 def _refused(request: Request, page_request: PageRequest | None, problem: Problem) -> Response:
-    me, may = (page_request.me, page_request.may) if page_request else (None, _nothing)
-    return render.page(
-        request,
-        "problem.html",
-        problem.status,
-        me=me,
-        may=may,
-        told=None,
-        problem=in_words(problem),
-    )
-
-
-def _nothing(_surface: str) -> bool:
-    """What one may do of whom nothing is known."""
-    return False
+    told = in_words(problem)
+    if page_request is None:
+        return render.page(request, "problem.html", problem.status, me=None, problem=told)
+    return page_request.page("problem.html", problem.status, problem=told)

@@ -25,6 +25,7 @@ class Kind(NamedTuple):
     """A kind of record: its list at `path`, whose rows have the key `key`.
 
     `filters` are what the list can be asked for, each with its choices; without any, it is a text.
+    `usual` are the columns that are shown unless others are asked for; all, where there are none.
     How a column is written follows from its name: `_minor` is money in the row's currency, `_at`
     a time, `state` a state, and what `LINKS` names an object with a page of its own.
     """
@@ -35,6 +36,7 @@ class Kind(NamedTuple):
     columns: tuple[str, ...]
     filters: Mapping[str, tuple[str, ...]]
     related: tuple[Related, ...] = ()
+    usual: tuple[str, ...] = ()
 
 
 LINKS: Final = {
@@ -81,6 +83,13 @@ _CUSTOMER: Final = Kind(
     "customers",
     "customer_id",
     columns=("customer_id", "name", "email", "state", "created_at"),
+    usual=(
+        "customer_id",
+        "name",
+        "email",
+        "state",
+        "created_at",
+    ),
     filters={"state": ("active", "deleted"), "email": ()},
     related=(
         Related("Orders", "orders", "order_id", "customer_id", _ORDERS, permission="see_order"),
@@ -94,6 +103,10 @@ _PAYMENT: Final = Kind(
     "payments",
     "payment_id",
     columns=(*_PAYMENTS, "customer_id", "email"),
+    usual=(
+        "payment_id", "email", "order_id", "state", "received_minor", "refunded_minor",
+        "net_minor", "created_at",
+    ),
     filters={
         "state": (
             "succeeded", "pending", "processing", "authorized", "failed", "canceled",
@@ -116,6 +129,14 @@ _REFUND: Final = Kind(
     "refunds",
     "refund_id",
     columns=(*_REFUNDS, "payment_id"),
+    usual=(
+        "refund_id",
+        "reason",
+        "state",
+        "amount_minor",
+        "payment_id",
+        "created_at",
+    ),
     filters={
         "state": ("succeeded", "pending", "requires_action", "failed", "canceled"),
         "payment_id": (),
@@ -128,6 +149,14 @@ _DISPUTE: Final = Kind(
     "disputes",
     "dispute_id",
     columns=(*_DISPUTES, "payment_id", "created_at"),
+    usual=(
+        "dispute_id",
+        "reason",
+        "state",
+        "amount_minor",
+        "due_at",
+        "created_at",
+    ),
     filters={
         "state": ("open", "under_review", "inquiry", "won", "lost", "closed", "inquiry_closed"),
         "payment_id": (),
@@ -140,6 +169,14 @@ _CHECKOUT: Final = Kind(
     "checkouts",
     "session_id",
     columns=(*_CHECKOUTS, "payment_id", "customer_id", "email"),
+    usual=(
+        "session_id",
+        "email",
+        "state",
+        "total_minor",
+        "order_id",
+        "created_at",
+    ),
     filters={
         "state": ("open", "completed", "paid", "expired", "failed"),
         "order_id": (),
@@ -152,6 +189,10 @@ _SUBSCRIPTION: Final = Kind(
     "subscriptions",
     "subscription_id",
     columns=(*_SUBSCRIPTIONS, "customer_id"),
+    usual=(
+        "subscription_id", "customer_id", "state", "mrr_minor", "current_period_end",
+        "started_at",
+    ),
     filters={
         "state": (
             "active", "trialing", "past_due", "unpaid", "paused", "incomplete",
@@ -169,6 +210,14 @@ _INVOICE: Final = Kind(
     "invoices",
     "invoice_id",
     columns=(*_INVOICES, "customer_id", "subscription_id", "payment_count"),
+    usual=(
+        "invoice_id",
+        "customer_id",
+        "state",
+        "due_minor",
+        "paid_minor",
+        "created_at",
+    ),
     filters={
         "state": ("draft", "open", "paid", "uncollectible", "void", "deleted"),
         "customer_id": (),
@@ -181,6 +230,13 @@ _PAYOUT: Final = Kind(
     "payouts",
     "payout_id",
     columns=("payout_id", "created_at", "state", "amount_minor", "arrives_at", "failure_code"),
+    usual=(
+        "payout_id",
+        "state",
+        "amount_minor",
+        "arrives_at",
+        "created_at",
+    ),
     filters={
         "state": ("pending", "in_transit", "paid", "failed", "canceled"),
         "currency": (),
@@ -197,6 +253,10 @@ _TRANSACTION: Final = Kind(
         "transaction_id", "created_at", "category", "amount_minor", "fee_minor", "net_minor",
         "source_id", "available_at",
     ),
+    usual=(
+        "transaction_id", "category", "amount_minor", "fee_minor", "net_minor",
+        "source_id", "created_at",
+    ),
     filters={"category": (), "type": (), "currency": (), "source_id": ()},
     related=(
         Related(
@@ -205,11 +265,27 @@ _TRANSACTION: Final = Kind(
         ),
     ),
 )  # fmt: skip
+_WISH: Final = Kind(
+    "wish",
+    "wishlists",
+    "wish_id",
+    columns=("wish_id", "customer_id", "sku", "added_at"),
+    filters={"customer_id": (), "sku": ()},
+)
 MEMBER: Final = Kind(
     "payout member",
     "payout_members",
     "payout_member_id",
     columns=("payout_id", *_MEMBERS),
+    usual=(
+        "transaction_id",
+        "payout_id",
+        "category",
+        "amount_minor",
+        "fee_minor",
+        "net_minor",
+        "created_at",
+    ),
     filters={"payout_id": (), "transaction_id": (), "category": (), "currency": ()},
 )
 """A list without pages of its own: each row is of a transaction."""
@@ -217,7 +293,7 @@ KINDS: Final = {
     each.noun: each
     for each in (
         _CUSTOMER, _PAYMENT, _REFUND, _DISPUTE, _CHECKOUT, _SUBSCRIPTION, _INVOICE, _PAYOUT,
-        _TRANSACTION,
+        _TRANSACTION, _WISH,
     )
 }  # fmt: skip
 """Every kind that has pages made by `pages.records`, by its noun."""

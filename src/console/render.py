@@ -1,14 +1,13 @@
-"""How pages are written: templates, and how money, times, states and figures look on them."""
+"""How pages are made: templates, what all of them know, and the headers that they are sent with."""
 
 from __future__ import annotations
 
+import gzip
 import re
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 from urllib.parse import quote, urlencode
-from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -16,89 +15,65 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from api.changes import is_of_rows, rows_changed
-from console import session
-from console.static import address_of
-from ledger.domain.money import format_money
+from console import (
+    appearance,
+    frame,
+    glossary,
+    order_words,
+    session,
+    sparkline,
+    timeline,
+    writing,
+)
+from console.static import GZIP, address_of, takes_gzip
 from ledger.domain.text import visible_text
 
 HEADERS: Final = {
     "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self';"
-    " img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none';"
-    " frame-ancestors 'none'",
+    " font-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self';"
+    " base-uri 'none'; frame-ancestors 'none'",
     "referrer-policy": "same-origin",  # without it browsers would not say where our forms come from
-    "vary": "cookie, hx-request",
+    "vary": "cookie, hx-request, accept-encoding",
 }
+LARGE: Final = 2_000
+"""Bytes from which on a page is worth compressing."""
+QUICK: Final = 5
+"""How hard to compress: a page is made for one look."""
 
 _TAGS: Final = re.compile(r"""(<(?:"[^"]*"|'[^']*'|[^>"'])*>)""")
-_KINDS: Final = {
-    "good": {
-        "valid",
-        "equal",
-        "rebuilt",
-        "captured",
-        "completed",
-        "paid",
-        "fulfilled",
-        "succeeded",
-        "won",
-        "following",
-        "active",
-        "resolved",
-        "proven",
-    },
-    "bad": {
-        "canceled",
-        "expired",
-        "failed",
-        "lost",
-        "stopped",
-        "ahead",
-        "unallocated",
-        "unreadable",
-        "refuted",
-        "high",
-        "uncollectible",
-        "refused",
-        "differs",
-        "no_present_secret_fits",
-        "sold_out",
-        "negative",
-    },
-    "wait": {
-        "pending",
-        "partial",
-        "partially_paid",
-        "overpaid",
-        "open",
-        "processing",
-        "under_review",
-        "changed",
-        "unbuilt",
-        "medium",
-        "past_due",
-        "requires_action",
-        "authorized",
-        "trialing",
-        "inquiry",
-        "in_transit",
-        "running",
-        "low",
-    },
-}
 
 
 def page(request: Request, template: str, status: int = 200, /, **context: Any) -> HTMLResponse:
     """A page, or only its main part where htmx asks for that."""
-    is_part = "hx-request" in request.headers and "hx-boosted" not in request.headers
     text = _environment.get_template(template).render(
-        **context,
-        layout="part.html" if is_part else "base.html",
+        **{"frame": frame.EMPTY, "zone": "UTC", "told": None, "may": _nothing} | context,
+        layout="part.html" if is_part(request) else "base.html",
         path=request.url.path,
         query=dict(request.query_params),
+        address=_address(request),
         more=partial(_more, request),
+        look=appearance.of(request),
         csrf=session.csrf_of(request),
     )
-    return HTMLResponse(readable(text), status, headers=HEADERS)
+    return _sent(request, readable(text), status)
+
+
+def is_part(request: Request) -> bool:
+    """Whether only the main part of a page is asked for."""
+    return "hx-request" in request.headers and "hx-boosted" not in request.headers
+
+
+def _sent(request: Request, text: str, status: int) -> HTMLResponse:
+    """The page, compressed for browsers that read that.
+
+    No other site can have it fetched with the session's cookie, which is SameSite=Strict, and so
+    measure how well it compresses.
+    """
+    content = text.encode()
+    if len(content) < LARGE or not takes_gzip(request):
+        return HTMLResponse(content, status, headers=HEADERS)
+    headers = HEADERS | {"content-encoding": GZIP}
+    return HTMLResponse(gzip.compress(content, QUICK), status, headers=headers)
 
 
 def readable(html: str) -> str:
@@ -112,91 +87,26 @@ def readable(html: str) -> str:
     return "".join(each if n % 2 else visible_text(each) for n, each in enumerate(parts))
 
 
-def money(amount_minor: int | None, currency: str | None) -> str:
-    """An amount for people, `12.50 GBP`; a dash for none."""
-    if amount_minor is None or currency is None:
-        return "–"
-    amount, _, code = format_money(amount_minor, currency).partition(" ")
-    return f"{_grouped(amount)} {code.upper()}".replace("-", "−")
-
-
-def amount(amount_minor: int | None, currency: str | None) -> str:
-    """An amount without its currency, where that stands beside it."""
-    return money(amount_minor, currency).partition(" ")[0]
-
-
-def when(text: str | None, zone: str = "UTC") -> Markup:
-    """A time in the reporting zone, to the second, with the exact one in UTC beside it."""
-    if not text:
-        return Markup("–")
-    moment = datetime.fromisoformat(text)
-    local = moment.astimezone(ZoneInfo(zone))
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        text, text, f"{local:%d %b %Y %H:%M:%S}"
+def link_to(kind: str, name: str | None, text: str | None = None) -> Markup:
+    """An object's id as a link to its page, where it has one; ids of Stripe's are shortened."""
+    if not name:
+        return Markup(writing.NONE)
+    shown = text or short(name)
+    pages: Mapping[str, str] = PAGES
+    if kind not in pages:
+        return escape(shown)
+    title = Markup(' title="{}"').format(name) if shown != name else Markup("")
+    return Markup('<a href="/console/{}/{}"{}>{}</a>').format(
+        pages[kind], quote(name, safe=""), title, shown
     )
 
 
-def day(text: str | None) -> str:
-    """A date, `25 Nov 2026`."""
-    return "–" if not text else f"{date.fromisoformat(text):%d %b %Y}"
+_STRIPES: Final = re.compile(r"[a-z]{2,6}_\w{16,}")
 
 
-def badge(state: str | None) -> Markup:
-    """A state as a small label; its colour says whether it is well."""
-    if not state:
-        return Markup("–")
-    kind = next((kind for kind, states in _KINDS.items() if state in states), "plain")
-    return Markup('<span class="badge badge-{}">{}</span>').format(kind, state.replace("_", " "))
-
-
-def count(value: int | None) -> str:
-    """A whole number with its thousands apart."""
-    return "–" if value is None else f"{value:,}".replace("-", "−")
-
-
-def figure(value: Any, unit: str, currency: str | None) -> str:
-    """A figure of the contract in its unit."""
-    if value is None:
-        return "–"
-    match unit:
-        case "money":
-            return money(value, currency)
-        case "percent":
-            return f"{value:.2f} %".replace("-", "−")
-        case _:
-            return count(value)
-
-
-def words(name: str) -> str:
-    """A column's or state's name as a person reads it."""
-    return re.sub(r" minor$", "", name.replace("_", " "))
-
-
-def without_room(columns: Sequence[str]) -> list[str]:
-    """The columns of a list for which a phone has no room: all but its key, state, amount and who.
-
-    What has no state has a category.
-
-    Of several amounts the first one stays, of who it is about the name before other words.
-    """
-    amounts = [each for each in columns if each.endswith("_minor")]
-    people = [each for each in WHO if each in columns[1:]]
-    kept = {columns[0], "state", "category", "currency", *amounts[:1], *people[:1]}
-    return [each for each in columns if each not in kept]
-
-
-WHO: Final = ("name", "email", "customer_id")
-"""Columns that say of whom a row is, the one first that people go by."""
-
-
-def link_to(kind: str, name: str | None) -> Markup:
-    """An object's id as a link to its page, where it has one."""
-    if not name:
-        return Markup("–")
-    pages: Mapping[str, str] = PAGES
-    if kind not in pages:
-        return escape(name)
-    return Markup('<a href="/console/{}/{}">{}</a>').format(pages[kind], quote(name, safe=""), name)
+def short(name: str) -> str:
+    """An id of Stripe's with its middle left out, `pi_3cmUm0…cKG54`; others as they are."""
+    return f"{name[:9]}…{name[-5:]}" if _STRIPES.fullmatch(name) else name
 
 
 PAGES: Final = {
@@ -213,8 +123,22 @@ PAGES: Final = {
     "entry": "books/entries",
     "checkout": "checkouts",
     "issue": "issues",
+    "wish": "wishlists",
 }
 """Kinds of objects that have a page of their own, by the name of the list that they stand in."""
+
+
+def _nothing(_permission: str) -> bool:
+    """What one may do of whom nothing is known."""
+    return False
+
+
+def _address(request: Request) -> str:
+    """The address of the page, to come back to; of what a form made, that of the form's page."""
+    path, query = request.url.path, request.url.query
+    if request.method != "GET":
+        return "/console"
+    return f"{path}?{query}" if query else path
 
 
 def _more(request: Request, cursor: str) -> str:
@@ -224,11 +148,6 @@ def _more(request: Request, cursor: str) -> str:
     return urlencode(asked | {"cursor": cursor})
 
 
-def _grouped(amount: str) -> str:
-    units, point, rest = amount.partition(".")
-    return f"{int(units):,}{point}{rest}" if int(units) else amount
-
-
 _environment = Environment(
     loader=PackageLoader("console"),
     autoescape=True,
@@ -236,18 +155,33 @@ _environment = Environment(
     lstrip_blocks=True,
     undefined=StrictUndefined,
 )
-_filters = (
-    money,
-    amount,
-    when,
-    day,
-    badge,
-    count,
-    figure,
-    words,
-    is_of_rows,
-    rows_changed,
-    without_room,
-)
-_environment.filters.update({each.__name__: each for each in _filters})  # pyright: ignore[reportUnknownMemberType] - jinja2's own type
-_environment.globals.update(link_to=link_to, static=address_of)  # pyright: ignore[reportUnknownMemberType] - jinja2's own type
+_filters = {
+    each.__name__: each
+    for each in (
+        writing.money, writing.count, writing.signed, writing.figure, writing.when, writing.clock, writing.moment,
+        writing.ago, writing.day, writing.month, writing.badge, writing.prose, writing.named, writing.sentence, writing.places,
+        glossary.actor, glossary.words, glossary.label, glossary.plural, is_of_rows, rows_changed,
+    )
+}  # fmt: skip
+_globals = {
+    "link_to": link_to,
+    "static": address_of,
+    "days_of": writing.days,
+    "event_name": glossary.event,
+    "initials": writing.initials,
+    "menu": frame.MENU,
+    "most_used": frame.MOST_USED,
+    "order_badges": order_words.badges,
+    "order_payment": order_words.payment,
+    "order_stages": order_words.stages,
+    "order_status": order_words.status,
+    "settings_entry": frame.SETTINGS,
+    "short": short,
+    "sparkline": sparkline.draw,
+    "share_bar": sparkline.share,
+    "state_word": glossary.state,
+    "told_events": timeline.told,
+    "zone_name": writing.zone_name,
+}
+_environment.filters.update(_filters)  # pyright: ignore[reportUnknownMemberType] - jinja2's own type
+_environment.globals.update(_globals)  # pyright: ignore[reportUnknownMemberType] - jinja2's own type

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from console.api import Problem
-from console.render import count, money, words
+from console.glossary import label
+from console.writing import count, money
 
 LABELS: Final = {
     "amount_minor": "Amount",
@@ -82,4 +83,4 @@ def label_of(field: str) -> str:
         return "To"
     last = field.rpartition(".")[2]
     known = LABELS.get(name) or LABELS.get(last)
-    return known or words(last if name == "lines" else name).removesuffix(" id").capitalize()
+    return known or label(last if name == "lines" else name)

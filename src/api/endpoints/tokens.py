@@ -1,8 +1,8 @@
-"""Access tokens over HTTP: who calls, and tokens to see and to revoke; the terminal issues them."""
+"""Access tokens over HTTP: who calls, and tokens to issue, to see and to revoke."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from msgspec.structs import asdict
@@ -13,11 +13,12 @@ from starlette.routing import Route
 from api.auth import Auth
 from api.operations import Schema, operation
 from api.permissions import MATRIX, Permission, identity_of, meta_of
-from api.schemas import ReasonRequest
+from api.schemas import CustomerId, ReasonRequest, Text
+from ledger.domain.access import Role
 from ledger.domain.limits import CURSOR_PATTERN
-from ledger.errors import Conflict, StoreUnavailable, UnknownToken
+from ledger.errors import Conflict, InvalidCommand, StoreUnavailable, UnknownToken
 from ledger.log import Log
-from ledger.tokens import listing, revoke
+from ledger.tokens import issue, listing, revoke
 
 
 class MeResponse(Schema):
@@ -42,6 +43,28 @@ def who_am_i(request: Request) -> MeResponse:
         customer_id=identity.customer_id,
         surfaces=[permission.value for permission in MATRIX if auth.permits(identity, permission)],
     )
+
+
+class IssueRequest(Schema):
+    """A token for a person or a program: in which role, by which name, for how many `days`.
+
+    Without `days` it is valid until it is revoked. `customer_id` is for the role customer only.
+    """
+
+    role: Role
+    name: Text
+    customer_id: CustomerId | None = None
+    days: Annotated[int, Field(ge=1, le=3650)] | None = None
+    reason: Text | None = None
+
+
+class IssuedResponse(Schema):
+    """A token just issued: it is never shown again, and nowhere stored."""
+
+    token_id: str
+    token: str
+    expires_at: datetime | None
+    position: int
 
 
 class ManyTokens(Schema):
@@ -97,6 +120,25 @@ def list_tokens(request: Request, query: ManyTokens) -> TokensResponse:
     return TokensResponse(items=page, next=following, as_of_position=position)
 
 
+@operation(
+    Permission.MANAGE_TOKENS, "tokens", status=201, errors=(InvalidCommand, StoreUnavailable)
+)
+def issue_token(request: Request, body: IssueRequest) -> IssuedResponse:
+    """Issue a token; its text is in this answer, and nowhere else.
+
+    Sent twice, it issues two: revoke the one that is not needed.
+    """
+    issued = issue(
+        request.state.log,
+        body.role,
+        body.name,
+        meta_of(request, body.reason),
+        customer_id=body.customer_id,
+        lifetime=None if body.days is None else timedelta(days=body.days),
+    )
+    return IssuedResponse(**asdict(issued))
+
+
 @operation(Permission.MANAGE_TOKENS, "tokens", errors=(UnknownToken, Conflict, StoreUnavailable))
 def revoke_token(request: Request, body: ReasonRequest) -> RevokedResponse:
     """Make a token worthless, for good; every process refuses it within a second.
@@ -111,5 +153,6 @@ def revoke_token(request: Request, body: ReasonRequest) -> RevokedResponse:
 routes = [
     Route("/me", who_am_i),
     Route("/tokens", list_tokens),
+    Route("/tokens", issue_token, methods=["POST"]),
     Route("/tokens/{id}/revoke", revoke_token, methods=["POST"]),
 ]

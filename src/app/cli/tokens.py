@@ -60,7 +60,7 @@ def issue(
 
     auditor: sees everything, the audit log and what events hold; proves; changes nothing.
 
-    admin: everything, and rebuilds read models, lists and revokes tokens.
+    admin: everything, and rebuilds read models, issues, lists and revokes tokens.
 
     docs/rbac_matrix.md says it call by call.
     """

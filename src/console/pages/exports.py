@@ -121,6 +121,7 @@ async def _page(
         "exports.html",
         log.status if log and log.refusal else status,
         catalogue=catalogue,
+        titles={export["name"]: export["title"] for export in found},
         lengths=LENGTHS,
         choices=STATES,
         log=log,

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from asyncio import gather
 from itertools import groupby
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
 
-from markupsafe import Markup
 from starlette.responses import Response
 
 from console.api import Problem, part
-from console.figure_charts import Days, Definition, chart, uncounted
+from console.charts import Definition, Drawn, chart, uncounted
 from console.page import PageRequest, view
 from console.window import DECISIVE, WINDOW, currency_of, or_refusal, window_of
+from console.writing import prose, sentence
 
-WIDE: Final = 960
 LINKED: Final = {
     "order_id": ("order", "see_order"),
     "payment_id": ("payment", "see_records"),
@@ -39,7 +40,7 @@ class Shown(NamedTuple):
     answer: dict[str, Any]
     currency: str | None
     value: dict[str, Any]
-    chart: Markup
+    chart: Drawn | None
     facts: dict[str, Any]
     snapshots: list[dict[str, Any]]
     no_snapshots: str
@@ -52,7 +53,23 @@ async def contract(request: PageRequest) -> Response:
     wanted = request.query.get("q", "").lower().split()
     found = [each for each in answer["figures"] if all(word in _text(each) for word in wanted)]
     families = [(title, [*each]) for title, each in groupby(found, lambda each: each["family"])]
-    return request.page("figures.html", contract=answer, families=families, found=len(found))
+    return request.page(
+        "figures.html",
+        contract=answer,
+        families=families,
+        found=len(found),
+        said=_formulas(answer["figures"]),
+    )
+
+
+def _formulas(figures: list[dict[str, Any]]) -> dict[str, str]:
+    """What each figure is, with the names of the others as pages call them."""
+    labels = {each["id"]: each["label"].lower() for each in figures}
+    names = re.compile("|".join(rf"\b{name}\b" for name in labels if "_" in name))
+    return {
+        each["id"]: sentence(prose(names.sub(lambda found: labels[found[0]], each["formula"])))
+        for each in figures
+    }
 
 
 async def figure(request: PageRequest) -> Response:
@@ -68,6 +85,7 @@ async def figure(request: PageRequest) -> Response:
         refused.status if refused else 200,
         definition=known[asked],
         known=known,
+        said=_formulas(answer["figures"])[asked],
         shown=shown,
         refused=refused,
         linked={
@@ -83,6 +101,10 @@ async def _shown(request: PageRequest, definition: Definition) -> Shown:
         request.api.get("/kpi", figures=wanted, compare="previous", **window),
         request.api.get("/kpi/daily", figures=name, **window),
     )
+    earlier = answer["previous_window"]
+    before = await request.api.get(
+        "/kpi/daily", figures=name, from_=earlier["from"], to=earlier["to"]
+    )
     chosen = currency_of(request.query, answer["currencies"])
     currency = chosen if definition["has_currency"] else None
     facts, (snapshots, no_snapshots) = await gather(
@@ -92,15 +114,19 @@ async def _shown(request: PageRequest, definition: Definition) -> Shown:
         answer["currencies"].get(currency, {}) if definition["has_currency"] else answer["shop"]
     )
     value = values.get(name, {"value": None, "previous": None, "change_pct": None})
-    drawn = _chart(daily["by_day"], definition, currency)
+    drawn = None
+    if currency is not None or not definition["has_currency"]:
+        kept = urlencode({"currency": currency}) + "&" if currency else ""
+        drawn = chart(
+            f"{definition['label']} by day",
+            definition,
+            currency,
+            daily["by_day"],
+            before=before["by_day"],
+            address=f"/console/figures/{part(name)}?{kept}",
+        )
     left_out = uncounted(definition, values)
     return Shown(answer, currency, value, drawn, facts, snapshots, no_snapshots, left_out)
-
-
-def _chart(days: Days, definition: Definition, currency: str | None) -> Markup:
-    if definition["has_currency"] and currency is None:
-        return Markup("")
-    return chart(f"{definition['label']} by day", days, [definition], currency, width=WIDE)
 
 
 async def _facts(

@@ -10,6 +10,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from console.api import Problem, new_key, part
+from console.bulk import outcomes_of
 from console.forms import IN_PLACE, Refusal, refused
 from console.lists import LISTED, Listed, listed
 from console.page import PageRequest, done, told_of, view
@@ -23,6 +24,10 @@ TEXTS: Final = ("check", "kind", "reference")
 FIRST: Final = 20
 """How many of a severity are shown beside those of the others."""
 
+VIEW_OF: Final = {"open": "", "resolved": "?state=resolved", "": "?state="}
+VIEWS: Final = (("Open", ""), ("Resolved", "?state=resolved"), ("All", "?state="))
+CHOSEN: Final = "issue."
+"""How the name of a box begins that chooses an issue."""
 TOLD: Final = {"resolve": "The issue is resolved.", "reopen": "The issue is open again."}
 
 
@@ -38,11 +43,15 @@ async def issues(request: PageRequest) -> Response:
     none_fits = None
     if not any(each.items or each.refusal for each in found):
         none_fits = await _of(request, asked)
+    state = asked["state"]
     return request.page(
         "issues.html",
         found[0].status,
         none_fits=none_fits,
         asked=asked,
+        chosen={name: value for name, value in asked.items() if name in request.query},
+        key=new_key(),
+        views=[(label, f"{LIST}{to}", is_now(state, to)) for label, to in VIEWS],
         severities=SEVERITIES,
         states=STATES,
         checks=checks["items"],
@@ -91,11 +100,36 @@ async def run(request: PageRequest) -> Response:
     return done(request, LIST, _told(report))
 
 
+async def decide_many(request: PageRequest) -> Response:
+    """Resolve or reopen those that were chosen, one by one, with one reason; report on each."""
+    fields = await request.form()
+    action = fields.get("action", "")
+    if action not in TOLD:
+        raise Problem(422, {"title": "Choose what to do: resolve or reopen."})
+    names = [name.removeprefix(CHOSEN) for name in fields if name.startswith(CHOSEN)]
+    asked = [(name, f"/issues/{part(name)}/{action}") for name in names]
+    report = await outcomes_of(request, asked, fields)
+    return request.page(
+        "bulk_done.html",
+        title="Issues resolved" if action == "resolve" else "Issues reopened",
+        noun="issue",
+        back=("Issues", LIST),
+        report=report,
+        done=sum(not each.why for each in report),
+        reason=fields.get("reason", ""),
+    )
+
+
+def is_now(state: str, to: str) -> bool:
+    """Whether the tab of an address is that of the issues in this state."""
+    return to == VIEW_OF.get(state)
+
+
 async def _of(request: PageRequest, asked: dict[str, str]) -> Listed:
     """A page of one severity; only where it was asked for alone does it go on."""
     if request.query.get("severity"):
-        return await listed(request, "/issues", asked)
-    return await listed(request, "/issues", asked, limit=FIRST, cursor=None)
+        return await listed(request, "/issues", asked, totals=True)
+    return await listed(request, "/issues", asked, limit=FIRST, cursor=None, totals=True)
 
 
 def _told(report: dict[str, Any]) -> str:
@@ -120,6 +154,7 @@ def _name(request: PageRequest) -> str:
 
 routes = [
     view(LIST, issues, takes=("state", "severity", *TEXTS, *LISTED)),
+    view(f"{LIST}/decide", decide_many, methods=("POST",)),
     view("/console/checks/run", run, methods=("POST",)),
     view(f"{LIST}/{{id}}", issue, takes=LISTED),
     *(

@@ -42,14 +42,19 @@ async def as_of(request: PageRequest) -> Response:
     There may be none yet: Stripe may tell of a payment before the order is placed.
     """
     path = _path(request)
-    events = await _events(request)
+    events, now = await asyncio.gather(_events(request), _known(request, path))
     step = _step(request.query.get("step", ""), len(events))
+    is_now = step == len(events)
+    order = now if is_now else await _known(request, path, events[step - 1]["position"])
     return request.page(
-        "order_as_of.html",
+        "order.html",
         order_id=_order_id(request),
-        order=await _known(request, path, events[step - 1]["position"]),
+        order=order,
+        now=None if is_now else now,
         events=events,
         step=step,
+        actions=[],
+        refusal=None,
     )
 
 
@@ -91,6 +96,7 @@ async def _show(request: PageRequest, refusal: Refusal | None = None) -> Respons
         "order.html",
         refusal.problem.status if refusal else 200,
         order=found,
+        now=None,
         order_id=found["order_id"],
         events=events,
         step=len(events),

@@ -1,17 +1,17 @@
-"""Orders: a list with filters, and a search that finds one by what people have at hand."""
+"""Orders: a list with filters, and shipping several of them at once."""
 
 from __future__ import annotations
 
-from asyncio import gather
-from typing import Any, Final
-from urllib.parse import urlencode
+from typing import Final
 
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
-from console.api import Problem, part
-from console.lists import LISTED, listed
-from console.page import SEE_OTHER, PageRequest, view
-from console.record_types import KINDS
+from console.api import new_key, part
+from console.bulk import outcomes_of
+from console.lists import IN_TABLES, listed, shown_of
+from console.order_words import STATE_WORDS
+from console.page import PageRequest, view
+from console.writing import places
 
 LIST: Final = "/console/orders"
 STATES: Final = {
@@ -31,92 +31,85 @@ STATES: Final = {
     "unallocated": ("true", "false"),
     "to_refund": ("true", "false"),
 }
-MAX_DIGITS: Final = 19
 TEXTS: Final = ("currency", "customer_id", "email")
+HEADS: Final = {
+    "order_id": "Order",
+    "email": "Customer",
+    "state": "Status",
+    "payment_state": "Payment",
+    "refund_state": "Refund",
+    "dispute_state": "Dispute",
+    "total_minor": "Total",
+    "received_minor": "Captured",
+    "refunded_minor": "Refunded",
+    "outstanding_minor": "Outstanding",
+    "net_minor": "Net",
+    "origin": "Comes from",
+    "paid_at": "Paid",
+    "placed_at": "Placed",
+}
+USUAL: Final = (
+    "order_id", "email", "state", "payment_state", "total_minor", "net_minor", "placed_at",
+)  # fmt: skip
+VIEWS: Final = (
+    ("All", {}),
+    ("Unpaid", {"state": "pending"}),
+    ("To ship", {"state": "paid"}),
+    ("Out of stock", {"unallocated": "true"}),
+    ("To refund", {"to_refund": "true"}),
+    ("Disputed", {"dispute_state": "open"}),
+)
+"""What people look for most, as filters."""
+CHOSEN: Final = "order."
+"""How the name of a box begins that chooses an order."""
 
 
 async def orders(request: PageRequest) -> Response:
-    """The orders that fit the filters, or the page of what a search names."""
-    sought = request.query.get("q", "").strip()
-    if found := sought and await _search(request, sought):
-        return RedirectResponse(found, SEE_OTHER)
+    """The orders that fit the filters."""
     asked = {name: request.query.get(name, "").strip() for name in (*STATES, *TEXTS)}
-    found = await listed(request, "/orders", asked)
+    found = await listed(request, "/orders", asked, totals=True)
+    columns = shown_of(request.query, [*HEADS], USUAL)
+    given = {name: value for name, value in asked.items() if value}
     return request.page(
-        "orders.html", found.status, asked=asked, choices=STATES, sought=sought, list=found
+        "orders.html",
+        found.status,
+        asked=asked,
+        choices=STATES,
+        columns=columns,
+        column_choices=found.choices([*HEADS], columns),
+        heads=HEADS,
+        key=new_key(),
+        list=found,
+        numbers=[each for each in HEADS if each.endswith(("_minor", "_at"))],
+        order_states=STATE_WORDS,
+        places=places([*HEADS]),
+        views=[(label, _address(filters), filters == given) for label, filters in VIEWS],
     )
 
 
-routes = [view(LIST, orders, takes=("q", *STATES, *TEXTS, *LISTED))]
-
-
-# ── Search ──────────────────────────────────────────────────────────────────────────────────────
-
-
-async def _search(request: PageRequest, text: str) -> str | None:
-    """Where to go for what a person has at hand, in this order.
-
-    An order's id, an e-mail address, a payment, a customer who ordered; an object of any other kind
-    by its id; an event by its position or by Stripe's id of it. Our own ids and addresses are found
-    in capitals and in small letters too; Stripe's ids tell one from the other.
-    """
-    for each in dict.fromkeys((text, text.lower(), text.upper())):
-        if await _one(request, f"/orders/{part(each)}"):
-            return f"{LIST}/{part(each)}"
-        if found := await _among(request, "email", each):
-            return found
-    return (
-        await _paid_by(request, text)
-        or await _among(request, "customer_id", text)
-        or await _record(request, text)
-        or await _event(request, text)
+async def fulfil(request: PageRequest) -> Response:
+    """Ship those that were chosen, one by one, with one reason; and report on each."""
+    fields = await request.form()
+    chosen = [name.removeprefix(CHOSEN) for name in fields if name.startswith(CHOSEN)]
+    asked = [(name, f"/orders/{part(name)}/fulfil") for name in chosen]
+    report = await outcomes_of(request, asked, fields)
+    return request.page(
+        "bulk_done.html",
+        title="Orders shipped",
+        noun="order",
+        back=("Orders", LIST),
+        report=report,
+        done=sum(not each.why for each in report),
+        reason=fields.get("reason", ""),
     )
 
 
-async def _record(request: PageRequest, text: str) -> str | None:
-    """The page of a product, an issue, or an object of Stripe's."""
-    lists = [("see_records", kind.path) for kind in KINDS.values()]
-    lists += [("see_records", "stock"), ("see_issues", "issues")]
-    paths = [path for permission, path in lists if request.may(permission)]
-    found = await gather(*(_one(request, f"/{path}/{part(text)}") for path in paths))
-    there = (path for path, one in zip(paths, found, strict=True) if one)
-    return next((f"/console/{path}/{part(text)}" for path in there), None)
+def _address(filters: dict[str, str]) -> str:
+    (word, *_) = [f"?{name}={value}" for name, value in filters.items()] or [""]
+    return f"{LIST}{word}"
 
 
-async def _event(request: PageRequest, text: str) -> str | None:
-    """The page of an event, by its position or the id that Stripe gave it."""
-    if not request.may("see_evidence"):
-        return None
-    if text.isascii() and text.isdigit() and len(text) < MAX_DIGITS:
-        page = await request.api.get("/events", cursor=max(int(text) - 1, 0), limit=1)
-        return f"/console/events/{text}" if page["items"] and int(text) else None
-    if not text.startswith("evt_"):
-        return None
-    page = await request.api.get("/audit", object=f"stripe/{text}", limit=1)
-    return f"/console/events/{page['items'][0]['position']}" if page["items"] else None
-
-
-async def _among(request: PageRequest, column: str, text: str) -> str | None:
-    """The one order that has this in a column, or the list of several."""
-    found = (await request.api.get("/orders", **{column: text}, limit=2))["items"]
-    if len(found) == 1:
-        return f"{LIST}/{part(found[0]['order_id'])}"
-    return f"{LIST}?{urlencode({column: text})}" if found else None
-
-
-async def _paid_by(request: PageRequest, text: str) -> str | None:
-    if not request.may("see_records"):
-        return None
-    payment = await _one(request, f"/payments/{part(text)}")
-    order_id: str | None = payment["order_id"] if payment else None
-    return f"{LIST}/{part(order_id)}" if order_id else None
-
-
-async def _one(request: PageRequest, path: str) -> dict[str, Any] | None:
-    """One thing, if there is such a one."""
-    try:
-        return await request.api.get(path)
-    except Problem as problem:
-        if problem.status != 404:
-            raise
-        return None
+routes = [
+    view(LIST, orders, takes=(*STATES, *TEXTS, *IN_TABLES)),
+    view(f"{LIST}/fulfil", fulfil, methods=("POST",)),
+]

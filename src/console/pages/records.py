@@ -12,7 +12,8 @@ from starlette.routing import Route
 
 from console.api import Problem, new_key, part
 from console.forms import IN_PLACE, Refusal, refused
-from console.lists import LISTED, Listed, Offer, listed
+from console.glossary import plural
+from console.lists import IN_TABLES, LISTED, Listed, Offer, listed, shown_of
 from console.page import PageRequest, done, view
 from console.record_types import KINDS, LINKS, MEMBER, Kind, Related
 
@@ -20,17 +21,28 @@ PAGE_OF_EVENTS: Final = 50
 
 Rows = list[dict[str, Any]]
 PAYMENT: Final = KINDS["payment"]
+TITLES: Final = {"payout_members": "What payouts paid out", "wishlists": "Wishlists"}
+BESIDE: Final = (
+    ("Payouts", "/console/payouts"),
+    ("What they paid out", "/console/payout_members"),
+    ("Balance transactions", "/console/transactions"),
+)
+"""Lists that stand beside each other."""
 
 
 async def records(request: PageRequest, kind: Kind) -> Response:
     """Those of a kind that fit the filters, the newest first unless sorted otherwise."""
     asked = {name: request.query.get(name, "").strip() for name in kind.filters}
-    found = await listed(request, f"/{kind.path}", asked)
+    found = await listed(request, f"/{kind.path}", asked, totals=True)
+    columns = shown_of(request.query, kind.columns, kind.usual)
     return request.page(
         "records.html",
         found.status,
         kind=kind,
-        kinds=KINDS.values(),
+        title=TITLES.get(kind.path) or plural(kind.noun).capitalize(),
+        siblings=BESIDE if kind.path in {path.rpartition("/")[2] for _, path in BESIDE} else (),
+        columns=columns,
+        choices=found.choices(kind.columns, columns),
         links=LINKS,
         asked=asked,
         list=found,
@@ -61,6 +73,7 @@ async def record(request: PageRequest, kind: Kind, refusal: Refusal | None = Non
         refusal.problem.status if refusal else 200,
         kind=kind,
         name=name,
+        title=plural(kind.noun).capitalize(),
         is_known=unknown is None,
         row={column: value for column, value in row.items() if not isinstance(value, list)},
         links=LINKS,
@@ -131,7 +144,7 @@ def _name(request: PageRequest) -> str:
 
 def _list_of(kind: Kind) -> Route:
     return view(
-        f"/console/{kind.path}", partial(records, kind=kind), takes=(*kind.filters, *LISTED)
+        f"/console/{kind.path}", partial(records, kind=kind), takes=(*kind.filters, *IN_TABLES)
     )
 
 

@@ -55,7 +55,7 @@ async def _list(
     request: PageRequest, *, sought: str = "", refusal: Refusal | None = None
 ) -> Response:
     preorder = request.query.get("preorder", "")
-    found = await listed(request, "/stock", {"preorder": preorder})
+    found = await listed(request, "/stock", {"preorder": preorder}, totals=True)
     return request.page(
         "stock.html",
         refusal.problem.status if refusal else found.status,

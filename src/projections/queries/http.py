@@ -31,13 +31,15 @@ from projections.queries.schemas import (
     Explanation,
     HistoryLine,
     Item,
-    Many,
     ManyEvents,
     ManyLinesOf,
+    ManyRows,
     One,
     OneAsOf,
     Page,
     PageByCalls,
+    PageOfRows,
+    Totals,
     page_by_position,
     page_of,
     position_of,
@@ -72,7 +74,7 @@ class ReadModel:
         about = f"Show one of {self.name}, with what belongs to it."
         shown = self.listing.shown
         whole = shown_as_of(with_parts(shown, self.listing.parts))
-        page = page_of(shown, by_calls=self.listing.by_calls)
+        page = page_of(shown, totals=True, by_calls=self.listing.by_calls)
         made = [
             self._route("", self._list, f"List {self.name}.", self._takes(), page),
             self._route("/{id}", one, about, takes, whole, errors=FIND),
@@ -118,13 +120,13 @@ class ReadModel:
         )
         return Route(f"/{self.listing.path or self.name}{path}", decorate(described))
 
-    def _takes(self) -> type[Many]:
+    def _takes(self) -> type[ManyRows]:
         fields: dict[str, Any] = {
             name: (_comparable(self.listing.shown, name), None) for name in self.listing.filters
         }
         fields |= dict.fromkeys(self.spans, (Bound, None))
         fields["sort"] = (_sort(self.listing), None)
-        return create_model(f"Many{camel(self.name)}", __base__=Many, **fields)
+        return create_model(f"Many{camel(self.name)}", __base__=ManyRows, **fields)
 
     def _list(self, request: Request, query: Any) -> Page:
         filters = query.model_dump(include=set(self.listing.filters), exclude_none=True)
@@ -139,15 +141,28 @@ class ReadModel:
             position = cursor.position
             found = NO_ROWS if is_foreign else self.lister.page(cursor, asked)
             empty = None if found.rows else self.lister.why_empty(cursor, asked, position, own)
+            totals = self._totals(cursor, asked, is_foreign=is_foreign) if query.totals else None
         if self.listing.by_calls:
             return PageByCalls(
                 items=found.rows,
                 next=found.next,
                 as_of_position=position,
                 empty=empty,
+                totals=totals,
                 missing=state_of(request).missing,
             )
-        return Page(items=found.rows, next=found.next, as_of_position=position, empty=empty)
+        return PageOfRows(
+            items=found.rows,
+            next=found.next,
+            as_of_position=position,
+            empty=empty,
+            totals=totals,
+        )
+
+    def _totals(self, cursor: AnyCursor, asked: Asked, *, is_foreign: bool) -> Totals:
+        if is_foreign:
+            return Totals(count=0, by_currency={})
+        return Totals(**self.lister.totals(cursor, asked)._asdict())
 
     def _own(self, request: Request) -> dict[str, str]:
         """The filter that a customer's lists have: own rows only."""

@@ -102,6 +102,13 @@ class Page(NamedTuple):
     next: str | None
 
 
+class Totals(NamedTuple):
+    """How many rows fit, and the sum of each amount in minor units, by currency."""
+
+    count: int
+    by_currency: dict[str, dict[str, int]]
+
+
 class Lister:
     """Lists and finds the rows of one read model, as its declaration says."""
 
@@ -142,6 +149,31 @@ class Lister:
             return Page(found, None)
         end = found[asked.limit - 1]
         return Page(found[: asked.limit], encoded([sort, *(end[name] for name in order)]))
+
+    def totals(self, cursor: AnyCursor, asked: Asked) -> Totals:
+        """Of all rows that fit, on whichever page; amounts without a currency are not summed."""
+        conditions = [self._equal(name, value) for name, value in asked.filters.items()]
+        conditions += [each for span in asked.spans for each in _within(span)]
+        has_currency = CURRENCY in self.columns
+        amounts = [name for name in self.columns if name.endswith("_minor") and has_currency]
+        query = SQL(
+            "select {} as currency, count(*) as count {} from {} where {} group by 1"
+        ).format(
+            Identifier(CURRENCY) if has_currency else SQL("null"),
+            SQL("").join(SQL(", sum({0})::text as {0}").format(Identifier(n)) for n in amounts),
+            Identifier(self.table),
+            SQL(" and ").join([SQL("true"), *(self._compared(each) for each in conditions)]),
+        )
+        values = [value for each in conditions for value in each.values]
+        found = cursor.execute(query, values).fetchall()
+        return Totals(
+            sum(row["count"] for row in found),
+            {
+                row[CURRENCY]: {name: int(row[name] or 0) for name in amounts}
+                for row in found
+                if row[CURRENCY] is not None
+            },
+        )
 
     def _equal(self, name: str, value: str) -> Condition:
         """A currency may be written in capitals, too."""

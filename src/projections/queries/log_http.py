@@ -14,6 +14,7 @@ from api.operations import operation
 from api.permissions import Permission, meta_of
 from ledger.disclosures import DisclosureLog
 from ledger.errors import NotFound, StoreUnavailable
+from ledger.settings import Settings
 from projections.engine.proofs import last_proof
 from projections.queries import audit_search, history
 from projections.queries.history import Shown
@@ -124,7 +125,13 @@ def show_status(request: Request) -> StatusResponse:
         proof = last_proof(cursor.connection, reads.engine)
     told = None if proof is None else LastProofResponse.model_validate(proof.document())
     state = state_of(request)
+    settings: Settings | None = getattr(request.state, "settings", None)
     stripe = StripeResponse(
+        mode=None if settings is None else settings.ledger_mode,
+        webhook_secrets=0 if settings is None else len(settings.stripe_webhook_secrets),
+        retired_webhook_secrets=(
+            0 if settings is None else len(settings.stripe_retired_webhook_secrets)
+        ),
         has_key=state.has_key,
         pulled_at=state.pulled_at,
         refreshed_at=state.refreshed_at,

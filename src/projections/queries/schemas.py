@@ -86,6 +86,12 @@ class Many(One):
     cursor: Cursor | None = None
 
 
+class ManyRows(Many):
+    """What a list of a read model's rows takes; `totals` says whether to count all that fit."""
+
+    totals: bool = False
+
+
 class ManyLinesOf(Many):
     """What a list of lines takes that stand at positions of the log."""
 
@@ -175,6 +181,13 @@ class AsOf(Schema):
     as_of_position: UpTo
 
 
+class Totals(Schema):
+    """Of all rows that fit, on whichever page: how many, and the sum of each amount by currency."""
+
+    count: int
+    by_currency: dict[str, dict[str, int]]
+
+
 class Page(AsOf):
     """Some of many things; `next` is the cursor of the page that follows, if there is one.
 
@@ -186,15 +199,22 @@ class Page(AsOf):
     empty: str | None = None
 
 
-class PageByCalls(Page):
+class PageOfRows(Page):
+    """A page of a read model's rows, with the `totals` of all pages where they were asked for."""
+
+    totals: Totals | None = None
+
+
+class PageByCalls(PageOfRows):
     """A page of what events do not bring; `missing` says what is not known, and the cure."""
 
     missing: str | None
 
 
-def page_of(row: type[BaseModel], *, by_calls: bool = False) -> type[Schema]:
+def page_of(row: type[BaseModel], *, totals: bool = False, by_calls: bool = False) -> type[Schema]:
     """What a list of such rows answers."""
-    missing: Any = {"missing": (Missing, ...)} if by_calls else {}
+    more: Any = {"totals": (Totals | None, ...)} if totals else {}
+    more |= {"missing": (Missing, ...)} if by_calls else {}
     return create_model(
         f"{row.__name__}Page",
         __base__=AsOf,
@@ -202,7 +222,7 @@ def page_of(row: type[BaseModel], *, by_calls: bool = False) -> type[Schema]:
         items=(_list_of(row), ...),
         next=(str | None, ...),
         empty=(str | None, ...),
-        **missing,
+        **more,
     )
 
 
@@ -256,8 +276,14 @@ class LastProofResponse(Schema):
 
 
 class StripeResponse(Schema):
-    """What is known of the Stripe account beyond events: `told` in words, and what is missing."""
+    """What is known of the Stripe account beyond events: `told` in words, and what is missing.
 
+    `webhook_secrets` is how many signing secrets are set, none of which is shown.
+    """
+
+    mode: str | None
+    webhook_secrets: int
+    retired_webhook_secrets: int
     has_key: bool
     pulled_at: datetime | None
     refreshed_at: datetime | None

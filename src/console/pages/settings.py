@@ -1,0 +1,160 @@
+"""Settings: access tokens, what is known of Stripe, the zone; and the first steps of a ledger."""
+
+from __future__ import annotations
+
+from asyncio import gather
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+from starlette.responses import Response
+
+from console.api import Problem, new_key, part
+from console.forms import IN_PLACE, Refusal, number, refused
+from console.page import PageRequest, done, view
+
+SETTINGS: Final = "/console/settings"
+TOKENS: Final = f"{SETTINGS}/tokens"
+ROLES: Final = {
+    "analyst": "sees figures, books and issues, takes exports, runs the checks",
+    "accountant": "the same; classifies transactions, closes and reopens months",
+    "ops": "works with orders, stock and issues; sees payments and figures",
+    "auditor": "sees everything and proves; changes nothing",
+    "admin": "everything",
+    "migration": "brings the orders of the past",
+    "customer": "places and sees own orders; needs the customer's id",
+}
+MOST: Final = 200
+
+
+async def settings(request: PageRequest) -> Response:
+    """How the service is set: the zone, Stripe's key and webhooks, and what was pulled."""
+    status = await request.api.get("/status")
+    return request.page(
+        "settings.html", stripe=status["stripe"], head=status["head"], last=await _last(request)
+    )
+
+
+async def tokens(
+    request: PageRequest, refusal: Refusal | None = None, issued: dict[str, Any] | None = None
+) -> Response:
+    """Every token that was issued, and forms to issue one and to revoke one."""
+    found = await request.api.get("/tokens", limit=MOST, cursor=request.query.get("cursor"))
+    items: list[dict[str, Any]] = found["items"]
+    return request.page(
+        "tokens.html",
+        refusal.problem.status if refusal else 200,
+        found=found | {"items": items[::-1], "empty": None},
+        roles=ROLES,
+        issued=issued,
+        refusal=refusal,
+        key=new_key(),
+    )
+
+
+async def issue(request: PageRequest) -> Response:
+    """Issue a token, and show it this once."""
+    fields = await request.form()
+    days = fields.get("days", "").strip()
+    body = {
+        "role": fields.get("role", ""),
+        "name": fields.get("name", "").strip(),
+        "customer_id": fields.get("customer_id", "").strip() or None,
+        "days": number(days) if days else None,
+        "reason": fields.get("reason", "").strip() or None,
+    }
+    try:
+        issued = await request.api.post("/tokens", body)
+    except Problem as problem:
+        if problem.status not in IN_PLACE:
+            raise
+        return await tokens(request, refused("issue", problem, fields))
+    return await tokens(request, issued=issued | {"name": body["name"]})
+
+
+async def revoke(request: PageRequest) -> Response:
+    """Make a token worthless, for good."""
+    fields, token_id = await request.form(), request.path_params["id"]
+    body = {"reason": fields.get("reason", "").strip()}
+    try:
+        await request.api.post(f"/tokens/{part(token_id)}/revoke", body)
+    except Problem as problem:
+        if problem.status not in IN_PLACE:
+            raise
+        return await tokens(request, refused(token_id, problem, fields))
+    return done(request, TOKENS, "The token is revoked.")
+
+
+async def _last(request: PageRequest) -> dict[str, Any] | None:
+    """The last event of Stripe's, for who may see the log."""
+    if not request.may("see_evidence"):
+        return None
+    found: list[dict[str, Any]] = []
+    with suppress(Problem):  # before the first event nothing has an actor
+        found = (await request.api.get("/audit", actor="stripe", limit=1))["items"]
+    return found[0] if found else None
+
+
+# ── The first steps ─────────────────────────────────────────────────────────────────────────────
+
+
+class Step(NamedTuple):
+    """A step towards a ledger that holds something: whether it is done, and how to do it."""
+
+    title: str
+    is_done: bool
+    told: str
+    how: str
+
+
+async def start(request: PageRequest) -> Response:
+    """What is done of the first steps, as the ledger itself says it, and how to do the rest."""
+    status, has_orders, has_payments = await gather(
+        request.api.get("/status"),
+        _any(request, "see_order", "/orders"),
+        _any(request, "see_records", "/payments"),
+    )
+    stripe, proof = status["stripe"], status["last_proof"]
+    steps = [
+        Step(
+            "Connect Stripe",
+            stripe["has_key"],
+            "A restricted key is set.",
+            "ledger connect asks for a restricted key, and says which permissions it needs.",
+        ),
+        Step(
+            "Receive the first event",
+            has_payments,
+            "Payments are known.",
+            "Point a webhook of Stripe's to /webhooks/stripe and set its signing secret in"
+            " STRIPE_WEBHOOK_SECRETS; ledger stripe pull brings what was before.",
+        ),
+        Step(
+            "Place the first order",
+            has_orders,
+            "Orders are known.",
+            "Your shop calls POST /orders; ledger import-orders brings those of the past.",
+        ),
+        Step(
+            "Prove the read models",
+            proof is not None and bool(proof["holds"]),
+            "The last proof held.",
+            "An auditor proves them under Projections, or ledger verify in a terminal.",
+        ),
+    ]
+    return request.page("start.html", steps=steps, done=sum(step.is_done for step in steps))
+
+
+async def _any(request: PageRequest, permission: str, path: str) -> bool:
+    """Whether a list has anything, for who may see it."""
+    if not request.may(permission):
+        return False
+    return bool((await request.api.get(path, limit=1))["items"])
+
+
+routes = [
+    view(SETTINGS, settings),
+    view(TOKENS, tokens, takes=("cursor",)),
+    view(TOKENS, issue, methods=("POST",)),
+    view(f"{TOKENS}/{{id}}/revoke", revoke, methods=("POST",)),
+    view("/console/start", start),
+]

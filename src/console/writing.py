@@ -1,0 +1,255 @@
+"""How money, times, states and figures are written on the pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup
+
+from console import glossary
+from ledger.domain.money import CURRENCIES, format_money
+
+NONE: Final = "–"
+SYMBOLS: Final = {
+    "aud": "A$", "brl": "R$", "cad": "CA$", "cny": "CN¥", "eur": "€", "gbp": "£", "hkd": "HK$",
+    "ils": "₪", "inr": "₹", "jpy": "¥", "krw": "₩", "mxn": "MX$", "nzd": "NZ$", "usd": "$",
+    "vnd": "₫",
+}  # fmt: skip
+"""Of currencies that are known by one; the others are written with their code."""
+
+MINUTE, HOUR, DAY, WEEK = 60, 3600, 86_400, 604_800
+
+
+# ── Numbers ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def money(amount_minor: int | None, currency: str | None) -> str:
+    """An amount for people: `£1,250.00`, `−$21.00`, `0.005 KWD`; a dash for none."""
+    if amount_minor is None or currency is None:
+        return NONE
+    number = _grouped(format_money(abs(amount_minor), currency).partition(" ")[0])
+    return _with_symbol("−" if amount_minor < 0 else "", number, currency)
+
+
+def _with_symbol(sign: str, number: str, currency: str) -> str:
+    symbol = SYMBOLS.get(currency)
+    if symbol:
+        return f"{sign}{symbol}{number}"
+    return f"{sign}{number}\N{NO-BREAK SPACE}{currency.upper()}"
+
+
+def count(value: int | None) -> str:
+    """A whole number with its thousands apart."""
+    return NONE if value is None else f"{value:,}".replace("-", "−")
+
+
+def signed(value: int | None) -> str:
+    """By how much something changed: `+3`, `−2`; a dash for nothing."""
+    return f"{value:+,}".replace("-", "−") if value else NONE
+
+
+def figure(value: Any, unit: str, currency: str | None) -> str:
+    """A figure of the contract in its unit."""
+    if value is None:
+        return NONE
+    match unit:
+        case "money":
+            return money(value, currency)
+        case "percent":
+            return f"{value:.1f}\N{NO-BREAK SPACE}%".replace("-", "−")
+        case _:
+            return count(value)
+
+
+def _grouped(amount: str) -> str:
+    units, point, rest = amount.partition(".")
+    return f"{int(units):,}{point}{rest}"
+
+
+# ── Times ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def when(text: str | None, zone: str = "UTC") -> Markup:
+    """A time in the reporting zone, `28 Nov 2026, 16:23`, with the exact one beside it."""
+    if not text:
+        return Markup(NONE)
+    local = datetime.fromisoformat(text).astimezone(ZoneInfo(zone))
+    return _time(text, zone, local, f"{_date(local)}, {local:%H:%M}")
+
+
+def moment(text: str | None, zone: str = "UTC") -> Markup:
+    """A time without its year, where there is little room, with the exact one beside it."""
+    if not text:
+        return Markup(NONE)
+    local = datetime.fromisoformat(text).astimezone(ZoneInfo(zone))
+    return _time(text, zone, local, f"{local.day} {local:%b}, {local:%H:%M}")
+
+
+def clock(text: str | None, zone: str = "UTC") -> Markup:
+    """The time of the day, to the second, with the exact one beside it."""
+    if not text:
+        return Markup(NONE)
+    local = datetime.fromisoformat(text).astimezone(ZoneInfo(zone))
+    return _time(text, zone, local, f"{local:%H:%M:%S}")
+
+
+def ago(text: str | None, zone: str = "UTC") -> Markup:
+    """How long ago, `18 min ago`, or how long until then, with the exact time beside it."""
+    if not text:
+        return Markup(NONE)
+    moment = datetime.fromisoformat(text)
+    local = moment.astimezone(ZoneInfo(zone))
+    seconds = int((datetime.now(UTC) - moment).total_seconds())
+    return _time(text, zone, local, _distance(seconds) or _date(local))
+
+
+def _distance(seconds: int) -> str | None:
+    """In words, up to a week away."""
+    length, is_past = abs(seconds), seconds >= 0
+    if length < MINUTE:
+        return "just now"
+    if length < HOUR:
+        said = f"{length // MINUTE} min"
+    elif length < DAY:
+        said = f"{length // HOUR} h"
+    elif length < 2 * DAY and is_past:
+        return "yesterday"
+    elif length < WEEK:
+        said = f"{length // DAY} day{'s' if length >= 2 * DAY else ''}"
+    else:
+        return None
+    return f"{said} ago" if is_past else f"in {said}"
+
+
+def _time(text: str, zone: str, local: datetime, said: str) -> Markup:
+    exact = f"{_date(local)}, {local:%H:%M:%S} {zone}"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(text, exact, said)
+
+
+def day(text: str | None) -> str:
+    """A date, `25 Nov 2026`."""
+    return NONE if not text else _date(date.fromisoformat(text[:10]))
+
+
+def month(text: str) -> str:
+    """A month of the books, `September 2026`; what is none stays as it is."""
+    try:
+        return f"{date.fromisoformat(f'{text}-01'):%B %Y}"
+    except ValueError:
+        return text
+
+
+def days(first: str, last: str) -> str:
+    """A span of days, `30 Oct – 28 Nov 2026`."""
+    begin, end = date.fromisoformat(first), date.fromisoformat(last)
+    if begin == end:
+        return _date(end)
+    shown = f"{begin.day} {begin:%b}" if begin.year == end.year else _date(begin)
+    return f"{shown} – {_date(end)}"
+
+
+def _date(moment: date) -> str:
+    return f"{moment.day} {moment:%b %Y}"
+
+
+def zone_name(zone: str) -> str:
+    """The reporting zone as the top bar says it: `London time`."""
+    return "UTC" if zone == "UTC" else f"{zone.rpartition('/')[2].replace('_', ' ')} time"
+
+
+# ── Words ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def badge(code: str | None) -> Markup:
+    """A state as a small label; its tone says whether somebody has to look."""
+    if not code:
+        return Markup(NONE)
+    shown = Markup('<span class="badge tone-{}">{}</span>')
+    return shown.format(glossary.tone(code), glossary.state(code))
+
+
+_ENGLISH: Final = {"all", "cup", "mop", "top", "try"}
+"""Codes of currencies that are words, too."""
+_AMOUNT: Final = re.compile(
+    rf"(-?)\b(\d+(?:\.\d+)?) ({'|'.join(sorted(CURRENCIES - _ENGLISH))})\b", re.IGNORECASE
+)
+_MOMENT: Final = re.compile(
+    r"\b(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2})(?::\d{2})?(?:\.\d+)?(?: UTC|Z|\b)"
+)
+_DATE: Final = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
+
+
+_NAME: Final = re.compile(r"`[a-z_]+(?:\.[a-z_]+)*`|(?<![\w/=-])[a-z]+(?:_[a-z]+)+(?![\w/=-])")
+"""A name of the API's or of Stripe's in a sentence; commands have blanks."""
+_IN_MINOR_UNITS: Final = re.compile(r" By field, in minor units: .*$")
+"""What the evidence of an issue says, too."""
+
+
+def prose(text: str | None) -> str:
+    """A sentence of the API's with amounts, times and names as the pages write them."""
+    if not text:
+        return ""
+    text = _IN_MINOR_UNITS.sub("", text)
+    text = _NAME.sub(lambda found: glossary.words(found[0].strip("`")), text).replace("`", "")
+    text = _AMOUNT.sub(_written_amount, text)
+    text = _MOMENT.sub(lambda found: f"{day(found[1])}, {found[2]}", text)
+    return _DATE.sub(lambda found: day(found[0]), text)
+
+
+def _written_amount(found: re.Match[str]) -> str:
+    sign, number, currency = found.groups()
+    return _with_symbol("−" if sign else "", _grouped(number), currency.lower())
+
+
+_SNAKE: Final = re.compile(r"[a-z]+(?:_[a-z]+)+")
+
+
+def named(value: str) -> str:
+    """A word of the API's in a column, without its spelling; ids and other texts as they are."""
+    return sentence(glossary.words(value)) if _SNAKE.fullmatch(value) else value
+
+
+def sentence(text: str) -> str:
+    """The same with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
+def initials(name: str) -> str:
+    """Of who is signed in, for the top bar."""
+    parts = [part for part in re.split(r"[\s.@_-]+", name) if part]
+    return "".join(
+        part[0] for part in (parts[:1] + parts[-1:] if len(parts) > 1 else parts[:1])
+    ).upper()
+
+
+# ── Lists ───────────────────────────────────────────────────────────────────────────────────────
+
+WHO: Final = ("name", "email", "customer_id")
+"""Columns that say of whom a row is, the one first that people go by."""
+STATES: Final = ("state", "category")
+
+
+def places(columns: Sequence[str]) -> dict[str, str]:
+    """Where each column of a list stands on a phone, where a row is a card of three lines.
+
+    On the first line stand its key and an amount, then of whom and when it is, then its states.
+    The others are on the row's own page.
+    """
+    amounts = [each for each in columns if each.endswith("_minor")]
+    people = [each for each in WHO if each in columns[1:]]
+    times = [each for each in columns if each.endswith(("_at", "_day"))]
+    states = [each for each in columns if each in STATES or each.endswith("_state")]
+    found = {columns[0]: "at-key"}
+    for place, names in (
+        ("at-amount", amounts[:1]),
+        ("at-who", people[:1]),
+        ("at-when", times[:1]),
+        ("at-state", states[:1]),
+        ("at-more", states[1:2]),
+    ):
+        found |= dict.fromkeys(names, place)
+    return {each: found.get(each, "at-home") for each in columns}
