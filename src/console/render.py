@@ -35,6 +35,7 @@ HEADERS: Final = {
     "referrer-policy": "same-origin",  # without it browsers would not say where our forms come from
     "vary": "cookie, hx-request, accept-encoding",
 }
+REFUSED: Final = 400
 LARGE: Final = 2_000
 """Bytes from which on a page is worth compressing."""
 QUICK: Final = 5
@@ -50,7 +51,7 @@ def page(request: Request, template: str, status: int = 200, /, **context: Any) 
         layout="part.html" if is_part(request) else "base.html",
         path=request.url.path,
         query=dict(request.query_params),
-        address=_address(request),
+        address=_address(request) if status < REFUSED else "/console",
         more=partial(_more, request),
         look=appearance.of(request),
         csrf=session.csrf_of(request),

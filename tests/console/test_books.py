@@ -33,7 +33,7 @@ def test_every_number_leads_to_what_it_is_made_of(console: Service) -> None:
     assert "25.00" in account.text
     assert 'href="/console/books/entries/txn_4"' in account.text
     entry = console.see("/console/books/entries/txn_4")
-    for said in ("contra:refunds", "refund, refund_failure: against contra:refunds", "−25.00"):
+    for said in ("contra:refunds", "refund, refund failure: against contra:refunds", "−€25.00"):
         assert said in entry
     console.enter(Role.AUDITOR)
     events = console.look("/console/books/entries/txn_4").text
@@ -61,7 +61,7 @@ def test_what_stands_in_the_way_is_told_and_classified(console: Service) -> None
     name = _more(console).moved(on(9, 9), 500, "quantum_entanglement")
     _seen(console)
     periods = "/console/books/periods?period=2024-09"
-    assert "suspense:unclassified holds 5.00 eur" in console.see(periods).replace("-", "")
+    assert "suspense:unclassified holds €5.00" in console.see(periods).replace("−", "")
     refused = console.send(
         console.look(periods), "/console/books/periods/2024-09/close", reason="too early"
     )
@@ -90,7 +90,7 @@ def test_books_of_a_part_begin_with_what_stripe_held_or_with_nothing(console: Se
     assert "Not done." in refused.text
     done = console.send(page, path, held="nothing", reason="from now on")
     assert "The books begin with this month." in done.text
-    assert "The books begin with 2024-10" in console.see("/console/books?period=2024-10")
+    assert "The books begin with October 2024" in console.see("/console/books?period=2024-10")
 
 
 def test_an_account_gets_the_name_of_the_shop(console: Service) -> None:

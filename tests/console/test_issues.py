@@ -33,7 +33,7 @@ def test_the_worst_come_first_and_lead_to_their_pages(world: Service, path: str)
     page = world.look(LIST).text
     assert f'href="{path}"' in page
     assert 'href="/console/orders/A1"' in page
-    assert re.search(r"<h2>High</h2>", page)
+    assert re.search(r"<h2[^>]*>High</h2>", page)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_filters_stand_in_the_address(world: Service, path: str, query: str, fou
 
 
 def test_checks_say_what_they_ask_and_how_many_are_open(world: Service) -> None:
-    assert "paid twice high Which orders hold the money of several payments" in world.see(LIST)
+    assert "Paid twice High Which orders hold the money of several payments" in world.see(LIST)
 
 
 def test_a_run_is_told_and_only_who_may_is_offered_one(world: Service, path: str) -> None:
@@ -68,9 +68,9 @@ def test_a_run_is_told_and_only_who_may_is_offered_one(world: Service, path: str
 
 def test_an_issue_shows_the_row_that_proves_it(world: Service, path: str) -> None:
     text = world.see(path)
-    assert "Held 40.00 GBP" in text
+    assert "Held £40.00" in text
     assert "Order A1" in text
-    assert "issue.opened by" in text
+    assert "Issue opened" in text
 
 
 def test_a_person_resolves_and_reopens_it_with_a_reason(world: Service, path: str) -> None:

@@ -31,10 +31,15 @@ def test_a_rule_is_previewed_confirmed_and_reported(service: Service) -> None:
     assert done.status_code == 200
     assert "Payments linked: 1" in words(done.text)
     assert "To link 0" in service.see(asked_for)
-    assert "old_no old_no-1" in service.see("/console/payments/pi_old_no_1")
+    assert "old no old_no-1" in service.see("/console/payments/pi_old_no_1")
     assert "the old shop (by metadata:old_no)" in service.see("/console/orders/old_no-1/timeline")
     again = service.send(page, PAGE, reason="the old shop")
-    assert words(again.text) == words(done.text)
+    assert main_of(again.text) == main_of(done.text)
+
+
+def main_of(html: str) -> str:
+    """The main part of a page; its frame counts events meanwhile."""
+    return words(html.partition("<main")[2].partition("</main>")[0])
 
 
 def test_a_preview_that_does_not_hold_any_more_comes_again(service: Service) -> None:

@@ -26,7 +26,7 @@ def ended(service: Service, page: Response) -> Response:
 
 def test_every_projection_is_shown_with_its_version(service: Service) -> None:
     text = service.see(LIST)
-    assert re.search(r"orders following [0-9a-f]{16} [\d,]+ 0 –", text)
+    assert re.search(r"Orders Up to date [0-9a-f]{16} [\d,]+ 0 –", text)
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,9 @@ def test_a_proof_ends_with_the_digest_of_every_table(service: Service) -> None:
     begun = service.send(service.look(LIST), "/console/proofs", reason="the year's end")
     assert re.fullmatch(r"/console/proofs/[0-9a-f]{32}", begun.url.path)
     text = words(ended(service, begun).text)
-    assert re.search(r"State proven Asked for by auditor here", text)
+    assert re.search(r"State Proven Asked for by auditor here", text)
     assert re.search(r"All \d+ tables are what the [\d,]+ events of the log say", text)
-    assert re.search(r"order_lines [0-9a-f]{64}", text)
+    assert re.search(r"Order lines [0-9a-f]{64}", text)
 
 
 def test_a_rebuild_ends_with_what_took_its_place(service: Service) -> None:
@@ -60,7 +60,7 @@ def test_a_rebuild_ends_with_what_took_its_place(service: Service) -> None:
     begun = service.send(service.look(LIST), "/console/rebuilds", **fields)
     assert "Rebuild of stock" in begun.text
     text = words(ended(service, begun).text)
-    assert re.search(r"Rebuilt from [\d,]+ events, and in their place: .*stock", text)
+    assert re.search(r"Rebuilt from [\d,]+ events, and in their place: .*Stock", text)
 
 
 def test_there_is_no_page_of_what_nobody_began(service: Service) -> None:

@@ -32,9 +32,9 @@ def console(servers: Callable[[str], Server]) -> Iterator[ConsoleOverLedger]:
 
 def test_a_tile_says_how_many_are_not_fully_counted(console: ConsoleOverLedger) -> None:
     page = console.page("/console", **DAYS)
-    assert "<strong>24.00 GBP</strong>" in page
+    assert "<strong>£24.00</strong>" in page
     link = "/console/figures/mrr_uncounted_subscriptions?from=2026-03-01&amp;to=2026-03-02"
-    assert f'not fully counted: <a href="{link}&amp;currency=gbp">2</a>' in page
+    assert f'not fully counted: <a class="link" href="{link}&amp;currency=gbp">2</a>' in page
     assert page.count("not fully counted:") == 1
 
 

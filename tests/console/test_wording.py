@@ -10,6 +10,7 @@ from console.wording import LABELS, in_words, label_of
 from tests.console.service import Service, words
 
 FROM = "it must be from"
+NB = "\N{NO-BREAK SPACE}"
 
 
 def problem(field: str, code: str, **more: Any) -> Problem:
@@ -27,20 +28,20 @@ def between(field: str, value: int | None, least: int, most: int, **more: Any) -
     ("refused", "currency", "shown"),
     [
         (between("amount_minor", 9999, 1, 1500), "gbp",
-         f"Amount is 99.99 GBP; {FROM} 0.01 GBP to 15.00 GBP."),
+         f"Amount is £99.99; {FROM} £0.01 to £15.00."),
         (between("amount_minor", 9999, 1, 1500), "jpy",
-         f"Amount is 9,999 JPY; {FROM} 1 JPY to 1,500 JPY."),
+         f"Amount is ¥9,999; {FROM} ¥1 to ¥1,500."),
         (between("amount_minor", 9999, 1, 1500, currency="kwd"), "gbp",
-         f"Amount is 9.999 KWD; {FROM} 0.001 KWD to 1.500 KWD."),
+         f"Amount is 9.999{NB}KWD; {FROM} 0.001{NB}KWD to 1.500{NB}KWD."),
         (between("prices.kwd", -1, 0, 5000, currency="kwd"), None,
-         f"Price in KWD is −0.001 KWD; {FROM} 0.000 KWD to 5.000 KWD."),
+         f"Price in KWD is −0.001{NB}KWD; {FROM} 0.000{NB}KWD to 5.000{NB}KWD."),
         (between("quantity", 0, 1, 5), "gbp", f"Units is 0; {FROM} 1 to 5."),
         (between("line_quantities.1", 9, 1, 5000), None,
          f"Units that came back is 9; {FROM} 1 to 5,000."),
         (between("total_minor", 3, 5, 5, currency="jpy"), None,
-         "Total is 3 JPY; it must be 5 JPY."),
+         "Total is ¥3; it must be ¥5."),
         (problem("amount_minor", "greater_than_equal", least=1), "gbp",
-         "Amount: must be at least 0.01 GBP."),
+         "Amount: must be at least £0.01."),
         (problem("quantity", "less_than_equal", most=1000), None, "Units: must be at most 1,000."),
         (problem("reason", "string_too_short", least=1), None, "Reason: it is needed."),
         (problem("quantity", "missing"), None, "Units: it is needed."),
