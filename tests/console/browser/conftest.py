@@ -49,7 +49,7 @@ def _session(browser: Browser, world: World, token: str) -> StorageState:
     someone = visitor(browser, world.url)
     someone.look("/console/sign-in")
     someone.enter(token)
-    someone.page.get_by_role("button", name="Sign out").wait_for()
+    someone.is_in()
     state = someone.context.storage_state()
     someone.context.close()
     return state

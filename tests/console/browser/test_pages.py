@@ -19,14 +19,39 @@ def test_every_page_is_well_made(admin: Visitor, world: World, place: Place) -> 
 
 def test_nothing_of_a_chart_is_cut_off_or_covers_what_stands_below(admin: Visitor) -> None:
     page = admin.look("/console?window=7")
-    begin = "texts => texts.map(each => each.getBBox().x)"
-    assert min(page.locator(".chart text").evaluate_all(begin)) >= 0
-    for tile in page.locator(".tile").all():
-        line = tile.locator(".sparkline").bounding_box()
-        below = tile.locator("summary").bounding_box()
-        assert line is not None
-        assert below is not None
-        assert line["y"] + line["height"] < below["y"]
+    texts = page.locator(".chart text")
+    expect(texts.first).to_be_visible()
+    left = "texts => Math.min(...texts.map(each => each.getBoundingClientRect().left))"
+    chart = page.locator(".chart").bounding_box()
+    below = page.locator(".as-table > summary").bounding_box()
+    assert chart is not None
+    assert below is not None
+    assert texts.evaluate_all(left) >= chart["x"]
+    assert chart["y"] + chart["height"] <= below["y"]
+
+
+def test_a_chart_tells_the_values_of_a_day_and_leads_to_them(admin: Visitor) -> None:
+    page = admin.look("/console?window=7")
+    expect(page.locator(".chart svg")).to_be_visible()
+    box = page.locator(".chart svg").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    tip = page.locator(".chart-tip")
+    expect(tip).to_contain_text("Previous period")
+    expect(tip).to_contain_text("£")
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_url("**/console/figures/revenue?*from=*")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_theme_is_kept(admin: Visitor, theme: str) -> None:
+    other = "light" if theme == "dark" else "dark"
+    page = admin.look("/console/stock")
+    page.emulate_media(color_scheme=other)  # type: ignore[arg-type]
+    page.get_by_role("button", name=f"{theme.capitalize()} theme").first.click()
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", theme)
+    admin.look("/console/orders")
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", theme)
 
 
 def test_axe_finds_what_is_wrong(admin: Visitor) -> None:

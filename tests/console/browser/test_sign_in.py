@@ -30,7 +30,7 @@ def test_a_page_is_shown_once_its_reader_signed_in(stranger: Visitor, world: Wor
     )
     stranger.enter(world.tokens[Role.OPS])
     expect(page).to_have_url(f"{world.url}/console/stock?preorder=false")
-    expect(page.get_by_text("Olga Petrova (ops)")).to_be_visible()
+    expect(page.locator(".who-is-in")).to_have_accessible_name("Who is signed in: Olga Petrova (ops)")
 
 
 def test_nobody_is_sent_to_another_site(stranger: Visitor, world: World) -> None:
@@ -44,7 +44,7 @@ def test_the_session_is_a_cookie_that_no_script_and_no_other_site_can_use(
 ) -> None:
     stranger.look("/console/sign-in")
     stranger.enter(world.tokens[Role.OPS])
-    stranger.page.get_by_role("button", name="Sign out").wait_for()
+    stranger.is_in()
     (cookie,) = stranger.context.cookies()
     assert cookie.get("httpOnly") is True
     assert cookie.get("sameSite") == "Strict"
@@ -82,7 +82,7 @@ def test_a_token_that_is_revoked_ends_its_sessions(stranger: Visitor, world: Wor
     given = new_token(world)
     page = stranger.look("/console/sign-in")
     stranger.enter(given.token)
-    page.get_by_role("button", name="Sign out").wait_for()
+    stranger.is_in()
     revoke(world.log, given.token_id, META)
     page.wait_for_timeout(1_000)
     stranger.look("/console/orders")
@@ -95,7 +95,7 @@ def test_a_token_that_is_revoked_ends_its_sessions(stranger: Visitor, world: Wor
 def test_who_signed_out_has_to_sign_in_again(stranger: Visitor, world: World) -> None:
     page = stranger.look("/console/sign-in?next=/console/orders")
     stranger.enter(world.tokens[Role.OPS])
-    page.get_by_role("button", name="Sign out").click()
+    stranger.sign_out()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     assert stranger.context.cookies() == []
     stranger.look("/console/orders")

@@ -111,7 +111,7 @@ def test_what_an_event_holds_is_shown_once_asked_for(enter: Entering, world: Wor
 def test_the_read_models_are_proven_while_one_watches(enter: Entering) -> None:
     auditor = enter(Role.AUDITOR)
     page = auditor.look("/console/projections")
-    page.get_by_role("button", name="Prove them now").click()
+    auditor.open("Prove").get_by_role("button", name="Prove them now").click()
     expect(page.get_by_text("byte by byte")).to_be_visible(timeout=60_000)
 
 
@@ -139,6 +139,7 @@ def test_the_period_of_home_is_a_link(ops: Visitor, days: int) -> None:
 def test_a_figure_is_found_as_one_types(ops: Visitor) -> None:
     page = ops.look("/console/figures")
     page.get_by_label("Find a figure").press_sequentially("refund rate")
+    expect(page.get_by_role("status")).not_to_contain_text("77 of")
     expect(page.get_by_role("status")).not_to_contain_text("0 of")
     rows = page.locator("tbody tr")
     expect(rows.first).to_contain_text("efund")

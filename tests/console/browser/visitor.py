@@ -70,16 +70,34 @@ class Visitor:
         self.page.get_by_label("Access token").fill(token)
         self.page.get_by_role("button", name="Sign in").click()
 
+    def is_in(self) -> None:
+        """The page shows who is signed in."""
+        self.page.locator(".who-is-in").wait_for()
+
+    def sign_out(self) -> None:
+        """End the session, by the menu of who is signed in."""
+        self.page.locator(".who-is-in").click()
+        self.page.get_by_role("button", name="Sign out").click()
+
     def open(self, summary: str) -> Locator:
-        """Unfold a form; answers where it stands."""
-        folded = self.page.locator(
-            "details", has=self.page.locator(f"summary:has-text('{summary}')")
-        )
-        folded.locator("summary").click()
+        """Open a dialog by its button; answers where its form stands."""
+        folded = self.page.locator(f"details.dialog:has(> summary:text-is('{summary}'))")
+        folded.locator("> summary").click()
         return folded
 
+    def filter(self, **fields: str) -> None:
+        """Open the filters of a list, fill them in, and have it shown."""
+        panel = self.page.locator("details.in-place")
+        if panel.get_attribute("open") is None:
+            panel.locator("> summary").click()
+        for name, value in fields.items():
+            field = panel.locator(f"[name='{name}']")
+            is_choice = field.evaluate("each => each.tagName") == "SELECT"
+            field.select_option(value) if is_choice else field.fill(value)
+        panel.get_by_role("button", name="Show").click()
+
     def act(self, summary: str, button: str, **fields: str) -> None:
-        """Unfold a form, fill it in by its fields' names, confirm where it asks, and send it."""
+        """Open a form, fill it in by its fields' names, confirm where it asks, and send it."""
         form = self.open(summary)
         for name, value in fields.items():
             form.locator(f"[name='{name}']").fill(value)
