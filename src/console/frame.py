@@ -1,4 +1,4 @@
-"""The frame around every page: its menu, what waits beside its words, and how fresh all of it is."""
+"""The frame around every page: its menu, what waits beside its words, how fresh all of it is."""
 
 from __future__ import annotations
 
@@ -105,7 +105,8 @@ EMPTY: Final = Frame(None, {})
 async def frame_of(api: Api, state: Any, role: str, may: Callable[[str], bool]) -> Frame:
     """The frame for a role, as it was seconds ago at most."""
     if not hasattr(state, "console_frames"):
-        state.console_frames = {}
+        none: dict[str, tuple[float, Frame]] = {}
+        state.console_frames = none
     frames: dict[str, tuple[float, Frame]] = state.console_frames
     made_at, frame = frames.get(role, (float("-inf"), EMPTY))
     now = time.monotonic()
@@ -126,9 +127,9 @@ def forget(state: Any) -> None:
 
 async def _made(api: Api, may: Callable[[str], bool]) -> Frame:
     counted = [each for each in COUNTED if may(each.needs)]
-    status, *found = await gather(
+    status, found = await gather(
         _status(api, may),
-        *(api.get(each.path, limit=1, totals=True, **each.filters) for each in counted),
+        gather(*(api.get(each.path, limit=1, totals=True, **each.filters) for each in counted)),
     )
     counts = {
         each.address: Count(answer["totals"]["count"], each.is_urgent)

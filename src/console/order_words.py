@@ -103,5 +103,5 @@ def stages(order: Order) -> list[Stage]:
     return found
 
 
-def _look(at: str | None, is_next: bool) -> str:  # noqa: FBT001 - a bar is done or next
+def _look(at: str | None, is_next: bool) -> str:
     return "is-done" if at else "is-now" if is_next else ""

@@ -91,7 +91,7 @@ def readable(html: str) -> str:
 def link_to(kind: str, name: str | None, text: str | None = None) -> Markup:
     """An object's id as a link to its page, where it has one; ids of Stripe's are shortened."""
     if not name:
-        return Markup(writing.NONE)
+        return writing.DASH
     shown = text or short(name)
     pages: Mapping[str, str] = PAGES
     if kind not in pages:
@@ -159,9 +159,10 @@ _environment = Environment(
 _filters = {
     each.__name__: each
     for each in (
-        writing.money, writing.count, writing.signed, writing.figure, writing.when, writing.clock, writing.moment,
-        writing.ago, writing.day, writing.month, writing.badge, writing.prose, writing.named, writing.sentence, writing.places,
-        glossary.actor, glossary.words, glossary.label, glossary.plural, is_of_rows, rows_changed,
+        writing.ago, writing.badge, writing.clock, writing.count, writing.day, writing.figure,
+        writing.moment, writing.money, writing.month, writing.named, writing.places, writing.prose,
+        writing.sentence, writing.signed, writing.when, glossary.actor, glossary.label,
+        glossary.plural, glossary.words, is_of_rows, rows_changed,
     )
 }  # fmt: skip
 _globals = {
@@ -184,5 +185,5 @@ _globals = {
     "told_events": timeline.told,
     "zone_name": writing.zone_name,
 }
-_environment.filters.update(_filters)  # pyright: ignore[reportUnknownMemberType] - jinja2's own type
-_environment.globals.update(_globals)  # pyright: ignore[reportUnknownMemberType] - jinja2's own type
+_environment.filters.update(_filters)  # pyright: ignore[reportUnknownMemberType]
+_environment.globals.update(_globals)  # pyright: ignore[reportUnknownMemberType]

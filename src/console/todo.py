@@ -30,6 +30,31 @@ AMOUNTS: Final = ("held_minor", "refunded_minor", "amount_minor", "difference_mi
 Row = dict[str, Any]
 
 
+class Group(NamedTuple):
+    """What is said of all rows of a list that wait, in one line."""
+
+    what: str
+    why: str
+    address: str
+    do: str
+    icon: str
+    tone: str
+
+
+UNALLOCATED: Final = Group(
+    "Orders paid without goods", "Stock ran out before they were paid",
+    "/console/orders?unallocated=true", "Reallocate", "package", RED,
+)  # fmt: skip
+FAILED: Final = Group(
+    "Refunds failed", "The money is back with you; pay it another way",
+    "/console/refunds?state=failed", "Look", "receipt-refund", RED,
+)  # fmt: skip
+TO_REFUND: Final = Group(
+    "Orders to refund", "Asked for, and not sent yet",
+    "/console/orders?to_refund=true", "Refund", "receipt-refund", AMBER,
+)  # fmt: skip
+
+
 class ToDo(NamedTuple):
     """Something to do: what and why, how much is at stake, since when or by when, and where."""
 
@@ -63,33 +88,9 @@ async def attention(request: PageRequest) -> Attention:
     )
     due = sorted(disputes["items"], key=lambda row: row["due_at"] or "9999")
     items = [*map(_dispute, due[:MOST])]
-    items += _grouped(
-        "Orders paid without goods",
-        "Stock ran out before they were paid",
-        unallocated,
-        "/console/orders?unallocated=true",
-        "Reallocate",
-        "package",
-        RED,
-    )
-    items += _grouped(
-        "Refunds failed",
-        "The money is back with you; pay it another way",
-        failed,
-        "/console/refunds?state=failed",
-        "Look",
-        "receipt-refund",
-        RED,
-    )
-    items += _grouped(
-        "Orders to refund",
-        "Asked for, and not sent yet",
-        refunds,
-        "/console/orders?to_refund=true",
-        "Refund",
-        "receipt-refund",
-        AMBER,
-    )
+    items += _grouped(UNALLOCATED, unallocated)
+    items += _grouped(FAILED, failed)
+    items += _grouped(TO_REFUND, refunds)
     items += _unlinked(unlinked)
     for found, tone in ((high, RED), (low, AMBER)):
         rows = [row for row in found["items"] if row["check"] not in OWN_LINES]
@@ -123,9 +124,7 @@ def _dispute(row: Row) -> ToDo:
     )  # fmt: skip
 
 
-def _grouped(
-    what: str, why: str, found: Row, address: str, do: str, icon: str, tone: str
-) -> list[ToDo]:
+def _grouped(group: Group, found: Row) -> list[ToDo]:
     """One line for all of a list, and the sums of it."""
     many = _many(found)
     if not many:
@@ -136,11 +135,13 @@ def _grouped(
     row = found["items"][0]
     at = row.get("placed_at") or row.get("created_at")
     amount = amounts[0] if len(amounts) == 1 else f"{len(amounts)} currencies" if amounts else ""
-    return [ToDo(icon, tone, f"{what}: {many}", why, amount, at, do, address)]
+    what = f"{group.what}: {many}"
+    return [ToDo(group.icon, group.tone, what, group.why, amount, at, group.do, group.address)]
 
 
 def _first(sums: Mapping[str, Row]) -> Row:
-    return next(iter(sums.values()), {})
+    none: Row = {}
+    return next(iter(sums.values()), none)
 
 
 def _unlinked(found: Row) -> list[ToDo]:

@@ -14,6 +14,7 @@ from console import glossary
 from ledger.domain.money import CURRENCIES, format_money
 
 NONE: Final = "–"
+DASH: Final = Markup("–")
 SYMBOLS: Final = {
     "aud": "A$", "brl": "R$", "cad": "CA$", "cny": "CN¥", "eur": "€", "gbp": "£", "hkd": "HK$",
     "ils": "₪", "inr": "₹", "jpy": "¥", "krw": "₩", "mxn": "MX$", "nzd": "NZ$", "usd": "$",
@@ -76,7 +77,7 @@ def _grouped(amount: str) -> str:
 def when(text: str | None, zone: str = "UTC") -> Markup:
     """A time in the reporting zone, `28 Nov 2026, 16:23`, with the exact one beside it."""
     if not text:
-        return Markup(NONE)
+        return DASH
     local = datetime.fromisoformat(text).astimezone(ZoneInfo(zone))
     return _time(text, zone, local, f"{_date(local)}, {local:%H:%M}")
 
@@ -84,7 +85,7 @@ def when(text: str | None, zone: str = "UTC") -> Markup:
 def moment(text: str | None, zone: str = "UTC") -> Markup:
     """A time without its year, where there is little room, with the exact one beside it."""
     if not text:
-        return Markup(NONE)
+        return DASH
     local = datetime.fromisoformat(text).astimezone(ZoneInfo(zone))
     return _time(text, zone, local, f"{local.day} {local:%b}, {local:%H:%M}")
 
@@ -92,7 +93,7 @@ def moment(text: str | None, zone: str = "UTC") -> Markup:
 def clock(text: str | None, zone: str = "UTC") -> Markup:
     """The time of the day, to the second, with the exact one beside it."""
     if not text:
-        return Markup(NONE)
+        return DASH
     local = datetime.fromisoformat(text).astimezone(ZoneInfo(zone))
     return _time(text, zone, local, f"{local:%H:%M:%S}")
 
@@ -100,7 +101,7 @@ def clock(text: str | None, zone: str = "UTC") -> Markup:
 def ago(text: str | None, zone: str = "UTC") -> Markup:
     """How long ago, `18 min ago`, or how long until then, with the exact time beside it."""
     if not text:
-        return Markup(NONE)
+        return DASH
     moment = datetime.fromisoformat(text)
     local = moment.astimezone(ZoneInfo(zone))
     seconds = int((datetime.now(UTC) - moment).total_seconds())
@@ -167,7 +168,7 @@ def zone_name(zone: str) -> str:
 def badge(code: str | None) -> Markup:
     """A state as a small label; its tone says whether somebody has to look."""
     if not code:
-        return Markup(NONE)
+        return DASH
     shown = Markup('<span class="badge tone-{}">{}</span>')
     return shown.format(glossary.tone(code), glossary.state(code))
 

@@ -335,6 +335,39 @@ def test_what_is_done_says_by_whom(service: Service) -> None:
     assert meta.role == "ops"
 
 
+def test_an_administrator_issues_a_token_that_opens_what_its_role_may(service: Service) -> None:
+    """It is shown once, and in no list."""
+    admin = issue(service.log, Role.ADMIN, "Ada", META).token
+    body = {"role": "auditor", "name": "Aldo", "days": 30, "reason": "for the year's end"}
+    answer = service.call(admin, "POST", "/tokens", body)
+    assert answer.status_code == 201
+    given = answer.json()
+    me = service.call(given["token"], "GET", "/me").json()
+    assert (me["role"], me["name"]) == ("auditor", "Aldo")
+    listed = service.call(admin, "GET", "/tokens?limit=200")
+    (line,) = [each for each in listed.json()["items"] if each["token_id"] == given["token_id"]]
+    assert line["expires_at"] == given["expires_at"]
+    assert given["token"] not in listed.text
+    assert service.call(given["token"], "POST", "/tokens", body).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"role": "king", "name": "Aldo"},
+        {"role": "auditor", "name": ""},
+        {"role": "auditor", "name": "Aldo", "days": 0},
+        {"role": "auditor", "name": "Aldo", "customer_id": "ada"},
+        {"role": "customer", "name": "Ada"},
+    ],
+)
+def test_a_token_that_does_not_fit_is_not_issued(service: Service, body: dict[str, Any]) -> None:
+    admin = issue(service.log, Role.ADMIN, "Ada", META).token
+    before = service.log.head()
+    assert service.call(admin, "POST", "/tokens", body).status_code == 422
+    assert service.log.head() == before
+
+
 def test_an_administrator_lists_and_revokes_tokens(service: Service) -> None:
     admin = service.token()
     lost = issue(service.log, Role.OPS, "Omar", META)

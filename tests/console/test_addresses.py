@@ -51,7 +51,9 @@ def test_a_word_that_stands_twice_is_refused(service: Service, path: str) -> Non
 def test_the_refusal_names_the_words_that_there_are(service: Service) -> None:
     told = words(service.look("/console/orders?sate=paid&from=2026-01-01&x=1").text)
     assert "This page knows no words sate, x in its address. It knows state, " in told
-    assert "to_refund, currency, customer_id, email, from, to, days_of, sort, cursor, columns." in told
+    assert (
+        "to_refund, currency, customer_id, email, from, to, days_of, sort, cursor, columns." in told
+    )
 
 
 @pytest.mark.parametrize("path", PAGES)

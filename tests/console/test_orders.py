@@ -146,9 +146,7 @@ def test_htmx_is_answered_the_main_part_only(world: Service) -> None:
 
 def test_the_money_box_shows_how_net_comes_about(world: Service) -> None:
     text = world.see(f"{PAGE}/A1")
-    box = (
-        "Captured £20.00 Refunded −£5.00 Disputed £0.00 Net £15.00"
-    )
+    box = "Captured £20.00 Refunded −£5.00 Disputed £0.00 Net £15.00"
     assert box in text
     assert "Order A1 To ship Paid Part refunded" in text
     assert "Blue mug MUG 2 × £10.00 0 £10.00 £20.00" in text

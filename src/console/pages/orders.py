@@ -51,7 +51,7 @@ HEADS: Final = {
 USUAL: Final = (
     "order_id", "email", "state", "payment_state", "total_minor", "net_minor", "placed_at",
 )  # fmt: skip
-VIEWS: Final = (
+VIEWS: Final[tuple[tuple[str, dict[str, str]], ...]] = (
     ("All", {}),
     ("Unpaid", {"state": "pending"}),
     ("To ship", {"state": "paid"}),

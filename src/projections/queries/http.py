@@ -162,7 +162,8 @@ class ReadModel:
     def _totals(self, cursor: AnyCursor, asked: Asked, *, is_foreign: bool) -> Totals:
         if is_foreign:
             return Totals(count=0, by_currency={})
-        return Totals(**self.lister.totals(cursor, asked)._asdict())
+        found = self.lister.totals(cursor, asked)
+        return Totals(count=found.many, by_currency=found.by_currency)
 
     def _own(self, request: Request) -> dict[str, str]:
         """The filter that a customer's lists have: own rows only."""

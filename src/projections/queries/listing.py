@@ -105,7 +105,7 @@ class Page(NamedTuple):
 class Totals(NamedTuple):
     """How many rows fit, and the sum of each amount in minor units, by currency."""
 
-    count: int
+    many: int
     by_currency: dict[str, dict[str, int]]
 
 

@@ -77,7 +77,7 @@ def test_no_event_is_wider_than_a_phone(enter: Entering, world: World) -> None:
 @pytest.mark.parametrize(
     ("path", "shown"),
     [
-        ("/console/orders", 6),
+        ("/console/orders", 7),
         ("/console/payments", 5),
         ("/console/customers", 4),
         ("/console/stock", 4),

@@ -47,7 +47,7 @@ def test_a_chart_tells_the_values_of_a_day_and_leads_to_them(admin: Visitor) -> 
 def test_a_theme_is_kept(admin: Visitor, theme: str) -> None:
     other = "light" if theme == "dark" else "dark"
     page = admin.look("/console/stock")
-    page.emulate_media(color_scheme=other)  # type: ignore[arg-type]
+    page.emulate_media(color_scheme=other)
     page.get_by_role("button", name=f"{theme.capitalize()} theme").first.click()
     expect(page.locator("html")).to_have_attribute("data-bs-theme", theme)
     admin.look("/console/orders")

@@ -30,7 +30,9 @@ def test_a_page_is_shown_once_its_reader_signed_in(stranger: Visitor, world: Wor
     )
     stranger.enter(world.tokens[Role.OPS])
     expect(page).to_have_url(f"{world.url}/console/stock?preorder=false")
-    expect(page.locator(".who-is-in")).to_have_accessible_name("Who is signed in: Olga Petrova (ops)")
+    expect(page.locator(".who-is-in")).to_have_accessible_name(
+        "Who is signed in: Olga Petrova (ops)"
+    )
 
 
 def test_nobody_is_sent_to_another_site(stranger: Visitor, world: World) -> None:

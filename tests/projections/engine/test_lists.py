@@ -333,3 +333,24 @@ def _explain(cursor: Any, listing: Listing, asked: Asked) -> None:
     assert "Index" in plan, plan
     assert "Sort" not in plan, plan
     assert "Seq Scan" not in plan, plan
+
+
+@EACH
+def test_totals_are_of_all_rows_that_fit_by_currency(filled: Filled, name: str) -> None:
+    rows = filled.rows(name)
+    page = filled.counter.get(address(name), limit=1, totals=True)
+    currencies = {row["currency"] for row in rows if row.get("currency")}
+    assert page["totals"]["count"] == len(rows)
+    assert set(page["totals"]["by_currency"]) == currencies
+    for currency, sums in page["totals"]["by_currency"].items():
+        own = [row for row in rows if row["currency"] == currency]
+        assert sums == {column: sum(row[column] or 0 for row in own) for column in sums}
+    assert filled.counter.get(address(name), limit=1)["totals"] is None
+
+
+def test_totals_keep_to_the_filters(filled: Filled) -> None:
+    rows = [row for row in filled.rows("orders") if row["state"] == "paid"]
+    page = filled.counter.get("/orders", limit=1, totals=True, state="paid")
+    assert page["totals"]["count"] == len(rows)
+    total_minor = sum(sums["total_minor"] for sums in page["totals"]["by_currency"].values())
+    assert total_minor == sum(row["total_minor"] for row in rows)
