@@ -8,5 +8,5 @@ process, in the name of who signed in. So a page can show and do what the role m
     templates/   Jinja2                writing.py   how money, times and states are written
     forms.py     what people write     order_actions.py   what can be done to an order, when not
     frame.py     menu and counts       glossary.py  what pages call states, columns and events
-    charts.py    what charts draw      static/      styles, scripts and icons (VENDORED.md)
+    charts.py    what charts draw      static/      styles, scripts and icons
 """
