@@ -22,8 +22,8 @@ from projections.engine.tables import AnyCursor, names
 Types = tuple[tuple[str, str, str], ...]
 """Table, column and type."""
 
-FIRST_PLANS_ROWS, PLANS_ROWS = 1_000, 100_000
-"""After how many changes a session makes its plans anew, at first and at most."""
+PLANS_ROWS, TIMES = 1_000, 10
+"""After how many changes a session makes its plans again, and how many times as many after that."""
 
 TYPES: Final[LiteralString] = """
 select asked.name, a.attname, format_type(a.atttypid, a.atttypmod)
@@ -68,7 +68,7 @@ class Flush:
         cursor.execute(SQL(made).format(name, Literal(body)))
         self._call = SQL("select {}(%b)").format(name)
         self._rows = 0
-        self._plans_rows = FIRST_PLANS_ROWS
+        self._plans_rows = PLANS_ROWS
 
     def _types(self) -> Types:
         """The types of the columns of all tables, by table and column."""
@@ -108,7 +108,7 @@ class Flush:
             return
         staged = [given for each in self._projections for given in self._staged(each, fold)]
         waits.go_on()
-        self._plan_anew(len(fold))
+        self._plan_again(len(fold))
         try:
             self._cursor.execute(self._call, [staged], prepare=True)
         except psycopg.OperationalError:
@@ -119,15 +119,15 @@ class Flush:
                 raise
             raise ProjectionFailed.of(projection, error) from error
 
-    def _plan_anew(self, rows: int) -> None:
+    def _plan_again(self, rows: int) -> None:
         """Give up the session's plans now and then: they are for tables as large as those were.
 
-        Soon while the read models may be new and grow quickly, then seldom.
+        Seldom, as to make all takes as long as some twenty small batches. Between, autovacuum does
+        it where it analyzes a table: that ends the plans that name it.
         """
         self._rows += rows
         if self._rows >= self._plans_rows:
-            self._rows = 0
-            self._plans_rows = min(2 * self._plans_rows, PLANS_ROWS)
+            self._plans_rows *= TIMES
             self._cursor.execute("discard plans")
 
     def _staged(self, projection: Projection, fold: Fold) -> Iterator[str | None]:
