@@ -141,11 +141,7 @@ def of_this_log(conn: Connection, sealed: Sequence[Manifest]) -> list[Manifest]:
 
     Only the last event of each is compared: `verify` compares all.
     """
-    whole: list[Manifest] = []
-    for manifest in sealed:
-        if manifest.first != (whole[-1].last if whole else 0) + 1:
-            break
-        whole.append(manifest)
+    whole = segments.from_the_first(sealed)
     asked = [[manifest.last for manifest in whole]]
     leaves = dict[int, str](conn.execute(LAST_LEAVES, asked).fetchall())
     for manifest in whole:

@@ -165,6 +165,16 @@ def manifests(store: Store) -> list[Manifest]:
     return found
 
 
+def from_the_first(sealed: Iterable[Manifest]) -> list[Manifest]:
+    """The segments without a gap from position 1 on."""
+    found: list[Manifest] = []
+    for manifest in sealed:
+        if manifest.first != (found[-1].last if found else 0) + 1:
+            break
+        found.append(manifest)
+    return found
+
+
 def _manifest(store: Store, name: str) -> Manifest:
     try:
         manifest = msgspec.json.decode(store.get(name) or b"", type=Manifest)

@@ -230,6 +230,10 @@ def _is_there(store: Store, name: str) -> bool:
 def _sections(store: Store, name: str, wanted: Container[str]) -> Iterator[tuple[str, bytes]]:
     """What an object's sections of these names hold; raises `ArchiveDamaged`."""
     with store.opened(name) as file:
+        if file is None:
+            raise ArchiveDamaged(
+                f"The object {name} is not there: `ledger task fold`, or a rebuild, makes it."
+            )
         found = _head(file)
         if found is None:
             raise ArchiveDamaged(f"The object {name} of the archive is not whole. {CURE}")

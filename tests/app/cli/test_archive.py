@@ -87,3 +87,25 @@ def test_an_engine_that_is_none_is_refused(run: Run, archive: Path):
     run("archive", "seal")
     said = run("rebuild", "--on", "spark://x", code=2).stderr.replace("\n", " ")
     assert "is no engine" in said
+
+
+def test_shares_of_the_work_are_done_without_a_database(
+    run: Run, run_json: RunJson, archive: Path, monkeypatch: pytest.MonkeyPatch
+):
+    run("archive", "seal")
+    with monkeypatch.context() as away:
+        away.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nowhere")
+        too_early = run("task", "merge", "1/2", code=3).stderr.replace("\n", " ")
+        assert "is not there: `ledger task fold`" in too_early
+        folded = [run_json("task", "fold", share) for share in ("1/1", "1/1")]
+        merged = [run_json("task", "merge", share) for share in ("2/2", "1/2", "1/2")]
+    assert [each["made"] for each in folded] == [1, 0]
+    assert [each["made"] for each in merged] == [32, 32, 0]
+    objects = {path: path.stat().st_mtime_ns for path in archive.rglob("*") if path.is_file()}
+    run("rebuild")
+    assert {
+        path: path.stat().st_mtime_ns for path in archive.rglob("*") if path.is_file()
+    } == objects
+    assert run_json("verify")["holds"] is True
+    for wrong in ("0/2", "3/2", "1", "a/b"):
+        assert "it is no share" in run("task", "fold", wrong, code=2).stderr.replace("\n", " ")

@@ -21,6 +21,8 @@ WITHOUT = {
     "help",
     "kpi definitions",
     "simulate",
+    "task fold",
+    "task merge",
 }
 """Verbs that look at no ledger at all."""
 OTHERS = sorted({" ".join(path) for path in VERBS} - MAY_MAKE - WITHOUT)
