@@ -20,6 +20,7 @@ class Permission(StrEnum):
     PUBLIC = "public"
     WEBHOOK = "webhook"
     SEE_SELF = "see_self"
+    SEARCH = "search"
     PLACE_ORDER = "place_order"
     PLACE_PAST_ORDER = "place_past_order"
     SEE_ORDER = "see_order"
@@ -81,6 +82,9 @@ MATRIX: Final[Mapping[Permission, Rule]] = {
     Permission.SEE_SELF: Rule(
         "see whose token this is, and what it opens",
                                       _OWN, _ANY,     _ANY,     _ANY, _ANY,   _ANY, _ANY),
+    Permission.SEARCH: Rule(
+        "search in what the role may see",
+                                      _OWN, _ANY,     _ANY,     _ANY, _ANY,   _ANY),
     Permission.PLACE_ORDER: Rule(
         "place an order",             _OWN, _NO,      _NO,      _ANY, _NO,    _ANY, _ANY),
     Permission.PLACE_PAST_ORDER: Rule(

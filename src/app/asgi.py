@@ -28,6 +28,7 @@ import projections.queries.http
 import projections.queries.linking_http
 import projections.queries.proof_http
 import projections.queries.rebuild_http
+import projections.queries.search_http
 import webhooks.http
 from api.auth import Auth
 from api.middleware import BROKEN, RequestMiddleware, broken, http_problem
@@ -242,6 +243,7 @@ routes = [
     *projections.queries.http.routes,
     *projections.queries.proof_http.routes,
     *projections.queries.rebuild_http.routes,
+    *projections.queries.search_http.routes,
     *kpi.http.routes,
     *kpi.exports.http.routes,
     *books.http.routes,

@@ -60,7 +60,7 @@ customers = Derived(
         from customer_reports
     """,
     touched="select customer_id from staged_customer_reports",
-    indexes=("created_at, customer_id", "email"),
+    indexes=("created_at, customer_id", "email", "lower(email), created_at"),
 )
 projection = Projection(
     "customers",
