@@ -148,7 +148,7 @@ class Settings(BaseSettings):
     ledger_expire_seconds: int = Field(default=30, ge=1, le=24 * 60 * 60)
     ledger_write_seconds: float = Field(default=5, ge=1, le=60)
     ledger_read_seconds: float = Field(default=15, ge=1, le=600)
-    ledger_archive: str = ""
+    ledger_archive: str | None = None
     ledger_archive_segment_events: int = Field(default=250_000, ge=1_000, le=1_000_000)
     ledger_time_zone: ZoneInfo = ZoneInfo("UTC")
     ledger_log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -85,9 +85,11 @@ def told_to(database: Database, events: Sequence[StripeEventReceived]) -> Told:
 
 
 def account_in(table: AnyTable, row: Row, accounts: dict[int, Account]) -> Account:
-    """Whose a row is: by its event, or by its key."""
+    """Whose a row is: by its event, by its owner, or by its key."""
     if isinstance(table, Journal):
         return accounts[row["position"]]
+    if "owner" in row:
+        return row["owner"] or None
     named = {name_of(value).account for value in map(row.get, table.key) if isinstance(value, str)}
     assert len(named - {None}) <= 1, f"a row of {table.name} is of several accounts: {row}"
     return next(iter(named - {None}), None)
@@ -99,7 +101,7 @@ def shown(table: AnyTable, row: Row, account: Account) -> str:
     kept = {
         name: value
         for name, value in row.items()
-        if name != "account" and not (name in ours and ours[name].bookkeeping)
+        if name not in ("account", "owner") and not (name in ours and ours[name].bookkeeping)
     }
     text = json.dumps(kept, default=str, sort_keys=True)
     return text if account is None else text.replace(f"@{account}", "")

@@ -131,8 +131,14 @@ class Server:
         """
         self._left.append(str(conninfo_to_dict(database.admin_conninfo)["dbname"]))
         while len(self._left) > _LEFT:
-            name = sql.Identifier(self._left.popleft())
-            self._admin(sql.SQL("drop database {} with (force)").format(name))
+            self._drop(self._left.popleft())
+
+    def drop_now(self, database: Database) -> None:
+        """Drop it under the sessions that are connected."""
+        self._drop(str(conninfo_to_dict(database.admin_conninfo)["dbname"]))
+
+    def _drop(self, name: str) -> None:
+        self._admin(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
     def _create(self, template: str) -> Database:
         self._made += 1

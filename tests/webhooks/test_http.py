@@ -310,7 +310,7 @@ def test_while_the_store_is_down_stripe_is_asked_to_come_again(server: Server) -
     database = server.create()
     with Log(database.conninfo("app")) as log, TestClient(make_app(log)) as client:
         assert client.post(NAME, content=BODY, headers=signed()).status_code == 200
-        server.drop(database)
+        server.drop_now(database)
         before = rejected(StoreUnavailable)
         assert client.post(NAME, content=BODY, headers=signed()).status_code == 503
         assert rejected(StoreUnavailable) == before + 1
