@@ -35,6 +35,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "every_server: run on the embedded PostgreSQL and on the system's, if one is installed",
     )
+    config.addinivalue_line(
+        "markers", "processes: work is spread over processes, as in the service"
+    )
 
 
 def pytest_collection_finish() -> None:

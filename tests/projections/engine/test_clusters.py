@@ -58,7 +58,8 @@ def digests_of(engine: ProjectionContext) -> dict[str, str]:
 
 def sealed(engine: ProjectionContext, address: str, on: str) -> FoldedArchive:
     spans = sealing.missing([], engine.log.head(), SIZE)
-    list(sealing.seal(engine.database, address, spans))
+    for span in spans:
+        sealing._seal(engine.database, address, span)
     return FoldedArchive(address, segments.manifests(Store(address)), on, parts=4)
 
 

@@ -66,7 +66,8 @@ def archive(
     monkeypatch.setattr(fold_objects, "TASK_EVENTS", 400)
     store = Store(str(tmp_path / "archive"))
     spans = sealing.missing([], engine.log.head(), SIZE)
-    list(sealing.seal(engine.database, store.address, spans))
+    for span in spans:
+        sealing._seal(engine.database, store.address, span)
     return FoldedArchive(store.address, segments.manifests(store), parts=4)
 
 
