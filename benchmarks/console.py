@@ -1,8 +1,9 @@
-"""The console's pages over a busy shop's ninety days: how long each takes to be answered."""
+"""The console's pages over a busy shop's ninety days: how long each takes, how much home loads."""
 
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from gzip import decompress
 from http.client import HTTPConnection
 from typing import Final, NamedTuple
 from urllib.parse import urlencode
@@ -18,6 +19,8 @@ from benchmarks.trading import trading_log
 from ledger.domain.events import NewEvent
 
 LIMIT_MS: Final = 150
+FIRST_KB: Final = 300
+AFTER_KB: Final = 40
 STRIPE_EVENTS_AN_ORDER: Final = 2
 PAGES: Final = {
     "home, 90 days": "?window=90",
@@ -65,8 +68,11 @@ def measure(server: Server, scale: Scale) -> list[Figure]:
             name: [_look(service, cookie, address, scale.requests) for _ in range(scale.rounds)]
             for name, address in PAGES.items()
         }
+        first_kb, after_kb = _weight(service, cookie)
     return [
         *(_figure(name, loads) for name, loads in found.items()),
+        _kilobytes("home at the first visit, compressed", first_kb, FIRST_KB),
+        _kilobytes("home afterwards, compressed", after_kb, AFTER_KB),
         Figure(what=f"events of {scale.orders:,} orders", unit="", samples=(count,)),
     ]
 
@@ -90,6 +96,26 @@ def _sign_in(service: Service) -> str:
         answer = browser.getresponse()
         assert answer.status == 303, answer.read()
         return answer.headers["set-cookie"].partition(";")[0]
+
+
+def _weight(service: Service, cookie: str) -> tuple[float, float]:
+    """Kilobytes of home with all files that it loads, and of the page alone, as they are sent."""
+    with closing(HTTPConnection(HOST, service.port, timeout=30)) as browser:
+        sent = {"Cookie": cookie, "Accept-Encoding": "gzip"}
+
+        def fetched(address: str) -> bytes:
+            browser.request("GET", address, headers=sent)
+            return browser.getresponse().read()
+
+        home = fetched("/console?window=90")
+        page = decompress(home).decode()
+        names = set(re.findall(r'"(/console/static/[^"#]+)[#"]', page))
+        files = sum(len(fetched(name)) for name in names)
+    return (len(home) + files) / 1000, len(home) / 1000
+
+
+def _kilobytes(what: str, kilobytes: float, most: int) -> Figure:
+    return Figure(what=what, unit="kB", samples=(kilobytes,), goals=(Goal("<", most),))
 
 
 def _look(service: Service, cookie: str, address: str, requests: int) -> Load:

@@ -160,7 +160,7 @@ _filters = {
     each.__name__: each
     for each in (
         writing.ago, writing.badge, writing.clock, writing.count, writing.day, writing.figure,
-        writing.moment, writing.money, writing.month, writing.named, writing.places, writing.prose,
+        writing.filled,         writing.moment, writing.money, writing.month, writing.named, writing.places, writing.prose,
         writing.sentence, writing.signed, writing.when, glossary.actor, glossary.label,
         glossary.plural, glossary.words, is_of_rows, rows_changed,
     )

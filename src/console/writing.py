@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -198,6 +198,7 @@ def prose(text: str | None) -> str:
     text = _NAME.sub(lambda found: glossary.words(found[0].strip("`")), text).replace("`", "")
     text = _AMOUNT.sub(_written_amount, text)
     text = _MOMENT.sub(lambda found: f"{day(found[1])}, {found[2]}", text)
+    text = text.replace(" as of position ", " as of event ")
     return _DATE.sub(lambda found: day(found[0]), text)
 
 
@@ -212,6 +213,13 @@ _SNAKE: Final = re.compile(r"[a-z]+(?:_[a-z]+)+")
 def named(value: str) -> str:
     """A word of the API's in a column, without its spelling; ids and other texts as they are."""
     return sentence(glossary.words(value)) if _SNAKE.fullmatch(value) else value
+
+
+def filled(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The columns in which any of the rows has something, beside the first one."""
+    return [
+        each for n, each in enumerate(columns) if n == 0 or any(row.get(each) for row in rows)
+    ]
 
 
 def sentence(text: str) -> str:

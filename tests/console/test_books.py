@@ -77,6 +77,22 @@ def test_what_stands_in_the_way_is_told_and_classified(console: Service) -> None
     assert "it can be closed" in console.see(periods)
 
 
+def test_several_are_classified_by_a_rule_once_they_were_seen(console: Service) -> None:
+    names = [_more(console).moved(on(9, 9), 500, "quantum_entanglement")]
+    _seen(console)
+    page = console.look("/console/books/suspense?kind=quantum_entanglement")
+    assert "€5.00" in page.text
+    path = "/console/books/suspense"
+    wrong = console.send(page, path, account="misc", reason="a game")
+    assert (wrong.status_code, "Not done." in wrong.text) == (422, True)
+    stale = console.send(page, path, account="income:games", reason="x", sha256="0" * 64)
+    assert stale.status_code == 409
+    done = console.send(page, path, account="income:games", reason="a game")
+    assert "Transactions classified: 1" in done.text
+    assert names[0] in done.text
+    assert "It finds nothing" in console.see(f"{path}?kind=quantum_entanglement")
+
+
 def test_books_of_a_part_begin_with_what_stripe_held_or_with_nothing(console: Service) -> None:
     _more(console).moved(on(9, 9), 500, account="acct_two")
     _more(console).listed((on(9), on(10, 31)), account="acct_two")

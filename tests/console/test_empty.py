@@ -12,11 +12,11 @@ def test_every_list_says_why_it_is_empty_and_up_to_where_it_goes(service: Servic
     service.enter(Role.ADMIN)
     for path in LISTS:
         page = service.see(f"/console/{path}")
-        assert re.search(r"(No [\w ]+ yet, as of position|As of event) \d", page), path
-    assert "No orders yet, as of position" in service.see("/console/orders")
+        assert re.search(r"(No [\w ]+ yet, as of event|As of event) \d", page), path
+    assert "No orders yet, as of event" in service.see("/console/orders")
     assert "Place one with ledger order place or POST /orders" in service.see("/console/orders")
-    assert "No issues yet, as of position" in service.see("/console/issues?state=")
+    assert "No issues yet, as of event" in service.see("/console/issues?state=")
     service.order(id="A1")
     assert re.search(r"As of event \d", service.see("/console/orders"))
     assert re.search(r"As of event \d", service.see("/console/orders/A1"))
-    assert "No orders with state=paid, as of position" in service.see("/console/orders?state=paid")
+    assert "No orders with state=paid, as of event" in service.see("/console/orders?state=paid")

@@ -61,7 +61,7 @@ def test_what_was_reported_is_shown_with_its_position(console: ConsoleOverLedger
     assert "No snapshots" not in page
     earlier = console.page("/console/figures/revenue", as_of="1", **DAYS)
     assert re.search(
-        r"No snapshots from [^<]+, as of position 1\. ledger kpi snapshot takes", earlier
+        r"No snapshots from [^<]+, as of event 1\. ledger kpi snapshot takes", earlier
     )
 
 

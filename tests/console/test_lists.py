@@ -234,7 +234,7 @@ def test_movements_of_days_and_the_earliest_first(shop: Service) -> None:
     assert latest == sorted(latest, key=int, reverse=True)
     assert positions(f"from={TODAY - DAY}&to={TOMORROW}") == latest
     assert positions(f"to={TODAY - 2 * DAY}") == []
-    assert "No movements that fit what was asked for, as of position" in words(
+    assert "No movements that fit what was asked for, as of event" in words(
         shop.look(f"/console/stock/MUG?to={TODAY - 2 * DAY}").text
     )
 

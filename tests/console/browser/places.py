@@ -62,6 +62,7 @@ PLACES: Final = (
     Place("/console/figures/refund_rate_value_pct"),
     Place("/console/books?period=2026-02"),
     Place("/console/books/accounts"),
+    Place("/console/books/suspense?kind=adjustment"),
     Place("/console/books/periods"),
     Place("/console/exports"),
     Place("/console/wishlists"),

@@ -1,0 +1,76 @@
+"""Classifying by a rule what stands in suspense: what it finds, and then what became of each."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from console.api import Problem, new_key
+from console.forms import IN_PLACE, Refusal, refused
+from console.page import PageRequest, view
+from console.wording import in_words
+
+PAGE: Final = "/console/books/suspense"
+RULE: Final = ("kind", "description", "currency")
+SEEN: Final = ("position", "sha256")
+"""By what the API knows which page was previewed."""
+
+
+async def suspense(request: PageRequest) -> Response:
+    """The form of a rule and, where the address says one, what it finds."""
+    return await _page(request, request.query)
+
+
+async def classify(request: PageRequest) -> Response:
+    """Classify what was previewed; where that changed since, the preview comes again."""
+    fields = await request.form()
+    seen = {"position": int(fields.get("position") or 0), "sha256": fields.get("sha256", "")}
+    body = _rule(fields) | {
+        "page": seen,
+        "account": fields.get("account", "").strip(),
+        "reason": fields.get("reason", "").strip(),
+    }
+    try:
+        report = await request.api.post("/books/classifications", body, key=fields.get("key"))
+    except Problem as problem:
+        if problem.status not in IN_PLACE:
+            raise
+        return await _page(request, fields, refused("classify", problem, fields))
+    with suppress(Problem):  # it is done, also where the next page cannot show it yet
+        await request.api.get("/books/accounts", after=report["position"])
+    return request.page("suspense_done.html", report=report, fields=fields)
+
+
+async def _page(
+    request: PageRequest, given: dict[str, str], refusal: Refusal | None = None
+) -> Response:
+    asked = {name: given.get(name, "").strip() for name in RULE}
+    preview: dict[str, Any] | None = None
+    wrong: Problem | None = None
+    if any(asked.values()):
+        try:
+            preview = await request.api.post("/books/classifications/preview", _rule(asked))
+        except Problem as problem:
+            if problem.status not in IN_PLACE:
+                raise
+            wrong = in_words(problem)
+    problem = refusal.problem if refusal else wrong
+    return request.page(
+        "suspense.html",
+        problem.status if problem else 200,
+        asked=asked,
+        preview=preview,
+        wrong=wrong,
+        refusal=refusal,
+        key=new_key(),
+    )
+
+
+def _rule(said: dict[str, str]) -> dict[str, Any]:
+    """The rule as the API takes it."""
+    return {name: said.get(name, "").strip() or None for name in RULE}
+
+
+routes = [view(PAGE, suspense, takes=RULE), view(PAGE, classify, methods=("POST",))]
