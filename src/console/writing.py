@@ -217,9 +217,7 @@ def named(value: str) -> str:
 
 def filled(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The columns in which any of the rows has something, beside the first one."""
-    return [
-        each for n, each in enumerate(columns) if n == 0 or any(row.get(each) for row in rows)
-    ]
+    return [each for n, each in enumerate(columns) if n == 0 or any(row.get(each) for row in rows)]
 
 
 def sentence(text: str) -> str:

@@ -60,9 +60,7 @@ def test_what_was_reported_is_shown_with_its_position(console: ConsoleOverLedger
     assert "What was reported" in page
     assert "No snapshots" not in page
     earlier = console.page("/console/figures/revenue", as_of="1", **DAYS)
-    assert re.search(
-        r"No snapshots from [^<]+, as of event 1\. ledger kpi snapshot takes", earlier
-    )
+    assert re.search(r"No snapshots from [^<]+, as of event 1\. ledger kpi snapshot takes", earlier)
 
 
 def test_a_computed_figure_leads_to_those_that_it_is_made_of(console: ConsoleOverLedger) -> None:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from console.charts import Days, Definition, Drawn, chart, spark, uncounted
 from console.page import PageRequest, view
+from console.steps import first_steps
 from console.todo import attention
 from console.window import DECISIVE, WINDOW, currency_of, or_refusal, window_of
 
@@ -164,8 +165,13 @@ async def home(request: PageRequest) -> Response:
         status=status,
         orders=orders,
         short_names=SHORT_NAMES,
-        is_new=bool(status and not status["has_events"]),
+        steps=await first_steps(request) if status and _is_new(board, orders) else None,
     )
+
+
+def _is_new(board: Board | None, orders: list[dict[str, Any]]) -> bool:
+    """Whether nothing of a shop is known yet."""
+    return board is not None and board.currency is None and not orders
 
 
 async def _last_orders(request: PageRequest) -> list[dict[str, Any]]:
@@ -269,11 +275,7 @@ async def _status(request: PageRequest) -> dict[str, Any] | None:
         "lag_events": max((each["lag_events"] for each in projections), default=0),
         "last_proof": answer["last_proof"],
         "stopped": [each for each in projections if each["state"] != "following"],
-        "has_events": answer["stripe"]["pulled_at"] is not None or answer["head"] > NEW_LOG,
     }
 
-
-NEW_LOG: Final = 20
-"""A log of so few events holds tokens and checks, and hardly anything of a shop."""
 
 routes = [view("/console", home, takes=(*WINDOW, FIGURE))]

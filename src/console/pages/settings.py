@@ -1,16 +1,16 @@
-"""Settings: access tokens, what is known of Stripe, the zone; and the first steps of a ledger."""
+"""Settings: access tokens, what is known of Stripe, the zone; and the page of the first steps."""
 
 from __future__ import annotations
 
-from asyncio import gather
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from starlette.responses import Response
 
 from console.api import Problem, new_key, part
 from console.forms import IN_PLACE, Refusal, number, refused
 from console.page import PageRequest, done, view
+from console.steps import first_steps
 
 SETTINGS: Final = "/console/settings"
 TOKENS: Final = f"{SETTINGS}/tokens"
@@ -94,61 +94,9 @@ async def _last(request: PageRequest) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
-# ── The first steps ─────────────────────────────────────────────────────────────────────────────
-
-
-class Step(NamedTuple):
-    """A step towards a ledger that holds something: whether it is done, and how to do it."""
-
-    title: str
-    is_done: bool
-    told: str
-    how: str
-
-
 async def start(request: PageRequest) -> Response:
-    """What is done of the first steps, as the ledger itself says it, and how to do the rest."""
-    status, has_orders, has_payments = await gather(
-        request.api.get("/status"),
-        _any(request, "see_order", "/orders"),
-        _any(request, "see_records", "/payments"),
-    )
-    stripe, proof = status["stripe"], status["last_proof"]
-    steps = [
-        Step(
-            "Connect Stripe",
-            stripe["has_key"],
-            "A restricted key is set.",
-            "ledger connect asks for a restricted key, and says which permissions it needs.",
-        ),
-        Step(
-            "Receive the first event",
-            has_payments,
-            "Payments are known.",
-            "Point a webhook of Stripe's to /webhooks/stripe and set its signing secret in"
-            " STRIPE_WEBHOOK_SECRETS; ledger stripe pull brings what was before.",
-        ),
-        Step(
-            "Place the first order",
-            has_orders,
-            "Orders are known.",
-            "Your shop calls POST /orders; ledger import-orders brings those of the past.",
-        ),
-        Step(
-            "Prove the read models",
-            proof is not None and bool(proof["holds"]),
-            "The last proof held.",
-            "An auditor proves them under Projections, or ledger verify in a terminal.",
-        ),
-    ]
-    return request.page("start.html", steps=steps, done=sum(step.is_done for step in steps))
-
-
-async def _any(request: PageRequest, permission: str, path: str) -> bool:
-    """Whether a list has anything, for who may see it."""
-    if not request.may(permission):
-        return False
-    return bool((await request.api.get(path, limit=1))["items"])
+    """What is done of the first steps, and how to do the rest."""
+    return request.page("start.html", steps=await first_steps(request))
 
 
 routes = [

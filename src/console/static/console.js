@@ -225,6 +225,24 @@
 
   const drawn = new Map();
 
+  /** Make the keys of a chart buttons that show a course or not. */
+  function toggles(figure, chart, told) {
+    all("[data-keys] span.key", figure.closest("section")).forEach((key, n) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = key.className;
+      button.textContent = key.textContent;
+      button.setAttribute("aria-pressed", "true");
+      button.addEventListener("click", () => {
+        const isShown = button.getAttribute("aria-pressed") !== "true";
+        button.setAttribute("aria-pressed", isShown);
+        const data = told.days.map((day) => (isShown ? day.values[n] : null));
+        chart.setOption({ series: [{ name: told.names[n], data }] });
+      });
+      key.replaceWith(button);
+    });
+  }
+
   async function draw(figure) {
     const table = figure.parentElement.querySelector("table");
     const told = read(table);
@@ -238,6 +256,7 @@
       const [at] = chart.convertFromPixel({ seriesIndex: 0 }, [offsetX, offsetY]);
       if (told.days[at]?.href) location.assign(told.days[at].href);
     });
+    toggles(figure, chart, told);
     drawn.set(figure, { chart, told });
   }
 

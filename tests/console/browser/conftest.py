@@ -76,6 +76,12 @@ def ops(enter: Entering) -> Visitor:
     return enter(Role.OPS)
 
 
+@pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])
+def doer(enter: Entering, request: pytest.FixtureRequest) -> Visitor:
+    """An operator whose browser runs scripts, and one whose does not."""
+    return enter(Role.OPS, java_script_enabled=request.param)
+
+
 @pytest.fixture
 def admin(enter: Entering) -> Visitor:
     return enter(Role.ADMIN)

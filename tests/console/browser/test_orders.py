@@ -18,12 +18,12 @@ def last_event(world: World, order_id: str) -> dict[str, Any]:
     return world.one("/audit", object=f"order/{order_id}", kind="order.*")
 
 
-def test_fulfil(ops: Visitor, world: World) -> None:
+def test_fulfil(doer: Visitor, world: World) -> None:
     order_id = world.paid_order()
-    ops.look(f"/console/orders/{order_id}")
-    ops.act("Fulfil", "Fulfil", reason="picked up at the counter")
-    ops.is_told("The order is fulfilled.")
-    expect(ops.page.locator("#badges")).to_contain_text("Shipped")
+    doer.look(f"/console/orders/{order_id}")
+    doer.act("Fulfil", "Fulfil", reason="picked up at the counter")
+    doer.is_told("The order is fulfilled.")
+    expect(doer.page.locator("#badges")).to_contain_text("Shipped")
     assert state_of(world, order_id) == "fulfilled"
     event = last_event(world, order_id)
     assert event["kind"] == "order.fulfilled"
@@ -31,47 +31,47 @@ def test_fulfil(ops: Visitor, world: World) -> None:
     assert event["actor_name"] == NAMES[Role.OPS]
 
 
-def test_cancel(ops: Visitor, world: World) -> None:
+def test_cancel(doer: Visitor, world: World) -> None:
     order_id = world.order()
-    ops.look(f"/console/orders/{order_id}")
-    ops.act("Cancel", "Cancel", reason="she called")
-    ops.is_told("The order is canceled")
-    expect(ops.page.locator("#badges")).to_contain_text("Canceled")
+    doer.look(f"/console/orders/{order_id}")
+    doer.act("Cancel", "Cancel", reason="she called")
+    doer.is_told("The order is canceled")
+    expect(doer.page.locator("#badges")).to_contain_text("Canceled")
     assert state_of(world, order_id) == "canceled"
 
 
-def test_return(ops: Visitor, world: World) -> None:
+def test_return(doer: Visitor, world: World) -> None:
     order_id = world.sent_order(quantity=2)
-    ops.look(f"/console/orders/{order_id}")
-    ops.act("Return lines", "Return lines", **{"units of line 1": "1", "reason": "one too many"})
-    ops.is_told("The units are back in stock.")
+    doer.look(f"/console/orders/{order_id}")
+    doer.act("Return lines", "Return lines", **{"units of line 1": "1", "reason": "one too many"})
+    doer.is_told("The units are back in stock.")
     (line,) = world.client.get(f"/orders/{order_id}")["lines"]
     assert line["returned"] == 1
 
 
-def test_request_a_refund(ops: Visitor, world: World) -> None:
+def test_request_a_refund(doer: Visitor, world: World) -> None:
     """It is on record; no money moved before Stripe says so."""
     order_id = world.paid_order()
-    ops.look(f"/console/orders/{order_id}")
-    ops.act("Request a refund", "Request a refund", amount="0.35", reason="it came late")
-    ops.is_told("The refund is requested.")
+    doer.look(f"/console/orders/{order_id}")
+    doer.act("Request a refund", "Request a refund", amount="0.35", reason="it came late")
+    doer.is_told("The refund is requested.")
     assert last_event(world, order_id)["kind"] == "order.refund_requested"
     assert world.client.get(f"/orders/{order_id}")["refunded_minor"] == 0
 
 
-def test_link_a_payment(ops: Visitor, world: World) -> None:
+def test_link_a_payment(doer: Visitor, world: World) -> None:
     order_id, payment_id = world.order(), world.pay(None)
-    ops.look(f"/console/orders/{order_id}")
-    ops.act("Link a payment", "Link a payment", payment_id=payment_id, reason="paid by phone")
-    ops.is_told("The payment is linked.")
-    expect(ops.page.locator(f"a[title='{payment_id}']").first).to_be_visible()
+    doer.look(f"/console/orders/{order_id}")
+    doer.act("Link a payment", "Link a payment", payment_id=payment_id, reason="paid by phone")
+    doer.is_told("The payment is linked.")
+    expect(doer.page.locator(f"a[title='{payment_id}']").first).to_be_visible()
     assert state_of(world, order_id) == "paid"
 
 
-def test_nothing_is_done_without_a_confirmation(ops: Visitor, world: World) -> None:
+def test_nothing_is_done_without_a_confirmation(doer: Visitor, world: World) -> None:
     order_id = world.order()
-    ops.look(f"/console/orders/{order_id}")
-    form = ops.open("Cancel")
+    doer.look(f"/console/orders/{order_id}")
+    form = doer.open("Cancel")
     form.get_by_label("Reason").fill("by mistake")
     form.get_by_role("button", name="Cancel").click()
     assert form.locator("input:invalid").count() == 1
@@ -79,12 +79,12 @@ def test_nothing_is_done_without_a_confirmation(ops: Visitor, world: World) -> N
 
 
 def test_what_is_refused_is_said_at_the_form_with_what_was_written(
-    ops: Visitor, world: World
+    doer: Visitor, world: World
 ) -> None:
     order_id = world.paid_order()
-    ops.expects(409, 422)
-    page = ops.look(f"/console/orders/{order_id}")
-    ops.act("Request a refund", "Request a refund", amount="9.99", reason="too much")
+    doer.expects(409, 422)
+    page = doer.look(f"/console/orders/{order_id}")
+    doer.act("Request a refund", "Request a refund", amount="9.99", reason="too much")
     expect(page.get_by_role("alert")).to_contain_text("Not done.")
     expect(page.locator("input[name='amount']")).to_have_value("9.99")
     expect(page.locator("input[name='amount']")).to_be_visible()

@@ -15,60 +15,92 @@ from tests.console.browser.world import World
 # ── Stock ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_receive_stock(ops: Visitor, world: World) -> None:
+def test_receive_stock(doer: Visitor, world: World) -> None:
     before = world.client.get("/stock/TEAPOT")["on_hand"]
-    ops.look("/console/stock/TEAPOT")
-    ops.act("Receive", "Receive", quantity="12", reason="delivery note 7")
-    ops.is_told("The units are counted in.")
+    doer.look("/console/stock/TEAPOT")
+    doer.act("Receive", "Receive", quantity="12", reason="delivery note 7")
+    doer.is_told("The units are counted in.")
     assert world.client.get("/stock/TEAPOT")["on_hand"] == before + 12
-    expect(ops.page.locator("tbody tr", has_text="delivery note 7")).to_contain_text("+12")
+    expect(doer.page.locator("tbody tr", has_text="delivery note 7")).to_contain_text("+12")
 
 
-def test_adjust_stock(ops: Visitor, world: World) -> None:
+def test_adjust_stock(doer: Visitor, world: World) -> None:
     before = world.client.get("/stock/MUG-RED")["on_hand"]
-    ops.look("/console/stock/MUG-RED")
-    ops.act("Adjust", "Adjust", change="-1", reason="it broke")
-    ops.is_told("The count is corrected.")
+    doer.look("/console/stock/MUG-RED")
+    doer.act("Adjust", "Adjust", change="-1", reason="it broke")
+    doer.is_told("The count is corrected.")
     assert world.client.get("/stock/MUG-RED")["on_hand"] == before - 1
 
 
-def test_list_a_product(ops: Visitor, world: World) -> None:
-    ops.look("/console/stock")
-    ops.act("List a product", "List it", sku="BOWL", name="Rice bowl", prices="8.50 gbp, 1200 jpy")
-    ops.is_told("The product is listed so.")
-    assert world.client.get("/stock/BOWL")["prices"] == {"gbp": 850, "jpy": 1200}
+def test_list_a_product(doer: Visitor, world: World) -> None:
+    doer.look("/console/stock")
+    sku = f"BOWL-{world.log.head()}"
+    doer.act("List a product", "List it", sku=sku, name="Rice bowl", prices="8.50 gbp, 1200 jpy")
+    doer.is_told("The product is listed so.")
+    assert world.client.get(f"/stock/{sku}")["prices"] == {"gbp": 850, "jpy": 1200}
 
 
 # ── Issues ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_run_the_checks(ops: Visitor) -> None:
-    ops.look("/console/issues")
-    ops.page.get_by_role("button", name="Run all checks now").click()
-    ops.is_told("checks ran")
+def test_run_the_checks(doer: Visitor) -> None:
+    doer.look("/console/issues")
+    doer.page.get_by_role("button", name="Run all checks now").click()
+    doer.is_told("checks ran")
 
 
-def test_resolve_and_reopen_an_issue(ops: Visitor, world: World) -> None:
+def test_resolve_and_reopen_an_issue(doer: Visitor, world: World) -> None:
     issue_id = world.one("/issues", state="open")["issue_id"]
-    ops.look(f"/console/issues/{issue_id}")
-    ops.act("Resolve it", "Resolve it", reason="told the customer")
-    ops.is_told("The issue is resolved.")
+    doer.look(f"/console/issues/{issue_id}")
+    doer.act("Resolve it", "Resolve it", reason="told the customer")
+    doer.is_told("The issue is resolved.")
     resolved = world.client.get(f"/issues/{issue_id}")
     assert (resolved["state"], resolved["reason"]) == ("resolved", "told the customer")
-    ops.act("Reopen it", "Reopen it", reason="she calls again")
-    ops.is_told("The issue is open again.")
+    doer.act("Reopen it", "Reopen it", reason="she calls again")
+    doer.is_told("The issue is open again.")
     assert world.client.get(f"/issues/{issue_id}")["state"] == "open"
 
 
 # ── Payments ────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_link_a_payment_from_its_own_page(ops: Visitor, world: World) -> None:
+def test_link_a_payment_from_its_own_page(doer: Visitor, world: World) -> None:
     order_id, payment_id = world.order(), world.pay(None)
-    ops.look(f"/console/payments/{payment_id}")
-    ops.act("Link it to its order", "Link", order_id=order_id)
-    ops.is_told(f"The payment belongs to order {order_id}.")
+    doer.look(f"/console/payments/{payment_id}")
+    doer.act("Link it to its order", "Link", order_id=order_id)
+    doer.is_told(f"The payment belongs to order {order_id}.")
     assert world.client.get(f"/payments/{payment_id}")["order_id"] == order_id
+
+
+# ── Several at once, and tokens ─────────────────────────────────────────────────────────────────
+
+
+def test_orders_are_shipped_several_at_once(doer: Visitor, world: World) -> None:
+    names = [world.paid_order(), world.paid_order()]
+    page = doer.look("/console/orders?state=paid")
+    for name in names:
+        page.get_by_label(f"Choose {name}", exact=True).check()
+    page.get_by_label("Reason, for the audit log").fill("the van left")
+    page.get_by_role("button", name="Fulfil those chosen").click()
+    expect(page.get_by_text("2 done, 0 not.")).to_be_visible()
+    assert {world.client.get(f"/orders/{name}")["state"] for name in names} == {"fulfilled"}
+
+
+@pytest.mark.parametrize("scripted", [True, False])
+def test_a_token_is_issued_and_revoked(enter: Entering, world: World, scripted: bool) -> None:
+    visitor, name = enter(Role.ADMIN, java_script_enabled=scripted), f"Till {scripted}"
+    page = visitor.look("/console/settings/tokens")
+    visitor.act("Issue a token", "Issue it", name=name, reason="a new till")
+    expect(page.locator("#token")).to_contain_text("lgr_")
+    row = page.locator("tbody tr", has_text=name).first
+    row.locator("summary").click()
+    row.locator("[name=reason]").fill("it broke")
+    row.get_by_role("button", name="Revoke it").click()
+    visitor.is_told("The token is revoked.")
+    (line,) = [
+        each for each in world.client.get("/tokens", limit=200)["items"] if each["name"] == name
+    ]
+    assert line["state"] == "revoked"
 
 
 # ── Exports ─────────────────────────────────────────────────────────────────────────────────────
