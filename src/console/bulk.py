@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from console.api import Problem
@@ -22,20 +23,22 @@ class Outcome(NamedTuple):
 
 
 async def outcomes_of(
-    request: PageRequest, asked: Sequence[tuple[str, str]], fields: Mapping[str, str]
+    request: PageRequest, asked: Sequence[tuple[str, str]], fields: Mapping[str, str], seen: str
 ) -> list[Outcome]:
     """Post one reason to each path; raises `Problem` where there is no reason, or no path.
 
     `asked` are names with the path of the API for each. One that is refused stops none of the rest.
+    Then it waits until the list at `seen` has what was done.
     """
     reason = fields.get("reason", "").strip()
     if not reason or not asked:
         raise NOTHING_CHOSEN if reason else NO_REASON
     found: list[Outcome] = []
+    position = None
     for name, path in asked:
         key = f"{fields.get('key', '')}.{len(found)}"
         try:
-            await request.api.post(path, {"reason": reason}, key=key)
+            answer = await request.api.post(path, {"reason": reason}, key=key)
         except Problem as problem:
             if problem.status not in IN_PLACE:
                 raise
@@ -43,4 +46,7 @@ async def outcomes_of(
             found.append(Outcome(name, told.detail or told.title))
         else:
             found.append(Outcome(name, None))
+            position = answer["position"]
+    with suppress(Problem):  # it is done, also where the next page cannot show it yet
+        await request.api.get(seen, limit=1, after=position)
     return found

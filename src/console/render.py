@@ -160,9 +160,9 @@ _filters = {
     each.__name__: each
     for each in (
         writing.ago, writing.badge, writing.clock, writing.count, writing.day, writing.figure,
-        writing.filled,         writing.moment, writing.money, writing.month, writing.named, writing.places, writing.prose,
-        writing.sentence, writing.signed, writing.when, glossary.actor, glossary.label,
-        glossary.plural, glossary.words, is_of_rows, rows_changed,
+        writing.filled, writing.moment, writing.money, writing.month, writing.named, writing.places,
+        writing.prose, writing.sentence, writing.signed, writing.when, glossary.actor,
+        glossary.label, glossary.plural, glossary.words, is_of_rows, rows_changed,
     )
 }  # fmt: skip
 _globals = {

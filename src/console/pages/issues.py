@@ -108,7 +108,7 @@ async def decide_many(request: PageRequest) -> Response:
         raise Problem(422, {"title": "Choose what to do: resolve or reopen."})
     names = [name.removeprefix(CHOSEN) for name in fields if name.startswith(CHOSEN)]
     asked = [(name, f"/issues/{part(name)}/{action}") for name in names]
-    report = await outcomes_of(request, asked, fields)
+    report = await outcomes_of(request, asked, fields, "/issues")
     return request.page(
         "bulk_done.html",
         title="Issues resolved" if action == "resolve" else "Issues reopened",

@@ -92,7 +92,7 @@ async def fulfil(request: PageRequest) -> Response:
     fields = await request.form()
     chosen = [name.removeprefix(CHOSEN) for name in fields if name.startswith(CHOSEN)]
     asked = [(name, f"/orders/{part(name)}/fulfil") for name in chosen]
-    report = await outcomes_of(request, asked, fields)
+    report = await outcomes_of(request, asked, fields, "/orders")
     return request.page(
         "bulk_done.html",
         title="Orders shipped",
