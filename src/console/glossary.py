@@ -26,7 +26,7 @@ _TONES: Final[Mapping[str, tuple[str, ...]]] = {
         "running", "trialing", "unbuilt", "under_review", "unprojected", "late", "unpaid", "stale",
     ),
     RED: (
-        "ahead", "differs", "failed", "high", "lost", "negative", "needs_response", "open_dispute",
+        "ahead", "differs", "failed", "high", "negative", "needs_response", "open_dispute",
         "no_present_secret_fits", "refused", "refuted", "sold_out", "stopped", "unallocated",
         "uncollectible", "unreadable",
     ),

@@ -161,8 +161,8 @@ _filters = {
     for each in (
         writing.ago, writing.badge, writing.clock, writing.count, writing.day, writing.figure,
         writing.filled, writing.moment, writing.money, writing.month, writing.named, writing.places,
-        writing.prose, writing.sentence, writing.signed, writing.when, glossary.actor,
-        glossary.label, glossary.plural, glossary.words, is_of_rows, rows_changed,
+        writing.prose, writing.sentence, writing.signed, writing.spoken, writing.when,
+        glossary.actor, glossary.label, glossary.plural, glossary.words, is_of_rows, rows_changed,
     )
 }  # fmt: skip
 _globals = {

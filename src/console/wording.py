@@ -38,7 +38,7 @@ def in_words(problem: Problem, currency: str | None = None) -> Problem:
     if not problem.errors:
         return problem
     detail = " ".join(_sentence(each, currency) for each in problem.errors)
-    document = {"code": problem.code, "title": problem.title, "detail": detail}
+    document = {"code": problem.code, "title": "This is not valid.", "detail": detail}
     return Problem(problem.status, document)
 
 

@@ -192,14 +192,16 @@ _IN_MINOR_UNITS: Final = re.compile(r" By field, in minor units: .*$")
 
 def prose(text: str | None) -> str:
     """A sentence of the API's with amounts, times and names as the pages write them."""
-    if not text:
-        return ""
-    text = _IN_MINOR_UNITS.sub("", text)
-    text = _NAME.sub(lambda found: glossary.words(found[0].strip("`")), text).replace("`", "")
-    text = _AMOUNT.sub(_written_amount, text)
-    text = _MOMENT.sub(lambda found: f"{day(found[1])}, {found[2]}", text)
-    text = text.replace(" as of position ", " as of event ")
+    text = _MOMENT.sub(lambda found: f"{day(found[1])}, {found[2]}", spoken(text))
     return _DATE.sub(lambda found: day(found[0]), text)
+
+
+def spoken(text: str | None) -> str:
+    """The same for a refusal, whose dates say how one is to be written in a form."""
+    text = _IN_MINOR_UNITS.sub("", text or "")
+    text = _NAME.sub(lambda found: glossary.words(found[0].strip("`")), text).replace("`", "")
+    text = text.replace(" as of position ", " as of event ")
+    return _AMOUNT.sub(_written_amount, text)
 
 
 def _written_amount(found: re.Match[str]) -> str:
