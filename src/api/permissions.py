@@ -44,6 +44,7 @@ class Permission(StrEnum):
     REBUILD = "rebuild"
     SEE_STATUS = "see_status"
     MANAGE_TOKENS = "manage_tokens"
+    MANAGE_ALERTS = "manage_alerts"
 
 
 class Scope(StrEnum):
@@ -143,6 +144,9 @@ MATRIX: Final[Mapping[Permission, Rule]] = {
                                       _NO,  _ANY,     _ANY,     _ANY, _ANY,   _ANY),
     Permission.MANAGE_TOKENS: Rule(
         "issue, list and revoke tokens",
+                                      _NO,  _NO,      _NO,      _NO,  _NO,    _ANY),
+    Permission.MANAGE_ALERTS: Rule(
+        "see alerts and who is told, send one to try",
                                       _NO,  _NO,      _NO,      _NO,  _NO,    _ANY),
 }
 # fmt: on

@@ -19,6 +19,7 @@ from starlette.routing import Route
 from starlette.types import Scope
 
 import api.endpoints
+import app.alerts.http
 import app.health
 import books.http
 import console.http
@@ -248,6 +249,7 @@ routes = [
     *kpi.exports.http.routes,
     *books.http.routes,
     *app.health.routes,
+    *app.alerts.http.routes,
     *console.http.routes,
     Route("/", index),
     Route("/openapi.json", openapi),

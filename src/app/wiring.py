@@ -7,6 +7,8 @@ from datetime import timedelta
 from threading import Event
 
 from app import purchase_orders
+from app.alerts.deliver import LOOK_SECONDS as ALERT_SECONDS
+from app.alerts.deliver import Alerts
 from app.order_expiry import Expiry
 from app.processes import heartbeat
 from app.purchase_orders import PurchaseOrders
@@ -175,10 +177,17 @@ def jobs(settings: Settings, command_handler: CommandHandler, reads: Reads) -> l
             Expiry(command_handler, reads, longest_payment=limits.pending_payment).run,
         ),
         *_orders_from(settings, command_handler, reads),
+        *_alerts(settings, reads),
         Job("checks", LOOK_SECONDS, checks.look),
         Job("snapshots", LOOK_SECONDS, snapshots.take),
         Job("proofs", LOOK_SECONDS, snapshots.prove),
     ]
+
+
+def _alerts(settings: Settings, reads: Reads) -> list[Job]:
+    """What tells of trouble outside, where a channel is set up."""
+    alerts = Alerts(reads, settings)
+    return [Job("alerts", ALERT_SECONDS, alerts.run)] if alerts.channels else []
 
 
 def _orders_from(

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+from base64 import b64decode
 from datetime import timedelta
 from difflib import get_close_matches
 from io import StringIO
@@ -31,6 +32,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from ledger.domain.alerts import ALERT_RULES, AlertRule
+from ledger.domain.events import Severity
 from ledger.domain.limits import (
     HOST_NAME_PATTERN,
     HOST_PATTERN,
@@ -65,6 +68,44 @@ def _signing_secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def _is_safe(value: str) -> bool:
+    """Whether it is an address by TLS, or of this machine."""
+    address = urlsplit(value)
+    host = address.hostname or ""
+    return bool(host) and (
+        address.scheme == "https" or (address.scheme == "http" and is_loopback(host))
+    )
+
+
+def _target(value: SecretStr) -> SecretStr:
+    if not _is_safe(value.get_secret_value()):
+        raise ValueError("must begin with https:// (http:// only to this machine)")
+    return value
+
+
+def _smtp(value: SecretStr) -> SecretStr:
+    try:
+        address = urlsplit(value.get_secret_value())
+        good = address.scheme in {"smtp", "smtps"} and address.hostname and address.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError("is no address like smtp://user:password@mail.example.com:587")
+    return value
+
+
+def _webhook_secret(value: SecretStr) -> SecretStr:
+    begin, _, encoded = value.get_secret_value().partition("_")
+    try:
+        length = len(b64decode(encoded, validate=True))
+    except ValueError:
+        length = 0
+    if begin != "whsec" or not 24 <= length <= 64:
+        raise ValueError("must be whsec_ and then the base64 of 24 to 64 random bytes")
+    return value
+
+
+Email = Annotated[str, Field(pattern=r"^[^\s@,<>]+@[^\s@,<>]+$", max_length=254)]
 HostName = Annotated[str, Field(pattern=HOST_NAME_PATTERN, max_length=253)]
 
 
@@ -77,11 +118,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _api_base(value: str) -> str:
-    address = urlsplit(value)
-    safe = address.scheme == "https" or (
-        address.scheme == "http" and is_loopback(address.hostname or "")
-    )
-    if not safe or not address.hostname:
+    if not _is_safe(value):
         raise ValueError("must begin with https:// (http:// only to this machine)")
     return value.rstrip("/")
 
@@ -150,6 +187,22 @@ class Settings(BaseSettings):
     ledger_read_seconds: float = Field(default=15, ge=1, le=600)
     ledger_archive: str | None = None
     ledger_archive_segment_events: int = Field(default=250_000, ge=1_000, le=1_000_000)
+    ledger_alerts_rules: Annotated[tuple[AlertRule, ...], NoDecode, BeforeValidator(_split)] = (
+        ALERT_RULES
+    )
+    ledger_alerts_severity: Severity = "high"
+    ledger_alerts_dispute_days: int = Field(default=3, ge=1, le=30)
+    ledger_alerts_lag_seconds: int = Field(default=60, ge=5, le=24 * 60 * 60)
+    ledger_alerts_smtp: Annotated[SecretStr, AfterValidator(_smtp)] | None = None
+    ledger_alerts_email_from: Email | None = None
+    ledger_alerts_email_to: Annotated[tuple[Email, ...], NoDecode, BeforeValidator(_split)] = Field(
+        default=(), validate_default=True
+    )
+    ledger_alerts_slack: Annotated[SecretStr, AfterValidator(_target)] | None = None
+    ledger_alerts_webhook: Annotated[SecretStr, AfterValidator(_target)] | None = None
+    ledger_alerts_webhook_secret: Annotated[SecretStr, AfterValidator(_webhook_secret)] | None = (
+        Field(default=None, validate_default=True)
+    )
     ledger_time_zone: ZoneInfo = ZoneInfo("UTC")
     ledger_log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -162,6 +215,27 @@ class Settings(BaseSettings):
         ours = info.data.get("ledger_mode", mode)
         if mode in {"test", "live"} and mode != ours:
             raise ValueError(f"is a key of {mode} mode, and LEDGER_MODE is {ours}")
+        return value
+
+    @field_validator("ledger_alerts_email_to")
+    @classmethod
+    def _has_post(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        """Mail needs a server, who it is from, and whom it is to."""
+        given = [
+            info.data.get("ledger_alerts_smtp"), info.data.get("ledger_alerts_email_from"), value
+        ]  # fmt: skip
+        if any(given) and not all(given):
+            raise ValueError(
+                "alerts by mail need all of LEDGER_ALERTS_SMTP, LEDGER_ALERTS_EMAIL_FROM and this"
+            )
+        return value
+
+    @field_validator("ledger_alerts_webhook_secret")
+    @classmethod
+    def _has_secret(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """No webhook goes out unsigned."""
+        if value is None and info.data.get("ledger_alerts_webhook") is not None:
+            raise ValueError("LEDGER_ALERTS_WEBHOOK needs a secret to sign with, whsec_…")
         return value
 
     @property

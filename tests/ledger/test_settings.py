@@ -32,7 +32,7 @@ def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(EXAMPLE.read_text())
     assert load() == defaults
     for name, value in defaults:
-        assert (example()[name.upper()] == "") == (value in (None, ())), name
+        assert (example()[name.upper()] == "") == (value in (None, (), "")), name
 
 
 def test_the_example_explains_every_setting() -> None:

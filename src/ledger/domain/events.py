@@ -767,6 +767,29 @@ class ExportMade(Event, frozen=True, kw_only=True):
     complete: bool
 
 
+# ── Alerts ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@stored("alert.tried.v1")
+class AlertTried(Event, frozen=True, kw_only=True):
+    """An alert was sent by a channel, or should have been; the stream is that of one alert there.
+
+    `rule` is what it is about, `subject` of which object (`dispute/dp_1`), `occasion` tells one
+    time that it happened from the next. The event's number in its stream is the attempt. A `failed`
+    one is tried again from `retry_at` on, one that was `given_up` is not; `cause` says why:
+    `http_503`, `timeout`. Neither text nor address nor secret of the channel is kept.
+    """
+
+    alert_id: str
+    rule: str
+    subject: str
+    occasion: str
+    channel: str
+    outcome: Literal["delivered", "failed", "given_up"]
+    cause: str | None = None
+    retry_at: datetime | None = None
+
+
 # ── Proofs ──────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -54,6 +54,7 @@ STREAM_OF: Final[tuple[tuple[str, Callable[[Any], str]], ...]] = (
     ("pull.", lambda e: pulls(e.account)),
     ("access.token", lambda _: "access/tokens"),
     ("checks.", lambda _: "checks/runs"),
+    ("alert.", lambda e: f"alert/{e.alert_id}"),
     ("proof.", lambda e: f"proof/{e.proof_id}"),
     ("rebuild.", lambda e: f"rebuild/{e.rebuild_id}"),
 )

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from types import NoneType
-from typing import Annotated, Any, Final, Literal, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, cast, get_args, get_origin
 
 from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
@@ -62,4 +62,6 @@ def _limits(info: FieldInfo) -> str:
 def _default(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return "" if value in (None, ()) else str(value)
+    if isinstance(value, tuple):
+        return ",".join(map(str, cast("tuple[object, ...]", value)))
+    return "" if value is None else str(value)

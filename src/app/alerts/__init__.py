@@ -1,0 +1,1 @@
+"""Alerts: what is told outside, by which channels, and what became of it."""
