@@ -71,6 +71,7 @@
     const dialog = document.querySelector(".dialog[open]");
     if (dialog && event.key === "Tab") return trap(event, dialog);
     if (event.key === "Escape") {
+      if (event.target.id === "search") event.target.blur();
       const open = dialog ?? document.querySelector("details.menu[open]");
       if (open) close(open);
       return;
@@ -96,6 +97,17 @@
       "?": () => document.getElementById("keys")?.showModal(),
     };
     deeds[event.key]?.();
+  });
+
+  document.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const box = event.target.closest?.("form.search");
+    if (!step || !box) return;
+    const stops = [box.querySelector("input"), ...all("#hits a", box)];
+    const next = stops[stops.indexOf(document.activeElement) + step];
+    if (!next || stops.length < 2) return;
+    event.preventDefault();
+    next.focus();
   });
 
   // ── Bulk actions ───────────────────────────────────────────────────────────────────────────

@@ -31,6 +31,7 @@ PLACES: Final = (
     Place("/console/orders/{}/timeline", *_TROUBLED),
     Place("/console/orders/{}/explain", *_TROUBLED),
     Place("/console/search?q=nothing"),
+    Place("/console/search?q=a"),
     Place("/console/stock"),
     Place("/console/stock/{}", *_SKU),
     Place("/console/stock/{}/history", *_SKU),

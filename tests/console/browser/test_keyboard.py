@@ -104,3 +104,15 @@ def test_keys_lead_through_rows_to_lists_and_to_the_search(ops: Visitor) -> None
     page.wait_for_url(f"**/console/orders/{order_id}")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+
+
+def test_hits_of_the_search_are_reached_while_one_types(ops: Visitor) -> None:
+    page = ops.look("/console/stock")
+    page.keyboard.press("/")
+    page.keyboard.type("ada@")
+    hits = page.locator("#hits a")
+    expect(hits.first).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    expect(hits.first).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/console/orders/*")
