@@ -55,6 +55,10 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup ## Play a believable shop and keep serving (ONCE=1: stop at its end)
 	@$(BIN)/ledger demo $(if $(ONCE),--once)
 
+.PHONY: demo-cluster
+demo-cluster: setup ## Seal a log into a bucket, rebuild it on a cluster, kill a worker (two minutes)
+	@$(BIN)/python -m tests.cluster_demo
+
 .PHONY: test
 test: setup ## Run the tests against a real PostgreSQL that they start (ARGS=…, WORKERS=…)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 10 $(ARGS)

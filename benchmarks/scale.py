@@ -1,18 +1,15 @@
 """The archive: sealing, its size, and rebuilds from it, beside the rebuild from the database."""
 
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from typing import Final, NamedTuple
 
 from benchmarks.checks import engine_of
+from benchmarks.cluster import cluster
 from benchmarks.logs import stripe_log
 from benchmarks.measuring import RATE, Figure, Goal, Sample, alternate
 from benchmarks.processes import in_child
@@ -50,18 +47,19 @@ def measure(server: Server, scale: Scale) -> list[Figure]:
     database = server.database()
     fill(database, stripe_log("scale", scale.events))
     settle(database)
-    with tempfile.TemporaryDirectory(prefix="ledger-archive-") as folder:
+    with tempfile.TemporaryDirectory(prefix="ledger-archive-") as home:
+        folder = f"{home}/archive"
         taken = alternate(
             scale.rounds, {SEALING: lambda _: in_child(seal_all, database, folder, scale)}
         )
-        with cluster(Path(folder)) as scheduler:
+        with cluster(Path(home)) as dask:
             rebuilt = alternate(
                 scale.rounds,
                 {
                     HERE: lambda _: in_child(rebuild_from, database, None, PROCESSES),
                     FIRST: lambda _: in_child(rebuild_anew, database, folder, PROCESSES),
                     AGAIN: lambda _: in_child(rebuild_from, database, folder, PROCESSES),
-                    CLUSTER: lambda _: in_child(rebuild_anew, database, folder, scheduler),
+                    CLUSTER: lambda _: in_child(rebuild_anew, database, folder, dask.address),
                 },
             )
         share = sum(each.size for each in segments.manifests(Store(folder))) / log_bytes(database)
@@ -94,8 +92,7 @@ def measure(server: Server, scale: Scale) -> list[Figure]:
 
 def seal_all(database: Database, folder: str, scale: Scale) -> Sample:
     """Seal all of a log anew."""
-    for path in Path(folder).iterdir():
-        path.unlink() if path.is_file() else rmtree(path)
+    rmtree(folder, ignore_errors=True)
     started = time.perf_counter()
     spans = sealing.missing([], scale.events, scale.segment)
     sealed = sum(each.events for each in sealing.seal(database, folder, spans))
@@ -126,29 +123,3 @@ def log_bytes(database: Database) -> int:
         row = conn.execute("select pg_total_relation_size('ledger.stored_events')").fetchone()
     assert row is not None, "a function answers a row"
     return row[0]
-
-
-@contextmanager
-def cluster(folder: Path) -> Generator[str]:
-    """A Dask scheduler and two workers on this machine's own address."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    options = ["--host", "127.0.0.1", "--no-dashboard"]
-    begun = [["distributed.cli.dask_scheduler", *options, "--port", str(port)]]
-    worker = ["distributed.cli.dask_worker", f"tcp://127.0.0.1:{port}", *options]
-    worker += ["--nthreads", "1", "--no-nanny", "--local-directory"]
-    begun += [[*worker, str(folder.with_name(f"{folder.name}-worker-{n}"))] for n in (1, 2)]
-    processes = [
-        subprocess.Popen(  # noqa: S603 - ours
-            [sys.executable, "-m", *each], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        for each in begun
-    ]
-    time.sleep(3)
-    try:
-        yield f"dask://127.0.0.1:{port}"
-    finally:
-        for process in reversed(processes):
-            process.kill()
-            process.wait()

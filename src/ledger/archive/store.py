@@ -89,14 +89,24 @@ class Store:
 
     def names(self, folder: str = "") -> list[str]:
         """The names of the objects in a folder of the store, sorted; none where it is not there."""
-        selector = self._files.FileSelector(self._path(folder), allow_not_found=True)
+        return sorted(each.base_name for each in self._objects(folder))
+
+    def names_below(self, folder: str) -> list[str]:
+        """The same of all folders within it, by their paths from the store's address."""
+        start = len(self._root) + 1
+        return sorted(each.path[start:] for each in self._objects(folder, recursive=True))
+
+    def _objects(self, folder: str, *, recursive: bool = False) -> list[Any]:
+        selector = self._files.FileSelector(
+            self._path(folder), allow_not_found=True, recursive=recursive
+        )
         with self._reaching():
             found = self._system.get_file_info(selector)
-        return sorted(
-            each.base_name
+        return [
+            each
             for each in found
             if each.type == self._files.FileType.File and not each.base_name.endswith(".part")
-        )
+        ]
 
     def remove(self, name: str) -> None:
         """Remove an object, if it is there."""

@@ -1,18 +1,17 @@
 """A rebuild on a cluster, and over an object store, is the rebuild from the log: S3 by moto."""
 
-import os
 import signal
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
+from benchmarks.cluster import START_SECONDS, bucket, cluster
 from benchmarks.logs import filled, shop_log
 from ledger.archive import sealing, segments
 from ledger.archive.store import Store
@@ -29,7 +28,6 @@ from tests.support.servers import Server
 from webhooks.translate.translator import Translator
 
 EVENTS, SIZE = 3_100, 1_500
-START_SECONDS = 60
 
 
 @pytest.fixture(scope="module")
@@ -63,98 +61,43 @@ def sealed(engine: ProjectionContext, address: str, on: str) -> FoldedArchive:
     return FoldedArchive(address, segments.manifests(Store(address)), on, parts=4)
 
 
-@contextmanager
-def running(*args: str) -> Generator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", *args], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-@contextmanager
-def worker(scheduler: str, folder: Path) -> Generator[subprocess.Popen[bytes]]:
-    options = ["--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard"]
-    options += ["--local-directory", str(folder)]
-    with running("distributed.cli.dask_worker", scheduler, *options) as process:
-        yield process
-
-
-@pytest.fixture
-def scheduler() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """One on a free port of this machine's own address, without its web page."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    options = f"--host 127.0.0.1 --port {port} --no-dashboard --no-show".split()
-    with running("distributed.cli.dask_scheduler", *options) as process:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            with socket.socket() as asked:
-                if asked.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield f"127.0.0.1:{port}", process
+def kill_after_four(folds: Path, process: subprocess.Popen[bytes]) -> None:
+    """End a process with SIGKILL once four folds are there."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and sum(1 for _ in folds.rglob("*-*")) < 4:
+        time.sleep(0.02)
+    process.kill()
 
 
 def test_a_worker_is_killed_and_the_rebuild_is_the_same(
     engine: ProjectionContext,
     expected: dict[str, str],
-    scheduler: tuple[str, subprocess.Popen[bytes]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr(fold_objects, "TASK_EVENTS", 150)
-    address, _ = scheduler
-    archive = sealed(engine, str(tmp_path / "archive"), f"dask://{address}")
-    ended: list[BaseException | None] = []
-
-    def run() -> None:
-        try:
-            rebuild(engine, archive=archive)
-            ended.append(None)
-        except BaseException as error:  # noqa: BLE001 - told by the test
-            ended.append(error)
-
-    with (
-        worker(f"tcp://{address}", tmp_path / "one"),
-        worker(f"tcp://{address}", tmp_path / "two") as two,
-    ):
-        thread = Thread(target=run)
-        thread.start()
-        deadline = time.monotonic() + START_SECONDS
+    with cluster(tmp_path) as dask:
+        archive = sealed(engine, str(tmp_path / "archive"), dask.address)
         folds = Path(archive.address, "folds")
-        while time.monotonic() < deadline and sum(1 for _ in folds.rglob("*-*")) < 4:
-            time.sleep(0.02)
-        os.kill(two.pid, signal.SIGKILL)
-        thread.join(timeout=2 * START_SECONDS)
-    assert ended == [None]
+        killing = Thread(target=kill_after_four, args=[folds, dask.workers[1]])
+        killing.start()
+        rebuild(engine, archive=archive)
+        killing.join()
+        assert dask.workers[1].wait() == -signal.SIGKILL
     assert digests_of(engine) == expected
 
 
 def test_a_scheduler_that_dies_ends_the_rebuild_with_what_is_kept(
     engine: ProjectionContext,
     expected: dict[str, str],
-    scheduler: tuple[str, subprocess.Popen[bytes]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr(fold_objects, "TASK_EVENTS", 150)
-    address, process = scheduler
-    archive = sealed(engine, str(tmp_path / "archive"), f"dask://{address}")
-    folds = Path(archive.address, "folds")
-
-    def kill() -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and sum(1 for _ in folds.rglob("*-*")) < 4:
-            time.sleep(0.02)
-        process.kill()
-
-    with worker(f"tcp://{address}", tmp_path / "one"):
-        killing = Thread(target=kill)
+    with cluster(tmp_path, workers=1) as dask:
+        archive = sealed(engine, str(tmp_path / "archive"), dask.address)
+        folds = Path(archive.address, "folds")
+        killing = Thread(target=kill_after_four, args=[folds, dask.scheduler])
         killing.start()
         with pytest.raises(EngineUnavailable, match="done and kept; run it again"):
             rebuild(engine, archive=archive)
@@ -180,32 +123,20 @@ def test_an_engine_that_is_none_or_is_not_there_says_so(monkeypatch: pytest.Monk
         pass
 
 
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[str]:
-    """The address of an archive in a bucket of a server that plays S3."""
-    from moto.server import ThreadedMotoServer
-
-    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patched:
-        for name, value in (keys | {"AWS_EC2_METADATA_DISABLED": "true"}).items():
-            patched.setenv(name, value)
-        store = f"?endpoint_override=http://{host}:{port}&region=us-east-1"
-        Store(f"s3://ledger{store}&allow_bucket_creation=true").make_folder()
-        yield f"s3://ledger/archive{store}"
-    server.stop()
-
-
 def test_an_archive_in_a_bucket_is_the_same(
     engine: ProjectionContext,
     expected: dict[str, str],
-    bucket: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr(engines, "opened", lambda _: nullcontext(map))
+    with bucket() as address:
+        is_the_same(engine, expected, address, tmp_path)
+
+
+def is_the_same(
+    engine: ProjectionContext, expected: dict[str, str], bucket: str, tmp_path: Path
+) -> None:
     archive = sealed(engine, bucket, engines.PROCESSES)
     folder = sealed(engine, str(tmp_path / "archive"), engines.PROCESSES)
     assert archive.sealed == folder.sealed
