@@ -63,7 +63,8 @@ projection = Projection(
         alert_deliveries,
         AlertDelivery,
         noun="alert",
-        filled_by="What is told, and where to, say the settings LEDGER_ALERTS_….",
+        filled_by="What is told, and where to, is set by LEDGER_ALERTS_…; `ledger alerts test`"
+        " sends one to try a channel.",
         sort="tried_at",
         filters=("rule", "channel", "outcome", "subject"),
         permission=Permission.MANAGE_ALERTS,

@@ -18,14 +18,14 @@ from ledger.settings import Settings
 from projections.queries.schemas import reads_of
 
 
-class RuleResponse(Schema):
+class AlertRuleResponse(Schema):
     """A rule that is on, and what it tells."""
 
     name: str
     about: str
 
 
-class ChannelResponse(Schema):
+class AlertChannelResponse(Schema):
     """A channel that is set up; `target` is the host, for mail how many addresses by which host."""
 
     name: str
@@ -35,8 +35,8 @@ class ChannelResponse(Schema):
 class AlertsResponse(Schema):
     """What is told, and where to; what became of it is at `/alert_deliveries`."""
 
-    rules: list[RuleResponse]
-    channels: list[ChannelResponse]
+    rules: list[AlertRuleResponse]
+    channels: list[AlertChannelResponse]
 
 
 class AlertTestResponse(Schema):
@@ -57,8 +57,10 @@ def show_alerts(request: Request) -> AlertsResponse:
     """Show which rules of alerts are on, and the channels that are set up."""
     settings: Settings = request.state.settings
     return AlertsResponse(
-        rules=[RuleResponse(name=n, about=text) for n, text in rules.about(settings).items()],
-        channels=[ChannelResponse(name=c.name, target=c.target) for c in channels_of(settings)],
+        rules=[AlertRuleResponse(name=n, about=text) for n, text in rules.about(settings).items()],
+        channels=[
+            AlertChannelResponse(name=c.name, target=c.target) for c in channels_of(settings)
+        ],
     )
 
 
