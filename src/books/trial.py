@@ -13,6 +13,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any, Final, Literal, NamedTuple
 
+from ledger.domain.limits import check_currency
 from ledger.domain.period import Month, month
 from ledger.errors import InvalidRequest
 from projections.engine.replay import DictCursor
@@ -153,7 +154,10 @@ from (
 
 
 def trial(cursor: DictCursor, period: str, currency: str | None = None) -> Trial:
-    """A month's trial balance as the tables stand; raises InvalidCommand for what is no month."""
+    """A month's trial balance as the tables stand.
+
+    Raises InvalidCommand for what is no month, and for a currency that is not there and is none.
+    """
     asked = month(period)
     closes = cursor.execute(CLOSED).fetchall()
     zone, begins = closes[0]["now_zone"], closes[0]["begins"]
@@ -163,7 +167,7 @@ def trial(cursor: DictCursor, period: str, currency: str | None = None) -> Trial
         if each["period"] == period:
             sealed = {"period": period, "version": each["version"], "currency": currency}
             rows = cursor.execute(SEALED, sealed).fetchall()
-            balances = [Balance(**row) for row in rows]
+            balances = _of_currency([Balance(**row) for row in rows], currency)
             at = (each["version"], each["position"])
             return Trial(period, each["zone"], "closed", *at, balances, begins, version)
     last = closes[-1] if closes else None
@@ -180,8 +184,15 @@ def trial(cursor: DictCursor, period: str, currency: str | None = None) -> Trial
         opens = {"sealed": last["period"], "version": last["version"]}
     days: dict[str, date] = {"first": asked.first, "until": asked.following.first}
     given = {**opens, **opening, **days, "currency": currency}
-    balances = [Balance(**row) for row in cursor.execute(OPEN, given)]
+    balances = _of_currency([Balance(**row) for row in cursor.execute(OPEN, given)], currency)
     return Trial(period, zone, state, None, None, balances, begins, version)
+
+
+def _of_currency(balances: list[Balance], currency: str | None) -> list[Balance]:
+    """These balances; a typing mistake in the currency does not look like a month of nothing."""
+    if currency is not None and not balances and currency != "usdc":
+        check_currency(currency)
+    return balances
 
 
 def as_closed(cursor: DictCursor, period: str, position: int, currency: str | None = None) -> Trial:

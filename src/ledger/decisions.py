@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ledger.domain.aggregate import Command
 from ledger.domain.events import CommandAccepted, Event, Metadata, NewEvent, UnreadableEvent
-from ledger.domain.limits import check_text
+from ledger.domain.limits import check_reason
 from ledger.domain.streams import AGGREGATES, decider_of, home_of, stream_of
 from ledger.errors import FieldError, IdempotencyMismatch, InvalidCommand, UnknownTopic
 
@@ -63,7 +63,7 @@ class CommandRequest(Struct, frozen=True):
     def check(self) -> None:
         """Raise InvalidCommand for names that no stream can have, and where a reason is due."""
         decider_of(self.command).check(self.command)
-        check_text("reason", self.meta.reason)
+        check_reason(self.meta.reason)
         if self.command.NEEDS_REASON and self.meta.reason is None:
             needed = "A reason is needed: the audit log will be asked why."
             raise InvalidCommand(needed, FieldError("reason", "missing", needed))

@@ -8,7 +8,7 @@
     │   ├── UnknownPayment        no such payment is known, or linked to the order
     │   ├── UnknownToken          no such access token was issued
     │   ├── UnknownIssue          no such issue was ever opened
-    │   ├── WrongState            the order's state does not allow it
+    │   ├── WrongState            the state of what it is about does not allow it
     │   ├── NotReady              a month of the books cannot be closed yet
     │   ├── OutOfStock            not enough stock for every line
     │   ├── WrongPrice            a line disagrees with the listed price
@@ -120,7 +120,7 @@ class UnknownIssue(Refused):
 
 
 class WrongState(Refused):
-    """The order's state does not allow this."""
+    """The state of an order, a month or what else it is about does not allow this."""
 
 
 class NotReady(Refused):

@@ -114,6 +114,20 @@ def test_what_is_no_month_is_refused(books: Books, period: str) -> None:
     assert books.post(f"periods/{period}/reopen", WHY, 422)["code"] == "invalid_command"
 
 
+def test_a_currency_that_there_is_not_is_refused_and_one_that_did_not_move_is_empty(
+    books: Books,
+) -> None:
+    rows = "accounts/income:sales/postings"
+    for code in ("zzz", "gpb"):
+        for path in ("trial-balance", rows):
+            refused = books.get(path, 422, period="2024-09", currency=code)
+            assert refused["code"] == "invalid_command"
+            assert code in refused["detail"]
+    for code in ("jpy", "usdc"):
+        assert books.trial("2024-09", currency=code)["balances"] == []
+        assert books.get(rows, period="2024-09", currency=code)["items"] == []
+
+
 def test_accounts_say_what_they_are_for_and_what_is_in_them(books: Books) -> None:
     answer = books.get("accounts")
     held = {each["account"]: each for each in answer["items"]}
@@ -266,6 +280,9 @@ def test_as_of_another_position_the_terminal_is_the_cure(books: Books) -> None:
 def test_a_reason_is_needed(books: Books) -> None:
     for path in ("periods/2024-08/close", "periods/2024-08/reopen"):
         assert books.post(path, {}, 422)["code"] == "invalid_request"
+        for blank in ("   ", "\u200b", "\u00a0\u2003"):
+            refused = books.post(path, {"reason": blank}, 422)
+            assert (refused["code"], refused["errors"][0]["field"]) == ("invalid_command", "reason")
 
 
 # ── Ready to be closed ──────────────────────────────────────────────────────────────────────────

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from typing import Final
+from unicodedata import category
 
 from ledger.domain.money import CURRENCIES
 from ledger.errors import FieldError, InvalidCommand
@@ -114,6 +115,14 @@ def check_text(
     if value is not None and not is_text(value, longest):
         must = f"must be 1 to {longest} characters, without control characters."
         raise _invalid(field or name, f"{name} {must}", must)
+
+
+def check_reason(value: str | None) -> None:
+    """Raise InvalidCommand unless `value` is None or a line of text that shows something."""
+    check_text("reason", value)
+    if value is not None and all(category(each)[0] in "CZ" for each in value):
+        must = "must say why, not be blank."
+        raise _invalid("reason", f"reason {must}", must)
 
 
 def check_customer_id(value: str | None) -> None:

@@ -56,7 +56,9 @@ def classify(
         raise typer.BadParameter("name transactions, or say --kind, --description or --currency.")
     if transactions:
         if dry_run:
-            raise typer.BadParameter("transactions that are named are shown by `books explain`.")
+            raise typer.BadParameter(
+                "--dry-run shows what a rule finds; `ledger books explain` shows a transaction."
+            )
         _classify_each(transactions, against, reason)
     else:
         _classify_all(rule, against, reason, dry_run=dry_run)
@@ -85,11 +87,11 @@ def _classify_all(rule: ClassifyRule, against: str, reason: str | None, *, dry_r
     """All that a rule finds, a preview's worth at a time."""
     from books.classify import READS, Asked, Classified, classify, preview
     from ledger.command_handler import CommandHandler
-    from ledger.domain.limits import check_text
+    from ledger.domain.limits import check_reason
 
     meta = operator(reason)
     if not dry_run:
-        check_text("reason", reason or "")
+        check_reason(reason or "")
     items: list[Classified] = []
     with reading() as (opened, reads):
         handler = CommandHandler(opened.log, reads.money, reads.payment)
