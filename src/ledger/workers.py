@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
 from concurrent.futures import wait as wait_for_tasks
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
@@ -13,7 +14,7 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from ledger import waits
-from ledger.errors import Stopped
+from ledger.errors import EngineUnavailable, Stopped
 
 T = TypeVar("T")
 
@@ -52,8 +53,14 @@ def spread(work: Callable[..., T], tasks: Sequence[tuple[Any, ...]]) -> Iterator
     if len(tasks) == 1:
         yield work(*tasks[0])
     elif tasks:
-        with processes(min(os.cpu_count() or 1, len(tasks))) as pool:
-            yield from results([pool.submit(work, *task) for task in tasks])
+        try:
+            with processes(min(os.cpu_count() or 1, len(tasks))) as pool:
+                yield from results([pool.submit(work, *task) for task in tasks])
+        except BrokenProcessPool as broken:
+            raise EngineUnavailable(
+                "A process that worked for this one was killed: is there memory for"
+                f" {os.cpu_count()} of them? What is done is kept; run it again."
+            ) from broken
 
 
 def results(tasks: Iterable[Future[T]]) -> Iterator[T]:

@@ -10,6 +10,7 @@ import typer
 
 from app.cli.context import may_make, ready
 from app.cli.output import BAD_ANSWER, counted, progress, show, table
+from ledger.errors import ArchiveDamaged
 
 if TYPE_CHECKING:
     from ledger.archive.sealing import Finding
@@ -37,13 +38,15 @@ class Archive(NamedTuple):
     database: Database
     head: int
     size: int
+    foreign: list[Finding]
+    """Segments that are of another log."""
 
 
 @contextmanager
 def archive(to: str | None) -> Generator[Archive]:
     """The archive of this address, or of the settings."""
     from app.wiring import open_log
-    from ledger.archive import segments
+    from ledger.archive import sealing, segments
     from ledger.archive.store import Store
     from ledger.errors import SettingsError
 
@@ -57,7 +60,9 @@ def archive(to: str | None) -> Generator[Archive]:
             )
         store = Store(address)
         sealed, size = segments.manifests(store), settings.ledger_archive_segment_events
-        yield Archive(store, sealed, database, log.head(), size)
+        with database.connect("reader") as conn:
+            foreign = sealing.foreign(conn, sealed)
+        yield Archive(store, sealed, database, log.head(), size, foreign)
 
 
 @app.command(epilog="Example: ledger archive seal --to /backups/ledger")
@@ -70,7 +75,13 @@ def seal(to: To = None) -> None:
     """
     from ledger.archive import sealing
 
-    with archive(to) as opened, progress("sealing") as report:
+    with (
+        archive(to) as opened,
+        sealing.alone(opened.database),
+        progress("sealing") as report,
+    ):
+        for name, what in opened.foreign:
+            raise ArchiveDamaged(f"Nothing was sealed. The segment {name}: {what}")
         spans = sealing.missing(opened.sealed, opened.head, opened.size)
         todo = sum(each.last - each.first + 1 for each in spans)
         made: list[Manifest] = []
@@ -101,7 +112,11 @@ def status(to: To = None) -> None:
     from ledger.archive import sealing
 
     with archive(to) as opened:
-        found = [*sealing.gaps(opened.sealed), *sealing.strange(opened.store, opened.sealed)]
+        found = [
+            *opened.foreign,
+            *sealing.gaps(opened.sealed),
+            *sealing.strange(opened.store, opened.sealed),
+        ]
     _tell(opened, found, "nothing is missing; `ledger archive verify` reads all of it")
 
 
@@ -117,6 +132,7 @@ def verify(to: To = None) -> None:
     with archive(to) as opened:
         address = opened.store.address
         found = [
+            *opened.foreign,
             *sealing.gaps(opened.sealed),
             *sealing.strange(opened.store, opened.sealed),
             *sealing.verify(opened.database, address, opened.sealed),
@@ -147,7 +163,7 @@ def _state(opened: Archive, sealed: list[Manifest]) -> dict[str, Any]:
         "up_to_position": last,
         "size_bytes": sum(each.size for each in sealed),
         "head": opened.head,
-        "not_sealed": opened.head - last,
+        "not_sealed": max(0, opened.head - sum(each.events for each in sealed)),
         "segment_events": opened.size,
     }
 

@@ -14,6 +14,10 @@ import typer
 from app.cli.context import Reason, catch_up, engine, engine_that_is_new, looked_at, operator
 from app.cli.output import BAD_ANSWER, counted, progress, show, table
 from ledger.errors import (
+    ArchiveDamaged,
+    ArchiveUnavailable,
+    EngineUnavailable,
+    ForeignWorker,
     InvalidRequest,
     LedgerError,
     RebuildBlocked,
@@ -62,6 +66,20 @@ class Rebuilt(NamedTuple):
     position: int
     recorded: int | None
     unrecorded: str | None = None
+
+
+NOT_BEGUN = (
+    RebuildRunning,
+    RebuildRefused,
+    RebuildBlocked,
+    UnknownProjection,
+    StoreUnavailable,
+    ArchiveUnavailable,
+    ArchiveDamaged,
+    EngineUnavailable,
+    ForeignWorker,
+)
+"""What is in the way of a rebuild, and no fault of what is rebuilt: it is not put on record."""
 
 
 @app.command(epilog="Example: ledger rebuild orders payments")
@@ -138,7 +156,7 @@ def _archive(
     from ledger import settings
     from ledger.archive import sealing, segments
     from ledger.archive.store import Store
-    from projections.engine.engines import PROCESSES
+    from projections.engine import engines
     from projections.engine.folding import FoldedArchive
 
     address = settings.load().ledger_archive
@@ -149,9 +167,12 @@ def _archive(
                 " `ledger archive seal`, and rebuild all read models."
             )
         return None
-    sealed = segments.manifests(Store(address))
+    engines.check(on or engines.PROCESSES)
+    store = Store(address)
+    sealed = segments.manifests(store)
     with opened.database.connect("reader") as conn:
-        return FoldedArchive(address, sealing.of_this_log(conn, sealed), on or PROCESSES)
+        whole = sealing.of_this_log(conn, sealed)
+    return FoldedArchive(store.address, whole, on or engines.PROCESSES)
 
 
 def remake(
@@ -181,7 +202,7 @@ def remake(
             built, position = rebuild_projections(
                 opened, names, report, believe_log=believe_log, archive=archive
             )
-    except (RebuildRunning, RebuildRefused, RebuildBlocked, UnknownProjection, StoreUnavailable):
+    except NOT_BEGUN:
         raise
     except Exception as error:
         put(RebuildFailed(rebuild_id=rebuild_id, cause=type(error).__name__))

@@ -62,17 +62,22 @@ def _tasks() -> tuple[list[FoldTask], list[MergeTask]]:
 
     loaded = settings.load()
     telemetry.configure("warning")
-    address = loaded.ledger_archive
-    if not address:
+    if not loaded.ledger_archive:
         raise SettingsError("LEDGER_ARCHIVE is not set: it says where the archive lies.")
-    sealed = segments.from_the_first(segments.manifests(Store(address)))
+    store = Store(loaded.ledger_archive)
+    sealed = segments.from_the_first(segments.manifests(store))
     zone = loaded.ledger_time_zone.key
-    job = fold_objects.job_of(address, discover(), translator(loaded), zone, fold_objects.PARTS)
+    job = fold_objects.job_of(
+        store.address, discover(), translator(loaded), zone, fold_objects.PARTS
+    )
     folds = fold_objects.fold_tasks(job, sealed)
     return folds, fold_objects.merge_tasks(job, folds)
 
 
 def _run(share: str, work: Callable[[Any], Done], tasks: Sequence[Any]) -> None:
+    from ledger.errors import ProjectionStopped
+    from projections.engine.fold import ProjectionFailed
+
     found = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", share)
     if not found or int(found[1]) > int(found[2]):
         raise typer.BadParameter("it is no share: write 1/4 for the first of four.")
@@ -80,10 +85,21 @@ def _run(share: str, work: Callable[[Any], Done], tasks: Sequence[Any]) -> None:
     done: list[Done] = []
     with progress("working") as report:
         for task in mine:
-            done.append(work(task))
+            try:
+                done.append(work(task))
+            except ProjectionFailed as failure:
+                raise ProjectionStopped(
+                    f"{failure.projection} cannot be made of {task.name}: {failure.because}."
+                ) from failure
             report(len(done), len(mine))
     made = sum(each.made for each in done)
     show(
-        {"share": share, "tasks": len(mine), "made": made, "of": len(tasks)},
+        {
+            "share": share,
+            "tasks": len(mine),
+            "made": made,
+            "of": len(tasks),
+            "fingerprint": tasks[0].job.fingerprint if tasks else None,
+        },
         lambda: f"share {share}: {counted(len(mine), 'task')} of {len(tasks)}, {made} made now",
     )

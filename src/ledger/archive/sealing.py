@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Final, NamedTuple
 
 from psycopg import Connection
@@ -12,20 +12,15 @@ from ledger.archive import segments
 from ledger.archive.segments import Manifest
 from ledger.archive.store import Store
 from ledger.domain import merkle
-from ledger.errors import ArchiveDamaged
-from ledger.leaves import SELECT, StoredRow
+from ledger.errors import ArchiveDamaged, ArchiveUnavailable
+from ledger.leaves import SELECT, StoredRow, leaf_hash
 from ledger.postgres.database import UNLIMITED, Database
+from ledger.postgres.leadership import SEAL, take
 from ledger.workers import spread
 
 FETCH: Final = 2_000
 
 ROWS: Final = SELECT + "where notification_id between %s and %s order by notification_id"
-LEAVES: Final = """
-select leaf_hash
-from ledger.stored_events
-where notification_id between %s and %s
-order by notification_id
-"""
 LAST_LEAVES: Final = """
 select notification_id, encode(leaf_hash, 'hex')
 from ledger.stored_events
@@ -102,7 +97,8 @@ def _verify(database: Database, address: str, manifest: Manifest) -> Finding | N
         )
     with closing(_connected(database)) as conn, conn.cursor("log", binary=True) as cursor:
         cursor.itersize = FETCH
-        leaves = [leaf for (leaf,) in cursor.execute(LEAVES, (manifest.first, manifest.last))]
+        rows = (StoredRow(*row) for row in cursor.execute(ROWS, (manifest.first, manifest.last)))
+        leaves = [leaf_hash(row) for row in rows]
     if merkle.root_of(leaves).hex() != manifest.root:
         return Finding(
             manifest.name,
@@ -112,8 +108,17 @@ def _verify(database: Database, address: str, manifest: Manifest) -> Finding | N
     return None
 
 
+@contextmanager
+def alone(database: Database) -> Generator[None]:
+    """Be the only seal of this log; raises `ArchiveUnavailable` where another is at work."""
+    with database.connect("reader", seconds=UNLIMITED, autocommit=True) as conn:
+        if not take(conn, SEAL):
+            raise ArchiveUnavailable("Another `ledger archive seal` of this log is at work.")
+        yield
+
+
 def gaps(sealed: Sequence[Manifest]) -> list[Finding]:
-    """Spanes before the last segment that are in none."""
+    """Spans before the last segment that are in none."""
     last = sealed[-1].last if sealed else 0
     return [
         Finding(segments.name_of(*each), "It is missing: `ledger archive seal` makes it again.")
@@ -142,12 +147,22 @@ def of_this_log(conn: Connection, sealed: Sequence[Manifest]) -> list[Manifest]:
     Only the last event of each is compared: `verify` compares all.
     """
     whole = segments.from_the_first(sealed)
-    asked = [[manifest.last for manifest in whole]]
-    leaves = dict[int, str](conn.execute(LAST_LEAVES, asked).fetchall())
-    for manifest in whole:
-        if leaves.get(manifest.last) != manifest.last_leaf:
-            raise ArchiveDamaged(
-                f"The segment {manifest.name} is of another log: its last event is not the one at"
-                f" position {manifest.last:,}. Name another place for the archive of this log."
-            )
+    for name, what in foreign(conn, whole):
+        raise ArchiveDamaged(f"The segment {name}: {what}")
     return whole
+
+
+def foreign(conn: Connection, sealed: Sequence[Manifest]) -> list[Finding]:
+    """The segments whose last event is not the one that the log has there."""
+    asked = [[manifest.last for manifest in sealed]]
+    leaves = dict[int, str](conn.execute(LAST_LEAVES, asked).fetchall())
+    return [
+        Finding(
+            manifest.name,
+            f"It is of another log: its last event is not the one at position {manifest.last:,}."
+            " Name another place for the archive of this log; where a backup was restored that"
+            " ends before, keep this archive, it has what was lost.",
+        )
+        for manifest in sealed
+        if leaves.get(manifest.last) != manifest.last_leaf
+    ]

@@ -7,6 +7,8 @@ https://arrow.apache.org/docs/python/filesystems.html
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -30,6 +32,9 @@ def arrow(module: str = "pyarrow") -> Any:
         raise InvalidRequest(MISSING) from None
 
 
+_SECRET: Final = re.compile(r"://[^/@?]*@")
+
+
 class Store:
     """The objects below an address: `/backups/ledger`, `s3://bucket/ledger?region=…`, ….
 
@@ -37,15 +42,22 @@ class Store:
     """
 
     def __init__(self, address: str) -> None:
-        self.address = address
         self._files = arrow("pyarrow.fs")
-        self._is_folder = "://" not in address
+        self.address = _SECRET.sub("://…@", address)
         with self._reaching():
-            if self._is_folder:
-                self._system: Any = self._files.LocalFileSystem()
-                self._root = str(Path(address).absolute())
-            else:
+            if "://" in address:
+                self._system: Any
                 self._system, self._root = self._files.FileSystem.from_uri(address)
+            else:
+                self._system = self._files.LocalFileSystem()
+                self._root = str(Path(address).expanduser().absolute())
+        self._is_folder = isinstance(self._system, self._files.LocalFileSystem)
+        self.address = self._root if self._is_folder else address
+        if _SECRET.search(address):
+            raise InvalidRequest(
+                "The address of the archive holds a secret: give that to the environment instead"
+                " (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a role)."
+            )
 
     def make_folder(self) -> None:
         """Make the folder, or the bucket where the address allows it, if it is not there."""
@@ -60,13 +72,7 @@ class Store:
                 with self._system.open_output_stream(target) as stream:
                     stream.write(data)
                 return
-            self._system.create_dir(str(Path(target).parent), recursive=True)
-            written = f"{target}.{uuid4().hex}.part"
-            try:
-                Path(written).write_bytes(data)
-                self._system.move(written, target)
-            finally:
-                Path(written).unlink(missing_ok=True)
+            _put_file(Path(target), data)
 
     def get(self, name: str) -> bytes | None:
         """What an object holds; None where there is none."""
@@ -123,8 +129,25 @@ class Store:
     def _reaching(self) -> Generator[None]:
         try:
             yield
-        except FileNotFoundError:
-            raise
         except (OSError, ValueError, arrow().ArrowException) as error:
             told = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ArchiveUnavailable(f"The archive at {self.address}: {told}") from error
+
+
+def _put_file(target: Path, data: bytes) -> None:
+    """Write a file beside its place, wait until it is on the disk, and move it there."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    written = target.with_name(f"{target.name}.{uuid4().hex}.part")
+    try:
+        with written.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        written.replace(target)
+    finally:
+        written.unlink(missing_ok=True)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -16,6 +16,7 @@ from ledger.postgres.database import Database, Role
 FOLLOWER: Final = "ledger follower"
 TIMERS: Final = "ledger timers"
 REBUILD: Final = "ledger rebuild"
+SEAL: Final = "ledger archive seal"
 SNAPSHOTS: Final = "kpi snapshots"
 
 POLL_SECONDS: Final = 1.0

@@ -12,15 +12,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from ledger import waits
 from ledger.errors import EngineUnavailable, InvalidRequest, LedgerError
 from ledger.workers import processes, results
+from projections.engine.fold import ProjectionFailed
 from projections.engine.fold_objects import Done
 
 Task = TypeVar("Task")
@@ -32,6 +34,8 @@ DASK: Final = ("dask", "tcp", "tls")
 RETRIES: Final = 3
 CONNECT_SECONDS: Final = 20
 LOOK_SECONDS: Final = 0.05
+ALONE_SECONDS: Final = 30
+"""How long a scheduler may be without a worker."""
 NO_DASK: Final = (
     "Dask is not installed here: install Ledger again with its extra, in a checkout as"
     " pipx install --force '.[dask]'."
@@ -41,24 +45,47 @@ NO_DASK: Final = (
 @contextmanager
 def opened(address: str) -> Generator[Engine]:
     """The engine of an address; raises `InvalidRequest`, or `EngineUnavailable`."""
+    check(address)
     if address == PROCESSES:
-        with processes(os.cpu_count() or 1) as pool:
-            yield partial(_on_processes, pool)
+        yield _on_processes
         return
-    kind, mark, _ = address.partition("://")
-    if not mark or kind not in DASK:
-        raise InvalidRequest(
-            f"{address!r} is no engine: it is `processes`, or a scheduler such as"
-            " dask://host:8786 or tls://host:8786."
-        )
     with _dask(address) as engine:
         yield engine
 
 
-def _on_processes(
-    pool: ProcessPoolExecutor, work: Callable[[Any], Done], tasks: Sequence[Any]
-) -> Iterator[Done]:
-    return results([pool.submit(work, task) for task in tasks])
+def check(address: str) -> None:
+    """Raise `InvalidRequest` for what is no engine's address."""
+    parts = urlsplit(address)
+    try:
+        is_one = parts.scheme in DASK and bool(parts.hostname) and parts.port is not None
+    except ValueError:
+        is_one = False
+    if address != PROCESSES and not is_one:
+        raise InvalidRequest(
+            f"{address!r} is no engine: it is `processes`, or a scheduler such as"
+            " dask://host:8786 or tls://host:8786."
+        )
+
+
+def _on_processes(work: Callable[[Any], Done], tasks: Sequence[Any]) -> Iterator[Done]:
+    """On the cores of this machine; a process that is killed has its tasks done by others."""
+    left = list(tasks)
+    for turn in range(RETRIES + 1):
+        done = set[str]()
+        try:
+            with processes(min(os.cpu_count() or 1, max(1, len(left)))) as pool:
+                for each in results([pool.submit(work, task) for task in left]):
+                    done.add(each.name)
+                    yield each
+            return
+        except BrokenProcessPool as broken:
+            left = [task for task in left if task.name not in done]
+            if turn == RETRIES:
+                raise EngineUnavailable(
+                    "Processes of this machine were killed again and again, the last time while"
+                    f" {len(left)} of {len(tasks)} tasks were left: is there memory for"
+                    f" {os.cpu_count()} of them, of half a gigabyte each? What is done is kept."
+                ) from broken
 
 
 @contextmanager
@@ -71,48 +98,55 @@ def _dask(address: str) -> Generator[Engine]:
         client: Any = distributed.Client(
             address.replace("dask://", "tcp://", 1), timeout=CONNECT_SECONDS, set_as_default=False
         )
-    except (OSError, TimeoutError) as error:
+    except (OSError, TimeoutError, TypeError, ValueError) as error:
         raise EngineUnavailable(
-            f"There is no Dask scheduler at {address} ({type(error).__name__}): start one with"
-            " `dask scheduler`, and workers with `dask worker`."
+            f"There is no Dask scheduler at {address}, or it is not to be entered so"
+            f" ({type(error).__name__}): start one with `dask scheduler`, and workers with"
+            " `dask worker`; tls:// needs Dask's own settings for certificates."
         ) from error
-
-    def run(work: Callable[[Any], Done], tasks: Sequence[Any]) -> Iterator[Done]:
-        futures = client.map(work, tasks, retries=RETRIES, pure=False, key=work.__name__)
-        running, done = set(futures), 0
-        try:
-            while running:
-                waits.go_on()
-                ended = {future for future in running if future.done()}
-                running -= ended
-                for future in ended:
-                    yield future.result()
-                    done += 1
-                _check(client)
-                if not ended:
-                    time.sleep(LOOK_SECONDS)
-        except LedgerError:
-            raise
-        except (
-            OSError,
-            TimeoutError,
-            distributed.CancelledError,
-            distributed.KilledWorker,
-        ) as lost:
-            raise EngineUnavailable(
-                f"{address} lost its tasks ({type(lost).__name__}): {done} of {len(tasks)} are"
-                " done and kept; run it again."
-            ) from lost
-        finally:
-            for future in running:
-                future.release()
-
     try:
-        yield run
+        yield partial(_on_dask, address, client)
     finally:
         client.close(timeout=2)
 
 
-def _check(client: Any) -> None:
+def _on_dask(
+    address: str, client: Any, work: Callable[[Any], Done], tasks: Sequence[Any]
+) -> Iterator[Done]:
+    running: set[Any] = set()
+    done, moved = 0, time.monotonic()
+    try:
+        running = set(client.map(work, tasks, retries=RETRIES, pure=False, key=work.__name__))
+        while running:
+            waits.go_on()
+            ended = {future for future in running if future.done()}
+            running -= ended
+            for future in ended:
+                yield future.result()
+                done, moved = done + 1, time.monotonic()
+            _check(client, moved)
+            if not ended:
+                time.sleep(LOOK_SECONDS)
+    except (LedgerError, ProjectionFailed, GeneratorExit):
+        raise
+    except Exception as lost:
+        raise EngineUnavailable(
+            f"{address} did not do its tasks ({type(lost).__name__}: {_first_line(lost)}):"
+            f" {done} of {len(tasks)} are done and kept; run it again. Scheduler and workers need"
+            " this version of Ledger, with its extra `dask`."
+        ) from lost
+    finally:
+        for future in running:
+            future.release()
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "")
+
+
+def _check(client: Any, moved: float) -> None:
+    """Raise where nothing can come any more."""
     if client.status != "running":
         raise OSError("the scheduler is gone")
+    if time.monotonic() - moved > ALONE_SECONDS and not client.nthreads():
+        raise OSError(f"the scheduler has had no worker for {ALONE_SECONDS} s")

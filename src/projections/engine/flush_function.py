@@ -13,7 +13,8 @@ from projections.engine.declare import AnyTable, Derived, Journal, Mirror, Proje
 from projections.engine.registry import bases
 from projections.engine.tables import names, trusted
 
-_LINE: Final = re.compile(r"PL/pgSQL function pg_temp\S* line (\d+) at ")
+_LINE: Final = re.compile(r"\bpg_temp\S*\D+(\d+)")
+"""Where a message of PostgreSQL, in any language, says the line of a function of a session."""
 _BESIDE: Final = re.compile(r"\b(?:staged|touched|before)_\w+")
 
 

@@ -15,8 +15,12 @@ differs from the driver's, it refuses.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar
 from zlib import crc32
 
 import msgspec
@@ -31,12 +35,14 @@ from projections.engine.build import Reader, folded
 from projections.engine.declare import Journal, Mirror
 from projections.engine.fold import Fold
 from projections.engine.packed import packed
-from projections.engine.registry import Registry, discover, version
+from projections.engine.registry import Registry, discover
 
 LAYOUT: Final = 1
 """Another one where what an object holds, or how, is changed."""
 PARTS: Final = 64
 """Into how many parts rows are cut, where nothing else is said."""
+LOOKS: Final = 16
+"""How many objects are looked for at once."""
 TASK_EVENTS: Final = 50_000
 """An object's events: fewer cost more objects, more cost a worker's memory (270 MB for these)."""
 
@@ -114,11 +120,21 @@ def job_of(address: str, registry: Registry, reader: Reader, time_zone: str, par
 
 
 def fingerprint_of(registry: Registry, reader: Reader, time_zone: str, parts: int) -> str:
-    """What decides what a fold comes to: projections, the reader of events, and the layout."""
-    versions = [
-        f"{p.name} {version(registry, p.name, reader.fingerprint, time_zone)}" for p in registry
-    ]
-    return sha256("\n".join([f"{LAYOUT} {parts}", *versions]).encode()).hexdigest()[:16]
+    """What decides what a fold comes to: all of our code that could, the reader, and the layout."""
+    given = [f"{LAYOUT} {parts}", *registry.by_name, reader.fingerprint, time_zone, _code()]
+    return sha256("\n".join(given).encode()).hexdigest()[:16]
+
+
+@lru_cache
+def _code() -> str:
+    """A hash of every source file below which events become rows, and of what decodes them."""
+    found = sha256(msgspec.__version__.encode())
+    for package in ("ledger", "webhooks", "projections"):
+        (folder,) = import_module(package).__path__
+        for path in sorted(Path(folder).rglob("*.py")):
+            found.update(path.relative_to(folder).as_posix().encode())
+            found.update(path.read_bytes())
+    return found.hexdigest()
 
 
 def fold_tasks(job: Job, sealed: Iterable[Manifest]) -> list[FoldTask]:
@@ -180,11 +196,14 @@ def tables(store: Store, registry: Registry, name: str) -> Iterator[tuple[Mirror
         yield bases[table], data
 
 
-def missing(store: Store, tasks: Sequence[FoldTask] | Sequence[MergeTask]) -> list[Any]:
-    """The tasks whose objects are not there yet."""
-    folders = {task.name.rpartition("/")[0] for task in tasks}
-    there = {f"{folder}/{name}" for folder in folders for name in store.names(folder)}
-    return [task for task in tasks if task.name not in there]
+Task = TypeVar("Task", FoldTask, MergeTask)
+
+
+def missing(store: Store, tasks: Sequence[Task]) -> list[Task]:
+    """The tasks whose objects are not there yet, or not whole."""
+    with ThreadPoolExecutor(LOOKS) as pool:
+        there = pool.map(partial(_is_there, store), [task.name for task in tasks])
+        return [task for task, found in zip(tasks, there, strict=True) if not found]
 
 
 def _object(events: int, contents: Iterable[tuple[str, bytes]]) -> bytes:

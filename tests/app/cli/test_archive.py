@@ -109,3 +109,19 @@ def test_shares_of_the_work_are_done_without_a_database(
     assert run_json("verify")["holds"] is True
     for wrong in ("0/2", "3/2", "1", "a/b"):
         assert "it is no share" in run("task", "fold", wrong, code=2).stderr.replace("\n", " ")
+
+
+def test_where_another_log_was_sealed_nothing_is(
+    run: Run, run_json: RunJson, archive: Path, fresh_database: Callable[[], Database],
+    monkeypatch: pytest.MonkeyPatch,
+):  # fmt: skip
+    run("archive", "seal")
+    monkeypatch.setenv("DATABASE_URL", fresh_database().admin_conninfo)
+    for verb in ("status", "verify"):
+        found = run_json("archive", verb, code=1)["findings"]
+        assert {each["name"] for each in found} == {SEGMENT}
+        assert "It is of another log" in found[0]["what"]
+    before = sorted(path.name for path in archive.iterdir())
+    said = run("archive", "seal", code=3).stderr.replace("\n", " ")
+    assert "Nothing was sealed." in said
+    assert sorted(path.name for path in archive.iterdir()) == before

@@ -1,9 +1,12 @@
 """A sealed segment is the log's span, event by event; whatever is done to either is named."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.logs import filled, shop_log
@@ -12,7 +15,7 @@ from ledger.archive.sealing import Span
 from ledger.archive.segments import Manifest
 from ledger.archive.store import Store
 from ledger.domain.events import RecordedEvent
-from ledger.errors import ArchiveDamaged, ArchiveUnavailable, LogDamaged
+from ledger.errors import ArchiveDamaged, ArchiveUnavailable, InvalidRequest, LogDamaged
 from ledger.log import Log
 from ledger.postgres.database import Database
 from tests.support.servers import Server
@@ -209,6 +212,42 @@ def test_an_event_that_does_not_fit_its_hash_is_never_sealed(store: Store, datab
     assert store.names() == []
 
 
+def test_an_event_that_was_changed_beside_its_hash_is_named(store: Store, database: Database):
+    with Log(database.conninfo("app")) as log:
+        filled(log, shop_log("beside", 2 * SIZE))
+    sealed(database, store)
+    with database.connect("owner") as conn:
+        conn.execute("alter table ledger.stored_events disable trigger all")
+        conn.execute("update ledger.stored_events set topic = 'x' where notification_id = 700")
+        conn.execute("alter table ledger.stored_events enable trigger all")
+    assert [name for name, _ in found(database, store)] == [segments.name_of(501, 1000)]
+
+
+@pytest.mark.parametrize("position", [0, 1_001])
+def test_events_that_were_added_to_a_segment_are_named(
+    world: Database, store: Store, position: int
+):
+    """With a manifest that fits, and the root that it had."""
+    first, _ = sealed(world, store)
+    rows = list(segments.events(segments.whole(store, first), first, 1, SIZE))
+    table = pa.Table.from_pylist(
+        [
+            dict(zip(segments._schema().names, row, strict=True))
+            for row in [*rows, (position, *rows[0][1:])]
+        ],
+        schema=segments._schema(),
+    )
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    data = sink.getvalue().to_pybytes()
+    store.put(f"{first.name}.parquet", data)
+    forged = msgspec.structs.replace(first, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+    store.put(f"{first.name}.json", msgspec.json.encode(forged))
+    ((name, what),) = found(world, store)
+    assert name == first.name
+    assert "another root than its manifest" in what
+
+
 def test_manifests_that_are_none_are_refused_with_the_cure(world: Database, store: Store):
     first, _ = sealed(world, store)
     name = f"{first.name}.json"
@@ -233,6 +272,35 @@ def test_what_lies_there_beside_is_told(world: Database, store: Store):
     sealed(world, store)
     store.put("notes.txt", b"mine")
     assert found(world, store) == [("notes.txt", "It is none of the archive's.")]
+
+
+def test_a_folder_may_be_told_as_an_address_or_from_home(
+    world: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for address in (f"file://{tmp_path}/new/archive", "~/here", str(tmp_path / "plain")):
+        store = Store(address)
+        sealed(world, store)
+        store.put("folds/a/b", b"1")
+        assert Store(store.address).get("folds/a/b") == b"1"
+        assert found(world, store) == []
+    assert {path.name for path in tmp_path.iterdir()} == {"new", "here", "plain"}
+
+
+def test_an_address_with_a_secret_is_refused_without_it():
+    with pytest.raises(InvalidRequest) as refused:
+        Store("s3://AKIA:hidden@bucket/ledger?region=us-east-1")
+    assert "hidden" not in str(refused.value)
+    assert "environment" in str(refused.value)
+
+
+def test_one_seal_at_a_time(world: Database):
+    with (
+        sealing.alone(world),
+        pytest.raises(ArchiveUnavailable, match="Another `ledger archive seal`"),
+        sealing.alone(world),
+    ):
+        pass
 
 
 def test_a_place_that_cannot_be_written_says_so(world: Database, tmp_path: Path):

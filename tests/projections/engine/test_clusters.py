@@ -1,5 +1,6 @@
 """A rebuild on a cluster, and over an object store, is the rebuild from the log: S3 by moto."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from ledger.log import Log
 from projections.engine import engines, fold_objects, positions
 from projections.engine.build import ProjectionContext
 from projections.engine.digest import digests
+from projections.engine.fold_objects import Done, FoldTask
 from projections.engine.folding import FoldedArchive
 from projections.engine.rebuild import rebuild
 from projections.engine.registry import discover
@@ -111,7 +113,7 @@ def test_a_scheduler_that_dies_ends_the_rebuild_with_what_is_kept(
 
 
 def test_an_engine_that_is_none_or_is_not_there_says_so(monkeypatch: pytest.MonkeyPatch):
-    for address in ("spark", "ray://x", "http://127.0.0.1:1"):
+    for address in ("spark", "ray://x", "http://127.0.0.1:1", "dask://", "dask://x", "tls://x:y"):
         with pytest.raises(InvalidRequest, match="is no engine"), engines.opened(address):
             pass
     with socket.socket() as taken:
@@ -121,6 +123,36 @@ def test_an_engine_that_is_none_or_is_not_there_says_so(monkeypatch: pytest.Monk
     nowhere = engines.opened(f"dask://127.0.0.1:{port}")
     with pytest.raises(EngineUnavailable, match="start one with"), nowhere:
         pass
+
+
+def die_once(task: FoldTask) -> Done:
+    """End this process as the system does that is out of memory, the first time."""
+    mark = Path(task.job.address, "died")
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return fold_objects.fold(task)
+
+
+def die(task: FoldTask) -> Done:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return Done(task.name, 0, made=False)
+
+
+def test_a_process_that_is_killed_has_its_tasks_done_by_others(
+    engine: ProjectionContext, tmp_path: Path
+):
+    archive = sealed(engine, str(tmp_path / "archive"), engines.PROCESSES)
+    zone = engine.database.time_zone
+    job = fold_objects.job_of(archive.address, engine.registry, engine.reader, zone, 4)
+    tasks = fold_objects.fold_tasks(job, archive.sealed)
+    with engines.opened(engines.PROCESSES) as run:
+        done = list(run(die_once, tasks))
+        assert {each.name for each in done} == {task.name for task in tasks}
+        with pytest.raises(
+            EngineUnavailable, match=r"2 of 2 tasks were left.*What is done is kept"
+        ):
+            list(run(die, tasks))
 
 
 def test_an_archive_in_a_bucket_is_the_same(

@@ -1,5 +1,6 @@
 """What is built from the archive is what is built from the log, whoever folded it, and when."""
 
+import shutil
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -10,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+import ledger
 from benchmarks.logs import filled, shop_log
 from ledger.archive import sealing, segments
 from ledger.archive.store import Store
@@ -187,6 +189,19 @@ def read_all(engine: ProjectionContext, store: Store, job: Job, folds: list[Fold
 
 
 @pytest.mark.usefixtures("in_this_process")
+def test_a_rebuild_makes_what_is_not_whole_again(
+    engine: ProjectionContext, archive: FoldedArchive, expected: dict[str, str]
+):
+    rebuild(engine, archive=archive)
+    whole = objects(archive)
+    for name in (min(whole), max(whole)):
+        Path(archive.address, name).write_bytes(whole[name][:-5])
+    rebuild(engine, archive=archive)
+    assert objects(archive) == whole
+    assert digests_of(engine) == expected
+
+
+@pytest.mark.usefixtures("in_this_process")
 def test_a_segment_that_was_changed_is_named_and_nothing_is_put_in_place(
     engine: ProjectionContext, archive: FoldedArchive, expected: dict[str, str]
 ):
@@ -218,6 +233,26 @@ def test_folds_of_one_segment_are_never_taken_for_another_of_the_same_positions(
     (manifest, _) = archive.sealed
     other = msgspec.structs.replace(manifest, sha256="0" * 64)
     assert FoldTask(job, manifest, 1, 400).name != FoldTask(job, other, 1, 400).name
+
+
+def test_a_fold_is_of_all_code_that_could_have_made_it(
+    engine: ProjectionContext,
+    archive: FoldedArchive,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Also of what no projection's version covers: currencies, the mapper, merging."""
+    before = job_of(engine, archive).fingerprint
+    copied = tmp_path / "ledger"
+    shutil.copytree(Path(ledger.__file__).parent, copied)
+    monkeypatch.setattr(ledger, "__path__", [str(copied)])
+    fold_objects._code.cache_clear()
+    assert job_of(engine, archive).fingerprint == before
+    with (copied / "domain" / "money.py").open("a") as file:
+        file.write("# changed\n")
+    fold_objects._code.cache_clear()
+    assert job_of(engine, archive).fingerprint != before
+    fold_objects._code.cache_clear()
 
 
 def test_equal_keys_are_in_one_part_whatever_zone_their_times_are_written_in():
