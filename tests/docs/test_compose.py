@@ -62,8 +62,8 @@ def test_the_first_token_is_kept_where_the_words_say() -> None:
     assert f"--home-dir {home} --create-home" in DOCKERFILE, "the volume is the user's own"
 
 
-def test_parquet_is_in_the_image() -> None:
-    assert "'.[parquet]'" in DOCKERFILE
+def test_parquet_and_dask_are_in_the_image() -> None:
+    assert "'.[parquet,dask]'" in DOCKERFILE
     assert re.search(r"^pyarrow==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
 
 
