@@ -7,6 +7,7 @@ from datetime import timedelta
 from threading import Event
 
 from app import purchase_orders
+from app.alerts.channels import CHANNELS
 from app.alerts.deliver import LOOK_SECONDS as ALERT_SECONDS
 from app.alerts.deliver import Alerts
 from app.order_expiry import Expiry
@@ -22,6 +23,7 @@ from kpi.checks.declare import catalogue
 from kpi.exports.declare import exports
 from kpi.jobs import LOOK_SECONDS, CheckJob, SnapshotJob
 from ledger.command_handler import CommandHandler
+from ledger.domain.alerts import ALERT_RULES
 from ledger.errors import SettingsError
 from ledger.log import Log, store_errors
 from ledger.postgres.database import Database, open_database
@@ -78,6 +80,7 @@ def known_words() -> dict[str, dict[str, list[str]]]:
             "check": sorted(each.name for each in catalogue()),
             "kind": sorted({each.kind for each in catalogue()}),
         },
+        "alert_deliveries": {"rule": [*ALERT_RULES], "channel": [each.name for each in CHANNELS]},
         "export_log": {"name": [each.name for each in exports()]},
     }
 

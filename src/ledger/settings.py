@@ -35,6 +35,7 @@ from pydantic_settings import (
 from ledger.domain.alerts import ALERT_RULES, AlertRule
 from ledger.domain.events import Severity
 from ledger.domain.limits import (
+    EMAIL_PATTERN,
     HOST_NAME_PATTERN,
     HOST_PATTERN,
     MAX_LINE_UNITS,
@@ -105,7 +106,7 @@ def _webhook_secret(value: SecretStr) -> SecretStr:
     return value
 
 
-Email = Annotated[str, Field(pattern=r"^[^\s@,<>]+@[^\s@,<>]+$", max_length=254)]
+Email = Annotated[str, Field(pattern=EMAIL_PATTERN, max_length=254)]
 HostName = Annotated[str, Field(pattern=HOST_NAME_PATTERN, max_length=253)]
 
 

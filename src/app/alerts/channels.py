@@ -139,6 +139,10 @@ class Webhook:
         )
 
 
+CHANNELS: Final = (Mail, Chat, Webhook)
+"""The kinds of channel, each by its `name`."""
+
+
 def channels_of(settings: Settings) -> list[Channel]:
     """The channels that the settings name."""
     return [*_channels(settings)]

@@ -194,9 +194,11 @@ async def _board(request: PageRequest) -> Board:
     shelf = _shelf(answer["currencies"].get(currency))
     shown = _shown(request, shelf)
     earlier = answer["previous_window"]
-    products, before = await gather(
+    products, (before, _) = await gather(
         request.api.get("/kpi/products", currency=currency, limit=BEST_SELLERS, **window),
-        request.api.get("/kpi/daily", figures=shown, from_=earlier["from"], to=earlier["to"]),
+        or_refusal(  # a window before the first day that there is
+            request.api.get("/kpi/daily", figures=shown, from_=earlier["from"], to=earlier["to"])
+        ),
     )
     days = daily["by_day"]
     return Board(
@@ -206,7 +208,7 @@ async def _board(request: PageRequest) -> Board:
         [_tile(figures[name], answer, days, currency) for name in shelf.large if sold],
         [_tile(figures[name], answer, days, currency) for name in shelf.others if sold],
         shown,
-        _chart(figures[shown], days, before["by_day"], currency) if sold else None,
+        _chart(figures[shown], days, before and before["by_day"], currency) if sold else None,
         _funnel(figures, answer),
         products["items"],
     )
@@ -248,7 +250,7 @@ def _change(value: Any, previous: Any, change_pct: float | None, unit: str) -> t
     return ("", rises) if change_pct is None else (f"{arrow} {abs(change_pct):,.1f} %", rises)
 
 
-def _chart(figure: Definition, days: Days, before: Days, currency: str | None) -> Drawn:
+def _chart(figure: Definition, days: Days, before: Days | None, currency: str | None) -> Drawn:
     address = f"/console/figures/{figure['id']}?"
     if currency and figure["has_currency"]:
         address += f"currency={currency}&"

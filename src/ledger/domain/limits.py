@@ -50,7 +50,9 @@ METADATA_KEY_PATTERN: Final = r"^[^\[\]]{1,40}$"
 
 PERIOD_PATTERN: Final = r"^[1-9]\d{3}-(0[1-9]|1[0-2])$"
 SHA256_PATTERN: Final = "^[0-9a-f]{64}$"
+EMAIL_PATTERN: Final = r"^[^\s@,<>]+@[^\s@,<>]+$"
 PATTERNS: Final = {
+    EMAIL_PATTERN: "must be an e-mail address, as ann@example.com",
     ID_PATTERN: "must be letters, digits, `.`, `_` or `-`, and not begin with a dot",
     CURRENCY_PATTERN: "must be a currency in three small letters, as gbp",
     ANY_CASE_CURRENCY: "must be a currency in three letters, as gbp",

@@ -13,6 +13,7 @@ from ledger.postgres.database import Database
 from tests.app.cli.test_verbs import VERBS
 
 WITHOUT = {
+    "alerts list",
     "bench",
     "books rules",
     "checks list",

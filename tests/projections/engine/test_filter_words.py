@@ -58,6 +58,7 @@ FREE: Final = {
     "sha256",
     "sku",
     "source_id",
+    "subject",
     "subscription_id",
     "text",
     "transaction_id",

@@ -208,6 +208,7 @@ NO_POSITION: Final = {
     "/exports": "what can be exported, which is no answer of the log",
     "/books/rules": "the rules of posting, which are no answer of the log",
     "/me": "who calls",
+    "/alerts": "the settings, which are no answer of the log",
     "/events/{position}": "an event, which never changes",
     "/verify/{id}": "a proof, which says itself up to where it goes",
     "/rebuild/{id}": "a rebuild, which says itself how far it is",
