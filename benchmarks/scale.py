@@ -91,7 +91,7 @@ def measure(server: Server, scale: Scale) -> list[Figure]:
 
 
 def seal_all(database: Database, folder: str, scale: Scale) -> Sample:
-    """Seal all of a log anew."""
+    """Seal all of a log, whatever was sealed before."""
     rmtree(folder, ignore_errors=True)
     started = time.perf_counter()
     spans = sealing.missing([], scale.events, scale.segment)
