@@ -19,7 +19,7 @@ from msgspec import Struct
 from books.accounts import bare
 from ledger.command_handler import CommandHandler
 from ledger.domain import posting_rules as rules
-from ledger.domain.classification import ClassifyTransaction, check
+from ledger.domain.classification import ClassifyTransaction, check_against
 from ledger.domain.classify_rule import ClassifyRule, check_rule
 from ledger.domain.events import Metadata
 from ledger.errors import PreviewChanged, Refused
@@ -61,6 +61,13 @@ where t.seen_position <= %(position)s
 order by t.created_at, t.transaction_id
 """
 
+OF_KIND: Final = """
+select
+from transactions
+where coalesce(category, type) = %(kind)s and seen_position <= %(position)s
+limit 1
+"""
+
 Outcome = Literal["classified", "classified_before", "skipped"]
 
 
@@ -96,12 +103,18 @@ class Asked(NamedTuple):
 
 
 class Preview(NamedTuple):
-    """What a rule finds; `has_more` says that there is more than is classified at once."""
+    """What a rule finds; `has_more` says that there is more than is classified at once.
+
+    Where it finds nothing and says a kind, `kinds` are those that stand in suspense, and
+    `kind_occurs` says whether any transaction is of the one that it says.
+    """
 
     items: list[Held]
     by_currency: dict[str, int]
     seen: Seen
     has_more: bool
+    kinds: list[str]
+    kind_occurs: bool
 
 
 class Classified(NamedTuple):
@@ -129,7 +142,17 @@ def preview(cursor: DictCursor, rule: ClassifyRule) -> Preview:
     for each in items:
         held[each.currency] += each.held_minor
     seen = Seen(position=position, sha256=_digest(rule, position, items))
-    return Preview(items, dict(held), seen, len(found) > MOST_ITEMS)
+    kinds, occurs = ([], True) if items else _kinds(cursor, rule, position)
+    return Preview(items, dict(held), seen, len(found) > MOST_ITEMS, kinds, occurs)
+
+
+def _kinds(cursor: DictCursor, rule: ClassifyRule, position: int) -> tuple[list[str], bool]:
+    """The kinds that stand in suspense, and whether any transaction is of the rule's."""
+    if rule.kind is None:
+        return [], True
+    of_any = cursor.execute(OF_KIND, {"kind": rule.kind, "position": position}).fetchone()
+    every = _found(cursor, ClassifyRule(), position)
+    return sorted({each.kind for each in every}), of_any is not None
 
 
 def classify(
@@ -145,7 +168,7 @@ def classify(
     `CommandHandler.execute_all` raises: what was done until then stays, calling again goes on.
     """
     rule, seen, against, at = asked
-    check(ClassifyTransaction(transaction_id="txn_1", against=against, at=at))
+    check_against(against)
     check_rule(rule)
     head = reads.engine.log.head()
     with reads.snapshot(READS, head, current=True) as cursor:

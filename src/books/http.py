@@ -345,6 +345,8 @@ def preview_classification(request: Request, body: ClassifyRuleRequest) -> Class
         items=[HeldResponse(**_told(each)) for each in found.items],
         by_currency=found.by_currency,
         has_more=found.has_more,
+        kinds=found.kinds,
+        kind_occurs=found.kind_occurs,
         page=ClassifyPage(**asdict(found.seen)),
     )
 

@@ -13,7 +13,7 @@ from books.pulled import listed_from, unlisted, was_pulled
 from books.trial import Balance, Trial, begins_on, trial
 from ledger.domain import posting_rules as rules
 from ledger.domain.money import format_money
-from ledger.domain.period import month
+from ledger.domain.period import month, out_of_turn
 from ledger.log import Log
 from projections.engine.replay import DictCursor
 
@@ -91,37 +91,9 @@ def readiness(cursor: DictCursor, log: Log, period: str) -> Readiness:
 
 
 def _order(closed: Sequence[Close], begins: str | None, period: str) -> Iterator[Reason]:
-    if not closed:
-        if begins is not None and period < begins:
-            yield _reason(
-                "before",
-                f"The books begin with {begins}, as its opening was entered.",
-                f"Begin them earlier: `ledger books begin {period}`.",
-            )
-        elif begins is not None and period > begins:
-            yield _out_of_order(begins)
-        return
-    last = closed[-1].period
-    if period in {each.period for each in closed}:
-        yield _reason(
-            "closed", f"{period} is closed already.", f"To change it: `ledger books reopen {last}`."
-        )
-    elif period < last:
-        yield _reason(
-            "before",
-            f"{period} lies before {closed[0].period}, the first month that was closed.",
-            f"Reopen {last} and those before it, and begin with {period}.",
-        )
-    elif (following := str(month(last).following)) != period:
-        yield _out_of_order(following)
-
-
-def _out_of_order(first: str) -> Reason:
-    return _reason(
-        "out_of_order",
-        f"{first} is open, and months are closed in their order.",
-        f"First: `ledger books close {first}`.",
-    )
+    told = out_of_turn(period, [each.period for each in closed], begins)
+    if told is not None:
+        yield _reason(*told)
 
 
 def _unexplained(cursor: DictCursor, made: Trial, until: date) -> Iterator[Reason]:

@@ -164,11 +164,15 @@ class ClassifyPreviewResponse(Schema):
     """What a rule finds in suspense, the earliest first, with the sum by currency.
 
     `has_more` says that there is more than can be classified at once: preview again after that.
+    Where it finds nothing and says a kind, `kinds` are those that stand in suspense, and
+    `kind_occurs` is false where no transaction at all is of the one that it says.
     """
 
     items: list[HeldResponse]
     by_currency: dict[str, int]
     has_more: bool
+    kinds: list[str]
+    kind_occurs: bool
     page: ClassifyPage
 
 

@@ -84,6 +84,16 @@ class CommandHandler:
         with self._log.pending.one():
             return self._combiner.submit(call)
 
+    def try_out(self, command: Command, meta: Metadata) -> None:
+        """Raise what `execute` would raise for a command, as the log stands; nothing is stored.
+
+        A reason may be missing: who looks first has not decided yet.
+        """
+        call = CommandRequest(command, meta, None, "")
+        call.check(needs_reason=False)
+        with self._alone:
+            Batch(self._load([call]), APPEND_EVENTS).decide(call)
+
     def execute_all(
         self, commands: Sequence[AnyCommand], meta: Metadata
     ) -> Iterator[tuple[AnyCommand, Result | Refused]]:

@@ -60,11 +60,11 @@ class CommandRequest(Struct, frozen=True):
     request_sha256: str
     key_owner: str | None = None
 
-    def check(self) -> None:
+    def check(self, *, needs_reason: bool = True) -> None:
         """Raise InvalidCommand for names that no stream can have, and where a reason is due."""
         decider_of(self.command).check(self.command)
         check_reason(self.meta.reason)
-        if self.command.NEEDS_REASON and self.meta.reason is None:
+        if needs_reason and self.command.NEEDS_REASON and self.meta.reason is None:
             needed = "A reason is needed: the audit log will be asked why."
             raise InvalidCommand(needed, FieldError("reason", "missing", needed))
         if self.key is not None:

@@ -470,6 +470,9 @@ def test_months_are_closed_in_their_order(books: Books) -> None:
     assert "reopen 2024-08" in books.reasons("2024-08")["closed"]
     assert "before" in books.reasons("2024-07")
     assert books.post("periods/2024-10/close", WHY, 409)["code"] == "wrong_state"
+    for verb in ("close", "reopen"):
+        told = books.post(f"periods/2024-07/{verb}", WHY, 409)["detail"]
+        assert "lies before 2024-08, the first month" in told
 
 
 # ── Classifying ─────────────────────────────────────────────────────────────────────────────────
@@ -514,6 +517,9 @@ def test_several_are_classified_as_they_were_previewed(books: Books) -> None:
     wrong = {**body, "kind": "charge"}
     assert books.post("classifications", wrong, 409)["code"] == "preview_changed"
     assert books.post("classifications/preview", {}, 422)["code"] == "invalid_command"
+    for kind, occurs in (("zzz", False), ("charge", True)):
+        nothing = books.post("classifications/preview", {"kind": kind})
+        assert (nothing["kinds"], nothing["kind_occurs"]) == (["other_adjustment"], occurs)
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,7 @@ def test_several_are_classified_by_a_rule_once_they_were_seen(console: Service) 
     done = console.send(page, path, account="income:games", reason="a game")
     assert "Transactions classified: 1" in done.text
     assert names[0] in done.text
+    assert "No transaction is of this kind." in console.see(f"{path}?kind=zzz")
     assert "It finds nothing" in console.see(f"{path}?kind=quantum_entanglement")
 
 

@@ -40,17 +40,22 @@ def decide(command: ClassifyTransaction, known: Classification) -> list[Transact
 
 
 def check(command: ClassifyTransaction) -> None:
-    """Raise InvalidCommand for what no account is called."""
+    """Raise InvalidCommand for what no transaction and no account is called."""
     check_payment_id(command.transaction_id)
-    if not ACCOUNT.fullmatch(command.against):
+    check_against(command.against)
+
+
+def check_against(account: str) -> None:
+    """Raise InvalidCommand for what no account is called, or what no person books against."""
+    if not ACCOUNT.fullmatch(account):
         raise InvalidCommand(
-            f"there can be no account {command.against!r}; write one such as `expenses:misc`: "
+            f"there can be no account {account[:200]!r}; write one such as `expenses:misc`: "
             "assets, liabilities, equity, income, contra or expenses, then names of small letters, "
             "digits and _ behind colons"
         )
-    if command.against.startswith(AT_STRIPE):
+    if account.startswith(AT_STRIPE):
         raise InvalidCommand(
-            f"Only what Stripe says moves {command.against}; name an account that says what the"
+            f"Only what Stripe says moves {account}; name an account that says what the"
             " money was for, such as `expenses:misc`."
         )
 

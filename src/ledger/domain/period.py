@@ -9,7 +9,7 @@ Where not all is known of the time before the first period, a person enters what
 import re
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import ClassVar, Final, assert_never
+from typing import ClassVar, Final, NamedTuple, assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -210,8 +210,8 @@ def decide(command: PeriodCommand, periods: Periods) -> Sequence[PeriodEvent]:
         case ClosePeriod():
             return _close(command, periods, last)
         case ReopenPeriod(period=period):
-            if last is None or month(period) > month(last):
-                raise WrongState(f"{period} is not closed.")
+            if last is None or period not in periods.closed:
+                raise WrongState(_not_closed(period, periods.closed))
             if period != last:
                 raise WrongState(f"{last} is closed on what {period} came to; reopen {last} first.")
             return [BooksPeriodReopened(period=period, version=periods.versions[period])]
@@ -225,18 +225,58 @@ def decide(command: PeriodCommand, periods: Periods) -> Sequence[PeriodEvent]:
             assert_never(command)
 
 
+class OutOfTurn(NamedTuple):
+    """Why a month is not the one that is closed next, and the cure; `code` is for programs."""
+
+    code: str
+    says: str
+    cure: str
+
+
+def out_of_turn(period: str, closed: Sequence[str], begins: str | None) -> OutOfTurn | None:
+    """Why a month is not closed next, after those that are; None where it is its turn.
+
+    `begins` is the month whose opening a person entered, if one did.
+    """
+    asked = month(period)
+    if not closed:
+        return None if begins is None else _beside_opening(asked, begins)
+    first, last = closed[0], closed[-1]
+    if period in closed:
+        cure = f"To change it: `ledger books reopen {last}`."
+        return OutOfTurn("closed", f"{period} is closed already.", cure)
+    if asked < month(first):
+        cure = f"Reopen {last} and those before it, and begin with {period}."
+        says = f"{period} lies before {first}, the first month that was closed."
+        return OutOfTurn("before", says, cure)
+    following = str(month(last).following)
+    if period == following:
+        return None
+    says = f"{following} is open, and months are closed in their order."
+    return OutOfTurn("out_of_order", says, f"First: `ledger books close {following}`.")
+
+
+def _beside_opening(asked: Month, begins: str) -> OutOfTurn | None:
+    says = f"The books begin with {begins}, as its opening was entered."
+    if asked < month(begins):
+        return OutOfTurn("before", says, f"Begin them earlier: `ledger books begin {asked}`.")
+    if asked > month(begins):
+        cure = f"First: `ledger books close {begins}`; or begin them later: `ledger books begin"
+        return OutOfTurn("out_of_order", says, f"{cure} {asked}`.")
+    return None
+
+
+def _not_closed(period: str, closed: Sequence[str]) -> str:
+    if closed and month(period) < month(closed[0]):
+        return f"{period} is not closed: it lies before {closed[0]}, the first month that was."
+    return f"{period} is not closed; `ledger books periods` lists the months that are."
+
+
 def _close(command: ClosePeriod, periods: Periods, last: str | None) -> list[PeriodEvent]:
     period = command.period
-    if last is not None and month(period) <= month(last):
-        raise WrongState(f"{period} is closed already; to change it, reopen {last}.")
-    if last is not None and (following := str(month(last).following)) != period:
-        raise WrongState(f"{following} is open; months are closed in their order.")
-    begins = periods.opening.period if periods.opening else period
-    if last is None and begins != period:
-        raise WrongState(
-            f"The books begin with {begins}, as its opening was entered; close that first, or begin"
-            f" them with {period}: `ledger books begin {period}`."
-        )
+    begins = periods.opening.period if periods.opening else None
+    if told := out_of_turn(period, periods.closed, begins):
+        raise WrongState(f"{told.says} {told.cure}")
     if command.unready:
         raise NotReady(f"{period} cannot be closed yet. {' '.join(command.unready)}")
     if command.after != (None if last is None else (last, periods.versions[last])):

@@ -158,11 +158,20 @@ def test_several_are_classified_by_a_rule(run: Run, run_json: RunJson, account: 
     told = run(*rule, "--account", "expenses:bank", "--dry-run").stdout
     assert "2 found, for expenses:bank" in told
     assert "Goodwill" not in told
+    for wrong in ("nonsense", "assets:stripe:payments:available"):
+        told = run(*rule, "--account", wrong, "--dry-run", code=2).stderr
+        assert "`expenses:misc`" in told
+        assert told == run(*rule, "--account", wrong, *WHY, code=2).stderr
     run(*rule, "--account", "expenses:bank", code=2)
     done = run_json(*rule, "--account", "expenses:bank", *WHY)
     assert done["outcomes"] == {"classified": 2}
     assert [each["description"] for each in done["items"]] == ["Bank charge"] * 2
     assert "nothing stands in suspense" in run(*rule, "--account", "expenses:bank", *WHY).stdout
+    other = ("books", "classify", "--account", "expenses:bank", "--dry-run", "--kind")
+    told = run(*other, "zzz").stdout
+    assert "no transaction is of a kind zzz" in told
+    assert "what stands there is of other_adjustment" in told
+    assert "no transaction" not in run(*other, "other_adjustment", "--currency", "gbp").stdout
     run("books", "classify", "--account", "expenses:bank", *WHY, code=2)
     run("books", "classify", "txn_3", "--kind", "x", "--account", "expenses:x", *WHY, code=2)
 
@@ -194,6 +203,25 @@ def test_the_books_begin_with_what_a_person_enters(
     assert "before the first month" in run("books", "trial", "--period", "2024-09").stdout
     for wrong in ((), ("--empty", "--from-stripe"), ("--balance", "sales_tax 5 eur")):
         run("books", "begin", "2024-10", *wrong, *WHY, code=2)
+
+
+def test_a_dry_run_refuses_what_the_call_refuses_in_the_same_words(
+    run: Run, run_json: RunJson, quiet: Account
+) -> None:
+    run("books", "close", "2024-08", *WHY)
+    begin = ("books", "begin", "2024-10", "--empty")
+    refused = run(*begin, "--dry-run", code=1).stderr
+    assert "reopen 2024-08" in refused
+    assert run(*begin, *WHY, code=1).stderr == refused
+    twice = ("--balance", "assets:disputes=5.00 eur") * 2
+    refused = run("books", "begin", "2024-10", *twice, "--dry-run", code=2).stderr
+    assert "there twice" in refused
+    for period in ("2024-08", "2024-07", "2024-11"):
+        (reason,) = run_json("books", "close", period, "--dry-run", code=1)["reasons"][:1]
+        told = run_json("books", "close", period, *WHY, code=1)["detail"]
+        assert told == f"{reason['says']} {reason['cure']}"
+    (reason,) = run_json("books", "close", "2024-07", "--dry-run", code=1)["reasons"]
+    assert "lies before 2024-08, the first month" in reason["says"]
 
 
 def test_what_stands_in_the_way_of_a_close_is_named(

@@ -87,28 +87,28 @@ def _classify_all(rule: ClassifyRule, against: str, reason: str | None, *, dry_r
     """All that a rule finds, a preview's worth at a time."""
     from books.classify import READS, Asked, Classified, classify, preview
     from ledger.command_handler import CommandHandler
+    from ledger.domain.classification import check_against
     from ledger.domain.limits import check_reason
 
     meta = operator(reason)
-    if not dry_run:
-        check_reason(reason or "")
+    check_reason(reason if dry_run else reason or "")
+    check_against(against)
     items: list[Classified] = []
     with reading() as (opened, reads):
         handler = CommandHandler(opened.log, reads.money, reads.payment)
-        has_more = True
-        while has_more:
+        while True:
             with reads.snapshot(READS, current=True) as cursor:
                 found = preview(cursor, rule)
             if dry_run:
                 items = [Classified(each, "skipped", None) for each in found.items]
-                has_more = found.has_more
                 break
             asked = Asked(rule, found.seen, against, datetime.now(UTC))
             done = classify(reads, handler, asked, meta).items
             items += done
             catch_up(opened)
-            has_more = found.has_more and any(each.outcome == "classified" for each in done)
-    show_classified(rule, items, against, dry_run=dry_run, has_more=has_more)
+            if not found.has_more or all(each.outcome != "classified" for each in done):
+                break
+    show_classified(rule, found, items, against, dry_run=dry_run)
 
 
 @app.command(epilog="Example: ledger books begin 2026-09 --from-stripe --dry-run")
@@ -144,7 +144,6 @@ def begin(
     """
     from books.opening import READS, opening, proposed
     from ledger.command_handler import CommandHandler
-    from ledger.domain.period import AGGREGATE
 
     given = [_balance(each) for each in balance or ()]
     if empty == bool(given or from_stripe):
@@ -154,13 +153,13 @@ def begin(
             command = opening(
                 cursor, opened.log, period, given, datetime.now(UTC), from_stripe=from_stripe
             )
-        AGGREGATE.check(command)
+        handler = CommandHandler(opened.log, reads.money, reads.payment)
         if dry_run:
+            handler.try_out(command, operator(reason))
             found = proposed(command)
             document = {"period": period, "balances": [asdict(each) for each in found]}
             show(document, lambda: balances_table(found))
             return
-        handler = CommandHandler(opened.log, reads.money, reads.payment)
         execute(handler, command, operator(reason), "the books begin with")
 
 

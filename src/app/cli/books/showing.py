@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from books.accounts import Held
-    from books.classify import Classified
+    from books.classify import Classified, Preview
     from books.entries import Entries
     from books.names import Names
     from books.opening import Opening
@@ -289,38 +289,49 @@ def rules_view() -> RenderableType:
 
 
 def show_classified(
-    rule: ClassifyRule, items: Sequence[Classified], against: str, *, dry_run: bool, has_more: bool
+    rule: ClassifyRule,
+    found: Preview,
+    items: Sequence[Classified],
+    against: str,
+    *,
+    dry_run: bool,
 ) -> None:
-    """Say what a rule found, and what became of each; `has_more` of what it found."""
+    """Say what a rule found, and what became of each; `found` is what it found last."""
     outcomes = Counter("found" if dry_run else each.outcome for each in items)
+    has_more = dry_run and found.has_more
     document = {
         "rule": str(rule),
         "account": against,
         "outcomes": dict(outcomes),
         "has_more": has_more,
+        "kinds": found.kinds,
+        "kind_occurs": found.kind_occurs,
         "items": [
             {**each.held._asdict(), "outcome": None if dry_run else each.outcome}
             | {"detail": each.detail}
             for each in items
         ],
     }
-    show(document, lambda: _classified(rule, items, against, outcomes, has_more=has_more))
+    if items:
+        show(document, lambda: _classified(items, against, outcomes, has_more=has_more))
+    else:
+        show(document, lambda: _nothing_found(rule, found))
+
+
+def _nothing_found(rule: ClassifyRule, found: Preview) -> str:
+    said = f"nothing stands in suspense of {rule}"
+    if rule.kind is not None and not found.kind_occurs:
+        said += f"; no transaction is of a kind {rule.kind}"
+    return f"{said}; what stands there is of {', '.join(found.kinds)}" if found.kinds else said
 
 
 def _classified(
-    rule: ClassifyRule,
-    items: Sequence[Classified],
-    against: str,
-    outcomes: Mapping[str, int],
-    *,
-    has_more: bool,
+    items: Sequence[Classified], against: str, outcomes: Mapping[str, int], *, has_more: bool
 ) -> RenderableType:
     from rich.console import Group
 
     from ledger.domain.money import format_money
 
-    if not items:
-        return f"nothing stands in suspense of {rule}"
     rows = [
         (
             f"{held.day}",
