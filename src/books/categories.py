@@ -12,7 +12,7 @@ from projections.engine.replay import DictCursor
 
 READS: Final = ("periods",)
 NAMED: Final = """
-select sku, period, category, actor, reason, named_at
+select sku, period, category, actor, actor_name, reason, named_at
 from sales_categories
 order by sku collate "C", period collate "C"
 """
@@ -28,6 +28,7 @@ class Named(NamedTuple):
     period: str
     category: str | None
     actor: str
+    actor_name: str | None
     reason: str | None
     named_at: datetime
 

@@ -235,6 +235,7 @@ def read_opening(request: Request, query: One) -> OpeningsResponse:
             period=found.period,
             version=found.version,
             actor=found.actor,
+            actor_name=found.actor_name,
             reason=found.reason,
             entered_at=found.entered_at,
             balances=balances,

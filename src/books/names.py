@@ -16,7 +16,7 @@ from projections.engine.replay import DictCursor
 
 READS: Final = ("postings", "periods")
 MAPPED: Final = """
-select account, period, code, name, kind, actor, reason, mapped_at
+select account, period, code, name, kind, actor, actor_name, reason, mapped_at
 from account_names
 order by account collate "C", period collate "C"
 """
@@ -38,6 +38,7 @@ class Mapped(NamedTuple):
     name: str | None
     kind: Kind | None
     actor: str
+    actor_name: str | None
     reason: str | None
     mapped_at: datetime
 

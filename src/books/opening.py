@@ -21,7 +21,9 @@ from projections.engine.replay import DictCursor
 
 READS: Final = ("postings", "transactions", "periods", "stripe_balances")
 
-ENTERED: Final = BEGINS.replace("period, version", "period, version, actor, reason, entered_at")
+ENTERED: Final = BEGINS.replace(
+    "period, version", "period, version, actor, actor_name, reason, entered_at"
+)
 BALANCES: Final = """
 select account, currency, opening_minor
 from opening_balances
@@ -73,6 +75,7 @@ class Opening(NamedTuple):
     period: str
     version: int
     actor: str
+    actor_name: str | None
     reason: str | None
     entered_at: datetime
     balances: list[OpeningBalance]
@@ -157,7 +160,15 @@ def opening(
     *,
     from_stripe: bool,
 ) -> EnterOpening:
-    """The command that begins the books with a month; raises what `by_stripe` raises."""
+    """The command that begins the books with a month; raises what `by_stripe` raises.
+
+    And NotReady for a month that has not begun.
+    """
+    if trial(cursor, period).state == "not_begun":
+        raise NotReady(
+            f"{period} has not begun, and what accounts will hold then is not known; enter it once"
+            " the month has begun, or begin the books with an earlier one."
+        )
     held = by_stripe(cursor, log, period, balances) if from_stripe else []
     return EnterOpening(period=period, at=at, balances=(*held, *balances))
 
@@ -172,7 +183,7 @@ def listed_since(cursor: DictCursor, log: Log, made: Trial) -> datetime | None:
 
     None where it begins with an opening, with a close, or with all transactions that there are.
     """
-    if made.state != "open" or made.begins is not None or _has_closes(cursor):
+    if not made.is_ahead or made.begins is not None or _has_closes(cursor):
         return None
     first, zone = month(made.period).following.first, ZoneInfo(made.zone)
     until = datetime.combine(first, time(), zone)

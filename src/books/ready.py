@@ -71,7 +71,7 @@ def readiness(cursor: DictCursor, log: Log, period: str) -> Readiness:
     made = trial(cursor, period)
     closed = closes(cursor)
     order = list(_order(closed, made.begins, period))
-    if made.state != "open":
+    if not made.is_ahead:
         return Readiness(made, order, order)
     asked, zone = month(period), ZoneInfo(made.zone)
     begin, end = (
@@ -79,7 +79,8 @@ def readiness(cursor: DictCursor, log: Log, period: str) -> Readiness:
     )
     reasons = [*order, *_unexplained(cursor, made, asked.following.first)]
     if log.now() < end:
-        told = f"{period} ends on {end:%F} at 00:00 ({zone})."
+        begun = "" if made.state == "open" else " has not begun, and"
+        told = f"{period}{begun} ends on {end:%F} at 00:00 ({zone})."
         reasons.append(_reason("not_over", told, "Close it after that."))
         return Readiness(made, reasons, order)
     accounts = {connected_account(each.account) for each in made.balances} | {None}

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from api.operations import Schema
 from api.schemas import AnyCaseCurrency, Recorded, Text
+from books.trial import State
 from ledger.domain.account_names import MAX_CODE, MAX_NAME
 from ledger.domain.classify_rule import MAX_PATTERN, MAX_WORD
 from ledger.domain.limits import MAX_ID, PERIOD_PATTERN, SHA256_PATTERN
@@ -72,6 +73,7 @@ class MappedResponse(OwnResponse):
 
     period: str
     actor: str
+    actor_name: str | None
     reason: str | None
     mapped_at: datetime
 
@@ -110,6 +112,7 @@ class CategoryResponse(Schema):
     period: str
     category: str | None
     actor: str
+    actor_name: str | None
     reason: str | None
     named_at: datetime
 
@@ -243,9 +246,6 @@ class TotalsResponse(Schema):
     suspense_minor: int
 
 
-State = Literal["closed", "open", "before"]
-
-
 class BalanceEntry(Schema):
     """What an account held before the books, in minor units; above nothing is a debit."""
 
@@ -272,6 +272,7 @@ class OpeningResponse(Schema):
     period: str
     version: int
     actor: str
+    actor_name: str | None
     reason: str | None
     entered_at: datetime
     balances: list[BalanceEntry]
@@ -287,9 +288,10 @@ class TrialResponse(AsOf):
     """A month's trial balance; a closed one is as of its close, and stays so.
 
     A month is `before` that lies before the first one of the books: no close and no opening speaks
-    of it. `begins` is the month whose opening a person entered. Where none did, nothing is closed,
-    and not all earlier transactions are known, `listed_since` says since when they are: what
-    accounts held before is missing.
+    of it. Of one that has `not_begun`, openings are what accounts hold by now. `begins` is the
+    month whose opening a person entered. Where none did, nothing is closed, and not all earlier
+    transactions are known, `listed_since` says since when they are: what accounts held before is
+    missing.
     """
 
     period: str

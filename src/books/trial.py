@@ -19,6 +19,7 @@ from ledger.errors import InvalidRequest
 from projections.engine.replay import DictCursor
 
 READS: Final = ("postings", "periods")
+State = Literal["closed", "open", "not_begun", "before"]
 
 
 class Balance(NamedTuple):
@@ -39,19 +40,25 @@ class Balance(NamedTuple):
 class Trial(NamedTuple):
     """A month's balances; what a currency's accounts come to sums up to 0, at any time.
 
-    `state` is `closed` (with the `version` and `position` of the close), `open`, or `before`: in a
-    month before the first one of the books, which no close and no opening speaks of. `begins` is
-    the month whose opening a person entered, by the opening of this version, if one did.
+    `state` is `closed` (with the `version` and `position` of the close), `open`, `not_begun` while
+    its first day lies in the future, or `before`: in a month before the first one of the books,
+    which no close and no opening speaks of. `begins` is the month whose opening a person entered,
+    by the opening of this version, if one did.
     """
 
     period: str
     zone: str
-    state: Literal["closed", "open", "before"]
+    state: State
     version: int | None
     position: int | None
     balances: list[Balance]
     begins: str | None = None
     opening: int = 0
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it is neither closed nor before the books: it is still to be closed."""
+        return self.state in ("open", "not_begun")
 
 
 class Totals(NamedTuple):
@@ -67,7 +74,7 @@ class Totals(NamedTuple):
 BEGINS: Final = "select period, version from openings order by version desc limit 1"
 CLOSED: Final = """
 select c.period, c.version, c.position, c.zone, o.period as begins, o.version as opening,
-    current_setting('ledger.time_zone') as now_zone
+    current_setting('ledger.time_zone') as now_zone, ledger.business_day(now()) as today
 from (select 1) as one
 left join ({begins}) as o on true
 left join periods as c on c.state = 'closed'
@@ -160,7 +167,7 @@ def trial(cursor: DictCursor, period: str, currency: str | None = None) -> Trial
     """
     asked = month(period)
     closes = cursor.execute(CLOSED).fetchall()
-    zone, begins = closes[0]["now_zone"], closes[0]["begins"]
+    zone, begins, today = (closes[0][name] for name in ("now_zone", "begins", "today"))
     version = closes[0]["opening"] or 0
     closes = [each for each in closes if each["period"] is not None]
     for each in closes:
@@ -171,7 +178,7 @@ def trial(cursor: DictCursor, period: str, currency: str | None = None) -> Trial
             at = (each["version"], each["position"])
             return Trial(period, each["zone"], "closed", *at, balances, begins, version)
     last = closes[-1] if closes else None
-    state: Literal["open", "before"] = "open"
+    state: State = "open" if asked.first <= today else "not_begun"
     opens: dict[str, Any] = {"sealed": None, "version": None}
     opening: dict[str, Any] = {"begins": None, "opening": None}
     if begins is not None and asked >= month(begins):

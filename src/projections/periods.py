@@ -38,6 +38,7 @@ class Period(Row):
     """RFC 6962 root of its balances."""
     actor: str
     """Who closed or reopened it."""
+    actor_name: str | None
     reason: str | None
     changed_at: datetime
 
@@ -63,6 +64,7 @@ periods = Mirror(
     rules_version=latest("bigint"),
     root=latest("text"),
     actor=latest("text"),
+    actor_name=latest("text"),
     reason=latest("text"),
     changed_at=latest("timestamptz"),
 )
@@ -84,6 +86,7 @@ openings = Mirror(
     version=key("bigint"),
     period=known("text"),
     actor=known("text"),
+    actor_name=known("text"),
     reason=known("text"),
     entered_at=known("timestamptz"),
 )
@@ -102,6 +105,7 @@ account_names = Mirror(
     name=latest("text"),
     kind=latest("text"),
     actor=latest("text"),
+    actor_name=latest("text"),
     reason=latest("text"),
     mapped_at=latest("timestamptz"),
 )
@@ -111,6 +115,7 @@ sales_categories = Mirror(
     period=key(),
     category=latest("text"),
     actor=latest("text"),
+    actor_name=latest("text"),
     reason=latest("text"),
     named_at=latest("timestamptz"),
 )
@@ -180,6 +185,7 @@ def closed(fact: BooksPeriodClosed, at: EventContext) -> Iterator[Change]:
         rules_version=fact.rules_version,
         root=fact.root,
         actor=at.meta.actor,
+        actor_name=at.meta.actor_name,
         reason=at.meta.reason,
         changed_at=at.effective_at,
     )
@@ -194,6 +200,7 @@ def reopened(fact: BooksPeriodReopened, at: EventContext) -> Iterator[Change]:
         state="open",
         version=fact.version,
         actor=at.meta.actor,
+        actor_name=at.meta.actor_name,
         reason=at.meta.reason,
         changed_at=at.effective_at,
     )
@@ -206,6 +213,7 @@ def opened(fact: BooksOpeningEntered, at: EventContext) -> Iterator[Change]:
         version=fact.version,
         period=fact.period,
         actor=at.meta.actor,
+        actor_name=at.meta.actor_name,
         reason=at.meta.reason,
         entered_at=at.effective_at,
     )
@@ -229,6 +237,7 @@ def mapped(fact: BooksAccountMapped, at: EventContext) -> Iterator[Change]:
         name=fact.name,
         kind=fact.kind,
         actor=at.meta.actor,
+        actor_name=at.meta.actor_name,
         reason=at.meta.reason,
         mapped_at=at.effective_at,
     )
@@ -243,6 +252,7 @@ def category_named(fact: BooksCategoryNamed, at: EventContext) -> Iterator[Chang
         period=fact.period,
         category=fact.category,
         actor=at.meta.actor,
+        actor_name=at.meta.actor_name,
         reason=at.meta.reason,
         named_at=at.effective_at,
     )

@@ -102,6 +102,7 @@ def test_a_trial_balance_foots_in_every_currency(books: Books) -> None:
         assert total["debit_minor"] == total["credit_minor"]
     (refunds,) = [each for each in answer["balances"] if each["account"] == "contra:refunds"]
     assert (refunds["opening_minor"], refunds["debit_minor"]) == (0, 2500)
+    assert books.trial("2999-09")["state"] == "not_begun"
     only = books.trial("2024-09", currency="GBP")
     assert {each["currency"] for each in only["balances"]} == {"gbp"}
 
@@ -569,3 +570,17 @@ def test_an_accountant_closes_and_an_analyst_looks(books: Books) -> None:
     assert status(Role.ACCOUNTANT, "POST", "/orders") == 403
     (row,) = books.get("periods")["items"]
     assert row["actor"].startswith("token/")
+    assert row["actor_name"] == "accountant"
+    bearer = {"authorization": f"Bearer {tokens[Role.ACCOUNTANT]}"}
+    since = {"period": "2024-09", **WHY}
+    for path, body in (
+        ("periods/2024-08/reopen", WHY),
+        ("periods/2024-09/begin", WHY),
+        ("accounts/income:sales/map", {"code": "8400", **since}),
+        ("categories", {"sku": "MUG", "category": "mugs", **since}),
+    ):
+        answer = books.client.post(f"/books/{path}", json=body, headers=bearer)
+        assert answer.status_code == 200, answer.text
+    (mapped,) = [each["mapped"] for each in books.get("accounts")["items"] if each["mapped"]]
+    told = [books.get("opening")["opening"], *mapped, *books.get("categories")["items"]]
+    assert [each["actor_name"] for each in told] == ["accountant"] * 3

@@ -78,7 +78,7 @@ class Chart:
     def names(self) -> Names:
         return Names(
             [
-                Mapped(account, period, own.code, own.name, own.kind, "acc", None, at(0))
+                Mapped(account, period, own.code, own.name, own.kind, "acc", None, None, at(0))
                 for (account, period), own in sorted(self.mapped.items(), key=lambda item: item[0])
             ]
         )
@@ -152,7 +152,9 @@ def test_what_no_program_takes_as_a_name_is_refused(text: str) -> None:
 
 def test_a_name_of_a_file_has_its_kind_first() -> None:
     name = "expenses:stripe:tax_on_fees"
-    found = Names([Mapped(name, "2026-03", "1576", "Input tax", "assets", "acc", None, at(0))])
+    found = Names(
+        [Mapped(name, "2026-03", "1576", "Input tax", "assets", "acc", None, None, at(0))]
+    )
     assert found.path(name, "2026-03") == "assets:1576 Input tax"
     assert found.path(f"acct_1:{name}", "2026-04") == "acct_1:assets:1576 Input tax"
     assert found.path(name, "2026-02") == name

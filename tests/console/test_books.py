@@ -1,5 +1,6 @@
 """The pages of the books: from a month to an account, to an entry, and closing months."""
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -53,6 +54,7 @@ def test_a_month_is_closed_and_reopened_with_a_reason(console: Service) -> None:
     )
     assert again.status_code == 200, "the same form sent twice closes once"
     page = console.look(periods)
+    assert re.search(r'title="token/\w+">(?!token)\w+', page.text), "by a name"
     reopened = console.send(page, f"{periods}/2024-08/reopen", reason="a payout was missing")
     assert "The month is open again." in reopened.text
 
@@ -138,6 +140,7 @@ def test_what_is_no_month_is_told_on_the_page(console: Service) -> None:
     assert console.look("/console/books?period=september").status_code == 422
     assert console.look("/console/books/periods?period=september").status_code == 422
     assert "Nothing moved" in console.see("/console/books?period=2020-01")
+    assert "It has not begun" in console.see("/console/books?period=2999-05")
     assert console.look("/console/books?period=9999-12").status_code == 422
 
 

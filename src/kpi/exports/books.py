@@ -101,7 +101,7 @@ def _before(around: Around, selection: Selection) -> list[Row]:
     first = selection.window.first
     touched = _touched(around)
     states = [
-        f"{each.period} ({each.zone}): {each.state}"
+        f"{each.period} ({each.zone}): {each.state.replace('_', ' ')}"
         + ("" if each.version is None else f", version {each.version}")
         for each in around.frame.trials
     ]

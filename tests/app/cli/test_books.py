@@ -41,6 +41,24 @@ def test_a_trial_balance_is_one_line_an_account_in_80_columns(run: Run, quiet: A
     assert len({len(line) for line in [heads, *lines]}) == 1, "amounts end below each other"
 
 
+def test_a_month_that_has_not_begun_says_so(run: Run, run_json: RunJson, quiet: Account) -> None:
+    shown = run("books", "trial", "--period", "2999-05").stdout
+    assert "which has not begun" in shown
+    assert "what accounts hold by now" in shown
+    document = run_json("books", "trial", "--period", "2999-05", "--currency", "gbp")
+    assert document["state"] == "not_begun"
+    (pending,) = [b for b in document["balances"] if b["account"] == "income:sales"]
+    assert pending["opening_minor"] == pending["closing_minor"] == -4_000
+    assert run_json("books", "trial", "--period", "2024-12")["state"] == "open"
+    listed = run("books", "account", "contra:refunds", "--period", "2999-05").stdout
+    assert "2999-05 (UTC), which has not begun, EUR" in listed
+    assert "2999-05 has not begun" in run("books", "ready", "2999-05", code=1).stdout
+    begin = ("books", "begin", "2999-05", "--empty")
+    refused = run(*begin, "--dry-run", code=1).stderr
+    assert "has not begun" in refused
+    assert run(*begin, *WHY, code=1).stderr == refused
+
+
 def test_names_that_have_no_room_beside_their_amounts_stand_above_them(
     run: Run, account: Account
 ) -> None:
@@ -127,6 +145,7 @@ def test_a_month_is_closed_and_reopened(run: Run, run_json: RunJson, quiet: Acco
     assert f"2024-08-31  {late} booked (late)" in listed
     (row,) = run_json("books", "periods")["items"]
     assert (row["state"], row["actor"], row["reason"]) == ("closed", "operator", WHY[1])
+    assert row["actor_name"] in run("books", "periods").stdout.splitlines()[2].split()
     assert "reopen 2024-08" in run("books", "close", "2024-08", *WHY, code=1).stderr
     run("books", "reopen", "2024-08", *WHY)
     assert "open" in run("books", "periods").stdout

@@ -159,7 +159,10 @@ def list_categories() -> None:
 
     with books() as (_, cursor):
         found = categories(cursor)
-    rows = [(each.sku, each.period, each.category, each.actor, each.reason) for each in found]
+    rows = [
+        (each.sku, each.period, each.category, each.actor_name or each.actor, each.reason)
+        for each in found
+    ]
     heads = ["=SKU", "=from", "=category", "by", "why"]
     none = "all sales are in income:sales; `ledger books category` names categories of products"
     show([each._asdict() for each in found], lambda: table(heads, rows) if rows else none)

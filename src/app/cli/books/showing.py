@@ -84,6 +84,8 @@ def trial_lines(
         f" suspense {', '.join(suspense) or 0}",
         WIDTH,
     )
+    if made.state == "not_begun":
+        yield "what it opens with is what accounts hold by now, and changes until it begins"
     if since is not None:
         yield fill(
             f"transactions before {since:%F} were not listed, and what accounts held then is not in"
@@ -122,6 +124,7 @@ def _state(made: Trial) -> str:
     return {
         "closed": f"closed{again}",
         "open": "open",
+        "not_begun": "which has not begun",
         "before": "before the first month of the books",
     }[made.state]
 
@@ -358,7 +361,7 @@ def opening_view(found: Opening | None) -> RenderableType:
     why = f": {found.reason}" if found.reason else ""
     return Group(
         f"the books begin with {found.period}; entered {found.entered_at:%F %R} (UTC) by"
-        f" {found.actor}{why}",
+        f" {found.actor_name or found.actor}{why}",
         balances_table(found.balances),
     )
 
@@ -379,6 +382,6 @@ def period_row(row: dict[str, Any]) -> tuple[object, ...]:
         row["version"],
         row["position"],
         f"{row['changed_at']:%F %R}",
-        row["actor"],
+        row["actor_name"] or row["actor"],
         row["reason"],
     )
