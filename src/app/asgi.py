@@ -35,7 +35,7 @@ from api.auth import Auth
 from api.middleware import BROKEN, RequestMiddleware, broken, http_problem
 from api.openapi import describe
 from api.operations import problem
-from app.wiring import make_engine, rechecker
+from app.wiring import folded_archive, make_engine, rechecker
 from ledger import errors
 from ledger.command_handler import CommandHandler
 from ledger.disclosures import DisclosureLog
@@ -161,7 +161,9 @@ async def _open(
         "command_handler": CommandHandler(log, reads.money, reads.payment),
         "disclosure_log": DisclosureLog(log),
         "is_signed": partial(is_signed, secrets=signing_secrets(settings)),
-        "background_tasks": stack.enter_context(closing(BackgroundTasks(engine))),
+        "background_tasks": stack.enter_context(
+            closing(BackgroundTasks(engine, partial(folded_archive, settings)))
+        ),
         "receiver": await stack.enter_async_context(Receiver(log, stop)),
     }
 

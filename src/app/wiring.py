@@ -22,14 +22,17 @@ from kpi.checks.ask import Limits
 from kpi.checks.declare import catalogue
 from kpi.exports.declare import exports
 from kpi.jobs import LOOK_SECONDS, CheckJob, SnapshotJob
+from ledger.archive import segments
+from ledger.archive.store import Store
 from ledger.command_handler import CommandHandler
 from ledger.domain.alerts import ALERT_RULES
 from ledger.errors import SettingsError
 from ledger.log import Log, store_errors
 from ledger.postgres.database import Database, open_database
 from ledger.settings import Settings
-from projections.engine import positions
+from projections.engine import engines, positions
 from projections.engine.build import ProjectionContext
+from projections.engine.folding import FoldedArchive
 from projections.engine.follow import Follower
 from projections.engine.reads import Reads
 from projections.engine.registry import discover
@@ -93,6 +96,21 @@ def make_engine(settings: Settings, database: Database, log: Log) -> ProjectionC
     with database.connect("projector", autocommit=True) as conn, conn.cursor() as cursor:
         positions.prepare(cursor, engine.registry, engine.reader, log.head())
     return engine
+
+
+def folded_archive(
+    settings: Settings, on: str = engines.PROCESSES, *, again: bool = False
+) -> FoldedArchive | None:
+    """What is sealed in the archive of the settings, folded on an engine; None for no archive.
+
+    Raises `InvalidRequest` for what is no engine, `ArchiveUnavailable`, `ArchiveDamaged`.
+    """
+    engines.check(on)
+    if not settings.ledger_archive:
+        return None
+    store = Store(settings.ledger_archive)
+    sealed = segments.from_the_first(segments.manifests(store))
+    return FoldedArchive(store.address, sealed, on, again=again)
 
 
 @contextmanager

@@ -68,6 +68,18 @@ class Rebuilt(NamedTuple):
     unrecorded: str | None = None
 
 
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="ENGINE",
+        help="What folds the archive: processes (default), dask://host:8786, tls://host:8786.",
+    ),
+]
+NoArchive = Annotated[
+    bool, typer.Option("--no-archive", help="Read all of the log in the database.")
+]
+
 NOT_BEGUN = (
     RebuildRunning,
     RebuildRefused,
@@ -92,18 +104,8 @@ def rebuild(
         bool,
         typer.Option("--believe-the-log", help="Rebuild from a log that is known to be damaged."),
     ] = False,
-    on: Annotated[
-        str | None,
-        typer.Option(
-            "--on",
-            metavar="ENGINE",
-            help="What folds the archive: processes (default), dask://host:8786, tls://host:8786.",
-        ),
-    ] = None,
-    no_archive: Annotated[
-        bool,
-        typer.Option("--no-archive", help="Read all of the log in the database."),
-    ] = False,
+    on: On = None,
+    no_archive: NoArchive = False,
     reason: Reason = None,
 ) -> None:
     """Rebuild read models from event 1, and put them in place.
@@ -120,7 +122,7 @@ def rebuild(
     with engine_that_is_new() as (opened, is_new):
         if not is_new:
             catch_up(opened)
-        archive = _archive(opened, on, no_archive=no_archive or bool(names))
+        archive = _archive(on, no_archive=no_archive or bool(names))
         made = remake(
             opened,
             names or (),
@@ -146,33 +148,27 @@ def rebuild(
     )
 
 
-def _archive(
-    opened: ProjectionContext, on: str | None, *, no_archive: bool
-) -> FoldedArchive | None:
+def _archive(on: str | None, *, no_archive: bool, again: bool = False) -> FoldedArchive | None:
     """What to read of the archive of the settings; nothing where there is none, or none is wanted.
 
     Raises `InvalidRequest` for an engine without an archive, and what reading manifests does.
     """
+    from app.wiring import folded_archive
     from ledger import settings
-    from ledger.archive import sealing, segments
-    from ledger.archive.store import Store
     from projections.engine import engines
-    from projections.engine.folding import FoldedArchive
 
-    address = settings.load().ledger_archive
-    if no_archive or not address:
-        if on is not None:
+    loaded = settings.load()
+    if no_archive or not loaded.ledger_archive:
+        if on is not None or again:
             raise InvalidRequest(
-                "An engine folds what is in the archive: set LEDGER_ARCHIVE, seal the log with"
-                " `ledger archive seal`, and rebuild all read models."
+                "Only what is in an archive is folded apart: set LEDGER_ARCHIVE, seal the log with"
+                " `ledger archive seal`, and leave out --no-archive and names of read models."
             )
         return None
-    engines.check(on or engines.PROCESSES)
-    store = Store(address)
-    sealed = segments.manifests(store)
-    with opened.database.connect("reader") as conn:
-        whole = sealing.of_this_log(conn, sealed)
-    return FoldedArchive(store.address, whole, on or engines.PROCESSES)
+    try:
+        return folded_archive(loaded, on or engines.PROCESSES, again=again)
+    except ArchiveUnavailable as error:
+        raise ArchiveUnavailable(f"{error} (--no-archive reads the database alone)") from error
 
 
 def remake(
@@ -240,7 +236,15 @@ def _rebuilt(
 
 
 @app.command(epilog="Example: ledger verify --json")
-def verify() -> None:
+def verify(
+    *,
+    on: On = None,
+    from_scratch: Annotated[
+        bool,
+        typer.Option("--from-scratch", help="Believe no fold that lies beside the archive."),
+    ] = False,
+    no_archive: NoArchive = False,
+) -> None:
     """Prove that the read models are what the log says.
 
     Rebuilds them from event 1 in a scratch schema and compares byte by byte; examines the log
@@ -248,8 +252,12 @@ def verify() -> None:
     unless everything is equal, every projection follows, and the log has no fault; an empty log is
     no proof. The outcome is recorded, and `ledger status` shows it; where it cannot be recorded,
     the answer says so and is the same.
+
+    Where LEDGER_ARCHIVE is set, the log is compared with what was sealed, and sealed events are
+    folded from there: by the cores of this machine, or by a cluster (--on). Folds of earlier runs
+    are believed, and counted, unless they are made again (--from-scratch).
     """
-    proven = prove()
+    proven = prove(_archive(on, no_archive=no_archive, again=from_scratch))
     ledger = looked_at()
     show(
         {"ledger": ledger, **_document(proven)},
@@ -284,7 +292,7 @@ def digest(
         raise typer.Exit(BAD_ANSWER)
 
 
-def prove() -> Proven:
+def prove(archive: FoldedArchive | None = None) -> Proven:
     """The proof, once the read models are up to date, put on record; nothing to prove is none."""
     from ledger.domain.events import ProofFailed
     from projections.engine.proofs import answer, put_on_record
@@ -295,8 +303,8 @@ def prove() -> Proven:
         catch_up(opened)
         try:
             with progress("verifying") as report:
-                proof = compare(opened, report)
-        except (RebuildRunning, StoreUnavailable):
+                proof = compare(opened, report, archive)
+        except (RebuildRunning, StoreUnavailable, ArchiveUnavailable, EngineUnavailable):
             raise
         except Exception as error:
             failed = ProofFailed(proof_id=proof_id, cause=type(error).__name__)
@@ -374,6 +382,9 @@ def _faults(proof: Proof) -> Iterator[str]:
         yield f"not proven: {which} {state}: {cause}"
     for found in proof.differences:
         yield f"differs: table {found.table}{_difference(found)}"
+    if folds := proof.differing_folds:
+        yield f"folds that were not what their events come to, and were made again: {len(folds):,}"
+        yield from _some(list(folds))
     if proof.log.by_kind():
         yield (
             "do not rebuild: that would believe a damaged log. Keep the database as it is, and"
@@ -418,7 +429,7 @@ def _difference(found: TableDifference) -> str:
 
 def _scope(proof: Proof) -> Iterator[str]:
     """What was checked, and what was not."""
-    from projections.engine.log_check import NOT_COVERED
+    from projections.engine.log_check import not_covered
 
     said = proof.log.signatures
     right = counted(said.get("right", 0), "Stripe signature")
@@ -432,13 +443,21 @@ def _scope(proof: Proof) -> Iterator[str]:
         f" (import, backfill), {said.get('unknown_secret', 0):,} signed with a secret that is not"
         " known here"
     )
-    yield f"not covered: {NOT_COVERED}"
+    if proof.log.sealed:
+        yield f"checked: the roots of what is sealed up to position {proof.log.sealed:,}"
+    if folded := proof.folded:
+        yield (
+            f"folded from the archive up to position {folded.last:,}: {folded.made:,} parts were"
+            f" made, {folded.believed:,} were there"
+            + (" and were believed (--from-scratch makes them again)" if folded.believed else "")
+        )
+    yield f"not covered: {not_covered(proof.log.sealed)}"
     if proof.foreign:
         yield f"not Ledger's, left alone: {', '.join(proof.foreign)}"
 
 
 def _document(proven: Proven) -> dict[str, Any]:
-    from projections.engine.log_check import NOT_COVERED
+    from projections.engine.log_check import not_covered
 
     proof = proven.proof
     return {
@@ -454,8 +473,10 @@ def _document(proven: Proven) -> dict[str, Any]:
             "faults": proof.log.by_kind(),
             "signatures": proof.log.signatures,
             "unknown_secrets": proof.log.unknown_secrets,
+            "sealed": proof.log.sealed,
         },
-        "not_covered": NOT_COVERED,
+        "folded": proof.folded and {**proof.folded._asdict(), "believed": proof.folded.believed},
+        "not_covered": not_covered(proof.log.sealed),
         "foreign": proof.foreign,
         "on_record": proven.position is not None,
         "recorded_at_position": proven.position,

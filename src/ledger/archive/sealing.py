@@ -141,15 +141,13 @@ def strange(store: Store, sealed: Sequence[Manifest]) -> list[Finding]:
     ]
 
 
-def of_this_log(conn: Connection, sealed: Sequence[Manifest]) -> list[Manifest]:
-    """The segments without a gap from position 1 on; raises `ArchiveDamaged` for another log's.
+def check_of_this_log(conn: Connection, sealed: Sequence[Manifest]) -> None:
+    """Raise `ArchiveDamaged` where segments are of another log.
 
     Only the last event of each is compared: `verify` compares all.
     """
-    whole = segments.from_the_first(sealed)
-    for name, what in foreign(conn, whole):
+    for name, what in foreign(conn, sealed):
         raise ArchiveDamaged(f"The segment {name}: {what}")
-    return whole
 
 
 def foreign(conn: Connection, sealed: Sequence[Manifest]) -> list[Finding]:

@@ -808,6 +808,9 @@ class ProofFinished(Event, frozen=True, kw_only=True):
     `first` by `table`, `key`, `column`, `live` and `proof`. `halted` are projections of which
     nothing can be said, and why. `faults` says by kind what is wrong with the log itself: the
     `count`, and the first `places`. `signatures` counts what a check of Stripe's said.
+    Up to position `sealed` the log was compared with the roots of an archive. Of the folds beside
+    it `believed_folds` were taken as they are, and `differing_folds` were not what their events
+    come to.
 
     Proofs of earlier versions have only the first `difference` of all, and a `log_fault` in words.
     """
@@ -822,6 +825,9 @@ class ProofFinished(Event, frozen=True, kw_only=True):
     differences: tuple[dict[str, Any], ...] = ()
     faults: dict[str, Any] = {}
     signatures: dict[str, int] = {}
+    sealed: int = 0
+    believed_folds: int = 0
+    differing_folds: tuple[str, ...] = ()
 
 
 @stored("proof.failed.v1")

@@ -29,6 +29,7 @@ from ledger.domain.events import (
 from ledger.errors import LedgerError
 from ledger.telemetry import where
 from projections.engine.build import ProjectionContext
+from projections.engine.folding import FoldedArchive
 from projections.engine.proofs import answer
 from projections.engine.rebuild import Progress as Report
 from projections.engine.rebuild import check_free, check_log, rebuild_lock, rebuild_locked
@@ -75,11 +76,17 @@ class Task(NamedTuple):
 class BackgroundTasks:
     """Makes proofs and rebuilds for callers who do not wait; `close` ends one that is at work.
 
-    A database has one rebuild or proof at a time, of all processes.
+    `archive` finds the one of the settings, if there is any, as each of them begins. A database has
+    one rebuild or proof at a time, of all processes.
     """
 
-    def __init__(self, engine: ProjectionContext) -> None:
+    def __init__(
+        self,
+        engine: ProjectionContext,
+        archive: Callable[[], FoldedArchive | None] = lambda: None,
+    ) -> None:
         self._engine = engine
+        self._archive = archive
         self._thread = ThreadPoolExecutor(1, "background_tasks")
         self._progress: dict[str, Progress] = {}
         self._stop = threading.Event()
@@ -92,7 +99,7 @@ class BackgroundTasks:
         proof_id = uuid4().hex
 
         def work(cursor: AnyCursor, report: Report) -> Event:
-            return answer(proof_id, prove(self._engine, cursor, report))
+            return answer(proof_id, prove(self._engine, cursor, report, self._archive()))
 
         started, failed = ProofStarted(proof_id=proof_id), partial(ProofFailed, proof_id=proof_id)
         return self._begin(Task(PROOF, proof_id, started, work, failed, meta))
@@ -110,7 +117,8 @@ class BackgroundTasks:
         self._engine.registry.pick(names)
 
         def work(cursor: AnyCursor, report: Report) -> Event:
-            chosen, position = rebuild_locked(self._engine, cursor, names, report)
+            archive = None if names else self._archive()
+            chosen, position = rebuild_locked(self._engine, cursor, names, report, archive)
             built = tuple(sorted(chosen.by_name))
             return RebuildFinished(rebuild_id=rebuild_id, names=built, position=position)
 

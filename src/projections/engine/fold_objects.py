@@ -66,7 +66,10 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class Job(NamedTuple):
-    """What every task of a rebuild knows: where the archive is, and what folds it."""
+    """What every task of a rebuild knows: where the archive is, and what folds it.
+
+    With `again` an object that is there is made once more, and compared with what was there.
+    """
 
     address: str
     projections: tuple[str, ...]
@@ -74,6 +77,7 @@ class Job(NamedTuple):
     time_zone: str
     parts: int
     fingerprint: str
+    again: bool = False
 
 
 class FoldTask(NamedTuple):
@@ -106,17 +110,29 @@ class MergeTask(NamedTuple):
 
 
 class Done(NamedTuple):
-    """An object that is there: how many events it stands for, and whether it was made just now."""
+    """An object that is there: how many events it stands for, and whether it was made just now.
+
+    `differed` says that another one was there, which these events do not come to.
+    """
 
     name: str
     events: int
     made: bool
+    differed: bool = False
 
 
-def job_of(address: str, registry: Registry, reader: Reader, time_zone: str, parts: int) -> Job:
+def job_of(
+    address: str,
+    registry: Registry,
+    reader: Reader,
+    time_zone: str,
+    parts: int,
+    *,
+    again: bool = False,
+) -> Job:
     """The job of folding an archive here."""
     fingerprint = fingerprint_of(registry, reader, time_zone, parts)
-    return Job(address, tuple(registry.by_name), reader, time_zone, parts, fingerprint)
+    return Job(address, tuple(registry.by_name), reader, time_zone, parts, fingerprint, again)
 
 
 def fingerprint_of(registry: Registry, reader: Reader, time_zone: str, parts: int) -> str:
@@ -156,20 +172,19 @@ def fold(task: FoldTask) -> Done:
     """Fold a span, unless that was done; raises `ArchiveDamaged`, `ProjectionFailed`."""
     store, registry = _ready(task.job)
     events = task.last - task.first + 1
-    if _is_there(store, task.name):
+    if not task.job.again and _is_there(store, task.name):
         return Done(task.name, events, made=False)
     data = segments.whole(store, task.segment)
     recorded = LedgerMapper(JSONTranscoder()).recorded
     rows = segments.events(data, task.segment, task.first, task.last)
     made = folded(map(recorded, rows), task.job.reader, Fold(registry))
-    store.put(task.name, _object(events, _sections_of(made, task.job.parts)))
-    return Done(task.name, events, made=True)
+    return _put(store, task, events, _sections_of(made, task.job.parts))
 
 
 def merge(task: MergeTask) -> Done:
     """Merge a part, unless that was done; raises `ArchiveDamaged` where a fold is not whole."""
     store, registry = _ready(task.job)
-    if _is_there(store, task.name):
+    if not task.job.again and _is_there(store, task.name):
         return Done(task.name, 0, made=False)
     merged = Fold(registry)
     mirrors = [table for table in merged.rows if isinstance(table, Mirror)]
@@ -182,8 +197,16 @@ def merge(task: MergeTask) -> Done:
         for table, rows in merged.rows.items()
         if rows
     )
-    store.put(task.name, _object(0, contents))
-    return Done(task.name, 0, made=True)
+    return _put(store, task, 0, contents)
+
+
+def _put(
+    store: Store, task: FoldTask | MergeTask, events: int, contents: Iterable[tuple[str, bytes]]
+) -> Done:
+    data = _object(events, contents)
+    before = store.get(task.name) if task.job.again and _is_there(store, task.name) else None
+    store.put(task.name, data)
+    return Done(task.name, events, made=True, differed=before not in (None, data))
 
 
 def tables(store: Store, registry: Registry, name: str) -> Iterator[tuple[Mirror | Journal, bytes]]:

@@ -26,25 +26,42 @@ from projections.engine.tables import AnyCursor, names
 class FoldedArchive(NamedTuple):
     """An archive to build from: where it lies, its segments from position 1 on, and the engine.
 
-    Its folds are cut into so many `parts`.
+    Its folds are cut into so many `parts`. With `again` those that are there are made once more,
+    and none is believed.
     """
 
     address: str
     sealed: Sequence[Manifest]
     engine: str = engines.PROCESSES
     parts: int = fold_objects.PARTS
+    again: bool = False
 
     @property
     def last(self) -> int:
         """The last position in it."""
         return self.sealed[-1].last if self.sealed else 0
 
+    def upto(self, position: int) -> FoldedArchive:
+        """The segments that end no later than at a position."""
+        return self._replace(sealed=[each for each in self.sealed if each.last <= position])
+
 
 class Folded(NamedTuple):
-    """How many folds and merged parts there were, and how many of them were made just now."""
+    """How many folds and merged parts of events up to a position there were, and which were made.
 
+    The others were believed. `differed` are the names of those that were there and were not what
+    their events come to, of those that were made `again`.
+    """
+
+    last: int
     objects: int
     made: int
+    differed: tuple[str, ...] = ()
+
+    @property
+    def believed(self) -> int:
+        """How many were there, and were taken as they are."""
+        return self.objects - self.made
 
 
 def load(
@@ -63,21 +80,30 @@ def load(
     """
     store, registry = Store(archive.address), engine.registry
     job = fold_objects.job_of(
-        archive.address, registry, engine.reader, engine.database.time_zone, archive.parts
+        archive.address,
+        registry,
+        engine.reader,
+        engine.database.time_zone,
+        archive.parts,
+        again=archive.again,
     )
     folds = fold_objects.fold_tasks(job, archive.sealed)
     merges = fold_objects.merge_tasks(job, folds)
-    new_merges = fold_objects.missing(store, merges)
-    new_folds = fold_objects.missing(store, folds)
+    new_merges = merges if archive.again else fold_objects.missing(store, merges)
+    new_folds = folds if archive.again else fold_objects.missing(store, folds)
+    differed: list[str] = []
     with engines.opened(archive.engine) as run:
         done = archive.last - sum(task.last - task.first + 1 for task in new_folds)
         for made in run(fold_objects.fold, new_folds):
             done += made.events
+            differed += [made.name] * made.differed
             folded(done)
-        for _ in run(fold_objects.merge, new_merges):
+        for made in run(fold_objects.merge, new_merges):
             waits.go_on()
+            differed += [made.name] * made.differed
     _copy_all(engine, schema, store, [task.name for task in (*folds, *merges)])
-    return Folded(len(folds) + len(merges), len(new_folds) + len(new_merges))
+    made_now = len(new_folds) + len(new_merges)
+    return Folded(archive.last, len(folds) + len(merges), made_now, tuple(sorted(differed)))
 
 
 def _copy_all(engine: ProjectionContext, schema: str, store: Store, objects: Sequence[str]) -> None:

@@ -7,14 +7,17 @@ its hash, cut the tail off together with the head, or renumber all that follows 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
+from math import inf
 from typing import Any, Final
 
 from msgspec import Struct, field
 from psycopg import Connection
 
 from ledger import waits
+from ledger.archive.segments import Manifest
+from ledger.domain import merkle
 from ledger.domain.events import StripeEventReceived
 from ledger.domain.signatures import Recheck, Signature
 from ledger.domain.streams import belongs
@@ -59,7 +62,7 @@ NOT_COVERED: Final = (
     "hashes are not anchored outside the database: anyone who is its superuser could rewrite"
     " an event with its hash, cut the tail with the head, or renumber what follows"
 )
-"""What a proof cannot see, in words that its answer ends with."""
+"""What a proof without an archive cannot see, in words that its answer ends with."""
 
 KINDS: Final = {
     "head": "the head is not where the log ends",
@@ -67,6 +70,7 @@ KINDS: Final = {
     "twice": "positions with more than one event",
     "beyond": "events that stand outside of positions 1 to the head",
     "hash": "events that do not fit their hash",
+    "sealed": "events that are not what was sealed in the archive",
     "version": "streams whose versions are not 1, 2, 3 … in the log's order",
     "time": "events recorded before the one that precedes them",
     "unreadable": "events that cannot be read",
@@ -74,6 +78,16 @@ KINDS: Final = {
     "stripe": "events that Stripe did not send so",
 }
 """The kinds of fault, in the order in which they are told."""
+
+
+def not_covered(sealed: int) -> str:
+    """What a proof cannot see of a log that was compared with an archive up to a position."""
+    if not sealed:
+        return NOT_COVERED
+    return (
+        f"up to position {sealed:,} the log is what was sealed, unless someone rewrote the archive"
+        f" too; after that, {NOT_COVERED}"
+    )
 
 
 class Fault(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -94,7 +108,8 @@ class LogReport(Struct, frozen=True, kw_only=True):
     """What was looked at (`events`, up to `head`), what is wrong, and what signatures said.
 
     `unknown_secrets` counts events by the fingerprint of a secret that is not known here; they
-    count for no fault. It is empty for events that were stored before fingerprints were.
+    count for no fault. It is empty for events that were stored before fingerprints were. Up to
+    position `sealed` the log was compared with the roots of the archive's segments.
     """
 
     events: int
@@ -102,6 +117,7 @@ class LogReport(Struct, frozen=True, kw_only=True):
     faults: tuple[Fault, ...]
     signatures: dict[Signature, int]
     unknown_secrets: dict[str, int]
+    sealed: int = 0
 
     def by_kind(self) -> dict[str, list[Fault]]:
         """The faults of each kind that there is."""
@@ -115,10 +131,16 @@ def _in_order(order: list[str]) -> Callable[[Fault], tuple[int, int]]:
 
 
 def check(
-    conn: Connection, mapper: LedgerMapper, recheck: Callable[[StripeEventReceived], Recheck]
+    conn: Connection,
+    mapper: LedgerMapper,
+    recheck: Callable[[StripeEventReceived], Recheck],
+    sealed: Sequence[Manifest] = (),
 ) -> LogReport:
-    """Look at every stored event, in the transaction that is open. Raises for no damage."""
-    scan = _Scan(mapper=mapper, recheck=recheck)
+    """Look at every stored event, in the transaction that is open. Raises for no damage.
+
+    Each span of the log that is `sealed` must have the root that its manifest has.
+    """
+    scan = _Scan(mapper=mapper, recheck=recheck, sealed=list(reversed(sealed)))
     heads = [tuple(row) for row in conn.execute(HEADS).fetchall()]
     with conn.cursor("log", binary=True) as cursor:
         cursor.itersize = FETCH
@@ -134,14 +156,21 @@ def check(
         faults=tuple(_joined(scan.faults)),
         signatures=dict(scan.signatures),
         unknown_secrets=dict(scan.unknown_secrets),
+        sealed=sealed[-1].last if sealed else 0,
     )
 
 
 class _Scan(Struct, kw_only=True):
-    """What was found so far, row by row in the order of positions."""
+    """What was found so far, row by row in the order of positions.
+
+    `sealed` are the segments that are not compared yet, the first one last, and `leaves` the hashes
+    of the events of that one so far.
+    """
 
     mapper: LedgerMapper
     recheck: Callable[[StripeEventReceived], Recheck]
+    sealed: list[Manifest]
+    leaves: list[bytes] = field(default_factory=list[bytes])
     events: int = 0
     last: int = 0
     time: int = -(2**62)
@@ -163,9 +192,22 @@ class _Scan(Struct, kw_only=True):
         if row.recorded_at is not None:
             self.time = row.recorded_at
             self.latest = max(self.latest, self.time)
-        if leaf_hash(row) != row.leaf_hash:
+        leaf = leaf_hash(row)
+        if leaf != row.leaf_hash:
             self.note("hash", row.position)
+        self._compare(before=row.position)
+        if self.sealed and row.position >= self.sealed[-1].first:
+            self.leaves.append(leaf)
         self._content(row)
+
+    def _compare(self, before: float) -> None:
+        """Compare the segments that end before a position with what the log has there."""
+        while self.sealed and self.sealed[-1].last < before:
+            segment = self.sealed.pop()
+            root = merkle.root_of(self.leaves).hex() if self.leaves else ""
+            if root != segment.root:
+                self.note("sealed", segment.first, f"segment {segment.name}", segment.last)
+            self.leaves.clear()
 
     def _position(self, position: int) -> None:
         if position < 1:
@@ -194,6 +236,7 @@ class _Scan(Struct, kw_only=True):
 
     def end(self, heads: list[tuple[Any, ...]]) -> None:
         """Compare with the head, once all events were taken."""
+        self._compare(before=inf)
         if len(heads) != 1:
             self.note("head", self.last, f"ledger.head has {len(heads)} rows instead of one")
             return

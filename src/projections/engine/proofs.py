@@ -149,6 +149,9 @@ def answer(proof_id: str, proof: Proof) -> ProofFinished:
         differences=tuple(each.document() for each in proof.differences),
         faults={kind: _fault(faults) for kind, faults in proof.log.by_kind().items()},
         signatures={str(said): count for said, count in proof.log.signatures.items()},
+        sealed=proof.log.sealed,
+        believed_folds=proof.folded.believed if proof.folded else 0,
+        differing_folds=proof.differing_folds,
     )
 
 
@@ -218,6 +221,8 @@ def _found(report: ProofFinished) -> Iterator[str]:
         yield f"tables that differ: {', '.join(tables)}"
     if report.halted:
         yield f"not proven: {', '.join(sorted(report.halted))}"
+    if folds := report.differing_folds:
+        yield f"folds that were not what their events come to, and were made again: {len(folds):,}"
 
 
 def _differences(report: ProofFinished) -> Sequence[dict[str, Any]]:

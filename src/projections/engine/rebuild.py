@@ -6,11 +6,18 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import LockNotAvailable, UniqueViolation
 from psycopg.sql import SQL, Identifier
 
+from ledger.archive import sealing
 from ledger.domain.events import RecordedEvent
-from ledger.errors import ProjectionStopped, RebuildBlocked, RebuildRefused, RebuildRunning
+from ledger.errors import (
+    ArchiveDamaged,
+    ProjectionStopped,
+    RebuildBlocked,
+    RebuildRefused,
+    RebuildRunning,
+)
 from ledger.log import Log
 from ledger.postgres.database import UNLIMITED
 from ledger.postgres.failures import check_head
@@ -19,7 +26,7 @@ from ledger.postgres.leadership import take
 from projections.engine import folding, foreign, parallel, positions, tables
 from projections.engine.build import ProjectionContext, ReadModelTables, batches
 from projections.engine.fold import ProjectionFailed
-from projections.engine.folding import FoldedArchive
+from projections.engine.folding import Folded, FoldedArchive
 from projections.engine.proofs import last_proof
 from projections.engine.registry import Registry
 from projections.engine.tables import LIVE, REBUILD, AnyCursor
@@ -91,6 +98,8 @@ def rebuild_locked(
     log, registry = engine.log, engine.registry
     chosen = registry.pick(names)
     check_free(engine, cursor, names)
+    if archive:
+        sealing.check_of_this_log(cursor.connection, archive.sealed)
     tables.clear(cursor, REBUILD)
     whole = chosen.by_name == registry.by_name
     try:
@@ -175,27 +184,36 @@ def build(
     upto: int,
     progress: Progress = silent,
     archive: FoldedArchive | None = None,
-) -> None:
+) -> Folded | None:
     """Make a copy's tables from event 1 up to a position, ready to be advanced.
 
-    Events of an `archive` are taken from there.
+    Events of an `archive` are taken from there; answers with which folds.
     """
     copy.build_quickly()
     copy.create()
-    after = 0
+    folded, after = None, 0
     if archive and archive.sealed and parallel.can_find(engine.registry):
-        folding.load(engine, copy.schema, archive, lambda done: progress(done, upto))
+        folded = folding.load(engine, copy.schema, archive, lambda done: progress(done, upto))
         after = archive.last
     if parallel.is_worthwhile(engine, upto - after):
         for done in parallel.load(engine, copy.schema, after, upto):
             progress(done, upto)
     else:
         copy.load(_reported(batches(engine.log, after, upto), upto, progress))
-    if parallel.is_worthwhile(engine, upto):
-        parallel.finish(engine, copy.schema)
-    else:
-        copy.finish()
+    try:
+        if parallel.is_worthwhile(engine, upto):
+            parallel.finish(engine, copy.schema)
+        else:
+            copy.finish()
+    except UniqueViolation as error:
+        if folded is None:
+            raise
+        raise ArchiveDamaged(
+            f"The folds beside the archive do not fit together ({error.diag.message_primary}):"
+            " `ledger verify --from-scratch` makes them again, and names those that were others."
+        ) from error
     copy.follow_durably()
+    return folded
 
 
 def _reported(

@@ -13,12 +13,14 @@ from psycopg import IsolationLevel
 from psycopg.sql import SQL, Literal
 
 from ledger import waits
+from ledger.archive import sealing
 from ledger.log import Log
 from ledger.postgres.database import UNLIMITED
 from projections.engine import foreign, positions, tables
 from projections.engine.build import ProjectionContext, ReadModelTables, batches
 from projections.engine.digest import TableDifference, compare
 from projections.engine.fold import ProjectionFailed
+from projections.engine.folding import Folded, FoldedArchive
 from projections.engine.log_check import LogReport, check
 from projections.engine.positions import ProjectionStatus
 from projections.engine.rebuild import Progress, build, rebuild_lock, silent
@@ -32,7 +34,8 @@ class Proof(NamedTuple):
     `differences` are all tables that are not what the log says. `halted` are projections that do
     not follow, or that cannot be made from this log: nothing can be said of them. `log` says what
     is wrong with the log itself, and what its signatures say. `foreign` is what others made among
-    the read models or on top of them, which was not looked at.
+    the read models or on top of them, which was not looked at. `folded` says which folds of an
+    archive it was made from, if it was.
     """
 
     position: int
@@ -41,6 +44,12 @@ class Proof(NamedTuple):
     halted: list[ProjectionStatus]
     log: LogReport
     foreign: tuple[str, ...] = ()
+    folded: Folded | None = None
+
+    @property
+    def differing_folds(self) -> tuple[str, ...]:
+        """The folds that lay beside the archive and were not what their events come to."""
+        return self.folded.differed if self.folded else ()
 
     @property
     def empty(self) -> bool:
@@ -50,19 +59,29 @@ class Proof(NamedTuple):
     @property
     def holds(self) -> bool:
         """Whether everything was proven; nothing is no proof."""
-        return not (self.empty or self.differences or self.halted or self.log.faults)
+        damage = (self.differences, self.halted, self.log.faults, self.differing_folds)
+        return not (self.empty or any(damage))
 
 
-def verify(engine: ProjectionContext, progress: Progress = silent) -> Proof:
+def verify(
+    engine: ProjectionContext, progress: Progress = silent, archive: FoldedArchive | None = None
+) -> Proof:
     """Rebuild everything from event 1 beside the live read models and compare table by table.
 
-    Raises `RebuildRunning` while a rebuild or another proof is at work.
+    What is in an `archive` of this log is folded from there, where every projection follows, and
+    the log is compared with the root of each of its segments. Raises `RebuildRunning` while a
+    rebuild or another proof is at work, and what `folding.load` raises of an archive.
     """
     with rebuild_lock(engine) as cursor:
-        return prove(engine, cursor, progress)
+        return prove(engine, cursor, progress, archive)
 
 
-def prove(engine: ProjectionContext, proof: AnyCursor, progress: Progress = silent) -> Proof:
+def prove(
+    engine: ProjectionContext,
+    proof: AnyCursor,
+    progress: Progress = silent,
+    archive: FoldedArchive | None = None,
+) -> Proof:
     """What `verify` does, while it holds the rebuild lock.
 
     Both sides stand at the same positions: those of one snapshot of the live tables. The log is
@@ -78,15 +97,23 @@ def prove(engine: ProjectionContext, proof: AnyCursor, progress: Progress = sile
         halted = _halted(registry, states)
         proven = registry.only(registry.by_name.keys() - {s.name for s in halted})
         lowest = min((s.position for s in states if s.name in proven.by_name), default=0)
-        copy, failed = _built(engine._replace(registry=proven), proof, lowest, progress)
+        folds = _foldable(archive, proof.connection, lowest) if archive and not halted else None
+        made, failed = _built(engine._replace(registry=proven), proof, lowest, progress, folds)
+        copy, folded = made
         live_conn.isolation_level = IsolationLevel.REPEATABLE_READ
         at = _meet(copy, log, lowest, live)
         _share_snapshot(live_conn, log_conn)
-        with waits.beside(check, log_conn, log.mapper, recheck) as checking:
-            made, found = compare(live, LIVE, proof, PROOF, copy.registry)
+        sealed = archive.sealed if archive else ()
+        with waits.beside(check, log_conn, log.mapper, recheck, sealed) as checking:
+            digests, found = compare(live, LIVE, proof, PROOF, copy.registry)
             tables.clear(proof, PROOF)
-            others = tuple(foreign.told(live))
-            return Proof(at, made, found, [*halted, *failed], checking.result(), others)
+            others, stopped = tuple(foreign.told(live)), [*halted, *failed]
+            return Proof(at, digests, found, stopped, checking.result(), others, folded)
+
+
+def _foldable(archive: FoldedArchive, conn: psycopg.Connection, upto: int) -> FoldedArchive | None:
+    """What can be folded from an archive up to a position; nothing where it is not of this log."""
+    return None if sealing.foreign(conn, archive.sealed) else archive.upto(upto)
 
 
 def _share_snapshot(one: psycopg.Connection, other: psycopg.Connection) -> None:
@@ -97,16 +124,23 @@ def _share_snapshot(one: psycopg.Connection, other: psycopg.Connection) -> None:
     other.execute(SQL("set transaction snapshot {}").format(Literal(exported[0])))
 
 
+_Built = tuple[ReadModelTables, Folded | None]
+
+
 def _built(
-    engine: ProjectionContext, proof: AnyCursor, upto: int, progress: Progress
-) -> tuple[ReadModelTables, list[ProjectionStatus]]:
+    engine: ProjectionContext,
+    proof: AnyCursor,
+    upto: int,
+    progress: Progress,
+    archive: FoldedArchive | None,
+) -> tuple[_Built, list[ProjectionStatus]]:
     """A copy up to a position; without the projections that cannot be made from this log.
 
     Where making all at once fails, each group that belongs together is made by itself, and what
     fails then is named.
     """
     try:
-        return _build(engine, proof, upto, progress), []
+        return _build(engine, proof, upto, progress, archive), []
     except (ProjectionFailed, psycopg.Error) as error:
         if isinstance(error, psycopg.OperationalError):
             raise
@@ -121,12 +155,15 @@ def _built(
 
 
 def _build(
-    engine: ProjectionContext, proof: AnyCursor, upto: int, progress: Progress
-) -> ReadModelTables:
+    engine: ProjectionContext,
+    proof: AnyCursor,
+    upto: int,
+    progress: Progress,
+    archive: FoldedArchive | None = None,
+) -> _Built:
     tables.clear(proof, PROOF)
     copy = ReadModelTables(proof, engine.registry, engine.reader, PROOF)
-    build(engine, copy, upto, progress)
-    return copy
+    return copy, build(engine, copy, upto, progress, archive)
 
 
 def _why_not(engine: ProjectionContext, proof: AnyCursor, upto: int) -> str | None:

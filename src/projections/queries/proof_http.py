@@ -14,7 +14,7 @@ from api.schemas import ReasonRequest
 from ledger.domain.events import Event, ProofFailed, ProofFinished
 from ledger.errors import NotFound, RebuildRunning, StoreUnavailable
 from projections.engine.background import PROOF
-from projections.engine.log_check import NOT_COVERED
+from projections.engine.log_check import not_covered
 from projections.queries.maintenance_http import (
     StartedResponse,
     TaskRecord,
@@ -72,8 +72,10 @@ class ReportResponse(Schema):
     `differences` are all tables that differ; `halted` projections of which nothing can be said,
     and why; `faults` what is wrong with the log, by kind; `signatures` counts what a check of
     Stripe's said: `right`, `wrong`, `unsigned` (imported or pulled), `unknown_secret`.
-    `not_covered` says what a proof cannot see. `difference` and `log_fault` are what proofs of
-    earlier versions have instead.
+    Up to position `sealed` the log was compared with the roots of an archive; of the folds beside
+    it `believed_folds` were taken as they are, and `differing_folds` were not what their events
+    come to. `not_covered` says what a proof cannot see. `difference` and `log_fault` are what
+    proofs of earlier versions have instead.
     """
 
     holds: bool
@@ -85,7 +87,10 @@ class ReportResponse(Schema):
     differences: list[TableDifferenceResponse]
     faults: dict[str, FaultResponse]
     signatures: dict[str, int]
-    not_covered: str = NOT_COVERED
+    sealed: int
+    believed_folds: int
+    differing_folds: list[str]
+    not_covered: str
 
 
 class ProofResponse(TaskResponse):
@@ -142,6 +147,5 @@ def _state(task: TaskRecord) -> State:
 def _report(event: Event | None) -> ReportResponse | None:
     if not isinstance(event, ProofFinished):
         return None
-    return ReportResponse.model_validate(
-        {name: value for name, value in asdict(event).items() if name != "proof_id"}
-    )
+    told = {name: value for name, value in asdict(event).items() if name != "proof_id"}
+    return ReportResponse.model_validate({**told, "not_covered": not_covered(event.sealed)})

@@ -23,11 +23,12 @@ from projections.engine.build import ProjectionContext
 from projections.engine.declare import Mirror, key, known
 from projections.engine.digest import digests
 from projections.engine.fold_objects import FoldTask, Job
-from projections.engine.folding import FoldedArchive
+from projections.engine.folding import Folded, FoldedArchive
 from projections.engine.packed import END, HEAD, packed
 from projections.engine.rebuild import rebuild
 from projections.engine.registry import discover
 from projections.engine.tables import LIVE, PROOF
+from projections.engine.verify import verify
 from tests.support.servers import Server
 from webhooks.translate.translator import Translator
 
@@ -211,6 +212,59 @@ def test_a_segment_that_was_changed_is_named_and_nothing_is_put_in_place(
     store.put(name, data[:5_000] + b"\0" + data[5_001:])
     with pytest.raises(ArchiveDamaged, match=name):
         rebuild(engine, archive=archive)
+    assert digests_of(engine) == expected
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_proof_from_the_archive_says_which_folds_it_believed(
+    engine: ProjectionContext, archive: FoldedArchive
+):
+    first, second = (verify(engine, archive=archive) for _ in range(2))
+    made = 6 + archive.parts
+    assert first.folded == Folded(last=EVENTS // SIZE * SIZE, objects=made, made=made)
+    assert second.folded == Folded(last=EVENTS // SIZE * SIZE, objects=made, made=0)
+    assert first.holds
+    assert second.holds
+    assert second.log.sealed == archive.last
+    assert second.tables == digests_of(engine)
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_forged_fold_is_believed_until_a_proof_from_scratch_names_it(
+    engine: ProjectionContext, archive: FoldedArchive
+):
+    """Who can write to the archive can forge a fold with all of its hashes; not what is sealed."""
+    assert verify(engine, archive=archive).holds
+    folds = fold_objects.fold_tasks(job_of(engine, archive), archive.sealed)
+    store = Store(archive.address)
+    forged = folds[-1]
+    whole = store.get(forged.name)
+    assert whole
+    job = job_of(engine._replace(reader=Translator("live", "order_id")), archive)
+    elsewhere = fold_objects.fold(forged._replace(job=job))
+    assert store.get(elsewhere.name) != whole
+    store.put(forged.name, store.get(elsewhere.name) or b"")
+    believed = verify(engine, archive=archive)
+    assert "audit" in {each.table for each in believed.differences}
+    from_scratch = verify(engine, archive=archive._replace(again=True))
+    assert from_scratch.differing_folds == (forged.name,)
+    assert not from_scratch.differences
+    assert not from_scratch.holds
+    assert store.get(forged.name) == whole
+    assert verify(engine, archive=archive._replace(again=True)).holds
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_folds_that_do_not_fit_together_are_named(
+    engine: ProjectionContext, archive: FoldedArchive, expected: dict[str, str]
+):
+    first, second, *_ = fold_objects.fold_tasks(job_of(engine, archive), archive.sealed)
+    fold_objects.fold(first)
+    store = Store(archive.address)
+    store.put(second.name, store.get(first.name) or b"")
+    for work in (rebuild, verify):
+        with pytest.raises(ArchiveDamaged, match="do not fit together"):
+            work(engine, archive=archive)
     assert digests_of(engine) == expected
 
 

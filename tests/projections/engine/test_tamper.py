@@ -1,15 +1,19 @@
 """The tamper matrix: what a superuser does to log or read models is named, all of it.
 
-What cannot be seen before hashes are anchored outside the database stands in `UNSEEN`.
+What cannot be seen before hashes are anchored outside the database stands in `UNSEEN`; an archive
+anchors those that are sealed in it.
 """
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any, LiteralString, NamedTuple
 
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from ledger.archive import sealing
+from ledger.archive.store import Store
 from ledger.domain.events import (
     Event,
     RecordedEvent,
@@ -22,6 +26,7 @@ from ledger.postgres.database import Database
 from projections.engine import positions
 from projections.engine.build import ProjectionContext
 from projections.engine.digest import TableDifference
+from projections.engine.folding import FoldedArchive
 from projections.engine.follow import Follower
 from projections.engine.rebuild import rebuild
 from projections.engine.registry import discover
@@ -350,6 +355,34 @@ def test_what_cannot_be_seen_before_hashes_are_anchored_outside(copy: Copy) -> N
         damage(copy)
     copy.rebuild()
     assert copy.proof().holds
+
+
+SEGMENT = 400
+REWRITTEN = {name: damage for name, damage in UNSEEN.items() if damage is not move_days}
+"""What the log itself cannot show, and what was sealed does."""
+
+
+@pytest.mark.parametrize("damage", REWRITTEN.values(), ids=REWRITTEN)
+def test_what_was_sealed_in_an_archive_shows_it(
+    copy: Copy, tmp_path: Path, damage: Callable[[Copy], None]
+) -> None:
+    """Also where the read models were made again, and the place is no segment's last event."""
+    store = Store(str(tmp_path))
+    spans = sealing.missing([], copy.head // SEGMENT * SEGMENT, SEGMENT)
+    spans.append(sealing.Span(spans[-1].last + 1, copy.head))
+    sealed = [sealing._seal(copy.database, store.address, span) for span in spans]
+    damage(copy)
+    copy.rebuild()
+    assert copy.proof().holds
+    with Log(copy.database.conninfo("app")) as log:
+        proof = verify(copy.engine(log), archive=FoldedArchive(store.address, sealed))
+    assert kinds(proof) == {"sealed"}
+    faults = proof.log.by_kind()["sealed"]
+    places = {"rewrite": copy.head // 2, "renumber": copy.head // 2, "cut_off": copy.head}
+    first = next(span for span in spans if places[damage.__name__] <= span.last)
+    assert (faults[0].first, faults[0].last) == first
+    assert proof.log.sealed == copy.head
+    assert not proof.holds
 
 
 # ── Read models ─────────────────────────────────────────────────────────────────────────────────
