@@ -58,7 +58,16 @@ def test_what_is_sealed_is_shown_and_verified_and_read_by_a_rebuild(
     assert rebuilt["position"] > EVENTS
     assert run_json("rebuild", "--no-archive")["from_archive_up_to"] == 0
     assert run_json("rebuild", "orders")["from_archive_up_to"] == 0
-    assert run_json("verify")["holds"] is True
+    proof = run_json("verify")
+    assert proof["holds"] is True
+    assert proof["log"]["sealed"] == proof["folded"]["last"] == 1_000
+    assert (proof["folded"]["made"], proof["folded"]["believed"]) == (0, 65)
+    assert "up to position 1,000 the log is what was sealed" in proof["not_covered"]
+    from_scratch = run("verify", "--from-scratch").stdout
+    assert "checked: the roots of what is sealed up to position 1,000" in from_scratch
+    assert "up to position 1,000: 65 parts were made, 0 were there" in from_scratch
+    alone = run_json("verify", "--no-archive")
+    assert (alone["holds"], alone["folded"], alone["log"]["sealed"]) == (True, None, 0)
 
 
 def test_what_is_wrong_is_named_with_the_cure(run: Run, run_json: RunJson, archive: Path):
@@ -79,8 +88,9 @@ def test_without_an_archive_it_says_what_to_set(run: Run):
     for verb in ("seal", "status", "verify"):
         said = run("archive", verb, code=3).stderr.replace("\n", " ")
         assert "set LEDGER_ARCHIVE, or give --to" in said
-    said = run("rebuild", "--on", "processes", code=2).stderr.replace("\n", " ")
-    assert "set LEDGER_ARCHIVE, seal the log with" in said
+    for asked in (["rebuild", "--on", "processes"], ["verify", "--from-scratch"]):
+        said = run(*asked, code=2).stderr.replace("\n", " ")
+        assert "set LEDGER_ARCHIVE, seal the log with" in said
 
 
 def test_an_engine_that_is_none_is_refused(run: Run, archive: Path):

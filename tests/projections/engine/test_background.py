@@ -21,6 +21,7 @@ from ledger.postgres.leadership import REBUILD, take
 from projections.engine import background as module
 from projections.engine.background import BackgroundTasks
 from projections.engine.build import ProjectionContext
+from projections.engine.folding import FoldedArchive
 from projections.engine.follow import Follower
 from projections.engine.rebuild import Progress
 from projections.engine.verify import Proof, prove, verify
@@ -48,13 +49,15 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Event:
     """Proofs take in everything, say so, and then wait until the gate is open."""
     gate = Event()
 
-    def slowly(engine: ProjectionContext, cursor: object, progress: Progress) -> Proof:
+    def slowly(
+        engine: ProjectionContext, cursor: object, progress: Progress, archive: FoldedArchive | None
+    ) -> Proof:
         def report(reached: int, upto: int) -> None:
             progress(reached, upto)
             assert gate.wait(10)
             progress(reached, upto)
 
-        return prove(engine, cursor, report)  # pyright: ignore[reportArgumentType]
+        return prove(engine, cursor, report, archive)  # pyright: ignore[reportArgumentType]
 
     monkeypatch.setattr(module, "prove", slowly)
     return gate

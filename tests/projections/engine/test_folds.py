@@ -3,7 +3,7 @@
 import shutil
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ import ledger
 from benchmarks.logs import filled, shop_log
 from ledger.archive import sealing, segments
 from ledger.archive.store import Store
+from ledger.domain.events import Metadata, ProofFinished
 from ledger.errors import ArchiveDamaged, ForeignWorker
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import engines, fold_objects, positions, tables
+from projections.engine.background import BackgroundTasks
 from projections.engine.build import ProjectionContext
 from projections.engine.declare import Mirror, key, known
 from projections.engine.digest import digests
@@ -30,6 +32,7 @@ from projections.engine.registry import discover
 from projections.engine.tables import LIVE, PROOF
 from projections.engine.verify import verify
 from tests.support.servers import Server
+from tests.support.waiting import wait_for
 from webhooks.translate.translator import Translator
 
 EVENTS, SIZE = 2_300, 1_000
@@ -227,6 +230,27 @@ def test_a_proof_from_the_archive_says_which_folds_it_believed(
     assert second.holds
     assert second.log.sealed == archive.last
     assert second.tables == digests_of(engine)
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_what_a_service_does_in_the_background_reads_the_archive_too(
+    servers: Callable[[str], Server], engine: ProjectionContext, archive: FoldedArchive
+):
+    server = servers("embedded")
+    clone = server.clone(engine.database)
+    with Log(clone.conninfo("app")) as log:
+        there = engine._replace(database=clone, log=log)
+        with closing(BackgroundTasks(there, lambda: archive)) as tasks:
+            rebuild_id, _ = tasks.rebuild([], Metadata(actor="ada"))
+            wait_for(lambda: tasks.progress(rebuild_id) is None)
+            assert len(objects(archive)) == 6 + archive.parts
+            proof_id, _ = tasks.start(Metadata(actor="ada"))
+            wait_for(lambda: tasks.progress(proof_id) is None)
+        proof = log.stream(f"proof/{proof_id}")[-1].event
+    server.drop(clone)
+    assert isinstance(proof, ProofFinished)
+    assert proof.holds
+    assert (proof.sealed, proof.believed_folds) == (archive.last, 6 + archive.parts)
 
 
 @pytest.mark.usefixtures("in_this_process")
