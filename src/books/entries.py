@@ -62,17 +62,28 @@ group by position
 order by position
 limit %(most)s
 """
+OBJECTS: Final = """
+select distinct kind, id, array_position(%(kinds)s, kind) as place
+from links
+where id = any(%(ids)s) and kind = any(%(kinds)s)
+order by place
+"""
 SOURCES: Final = ("transaction", "charge", "refund", "dispute", "payout", "order")
 """Kinds of objects whose events an entry rests on."""
 
 
 class Entries(NamedTuple):
-    """A transaction, its rule (None: no rule knows it), its postings by part, its events."""
+    """A transaction, its rule (None: no rule knows it), its postings by part, its events.
+
+    Events are those of the `objects`: the transaction, what moved the money, and the order. Each
+    says the `stripe_event_id` that it came as; None where it came otherwise.
+    """
 
     transaction: dict[str, Any]
     fees: list[dict[str, Any]]
     rule: rules.Rule | None
     parts: dict[str, list[dict[str, Any]]]
+    objects: list[tuple[str, str]]
     rests_on: list[dict[str, Any]]
 
 
@@ -80,8 +91,7 @@ def entries(cursor: DictCursor, transaction_id: str) -> Entries:
     """All entries of a transaction, by their part; raises `NotFound`.
 
     Each posting says what its slot stands for (`stands_for`), what its account is `about`, and the
-    month in which it counts (`counts_in`). Events are those that told of the transaction, of what
-    moved the money, and of the order.
+    month in which it counts (`counts_in`).
     """
     asked = {"id": transaction_id}
     transaction = cursor.execute(trusted(TRANSACTION), asked).fetchone()
@@ -102,8 +112,16 @@ def entries(cursor: DictCursor, transaction_id: str) -> Entries:
     named = {"ids": [*filter(None, ids)], "kinds": list(SOURCES), "most": MOST_EVENTS}
     positions = [row["position"] for row in cursor.execute(EVENTS, named)]
     events = cursor.execute(LINES, {"positions": positions}).fetchall()
+    for event in events:
+        event["stripe_event_id"] = _stripe_event_id(event["source"])
+    objects = [(row["kind"], row["id"]) for row in cursor.execute(OBJECTS, named)]
     rule = RULE_OF.get(transaction.pop("rule_category") or "")
-    return Entries(transaction, fees, rule, parts, events)
+    return Entries(transaction, fees, rule, parts, objects, events)
+
+
+def _stripe_event_id(source: str) -> str | None:
+    kind, _, name = source.partition("/")
+    return name.partition("@")[0] if kind == "stripe" else None
 
 
 def check_classifiable(cursor: DictCursor, transaction_id: str) -> None:

@@ -405,11 +405,15 @@ class MovementResponse(Schema):
 
 
 class TellingResponse(Schema):
-    """An event that an entry rests on; `GET /events/{position}` shows its bytes."""
+    """An event that an entry rests on; `GET /events/{position}` shows its bytes.
+
+    `stripe_event_id` is null where it did not come as an event of Stripe's.
+    """
 
     position: int
     kind: str
     source: str
+    stripe_event_id: str | None
     effective_at: datetime
 
 

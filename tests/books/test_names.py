@@ -71,9 +71,38 @@ class Chart:
             with pytest.raises(WrongState, match="keeps the names"):
                 self.do(command)
             return
+        if self.is_taken(account, period, own):
+            with pytest.raises(WrongState, match=f"{own.code} is .* one code is one account"):
+                self.do(command)
+            return
         self.do(command)
         self.mapped[account, period] = own
         assert decide(command, self.periods) == []
+
+    def is_taken(self, account: str, period: str, own: OwnName) -> bool:
+        """Whether another account would have the code and not the name and kind, in any month."""
+        if own.code is None or self.mapped.get((account, period)) == own:
+            return False
+        after = self.mapped | {(account, period): own}
+
+        def called(name: str, shown: str) -> tuple[str | None, str | None, str]:
+            months = [month for known, month in after if known == name and month <= shown]
+            found = after[name, max(months)] if months else OwnName()
+            kind = found.kind or name.removeprefix("acct_1:").partition(":")[0]
+            return found.code, found.name, kind
+
+        shown = [
+            month
+            for month in MONTHS
+            if month >= period
+            and not any(known == account and period < other <= month for known, other in after)
+        ]
+        return any(
+            called(other, month)[0] == own.code and called(other, month) != called(account, month)
+            for month in shown
+            for other in ACCOUNTS
+            if other != account
+        )
 
     def names(self) -> Names:
         return Names(

@@ -1,11 +1,13 @@
 """The pages of the books: from a month to an account, to an entry, and closing months."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from ledger.domain.access import Role
+from simulator.sent import SimulatedEvent
 from tests.books.ledger import Money, on, quiet_shop
 from tests.console.service import Service, hidden, open_service
 from tests.support.servers import Server
@@ -36,9 +38,16 @@ def test_every_number_leads_to_what_it_is_made_of(console: Service) -> None:
     entry = console.see("/console/books/entries/txn_4")
     for said in ("contra:refunds", "refund, refund failure: against contra:refunds", "−€25.00"):
         assert said in entry
+    created = int(on(9, 7).timestamp())
+    refund = {"id": "re_1", "object": "refund", "created": created, "amount": 2500}
+    event = {"id": "evt_4", "object": "event", "type": "refund.created", "livemode": False}
+    told = event | {"created": created, "data": {"object": refund | {"currency": "eur"}}}
+    body = json.dumps(told).encode()
+    console.deliver([SimulatedEvent("evt_4", "refund.created", created, body)])
+    assert "evt_4" in console.see("/console/books/entries/txn_4")
     console.enter(Role.AUDITOR)
     events = console.look("/console/books/entries/txn_4").text
-    assert 'href="/console/events/' in events
+    assert re.search(r'href="/console/events/\d+" title="evt_4"', events)
 
 
 def test_a_month_is_closed_and_reopened_with_a_reason(console: Service) -> None:
@@ -124,6 +133,11 @@ def test_an_account_gets_the_name_of_the_shop(console: Service) -> None:
     assert "8400 Sales" in console.see("/console/books/accounts")
     assert "8400 Sales" in console.see("/console/books?period=2024-09&currency=eur")
     assert "8400" not in console.see("/console/books?period=2024-08&currency=eur")
+    other = "/console/books/accounts/contra%3Arefunds"
+    page = console.look(f"{other}?period=2024-09&currency=eur")
+    taken = console.send(page, f"{other}/map", **told | {"name": "Refunds"})
+    assert taken.status_code == 409
+    assert "one code is one account" in taken.text
 
 
 def test_only_who_may_close_sees_forms(console: Service) -> None:

@@ -7,7 +7,7 @@ Where not all is known of the time before the first period, a person enters what
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import ClassVar, Final, NamedTuple, assert_never
 
@@ -320,7 +320,42 @@ def _map(command: MapAccount, periods: Periods, last: str | None) -> list[BooksA
     mapped = BooksAccountMapped(
         account=command.account, period=command.period, code=own.code, name=own.name, kind=own.kind
     )
-    return [] if periods.names.get((command.account, command.period)) == mapped else [mapped]
+    if periods.names.get((command.account, command.period)) == mapped:
+        return []
+    _check_code(mapped, periods.names)
+    return [mapped]
+
+
+def _check_code(
+    mapped: BooksAccountMapped, names: Mapping[tuple[str, str], BooksAccountMapped]
+) -> None:
+    """Raise WrongState where another account has the code, in a month for which it counts.
+
+    Accounts that have the same name and kind too are one account in the shop's own chart.
+    """
+    if mapped.code is None:
+        return
+    later = [p for a, p in names if a == mapped.account and p > mapped.period]
+    until = min(later, default=None)
+    for account in sorted({a for a, _ in names} - {mapped.account}):
+        months = sorted(p for a, p in names if a == account)
+        before = [p for p in months if p <= mapped.period][-1:]
+        during = [p for p in months if p > mapped.period and (until is None or p < until)]
+        for since in (*before, *during):
+            other = names[account, since]
+            if other.code == mapped.code and _called(other) != _called(mapped):
+                first, (name, kind) = max(since, mapped.period), _called(other)
+                raise WrongState(
+                    f"{mapped.code} is {name or 'without a name'}, of {kind}, in {first}:"
+                    f" {account} has that code, and one code is one account. Give the same name and"
+                    " kind or another code, or take that one back before: `ledger books map"
+                    f" {account} --from {first} --ours`."
+                )
+
+
+def _called(mapped: BooksAccountMapped) -> tuple[str | None, str]:
+    """The name and the kind that an account has in the shop's own chart."""
+    return mapped.name, mapped.kind or check_account(mapped.account).partition(":")[0]
 
 
 def _name_category(

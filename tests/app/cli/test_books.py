@@ -1,7 +1,9 @@
 """books: what an accountant reads and decides in the terminal."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -123,6 +125,24 @@ def test_a_transaction_is_explained(run: Run, run_json: RunJson, quiet: Account)
     assert "ledger stripe pull" in run("books", "explain", "txn_none", code=1).stderr
 
 
+def test_an_explanation_says_how_to_read_the_events_that_it_rests_on(
+    run: Run, run_json: RunJson, quiet: Account, tmp_path: Path
+) -> None:
+    charge = {"id": "ch_3", "object": "charge", "amount": 25_000, "currency": "eur"}
+    event = {"id": "evt_3", "object": "event", "type": "charge.succeeded", "livemode": False}
+    created = int(on(9, 5).timestamp())
+    told = event | {"created": created, "data": {"object": charge | {"created": created}}}
+    (tmp_path / "event.json").write_text(json.dumps(told))
+    run("import", str(tmp_path / "event.json"))
+    document = run_json("books", "explain", "txn_3")
+    assert [each["stripe_event_id"] for each in document["rests_on"]] == [None, "evt_3"]
+    shown = run("books", "explain", "txn_3").stdout
+    assert "evt_3" in shown
+    for verb in ("ledger history transaction txn_3", "ledger history charge ch_3"):
+        assert f"`{verb}`" in shown
+        run(*verb.split()[1:])
+
+
 def test_the_rules_are_told(run: Run, run_json: RunJson) -> None:
     run("migrate")
     assert "charge_failure, partial_capture_reversal" in run("books", "rules").stdout
@@ -164,6 +184,13 @@ def test_an_account_is_called_as_the_shop_calls_it(
     trial = run_json("books", "trial", "--period", "2024-09", "--currency", "eur")
     (sales,) = [each for each in trial["balances"] if each["account"] == "income:sales"]
     assert sales["own"] == {"code": "8400", "name": "Sales 19 %", "kind": None}
+    other = ("books", "map", "contra:refunds", "--from", "2024-10", "--code", "8400", *WHY)
+    for wrong in (("--name", "Refunds"), ("--name", "Sales 19 %")):
+        told = " ".join(run(*other, *wrong, code=1).stderr.split())
+        assert "8400 is Sales 19 %, of income, in 2024-10: income:sales has that code" in told
+        assert "`ledger books map income:sales --from 2024-10 --ours`" in told
+    run(*other, "--name", "Sales 19 %", "--kind", "income")
+    run("books", "map", "contra:refunds", "--from", "2024-10", "--ours", *WHY)
     run("books", "map", "income:sales", "--from", "2024-09", *WHY, code=2)
     run("books", "map", "income:sales", "--from", "2024-09", "--ours", *WHY)
     assert "8400" not in run("books", "trial", "--period", "2024-09").stdout

@@ -232,7 +232,6 @@ def entries_view(found: Entries) -> RenderableType:
         ("order", told["order_id"]),
         ("classified", told["classified"]),
         ("rule", _said(found)),
-        ("events", ", ".join(f"{each['position']:,} {each['kind']}" for each in found.rests_on)),
     ]
     parts: list[RenderableType] = [
         told["transaction_id"],
@@ -256,7 +255,26 @@ def entries_view(found: Entries) -> RenderableType:
                 ),
             ),
         ]
-    return Group(*parts)
+    return Group(*parts, "", *_events(found))
+
+
+def _events(found: Entries) -> Iterator[RenderableType]:
+    """The events that entries rest on, and how to read them."""
+    yield "events that it rests on"
+    yield table(
+        [">position", "=happened (UTC)", "=event", "=Stripe's event"],
+        (
+            (
+                each["position"],
+                f"{each['effective_at']:%F %T}",
+                each["kind"],
+                each["stripe_event_id"],
+            )
+            for each in found.rests_on
+        ),
+    )
+    commands = ", ".join(f"`ledger history {kind} {name}`" for kind, name in found.objects)
+    yield f"read them: {commands}; the bytes of one: GET /events/POSITION, or the console"
 
 
 def _said(found: Entries) -> str:
