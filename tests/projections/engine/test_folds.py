@@ -2,8 +2,8 @@
 
 import shutil
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -39,19 +39,34 @@ EVENTS, SIZE = 2_300, 1_000
 READER = Translator("test", "order_id")
 
 
+@contextmanager
+def opened(database: Database) -> Generator[ProjectionContext]:
+    with Log(database.conninfo("app")) as log:
+        yield ProjectionContext(database, log, discover(), READER)
+
+
 @pytest.fixture(scope="module")
-def engine(servers: Callable[[str], Server]) -> Iterator[ProjectionContext]:
+def world(servers: Callable[[str], Server]) -> Iterator[Database]:
     """A shop's log, and its read models by a rebuild from it."""
     server = servers("embedded")
     database = server.create()
-    with Log(database.conninfo("app")) as log:
-        filled(log, shop_log("folds", EVENTS))
-        engine = ProjectionContext(database, log, discover(), READER)
+    with opened(database) as engine:
+        filled(engine.log, shop_log("folds", EVENTS))
         with database.connect("projector", autocommit=True) as conn:
             positions.prepare(conn.cursor(), engine.registry, engine.reader, 0)
         rebuild(engine)
-        yield engine
+    yield database
     server.drop(database)
+
+
+@pytest.fixture(scope="module")
+def engine(servers: Callable[[str], Server], world: Database) -> Iterator[ProjectionContext]:
+    """A copy to which no test appends."""
+    server = servers("embedded")
+    clone = server.clone(world)
+    with opened(clone) as engine:
+        yield engine
+    server.drop(clone)
 
 
 @pytest.fixture(scope="module")
@@ -234,19 +249,18 @@ def test_a_proof_from_the_archive_says_which_folds_it_believed(
 
 @pytest.mark.usefixtures("in_this_process")
 def test_what_a_service_does_in_the_background_reads_the_archive_too(
-    servers: Callable[[str], Server], engine: ProjectionContext, archive: FoldedArchive
+    servers: Callable[[str], Server], world: Database, archive: FoldedArchive
 ):
     server = servers("embedded")
-    clone = server.clone(engine.database)
-    with Log(clone.conninfo("app")) as log:
-        there = engine._replace(database=clone, log=log)
-        with closing(BackgroundTasks(there, lambda: archive)) as tasks:
+    clone = server.clone(world)
+    with opened(clone) as engine:
+        with closing(BackgroundTasks(engine, lambda: archive)) as tasks:
             rebuild_id, _ = tasks.rebuild([], Metadata(actor="ada"))
             wait_for(lambda: tasks.progress(rebuild_id) is None)
             assert len(objects(archive)) == 6 + archive.parts
             proof_id, _ = tasks.start(Metadata(actor="ada"))
             wait_for(lambda: tasks.progress(proof_id) is None)
-        proof = log.stream(f"proof/{proof_id}")[-1].event
+        proof = engine.log.stream(f"proof/{proof_id}")[-1].event
     server.drop(clone)
     assert isinstance(proof, ProofFinished)
     assert proof.holds
