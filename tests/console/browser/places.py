@@ -22,6 +22,8 @@ class Place(NamedTuple):
 
 _TROUBLED: Final = ("/orders", "order_id", (("refund_state", "partial"),))
 _SKU: Final = ("/stock", "sku")
+_ENTRY: Final = ("/transactions", "transaction_id", (("category", "charge"),))
+_ACCOUNT: Final = "/console/books/accounts/income%3Asales?currency=gbp"
 
 PLACES: Final = (
     Place("/console?window=90"),
@@ -61,8 +63,10 @@ PLACES: Final = (
     Place("/console/figures"),
     Place("/console/figures/revenue"),
     Place("/console/figures/refund_rate_value_pct"),
-    Place("/console/books?period=2026-02"),
+    Place("/console/books"),
     Place("/console/books/accounts"),
+    Place(_ACCOUNT),
+    Place("/console/books/entries/{}", *_ENTRY),
     Place("/console/books/suspense?kind=adjustment"),
     Place("/console/books/periods"),
     Place("/console/exports"),

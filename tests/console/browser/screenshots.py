@@ -1,11 +1,16 @@
 """`make screenshots`: every page in the demo's world, on one sheet to look at; eight for the docs.
 
-All pictures go to build/screenshots, four of each page: wide and on a phone, light and dark. The
-sheets there, index.html and one PNG for each look, are what one looks at, page by page.
+All pictures go to build/screenshots, four of each page: wide and on a phone, light and dark, each
+as tall as its page. The sheets there, index.html and one PNG for each look, are what one looks at,
+page by page.
 """
 
 import re
+import shutil
 import sys
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from html import escape
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -14,13 +19,14 @@ from playwright.sync_api import Browser, sync_playwright
 from ledger.domain.access import Role
 from tests.console.browser.places import PLACES, Place
 from tests.console.browser.visitor import Visitor, chromium, visitor
-from tests.console.browser.world import World, open_world
+from tests.console.browser.world import World, open_empty, open_world
 from tests.support.servers import running
 
 ROOT: Final = Path(__file__).parents[3]
 DOCS: Final = ROOT / "docs" / "images"
 BUILD: Final = ROOT / "build" / "screenshots"
-MOST_BYTES: Final = 200_000
+MOST_BYTES: Final = 250_000
+TALLEST: Final = 2_400
 Scheme = Literal["light", "dark"]
 
 
@@ -60,8 +66,24 @@ ALSO: Final = (
     Place("/console/nowhere"),
     Place("/console/orders?state=canceled&currency=kwd&from=2020-01-01&to=2020-01-02"),
     Place("/console/orders?currency=euro"),
+    Place("/console/books?period=2020-01"),
 )
 """Pages beside those that are tried: what is not there, nothing that fits, and a refusal."""
+OF_AN_EMPTY_LEDGER: Final = (
+    Place("/console"),
+    Place("/console/orders"),
+    Place("/console/issues"),
+    Place("/console/books"),
+)
+"""Pages that say what to do first."""
+
+
+class Taken(NamedTuple):
+    """A page of which pictures were taken: how their names begin, its title and its address."""
+
+    name: str
+    title: str
+    address: str
 
 
 def main() -> int:
@@ -70,85 +92,110 @@ def main() -> int:
     if program is None:
         sys.stderr.write("There is no Chromium on PATH; install one, or name yours in CHROMIUM.\n")
         return 1
-    BUILD.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(BUILD, ignore_errors=True)
+    BUILD.mkdir(parents=True)
     DOCS.mkdir(exist_ok=True)
     with (
         running(None) as server,
-        open_world(server) as world,
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=program) as browser,
     ):
-        someone = visitor(browser, world.url)
-        someone.expects(404, 422)
-        someone.look("/console/sign-in")
-        _take(someone, BUILD / "sign-in", LOOKS)
-        someone.enter(world.tokens[Role.ADMIN])
-        someone.is_in()
-        for place in (*PLACES, *ALSO):
-            someone.look(place.address(world))
-            _take(someone, BUILD / _name(place), LOOKS)
-        for name, (place, look) in BEST.items():
-            _best(someone, world, name, place, look)
-        _sheets(browser)
-        assert someone.wrong == []
+        taken: list[Taken] = []
+        with open_world(server, with_past=True) as world, _looking(browser, world) as visitor_:
+            for place in (*PLACES, *ALSO):
+                taken.append(_take(visitor_, place.address(world), len(taken)))
+            for name, (place, look) in BEST.items():
+                _best(visitor_, world, name, place, look)
+            visitor_.sign_out()
+            taken.append(_take(visitor_, "/console/sign-in", len(taken)))
+        with open_empty(server) as world, _looking(browser, world) as visitor_:
+            for place in OF_AN_EMPTY_LEDGER:
+                taken.append(_take(visitor_, place.path, len(taken), "empty"))
+        _sheets(browser, taken)
     sys.stdout.write(f"All pages: {BUILD.relative_to(ROOT)}/index.html\n")
     return 0
 
 
-def _name(place: Place) -> str:
-    path = place.path.removeprefix("/console").replace("{}", "one")
-    return re.sub(r"\W+", "-", path).strip("-") or "home"
+@contextmanager
+def _looking(browser: Browser, world: World) -> Generator[Visitor]:
+    """An administrator who signed in; at the end, nothing may have been wrong."""
+    found = visitor(browser, world.url, locale="en-GB")
+    found.expects(404, 422)
+    found.look("/console/sign-in")
+    found.enter(world.tokens[Role.ADMIN])
+    found.is_in()
+    yield found
+    assert found.wrong == []
+    found.context.close()
 
 
-def _take(someone: Visitor, file: Path, looks: tuple[Look, ...]) -> None:
-    """The page that is open, in each look."""
-    for look in looks:
-        _as(someone, look)
-        shown = file.with_name(f"{file.name}.{look.name}.png")
-        someone.page.screenshot(path=shown, scale="css", animations="disabled")
+def _take(visitor_: Visitor, address: str, number: int, of: str = "") -> Taken:
+    """A page in each look."""
+    page = visitor_.look(address)
+    words = re.sub(r"\W+", "-", f"{of}{address}".replace("/console", "", 1)).strip("-")
+    taken = Taken(f"{number + 1:02}-{words[:40] or 'home'}", page.title(), address)
+    for look in LOOKS:
+        _as(visitor_, look)
+        tall = min(page.evaluate("document.documentElement.scrollHeight"), TALLEST)
+        _as(visitor_, look._replace(height=max(tall, look.height)))
+        page.screenshot(path=_file(taken, look), scale="css", animations="disabled")
+    return taken
 
 
-def _as(someone: Visitor, look: Look) -> None:
-    someone.page.emulate_media(color_scheme=look.scheme)
-    someone.page.set_viewport_size({"width": look.width, "height": look.height})
-    someone.rests()
-    someone.page.wait_for_load_state("networkidle")
-    someone.page.wait_for_timeout(100)  # charts are drawn again in other colours
+def _file(taken: Taken, look: Look) -> Path:
+    return BUILD / f"{taken.name}.{look.name}.png"
 
 
-def _best(someone: Visitor, world: World, name: str, place: Place, look: Look) -> None:
-    _as(someone, look)
-    someone.look(place.address(world))
-    _as(someone, look)
+def _as(visitor_: Visitor, look: Look) -> None:
+    visitor_.page.emulate_media(color_scheme=look.scheme)
+    visitor_.page.set_viewport_size({"width": look.width, "height": look.height})
+    visitor_.rests()
+    visitor_.page.wait_for_load_state("networkidle")
+    visitor_.page.wait_for_timeout(100)  # charts are drawn again in other colours
+
+
+def _best(visitor_: Visitor, world: World, name: str, place: Place, look: Look) -> None:
+    _as(visitor_, look)
+    visitor_.look(place.address(world))
+    _as(visitor_, look)
     file = DOCS / f"{name}.png"
-    someone.page.screenshot(path=file, scale="css", animations="disabled")
+    visitor_.page.screenshot(path=file, scale="css", animations="disabled")
     assert file.stat().st_size < MOST_BYTES, f"{file.name} is too large"
     sys.stdout.write(f"docs/images/{file.name}  {file.stat().st_size // 1000} kB\n")
 
 
-def _sheets(browser: Browser) -> None:
-    """All pictures of a look on one page, and all pages in one file."""
+def _sheets(browser: Browser, taken: Sequence[Taken]) -> None:
+    """A grid of the pictures of each look as one picture, and all of them on one page."""
     page = browser.new_page(viewport={"width": 2400, "height": 1000})
-    sections: list[str] = []
-    for look in LOOKS:
-        wide = 480 if look.width > look.height else 200
-        files = sorted(BUILD.glob(f"*.{look.name}.png"))
-        cells = [
-            f'<figure><img src="{file.name}" width="{wide}"><figcaption>{file.name}</figcaption>'
-            for file in files
-        ]
-        sections.append(f"<h1>{look.name}</h1><main>{''.join(cells)}</main>")
-        sheet = BUILD / "sheet.html"
-        sheet.write_text(_STYLE + sections[-1], encoding="utf-8")
-        page.goto(sheet.as_uri())
+    sections = [_section(look, taken) for look in LOOKS]
+    index = BUILD / "index.html"
+    for look, section in zip(LOOKS, sections, strict=True):
+        index.write_text(_STYLE + section, encoding="utf-8")
+        page.goto(index.as_uri())
         page.screenshot(path=BUILD / f"sheet-{look.name}.png", full_page=True)
-        sheet.unlink()
-    (BUILD / "index.html").write_text(_STYLE + "".join(sections), encoding="utf-8")
+    index.write_text(_STYLE + "".join(sections), encoding="utf-8")
+    page.close()
+
+
+def _section(look: Look, taken: Sequence[Taken]) -> str:
+    cells = [
+        f'<a href="{_file(each, look).name}"><b>{escape(each.title)}</b>'
+        f"<small>{escape(each.address)}</small>"
+        f'<img src="{_file(each, look).name}" alt=""></a>'
+        for each in taken
+    ]
+    shape = "wide" if look.width > look.height else "tall"
+    return f'<h1>{look.name}</h1><main class="{shape}">{"".join(cells)}</main>'
 
 
 _STYLE: Final = """<!doctype html><meta charset="utf-8"><title>Every page</title><style>
-body { font: 12px sans-serif; background: #999; margin: 8px }
-main { display: flex; flex-wrap: wrap; gap: 8px } figure { margin: 0 } img { display: block }
+body { font: 13px/18px sans-serif; background: #ccc; margin: 16px }
+main { display: grid; gap: 16px } .wide { grid-template-columns: repeat(5, 1fr) }
+.tall { grid-template-columns: repeat(9, 1fr) }
+a { color: #000; text-decoration: none; min-width: 0 } img { width: 100%; object-fit: cover;
+object-position: top; border: 1px solid #999; box-sizing: border-box; display: block }
+.wide img { aspect-ratio: 16 / 12 } .tall img { aspect-ratio: 390 / 844 }
+b, small { display: block; white-space: nowrap; overflow: hidden; text-overflow: ellipsis }
 </style>"""
 
 

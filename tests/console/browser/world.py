@@ -12,9 +12,11 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
+from app.demo.account import DemoAccount
 from app.demo.client import Client
 from app.demo.history import ShopHistory
 from app.demo.history_import import import_history
+from app.demo.months import close_months
 from app.demo.runner import Item, play
 from app.demo.script import Script
 from app.wiring import make_engine
@@ -24,6 +26,7 @@ from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.settings import Settings
 from ledger.tokens import issue
+from projections.engine.build import ProjectionContext
 from simulator import SimulatedStripe
 from tests.support.servers import Server, short_lived_home
 from tests.support.waiting import wait_for
@@ -98,30 +101,59 @@ class World:
 
 
 @contextmanager
-def open_world(server: Server) -> Generator[World]:
-    """A shop of ninety days and one day more, whose books were checked; nobody else looks at it."""
+def open_world(server: Server, *, with_past: bool = False) -> Generator[World]:
+    """A shop of ninety days and one day more, its balance at Stripe pulled, and it was checked.
+
+    `with_past`: also the year before those days, as its Stripe account tells it, and two months of
+    the books are closed.
+    """
     with ExitStack() as stack:
-        database = server.create()
-        stack.callback(server.drop, database)
-        log = stack.enter_context(closing(Log(database.conninfo("app"))))
-        _import_history(database, log)
-        tokens = {role: issue(log, role, name, META).token for role, name in NAMES.items()}
-        client = stack.enter_context(_serving(database))
-        client.token = tokens[Role.ADMIN]
-        position = play(client, Script(1), _untold).position
-        client.get("/orders", limit=1, after=position)
-        client.send("POST", "/checks/run", {})
-        world = World(log, client, tokens)
+        database, log = _empty(stack, server)
+        engine, now = _engine(database, log), int(time.time())
+        account, history, script = DemoAccount(now), ShopHistory(now), Script(1)
+        if with_past:
+            account.pull_past(engine, lambda _done, _all: None)
+        import_history(engine, history, _untold)
+        world = _open(stack, database, log)
+        play(world.client, script, _untold)
+        account.pull_rest(engine, [*history.booked, *script.stripe.booked], int(time.time()))
+        world.seen(log.head())
+        world.client.send("POST", "/checks/run", {})
+        if with_past:
+            close_months(world.client)
         world.seen(log.head())
         yield world
 
 
-def _import_history(database: Database, log: Log) -> None:
+@contextmanager
+def open_empty(server: Server) -> Generator[World]:
+    """A ledger of which nothing is known but who may sign in."""
+    with ExitStack() as stack:
+        yield _open(stack, *_empty(stack, server))
+
+
+def _empty(stack: ExitStack, server: Server) -> tuple[Database, Log]:
+    database = server.create()
+    stack.callback(server.drop, database)
+    return database, stack.enter_context(closing(Log(database.conninfo("app"))))
+
+
+def _open(stack: ExitStack, database: Database, log: Log) -> World:
+    """Serve it, with people of each role."""
+    tokens = {role: issue(log, role, name, META).token for role, name in NAMES.items()}
+    client = stack.enter_context(_serving(database))
+    client.token = tokens[Role.ADMIN]
+    world = World(log, client, tokens)
+    world.seen(log.head())
+    return world
+
+
+def _engine(database: Database, log: Log) -> ProjectionContext:
     settings = Settings(
         _env_file=None,  # pyright: ignore[reportCallIssue] - pydantic-settings' own argument
         database_url=SecretStr(database.admin_conninfo),
     )
-    import_history(make_engine(settings, database, log), ShopHistory(int(time.time())), _untold)
+    return make_engine(settings, database, log)
 
 
 def _untold(_label: str, items: Iterable[Item]) -> Iterable[Item]:
