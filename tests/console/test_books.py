@@ -140,10 +140,35 @@ def test_an_account_gets_the_name_of_the_shop(console: Service) -> None:
     assert "one code is one account" in taken.text
 
 
+def test_a_category_is_named_and_taken_back(console: Service) -> None:
+    path = "/console/books/categories"
+    page = console.look(path)
+    assert "No categories" in page.text
+    assert f'href="{path}"' in console.look("/console/books/accounts").text
+    told = {"sku": "MUG-*", "category": "mugs", "period": "2024-09", "reason": "as our chart"}
+    wrong = console.send(page, path, **told | {"category": ""})
+    assert (wrong.status_code, "Not done." in wrong.text) == (422, True)
+    assert 'value="MUG-*"' in wrong.text
+    named = console.send(page, path, **told)
+    assert "The category is named." in named.text
+    assert re.search(r"MUG-\* mugs September 2024 .* as our chart", console.see(path))
+    august = console.look("/console/books/periods?period=2024-08")
+    console.send(august, "/console/books/periods/2024-08/close", reason="agrees")
+    page = console.look(path)
+    back = {"sku": "MUG-*", "since": "2024-09", "reason": "not any more"}
+    closed = console.send(page, f"{path}/take-back", period="2024-08", **back)
+    assert closed.status_code == 409
+    assert "from 2024-09 on" in closed.text
+    assert 'value="not any more"' in closed.text
+    taken = console.send(page, f"{path}/take-back", period="2024-09", **back)
+    assert "The category is taken back." in taken.text
+    assert "MUG-* none of its own September 2024" in console.see(path)
+
+
 def test_only_who_may_close_sees_forms(console: Service) -> None:
     console.enter(Role.ANALYST)
-    for path in ("/console/books", "/console/books/periods", "/console/books/entries/txn_4"):
-        page = console.look(path)
+    for path in ("", "/categories", "/periods", "/entries/txn_4"):
+        page = console.look(f"/console/books{path}")
         assert page.status_code == 200
         assert 'method="post" action="/console/books' not in page.text
     console.enter(Role.OPS)

@@ -18,11 +18,14 @@ from console.wording import in_words
 
 TRIAL: Final = "/console/books"
 PERIODS: Final = "/console/books/periods"
+CATEGORIES: Final = "/console/books/categories"
 TOLD: Final = {
     "close": "The month is closed.",
     "begin": "The books begin with this month.",
     "reopen": "The month is open again.",
     "map": "The account is named.",
+    "category": "The category is named.",
+    "take-back": "The category is taken back.",
     "classify": "The transaction is classified.",
 }
 KINDS: Final = ("assets", "liabilities", "equity", "income", "contra", "expenses")
@@ -124,6 +127,22 @@ async def periods(request: PageRequest, refusal: Refusal | None = None) -> Respo
     )
 
 
+async def categories(request: PageRequest, refusal: Refusal | None = None) -> Response:
+    """Of which category sales of products are, from which month on."""
+    closed = await request.api.get("/books/periods", state="closed", sort="-period", limit=1)
+    last = [row["period"] for row in closed["items"]]
+    accounts = await request.api.get("/books/accounts")
+    return request.page(
+        "books_categories.html",
+        refusal.problem.status if refusal else 200,
+        found=await request.api.get("/books/categories"),
+        currencies={row["account"]: list(row["by_currency"]) for row in accounts["items"]},
+        first_open=_neighbours(last[0])[1] if last else _this(request),
+        refusal=refusal,
+        key=new_key(),
+    )
+
+
 # ── Deciding ────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -145,6 +164,15 @@ async def name_account(request: PageRequest) -> Response:
     path, back = f"/books/accounts/{name}/map", f"{TRIAL}/accounts"
     form = _Form("map", path, body, "/books/accounts", back)
     return await _send(request, fields, form, account)
+
+
+async def name_category(request: PageRequest, action: str) -> Response:
+    """Name the category of a product, or take it back; the API's refusal is shown at the form."""
+    fields = await request.form()
+    body: dict[str, object] = {key: fields.get(key, "").strip() for key in ("sku", *NEEDED)}
+    body["category"] = fields.get("category", "").strip() if action == "category" else None
+    form = _Form(action, "/books/categories", body, "/books/categories", CATEGORIES)
+    return await _send(request, fields, form, categories)
 
 
 async def classify(request: PageRequest) -> Response:
@@ -211,6 +239,9 @@ routes = [
     view(f"{TRIAL}/accounts/{{name}}", account, takes=("period", "currency", "cursor")),
     view(f"{TRIAL}/entries/{{id}}", entry),
     view(f"{TRIAL}/entries/{{id}}/classify", classify, methods=("POST",)),
+    view(CATEGORIES, categories),
+    view(CATEGORIES, partial(name_category, action="category"), methods=("POST",)),
+    view(f"{CATEGORIES}/take-back", partial(name_category, action="take-back"), methods=("POST",)),
     view(PERIODS, periods, takes=("period",)),
     *(
         view(f"{PERIODS}/{{period}}/{action}", partial(decide, action=action), methods=("POST",))

@@ -68,6 +68,7 @@ PLACES: Final = (
     Place(_ACCOUNT),
     Place("/console/books/entries/{}", *_ENTRY),
     Place("/console/books/suspense?kind=adjustment"),
+    Place("/console/books/categories"),
     Place("/console/books/periods"),
     Place("/console/exports"),
     Place("/console/wishlists"),

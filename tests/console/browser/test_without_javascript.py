@@ -66,3 +66,16 @@ def test_an_order_is_fulfilled(plain: Visitor, world: World) -> None:
     plain.act("Fulfil", "Fulfil", reason="picked up")
     plain.is_told("The order is fulfilled.")
     assert world.client.get(f"/orders/{order_id}")["state"] == "fulfilled"
+
+
+def test_a_category_of_products_is_taken_back_and_named(plain: Visitor) -> None:
+    path = "/console/books/categories"
+    page = plain.look(path)
+    row = page.locator("main tbody tr")
+    expect(row).to_contain_text("STAMPS")
+    plain.act("Take back", "Take it back", reason="not any more")
+    plain.is_told("The category is taken back.")
+    expect(row).to_contain_text("none of its own")
+    plain.act("Name a category", "Name it", sku="STAMPS", category="stamps", reason="ours")
+    plain.is_told("The category is named.")
+    expect(row.get_by_text("stamps", exact=True)).to_be_visible()

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Final
 
@@ -121,6 +122,9 @@ def open_world(server: Server, *, with_past: bool = False) -> Generator[World]:
         world.client.send("POST", "/checks/run", {})
         if with_past:
             close_months(world.client)
+        since = {"period": f"{datetime.now(UTC):%Y-%m}", "reason": "as our chart of accounts"}
+        stamps = {"sku": "STAMPS", "category": "stamps", **since}
+        world.client.send("POST", "/books/categories", stamps)
         world.seen(log.head())
         yield world
 
