@@ -58,12 +58,15 @@ def export(
             "--format",
             metavar="FORMAT",
             help="csv, jsonl or parquet; of the books beancount or hledger, too;"
-            " default: as FILE ends, or csv.",
+            " default: as FILE ends, or csv where it has no ending.",
         ),
     ] = None,
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="FILE", help="Default: standard output.")
     ] = STANDARD_OUTPUT,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace FILE where there is one already.")
+    ] = False,
     reason: Reason = None,
 ) -> None:
     """Export a window of days to a file; this is recorded.
@@ -79,8 +82,9 @@ def export(
     with engine() as opened:
         chosen = _format(chosen, output)
         asked = _asked(opened, name, (window, first, last, period), given, chosen)
+        target = None if output == STANDARD_OUTPUT else _target(output, force=force)
         catch_up(opened)
-        made = _made(opened, asked, output, operator(reason))
+        made = _made(opened, asked, target, operator(reason))
     if output == STANDARD_OUTPUT:
         complain(_told(made, "standard output"))
     else:
@@ -104,6 +108,12 @@ def _format(chosen: str | None, output: str) -> str:
             f"{output} would not be one: write .csv, which a spreadsheet opens.", param_hint="-o"
         )
     if ending not in list(Format):
+        if chosen is None and ending and _is_replaceable(Path(output)):
+            raise typer.BadParameter(
+                f"{output} says no format that there is: end the name in"
+                f" {', '.join(f'.{each}' for each in Format)}, or say --format.",
+                param_hint="-o",
+            )
         return chosen or "csv"
     if chosen not in {None, ending}:
         raise typer.BadParameter(
@@ -130,13 +140,12 @@ def _asked(
     return Asked(declare.export(name), window, Format(chosen), filters, by_length)
 
 
-def _made(opened: ProjectionContext, asked: Asked, output: str, meta: Metadata) -> Manifest:
-    from kpi.exports.manifest import ENDING, manifest
+def _made(opened: ProjectionContext, asked: Asked, target: Path | None, meta: Metadata) -> Manifest:
+    from kpi.exports.manifest import manifest
     from kpi.exports.transfer import begin
     from ledger.disclosures import DisclosureLog
     from projections.engine.reads import Reads
 
-    target = None if output == STANDARD_OUTPUT else _target(output)
     with closing(Reads(opened, connections=1)) as reads:
         transfer = begin(reads, DisclosureLog(opened.log), asked, meta)
         with closing(transfer), _opened(target) as file:
@@ -147,13 +156,16 @@ def _made(opened: ProjectionContext, asked: Asked, output: str, meta: Metadata) 
     if target is None or not _is_replaceable(target):
         return made
     made = made.model_copy(update={"file": target.name})
-    with _opened(target.with_name(target.name + ENDING)) as beside:
+    with _opened(_manifest_of(target)) as beside:
         beside.write(made.model_dump_json(indent=2).encode() + b"\n")
     return made
 
 
-def _target(output: str) -> Path:
-    """The file that is meant: what a symbolic link points at, and not the link."""
+def _target(output: str, *, force: bool) -> Path:
+    """The file that is meant: what a symbolic link points at, and not the link.
+
+    One that is there, or whose manifest is, is replaced by `force` only.
+    """
     path = Path(output)
     try:
         if path.is_dir() or not output:
@@ -163,7 +175,19 @@ def _target(output: str) -> Path:
         raise _unusable(path, error) from None
     if meant.is_symlink():
         raise _unusable(path, OSError(ELOOP, strerror(ELOOP)))
+    for each in (meant, _manifest_of(meant)) if _is_replaceable(meant) and not force else ():
+        if each.exists():
+            raise typer.BadParameter(
+                f"{each} is there already: name another file, or replace it with --force.",
+                param_hint="-o",
+            )
     return meant
+
+
+def _manifest_of(path: Path) -> Path:
+    from kpi.exports.manifest import ENDING
+
+    return path.with_name(path.name + ENDING)
 
 
 def _is_replaceable(path: Path) -> bool:

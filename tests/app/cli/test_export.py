@@ -65,13 +65,13 @@ def test_a_files_ending_says_the_format_where_nothing_else_does(
         for name, more in (
             ("a.jsonl", ()),
             ("a.PARQUET", ()),
-            ("a.txt", ()),
+            ("a", ()),
             ("b.parquet", ("--format", "parquet")),
             ("b.txt", ("--format", "jsonl")),
         )
     }
     assert formats == {
-        "a.jsonl": "jsonl", "a.PARQUET": "parquet", "a.txt": "csv",
+        "a.jsonl": "jsonl", "a.PARQUET": "parquet", "a": "csv",
         "b.parquet": "parquet", "b.txt": "jsonl",
     }  # fmt: skip
 
@@ -103,6 +103,7 @@ def test_the_manifest_can_be_the_document(run_json: RunJson) -> None:
         (("orders", "--filter", "colour=red"), 2, "has no filter 'colour'"),
         (("orders", "--filter", "state"), 2, "write COLUMN=VALUE"),
         (("orders", "--currency", "gbp", "--filter", "currency=eur"), 2, "each once"),
+        (("orders", "-o", "o.qif"), 2, "end the name in .csv, .jsonl, .parquet,"),
         (("orders", "-o", "o.xlsx"), 2, "write .csv, which a spreadsheet opens"),
         (("orders", "--format", "xlsx"), 2, "is none of csv, jsonl, parquet"),
         (("orders", "-o", "no/such/folder.csv"), 2, "No such file or directory"),
@@ -119,15 +120,20 @@ def test_what_cannot_be_taken_says_why_and_is_not_on_record(
     assert audited(run_json) == []
 
 
-def test_a_link_stays_and_what_it_points_at_is_replaced(run: Run, environment: Path) -> None:
+def test_only_force_replaces_what_a_link_points_at(run: Run, environment: Path) -> None:
     (environment / "store").mkdir()
     kept = environment / "store" / "kept.csv"
     kept.write_text("of yesterday")
     (environment / "link.csv").symlink_to(kept)
-    run("export", "orders", "-o", "link.csv")
+    told = " ".join(run("export", "orders", "-o", "link.csv", code=2).stderr.split())
+    assert "is there already" in told
+    assert kept.read_text() == "of yesterday"
+    run("export", "orders", "-o", "link.csv", "--force")
     assert (environment / "link.csv").is_symlink()
     assert b"A1" in kept.read_bytes()
     assert (environment / "store" / "kept.csv.manifest.json").exists()
+    kept.unlink()
+    run("export", "orders", "-o", "link.csv", code=2)  # the manifest of another file is there
 
 
 def test_a_link_that_leads_nowhere_is_refused(run: Run, environment: Path) -> None:
@@ -173,7 +179,7 @@ def test_a_file_that_is_not_whole_does_not_take_the_name(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Csv, "block", interrupted)
-    run("export", "orders", "-o", "orders.csv", code=130)
+    run("export", "orders", "-o", "orders.csv", "--force", code=130)
     assert [path.name for path in environment.glob("*orders*")] == ["orders.csv"]
     assert (environment / "orders.csv").read_text() == "of yesterday"
     (line,) = audited(run_json)
