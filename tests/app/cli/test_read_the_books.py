@@ -2,7 +2,7 @@
 
 import csv
 import json
-import shlex
+import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,14 +36,22 @@ def pulled(run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         yield run
 
 
+def _commands(block: str) -> Iterator[list[str]]:
+    """The arguments of each call of `ledger` that a shell makes of a block."""
+    say = "ledger() { printf '%s\\0' \"$@\"; printf '\\n'; }"
+    called = subprocess.check_output(["bash", "-euc", f"{say}\n{block}"], text=True)
+    for line in called.splitlines():
+        yield line.removesuffix("\0").split("\0")
+
+
 def test_an_accountant_takes_a_month_into_his_own_ledger(
     pulled: Run, environment: Path, run_json: Callable[..., Any]
 ) -> None:
-    for block in fences(PAGE, "sh"):
-        for command in block.splitlines():
-            program, *arguments = shlex.split(command)
-            assert program == "ledger"
-            pulled(*arguments, code=1 if "close" in arguments else 0)
+    told = {
+        " ".join(each): pulled(*each, code=1 if each[:2] == ["books", "ready"] else 0).stdout
+        for block in fences(PAGE, "sh")
+        for each in _commands(block)
+    }
     with (environment / "trial.csv").open(newline="") as file:
         closing = {
             (row["Account"], row["Currency"]): row["Closing"] for row in csv.DictReader(file)
@@ -56,9 +64,22 @@ def test_an_accountant_takes_a_month_into_his_own_ledger(
         (Format.BEANCOUNT, "september"),
         (Format.HLEDGER, "september"),
         (Format.HLEDGER, "summary"),
+        (Format.HLEDGER, "summer"),
     ):
         if is_installed(chosen):
             file = (environment / f"{name}.{chosen}").read_bytes()
             assert complaint(chosen, file, environment) is None
-    trial = run_json("books", "trial", "--period", "2026-09")
-    assert trial["period"] == "2026-09"
+    shown = [line for block in fences(PAGE, "console") for line in block.splitlines()]
+    calls = [line.removeprefix("$ ") for line in shown if line.startswith("$ hledger")]
+    for call in calls if is_installed(Format.HLEDGER) else ():
+        subprocess.run(["bash", "-c", call], cwd=environment, check=True, capture_output=True)
+    assert any("--monthly" in call for call in calls)
+    (found,) = [words for call, words in told.items() if "bank_charges --dry-run" in call]
+    assert "1 found, for expenses:bank_charges" in found
+    months = ["2026-07", "2026-08", "2026-09"]
+    with (environment / "year-trial.csv").open(newline="") as file:
+        states = {row["Period"]: row["State"] for row in csv.DictReader(file)}
+    assert states == dict.fromkeys(months, "closed")
+    assert all(month in told["books periods"] for month in months)
+    totals = run_json("books", "trial", "--period", "2026-09")["totals"]
+    assert [each["suspense_minor"] for each in totals.values()] == [0] * 3
