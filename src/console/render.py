@@ -159,13 +159,16 @@ _environment = Environment(
 _filters = {
     each.__name__: each
     for each in (
-        writing.ago, writing.badge, writing.clock, writing.count, writing.day, writing.figure,
-        writing.filled, writing.moment, writing.money, writing.month, writing.named, writing.places,
-        writing.prose, writing.sentence, writing.signed, writing.spoken, writing.when,
+        writing.ago, writing.badge, writing.clock, writing.count, writing.dated, writing.day,
+        writing.figure, writing.filled, writing.finding, writing.is_number, writing.marked,
+        writing.moment, writing.money, writing.month, writing.named, writing.places,
+        writing.prose, writing.sentence,
+        writing.signed, writing.spoken, writing.when, writing.within, writing.without_currency,
         glossary.actor, glossary.label, glossary.plural, glossary.words, is_of_rows, rows_changed,
     )
 }  # fmt: skip
 _globals = {
+    "known_kinds": frozenset(PAGES),
     "link_to": link_to,
     "static": address_of,
     "days_of": writing.days,
@@ -183,6 +186,7 @@ _globals = {
     "share_bar": sparkline.share,
     "state_word": glossary.state,
     "told_events": timeline.told,
+    "ticks_of": timeline.ticks,
     "zone_name": writing.zone_name,
 }
 _environment.filters.update(_filters)  # pyright: ignore[reportUnknownMemberType]

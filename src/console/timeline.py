@@ -96,6 +96,12 @@ def told(
     return lines
 
 
+def ticks(events: Sequence[Event]) -> list[tuple[float, bool]]:
+    """Where each event stands on a line, in per cent, and whether it changed something."""
+    last = max(len(events) - 1, 1)
+    return [(round(100 * n / last, 2), not _is_quiet(each)) for n, each in enumerate(events)]
+
+
 def _is_quiet(event: Event) -> bool:
     """Whether it changed nothing of the object; by its kind, where that was not asked for."""
     if event["reason"]:

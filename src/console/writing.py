@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from console import glossary
 from ledger.domain.money import CURRENCIES, format_money
@@ -82,6 +82,15 @@ def when(text: str | None, zone: str = "UTC") -> Markup:
     return _time(text, zone, local, f"{_date(local)}, {local:%H:%M}")
 
 
+def dated(text: str | None, zone: str = "UTC") -> Markup:
+    """The day of a time where there is little room, of this year without it, and the exact time."""
+    if not text:
+        return DASH
+    local = datetime.fromisoformat(text).astimezone(ZoneInfo(zone))
+    is_of_now = local.year == datetime.now(ZoneInfo(zone)).year
+    return _time(text, zone, local, f"{local.day} {local:%b}" if is_of_now else _date(local))
+
+
 def moment(text: str | None, zone: str = "UTC") -> Markup:
     """A time without its year, where there is little room, with the exact one beside it."""
     if not text:
@@ -149,6 +158,8 @@ def days(first: str, last: str) -> str:
     begin, end = date.fromisoformat(first), date.fromisoformat(last)
     if begin == end:
         return _date(end)
+    if (begin.year, begin.month) == (end.year, end.month):
+        return f"{begin.day} – {_date(end)}"
     shown = f"{begin.day} {begin:%b}" if begin.year == end.year else _date(begin)
     return f"{shown} – {_date(end)}"
 
@@ -182,6 +193,11 @@ _MOMENT: Final = re.compile(
     r"\b(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2})(?::\d{2})?(?:\.\d+)?(?: UTC|Z|\b)"
 )
 _DATE: Final = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
+_MONTH: Final = re.compile(r"(?<![\w-])\d{4}-(?:0[1-9]|1[0-2])(?![\w-])")
+_COMMAND: Final = re.compile(r"`((?:ledger|POST|GET) [^`]*)`")
+"""A command, or a call of the API, in a sentence."""
+_CURE: Final = re.compile(r"(?<=.{20})(?:: |\. ).*$", re.DOTALL)
+"""What stands in a sentence behind what is wrong."""
 
 
 _NAME: Final = re.compile(r"`[a-z_]+(?:\.[a-z_]+)*`|(?<![\w/=-])[a-z]+(?:_[a-z]+)+(?![\w/=-])")
@@ -193,7 +209,22 @@ _IN_MINOR_UNITS: Final = re.compile(r" By field, in minor units: .*$")
 def prose(text: str | None) -> str:
     """A sentence of the API's with amounts, times and names as the pages write them."""
     text = _MOMENT.sub(lambda found: f"{day(found[1])}, {found[2]}", spoken(text))
-    return _DATE.sub(lambda found: day(found[0]), text)
+    text = _DATE.sub(lambda found: day(found[0]), text)
+    return _MONTH.sub(lambda found: month(found[0]), text)
+
+
+def marked(text: str | None) -> Markup:
+    """The same with its commands as they are typed; nothing of them is written otherwise."""
+    parts = _COMMAND.split(text or "")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(prose(part))
+        for number, part in enumerate(parts)
+    )
+
+
+def finding(text: str) -> str:
+    """What an issue says is wrong, without what to do about it."""
+    return sentence(prose(_CURE.sub("", text)).rstrip("."))
 
 
 def spoken(text: str | None) -> str:
@@ -222,9 +253,20 @@ def filled(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[st
     return [each for n, each in enumerate(columns) if n == 0 or any(row.get(each) for row in rows)]
 
 
+def without_currency(columns: Sequence[str]) -> list[str]:
+    """The columns without the currency, where there are amounts, which are written with theirs."""
+    has_amounts = any(each.endswith("_minor") for each in columns)
+    return [each for each in columns if each != "currency" or not has_amounts]
+
+
 def sentence(text: str) -> str:
     """The same with a capital at its beginning."""
     return text[:1].upper() + text[1:]
+
+
+def within(text: str) -> str:
+    """The same within a sentence: without its capital, unless all of its word are capitals."""
+    return text if text[:2].isupper() else text[:1].lower() + text[1:]
 
 
 def initials(name: str) -> str:
@@ -237,20 +279,28 @@ def initials(name: str) -> str:
 
 # ── Lists ───────────────────────────────────────────────────────────────────────────────────────
 
-WHO: Final = ("name", "email", "customer_id")
-"""Columns that say of whom a row is, the one first that people go by."""
+WHO: Final = ("name", "email", "customer_id", "order_id", "payment_id", "reason", "description")
+"""Columns that say of whom or of what a row is, the one first that people go by."""
+NUMBERS: Final = ("_minor", "_at", "_day", "_count", "position", "quantity", "day", "payments")
+"""How the names of columns end that are read one below the other."""
 STATES: Final = ("state", "category")
 
 
-def places(columns: Sequence[str]) -> dict[str, str]:
+def is_number(column: str) -> bool:
+    """Whether what stands in a column is aligned by its end."""
+    return column.endswith(NUMBERS)
+
+
+def places(columns: Sequence[str], row: Mapping[str, Any] | None = None) -> dict[str, str]:
     """Where each column of a list stands on a phone, where a row is a card of three lines.
 
     On the first line stand its key and an amount, then of whom and when it is, then its states.
-    The others are on the row's own page.
+    The others are on the row's own page. What a `row` has no value of leaves its place to the next.
     """
+    there = [each for each in columns if row is None or row.get(each) not in {None, ""}]
     amounts = [each for each in columns if each.endswith("_minor")]
-    people = [each for each in WHO if each in columns[1:]]
-    times = [each for each in columns if each.endswith(("_at", "_day"))]
+    people = [each for each in WHO if each in there and each != columns[0]]
+    times = [each for each in there if each.endswith(("_at", "_day")) or each == "day"]
     states = [each for each in columns if each in STATES or each.endswith("_state")]
     found = {columns[0]: "at-key"}
     for place, names in (

@@ -166,4 +166,5 @@ def hidden(page: Response) -> dict[str, str]:
 
 def words(html: str) -> str:
     """The text of a page on one line."""
+    html = re.sub(r"</?code>", "", html)
     return " ".join(unescape(re.sub(r'<(?:"[^"]*"|[^>"])*>', " ", html)).split())

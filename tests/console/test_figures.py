@@ -52,7 +52,7 @@ def test_a_figure_shows_the_facts_behind_it_with_their_objects(console: ConsoleO
     page = console.page("/console/figures/revenue", **DAYS)
     assert "<strong>£20.00</strong></h2>" in page
     assert page.count('<a href="/console/orders/A1">A1</a>') == 2
-    assert page.count('<td class="number">£10.00</td>') == 5  # one of them overpaid
+    assert page.count(' number">£10.00</td>') == 5  # one of them overpaid
 
 
 def test_what_was_reported_is_shown_with_its_position(console: ConsoleOverLedger) -> None:
@@ -60,7 +60,8 @@ def test_what_was_reported_is_shown_with_its_position(console: ConsoleOverLedger
     assert "What was reported" in page
     assert "No snapshots" not in page
     earlier = console.page("/console/figures/revenue", as_of="1", **DAYS)
-    assert re.search(r"No snapshots from [^<]+, as of event 1\. ledger kpi snapshot takes", earlier)
+    told = r"No snapshots from [^<]+, as of event 1\. <code>ledger kpi snapshot</code> takes"
+    assert re.search(told, earlier)
 
 
 def test_a_computed_figure_leads_to_those_that_it_is_made_of(console: ConsoleOverLedger) -> None:
@@ -79,5 +80,5 @@ def test_an_unknown_figure_is_not_found_and_an_impossible_window_is_told(
 def test_an_analyst_sees_the_facts_without_ways_to_records(console: ConsoleOverLedger) -> None:
     console.sign_in(Role.ANALYST)
     page = console.page("/console/figures/revenue", **DAYS)
-    assert "<td>A1</td>" in page
+    assert ">A1</td>" in page
     assert "/console/payments/ch_1" not in page

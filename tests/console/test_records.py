@@ -174,7 +174,7 @@ def test_a_payout_shows_what_it_paid_out_and_each_of_it_leads_back(world: Servic
 @pytest.mark.parametrize("path", ["transactions", "payouts", "payout_members"])
 def test_what_was_not_asked_of_stripe_is_said_with_the_cure(world: Service, path: str) -> None:
     """No list is empty without a word: this shop has no key, and pulled nothing."""
-    assert "no STRIPE_API_KEY" in words(world.look(f"/console/{path}").text)
+    assert "No STRIPE_API_KEY is set" in words(world.look(f"/console/{path}").text)
     bearer = {"authorization": f"Bearer {world.tokens[Role.ADMIN]}"}
     answer = world.client.get(f"/{path}", headers=bearer).json()
     assert answer["missing"] == world.client.get("/status", headers=bearer).json()["stripe"]["told"]

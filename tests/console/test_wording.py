@@ -7,6 +7,7 @@ import pytest
 from console.api import Problem
 from console.lists import offers_in
 from console.wording import LABELS, in_words, label_of
+from console.writing import days, finding, marked, places
 from tests.console.service import Service, words
 
 FROM = "it must be from"
@@ -106,3 +107,42 @@ def test_every_filter_of_every_list_has_a_label_without_the_apis_spelling(servic
         for each in document["paths"][path]["get"]["parameters"]:
             assert "_" not in label_of(each["name"])
             assert label_of(each["name"])[0].isupper()
+
+
+# ── Sentences of the API on a page ──────────────────────────────────────────────────────────────
+
+
+def test_a_command_in_a_sentence_stays_as_it_is_typed() -> None:
+    """What stands beside it is in words of the page: months, amounts and names."""
+    said = "2026-10 holds 5.00 gbp of other_adjustment: `ledger books close 2026-10 --kind a_b`."
+    command = "<code>ledger books close 2026-10 --kind a_b</code>"
+    assert marked(said) == f"October 2026 holds £5.00 of other adjustment: {command}."
+    assert marked("<b>") == "&lt;b&gt;"
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("order A1 was paid twice: give one back.", "Order A1 was paid twice"),
+        ("5.00 gbp stand in suspense (a gbp). Say what it was.", "£5.00 stand in suspense (a gbp)"),
+        ("Checks: 3 of them found something", "Checks: 3 of them found something"),
+        ("Order A1 is 1.50 gbp short.", "Order A1 is £1.50 short"),
+    ],
+)
+def test_a_finding_is_what_stands_before_its_cure(said: str, found: str) -> None:
+    assert finding(said) == found
+
+
+def test_a_row_on_a_phone_says_of_whom_it_is_by_what_is_known() -> None:
+    columns = ["payment_id", "email", "order_id", "net_minor", "created_at"]
+    row = {"payment_id": "pi_1", "email": None, "order_id": "A1", "created_at": "2026-01-01"}
+    assert places(columns)["email"] == "at-who"
+    assert places(columns, row) == {
+        "payment_id": "at-key", "email": "at-home", "order_id": "at-who", "net_minor": "at-amount",
+        "created_at": "at-when",
+    }  # fmt: skip
+
+
+def test_the_days_of_one_month_name_it_once() -> None:
+    assert days("2026-11-01", "2026-11-30") == "1 – 30 Nov 2026"
+    assert days("2026-10-30", "2026-11-28") == "30 Oct – 28 Nov 2026"

@@ -14,7 +14,7 @@ from console.api import Problem, part
 from console.charts import Definition, Drawn, chart, uncounted
 from console.page import PageRequest, view
 from console.window import DECISIVE, WINDOW, currency_of, or_refusal, window_of
-from console.writing import prose, sentence
+from console.writing import prose, sentence, within
 
 LINKED: Final = {
     "order_id": ("order", "see_order"),
@@ -64,8 +64,8 @@ async def contract(request: PageRequest) -> Response:
 
 def _formulas(figures: list[dict[str, Any]]) -> dict[str, str]:
     """What each figure is, with the names of the others as pages call them."""
-    labels = {each["id"]: each["label"].lower() for each in figures}
-    names = re.compile("|".join(rf"\b{name}\b" for name in labels if "_" in name))
+    labels = {each["id"]: within(each["label"]) for each in figures} | {"mrr": "MRR"}
+    names = re.compile("|".join(rf"\b{name}\b" for name in labels if "_" in name or name == "mrr"))
     return {
         each["id"]: sentence(prose(names.sub(lambda found: labels[found[0]], each["formula"])))
         for each in figures

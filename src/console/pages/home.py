@@ -79,6 +79,7 @@ SHORT_NAMES: Final = {
 }
 """What the switch of the large chart calls figures."""
 WISHED: Final = ("wishlisted_users", "purchased_users")
+TRIED: Final = ("payments_succeeded", "payments_failed")
 MORE_IS_WORSE: Final = frozenset(
     {
         "refunded_amount",
@@ -95,6 +96,7 @@ ASKED: Final = ",".join(
     {
         *(name for shelf in SHELVES for name in shelf.all),
         *WISHED,
+        *TRIED,
         *DECISIVE,
         HAS_ORDERS,
         HAS_FEES,
@@ -121,11 +123,18 @@ class Tile(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A step of the funnel: how many came to it, of how many."""
+    """A step of a funnel: how many came to it, of how many."""
 
     label: str
     reached: int
     of: int
+
+
+class Funnel(NamedTuple):
+    """How many came how far."""
+
+    title: str
+    steps: list[Step]
 
 
 class Board(NamedTuple):
@@ -142,7 +151,7 @@ class Board(NamedTuple):
     others: list[Tile]
     shown: str
     chart: Drawn | None
-    funnel: list[Step]
+    funnels: list[Funnel]
     products: list[dict[str, Any]]
 
 
@@ -209,7 +218,7 @@ async def _board(request: PageRequest) -> Board:
         [_tile(figures[name], answer, days, currency) for name in shelf.others if sold],
         shown,
         _chart(figures[shown], days, before and before["by_day"], currency) if sold else None,
-        _funnel(figures, answer),
+        _funnels(answer, currency),
         products["items"],
     )
 
@@ -259,11 +268,19 @@ def _chart(figure: Definition, days: Days, before: Days | None, currency: str | 
     )
 
 
-def _funnel(figures: dict[str, Definition], answer: dict[str, Any]) -> list[Step]:
-    reached = [answer["shop"][name]["value"] for name in WISHED]
+def _funnels(answer: dict[str, Any], currency: str | None) -> list[Funnel]:
+    """Of payments, and of wishes; none of which nothing is known."""
+    money = answer["currencies"].get(currency, {})
+    succeeded, failed = (money[name]["value"] if money else 0 for name in TRIED)
+    wished, bought = (answer["shop"][name]["value"] for name in WISHED)
+    found = (
+        ("Payments", ("Tried", succeeded + failed), ("Succeeded", succeeded)),
+        ("Wishlists", ("Customers who wished", wished), ("Customers who bought it", bought)),
+    )
     return [
-        Step(figures[name]["label"], many, reached[0])
-        for name, many in zip(WISHED, reached, strict=True)
+        Funnel(title, [Step(label, many, first[1]) for label, many in (first, second)])
+        for title, first, second in found
+        if first[1]
     ]
 
 

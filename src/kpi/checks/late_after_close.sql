@@ -2,7 +2,7 @@
 -- severity: low
 -- reference: period_id
 -- reads: postings periods
--- sentence: {period_id}: {late_minor} came to accounts of this month or of those before since it was closed, and counts in the first open month. Where it must count in its own, `ledger books reopen {period}` and close it again.
+-- sentence: {late_minor} came to accounts of {period_id} or of months before since it was closed. It counts in the first open month. Where it must count in its own, `ledger books reopen {period}` and close it again.
 with opening as (
     select version, (period || '-01')::date as begins
     from openings

@@ -3,7 +3,7 @@
 -- reference: payments_id
 -- reads: orders payments invoices invoice_payments subscriptions
 -- waits: 10 minutes
--- sentence: Payments that belong to no known order or subscription ({payments_id}): {payments_count}, with {kept_minor} kept and {given_back_minor} given back beyond what came in, such as {samples}.
+-- sentence: {payments_count} payments ({payments_id}) belong to no known order or subscription. They keep {kept_minor}, and gave back {given_back_minor} beyond what came in. Some of them: {samples}.
 with unlinked as (
     select
         p.payment_id,

@@ -48,7 +48,8 @@ class StripeState(Struct, frozen=True, kw_only=True):
             return None
         if not self.has_key:
             return (
-                "no STRIPE_API_KEY: fees and what payouts paid out are not known; `ledger connect`"
+                "no STRIPE_API_KEY is set, so fees and what payouts paid out are not known:"
+                " `ledger connect` sets one"
             )
         return "never pulled, only events are known: `ledger stripe pull`"
 
