@@ -1,4 +1,4 @@
-"""The archive: sealing, its size, and rebuilds from it, beside the rebuild from the database."""
+"""The archive: sealing, its size, rebuilds and proofs from it, beside those from the database."""
 
 import tempfile
 import time
@@ -22,11 +22,14 @@ from ledger.postgres.database import Database
 from projections.engine.engines import PROCESSES
 from projections.engine.folding import FoldedArchive
 from projections.engine.rebuild import rebuild
+from projections.engine.verify import verify
 
 HERE: Final = "rebuild from the database"
 FIRST: Final = "rebuild from the archive, nothing folded before"
 AGAIN: Final = "rebuild from the archive, all folded before"
 CLUSTER: Final = "rebuild from the archive by two Dask workers, nothing folded before"
+PROOF: Final = "proof from the database"
+BELIEVING: Final = "proof from the archive, all folded before"
 SEALING: Final = "sealing"
 
 
@@ -62,6 +65,13 @@ def measure(server: Server, scale: Scale) -> list[Figure]:
                     CLUSTER: lambda _: in_child(rebuild_anew, database, folder, dask.address),
                 },
             )
+        proven = alternate(
+            scale.rounds,
+            {
+                PROOF: lambda _: in_child(prove_from, database, None),
+                BELIEVING: lambda _: in_child(prove_from, database, folder),
+            },
+        )
         share = sum(each.size for each in segments.manifests(Store(folder))) / log_bytes(database)
     figure = partial(Figure, unit="/s", beside=rebuilt.beside(HERE))
     return [
@@ -87,6 +97,14 @@ def measure(server: Server, scale: Scale) -> list[Figure]:
             beside=rebuilt.beside(FIRST),
             goals=(Goal("≥", 1 / 1.25, against=FIRST),),
         ),
+        Figure(what=PROOF, unit="/s", samples=proven.of(PROOF)),
+        Figure(
+            what=BELIEVING,
+            unit="/s",
+            samples=proven.of(BELIEVING),
+            beside=proven.beside(PROOF),
+            goals=(Goal("≥", 4, against=PROOF),),
+        ),
     ]
 
 
@@ -106,15 +124,31 @@ def rebuild_anew(database: Database, folder: str, on: str) -> Sample:
     return rebuild_from(database, folder, on)
 
 
+def archive_of(folder: str | None, on: str) -> FoldedArchive | None:
+    """What is sealed in a folder; None for none."""
+    return FoldedArchive(folder, segments.manifests(Store(folder)), on) if folder else None
+
+
 def rebuild_from(database: Database, folder: str | None, on: str) -> Sample:
     """Rebuild from an archive, or from the database for none."""
-    sealed = segments.manifests(Store(folder)) if folder else []
-    archive = FoldedArchive(folder, sealed, on) if folder else None
+    archive = archive_of(folder, on)
     with closing(Log(database.conninfo("app"), connections=1)) as log:
         engine = engine_of(database, log)
         started = time.perf_counter()
         _, position = rebuild(engine, archive=archive)
     return {RATE: position / (time.perf_counter() - started)}
+
+
+def prove_from(database: Database, folder: str | None) -> Sample:
+    """Prove the read models from an archive, or from the database for none."""
+    archive = archive_of(folder, PROCESSES)
+    with closing(Log(database.conninfo("app"), connections=1)) as log:
+        engine = engine_of(database, log)
+        started = time.perf_counter()
+        proof = verify(engine, archive=archive)
+        seconds = time.perf_counter() - started
+    assert proof.holds, "what is measured holds"
+    return {RATE: proof.position / seconds}
 
 
 def log_bytes(database: Database) -> int:
