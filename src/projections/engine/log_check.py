@@ -7,25 +7,38 @@ its hash, cut the tail off together with the head, or renumber all that follows 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import groupby
-from math import inf
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from eventsourcing.persistence import JSONTranscoder
 from msgspec import Struct, field
-from psycopg import Connection
+from psycopg import Connection, IsolationLevel
+from psycopg.sql import SQL, Literal
 
 from ledger import waits
 from ledger.archive.segments import Manifest
 from ledger.domain import merkle
-from ledger.domain.events import StripeEventReceived
+from ledger.domain.events import Event, StripeEventReceived
 from ledger.domain.signatures import Recheck, Signature
 from ledger.domain.streams import belongs
 from ledger.errors import UnknownTopic
 from ledger.leaves import SELECT, StoredRow, leaf_hash
 from ledger.log import LedgerMapper
+from ledger.postgres.database import UNLIMITED, Database
+from ledger.workers import spread
 
-ROWS: Final = SELECT + "order by notification_id, originator_id, originator_version"
+ROWS: Final = (
+    SELECT + "where notification_id between %s and %s"
+    " order by notification_id, originator_id, originator_version"
+)
+END: Final = "select coalesce(max(notification_id), 0) from ledger.stored_events"
+LEAST, MOST = -(2**63), 2**63 - 1
+NEVER: Final = -(2**62)
+SPAN_EVENTS: Final = 50_000
+"""So many events are looked at in one go, where they are not of a segment."""
+Rechecks = Callable[[StripeEventReceived], Recheck]
 HEADS: Final = """
 select
     position,
@@ -126,88 +139,122 @@ class LogReport(Struct, frozen=True, kw_only=True):
         return {kind: list(faults) for kind, faults in kinds}
 
 
+def _place(fault: Fault) -> tuple[int, int, str]:
+    return fault.first, fault.last, fault.kind
+
+
 def _in_order(order: list[str]) -> Callable[[Fault], tuple[int, int]]:
     return lambda fault: (order.index(fault.kind), fault.first)
 
 
 def check(
-    conn: Connection,
-    mapper: LedgerMapper,
-    recheck: Callable[[StripeEventReceived], Recheck],
+    database: Database,
+    snapshot: str,
+    recheck: Rechecks,
     sealed: Sequence[Manifest] = (),
 ) -> LogReport:
-    """Look at every stored event, in the transaction that is open. Raises for no damage.
+    """Look at every stored event that an exported snapshot sees. Raises for no damage.
 
-    Each span of the log that is `sealed` must have the root that its manifest has.
+    On all cores, span by span. Each span of the log that is `sealed` must have the root that its
+    manifest has.
     """
-    scan = _Scan(mapper=mapper, recheck=recheck, sealed=list(reversed(sealed)))
-    heads = [tuple(row) for row in conn.execute(HEADS).fetchall()]
-    with conn.cursor("log", binary=True) as cursor:
-        cursor.itersize = FETCH
-        for row in cursor.execute(ROWS):
-            waits.go_on()
-            scan.take(StoredRow(*row))
-    scan.end(heads)
-    for stream, versions, places in conn.execute(STREAMS).fetchall():
-        scan.note("version", places[0], _versions(stream, versions))
+    with _looking(database, snapshot) as conn:
+        heads = [tuple(row) for row in conn.execute(HEADS).fetchall()]
+        (end,) = conn.execute(END).fetchone() or (0,)
+        spans = _spans(sealed, end)
+        tasks = [(database, snapshot, recheck, span) for span in spans]
+        looks = sorted(spread(_look, tasks), key=lambda look: look.span.first)
+        streams = conn.execute(STREAMS).fetchall()
+    faults = [fault for look in looks for fault in look.faults]
+    faults += _between(looks)
+    faults += _at_the_end(looks, heads)
+    faults += [_fault("version", row[2][0], _versions(row[0], row[1])) for row in streams]
     return LogReport(
-        events=scan.events,
+        events=sum(look.events for look in looks),
         head=heads[0][0] if heads else 0,
-        faults=tuple(_joined(scan.faults)),
-        signatures=dict(scan.signatures),
-        unknown_secrets=dict(scan.unknown_secrets),
+        faults=tuple(_joined(sorted(faults, key=_place))),
+        signatures=dict(sum((look.signatures for look in looks), Counter[Signature]())),
+        unknown_secrets=dict(sum((look.unknown_secrets for look in looks), Counter[str]())),
         sealed=sealed[-1].last if sealed else 0,
     )
 
 
-class _Scan(Struct, kw_only=True):
-    """What was found so far, row by row in the order of positions.
+@contextmanager
+def _looking(database: Database, snapshot: str) -> Generator[Connection]:
+    """A session that sees what a snapshot sees, which another transaction has exported."""
+    with database.connect("projector", seconds=UNLIMITED) as conn:
+        conn.isolation_level = IsolationLevel.REPEATABLE_READ
+        conn.execute(SQL("set transaction snapshot {}").format(Literal(snapshot)))
+        yield conn
 
-    `sealed` are the segments that are not compared yet, the first one last, and `leaves` the hashes
-    of the events of that one so far.
+
+class Span(NamedTuple):
+    """Positions that are looked at in one go; what lies before or beyond them, where it is `open`.
+
+    `expected` is the last of them that there should be; `segment` is what was sealed of them.
     """
 
-    mapper: LedgerMapper
-    recheck: Callable[[StripeEventReceived], Recheck]
-    sealed: list[Manifest]
-    leaves: list[bytes] = field(default_factory=list[bytes])
+    first: int
+    last: int
+    expected: int
+    begins_open: bool
+    ends_open: bool
+    segment: Manifest | None
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """From which position to which one."""
+        first, last = (LEAST, MOST)
+        return (first if self.begins_open else self.first, last if self.ends_open else self.last)
+
+
+def _spans(sealed: Sequence[Manifest], end: int) -> list[Span]:
+    """The segments, then what follows them up to the last position that there is."""
+    cuts: list[tuple[int, int, Manifest | None]] = [(m.first, m.last, m) for m in sealed]
+    after = cuts[-1][1] if cuts else 0
+    cuts += [
+        (start + 1, start + SPAN_EVENTS, None) for start in range(after, end, SPAN_EVENTS)
+    ] or ([] if cuts else [(1, SPAN_EVENTS, None)])
+    return [
+        Span(first, last, min(last, end), number == 0, number == len(cuts) - 1, segment)
+        for number, (first, last, segment) in enumerate(cuts)
+    ]
+
+
+def _fault(kind: str, first: int, detail: str = "", last: int | None = None) -> Fault:
+    return Fault(kind=kind, first=first, last=first if last is None else last, detail=detail)
+
+
+class _Look(Struct, kw_only=True):
+    """What was found in a span so far, row by row in the order of positions.
+
+    `begin` is the position and the time of its first event. Times are in microseconds since 1970.
+    """
+
+    span: Span
+    last: int
     events: int = 0
-    last: int = 0
-    time: int = -(2**62)
-    latest: int = -(2**62)
+    begin: tuple[int, int | None] | None = None
+    time: int | None = None
+    latest: int = NEVER
     faults: list[Fault] = field(default_factory=list[Fault])
     signatures: Counter[Signature] = field(default_factory=Counter[Signature])
     unknown_secrets: Counter[str] = field(default_factory=Counter[str])
 
     def note(self, kind: str, first: int, detail: str = "", last: int | None = None) -> None:
-        self.faults.append(
-            Fault(kind=kind, first=first, last=first if last is None else last, detail=detail)
-        )
+        self.faults.append(_fault(kind, first, detail, last))
 
-    def take(self, row: StoredRow) -> None:
+    def take(self, row: StoredRow, leaf: bytes) -> None:
         self._position(row.position)
         self.events += 1
-        if row.recorded_at is None or row.recorded_at < self.time:
+        self.begin = self.begin or (row.position, row.recorded_at)
+        if row.recorded_at is None or (self.time is not None and row.recorded_at < self.time):
             self.note("time", row.position)
         if row.recorded_at is not None:
             self.time = row.recorded_at
             self.latest = max(self.latest, self.time)
-        leaf = leaf_hash(row)
         if leaf != row.leaf_hash:
             self.note("hash", row.position)
-        self._compare(before=row.position)
-        if self.sealed and row.position >= self.sealed[-1].first:
-            self.leaves.append(leaf)
-        self._content(row)
-
-    def _compare(self, before: float) -> None:
-        """Compare the segments that end before a position with what the log has there."""
-        while self.sealed and self.sealed[-1].last < before:
-            segment = self.sealed.pop()
-            root = merkle.root_of(self.leaves).hex() if self.leaves else ""
-            if root != segment.root:
-                self.note("sealed", segment.first, f"segment {segment.name}", segment.last)
-            self.leaves.clear()
 
     def _position(self, position: int) -> None:
         if position < 1:
@@ -218,37 +265,82 @@ class _Scan(Struct, kw_only=True):
             self.note("missing", self.last + 1, last=position - 1)
         self.last = max(self.last, position)
 
-    def _content(self, row: StoredRow) -> None:
-        try:
-            event = self.mapper.open(row.topic, row.state).data
-        except UnknownTopic as error:
-            self.note("unreadable", row.position, f"{row.stream}: {error}")
-            return
+    def content(self, event: Event, row: StoredRow, recheck: Rechecks) -> None:
         if not belongs(row.stream, event):
             self.note("name", row.position, row.stream)
         if isinstance(event, StripeEventReceived):
-            found = self.recheck(event)
+            found = recheck(event)
             self.signatures[found.signature] += 1
             if found.signature == "wrong":
                 self.note("stripe", row.position, f"{row.stream}: {found.detail}")
             if found.signature == "unknown_secret":
                 self.unknown_secrets[found.detail] += 1
 
-    def end(self, heads: list[tuple[Any, ...]]) -> None:
-        """Compare with the head, once all events were taken."""
-        self._compare(before=inf)
-        if len(heads) != 1:
-            self.note("head", self.last, f"ledger.head has {len(heads)} rows instead of one")
-            return
-        ((head, recorded_at),) = heads
-        if head < self.last:
-            self.note("beyond", head + 1, last=self.last)
-            self.note("head", head, f"the head is {head:,}, the last event stands at {self.last:,}")
-        elif head > self.last:
-            self.note("missing", self.last + 1, last=head)
-            self.note("head", head, f"the head is {head:,}, the last event stands at {self.last:,}")
-        if self.events and (recorded_at is None or recorded_at < self.latest):
-            self.note("head", head, "the head's time lies before that of an event")
+    def end(self, leaves: Sequence[bytes]) -> None:
+        """All events were taken; `leaves` are those of the segment."""
+        if self.last < self.span.expected:
+            self.note("missing", self.last + 1, last=self.span.expected)
+            self.last = self.span.expected
+        segment = self.span.segment
+        if segment and (not leaves or merkle.root_of(leaves).hex() != segment.root):
+            self.note("sealed", segment.first, f"segment {segment.name}", segment.last)
+
+
+def _look(database: Database, snapshot: str, recheck: Rechecks, span: Span) -> _Look:
+    """Look at the events of a span."""
+    look = _Look(span=span, last=span.first - 1)
+    mapper = LedgerMapper(JSONTranscoder())
+    leaves: list[bytes] = []
+    with (
+        _looking(database, snapshot) as conn,
+        conn.cursor("log", binary=True) as cursor,
+    ):
+        cursor.itersize = FETCH
+        for row in cursor.execute(ROWS, span.bounds):
+            waits.go_on()
+            stored = StoredRow(*row)
+            leaf = leaf_hash(stored)
+            look.take(stored, leaf)
+            if span.segment and span.first <= stored.position <= span.last:
+                leaves.append(leaf)
+            try:
+                event = mapper.open(stored.topic, stored.state).data
+            except UnknownTopic as error:
+                look.note("unreadable", stored.position, f"{stored.stream}: {error}")
+            else:
+                look.content(event, stored, recheck)
+    look.end(leaves)
+    return look
+
+
+def _between(looks: Sequence[_Look]) -> Iterator[Fault]:
+    """Events at the beginning of a span that were recorded before the last one of those before."""
+    time: int | None = None
+    for look in looks:
+        if look.begin and time is not None:
+            position, began = look.begin
+            if began is not None and began < time:
+                yield _fault("time", position)
+        time = time if look.time is None else look.time
+
+
+def _at_the_end(looks: Sequence[_Look], heads: list[tuple[Any, ...]]) -> Iterator[Fault]:
+    """How the head fits what was found."""
+    seen = [look for look in looks if look.events]
+    last = max((look.last for look in seen), default=0)
+    latest = max((look.latest for look in seen), default=NEVER)
+    if len(heads) != 1:
+        yield _fault("head", last, f"ledger.head has {len(heads)} rows instead of one")
+        return
+    ((head, recorded_at),) = heads
+    if head != last:
+        kind, first, end = (
+            ("beyond", head + 1, last) if head < last else ("missing", last + 1, head)
+        )
+        yield _fault(kind, first, last=end)
+        yield _fault("head", head, f"the head is {head:,}, the last event stands at {last:,}")
+    if seen and (recorded_at is None or recorded_at < latest):
+        yield _fault("head", head, "the head's time lies before that of an event")
 
 
 def _joined(faults: Iterable[Fault]) -> Iterator[Fault]:

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import psycopg
 from psycopg import IsolationLevel
-from psycopg.sql import SQL, Literal
 
 from ledger import waits
 from ledger.archive import sealing
@@ -91,7 +90,6 @@ def prove(
     with (
         database.connect("projector", seconds=UNLIMITED) as live_conn,
         live_conn.cursor() as live,
-        database.connect("projector", seconds=UNLIMITED) as log_conn,
     ):
         states = positions.statuses(proof, registry, reader)
         halted = _halted(registry, states)
@@ -102,9 +100,8 @@ def prove(
         copy, folded = made
         live_conn.isolation_level = IsolationLevel.REPEATABLE_READ
         at = _meet(copy, log, lowest, live)
-        _share_snapshot(live_conn, log_conn)
         sealed = archive.sealed if archive else ()
-        with waits.beside(check, log_conn, log.mapper, recheck, sealed) as checking:
+        with waits.beside(check, database, _exported(live_conn), recheck, sealed) as checking:
             digests, found = compare(live, LIVE, proof, PROOF, copy.registry)
             tables.clear(proof, PROOF)
             others, stopped = tuple(foreign.told(live)), [*halted, *failed]
@@ -116,12 +113,11 @@ def _foldable(archive: FoldedArchive, conn: psycopg.Connection, upto: int) -> Fo
     return None if sealing.foreign(conn, archive.sealed) else archive.upto(upto)
 
 
-def _share_snapshot(one: psycopg.Connection, other: psycopg.Connection) -> None:
-    """Let the other's transaction, which begins here, see just what this one's sees."""
-    exported = one.execute("select pg_export_snapshot()").fetchone()
+def _exported(conn: psycopg.Connection) -> str:
+    """The snapshot of a transaction, for others to see just what it sees, as long as it lasts."""
+    exported = conn.execute("select pg_export_snapshot()").fetchone()
     assert exported is not None, "a function answers a row"
-    other.isolation_level = IsolationLevel.REPEATABLE_READ
-    other.execute(SQL("set transaction snapshot {}").format(Literal(exported[0])))
+    return exported[0]
 
 
 _Built = tuple[ReadModelTables, Folded | None]

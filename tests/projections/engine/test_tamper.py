@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, LiteralString, NamedTuple
 
 import pytest
+from psycopg import IsolationLevel
 from psycopg.sql import SQL, Identifier
 
 from ledger.archive import sealing
@@ -23,11 +24,12 @@ from ledger.domain.events import (
 )
 from ledger.log import Log
 from ledger.postgres.database import Database
-from projections.engine import positions
+from projections.engine import log_check, positions
 from projections.engine.build import ProjectionContext
 from projections.engine.digest import TableDifference
 from projections.engine.folding import FoldedArchive
 from projections.engine.follow import Follower
+from projections.engine.log_check import LogReport
 from projections.engine.rebuild import rebuild
 from projections.engine.registry import discover
 from projections.engine.verify import Proof, verify
@@ -383,6 +385,71 @@ def test_what_was_sealed_in_an_archive_shows_it(
     assert (faults[0].first, faults[0].last) == first
     assert proof.log.sealed == copy.head
     assert not proof.holds
+
+
+def log_report(copy: Copy) -> LogReport:
+    with copy.database.connect("projector") as conn:
+        conn.isolation_level = IsolationLevel.REPEATABLE_READ
+        snapshot = conn.execute("select pg_export_snapshot()").fetchone()
+        assert snapshot
+        return log_check.check(copy.database, snapshot[0], Rechecker([SECRET]))
+
+
+@pytest.mark.parametrize(
+    "damages",
+    [
+        ("delete from ledger.stored_events where notification_id in (1, 9, 10, 11, 20, 31, 35)",),
+        ("delete from ledger.stored_events where notification_id between 15 and 47",),
+        (
+            """
+            update ledger.stored_events set recorded_at = '1970-01-01'
+            where notification_id in (10, 11, 21, 22, 40)
+            """,
+            """
+            update ledger.stored_events set recorded_at = '2100-01-01'
+            where notification_id in (30, 51)
+            """,
+        ),
+        (
+            "alter table ledger.stored_events drop constraint stored_events_position_from_1",
+            """
+            update ledger.stored_events
+            set notification_id = notification_id
+                + case when notification_id > 55 then 1000 else -100 end
+            where notification_id in (1, 10, 11, 12) or notification_id > 55
+            """,
+        ),
+        ("delete from ledger.stored_events",),
+        ("delete from ledger.stored_events where notification_id > 40", "delete from ledger.head"),
+    ],
+    ids=["single", "whole spans", "times", "before and beyond", "all", "end and head"],
+)
+def test_a_log_that_is_looked_at_span_by_span_is_looked_at_whole(
+    world: tuple[Server, Database, int],
+    damages: tuple[LiteralString, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At, before, and over the edges of spans."""
+    server, database, _ = world
+    copy = Copy(server.clone(database), 60, {})
+    cut(copy.database, 60)
+    tamper(copy.database, *damages)
+    whole = log_report(copy)
+    monkeypatch.setattr(log_check, "SPAN_EVENTS", 10)
+    monkeypatch.setattr(log_check, "spread", lambda work, tasks: (work(*task) for task in tasks))
+    assert log_report(copy) == whole
+    assert whole.faults
+    server.drop(copy.database)
+
+
+def test_a_log_is_looked_at_by_several_processes(
+    copy: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy.change_each("state = state || ' '")
+    whole = log_report(copy)
+    monkeypatch.setattr(log_check, "SPAN_EVENTS", copy.head // 2 + 1)
+    assert log_report(copy) == whole
+    assert [fault.first for fault in whole.faults if fault.kind == "hash"] == copy.all
 
 
 # ── Read models ─────────────────────────────────────────────────────────────────────────────────
