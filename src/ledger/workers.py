@@ -28,7 +28,7 @@ def processes(
     """Workers for the length of the block; each calls `begin` with `args` first.
 
     Where the block is told to stop, they do not end what they have in hand; and none outlives this
-    process, to go on with what the next one begins anew.
+    process, to go on with what the next one begins again.
     """
     context = get_context("spawn")
     may_work, we_work = context.Pipe(duplex=False)

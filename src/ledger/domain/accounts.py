@@ -56,9 +56,13 @@ def name_of(qualified: str) -> Name:
 def may_need_qualifying(account: str | None, body: bytes) -> bool:
     """Whether `qualified` could change a fact that was read from `body`; quick, for the many.
 
-    JSON may escape any character of an id.
+    JSON may escape any character of an id. One byte is looked for in a tenth of the time.
     """
-    return account is not None or b"@acct_" in body or b"\\u00" in body
+    return (
+        account is not None
+        or (b"@" in body and b"@acct_" in body)
+        or (b"\\" in body and b"\\u00" in body)
+    )
 
 
 def qualified(fact: AnyStruct, account: str | None) -> AnyStruct:
