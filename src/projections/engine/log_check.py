@@ -33,7 +33,7 @@ ROWS: Final = (
     SELECT + "where notification_id between %s and %s"
     " order by notification_id, originator_id, originator_version"
 )
-END: Final = "select coalesce(max(notification_id), 0) from ledger.stored_events"
+SIZE: Final = "select coalesce(max(notification_id), 0), count(*) from ledger.stored_events"
 LEAST, MOST = -(2**63), 2**63 - 1
 NEVER: Final = -(2**62)
 SPAN_EVENTS: Final = 50_000
@@ -98,8 +98,8 @@ def not_covered(sealed: int) -> str:
     if not sealed:
         return NOT_COVERED
     return (
-        f"up to position {sealed:,} the log is what was sealed, unless someone rewrote the archive"
-        f" too; after that, {NOT_COVERED}"
+        f"up to position {sealed:,} the log was compared with what was sealed, which shows nothing"
+        f" where someone rewrote the archive too; after that, {NOT_COVERED}"
     )
 
 
@@ -160,8 +160,8 @@ def check(
     """
     with _looking(database, snapshot) as conn:
         heads = [tuple(row) for row in conn.execute(HEADS).fetchall()]
-        (end,) = conn.execute(END).fetchone() or (0,)
-        spans = _spans(sealed, end)
+        end, events = conn.execute(SIZE).fetchone() or (0, 0)
+        spans = _spans(sealed, end, events)
         tasks = [(database, snapshot, recheck, span) for span in spans]
         looks = sorted(spread(_look, tasks), key=lambda look: look.span.first)
         streams = conn.execute(STREAMS).fetchall()
@@ -208,12 +208,16 @@ class Span(NamedTuple):
         return (first if self.begins_open else self.first, last if self.ends_open else self.last)
 
 
-def _spans(sealed: Sequence[Manifest], end: int) -> list[Span]:
-    """The segments, then what follows them up to the last position that there is."""
+def _spans(sealed: Sequence[Manifest], end: int, events: int) -> list[Span]:
+    """The segments, then what follows them up to the last position that there is.
+
+    So many events need no more spans, whatever positions they have: the last span is open.
+    """
     cuts: list[tuple[int, int, Manifest | None]] = [(m.first, m.last, m) for m in sealed]
     after = cuts[-1][1] if cuts else 0
     cuts += [
-        (start + 1, start + SPAN_EVENTS, None) for start in range(after, end, SPAN_EVENTS)
+        (start + 1, start + SPAN_EVENTS, None)
+        for start in range(after, min(end, events), SPAN_EVENTS)
     ] or ([] if cuts else [(1, SPAN_EVENTS, None)])
     return [
         Span(first, last, min(last, end), number == 0, number == len(cuts) - 1, segment)

@@ -442,6 +442,27 @@ def test_a_log_that_is_looked_at_span_by_span_is_looked_at_whole(
     server.drop(copy.database)
 
 
+def test_a_position_far_beyond_the_end_makes_no_more_spans(
+    copy: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = 10**6
+    tamper(copy.database, EVENT.format("notification_id = %(far)s"), at=copy.head, far=far)
+    looked: list[int] = []
+
+    def spread(work: Callable[..., Any], tasks: list[tuple[Any, ...]]) -> Iterator[Any]:
+        looked.append(len(tasks))
+        assert len(tasks) < copy.head
+        return (work(*task) for task in tasks)
+
+    monkeypatch.setattr(log_check, "SPAN_EVENTS", copy.head // 2 + 1)
+    monkeypatch.setattr(log_check, "spread", spread)
+    report = log_report(copy)
+    assert looked == [2]
+    (missing,) = report.by_kind()["missing"]
+    assert (missing.first, missing.last) == (copy.head, far - 1)
+    assert report.by_kind()["beyond"][0].last == far
+
+
 def test_a_log_is_looked_at_by_several_processes(
     copy: Copy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
