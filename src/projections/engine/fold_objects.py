@@ -41,6 +41,8 @@ LAYOUT: Final = 1
 """Another one where what an object holds, or how, is changed."""
 PARTS: Final = 64
 """Into how many parts rows are cut, where nothing else is said."""
+LEVEL: Final = 3
+"""How much an object is compressed."""
 LOOKS: Final = 16
 """How many objects are looked for at once."""
 TASK_EVENTS: Final = 50_000
@@ -203,10 +205,23 @@ def merge(task: MergeTask) -> Done:
 def _put(
     store: Store, task: FoldTask | MergeTask, events: int, contents: Iterable[tuple[str, bytes]]
 ) -> Done:
-    data = _object(events, contents)
-    before = store.get(task.name) if task.job.again and _is_there(store, task.name) else None
-    store.put(task.name, data)
-    return Done(task.name, events, made=True, differed=before not in (None, data))
+    before = _held(store, task.name) if task.job.again else None
+    store.put(task.name, _object(events, contents))
+    differed = before is not None and before != _held(store, task.name)
+    return Done(task.name, events, made=True, differed=differed)
+
+
+def _held(store: Store, name: str) -> dict[str, str] | None:
+    """The SHA-256 of what each section holds, which another compressor leaves as it is.
+
+    None where there is no whole object.
+    """
+    if not _is_there(store, name):
+        return None
+    try:
+        return {name: sha256(data).hexdigest() for name, data in _sections(store, name)}
+    except ArchiveDamaged:
+        return {}
 
 
 def tables(store: Store, registry: Registry, name: str) -> Iterator[tuple[Mirror | Journal, bytes]]:
@@ -231,7 +246,7 @@ def missing(store: Store, tasks: Sequence[Task]) -> list[Task]:
 
 def _object(events: int, contents: Iterable[tuple[str, bytes]]) -> bytes:
     """An object: the length of its head, the head's SHA-256, the head, and the sections."""
-    zstd = arrow().Codec("zstd", 3)
+    zstd = arrow().Codec("zstd", LEVEL)
     sections: list[Section] = []
     parts: list[bytes] = []
     start = 0
@@ -269,8 +284,10 @@ def _is_there(store: Store, name: str) -> bool:
         return _head(file) is not None
 
 
-def _sections(store: Store, name: str, wanted: Container[str]) -> Iterator[tuple[str, bytes]]:
-    """What an object's sections of these names hold; raises `ArchiveDamaged`."""
+def _sections(
+    store: Store, name: str, wanted: Container[str] | None = None
+) -> Iterator[tuple[str, bytes]]:
+    """What an object's sections of these names hold, or all; raises `ArchiveDamaged`."""
     with store.opened(name) as file:
         if file is None:
             raise ArchiveDamaged(
@@ -281,7 +298,7 @@ def _sections(store: Store, name: str, wanted: Container[str]) -> Iterator[tuple
             raise ArchiveDamaged(f"The object {name} of the archive is not whole. {CURE}")
         head, start = found
         for section in head.sections:
-            if section.name in wanted:
+            if wanted is None or section.name in wanted:
                 stored = file.read_at(section.size, start + section.start)
                 if sha256(stored).hexdigest() != section.sha256:
                     raise ArchiveDamaged(f"The object {name} of the archive was changed. {CURE}")

@@ -10,11 +10,13 @@ from contextvars import copy_context
 from queue import SimpleQueue
 from typing import NamedTuple
 
+from psycopg import DataError, Error, IntegrityError
 from psycopg.sql import SQL, Identifier
 
 from ledger import waits
 from ledger.archive.segments import Manifest
 from ledger.archive.store import Store
+from ledger.errors import ArchiveDamaged
 from ledger.postgres.database import UNLIMITED
 from projections.engine import engines, fold_objects
 from projections.engine.build import ProjectionContext, ReadModelTables
@@ -106,6 +108,14 @@ def load(
     return Folded(archive.last, len(folds) + len(merges), made_now, tuple(sorted(differed)))
 
 
+def unfit(error: Error) -> ArchiveDamaged:
+    """What is said of folds that PostgreSQL does not take."""
+    return ArchiveDamaged(
+        f"The folds beside the archive do not fit together ({error.diag.message_primary}):"
+        " `ledger verify --from-scratch` makes them again, and names those that were others."
+    )
+
+
 def _copy_all(engine: ProjectionContext, schema: str, store: Store, objects: Sequence[str]) -> None:
     """Copy objects in, over several connections."""
     connections = min(os.cpu_count() or 1, MOST_CONNECTIONS)
@@ -128,6 +138,8 @@ def _copy_all(engine: ProjectionContext, schema: str, store: Store, objects: Seq
                         )
                         with cursor.copy(statement) as into:
                             into.write(HEAD + data + END)
+            except (DataError, IntegrityError) as error:
+                raise unfit(error) from error
             finally:
                 free.put(cursor)
 

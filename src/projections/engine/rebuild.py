@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from psycopg.errors import LockNotAvailable, UniqueViolation
+from psycopg import IntegrityError
+from psycopg.errors import LockNotAvailable
 from psycopg.sql import SQL, Identifier
 
 from ledger.archive import sealing
 from ledger.domain.events import RecordedEvent
 from ledger.errors import (
-    ArchiveDamaged,
     ProjectionStopped,
     RebuildBlocked,
     RebuildRefused,
@@ -205,13 +205,10 @@ def build(
             parallel.finish(engine, copy.schema)
         else:
             copy.finish()
-    except UniqueViolation as error:
+    except IntegrityError as error:
         if folded is None:
             raise
-        raise ArchiveDamaged(
-            f"The folds beside the archive do not fit together ({error.diag.message_primary}):"
-            " `ledger verify --from-scratch` makes them again, and names those that were others."
-        ) from error
+        raise folding.unfit(error) from error
     copy.follow_durably()
     return folded
 

@@ -293,6 +293,33 @@ def test_a_forged_fold_is_believed_until_a_proof_from_scratch_names_it(
 
 
 @pytest.mark.usefixtures("in_this_process")
+def test_a_fold_that_another_compressor_made_is_no_other_one(
+    engine: ProjectionContext, archive: FoldedArchive, monkeypatch: pytest.MonkeyPatch
+):
+    job = job_of(engine, archive)
+    (task, *_) = fold_objects.fold_tasks(job._replace(again=True), archive.sealed)
+    with monkeypatch.context() as other:
+        other.setattr(fold_objects, "LEVEL", 1)
+        fold_objects.fold(task)
+    before = objects(archive)
+    assert not fold_objects.fold(task).differed
+    assert objects(archive) != before
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_fold_that_is_no_rows_of_its_table_is_named(
+    engine: ProjectionContext, archive: FoldedArchive
+):
+    """Whole, with all of its hashes; a proof does not pass it over by reading the database."""
+    task, *_ = fold_objects.fold_tasks(job_of(engine, archive), archive.sealed)
+    store = Store(archive.address)
+    store.put(task.name, fold_objects._object(400, [("audit", b"\0\1\0\0\0\1?")]))
+    for work in (rebuild, verify):
+        with pytest.raises(ArchiveDamaged, match="do not fit together"):
+            work(engine, archive=archive)
+
+
+@pytest.mark.usefixtures("in_this_process")
 def test_folds_that_do_not_fit_together_are_named(
     engine: ProjectionContext, archive: FoldedArchive, expected: dict[str, str]
 ):
