@@ -390,6 +390,11 @@ def _faults(proof: Proof) -> Iterator[str]:
             "do not rebuild: that would believe a damaged log. Keep the database as it is, and"
             " restore the log from a backup"
         )
+    if "sealed" in proof.log.by_kind():
+        yield (
+            "unless it is the archive that was changed, or that is of another log:"
+            " `ledger archive verify` says which"
+        )
 
 
 def _halted(proof: Proof) -> dict[tuple[str, str], list[str]]:

@@ -81,7 +81,7 @@ class LastProof(Struct, frozen=True, kw_only=True):
             return "`ledger rebuild`, and then `ledger verify`"
         if self.holds:
             return None
-        return "`ledger verify`" if self.holds is None else "rebuilt since: `ledger verify`"
+        return "`ledger verify`" if self.holds is None else "mended since: `ledger verify`"
 
     @property
     def told(self) -> str:

@@ -1,5 +1,6 @@
 """`ledger archive`, and rebuilds that read it, as a person runs them."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ def test_what_is_sealed_is_shown_and_verified_and_read_by_a_rebuild(
     assert proof["holds"] is True
     assert proof["log"]["sealed"] == proof["folded"]["last"] == 1_000
     assert (proof["folded"]["made"], proof["folded"]["believed"]) == (0, 65)
-    assert "up to position 1,000 the log is what was sealed" in proof["not_covered"]
+    assert "up to position 1,000 the log was compared with what was sealed" in proof["not_covered"]
     from_scratch = run("verify", "--from-scratch").stdout
     assert "checked: the roots of what is sealed up to position 1,000" in from_scratch
     assert "up to position 1,000: 65 parts were made, 0 were there" in from_scratch
@@ -82,6 +83,13 @@ def test_what_is_wrong_is_named_with_the_cure(run: Run, run_json: RunJson, archi
     (archive / f"{SEGMENT}.json").unlink()
     run("archive", "seal")
     run("archive", "verify")
+    forged = json.loads((archive / f"{SEGMENT}.json").read_text()) | {"root": "00" * 32}
+    (archive / f"{SEGMENT}.json").write_text(json.dumps(forged))
+    told = run("verify", code=1).stdout
+    assert "events that are not what was sealed in the archive: 1,000" in told
+    assert "the archive that was changed, or that is of another log: `ledger archive" in told
+    (found,) = run_json("archive", "verify", code=1)["findings"]
+    assert "another root than its manifest" in found["what"]
 
 
 def test_without_an_archive_it_says_what_to_set(run: Run):

@@ -80,7 +80,7 @@ def test_damage_stands_until_what_was_damaged_is_rebuilt(filled: ProjectionConte
     assert mended is not None
     assert (mended.holds, mended.is_damage, mended.suspects) == (False, False, ())
     assert not mended.doubts(damaged)
-    assert mended.cure == "rebuilt since: `ledger verify`"
+    assert mended.cure == "mended since: `ledger verify`"
 
 
 def test_damage_stands_until_a_proof_holds(filled: ProjectionContext) -> None:
