@@ -182,6 +182,19 @@ def test_the_timeline_tells_who_did_what_and_what_it_changed(
     assert "Refund of £5.00 sent Net £20.00 → £15.00" in text
 
 
+def test_its_page_tells_so_at_once_unless_there_are_many_events(
+    world: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = "Payment of £20.00 succeeded Net £0.00 → £20.00"
+    page = world.look(f"{PAGE}/A1").text
+    assert told in words(page)
+    assert 'hx-trigger="load"' not in page
+    monkeypatch.setattr("console.pages.order.AT_ONCE", 0)
+    page = world.look(f"{PAGE}/A1").text
+    assert told not in words(page)
+    assert 'hx-trigger="load"' in page
+
+
 def test_only_who_may_see_evidence_is_led_to_an_events_page(world: Service) -> None:
     assert "/console/events/" not in world.look(f"{PAGE}/A1/timeline").text
     world.enter(Role.AUDITOR)

@@ -18,6 +18,8 @@ from console.page import SEE_OTHER, PageRequest, done, told_of, view
 from console.pages.records import timeline as events_of
 
 SHOWN_EVENTS: Final = 200
+AT_ONCE: Final = 25
+"""Up to so many events are shown with what each changed; of more, that comes after the page."""
 UNLINK: Final = "unlink"
 WITHDRAW: Final = "withdraw"
 Events = list[dict[str, Any]]
@@ -90,7 +92,7 @@ async def explain(request: PageRequest) -> Response:
 async def _show(request: PageRequest, refusal: Refusal | None = None) -> Response:
     path, past = _path(request), request.may("see_order_history")
     found, events = await asyncio.gather(
-        request.api.get(path), _events(request) if past else _none()
+        request.api.get(path), _with_changes(request) if past else _none()
     )
     return request.page(
         "order.html",
@@ -110,6 +112,15 @@ async def _show(request: PageRequest, refusal: Refusal | None = None) -> Respons
 
 async def _events(request: PageRequest) -> Events:
     return (await request.api.get(f"{_path(request)}/history", limit=SHOWN_EVENTS))["items"]
+
+
+async def _with_changes(request: PageRequest) -> Events:
+    """The same, each with what it changed, where that does not keep the page waiting."""
+    events = await _events(request)
+    if len(events) > AT_ONCE:
+        return events
+    history = f"{_path(request)}/history"
+    return (await request.api.get(history, limit=SHOWN_EVENTS, changes=True))["items"]
 
 
 async def _is_named(request: PageRequest) -> bool:

@@ -90,6 +90,7 @@ class ReadModelTables:
         self.registry = registry
         self.reader = reader
         self.schema = schema
+        self.flushed_rows = 0
         self._flush: Flush | None = None
         tables.use(cursor, schema)
 
@@ -142,6 +143,7 @@ class ReadModelTables:
         """Bring finished tables up to date with a fold, in the caller's transaction."""
         assert self._flush is not None, "it was made ready to follow"
         self._flush(fold)
+        self.flushed_rows += len(fold)
 
     def advance(self, batches: Iterable[list[RecordedEvent]]) -> None:
         """Bring finished tables up to date with batches, a transaction each."""

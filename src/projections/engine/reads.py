@@ -18,7 +18,7 @@ from ledger.postgres.failures import LAST_POSITION, check_head, reaching
 from ledger.postgres.session import CLOSE_SECONDS
 from projections import orders, payments
 from projections.engine import names, tables
-from projections.engine.as_of import as_of
+from projections.engine.as_of import Copies
 from projections.engine.build import ProjectionContext, ReadModelTables
 from projections.engine.positions import EMPTIED, ProjectionStatus, check_following, statuses
 from projections.engine.tables import LIVE, AnyCursor, trusted
@@ -72,9 +72,11 @@ class Reads:
         self._pool = engine.database.pool(
             "reader", connections, seconds=seconds, configure=_configure
         )
+        self._copies = Copies(engine)
 
     def close(self) -> None:
         """Close the connections."""
+        self._copies.close()
         self._pool.close(CLOSE_SECONDS)
 
     @contextmanager
@@ -122,15 +124,11 @@ class Reads:
         self, name: str, positions: Sequence[int]
     ) -> Generator[tuple[AnyCursor, ReadModelTables]]:
         """The same, and the copy that the tables belong to: it may be given the events after."""
-        engine = self.engine
-        part = engine.registry.with_reads([name])
-        events = engine.log.at(positions)
+        part = self.engine.registry.with_reads([name])
         with (
-            reaching(self._pool),
             _never_built(),
-            self._pool.connection() as conn,
-            as_of(conn, part, engine.reader, events) as copy,
-            conn.cursor(row_factory=dict_row) as cursor,
+            self._copies.of(part, self.engine.log.at(positions)) as copy,
+            copy.cursor.connection.cursor(row_factory=dict_row) as cursor,
         ):
             yield cursor, copy
 

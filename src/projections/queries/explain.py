@@ -54,7 +54,6 @@ def steps(
     assert listing is not None
     lister = Lister(listing)
     with reads.replay(projection.name, known) as (cursor, copy):
-        copy.follow_durably()
         before = lister.whole(cursor, name) or {}
         for event in reads.engine.log.at(positions):
             copy.flush(copy.fold([event]))

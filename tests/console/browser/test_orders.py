@@ -24,6 +24,7 @@ def test_fulfil(doer: Visitor, world: World) -> None:
     doer.act("Fulfil", "Fulfil", reason="picked up at the counter")
     doer.is_told("The order is fulfilled.")
     expect(doer.page.locator("#badges")).to_contain_text("Shipped")
+    expect(doer.page.locator(".timeline > li").first).to_contain_text("picked up at the counter")
     assert state_of(world, order_id) == "fulfilled"
     event = last_event(world, order_id)
     assert event["kind"] == "order.fulfilled"

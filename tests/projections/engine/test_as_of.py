@@ -1,11 +1,14 @@
 """`?as_of=` over HTTP: payments, stock, customers and the rest as they were known."""
 
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from ledger.domain.events import Metadata, NewEvent, OrderPlaced
+from projections.engine import as_of
 from tests.projections.engine.counter import Counter
 from tests.support.addresses import address
 
@@ -114,3 +117,29 @@ def test_a_payment_was_given_back_bit_by_bit(busy: Counter):
     ]
     assert amounts == sorted(amounts)
     assert amounts[-1] == busy.get(path)["received_minor"] > 0
+
+
+def test_a_connection_keeps_its_tables_and_nothing_in_them(
+    busy: Counter, monkeypatch: pytest.MonkeyPatch
+):
+    """Until there is too much in them that was rolled back: then it is given up."""
+    events = busy.engine.log.read(upto=busy.engine.log.head())
+
+    def looked(copies: as_of.Copies, name: str, found: list[Any]) -> tuple[int, int]:
+        """Which session answers, and how many rows it sees."""
+        with copies.of(busy.engine.registry.with_reads([name]), found) as copy:
+            query = SQL("select count(*) from {}").format(Identifier(name))
+            (row,) = copy.cursor.execute(query).fetchall()
+            return copy.cursor.connection.info.backend_pid, row[0]
+
+    monkeypatch.setattr(as_of, "CONNECTIONS", 1)
+    with closing(as_of.Copies(busy.engine)) as copies:
+        session, many = looked(copies, "payments", events)
+        assert many > 0
+        assert looked(copies, "payments", []) == (session, 0)
+        assert looked(copies, "orders", events) == (session, 3)
+        assert looked(copies, "payments", events) == (session, many)
+        monkeypatch.setattr(as_of, "MOST_ROWS", 0)
+        assert looked(copies, "payments", events) == (session, many)
+        other, again = looked(copies, "payments", events)
+        assert (other == session, again) == (False, many)
