@@ -69,6 +69,9 @@ def _signing_secret(value: SecretStr) -> SecretStr:
     return value
 
 
+PLAIN: Final = re.compile(r"[!-~]+")
+
+
 def _is_safe(value: str) -> bool:
     """Whether it is an address by TLS, or of this machine."""
     address = urlsplit(value)
@@ -79,18 +82,31 @@ def _is_safe(value: str) -> bool:
 
 
 def _target(value: SecretStr) -> SecretStr:
-    if not _is_safe(value.get_secret_value()):
+    text = value.get_secret_value()
+    if not _is_safe(text):
         raise ValueError("must begin with https:// (http:// only to this machine)")
+    if not _is_plain(text):
+        raise ValueError("must have a port that there is, and no blanks: write %20, %C3%BC, …")
+    if "@" in urlsplit(text).netloc:
+        raise ValueError("must have no user and password before the host: they would not be sent")
     return value
+
+
+def _is_plain(address: str) -> bool:
+    """Whether an address can be called as it is written."""
+    try:
+        return urlsplit(address).port != 0 and bool(PLAIN.fullmatch(address))
+    except ValueError:
+        return False
 
 
 def _smtp(value: SecretStr) -> SecretStr:
     try:
         address = urlsplit(value.get_secret_value())
-        good = address.scheme in {"smtp", "smtps"} and address.hostname and address.port != 0
+        good = address.scheme in {"smtp", "smtps"} and address.hostname
     except ValueError:
         good = False
-    if not good:
+    if not (good and _is_plain(value.get_secret_value())):
         raise ValueError("is no address like smtp://user:password@mail.example.com:587")
     return value
 

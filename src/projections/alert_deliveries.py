@@ -66,6 +66,7 @@ projection = Projection(
         filled_by="What is told, and where to, is set by LEDGER_ALERTS_…; `ledger alerts test`"
         " sends one to try a channel.",
         sort="tried_at",
+        told=("cause",),
         filters=("rule", "channel", "outcome", "subject"),
         permission=Permission.MANAGE_ALERTS,
     ),

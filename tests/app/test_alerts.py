@@ -377,6 +377,7 @@ def test_one_that_never_answers_is_waited_for_so_long_only(
     [
         ({"slack": SecretStr("http://127.0.0.1:1")}, "connection_refused"),
         ({"slack": SecretStr("https://nowhere.invalid")}, "unknown_host"),
+        ({"slack": SecretStr(f"https://{'a' * 64}.invalid")}, "wrong_setting"),
     ],
 )
 def test_what_cannot_be_reached_is_told_in_a_word(
@@ -389,6 +390,21 @@ def test_a_mailbox_that_is_not_there_is_told(world: World, post: Post) -> None:
     mail = {"smtp": SecretStr(f"smtp://{post.address}"), "email_from": "l@example.com"}
     alerts = world.alerts(**mail, email_to=("nobody@example.com",))
     assert alerts.test("email", META).event.cause == "smtp_550"
+
+
+def test_who_got_a_mail_gets_it_no_more_because_of_others(world: World, post: Post) -> None:
+    world.open_issue("A1")
+    mail = {"smtp": SecretStr(f"smtp://{post.address}"), "email_from": "l@example.com"}
+    alerts = world.alerts(**mail, email_to=("nobody@example.com", "ada@example.com"))
+    (tried,) = alerts.run()
+    assert (tried.event.outcome, tried.event.cause) == ("given_up", "smtp_550_for_some")
+    assert (len(post.mails), alerts.run()) == (1, [])
+
+
+def test_a_mail_server_that_does_not_take_umlauts_is_told(world: World, post: Post) -> None:
+    mail = {"smtp": SecretStr(f"smtp://{post.address}"), "email_from": "l@example.com"}
+    alerts = world.alerts(**mail, email_to=("jürgen@example.com",))
+    assert alerts.test("email", META).event.cause == "smtp_without_utf8"
 
 
 def test_where_one_fails_the_others_wait_for_the_next_look(world: World, program: Program) -> None:
@@ -414,6 +430,11 @@ def test_no_more_in_a_look_than_a_chat_can_read(world: World, program: Program) 
     "settings",
     [
         {"slack": "http://example.com/x"},
+        {"slack": "https://example.com:99999/x"},
+        {"slack": "https://example.com/a b"},
+        {"slack": "https://example.com/ü"},
+        {"slack": "https://user:password@example.com/x"},
+        {"smtp": "smtp://mail.example.com:99999", "email_from": "a@b", "email_to": "a@b"},
         {"webhook": "ftp://127.0.0.1", "webhook_secret": SECRET},
         {"webhook": "https://example.com"},
         {"webhook": "https://example.com", "webhook_secret": "whsec_short"},

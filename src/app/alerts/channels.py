@@ -30,12 +30,19 @@ from ledger.settings import Settings, is_loopback
 from ledger.version import version
 
 SECONDS: Final = 10.0
-GONE: Final = "http_410"
+GONE: Final = 410
 """By the Standard Webhooks specification, that nothing more is wanted there."""
 
 
 class NotSent(Exception):
-    """An alert did not go out; its text is why, in one word that may be kept: `http_503`."""
+    """An alert did not go out; its text is why, in one word that may be kept: `http_503`.
+
+    It is tried `again`, unless that would be of no use.
+    """
+
+    def __init__(self, cause: str, *, again: bool = True) -> None:
+        super().__init__(cause)
+        self.again = again
 
 
 class Channel(Protocol):
@@ -61,7 +68,7 @@ class Mail:
         self.target = f"{len(receivers)} by {urlsplit(server.get_secret_value()).hostname}"
 
     def send(self, alert: Alert, alert_id: str, at: datetime) -> None:
-        """Send it to all receivers in one message."""
+        """Send it to all receivers in one message; those who got it are not written to again."""
         message = EmailMessage()
         title = visible(alert.title)
         message["Subject"] = f"Ledger: {title}"
@@ -71,8 +78,12 @@ class Mail:
         message.set_content(f"{title}\n\nIn the API: GET {alert.path}\nRule: {alert.rule}\n")
         address = urlsplit(self._server.get_secret_value())
         with _told(), self._open(address) as server:
-            if refused := server.send_message(message):
-                raise NotSent(f"smtp_{next(iter(refused.values()))[0]}")
+            try:
+                refused = server.send_message(message)
+            except smtplib.SMTPNotSupportedError:
+                raise NotSent("smtp_without_utf8") from None
+            if refused:
+                raise NotSent(f"smtp_{next(iter(refused.values()))[0]}_for_some", again=False)
 
     @contextmanager
     def _open(self, address: SplitResult) -> Generator[smtplib.SMTP]:
@@ -181,7 +192,7 @@ def _post(url: SecretStr, body: bytes, headers: dict[str, str]) -> None:
         finally:
             conn.close()
     if not 200 <= status < 300:
-        raise NotSent(f"http_{status}")
+        raise NotSent(f"http_{status}", again=status != GONE)
 
 
 class _Opened(Protocol):
@@ -232,3 +243,5 @@ def _told() -> Generator[None]:
         raise NotSent("connection_refused") from None
     except (OSError, HTTPException):
         raise NotSent("no_answer") from None
+    except ValueError:  # a host or a password with letters that the protocol does not know
+        raise NotSent("wrong_setting") from None

@@ -18,7 +18,7 @@ import structlog
 from msgspec.structs import replace
 
 from app.alerts import rules
-from app.alerts.channels import GONE, Channel, NotSent, channels_of
+from app.alerts.channels import Channel, NotSent, channels_of
 from ledger import waits
 from ledger.domain.alerts import Alert, retry_at
 from ledger.domain.events import AlertTried, Metadata, NewEvent, RecordedEvent
@@ -109,7 +109,7 @@ class Alerts:
             channel.send(alert, alert_id, at)
         except NotSent as error:
             cause = str(error)
-            again = None if alert.rule == TEST or cause == GONE else retry_at(attempt, at)
+            again = retry_at(attempt, at) if error.again and alert.rule != TEST else None
             outcome = "failed" if again else "given_up"
             told = replace(told, outcome=outcome, cause=cause, retry_at=again)
             logger.warning("alert_failed", channel=channel.name, rule=alert.rule, cause=cause)

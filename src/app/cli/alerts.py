@@ -33,7 +33,12 @@ def list_() -> None:
     lines = [("rule", *each) for each in on.items()] + [("channel", *each) for each in channels]
     if not channels:
         lines.append(
-            ("channel", "none", "nothing is told: set LEDGER_ALERTS_SMTP, _SLACK, _WEBHOOK")
+            (
+                "channel",
+                "none",
+                "nothing is told: set LEDGER_ALERTS_SMTP, LEDGER_ALERTS_SLACK or"
+                " LEDGER_ALERTS_WEBHOOK",
+            )
         )
     show(document, lambda: table(["=", "=name", "tells, or goes to"], lines))
 

@@ -39,3 +39,4 @@ def test_a_test_that_fails_is_on_record(
     (told,) = run_list("alerts", "log")
     assert (told["channel"], told["outcome"], told["actor"]) == ("webhook", "given_up", "operator")
     assert len(run_list("audit", "--kind", "alert.*")) == 1
+    assert "connection_refused" in run("alerts", "log").stdout

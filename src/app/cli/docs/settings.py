@@ -32,8 +32,9 @@ TYPES: Final = {
 
 def page(example: str) -> str:
     """The page as Markdown; `example` is the text of .env.example."""
-    commented = re.findall(r"^# (.+)\n(\w+)=", example, re.MULTILINE)
-    return HEAD + "".join(_rows({name: meaning for meaning, name in commented}))
+    commented = re.findall(r"^((?:# .+\n)+)(\w+)=", example, re.MULTILINE)
+    told = {name: " ".join(re.findall("^# (.+)", above, re.MULTILINE)) for above, name in commented}
+    return HEAD + "".join(_rows(told))
 
 
 def _rows(told: dict[str, str]) -> Iterator[str]:

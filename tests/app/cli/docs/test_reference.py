@@ -21,7 +21,7 @@ SETTINGS = settings.page((ROOT / ".env.example").read_text(encoding="utf-8"))
 def test_a_setting_has_one_row_with_its_meaning(field: str, info: FieldInfo) -> None:
     (row,) = re.findall(rf"^\| `{field.upper()}` \| (.+)$", SETTINGS, re.MULTILINE)
     meaning, kind, default = row.strip("| ").split(" | ")
-    assert meaning
+    assert re.match(r"[A-Z].+\.$", meaning)  # all of it, from its first word on
     assert kind
     assert default == "none" or default.startswith("`")
 
