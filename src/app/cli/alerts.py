@@ -12,6 +12,8 @@ from app.cli.records import Filters, Limit, list_rows
 
 app = typer.Typer(name="alerts", help="What is told outside, and where to.", no_args_is_help=True)
 
+NO_CHANNEL = "LEDGER_ALERTS_SMTP, LEDGER_ALERTS_SLACK or LEDGER_ALERTS_WEBHOOK"
+
 
 @app.command("list", epilog="Example: ledger alerts list")
 def list_() -> None:
@@ -32,14 +34,7 @@ def list_() -> None:
     }
     lines = [("rule", *each) for each in on.items()] + [("channel", *each) for each in channels]
     if not channels:
-        lines.append(
-            (
-                "channel",
-                "none",
-                "nothing is told: set LEDGER_ALERTS_SMTP, LEDGER_ALERTS_SLACK or"
-                " LEDGER_ALERTS_WEBHOOK",
-            )
-        )
+        lines.append(("channel", "none", f"nothing is told: set {NO_CHANNEL}"))
     show(document, lambda: table(["=", "=name", "tells, or goes to"], lines))
 
 
