@@ -456,6 +456,11 @@ def _scope(proof: Proof) -> Iterator[str]:
             f" made, {folded.believed:,} were there"
             + (" and were believed (--from-scratch makes them again)" if folded.believed else "")
         )
+    elif proof.log.sealed:
+        yield (
+            "nothing was folded from the archive: not every projection follows, the archive is of"
+            f" another log, or no segment of it ends before position {proof.position:,}"
+        )
     yield f"not covered: {not_covered(proof.log.sealed)}"
     if proof.foreign:
         yield f"not Ledger's, left alone: {', '.join(proof.foreign)}"

@@ -90,6 +90,9 @@ def test_what_is_wrong_is_named_with_the_cure(run: Run, run_json: RunJson, archi
     assert "the archive that was changed, or that is of another log: `ledger archive" in told
     (found,) = run_json("archive", "verify", code=1)["findings"]
     assert "another root than its manifest" in found["what"]
+    (archive / f"{SEGMENT}.json").unlink()
+    run("archive", "seal")
+    run("verify")
 
 
 def test_without_an_archive_it_says_what_to_set(run: Run):
@@ -143,3 +146,18 @@ def test_where_another_log_was_sealed_nothing_is(
     said = run("archive", "seal", code=3).stderr.replace("\n", " ")
     assert "Nothing was sealed." in said
     assert sorted(path.name for path in archive.iterdir()) == before
+
+
+def test_a_proof_says_why_it_folded_nothing_from_the_archive(
+    run: Run, archive: Path, database: Database
+):
+    run("archive", "seal")
+    run("rebuild")
+    with database.connect("projector") as conn:
+        conn.execute(
+            "update read_models.projections set stopped_at = 2, stopped_because = 'a bug'"
+            " where name = 'stock'"
+        )
+    told = run("verify", code=1).stdout.replace("\n", " ")
+    run("rebuild")
+    assert "nothing was folded from the archive: not every projection follows" in told
