@@ -189,11 +189,13 @@ _ENGLISH: Final = {"all", "cup", "mop", "top", "try"}
 _AMOUNT: Final = re.compile(
     rf"(-?)\b(\d+(?:\.\d+)?) ({'|'.join(sorted(CURRENCIES - _ENGLISH))})\b", re.IGNORECASE
 )
+_NO_ID: Final = r"(?<![\w-])(?<!SKU )(?<!order )(?<!Order )(?<!line )"
+"""What may not stand before a time: an id of the shop's may look like one."""
 _MOMENT: Final = re.compile(
-    r"\b(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2})(?::\d{2})?(?:\.\d+)?(?: UTC|Z|\b)"
+    rf"{_NO_ID}(\d{{4}}-\d{{2}}-\d{{2}})[ T](\d{{2}}:\d{{2}})(?::\d{{2}})?(?:\.\d+)?(?: UTC|Z|\b)"
 )
-_DATE: Final = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
-_MONTH: Final = re.compile(r"(?<![\w-])\d{4}-(?:0[1-9]|1[0-2])(?![\w-])")
+_DATE: Final = re.compile(rf"{_NO_ID}\d{{4}}-\d{{2}}-\d{{2}}(?![\w-])")
+_MONTH: Final = re.compile(rf"{_NO_ID}\d{{4}}-(?:0[1-9]|1[0-2])(?![\w-])")
 _COMMAND: Final = re.compile(r"`((?:ledger|POST|GET) [^`]*)`")
 """A command, or a call of the API, in a sentence."""
 _CURE: Final = re.compile(r"(?<=.{20})(?:: |\. ).*$", re.DOTALL)
@@ -297,7 +299,7 @@ def places(columns: Sequence[str], row: Mapping[str, Any] | None = None) -> dict
     On the first line stand its key and an amount, then of whom and when it is, then its states.
     The others are on the row's own page. What a `row` has no value of leaves its place to the next.
     """
-    there = [each for each in columns if row is None or row.get(each) not in {None, ""}]
+    there = [each for each in columns if row is None or row.get(each) not in (None, "")]
     amounts = [each for each in columns if each.endswith("_minor")]
     people = [each for each in WHO if each in there and each != columns[0]]
     times = [each for each in there if each.endswith(("_at", "_day")) or each == "day"]

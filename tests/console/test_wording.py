@@ -7,7 +7,7 @@ import pytest
 from console.api import Problem
 from console.lists import offers_in
 from console.wording import LABELS, in_words, label_of
-from console.writing import days, finding, marked, places
+from console.writing import days, finding, marked, places, prose
 from tests.console.service import Service, words
 
 FROM = "it must be from"
@@ -146,3 +146,21 @@ def test_a_row_on_a_phone_says_of_whom_it_is_by_what_is_known() -> None:
 def test_the_days_of_one_month_name_it_once() -> None:
     assert days("2026-11-01", "2026-11-30") == "1 – 30 Nov 2026"
     assert days("2026-10-30", "2026-11-28") == "30 Oct – 28 Nov 2026"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("since 2026-09 and on 2026-01-05.", "since September 2026 and on 5 Jan 2026."),
+        ("at 2026-09-03T10:11:12Z", "at 3 Sep 2026, 10:11"),
+        ("SKU 2024-12 of order 2026-01-05 is short", "SKU 2024-12 of order 2026-01-05 is short"),
+    ],
+)
+def test_times_in_a_sentence_are_formatted_and_ids_that_look_like_them_are_not(
+    said: str, shown: str
+):
+    assert prose(said) == shown
+
+
+def test_a_value_of_any_shape_has_a_place_on_a_phone():
+    assert places(["order_id", "lines"], {"order_id": "A", "lines": [1]})["order_id"] == "at-key"

@@ -269,18 +269,21 @@ def _chart(figure: Definition, days: Days, before: Days | None, currency: str | 
 
 
 def _funnels(answer: dict[str, Any], currency: str | None) -> list[Funnel]:
-    """Of payments, and of wishes; none of which nothing is known."""
+    """Of payments, and of wishes; none of which nothing is known.
+
+    Nor one in which more was taken back than came, as where payments of earlier days failed later.
+    """
     money = answer["currencies"].get(currency, {})
     succeeded, failed = (money[name]["value"] if money else 0 for name in TRIED)
     wished, bought = (answer["shop"][name]["value"] for name in WISHED)
     found = (
-        ("Payments", ("Tried", succeeded + failed), ("Succeeded", succeeded)),
+        ("Payments", ("Ended", succeeded + failed), ("Succeeded", succeeded)),
         ("Wishlists", ("Customers who wished", wished), ("Customers who bought it", bought)),
     )
     return [
         Funnel(title, [Step(label, many, first[1]) for label, many in (first, second)])
         for title, first, second in found
-        if first[1]
+        if 0 <= second[1] <= first[1] != 0
     ]
 
 
