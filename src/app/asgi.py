@@ -43,6 +43,7 @@ from ledger.errors import LedgerError, StoreUnavailable
 from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.postgres.failures import store_errors
+from ledger.saved_filters import SavedFilters
 from ledger.sessions import Sessions
 from ledger.settings import Settings
 from ledger.version import version
@@ -151,6 +152,7 @@ async def _open(
         "limits": database.limits,
         "watch": stack.enter_context(closing(app.health.Watch(engine))),
         "sessions": stack.enter_context(closing(Sessions(database))),
+        "saved_filters": stack.enter_context(closing(SavedFilters(database))),
         "auth": Auth(log, analysts_see_orders=settings.ledger_analysts_see_orders),
         "log": log,
         "engine": engine,

@@ -32,10 +32,11 @@ class Value(NamedTuple):
 
 
 class Day(NamedTuple):
-    """A row: the day, how an axis writes it, where it leads, and a value of each series."""
+    """A row: the day, how an axis and an address write it, where it leads, and its values."""
 
     name: str
     short: str
+    iso: str
     address: str | None
     values: list[Value]
 
@@ -123,7 +124,7 @@ def _day(
         value = None if there is None else _of(there, definition, currency)
         values.append(Value(figure(value, unit, currency), _whole(value, unit)))
     where = address and f"{address}from={text}&to={text}"
-    return Day(day(text), f"{moment.day} {moment:%b}", where, values)
+    return Day(day(text), f"{moment.day} {moment:%b}", text, where, values)
 
 
 def _of(there: Mapping[str, Any], definition: Definition, currency: str | None) -> Any:

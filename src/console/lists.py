@@ -14,8 +14,10 @@ from urllib.parse import urlencode
 from console.api import Problem
 from console.glossary import label, state
 from console.page import PageRequest
+from console.saved import query_of
 from console.wording import in_words
 from console.writing import day
+from ledger.saved_filters import SavedFilter
 
 FROM, TO, DAYS_OF, SORT = "from", "to", "days_of", "sort"
 PAGING: Final = (FROM, TO, DAYS_OF, SORT)
@@ -72,7 +74,7 @@ class Listed(NamedTuple):
 
     `empty` says why there are no rows, `as_of_position` up to where in the log they go.
     `missing` is what the API says is not known of it, and what to do. `totals` are those of all
-    pages, where they were asked for.
+    pages, where they were asked for. `saved` are the filters that the person saved of it.
     """
 
     items: list[dict[str, Any]]
@@ -84,6 +86,12 @@ class Listed(NamedTuple):
     as_of_position: int | None = None
     missing: str | None = None
     totals: Mapping[str, Any] | None = None
+    saved: Sequence[SavedFilter] = ()
+
+    @property
+    def query_to_save(self) -> str:
+        """What of the address a saved filter has."""
+        return query_of(self.query)
 
     @property
     def ways(self) -> list[Way]:
@@ -197,6 +205,7 @@ async def listed(
         found.get("as_of_position"),
         found.get("missing"),
         found.get("totals"),
+        await request.saved_filters() if of is None else (),
     )
 
 

@@ -15,7 +15,9 @@ from api.permissions import Permission
 from console import frame, render, session
 from console.api import Api, Problem
 from console.notice import FIELD, notice_of, with_notice
+from console.saved import saved_of
 from console.wording import in_words
+from ledger.saved_filters import SavedFilter
 from ledger.settings import Settings
 
 SIGN_IN: Final = "/console/sign-in"
@@ -35,6 +37,7 @@ class PageRequest:
         settings: Settings = request.state.settings
         self.zone = settings.ledger_time_zone.key
         self.frame = frame.EMPTY
+        self._saved: list[SavedFilter] | None = None
 
     @property
     def path_params(self) -> dict[str, Any]:
@@ -88,6 +91,12 @@ class PageRequest:
         """Find out what the frame of the page shows."""
         state, role = self.http.app.state, f"{self.me['role']}"
         self.frame = await frame.frame_of(self.api, state, role, self.may)
+
+    async def saved_filters(self) -> list[SavedFilter]:
+        """Those that who looks saved of this page."""
+        if self._saved is None:
+            self._saved = await saved_of(self.http)
+        return self._saved
 
     async def form(self) -> dict[str, str]:
         """The fields of the form that was sent; raises `session.CsrfError` where it is not ours."""

@@ -151,6 +151,7 @@
     const names = all("thead th", table).slice(1).map((cell) => cell.textContent);
     const days = all("tbody tr", table).map((row) => ({
       name: row.cells[0].textContent,
+      day: row.cells[0].dataset.day,
       short: row.cells[0].dataset.short,
       href: row.querySelector("th a")?.href,
       texts: [...row.cells].slice(1).map((cell) => cell.textContent),
@@ -230,7 +231,6 @@
         axisLabel: { color: faint, formatter: (value) => written(value, unit) },
         splitLine: { lineStyle: { color: line } },
       },
-      dataZoom: [{ type: "inside", zoomOnMouseWheel: "ctrl", moveOnMouseMove: true, moveOnMouseWheel: false }],
       series: series.reverse(),
     };
   }
@@ -255,6 +255,45 @@
     });
   }
 
+  const LEAST_PX = 8;
+
+  /** Let a drag over a chart narrow the days of the page; by the keyboard, its date fields do. */
+  function brush(figure, chart, { days }) {
+    const band = document.createElement("div");
+    band.className = "brush";
+    band.hidden = true;
+    figure.append(band);
+    const xOf = (event) => event.clientX - figure.getBoundingClientRect().left;
+    const dayAt = (x) => days[Math.min(Math.max(Math.round(chart.convertFromPixel({ seriesIndex: 0 }, [x, 0])[0]), 0), days.length - 1)];
+    let began = null;
+    const stop = () => { began = null; band.hidden = true; };
+    figure.addEventListener("pointerdown", (event) => {
+      const at = [xOf(event), event.clientY - figure.getBoundingClientRect().top];
+      if (event.button === 0 && chart.containPixel("grid", at)) began = at[0];
+    });
+    figure.addEventListener("pointermove", (event) => {
+      if (began === null) return;
+      const [left, right] = [began, xOf(event)].sort((one, other) => one - other);
+      band.hidden = right - left < LEAST_PX;
+      if (!band.hidden) figure.setPointerCapture(event.pointerId);
+      band.style.left = `${left}px`;
+      band.style.width = `${right - left}px`;
+    });
+    figure.addEventListener("pointerup", (event) => {
+      if (began === null) return;
+      const [first, last] = [began, xOf(event)].sort((one, other) => one - other).map(dayAt);
+      const isDrag = !band.hidden && first.day !== last.day;
+      stop();
+      if (!isDrag) return;
+      const to = new URL(location);
+      ["window", "cursor", "told"].forEach((name) => to.searchParams.delete(name));
+      to.searchParams.set("from", first.day);
+      to.searchParams.set("to", last.day);
+      location.assign(to);
+    });
+    figure.addEventListener("pointercancel", stop);
+  }
+
   async function draw(figure) {
     const table = figure.parentElement.querySelector("table");
     const told = read(table);
@@ -269,6 +308,11 @@
       if (told.days[at]?.href) location.assign(told.days[at].href);
     });
     toggles(figure, chart, told);
+    brush(figure, chart, told);
+    const hint = document.createElement("span");
+    hint.className = "hint";
+    hint.textContent = "Drag over the chart to narrow the days";
+    table.closest("details").querySelector("summary").append(hint);
     drawn.set(figure, { chart, told });
   }
 

@@ -2,7 +2,7 @@
 -- severity: medium
 -- reference: suspense_id
 -- reads: postings transactions periods
--- sentence: {held_minor} stand in suspense ({suspense_id}), of {transactions_count} transactions. Say what they were for, as `ledger books classify {samples} --account expenses:misc` with a reason, or all that a rule finds: `ledger books classify --kind {kind} --currency {currency}`.
+-- sentence: {held_minor} stand in suspense ({suspense_id}). Transactions: {transactions_count}. Say what they were for, as `ledger books classify {samples} --account expenses:misc` with a reason, or all that a rule finds: `ledger books classify --kind {kind} --currency {currency}`.
 with opening as (
     select (period || '-01')::date as begins
     from openings

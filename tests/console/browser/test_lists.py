@@ -126,3 +126,24 @@ def test_a_chip_says_what_a_list_is_narrowed_to_and_takes_it_back(
     page.get_by_role("link", name="Without Shipped").click()
     expect(page.locator(".chip")).to_have_text(["GBP"])
     assert "state=" not in page.url
+
+
+@pytest.mark.parametrize("scripted", [True, False])
+def test_a_filter_is_saved_under_a_name_and_opened_again(enter: Entering, scripted: bool) -> None:
+    visitor, name = enter(Role.ADMIN, java_script_enabled=scripted), f"Sent {int(scripted)}"
+    page = visitor.look("/console/orders")
+    visitor.filter(state="fulfilled", currency="gbp")
+    expect(page.locator("#chips .chip")).to_have_text(["Shipped", "GBP"])
+    visitor.rests()
+    page.locator("#chips summary", has_text="Save").click()
+    page.get_by_label("Name of this filter").fill(name)
+    page.get_by_role("button", name="Save it").click()
+    visitor.is_told(f"Saved as “{name}”.")
+    expect(page.locator(".chip").filter(has_text="Shipped")).to_be_visible()
+    visitor.look("/console/orders")
+    page.get_by_role("navigation", name="Saved filters").get_by_role("link", name=name).click()
+    expect(page.locator("#chips .chip")).to_have_text(["Shipped", "GBP"])
+    page.get_by_role("button", name=f"Remove the saved filter {name}").click()
+    visitor.is_told(f"“{name}” is removed.")
+    expect(page.locator("#chips .chip")).to_have_text(["Shipped", "GBP"])
+    expect(page.get_by_role("link", name=name)).to_have_count(0)

@@ -1,5 +1,8 @@
 """Every page opens without a fault that a developer, or somebody who cannot see it, would find."""
 
+from datetime import date
+from urllib.parse import parse_qsl, urlsplit
+
 import pytest
 from playwright.sync_api import expect
 
@@ -41,6 +44,26 @@ def test_a_chart_tells_the_values_of_a_day_and_leads_to_them(admin: Visitor) -> 
     expect(tip).to_contain_text("£")
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.wait_for_url("**/console/figures/revenue?*from=*")
+
+
+@pytest.mark.parametrize("path", ["/console?figure=orders", "/console/figures/revenue?cursor="])
+def test_a_drag_over_a_chart_narrows_the_days_of_its_page(admin: Visitor, path: str) -> None:
+    """From the day where it began to that where it ended, whichever is earlier."""
+    page = admin.look(f"{path}&window=30&currency=gbp")
+    box = page.locator(".chart svg").bounding_box()
+    assert box is not None
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] * 0.75, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.4, middle, steps=5)
+    expect(page.locator(".brush")).to_be_visible()
+    page.mouse.up()
+    page.wait_for_url("**from=*to=*")
+    asked = dict(parse_qsl(urlsplit(page.url).query))
+    kept = {"currency": "gbp"} | ({"figure": "orders"} if "figure=" in path else {})
+    assert asked.keys() - {"from", "to"} == kept.keys()
+    assert 5 <= (date.fromisoformat(asked["to"]) - date.fromisoformat(asked["from"])).days <= 15
+    expect(page.locator("tbody th[data-day]").first).to_have_attribute("data-day", asked["from"])
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
