@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from console.api import Problem
 from console.forms import IN_PLACE
@@ -15,6 +16,17 @@ NOTHING_CHOSEN = Problem(422, {"title": "Nothing was chosen.", "detail": "Choose
 NO_REASON = Problem(422, {"title": "A reason is needed.", "detail": "Say why; it is kept."})
 
 
+NOTHING_ELSE: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class Deed(NamedTuple):
+    """What is asked for one: its name, the path of the API, and what is sent beside a reason."""
+
+    name: str
+    path: str
+    body: Mapping[str, str] = NOTHING_ELSE
+
+
 class Outcome(NamedTuple):
     """What became of one: done, or why not."""
 
@@ -23,22 +35,28 @@ class Outcome(NamedTuple):
 
 
 async def outcomes_of(
-    request: PageRequest, asked: Sequence[tuple[str, str]], fields: Mapping[str, str], seen: str
+    request: PageRequest,
+    asked: Sequence[Deed],
+    fields: Mapping[str, str],
+    seen: str,
+    *,
+    because: str = "",
 ) -> list[Outcome]:
     """Post one reason to each path; raises `Problem` where there is no reason, or no path.
 
-    `asked` are names with the path of the API for each. One that is refused stops none of the rest.
-    Then it waits until the list at `seen` has what was done.
+    `because` stands behind the reason that the form says. One that is refused stops none of the
+    rest. Then it waits until the list at `seen` has what was done.
     """
     reason = fields.get("reason", "").strip()
     if not reason or not asked:
         raise NOTHING_CHOSEN if reason else NO_REASON
     found: list[Outcome] = []
     position = None
-    for name, path in asked:
+    for name, path, body in asked:
         key = f"{fields.get('key', '')}.{len(found)}"
         try:
-            answer = await request.api.post(path, {"reason": reason}, key=key)
+            sent = {**body, "reason": f"{reason}{because}"}
+            answer = await request.api.post(path, sent, key=key)
         except Problem as problem:
             if problem.status not in IN_PLACE:
                 raise

@@ -91,7 +91,7 @@ async def attention(request: PageRequest) -> Attention:
     items += _grouped(UNALLOCATED, unallocated)
     items += _grouped(FAILED, failed)
     items += _grouped(TO_REFUND, refunds)
-    items += _unlinked(unlinked)
+    items += _unlinked(unlinked, request.may("manage_order"))
     for found, tone in ((high, RED), (low, AMBER)):
         rows = [row for row in found["items"] if row["check"] not in OWN_LINES]
         items += [_issue(row, tone) for row in rows[:MOST]]
@@ -144,12 +144,14 @@ def _first(sums: Mapping[str, Row]) -> Row:
     return next(iter(sums.values()), none)
 
 
-def _unlinked(found: Row) -> list[ToDo]:
+def _unlinked(found: Row, may_link: bool) -> list[ToDo]:
     """How many payments belong to no order, by the issues of them."""
     many = sum(issue["evidence"].get("payments_count", 1) for issue in found["items"])
     if not many:
         return []
     address = "/console/issues?state=open&check=unlinked_payments"
+    if may_link:
+        address = "/console/payments/links?kind=email-and-amount"
     at = found["items"][0]["opened_at"]
     return [
         ToDo(

@@ -20,7 +20,7 @@ def play(service: Service, key: str) -> str:
 
 def test_a_rule_is_previewed_confirmed_and_reported(service: Service) -> None:
     asked_for = play(service, "old_no")
-    assert f'href="{PAGE}"' in service.look("/console/payments").text
+    assert f'href="{PAGE}?kind=email-and-amount"' in service.look("/console/payments").text
     page = service.look(asked_for)
     seen = words(page.text)
     assert "To link 1" in seen
@@ -35,6 +35,24 @@ def test_a_rule_is_previewed_confirmed_and_reported(service: Service) -> None:
     assert "the old shop (by metadata:old_no)" in service.see("/console/orders/old_no-1/timeline")
     again = service.send(page, PAGE, reason="the old shop")
     assert main_of(again.text) == main_of(done.text)
+
+
+def test_some_of_those_that_it_finds_are_linked(service: Service) -> None:
+    """With one reason, which names the rule; what is refused stops none of the rest."""
+    asked_for = play(service, "till_no")
+    page = service.look(asked_for)
+    assert 'name="payment.pi_till_no_1" value="till_no-1"' in page.text
+    assert 'name="payment.pi_till_no_2"' not in page.text, "its order is not here"
+    chosen = {"payment.pi_till_no_2": "till_no-9", "payment.pi_till_no_1": "till_no-1"}
+    fields = hidden(page) | chosen | {"reason": "by hand"}
+    report = words(service.client.post(f"{PAGE}/chosen", data=fields).text)
+    assert "1 done, 1 not. Reason: “by hand”." in report
+    assert "Back to payments without an order" in report
+    timeline = service.see("/console/orders/till_no-1/timeline")
+    assert "“by hand (by metadata:till_no)”" in timeline
+    service.enter(Role.AUDITOR)
+    fields = hidden(service.look("/console/payments")) | chosen | {"reason": "by hand"}
+    assert service.client.post(f"{PAGE}/chosen", data=fields).status_code == 403
 
 
 def main_of(html: str) -> str:

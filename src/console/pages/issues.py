@@ -10,7 +10,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from console.api import Problem, new_key, part
-from console.bulk import outcomes_of
+from console.bulk import Deed, outcomes_of
 from console.forms import IN_PLACE, Refusal, refused
 from console.lists import LISTED, Listed, listed
 from console.page import PageRequest, done, told_of, view
@@ -107,7 +107,7 @@ async def decide_many(request: PageRequest) -> Response:
     if action not in TOLD:
         raise Problem(422, {"title": "Choose what to do: resolve or reopen."})
     names = [name.removeprefix(CHOSEN) for name in fields if name.startswith(CHOSEN)]
-    asked = [(name, f"/issues/{part(name)}/{action}") for name in names]
+    asked = [Deed(name, f"/issues/{part(name)}/{action}") for name in names]
     report = await outcomes_of(request, asked, fields, "/issues")
     return request.page(
         "bulk_done.html",

@@ -1,13 +1,15 @@
-"""Linking payments to their orders by a rule: what it finds, and, once confirmed, what became."""
+"""Payments without an order: the order that a rule finds for each, and linking some or all."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from console.api import Problem, new_key
+from console.api import Problem, new_key, part
+from console.bulk import Deed, outcomes_of
 from console.forms import IN_PLACE, Refusal, refused
 from console.page import PageRequest, view
 from console.wording import in_words
@@ -18,7 +20,9 @@ KINDS: Final = {
     "description": "Description: its text names the order",
     "email-and-amount": "E-mail and amount, placed within an hour",
 }
-SHOWN: Final = 200
+SHOWN: Final = 100
+CHOSEN: Final = "payment."
+"""How the name of a box begins that chooses a payment; its value is the order."""
 ASKED: Final = ("kind", "word", "cursor")
 SEEN: Final = ("position", "after", "upto", "sha256")
 """By what the API knows which page was previewed."""
@@ -50,6 +54,32 @@ async def link(request: PageRequest) -> Response:
         await request.api.get("/payments", limit=1, after=report["position"])
     return request.page(
         "links_done.html", report=report, asked={name: fields.get(name, "") for name in ASKED}
+    )
+
+
+async def link_chosen(request: PageRequest) -> Response:
+    """Link those that were chosen, each to the order that stood beside it, and report on each."""
+    fields = await request.form()
+    chosen = {
+        name.removeprefix(CHOSEN): order
+        for name, order in fields.items()
+        if name.startswith(CHOSEN)
+    }
+    asked = [
+        Deed(name, f"/orders/{part(order)}/payments", {"payment_id": name})
+        for name, order in chosen.items()
+    ]
+    because = f" (by {_rule(fields)})" if fields.get("kind") else ""
+    report = await outcomes_of(request, asked, fields, "/payments", because=because)
+    rule = {name: fields[name] for name in ("kind", "word") if fields.get(name)}
+    return request.page(
+        "bulk_done.html",
+        title="Payments linked",
+        noun="payment",
+        back=("payments without an order", f"{PAGE}?{urlencode(rule)}"),
+        report=report,
+        done=sum(not each.why for each in report),
+        reason=fields.get("reason", ""),
     )
 
 
@@ -86,4 +116,8 @@ def _rule(said: dict[str, str]) -> str:
     return f"{kind}:{word}" if word else kind
 
 
-routes = [view(PAGE, links, takes=ASKED), view(PAGE, link, methods=("POST",))]
+routes = [
+    view(PAGE, links, takes=ASKED),
+    view(PAGE, link, methods=("POST",)),
+    view(f"{PAGE}/chosen", link_chosen, methods=("POST",)),
+]

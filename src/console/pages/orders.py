@@ -7,7 +7,7 @@ from typing import Final
 from starlette.responses import Response
 
 from console.api import new_key, part
-from console.bulk import outcomes_of
+from console.bulk import Deed, outcomes_of
 from console.lists import IN_TABLES, listed, shown_of
 from console.order_words import STATE_WORDS
 from console.page import PageRequest, view
@@ -91,7 +91,7 @@ async def fulfil(request: PageRequest) -> Response:
     """Ship those that were chosen, one by one, with one reason; and report on each."""
     fields = await request.form()
     chosen = [name.removeprefix(CHOSEN) for name in fields if name.startswith(CHOSEN)]
-    asked = [(name, f"/orders/{part(name)}/fulfil") for name in chosen]
+    asked = [Deed(name, f"/orders/{part(name)}/fulfil") for name in chosen]
     report = await outcomes_of(request, asked, fields, "/orders")
     return request.page(
         "bulk_done.html",

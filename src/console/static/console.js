@@ -112,10 +112,26 @@
 
   // ── Bulk actions ───────────────────────────────────────────────────────────────────────────
 
+  const BOXES = "td.at-pick input";
+
+  /** A box in the head of a table that chooses all of its rows. */
+  function offerAll(within) {
+    for (const head of all("form[data-bulk] th.at-pick", within)) {
+      const form = head.closest("form");
+      if (head.querySelector("input") || all(BOXES, form).length < 2) continue;
+      const box = document.createElement("input");
+      box.type = "checkbox";
+      box.className = "form-check-input";
+      box.setAttribute("aria-label", "Choose all");
+      head.append(box);
+    }
+  }
+
   document.addEventListener("change", (event) => {
     const form = event.target.closest("form[data-bulk]");
     if (!form || event.target.type !== "checkbox") return;
-    const many = all("input[type=checkbox]:checked", form).length;
+    if (event.target.closest("th")) all(BOXES, form).forEach((box) => { box.checked = event.target.checked; });
+    const many = all(`${BOXES}:checked`, form).length;
     form.querySelector("[data-picked]").textContent = many ? `${many} chosen` : "Nothing chosen";
   });
 
@@ -330,6 +346,12 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     drawn.forEach(({ chart, told }, figure) => chart.setOption(option(figure, told)));
   });
-  document.addEventListener("DOMContentLoaded", () => document.fonts.ready.then(() => drawAll(document)));
-  document.addEventListener("htmx:afterSwap", () => drawAll(document));
+  document.addEventListener("DOMContentLoaded", () => {
+    offerAll(document);
+    document.fonts.ready.then(() => drawAll(document));
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    offerAll(document);
+    drawAll(document);
+  });
 })();

@@ -66,6 +66,7 @@ ALSO: Final = (
     Place("/console/nowhere"),
     Place("/console/orders?state=canceled&currency=kwd&from=2020-01-01&to=2020-01-02"),
     Place("/console/orders?currency=euro"),
+    Place("/console/payments/links?kind=description&word=Ticket+{order}"),
     Place("/console/books?period=2020-01"),
 )
 """Pages beside those that are tried: what is not there, nothing that fits, and a refusal."""
@@ -102,6 +103,8 @@ def main() -> int:
     ):
         taken: list[Taken] = []
         with open_world(server, with_past=True) as world, _looking(browser, world) as visitor_:
+            for order_id in (world.order(), world.order()):
+                world.pay(None, description=f"Ticket {order_id}")
             for place in (*PLACES, *ALSO):
                 taken.append(_take(visitor_, place.address(world), len(taken)))
             for name, (place, look) in BEST.items():

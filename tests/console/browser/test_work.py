@@ -72,6 +72,40 @@ def test_link_a_payment_from_its_own_page(doer: Visitor, world: World) -> None:
     assert world.client.get(f"/payments/{payment_id}")["order_id"] == order_id
 
 
+def test_payments_are_linked_several_at_once(doer: Visitor, world: World) -> None:
+    """Those that were chosen of what a rule finds, each to the order that stands beside it."""
+    orders = [world.order() for _ in range(3)]
+    word = f"Ticket{world.log.head()}"
+    payments = [world.pay(None, description=f"{word} {name}") for name in orders]
+    page = doer.look("/console/payments")
+    page.get_by_role("link", name="Without an order").click()
+    page.get_by_label("By").select_option("description")
+    page.get_by_label("Key of metadata, or pattern").fill(f"{word} {{order}}")
+    page.get_by_role("button", name="Preview").click()
+    for payment in payments[:2]:
+        page.get_by_label(f"Choose {payment}", exact=True).check()
+    chosen = page.locator("form[data-bulk]")
+    chosen.get_by_label("Reason, for the audit log").fill("as the tickets say")
+    chosen.get_by_role("button", name="Link those chosen").click()
+    expect(page.get_by_text("2 done, 0 not.")).to_be_visible()
+    found = [world.client.get(f"/payments/{payment}")["order_id"] for payment in payments]
+    assert found == [*orders[:2], None]
+    page.get_by_role("link", name="Back to payments without an order").click()
+    expect(page.get_by_label(f"Choose {payments[2]}", exact=True)).to_be_visible()
+    expect(page.get_by_label(f"Choose {payments[0]}", exact=True)).to_have_count(0)
+
+
+def test_all_rows_of_a_list_are_chosen_at_once(ops: Visitor, world: World) -> None:
+    names = [world.paid_order(), world.paid_order()]
+    page = ops.look("/console/orders?state=paid&sort=-placed_at")
+    page.get_by_label("Choose all").check()
+    for name in names:
+        expect(page.get_by_label(f"Choose {name}", exact=True)).to_be_checked()
+    expect(page.locator("[data-picked]")).to_contain_text(" chosen")
+    page.get_by_label("Choose all").uncheck()
+    expect(page.locator("td.at-pick input:checked")).to_have_count(0)
+
+
 # ── Several at once, and tokens ─────────────────────────────────────────────────────────────────
 
 

@@ -75,10 +75,12 @@ class World:
         self.seen(placed["position"])
         return placed["id"]
 
-    def pay(self, order_id: str | None, quantity: int = 1) -> str:
+    def pay(self, order_id: str | None, quantity: int = 1, description: str | None = None) -> str:
         """Stripe says that stamps are paid, for an order or for none; answers the payment's id."""
         amount_minor = quantity * STAMP_MINOR
-        payment, started = self._stripe.create_payment(amount_minor, "gbp", order_id=order_id)
+        payment, started = self._stripe.create_payment(
+            amount_minor, "gbp", order_id=order_id, description=description
+        )
         events = [*started, *self._stripe.pay_by_card(payment)]
         self.seen(max(self.client.deliver(event.body) for event in events))
         assert payment.intent_id is not None
