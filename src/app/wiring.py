@@ -109,8 +109,10 @@ def folded_archive(
     if not settings.ledger_archive:
         return None
     store = Store(settings.ledger_archive)
-    sealed = segments.from_the_first(segments.manifests(store))
-    return FoldedArchive(store.address, sealed, on, again=again)
+    there = segments.manifests(store)
+    sealed = segments.from_the_first(there)
+    beyond = len(there) - len(sealed)
+    return FoldedArchive(store.address, sealed, on, again=again, beyond_a_gap=beyond)
 
 
 @contextmanager

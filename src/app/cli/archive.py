@@ -106,8 +106,8 @@ def seal(to: To = None) -> None:
 def status(to: To = None) -> None:
     """Show how far the archive goes, and what is missing.
 
-    Reads manifests only: `ledger archive verify` reads all of it. Exits 1 where a span is
-    missing, or something lies there that is none of the archive's.
+    Reads manifests only: `ledger archive verify` reads all of it. Exits 1 where a span or a file
+    is missing, or something lies there that is none of the archive's.
     """
     from ledger.archive import sealing
 
@@ -116,8 +116,10 @@ def status(to: To = None) -> None:
             *opened.foreign,
             *sealing.gaps(opened.sealed),
             *sealing.strange(opened.store, opened.sealed),
+            *sealing.absent(opened.store, opened.sealed),
         ]
-    _tell(opened, found, "nothing is missing; `ledger archive verify` reads all of it")
+    said = "nothing is missing; `ledger archive verify` reads all of it"
+    _tell(opened, found, said if opened.sealed else "nothing is sealed yet")
 
 
 @app.command(epilog="Example: ledger archive verify --to s3://bucket/ledger")
@@ -130,12 +132,13 @@ def verify(to: To = None) -> None:
     from ledger.archive import sealing
 
     with archive(to) as opened:
-        address = opened.store.address
+        read = sorted(sealing.verify(opened.database, opened.store.address, opened.sealed))
+        named = {each.name for each in read}  # which says more than that the last event differs
         found = [
-            *opened.foreign,
+            *(each for each in opened.foreign if each.name not in named),
             *sealing.gaps(opened.sealed),
             *sealing.strange(opened.store, opened.sealed),
-            *sealing.verify(opened.database, address, opened.sealed),
+            *read,
         ]
     said = "every segment is what was sealed, and what the log says"
     _tell(opened, found, said if opened.sealed else "nothing is sealed yet, and nothing proven")

@@ -12,7 +12,7 @@ from uuid import uuid4
 import typer
 
 from app.cli.context import Reason, catch_up, engine, engine_that_is_new, looked_at, operator
-from app.cli.output import BAD_ANSWER, counted, progress, show, table
+from app.cli.output import BAD_ANSWER, complain, counted, progress, show, table
 from ledger.errors import (
     ArchiveDamaged,
     ArchiveUnavailable,
@@ -166,9 +166,17 @@ def _archive(on: str | None, *, no_archive: bool, again: bool = False) -> Folded
             )
         return None
     try:
-        return folded_archive(loaded, on or engines.PROCESSES, again=again)
+        archive = folded_archive(loaded, on or engines.PROCESSES, again=again)
     except ArchiveUnavailable as error:
         raise ArchiveUnavailable(f"{error} (--no-archive reads the database alone)") from error
+    if archive and archive.beyond_a_gap:
+        complain(
+            "[yellow]archive[/] ",
+            f"A segment is missing after position {archive.last:,}, so the database is read from"
+            f" there, and not {counted(archive.beyond_a_gap, 'segment')} behind the gap:"
+            " `ledger archive seal` fills it.",
+        )
+    return archive
 
 
 def remake(

@@ -56,7 +56,7 @@ def _tasks() -> tuple[list[FoldTask], list[MergeTask]]:
     from ledger import settings, telemetry
     from ledger.archive import segments
     from ledger.archive.store import Store
-    from ledger.errors import SettingsError
+    from ledger.errors import ArchiveUnavailable, SettingsError
     from projections.engine import fold_objects
     from projections.engine.registry import discover
 
@@ -66,6 +66,11 @@ def _tasks() -> tuple[list[FoldTask], list[MergeTask]]:
         raise SettingsError("LEDGER_ARCHIVE is not set: it says where the archive lies.")
     store = Store(loaded.ledger_archive)
     sealed = segments.from_the_first(segments.manifests(store))
+    if not sealed:
+        raise ArchiveUnavailable(
+            f"Nothing is sealed in {store.address} from position 1 on: `ledger archive seal`, where"
+            " the database is, does it."
+        )
     zone = loaded.ledger_time_zone.key
     job = fold_objects.job_of(
         store.address, discover(), translator(loaded), zone, fold_objects.PARTS

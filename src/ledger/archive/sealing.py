@@ -87,10 +87,10 @@ def verify(database: Database, address: str, sealed: Sequence[Manifest]) -> Iter
 
 def _verify(database: Database, address: str, manifest: Manifest) -> Finding | None:
     try:
-        made = segments.root(segments.whole(Store(address), manifest), manifest)
+        sealed = segments.leaves(segments.whole(Store(address), manifest), manifest)
     except ArchiveDamaged as error:
         return Finding(manifest.name, str(error))
-    if made != manifest.root:
+    if not sealed or merkle.root_of(sealed).hex() != manifest.root:
         return Finding(
             manifest.name,
             f"Its events have another root than its manifest. {segments.cure(manifest.name)}",
@@ -98,14 +98,36 @@ def _verify(database: Database, address: str, manifest: Manifest) -> Finding | N
     with closing(_connected(database)) as conn, conn.cursor("log", binary=True) as cursor:
         cursor.itersize = FETCH
         rows = (StoredRow(*row) for row in cursor.execute(ROWS, (manifest.first, manifest.last)))
-        leaves = [leaf_hash(row) for row in rows]
-    if merkle.root_of(leaves).hex() != manifest.root:
-        return Finding(
-            manifest.name,
-            "The log has another root for these positions: the segment is of another log, or one of"
-            " the two was changed. `ledger verify` says whether the log is whole.",
-        )
-    return None
+        # several rows at a position are none: no single one is what was sealed
+        there = dict[int, bytes | None]()
+        for row in rows:
+            there[row.position] = None if row.position in there else leaf_hash(row)
+    differ = [
+        position
+        for position, leaf in enumerate(sealed, manifest.first)
+        if there.get(position) != leaf
+    ]
+    return Finding(manifest.name, _differing(manifest, differ)) if differ else None
+
+
+def _differing(manifest: Manifest, positions: Sequence[int]) -> str:
+    """What is said of a whole segment where the log has something else at these positions."""
+    if len(positions) == manifest.events:
+        return f"It is of another log: none of its events is in the log here. {ANOTHER_LOG}"
+    told = f"position {positions[0]:,}"
+    if len(positions) > 1:
+        told = f"{len(positions):,} positions from {positions[0]:,} to {positions[-1]:,}"
+    return (
+        f"The log is not what was sealed at {told}; the segment is whole. One of the two was"
+        " changed: keep both as they are, and compare them with a backup. Where a backup was"
+        " restored that ends before, the segment has what was lost."
+    )
+
+
+ANOTHER_LOG: Final = (
+    "Name another place for the archive of this log; where a backup was restored that ends before,"
+    " keep this archive, it has what was lost."
+)
 
 
 @contextmanager
@@ -132,12 +154,22 @@ def strange(store: Store, sealed: Sequence[Manifest]) -> list[Finding]:
     return [
         Finding(
             name,
-            "It has no manifest: it was left by a seal that did not end."
+            "It has no manifest, as a seal left it that did not end: seal again, or remove it."
             if segments.NAME.fullmatch(name)
-            else "It is none of the archive's.",
+            else "It is none of the archive's: move it elsewhere.",
         )
         for name in store.names()
         if name not in ours
+    ]
+
+
+def absent(store: Store, sealed: Sequence[Manifest]) -> list[Finding]:
+    """Segments that have a manifest and no file."""
+    there = set(store.names())
+    return [
+        Finding(each.name, f"Its file is missing. {segments.cure(each.name)}")
+        for each in sealed
+        if f"{each.name}.parquet" not in there
     ]
 
 
@@ -158,8 +190,7 @@ def foreign(conn: Connection, sealed: Sequence[Manifest]) -> list[Finding]:
         Finding(
             manifest.name,
             f"It is of another log: its last event is not the one at position {manifest.last:,}."
-            " Name another place for the archive of this log; where a backup was restored that"
-            " ends before, keep this archive, it has what was lost.",
+            f" {ANOTHER_LOG}",
         )
         for manifest in sealed
         if leaves.get(manifest.last) != manifest.last_leaf

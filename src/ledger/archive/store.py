@@ -43,21 +43,27 @@ class Store:
 
     def __init__(self, address: str) -> None:
         self._files = arrow("pyarrow.fs")
-        self.address = _SECRET.sub("://…@", address)
-        with self._reaching():
-            if "://" in address:
-                self._system: Any
-                self._system, self._root = self._files.FileSystem.from_uri(address)
-            else:
-                self._system = self._files.LocalFileSystem()
-                self._root = str(Path(address).expanduser().absolute())
-        self._is_folder = isinstance(self._system, self._files.LocalFileSystem)
-        self.address = self._root if self._is_folder else address
         if _SECRET.search(address):
             raise InvalidRequest(
                 "The address of the archive holds a secret: give that to the environment instead"
                 " (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a role)."
             )
+        self.address = address
+        with self._reaching():
+            if "://" in address:
+                self._system: Any
+                self._system, self._root = self._system_of(address)
+            else:
+                self._system = self._files.LocalFileSystem()
+                self._root = str(Path(address).expanduser().absolute())
+        self._is_folder = isinstance(self._system, self._files.LocalFileSystem)
+        self.address = self._root if self._is_folder else address
+
+    def _system_of(self, address: str) -> tuple[Any, str]:
+        try:
+            return self._files.FileSystem.from_uri(address)
+        except ValueError as error:
+            raise ValueError(f"{error}. It is a folder, s3://…, gs://… or abfss://…") from error
 
     def make_folder(self) -> None:
         """Make the folder, or the bucket where the address allows it, if it is not there."""

@@ -29,7 +29,7 @@ class FoldedArchive(NamedTuple):
     """An archive to build from: where it lies, its segments from position 1 on, and the engine.
 
     Its folds are cut into so many `parts`. With `again` those that are there are made once more,
-    and none is believed.
+    and none is believed. So many segments lie `beyond_a_gap`, and are not read.
     """
 
     address: str
@@ -37,6 +37,7 @@ class FoldedArchive(NamedTuple):
     engine: str = engines.PROCESSES
     parts: int = fold_objects.PARTS
     again: bool = False
+    beyond_a_gap: int = 0
 
     @property
     def last(self) -> int:

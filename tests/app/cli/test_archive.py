@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from benchmarks.logs import filled, shop_log
+from ledger.archive import sealing
+from ledger.archive.sealing import Span
 from ledger.log import Log
 from ledger.postgres.database import Database
 from tests.app.cli.conftest import Run
@@ -43,7 +45,10 @@ def archive(environment: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_is_sealed_is_shown_and_verified_and_read_by_a_rebuild(
     run: Run, run_json: RunJson, archive: Path
 ):
-    assert "1 segment can be sealed" in run("archive", "status").stdout
+    assert "1 segment can be sealed" in (status := run("archive", "status").stdout)
+    assert status.endswith("nothing is sealed yet\n")
+    said = run("task", "merge", "1/2", code=3).stderr.replace("\n", " ")
+    assert "from position 1 on: `ledger archive seal`" in said
     assert "nothing is sealed in" in run("rebuild").stdout
     said = run("archive", "seal").stdout
     assert said.startswith("sealed: 1 segment, 1,000 events, ")
@@ -93,6 +98,17 @@ def test_what_is_wrong_is_named_with_the_cure(run: Run, run_json: RunJson, archi
     (archive / f"{SEGMENT}.json").unlink()
     run("archive", "seal")
     run("verify")
+    file.unlink()
+    (found,) = run_json("archive", "status", code=1)["findings"]
+    assert found["what"].startswith("Its file is missing.")
+
+
+def test_segments_behind_a_gap_are_told_of(run: Run, archive: Path, database: Database):
+    (made,) = sealing.seal(database, str(archive), [Span(501, 1_000)])
+    assert made.first == 501
+    for verb in ("rebuild", "verify"):
+        said = run(verb).stderr.replace("\n", " ")
+        assert "not 1 segment behind the gap: `ledger archive seal` fills it." in said
 
 
 def test_without_an_archive_it_says_what_to_set(run: Run):
@@ -139,9 +155,9 @@ def test_where_another_log_was_sealed_nothing_is(
     run("archive", "seal")
     monkeypatch.setenv("DATABASE_URL", fresh_database().admin_conninfo)
     for verb in ("status", "verify"):
-        found = run_json("archive", verb, code=1)["findings"]
-        assert {each["name"] for each in found} == {SEGMENT}
-        assert "It is of another log" in found[0]["what"]
+        (found,) = run_json("archive", verb, code=1)["findings"]
+        assert found["name"] == SEGMENT
+        assert "It is of another log" in found["what"]
     before = sorted(path.name for path in archive.iterdir())
     said = run("archive", "seal", code=3).stderr.replace("\n", " ")
     assert "Nothing was sealed." in said

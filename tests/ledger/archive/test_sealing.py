@@ -95,7 +95,10 @@ def test_only_what_is_missing_is_sealed_and_comes_out_the_same(world: Database, 
     store.remove(f"{first.name}.json")
     assert found(world, store) == [
         (first.name, "It is missing: `ledger archive seal` makes it again."),
-        (f"{first.name}.parquet", "It has no manifest: it was left by a seal that did not end."),
+        (
+            f"{first.name}.parquet",
+            "It has no manifest, as a seal left it that did not end: seal again, or remove it.",
+        ),
     ]
     assert sealing.missing(segments.manifests(store), EVENTS, SIZE) == [Span(1, 500)]
     assert sealed(world, store) == [first, second]
@@ -145,6 +148,8 @@ def test_a_file_that_is_gone_is_named(world: Database, store: Store):
     _, second = sealed(world, store)
     store.remove(f"{second.name}.parquet")
     assert [name for name, _ in found(world, store)] == [second.name]
+    ((name, what),) = sealing.absent(store, segments.manifests(store))
+    assert (name, what) == (second.name, f"Its file is missing. {segments.cure(second.name)}")
 
 
 def test_a_segment_of_another_log_is_named(
@@ -175,7 +180,7 @@ def test_events_that_were_changed_with_their_manifest_are_named(world: Database,
     assert remade.root != first.root
     ((name, what),) = found(world, store)
     assert name == first.name
-    assert "The log has another root" in what
+    assert "The log is not what was sealed at position 8; the segment is whole." in what
 
 
 def test_a_log_that_was_changed_is_named_by_the_archive(store: Store, database: Database):
@@ -191,6 +196,12 @@ def test_a_log_that_was_changed_is_named_by_the_archive(store: Store, database: 
         )
         conn.execute("alter table ledger.stored_events enable trigger all")
     assert [name for name, _ in found(database, store)] == [segments.name_of(501, 1000)]
+    with database.connect("owner") as conn:
+        conn.execute("alter table ledger.stored_events disable trigger all")
+        conn.execute("delete from ledger.stored_events where notification_id in (702, 704)")
+        conn.execute("alter table ledger.stored_events enable trigger all")
+    ((_, what),) = found(database, store)
+    assert what.startswith("The log is not what was sealed at 3 positions from 700 to 704;")
 
 
 def test_an_event_that_does_not_fit_its_hash_is_never_sealed(store: Store, database: Database):
@@ -223,11 +234,12 @@ def test_an_event_that_was_changed_beside_its_hash_is_named(store: Store, databa
     assert [name for name, _ in found(database, store)] == [segments.name_of(501, 1000)]
 
 
+@pytest.mark.parametrize("root", [None, hashlib.sha256().hexdigest()])
 @pytest.mark.parametrize("position", [0, 1_001])
 def test_events_that_were_added_to_a_segment_are_named(
-    world: Database, store: Store, position: int
+    world: Database, store: Store, position: int, root: str | None
 ):
-    """With a manifest that fits, and the root that it had."""
+    """With a manifest that fits, and the root that it had, or that of no events."""
     first, _ = sealed(world, store)
     rows = list(segments.events(segments.whole(store, first), first, 1, SIZE))
     table = pa.Table.from_pylist(
@@ -241,7 +253,9 @@ def test_events_that_were_added_to_a_segment_are_named(
     pq.write_table(table, sink)
     data = sink.getvalue().to_pybytes()
     store.put(f"{first.name}.parquet", data)
-    forged = msgspec.structs.replace(first, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+    forged = msgspec.structs.replace(
+        first, size=len(data), sha256=hashlib.sha256(data).hexdigest(), root=root or first.root
+    )
     store.put(f"{first.name}.json", msgspec.json.encode(forged))
     ((name, what),) = found(world, store)
     assert name == first.name
@@ -271,7 +285,7 @@ def test_manifests_that_are_none_are_refused_with_the_cure(world: Database, stor
 def test_what_lies_there_beside_is_told(world: Database, store: Store):
     sealed(world, store)
     store.put("notes.txt", b"mine")
-    assert found(world, store) == [("notes.txt", "It is none of the archive's.")]
+    assert found(world, store) == [("notes.txt", "It is none of the archive's: move it elsewhere.")]
 
 
 def test_a_folder_may_be_told_as_an_address_or_from_home(
@@ -289,9 +303,14 @@ def test_a_folder_may_be_told_as_an_address_or_from_home(
 
 def test_an_address_with_a_secret_is_refused_without_it():
     with pytest.raises(InvalidRequest) as refused:
-        Store("s3://AKIA:hidden@bucket/ledger?region=us-east-1")
+        Store("s3://AKIA:hidden@bucket/ledger")  # before anything is asked which region it is in
     assert "hidden" not in str(refused.value)
     assert "environment" in str(refused.value)
+
+
+def test_an_address_of_no_store_says_what_there_is():
+    with pytest.raises(ArchiveUnavailable, match=r"ftp://a/b.* a folder, s3://…, gs://… or abfss"):
+        Store("ftp://a/b")
 
 
 def test_one_seal_at_a_time(world: Database):
