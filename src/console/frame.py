@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from console.api import Api, Problem
 
 FRESH_SECONDS: Final = 10.0
-"""How old the counts of a menu may be; what somebody does on a page counts at once."""
+"""How old the counts of a menu may be; what is done on a page counts at once."""
 
 
 class Entry(NamedTuple):
@@ -58,7 +58,7 @@ MOST_USED: Final = ("/console", "/console/orders", "/console/payments", "/consol
 
 
 class Counted(NamedTuple):
-    """A count of what waits: the list that is counted, and whether somebody has to act."""
+    """A count of what waits: the list that is counted, and whether it calls for action."""
 
     address: str
     needs: str
@@ -77,7 +77,7 @@ COUNTED: Final = (
 
 
 class Count(NamedTuple):
-    """How many wait, and whether somebody has to act."""
+    """How many wait, and whether that calls for action."""
 
     many: int
     is_urgent: bool

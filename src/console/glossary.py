@@ -128,7 +128,7 @@ _ACTORS: Final = {
 
 
 def actor(code: str) -> str:
-    """Who did something, where nobody is named: Stripe, the service, or a token by its id."""
+    """Who did something, where no person is named: Stripe, the service, or a token by its id."""
     return _ACTORS.get(code) or code.replace("token/", "token ")
 
 

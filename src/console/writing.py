@@ -177,7 +177,7 @@ def zone_name(zone: str) -> str:
 
 
 def badge(code: str | None) -> Markup:
-    """A state as a small label; its tone says whether somebody has to look."""
+    """A state as a small label; its tone says whether it needs a look."""
     if not code:
         return DASH
     shown = Markup('<span class="badge tone-{}">{}</span>')

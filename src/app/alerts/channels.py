@@ -224,7 +224,7 @@ def _ending(opened: _Opened) -> Generator[None]:
 
 @contextmanager
 def _told() -> Generator[None]:
-    """Say in one word why it did not go out; errors' own texts may name what nobody should see."""
+    """Say in one word why it did not go out; the texts of errors may hold what must stay hidden."""
     try:
         yield
     except TimeoutError:

@@ -147,7 +147,7 @@ def _lag(look: Looked) -> Iterator[Alert]:
         yield Alert(
             rule="lag",
             subject="projections",
-            occasion=f"{look.now:%F}",  # once a day: how long one lag lasts nobody knows before
+            occasion=f"{look.now:%F}",  # once a day: how long a lag lasts is not known before
             title=f"Read models are behind by {health.lag_events:,}; the first event waits for"
             f" {seconds:.0f} s",
             path="/status",
