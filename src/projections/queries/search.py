@@ -39,6 +39,9 @@ _AMOUNT: Final = re.compile(
     r"\s*(?P<after>[A-Za-z]{3})?"
 )
 
+_SIGNS: Final = {"€": "eur", "£": "gbp", "¥": "jpy", "$": ""}
+"""Signs of currencies; a dollar's is that of many."""
+
 Hit = dict[str, Any]
 
 ONE_PLAN: Final = SQL("""
@@ -150,8 +153,12 @@ def _has_index(table: Mirror | Derived | Rollup, first: str) -> bool:
 def amount_of(text: str) -> Amount | None:
     """The amount in what a person wrote: `12.50`, `1,250.00 usd`, `jpy 1250`; None where none is.
 
-    A comma is a decimal one unless three digits follow it.
+    A comma is a decimal one unless three digits follow it. `£12.50` and `12.50 €` will do, too.
     """
+    for sign, code in _SIGNS.items():
+        if text.startswith(sign) or text.endswith(sign):
+            text = f"{code}{text.removeprefix(sign).removesuffix(sign)}"
+            break
     found = _AMOUNT.fullmatch(text)
     if found is None or (found["before"] and found["after"]):
         return None

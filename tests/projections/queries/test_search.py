@@ -113,6 +113,9 @@ def test_an_amount_is_found_as_a_person_writes_it(client: TestClient):
         ("1,250", {0: 1250, 2: 125000, 3: 1250000}, None),
         ("1.250 kwd", {3: 1250}, "kwd"),
         ("1250 jpy", {0: 1250}, "jpy"),
+        ("£12.50", {2: 1250}, "gbp"),
+        ("12,50 €", {2: 1250}, "eur"),
+        ("$12", {0: 12, 2: 1200, 3: 12000}, None),
     ],
 )
 def test_an_amount_is_read(text: str, minor: dict[int, int], currency: str | None):
@@ -120,7 +123,7 @@ def test_an_amount_is_read(text: str, minor: dict[int, int], currency: str | Non
 
 
 @pytest.mark.parametrize(
-    "text", ["12.5 jpy", "12.505 eur", "eur 5 eur", "5 zzz", "1.2.3", "T-12", "", "9" * 16]
+    "text", ["12.5 jpy", "12.505 eur", "eur 5 eur", "5 zzz", "1.2.3", "T-12", "", "9" * 16, "€"]
 )
 def test_what_is_no_amount_is_none(text: str):
     assert amount_of(text) is None
