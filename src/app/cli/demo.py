@@ -29,7 +29,8 @@ from app.cli.output import (
     tracker,
     wants_json,
 )
-from app.cli.read_models import Proven, prove, remake, verdict
+from app.cli.proof_report import Proven, verdict
+from app.cli.read_models import prove, remake
 
 if TYPE_CHECKING:
     from collections.abc import Callable

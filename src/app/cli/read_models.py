@@ -13,6 +13,7 @@ import typer
 
 from app.cli.context import Reason, catch_up, engine, engine_that_is_new, looked_at, operator
 from app.cli.output import BAD_ANSWER, complain, counted, progress, show, table
+from app.cli.proof_report import Proven, document, on_record, verdict
 from ledger.errors import (
     ArchiveDamaged,
     ArchiveUnavailable,
@@ -30,30 +31,12 @@ from ledger.errors import (
 if TYPE_CHECKING:
     from ledger.domain.events import RebuildFailed, RebuildFinished
     from projections.engine.build import ProjectionContext
-    from projections.engine.digest import TableDifference
     from projections.engine.folding import FoldedArchive
-    from projections.engine.log_check import Fault
-    from projections.engine.verify import Proof
 
 app = typer.Typer()
 
-SHOWN = 20
-"""So many places of each kind of damage are printed; --json has all."""
-
 RECORD_SECONDS = 30
 """How long a verb that is done waits for the read models to take in that it was."""
-
-
-class Proven(NamedTuple):
-    """A proof, the seconds that it took, and where in the log it is on record.
-
-    Without a position, `unrecorded` says why it is not on record.
-    """
-
-    proof: Proof
-    seconds: float
-    position: int | None
-    unrecorded: str | None = None
 
 
 class Rebuilt(NamedTuple):
@@ -234,7 +217,7 @@ def _rebuilt(
         yield f"events up to position {archive.last:,} were read from {archive.address}"
     elif archive:
         yield f"nothing is sealed in {archive.address}: all events were read in the database"
-    yield _on_record(made.recorded, made.unrecorded)
+    yield on_record(made.recorded, made.unrecorded)
     if unreadable:
         yield (
             f"{counted(unreadable, 'event')} could not be read, and are in no row:"
@@ -268,7 +251,7 @@ def verify(
     proven = prove(_archive(on, no_archive=no_archive, again=from_scratch))
     ledger = looked_at()
     show(
-        {"ledger": ledger, **_document(proven)},
+        {"ledger": ledger, **document(proven)},
         lambda: "\n".join([f"ledger: {ledger}", *verdict(proven)]),
     )
     if not proven.proof.holds:
@@ -352,155 +335,6 @@ def _put_on_record(
     with suppress(LedgerError, psycopg.Error):  # it is done, and on record; `status` tells a lag
         Follower(opened).catch_up(timeout_seconds=RECORD_SECONDS)
     return position, None
-
-
-def verdict(proven: Proven) -> Iterator[str]:
-    """What a proof says, for people: what is wrong, what was checked and what not, the verdict."""
-    proof, seconds, position, unrecorded = proven
-    yield from _faults(proof)
-    yield from _scope(proof)
-    yield _on_record(position, unrecorded)
-    if proof.empty:
-        yield "nothing to prove: the log is empty"
-    elif proof.holds:
-        yield (
-            f"verified: {_size(proof)} equal to a rebuild"
-            f" from event 1, the log consistent in itself ({seconds} s)"
-        )
-    else:
-        yield f"NOT verified: {_size(proof)} ({seconds} s)"
-
-
-def _on_record(position: int | None, unrecorded: str | None) -> str:
-    return f"on record: {f'no, {unrecorded}' if position is None else f'position {position:,}'}"
-
-
-def _size(proof: Proof) -> str:
-    return f"{counted(proof.position, 'event')}, {counted(len(proof.tables), 'table')}"
-
-
-def _faults(proof: Proof) -> Iterator[str]:
-    from projections.engine.log_check import KINDS
-
-    for kind, faults in proof.log.by_kind().items():
-        yield f"the log is damaged: {KINDS[kind]}: {sum(fault.count for fault in faults):,}"
-        yield from _some([_place(fault) for fault in faults])
-    for (state, cause), names in _halted(proof).items():
-        which = names[0] if len(names) == 1 else f"{len(names)} read models"
-        yield f"not proven: {which} {state}: {cause}"
-    for found in proof.differences:
-        yield f"differs: table {found.table}{_difference(found)}"
-    if folds := proof.differing_folds:
-        yield f"folds that were not what their events come to, and were made again: {len(folds):,}"
-        yield from _some(list(folds))
-    if proof.log.by_kind():
-        yield (
-            "do not rebuild: that would believe a damaged log. Keep the database as it is, and"
-            " restore the log from a backup"
-        )
-    if "sealed" in proof.log.by_kind():
-        yield (
-            "unless it is the archive that was changed, or that is of another log:"
-            " `ledger archive verify` says which"
-        )
-
-
-def _halted(proof: Proof) -> dict[tuple[str, str], list[str]]:
-    """The projections of which nothing can be said, by their state and its cause."""
-    from projections.engine.causes import by_cause
-
-    return {
-        (state, because): names
-        for state in dict.fromkeys(status.state for status in proof.halted)
-        for because, names in by_cause(s for s in proof.halted if s.state == state).items()
-    }
-
-
-def _some(lines: list[str]) -> Iterator[str]:
-    """The first lines, and how many more there are."""
-    yield from (f"  {line}" for line in lines[:SHOWN])
-    if (more := len(lines) - SHOWN) > 0:
-        yield f"  … and {more:,} more: --json names all"
-
-
-def _place(fault: Fault) -> str:
-    where = f"{fault.first:,}" if fault.count == 1 else f"{fault.first:,} to {fault.last:,}"
-    return f"position {where}" + (f": {fault.detail}" if fault.detail else "")
-
-
-def _difference(found: TableDifference) -> str:
-    if found.columns:
-        return f", {found.columns}"
-    counts = {"missing": found.missing, "extra": found.extra, "changed": found.changed}
-    rows = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
-    first = found.first
-    assert first is not None, "a table that differs does so somewhere"
-    place = f", key {', '.join(first.key)}" + (f", column {first.column}" if first.column else "")
-    values = f"live {first.live or 'no row'}, rebuilt {first.proof or 'no row'}"
-    return f"{place}: {values} (rows: {rows})"
-
-
-def _scope(proof: Proof) -> Iterator[str]:
-    """What was checked, and what was not."""
-    from projections.engine.log_check import not_covered
-
-    said = proof.log.signatures
-    right = counted(said.get("right", 0), "Stripe signature")
-    unsigned = counted(said.get("unsigned", 0), "Stripe event")
-    yield (
-        f"checked: {counted(proof.log.events, 'event')}: positions, hashes, versions, times, names;"
-        f" {right} right, {said.get('wrong', 0):,} wrong"
-    )
-    yield (
-        f"not checked: {unsigned} that came without a signature"
-        f" (import, backfill), {said.get('unknown_secret', 0):,} signed with a secret that is not"
-        " known here"
-    )
-    if proof.log.sealed:
-        yield f"checked: the roots of what is sealed up to position {proof.log.sealed:,}"
-    if folded := proof.folded:
-        yield (
-            f"folded from the archive up to position {folded.last:,}: {folded.made:,} parts were"
-            f" made, {folded.believed:,} were there"
-            + (" and were believed (--from-scratch makes them again)" if folded.believed else "")
-        )
-    elif proof.log.sealed:
-        yield (
-            "nothing was folded from the archive: not every projection follows, the archive is of"
-            f" another log, or no segment of it ends before position {proof.position:,}"
-        )
-    yield f"not covered: {not_covered(proof.log.sealed)}"
-    if proof.foreign:
-        yield f"not Ledger's, left alone: {', '.join(proof.foreign)}"
-
-
-def _document(proven: Proven) -> dict[str, Any]:
-    from projections.engine.log_check import not_covered
-
-    proof = proven.proof
-    return {
-        "holds": proof.holds,
-        "empty": proof.empty,
-        "position": proof.position,
-        "tables": proof.tables,
-        "differences": [each.document() for each in proof.differences],
-        "halted": [status._asdict() for status in proof.halted],
-        "log": {
-            "events": proof.log.events,
-            "head": proof.log.head,
-            "faults": proof.log.by_kind(),
-            "signatures": proof.log.signatures,
-            "unknown_secrets": proof.log.unknown_secrets,
-            "sealed": proof.log.sealed,
-        },
-        "folded": proof.folded and {**proof.folded._asdict(), "believed": proof.folded.believed},
-        "not_covered": not_covered(proof.log.sealed),
-        "foreign": proof.foreign,
-        "on_record": proven.position is not None,
-        "recorded_at_position": proven.position,
-        "not_on_record_because": proven.unrecorded,
-        "seconds": proven.seconds,
-    }
 
 
 def _digests(opened: Any, *, world: bool) -> dict[str, dict[str, Any]]:

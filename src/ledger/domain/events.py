@@ -809,8 +809,8 @@ class ProofFinished(Event, frozen=True, kw_only=True):
     nothing can be said, and why. `faults` says by kind what is wrong with the log itself: the
     `count`, and the first `places`. `signatures` counts what a check of Stripe's said.
     Up to position `sealed` the log was compared with the roots of an archive. Of the folds beside
-    it `believed_folds` were taken as they are, and `differing_folds` were not what their events
-    come to.
+    it `believed_folds` were taken as they are, and `differing_folds`, of which the first are named,
+    were not what their events come to.
 
     Proofs of earlier versions have only the first `difference` of all, and a `log_fault` in words.
     """

@@ -192,7 +192,13 @@ def merge(task: MergeTask) -> Done:
     mirrors = [table for table in merged.rows if isinstance(table, Mirror)]
     for name in task.folds:
         for _, data in _sections(store, name, {f"part-{task.part}"}):
-            for number, its in msgspec.msgpack.decode(data, type=list[tuple[int, list[list[Any]]]]):
+            try:
+                cuts = msgspec.msgpack.decode(data, type=list[tuple[int, list[list[Any]]]])
+            except msgspec.MsgspecError:
+                raise ArchiveDamaged(
+                    f"The object {name} of the archive is no fold. {CURE}"
+                ) from None
+            for number, its in cuts:
                 merged.put((mirrors[number], tuple(row)) for row in its)
     contents = (
         (table.name, packed(table, [rows[key] for key in sorted(rows)]))

@@ -151,7 +151,7 @@ def answer(proof_id: str, proof: Proof) -> ProofFinished:
         signatures={str(said): count for said, count in proof.log.signatures.items()},
         sealed=proof.log.sealed,
         believed_folds=proof.folded.believed if proof.folded else 0,
-        differing_folds=proof.differing_folds,
+        differing_folds=proof.differing_folds[:MOST_PLACES],
     )
 
 

@@ -18,6 +18,7 @@ from ledger.domain.events import RecordedEvent
 from ledger.errors import ArchiveDamaged, ArchiveUnavailable, InvalidRequest, LogDamaged
 from ledger.log import Log
 from ledger.postgres.database import Database
+from tests.support.damage import superuser
 from tests.support.servers import Server
 
 EVENTS, SIZE = 1_130, 500
@@ -187,19 +188,15 @@ def test_a_log_that_was_changed_is_named_by_the_archive(store: Store, database: 
     with Log(database.conninfo("app")) as log:
         filled(log, shop_log("changed", 2 * SIZE))
     sealed(database, store)
-    with database.connect("owner") as conn:
-        conn.execute("alter table ledger.stored_events disable trigger all")
+    with superuser(database) as conn:
         conn.execute(
             "update ledger.stored_events set topic = 'stock.adjusted.v1',"
             " leaf_hash = ledger.leaf_hash(notification_id, originator_id, originator_version,"
             " 'stock.adjusted.v1', recorded_at, state) where notification_id = 700"
         )
-        conn.execute("alter table ledger.stored_events enable trigger all")
     assert [name for name, _ in found(database, store)] == [segments.name_of(501, 1000)]
-    with database.connect("owner") as conn:
-        conn.execute("alter table ledger.stored_events disable trigger all")
+    with superuser(database) as conn:
         conn.execute("delete from ledger.stored_events where notification_id in (702, 704)")
-        conn.execute("alter table ledger.stored_events enable trigger all")
     ((_, what),) = found(database, store)
     assert what.startswith("The log is not what was sealed at 3 positions from 700 to 704;")
 
@@ -207,13 +204,11 @@ def test_a_log_that_was_changed_is_named_by_the_archive(store: Store, database: 
 def test_an_event_that_does_not_fit_its_hash_is_never_sealed(store: Store, database: Database):
     with Log(database.conninfo("app")) as log:
         filled(log, shop_log("damaged", 2 * SIZE))
-    with database.connect("owner") as conn:
-        conn.execute("alter table ledger.stored_events disable trigger all")
+    with superuser(database) as conn:
         conn.execute(
             "update ledger.stored_events set topic = 'x' where notification_id in (3, 700)"
         )
         conn.execute("delete from ledger.stored_events where notification_id = 5")
-        conn.execute("alter table ledger.stored_events enable trigger all")
     with pytest.raises(LogDamaged, match=r"position 3 does not fit its hash"):
         list(sealing.seal(database, store.address, [Span(1, SIZE)]))
     with pytest.raises(LogDamaged, match=r"Position 5 has no event"):
@@ -227,10 +222,8 @@ def test_an_event_that_was_changed_beside_its_hash_is_named(store: Store, databa
     with Log(database.conninfo("app")) as log:
         filled(log, shop_log("beside", 2 * SIZE))
     sealed(database, store)
-    with database.connect("owner") as conn:
-        conn.execute("alter table ledger.stored_events disable trigger all")
+    with superuser(database) as conn:
         conn.execute("update ledger.stored_events set topic = 'x' where notification_id = 700")
-        conn.execute("alter table ledger.stored_events enable trigger all")
     assert [name for name, _ in found(database, store)] == [segments.name_of(501, 1000)]
 
 

@@ -198,6 +198,9 @@ def test_an_object_that_is_not_whole_never_counts(
         store.put(task.name, data)
         with pytest.raises(ArchiveDamaged, match=task.name):
             read_all(engine, store, job, [task, *others])
+    store.put(task.name, fold_objects._object(400, [("part-0", b"\xc1")]))
+    with pytest.raises(ArchiveDamaged, match="is no fold"):
+        fold_objects.merge(fold_objects.merge_tasks(job, [task])[0])
 
 
 def read_all(engine: ProjectionContext, store: Store, job: Job, folds: list[FoldTask]) -> None:

@@ -319,7 +319,7 @@ def show_classified(
 ) -> None:
     """Say what a rule found, and what became of each; `found` is what it found last."""
     outcomes = Counter("found" if dry_run else each.outcome for each in items)
-    has_more = dry_run and found.has_more
+    has_more = found.has_more
     document = {
         "rule": str(rule),
         "account": against,
