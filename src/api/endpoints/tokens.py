@@ -141,12 +141,14 @@ def issue_token(request: Request, body: IssueRequest) -> IssuedResponse:
 
 @operation(Permission.MANAGE_TOKENS, "tokens", errors=(UnknownToken, Conflict, StoreUnavailable))
 def revoke_token(request: Request, body: ReasonRequest) -> RevokedResponse:
-    """Make a token worthless, for good; every process refuses it within a second.
+    """Make a token worthless, for good; every process refuses it within a second, this one at once.
 
     One that is revoked already stays so.
     """
     token_id: str = request.path_params["id"]
     position = revoke(request.state.log, token_id, meta_of(request, body.reason))
+    auth: Auth = request.state.auth
+    auth.issued.read()
     return RevokedResponse(token_id=token_id, position=position)
 
 

@@ -110,7 +110,7 @@ def answers(served: Served) -> bool:
     return False
 
 
-def wait_for(met: Callable[[], object], seconds: float = 30) -> None:
+def wait_for(met: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not met():
         assert time.monotonic() < deadline, "waited in vain"
@@ -177,7 +177,7 @@ def test_sigterm_ends_what_hangs_in_the_middle_of_a_statement(home: Path) -> Non
     """Follower, proof and a read each wait for ten minutes; what was answered is in the log."""
     with serving(home) as served, ThreadPoolExecutor(1) as caller:
         admin = {"Authorization": f"Bearer {(home / 'admin-token').read_text().strip()}"}
-        wait_for(lambda: served.call("GET", "/readyz")[1]["lag_events"] == 0)
+        wait_for(lambda: served.call("GET", "/readyz")[1].get("lag_events") == 0)
         (event,) = SimulatedStripe(1).do_something_new()
         with psycopg.connect(EmbeddedPostgres(home).conninfo(), autocommit=True) as conn:
             conn.execute(HANG)
@@ -259,7 +259,7 @@ def test_what_is_delivered_is_read_and_survives(home: Path) -> None:
     (event,) = SimulatedStripe(1).do_something_new()
     with serving(home) as served:
         assert served.deliver(event.body) == (200, {"received": True, "position": 2})
-        wait_for(lambda: served.call("GET", "/readyz")[1]["lag_events"] == 0)
+        wait_for(lambda: served.call("GET", "/readyz")[1].get("lag_events") == 0)
         os.kill(served.process.pid, signal.SIGKILL)
         served.process.wait()
     with serving(home, "--no-follow") as served:
@@ -276,7 +276,7 @@ def test_a_killed_follower_is_started_again_and_dies_with_its_service(home: Path
         os.kill(killed, signal.SIGKILL)
         wait_for(lambda: served.follower() not in {None, killed})
         assert served.deliver(event.body)[0] == 200
-        wait_for(lambda: served.call("GET", "/readyz")[1]["lag_events"] == 0)
+        wait_for(lambda: served.call("GET", "/readyz")[1].get("lag_events") == 0)
         follower = served.follower()
         served.process.kill()
         wait_for(lambda: not Path(f"/proc/{follower}").exists())
@@ -290,7 +290,7 @@ def test_a_killed_postgres_comes_back_without_a_restart(home: Path) -> None:
         killed = served.postmaster()
         assert killed is not None
         os.kill(killed, signal.SIGKILL)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         status = 0
         while status != 200 or served.postmaster() in {None, killed}:
             assert time.monotonic() < deadline
@@ -298,7 +298,7 @@ def test_a_killed_postgres_comes_back_without_a_restart(home: Path) -> None:
             assert status in {200, 503}
             delivered += status == 200
             time.sleep(0.05)
-        wait_for(lambda: served.call("GET", "/readyz")[1]["lag_events"] == 0)
+        wait_for(lambda: served.call("GET", "/readyz")[1].get("lag_events") == 0)
         assert served.call("GET", "/readyz")[1]["head"] >= delivered
 
 
