@@ -143,7 +143,7 @@ async def _open(
     settings: Settings, database: Database, stop: Event, stack: AsyncExitStack
 ) -> dict[str, Any]:
     """What endpoints find in `request.state`; the stack closes it, the receiver drained first."""
-    log = stack.enter_context(closing(Log(database.conninfo("app"), limits=database.limits)))
+    log = stack.enter_context(closing(Log.of(database)))
     engine = make_engine(settings, database, log)
     reads = stack.enter_context(closing(Reads(engine)))
     return {

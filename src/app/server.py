@@ -49,7 +49,7 @@ def first_token(settings: Settings, database: Database) -> FirstToken | None:
 
     Raises `SettingsError` where it cannot be kept.
     """
-    with closing(Log(database.conninfo("app"), connections=1)) as log:
+    with closing(Log.of(database, connections=1)) as log:
         return make_first_token(log, settings.ledger_home)
 
 

@@ -125,7 +125,7 @@ def open_log(settings: Settings, *, migrates: bool = True) -> Generator[tuple[Da
     with (
         open_database(settings, migrates=migrates) as database,
         store_errors(),
-        closing(Log(database.conninfo("app"), limits=database.limits)) as log,
+        closing(Log.of(database)) as log,
     ):
         yield database, log
 

@@ -25,6 +25,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row, tuple_row
 from psycopg_pool import ConnectionPool
 
+from ledger.archive.states import OffloadedStates
 from ledger.clocks import Clocks
 from ledger.domain.events import (
     CATALOGUE,
@@ -34,9 +35,11 @@ from ledger.domain.events import (
     RecordedEvent,
     UnreadableEvent,
 )
-from ledger.errors import UnknownTopic, Unstorable
+from ledger.errors import ArchiveUnavailable, StoreUnavailable, UnknownTopic, Unstorable
+from ledger.leaves import SELECT as LEAVES
+from ledger.leaves import StoredRow
 from ledger.pending import Pending
-from ledger.postgres.database import RECONNECT_SECONDS
+from ledger.postgres.database import RECONNECT_SECONDS, Database, Role
 from ledger.postgres.failures import reaching, store_errors, told
 from ledger.postgres.session import CLOSE_SECONDS, MARGIN_SECONDS, Session
 from ledger.recorder import LedgerRecorder
@@ -163,6 +166,7 @@ READ = (
     + "where notification_id > %s and notification_id <= %s order by notification_id limit %s"
 )
 AT = SELECT + "where notification_id = any(%s) order by 1"
+STORED = LEAVES + "where notification_id = %s"
 # One stream after the other, by the index, whatever the planner thinks of the streams' lengths.
 STREAMS = (
     """
@@ -195,8 +199,9 @@ cross join lateral ("""
 class Log(Application[str]):
     """The one log, through the library's application, mapper and recorder.
 
-    `conninfo` should connect as `ledger_app`, or as `ledger_reader` to read only.
-    Every method raises `StoreUnavailable` while the database cannot be reached, within `limits`.
+    `conninfo` should connect as `ledger_app`, or as `ledger_reader` to read only; `archive` is
+    where states lie that left the database. Every method raises `StoreUnavailable` while either
+    cannot be reached, within `limits`.
     """
 
     name = ""
@@ -211,9 +216,17 @@ class Log(Application[str]):
     recorder: LedgerRecorder
     mapper: LedgerMapper  # pyright: ignore[reportIncompatibleVariableOverride]
 
-    def __init__(self, conninfo: str, *, connections: int = 8, limits: Limits = USUAL) -> None:
+    def __init__(
+        self,
+        conninfo: str,
+        *,
+        connections: int = 8,
+        limits: Limits = USUAL,
+        archive: str | None = None,
+    ) -> None:
         self._conninfo = conninfo_to_dict(conninfo)
         self.limits = limits
+        self._offloaded = OffloadedStates(archive)
         self.pending = Pending()
         self.clocks = Clocks()
         given = {
@@ -226,6 +239,23 @@ class Log(Application[str]):
         }
         with store_errors():
             super().__init__(given)
+
+    @classmethod
+    def of(
+        cls,
+        database: Database,
+        role: Role = "app",
+        *,
+        connections: int = 8,
+        limits: Limits | None = None,
+    ) -> Log:
+        """The log of a database, for a role of it; `limits` are the database's, unless given."""
+        return cls(
+            database.conninfo(role),
+            connections=connections,
+            limits=limits or database.limits,
+            archive=database.archive,
+        )
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
         """The class's environment and what `__init__` was given; never the process's variables."""
@@ -290,6 +320,11 @@ class Log(Application[str]):
         """The events at these positions, in order; a position that does not exist is left out."""
         return self._select(AT, (list(positions),))
 
+    def stored(self, position: int) -> StoredRow | None:
+        """An event as it is stored, with its hash; None where there is none at this position."""
+        rows = self._rows(STORED, (position,))
+        return StoredRow(*rows[0]) if rows else None
+
     def streams(self, after_versions: Mapping[str, int]) -> list[RecordedEvent]:
         """The events of several streams beyond a version of each, in the log's order."""
         return self._select(STREAMS, (list(after_versions), list(after_versions.values())))
@@ -347,9 +382,15 @@ class Log(Application[str]):
         return row and row[0]
 
     def _select(self, query: str, parameters: tuple[Any, ...]) -> list[RecordedEvent]:
+        return list(map(self.mapper.recorded, self._rows(query, parameters)))
+
+    def _rows(self, query: str, parameters: tuple[Any, ...]) -> Sequence[tuple[Any, ...]]:
         with self._reaching(), self._cursor() as cursor:
-            cursor.execute(cast("Any", query), parameters, prepare=True)
-            return list(map(self.mapper.recorded, cursor.fetchall()))
+            rows = cursor.execute(cast("Any", query), parameters, prepare=True).fetchall()
+            try:
+                return self._offloaded.fill(rows, cursor)
+            except ArchiveUnavailable as error:
+                raise StoreUnavailable(str(error)) from error
 
     @contextmanager
     def _cursor(self) -> Generator[psycopg.Cursor[tuple[Any, ...]]]:

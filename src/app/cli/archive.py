@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -13,7 +14,7 @@ from app.cli.output import BAD_ANSWER, counted, progress, show, table
 from ledger.errors import ArchiveDamaged
 
 if TYPE_CHECKING:
-    from ledger.archive.sealing import Finding
+    from ledger.archive.sealing import Finding, Span
     from ledger.archive.segments import Manifest
     from ledger.archive.store import Store
     from ledger.postgres.database import Database
@@ -40,6 +41,8 @@ class Archive(NamedTuple):
     size: int
     foreign: list[Finding]
     """Segments that are of another log."""
+    offloaded: list[Span]
+    """Positions whose states lie in the archive only."""
 
 
 @contextmanager
@@ -61,8 +64,8 @@ def archive(to: str | None) -> Generator[Archive]:
         store = Store(address)
         sealed, size = segments.manifests(store), settings.ledger_archive_segment_events
         with database.connect("reader") as conn:
-            foreign = sealing.foreign(conn, sealed)
-        yield Archive(store, sealed, database, log.head(), size, foreign)
+            foreign, gone = sealing.foreign(conn, sealed), sealing.offloaded(conn)
+        yield Archive(store, sealed, database, log.head(), size, foreign, gone)
 
 
 @app.command(epilog="Example: ledger archive seal --to /backups/ledger")
@@ -102,6 +105,48 @@ def seal(to: To = None) -> None:
     )
 
 
+@app.command(epilog="Example: ledger archive offload --older-than 400 --dry-run")
+def offload(
+    older_than: Annotated[
+        int,
+        typer.Option(
+            "--older-than", metavar="DAYS", min=0, help="Events recorded so many days ago leave."
+        ),
+    ],
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say which segments are due; nothing leaves.")
+    ] = False,
+) -> None:
+    """Let the states of old sealed events leave the database for LEDGER_ARCHIVE.
+
+    Their keys, times and hashes stay, so whatever is read, decided and proven stays as it is; only
+    the archive has their content then, so it needs a copy elsewhere. Each segment is compared with
+    the log before it leaves, and leaves as a whole. New events use the room.
+    """
+    from ledger.archive import sealing
+    from ledger.archive.offload import due
+    from ledger.archive.offload import offload as leave
+
+    with archive(None) as opened, sealing.alone(opened.database):
+        for name, what in opened.foreign:
+            raise ArchiveDamaged(f"Nothing has left. The segment {name}: {what}")
+        before = datetime.now(UTC) - timedelta(days=older_than)
+        todo = due(opened.sealed, opened.offloaded, before)
+        events, left = sum(each.events for each in todo), 0
+        if not dry_run:
+            with progress("offloading") as report:
+                for manifest in leave(opened.database, opened.store.address, todo):
+                    left += manifest.events
+                    report(left, events)
+    names = [each.name for each in todo]
+    said = "due, and nothing has left: " if dry_run else "offloaded: "
+    show(
+        {"due" if dry_run else "offloaded": names, "events": events},
+        lambda: f"{said}{counted(len(todo), 'segment')}, {counted(events, 'event')}",
+    )
+
+
 @app.command(epilog="Example: ledger archive status --json")
 def status(to: To = None) -> None:
     """Show how far the archive goes, and what is missing.
@@ -114,7 +159,7 @@ def status(to: To = None) -> None:
     with archive(to) as opened:
         found = [
             *opened.foreign,
-            *sealing.gaps(opened.sealed),
+            *sealing.gaps(opened.sealed, opened.offloaded),
             *sealing.strange(opened.store, opened.sealed),
             *sealing.absent(opened.store, opened.sealed),
         ]
@@ -136,7 +181,7 @@ def verify(to: To = None) -> None:
         named = {each.name for each in read}  # which says more than that the last event differs
         found = [
             *(each for each in opened.foreign if each.name not in named),
-            *sealing.gaps(opened.sealed),
+            *sealing.gaps(opened.sealed, opened.offloaded),
             *sealing.strange(opened.store, opened.sealed),
             *read,
         ]
@@ -168,6 +213,7 @@ def _state(opened: Archive, sealed: list[Manifest]) -> dict[str, Any]:
         "head": opened.head,
         "not_sealed": max(0, opened.head - sum(each.events for each in sealed)),
         "segment_events": opened.size,
+        "offloaded": sum(span.last - span.first + 1 for span in opened.offloaded),
     }
 
 
@@ -175,9 +221,11 @@ def _state_in_words(opened: Archive, sealed: list[Manifest]) -> str:
     state = _state(opened, sealed)
     full = state["not_sealed"] // opened.size
     todo = f"; {counted(full, 'segment')} can be sealed" if full else ""
+    gone = state["offloaded"]
+    only = f"only here: the states of {counted(gone, 'event')}\n" if gone else ""
     return (
         f"archive {state['archive']}: {counted(len(sealed), 'segment')} up to position"
-        f" {state['up_to_position']:,}, {state['size_bytes']:,} bytes\n"
+        f" {state['up_to_position']:,}, {state['size_bytes']:,} bytes\n{only}"
         f"not sealed: {counted(state['not_sealed'], 'event')} up to the head, {opened.head:,}"
         f" (a segment has {opened.size:,}){todo}"
     )

@@ -260,7 +260,7 @@ def _access(database: Database) -> Finding:
     from ledger.log import Log
     from ledger.tokens import listing
 
-    with closing(Log(database.conninfo("reader"), connections=1)) as log:
+    with closing(Log.of(database, "reader", connections=1)) as log:
         tokens = listing(log)
     valid = sum(token.state == "valid" for token in tokens)
     if tokens:

@@ -21,6 +21,9 @@ from ledger.workers import spread
 FETCH: Final = 2_000
 
 ROWS: Final = SELECT + "where notification_id between %s and %s order by notification_id"
+OFFLOADED: Final = """
+select first_position, last_position from ledger.offloaded order by first_position
+"""
 LAST_LEAVES: Final = """
 select notification_id, encode(leaf_hash, 'hex')
 from ledger.stored_events
@@ -70,6 +73,12 @@ def seal(database: Database, address: str, spans: Sequence[Span]) -> Iterator[Ma
 
 def _seal(database: Database, address: str, span: Span) -> Manifest:
     with closing(_connected(database)) as conn, conn.cursor("log", binary=True) as cursor:
+        for first, last in offloaded(conn):
+            if first <= span.last and span.first <= last:
+                raise ArchiveDamaged(
+                    f"States of the events {first:,} to {last:,} left the database for a segment"
+                    " that is not here: bring it back from a copy of the archive."
+                )
         cursor.itersize = FETCH
         rows = (StoredRow(*row) for row in cursor.execute(ROWS, span))
         return segments.seal(Store(address), *span, rows)
@@ -81,11 +90,12 @@ def _connected(database: Database) -> Connection:
 
 def verify(database: Database, address: str, sealed: Sequence[Manifest]) -> Iterator[Finding]:
     """What is wrong with the segments: each file, its root, and the root that the log has."""
-    found = spread(_verify, [(database, address, manifest) for manifest in sealed])
+    found = spread(compare, [(database, address, manifest) for manifest in sealed])
     return (each for each in found if each is not None)
 
 
-def _verify(database: Database, address: str, manifest: Manifest) -> Finding | None:
+def compare(database: Database, address: str, manifest: Manifest) -> Finding | None:
+    """What is wrong with a segment, if anything is: its file, its root, or what the log has."""
     try:
         sealed = segments.leaves(segments.whole(Store(address), manifest), manifest)
     except ArchiveDamaged as error:
@@ -96,18 +106,29 @@ def _verify(database: Database, address: str, manifest: Manifest) -> Finding | N
             f"Its events have another root than its manifest. {segments.cure(manifest.name)}",
         )
     with closing(_connected(database)) as conn, conn.cursor("log", binary=True) as cursor:
+        gone = offloaded(conn)
         cursor.itersize = FETCH
         rows = (StoredRow(*row) for row in cursor.execute(ROWS, (manifest.first, manifest.last)))
         # several rows at a position are none: no single one is what was sealed
         there = dict[int, bytes | None]()
         for row in rows:
-            there[row.position] = None if row.position in there else leaf_hash(row)
+            leaf = row.leaf_hash if _has_left(row, gone) else leaf_hash(row)
+            there[row.position] = None if row.position in there else leaf
     differ = [
         position
         for position, leaf in enumerate(sealed, manifest.first)
         if there.get(position) != leaf
     ]
     return Finding(manifest.name, _differing(manifest, differ)) if differ else None
+
+
+def offloaded(conn: Connection) -> list[Span]:
+    """The spans of the log whose states lie in the archive only (`ledger.archive.offload`)."""
+    return [Span(*row) for row in conn.execute(OFFLOADED).fetchall()]
+
+
+def _has_left(row: StoredRow, gone: Sequence[Span]) -> bool:
+    return not row.state and any(span.first <= row.position <= span.last for span in gone)
 
 
 def _differing(manifest: Manifest, positions: Sequence[int]) -> str:
@@ -139,12 +160,17 @@ def alone(database: Database) -> Generator[None]:
         yield
 
 
-def gaps(sealed: Sequence[Manifest]) -> list[Finding]:
-    """Spans before the last segment that are in none."""
-    last = sealed[-1].last if sealed else 0
+def gaps(sealed: Sequence[Manifest], gone: Sequence[Span] = ()) -> list[Finding]:
+    """Spans before the last segment, or `gone` from the log, that are in none."""
+    last = max(sealed[-1].last if sealed else 0, gone[-1].last if gone else 0)
     return [
-        Finding(segments.name_of(*each), "It is missing: `ledger archive seal` makes it again.")
-        for each in missing(sealed, last, last or 1)
+        Finding(
+            segments.name_of(*span),
+            "It is missing, and the only copy: bring it back from a copy of the archive."
+            if any(each.first <= span.last and span.first <= each.last for each in gone)
+            else "It is missing: `ledger archive seal` makes it again.",
+        )
+        for span in missing(sealed, last, last or 1)
     ]
 
 

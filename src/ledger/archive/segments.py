@@ -74,15 +74,15 @@ def seal(store: Store, first: int, last: int, rows: Iterable[StoredRow]) -> Mani
     sink = arrow().BufferOutputStream()
     leaves: list[bytes] = []
     times: list[int] = []
-    schema = _schema()
+    layout = schema()
     options = {"compression": "zstd", "compression_level": 3, "use_dictionary": ["topic"]}
-    with arrow("pyarrow.parquet").ParquetWriter(sink, schema, **options) as writer:
+    with arrow("pyarrow.parquet").ParquetWriter(sink, layout, **options) as writer:
         for group in _groups(_checked(first, last, rows)):
             leaves += [row.leaf_hash for row in group]
             times += [group[0].recorded_at or 0, group[-1].recorded_at or 0]
             columns = list(zip(*(row[:6] for row in group), strict=True))
-            arrays = [arrow().array(c, f.type) for c, f in zip(columns, schema, strict=True)]
-            writer.write_batch(arrow().record_batch(arrays, schema=schema), GROUP_EVENTS)
+            arrays = [arrow().array(c, f.type) for c, f in zip(columns, layout, strict=True)]
+            writer.write_batch(arrow().record_batch(arrays, schema=layout), GROUP_EVENTS)
     data = sink.getvalue().to_pybytes()
     made = Manifest(
         format=FORMAT,
@@ -102,7 +102,8 @@ def seal(store: Store, first: int, last: int, rows: Iterable[StoredRow]) -> Mani
     return made
 
 
-def _schema() -> Any:
+def schema() -> Any:
+    """The columns of a segment's file."""
     pa = arrow()
     return pa.schema(
         [
@@ -195,7 +196,10 @@ def _manifest(store: Store, name: str) -> Manifest:
 
 def cure(name: str) -> str:
     """What is to be done about a segment that is not what its manifest says."""
-    return f"Remove {name}.json, and `ledger archive seal` makes the segment again from the log."
+    return (
+        f"Remove {name}.json, and `ledger archive seal` makes the segment again from the log; where"
+        " its events were offloaded, bring it back from a copy of the archive."
+    )
 
 
 def whole(store: Store, manifest: Manifest) -> bytes:
@@ -239,7 +243,7 @@ def leaves(data: bytes, manifest: Manifest) -> list[bytes]:
     They are as many as the manifest says, or none.
     """
     file = arrow("pyarrow.parquet").ParquetFile(arrow().BufferReader(data))
-    if not file.schema_arrow.equals(_schema()) or file.metadata.num_rows != manifest.events:
+    if not file.schema_arrow.equals(schema()) or file.metadata.num_rows != manifest.events:
         return []
     found: list[bytes] = []
     for number in range(file.num_row_groups):

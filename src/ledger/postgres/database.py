@@ -90,12 +90,15 @@ class Database:
     role knows it, but runs in UTC. It finds nothing by an unqualified name but PostgreSQL's own
     and, last, its temporary tables: our SQL names its schemas, so no table of that name in
     `public` or among temporary ones can take the place of ours.
+
+    `archive` is where states of old events lie that left the database; None where none is known.
     """
 
     admin_conninfo: str = field(repr=False)  # may hold a password
     time_zone: str = "UTC"
     logs_in: bool = False
     limits: Limits = USUAL
+    archive: str | None = None
 
     def conninfo(self, role: Role, seconds: float | None = None) -> str:
         """A libpq connection string whose sessions act as `ledger_<role>`.
@@ -211,7 +214,11 @@ def open_database(settings: Settings, *, migrates: bool = True) -> Generator[Dat
         embedded = settings.database_url is None
         logs_in = embedded or settings.ledger_own_logins
         database = Database(
-            admin_conninfo, settings.ledger_time_zone.key, logs_in=logs_in, limits=settings.limits
+            admin_conninfo,
+            settings.ledger_time_zone.key,
+            logs_in=logs_in,
+            limits=settings.limits,
+            archive=settings.ledger_archive,
         )
         with _connect(
             database.admin_conninfo, autocommit=True, patience=LOCK_SECONDS + MARGIN_SECONDS

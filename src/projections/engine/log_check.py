@@ -14,11 +14,12 @@ from typing import Any, Final, NamedTuple
 
 from eventsourcing.persistence import JSONTranscoder
 from msgspec import Struct, field
-from psycopg import Connection, IsolationLevel
+from psycopg import Connection, Cursor, IsolationLevel, ServerCursor
 from psycopg.sql import SQL, Literal
 
 from ledger import waits
 from ledger.archive.segments import Manifest
+from ledger.archive.states import OffloadedStates
 from ledger.domain import merkle
 from ledger.domain.events import Event, StripeEventReceived
 from ledger.domain.signatures import Recheck, Signature
@@ -83,6 +84,7 @@ KINDS: Final = {
     "twice": "positions with more than one event",
     "beyond": "events that stand outside of positions 1 to the head",
     "hash": "events that do not fit their hash",
+    "state": "events whose state is neither in the log nor, unchanged, in its archive",
     "sealed": "events that are not what was sealed in the archive",
     "version": "streams whose versions are not 1, 2, 3 … in the log's order",
     "time": "events recorded before the one that precedes them",
@@ -257,7 +259,9 @@ class _Look(Struct, kw_only=True):
         if row.recorded_at is not None:
             self.time = row.recorded_at
             self.latest = max(self.latest, self.time)
-        if leaf != row.leaf_hash:
+        if not row.state:
+            self.note("state", row.position)
+        elif leaf != row.leaf_hash:
             self.note("hash", row.position)
 
     def _position(self, position: int) -> None:
@@ -298,15 +302,17 @@ def _look(database: Database, snapshot: str, recheck: Rechecks, span: Span) -> _
     with (
         _looking(database, snapshot) as conn,
         conn.cursor("log", binary=True) as cursor,
+        conn.cursor(binary=True) as beside,
     ):
-        cursor.itersize = FETCH
-        for row in cursor.execute(ROWS, span.bounds):
+        cursor.execute(ROWS, span.bounds)
+        for stored in _rows(cursor, beside, database.archive):
             waits.go_on()
-            stored = StoredRow(*row)
             leaf = leaf_hash(stored)
             look.take(stored, leaf)
             if span.segment and span.first <= stored.position <= span.last:
                 leaves.append(leaf)
+            if not stored.state:
+                continue
             try:
                 event = mapper.open(stored.topic, stored.state).data
             except UnknownTopic as error:
@@ -315,6 +321,16 @@ def _look(database: Database, snapshot: str, recheck: Rechecks, span: Span) -> _
                 look.content(event, stored, recheck)
     look.end(leaves)
     return look
+
+
+def _rows(
+    cursor: ServerCursor[Any], beside: Cursor[Any], archive: str | None
+) -> Iterator[StoredRow]:
+    """The rows of a cursor; with the states that left the log, as far as the archive has them."""
+    offloaded = OffloadedStates(archive)
+    while rows := cursor.fetchmany(FETCH):
+        for row in offloaded.fill(rows, beside):
+            yield StoredRow(*row)
 
 
 def _between(looks: Sequence[_Look]) -> Iterator[Fault]:

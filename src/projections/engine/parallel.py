@@ -124,7 +124,7 @@ def _begin(work: Work) -> None:
     gc.disable()  # short-lived, and without cycles: a fifth of the time went into looking for them
     conn = work.database.connect("projector", seconds=UNLIMITED, autocommit=True)
     limits = work.database.limits._replace(read=FOLLOW_SECONDS)
-    log = Log(work.database.conninfo("projector"), connections=1, limits=limits)
+    log = Log.of(work.database, "projector", connections=1, limits=limits)
     registry = discover().only(work.projections)
     copy = ReadModelTables(conn.cursor(), registry, work.reader, work.schema)
     copy.build_quickly()

@@ -17,6 +17,7 @@ from ledger.domain.events import (
     StripeObjectObserved,
 )
 from ledger.errors import InvalidRequest
+from ledger.leaves import leaf_hash
 from ledger.log import Log
 from projections.audit import LINES
 from projections.engine.build import Reader
@@ -29,15 +30,6 @@ from projections.queries.listing import BEYOND, EARLIEST_FIRST, ORDER, Positions
 
 AS_OF_EVENTS: Final = 10_000
 READS: Final = ("audit", "links")
-LEAF: Final = """
-select
-    encode(leaf_hash, 'hex') as leaf_hash,
-    leaf_hash = ledger.leaf_hash(
-        notification_id, originator_id, originator_version, topic, recorded_at, state
-    ) as leaf_hash_fits
-from ledger.stored_events
-where notification_id = %(position)s
-"""
 
 Shown = dict[str, Any]
 
@@ -213,8 +205,12 @@ def event_at(reads: Reads, position: int, is_signed: IsSigned) -> Shown:
     found: Sequence[RecordedEvent] = log.at([position])
     if not found:
         raise not_there("event", f"{position}", log.head())
-    with reads.snapshot(()) as cursor:
-        (leaf,) = rows(cursor, LEAF, position=position)
     event = found[0].event
+    stored = log.stored(position)
+    assert stored is not None, "an event that was read is there"
+    leaf = {
+        "leaf_hash": stored.leaf_hash.hex(),
+        "leaf_hash_fits": stored.leaf_hash == leaf_hash(stored),
+    }
     checked = {"signature_check": signature_check(event, is_signed)}
     return envelope(found[0], reads.engine.reader) | leaf | checked | {"data": contents(event)}

@@ -83,7 +83,7 @@ def test_what_is_wrong_is_named_with_the_cure(run: Run, run_json: RunJson, archi
     (found,) = run_json("archive", "verify", code=1)["findings"]
     assert found["name"] == SEGMENT
     assert f"Remove {SEGMENT}.json, and `ledger archive seal` makes the segment" in found["what"]
-    refused = run("rebuild", code=3).stderr
+    refused = run("rebuild", "--believe-the-log", code=3).stderr
     assert "is not what was sealed" in refused.replace("\n", " ")
     (archive / f"{SEGMENT}.json").unlink()
     run("archive", "seal")
@@ -177,3 +177,73 @@ def test_a_proof_says_why_it_folded_nothing_from_the_archive(
     told = run("verify", code=1).stdout.replace("\n", " ")
     run("rebuild")
     assert "nothing was folded from the archive: not every projection follows" in told
+
+
+@pytest.fixture
+def of_its_own(servers: Callable[[str], Server], shop: Database) -> Iterator[Database]:
+    server = servers("embedded")
+    database = server.clone(shop)
+    yield database
+    server.drop(database)
+
+
+class TestOffloaded:
+    """Old states leave the database, and every verb says what it said before."""
+
+    @pytest.fixture
+    def database(self, of_its_own: Database) -> Database:
+        return of_its_own
+
+    def test_what_left_is_proven_and_read_as_before(
+        self, run: Run, run_json: RunJson, archive: Path
+    ):
+        run("archive", "seal")
+        run("rebuild")
+        order = run_json("list", "order")["items"][-1]["order_id"]
+        verbs = (
+            f"history order {order}",
+            f"show order {order} --as-of 900",
+            f"explain order {order}",
+        )
+        before = {verb: run_json(*verb.split()) for verb in verbs}
+        orders = run_json("digest")["tables"]["orders"]["sha256"]
+        assert (
+            "due, and nothing has left: 1 segment, 1,000 events"
+            in run("archive", "offload", "--older-than", "0", "--dry-run").stdout
+        )
+        assert run_json("archive", "status")["offloaded"] == 0
+        assert run_json("archive", "offload", "--older-than", "1")["offloaded"] == []
+        assert run_json("archive", "offload", "--older-than", "0")["offloaded"] == [SEGMENT]
+        assert "offloaded: 0 segments" in run("archive", "offload", "--older-than", "0").stdout
+        assert "only here: the states of 1,000 events" in run("archive", "status").stdout
+        assert run("archive", "verify").stdout.endswith("and what the log says\n")
+        for verb, said in before.items():
+            assert run_json(*verb.split()) == said
+        for how in ((), ("--from-scratch",), ("--no-archive",)):
+            assert run_json("verify", *how)["holds"] is True
+            assert run_json("rebuild", *how[1:])["position"] > EVENTS
+        assert run_json("rebuild", "--no-archive")["from_archive_up_to"] == 0
+        assert run_json("digest")["tables"]["orders"]["sha256"] == orders
+
+    def test_a_proof_names_what_the_archive_has_no_more(
+        self, run: Run, run_json: RunJson, archive: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        run("archive", "seal")
+        run("archive", "offload", "--older-than", "0")
+        file = archive / f"{SEGMENT}.parquet"
+        whole = file.read_bytes()
+        file.write_bytes(whole[:5_000] + bytes(100) + whole[5_100:])
+        proof = run_json("verify", "--no-archive", code=1)
+        assert set(proof["log"]["faults"]) == {"state"}
+        assert proof["log"]["faults"]["state"][0]["first"] == 1
+        file.unlink()
+        assert (
+            "events whose state is neither in the log"
+            in run("verify", "--no-archive", code=1).stdout
+        )
+        assert "bring it back" in run("archive", "status", code=1).stdout
+        monkeypatch.delenv("LEDGER_ARCHIVE")
+        said = run("verify", code=3).stderr.replace("\n", " ")
+        assert "LEDGER_ARCHIVE" in said
+        said = run("rebuild", "--believe-the-log", code=3).stderr.replace("\n", " ")
+        assert "LEDGER_ARCHIVE" in said

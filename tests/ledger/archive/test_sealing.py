@@ -237,10 +237,10 @@ def test_events_that_were_added_to_a_segment_are_named(
     rows = list(segments.events(segments.whole(store, first), first, 1, SIZE))
     table = pa.Table.from_pylist(
         [
-            dict(zip(segments._schema().names, row, strict=True))
+            dict(zip(segments.schema().names, row, strict=True))
             for row in [*rows, (position, *rows[0][1:])]
         ],
-        schema=segments._schema(),
+        schema=segments.schema(),
     )
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)

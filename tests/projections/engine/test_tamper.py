@@ -146,6 +146,14 @@ def test_events_that_cannot_be_read_are_named_and_all_else_compared(copy: Copy) 
     assert {"audit", "unreadable_events"} <= {each.table for each in proof.differences}
 
 
+def test_a_state_that_was_emptied_is_named(copy: Copy) -> None:
+    """As one is that left for an archive, which has it not."""
+    copy.change_each("state = ''")
+    proof = copy.proof()
+    assert places(proof, "state") == copy.all
+    assert places(proof, "hash") == places(proof, "unreadable") == []
+
+
 def test_a_topic_that_nobody_knows_is_named(copy: Copy) -> None:
     copy.change_each("topic = 'x.y.v1'")
     assert places(copy.proof(), "unreadable") == copy.all

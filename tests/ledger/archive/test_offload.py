@@ -1,0 +1,205 @@
+"""What left the database for the archive is read as before; what is lost or forged is named."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import LiteralString
+
+import psycopg
+import pytest
+from psycopg.errors import InsufficientPrivilege
+
+from benchmarks.logs import filled, shop_log
+from ledger.archive import sealing, segments
+from ledger.archive.offload import due, offload
+from ledger.archive.segments import Manifest
+from ledger.archive.store import Store
+from ledger.domain.events import NewEvent, RecordedEvent, UnreadableEvent
+from ledger.errors import ArchiveDamaged, StoreUnavailable
+from ledger.log import Log
+from ledger.postgres.database import Database, Role
+from tests.support.damage import superuser
+from tests.support.servers import Server
+
+EVENTS, SIZE, GONE = 1_130, 500, 1_000
+FUTURE = datetime(3000, 1, 1, tzinfo=UTC)
+
+
+class World:
+    """A log, its archive, and what the log was before anything left it."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.store = Store(str(folder))
+        self.database = replace(database, archive=str(folder))
+        with Log.of(self.database) as log:
+            self.before = log.read(limit=EVENTS)
+        spans = sealing.missing([], EVENTS, SIZE)
+        list(sealing.seal(self.database, self.store.address, spans))
+
+    @property
+    def sealed(self) -> list[Manifest]:
+        return segments.manifests(self.store)
+
+    def offload(self, before: datetime = FUTURE) -> list[str]:
+        with self.database.connect("reader") as conn:
+            todo = due(self.sealed, sealing.offloaded(conn), before)
+        return [each.name for each in offload(self.database, self.store.address, todo)]
+
+    def read(self, **more: int) -> list[RecordedEvent]:
+        with Log.of(self.database) as log:
+            return log.read(**more)
+
+    def empty_states(self) -> int:
+        with self.database.connect("reader") as conn:
+            query = "select count(*) from ledger.stored_events where octet_length(state) = 0"
+            row = conn.execute(query).fetchone()
+        assert row is not None
+        return row[0]
+
+
+@pytest.fixture(scope="module")
+def filled_log(servers: Callable[[str], Server]) -> Iterator[tuple[Server, Database]]:
+    server = servers("embedded")
+    database = server.create()
+    with Log(database.conninfo("app")) as log:
+        filled(log, shop_log("offloaded", EVENTS))
+    yield server, database
+    server.drop(database)
+
+
+@pytest.fixture
+def world(
+    filled_log: tuple[Server, Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
+    monkeypatch.setattr(sealing, "spread", lambda work, tasks: (work(*each) for each in tasks))
+    server, filled_database = filled_log
+    database = server.clone(filled_database)
+    yield World(database, tmp_path / "archive")
+    server.drop(database)
+
+
+def test_every_way_of_reading_finds_what_left(world: World) -> None:
+    assert world.offload() == ["000000000001-000000000500", "000000000501-000000001000"]
+    assert world.empty_states() == GONE
+    assert world.read(limit=EVENTS) == world.before
+    assert world.read(after=498, limit=4) == world.before[498:502]
+    streams = {event.stream for event in world.before}
+    with Log.of(world.database) as log:
+        assert log.at([1, 500, 501, 1_000, 1_001]) == [
+            world.before[position - 1] for position in (1, 500, 501, 1_000, 1_001)
+        ]
+        for stream in sorted(streams)[:50]:
+            assert log.stream(stream) == [each for each in world.before if each.stream == stream]
+        last = {event.stream: event for event in world.before}
+        assert log.latest(sorted(streams)) == last
+
+
+def test_what_left_is_still_taken(world: World) -> None:
+    """An event that came once is no new one, and a stream goes on from its last version."""
+    world.offload()
+    old = world.before[0]
+    again = NewEvent(old.stream, old.version, old.event, old.effective_at, old.meta)
+    with Log.of(world.database) as log:
+        assert log.append_new([again]) == [None]
+        assert log.version(old.stream) == max(
+            each.version for each in world.before if each.stream == old.stream
+        )
+
+
+def test_only_what_is_old_leaves_and_only_once(world: World) -> None:
+    middle = world.before[SIZE].recorded_at
+    assert world.offload(world.before[0].recorded_at - timedelta(seconds=1)) == []
+    assert world.offload(world.before[SIZE - 1].recorded_at + timedelta(microseconds=1)) in (
+        ["000000000001-000000000500"],
+        ["000000000001-000000000500", "000000000501-000000001000"],  # recorded at that time too
+    )
+    world.offload(middle + timedelta(days=1))
+    assert world.offload() == []
+
+
+def test_the_archive_is_compared_with_the_log_as_before(world: World) -> None:
+    world.offload()
+    assert list(sealing.verify(world.database, world.store.address, world.sealed)) == []
+
+
+def test_a_segment_that_is_not_what_the_log_says_does_not_leave(world: World) -> None:
+    first = world.sealed[0]
+    with superuser(world.database) as conn:
+        conn.execute("update ledger.stored_events set topic = 'x' where notification_id = 7")
+    with pytest.raises(ArchiveDamaged, match="position 7"):
+        world.offload()
+    assert world.empty_states() == 0
+    with superuser(world.database) as conn:
+        conn.execute(
+            "update ledger.stored_events set topic = %s where notification_id = 7",
+            [world.before[6].event.TOPIC],
+        )
+    file = world.store.get(f"{first.name}.parquet")
+    assert file is not None
+    world.store.put(f"{first.name}.parquet", file[:-1])
+    with pytest.raises(ArchiveDamaged, match="is not what was sealed"):
+        world.offload()
+    assert world.empty_states() == 0
+
+
+def test_without_the_archive_what_left_is_refused_and_the_rest_is_read(world: World) -> None:
+    world.offload()
+    with Log(world.database.conninfo("app")) as log:
+        assert log.read(after=GONE, limit=EVENTS) == world.before[GONE:]
+        with pytest.raises(StoreUnavailable, match="LEDGER_ARCHIVE"):
+            log.at([1])
+
+
+def test_what_the_archive_lost_or_forged_is_named_event_by_event(world: World) -> None:
+    world.offload()
+    first, second = (f"{each.name}.parquet" for each in world.sealed)
+    data = world.store.get(second)
+    assert data is not None
+    world.store.put(first, data)  # whole, and of other positions
+    with Log.of(world.database) as log:
+        event = log.at([3])[0].event
+        assert isinstance(event, UnreadableEvent)
+        assert log.at([503])[0] == world.before[502]
+    world.store.put(second, data[:-40] + bytes(40))
+    with Log.of(world.database) as log:
+        assert isinstance(log.at([503])[0].event, UnreadableEvent)
+    shutil.rmtree(world.store.address)
+    with Log.of(world.database) as log:
+        assert isinstance(log.at([3])[0].event, UnreadableEvent)
+
+
+def test_a_span_that_left_is_not_sealed_again_as_nothing(world: World) -> None:
+    """Its segment is the only copy: without it there is nothing to make another one from."""
+    world.offload()
+    world.store.remove(f"{world.sealed[0].name}.json")
+    todo = sealing.missing(world.sealed, EVENTS, SIZE)
+    with pytest.raises(ArchiveDamaged, match="bring it back from a copy"):
+        list(sealing.seal(world.database, world.store.address, todo))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update ledger.stored_events set state = '' where notification_id = 1",
+        "update ledger.stored_events set state = 'x'",
+        "update ledger.stored_events set state = '', topic = topic",
+        "update ledger.offloaded set last_position = 5000",
+        "delete from ledger.offloaded",
+        "delete from ledger.stored_events",
+    ],
+)
+@pytest.mark.parametrize("role", ["owner", "app", "projector"])
+def test_nothing_else_may_be_changed(world: World, role: Role, statement: LiteralString) -> None:
+    with (
+        world.database.connect(role) as conn,
+        pytest.raises(InsufficientPrivilege),
+    ):
+        conn.execute(statement)
+
+
+def test_a_state_never_comes_back_another(world: World) -> None:
+    world.offload()
+    with world.database.connect("owner") as conn, pytest.raises(psycopg.Error, match="append-only"):
+        conn.execute("update ledger.stored_events set state = 'x' where notification_id = 1")
