@@ -82,8 +82,11 @@ class Server:
         self._made = 0
         self._left = deque[str]()
         self._filled: dict[Hashable, Database] = {}
-        # Nothing of a test needs to survive a crash of the machine.
+        # Nothing of a test needs to survive a crash of the machine. Whole pages would be logged and
+        # compressed again and again: each database that is made is a checkpoint.
         self._admin("alter system set fsync = off")
+        self._admin("alter system set full_page_writes = off")
+        self._admin("alter system set wal_compression = off")
         self._admin("select pg_reload_conf()")
         self._admin("create database template_ledger")
         with psycopg.connect(postgres.conninfo("template_ledger"), autocommit=True) as admin:
