@@ -9,7 +9,7 @@ import pytest
 from ledger.domain.access import Role
 from simulator.sent import SimulatedEvent
 from tests.books.ledger import Money, on, quiet_shop
-from tests.console.service import Service, hidden, open_service
+from tests.console.service import Service, hidden, open_service, words
 from tests.support.servers import Server
 
 
@@ -85,6 +85,8 @@ def test_what_stands_in_the_way_is_told_and_classified(console: Service) -> None
     assert "expenses:misc" in wrong.text
     done = console.send(page, f"{entry}/classify", account="income:games", reason="a game")
     assert "The transaction is classified." in done.text
+    assert "In suspense" not in done.text
+    assert "Classify it otherwise" in done.text, "the last word counts"
     assert "it can be closed" in console.see(periods)
 
 
@@ -118,7 +120,12 @@ def test_books_of_a_part_begin_with_what_stripe_held_or_with_nothing(console: Se
     assert "Not done." in refused.text
     done = console.send(page, path, held="nothing", reason="from now on")
     assert "The books begin with this month." in done.text
+    assert "Next: October 2024" in words(done.text), "the month that was entered, not the last"
+    assert "from now on" in done.text
     assert "The books begin with October 2024" in console.see("/console/books?period=2024-10")
+    earlier = console.look(f"{periods}?period=2024-09")
+    again = console.send(earlier, f"{periods}/2024-09/begin", held="nothing", reason="earlier")
+    assert "Next: September 2024" in words(again.text), "as long as no month is closed"
 
 
 def test_an_account_gets_the_name_of_the_shop(console: Service) -> None:

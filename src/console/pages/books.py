@@ -94,7 +94,7 @@ async def entry(request: PageRequest, refusal: Refusal | None = None) -> Respons
         refusal.problem.status if refusal else 200,
         found=found,
         period=(booked[0]["day"] if booked else found["transaction"]["created_at"])[:7],
-        in_suspense=any(":suspense:" in f":{each['account']}" for each in booked),
+        held=any(":suspense:" in f":{each['account']}" for each in booked),
         refusal=refusal,
         key=new_key(),
     )
@@ -103,9 +103,11 @@ async def entry(request: PageRequest, refusal: Refusal | None = None) -> Respons
 async def periods(request: PageRequest, refusal: Refusal | None = None) -> Response:
     """The months that were closed, and the one that can be closed next."""
     listed = await request.api.get("/books/periods", sort="-period", limit=200)
+    opening = (await request.api.get("/books/opening"))["opening"]
     closed = [row["period"] for row in listed["items"] if row["state"] == "closed"]
     asked = request.path_params.get("period") or request.query.get("period", "").strip()
-    following = _neighbours(closed[0])[1] if closed else asked or _neighbours(_this(request))[0]
+    first = opening["period"] if opening else _neighbours(_this(request))[0]
+    following = _neighbours(closed[0])[1] if closed else asked or first
     try:
         ready = await request.api.get(f"/books/periods/{part(following)}/readiness")
         wrong = None
@@ -120,6 +122,7 @@ async def periods(request: PageRequest, refusal: Refusal | None = None) -> Respo
         items=listed["items"],
         following=following,
         last=closed[0] if closed else None,
+        opening=opening,
         ready=ready,
         wrong=wrong,
         refusal=refusal,
