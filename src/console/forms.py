@@ -43,7 +43,7 @@ def minor_units(text: str, currency: str) -> int:
 
 
 def prices(text: str) -> dict[str, int]:
-    """Minor units by currency of `12.50 gbp, 2000 jpy`; raises `Problem` for what is no price."""
+    """Minor units by currency of `12.50 GBP, 2000 JPY`; raises `Problem` for what is no price."""
     with _as_problem():
         return parse_prices(each for each in text.split(",") if each.strip())
 

@@ -162,7 +162,7 @@ _filters = {
         writing.ago, writing.badge, writing.clock, writing.count, writing.dated, writing.day,
         writing.figure, writing.filled, writing.finding, writing.is_number, writing.marked,
         writing.moment, writing.money, writing.month, writing.named, writing.places,
-        writing.prose, writing.sentence,
+        writing.prose, writing.reference, writing.sentence,
         writing.signed, writing.spoken, writing.when, writing.within, writing.without_currency,
         glossary.actor, glossary.label, glossary.plural, glossary.words, is_of_rows, rows_changed,
     )

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from console.glossary import AMBER, RED, words
 from console.page import PageRequest
-from console.writing import finding, money
+from console.writing import money, what_and_why
 
 MOST: Final = 3
 """How many of a kind stand in the list by themselves."""
@@ -172,7 +172,7 @@ def _issue(row: Row, tone: str) -> ToDo:
     amount_minor = next((evidence[name] for name in AMOUNTS if evidence.get(name)), None)
     is_amount = isinstance(amount_minor, int) and evidence.get("currency")
     amount = money(amount_minor, evidence["currency"]) if is_amount else ""
-    what, _, why = finding(row["sentence"]).partition(", ")
+    what, why = what_and_why(row["sentence"])
     address = f"/console/issues/{quote(row['issue_id'], safe='')}"
     return ToDo(
         ICONS.get(row["kind"], "alert-triangle"),

@@ -186,9 +186,9 @@ def badge(code: str | None) -> Markup:
 
 _ENGLISH: Final = {"all", "cup", "mop", "top", "try"}
 """Codes of currencies that are words, too."""
-_AMOUNT: Final = re.compile(
-    rf"(-?)\b(\d+(?:\.\d+)?) ({'|'.join(sorted(CURRENCIES - _ENGLISH))})\b", re.IGNORECASE
-)
+_CODES: Final = "|".join(sorted(CURRENCIES - _ENGLISH))
+_CODE: Final = re.compile(rf"(?<!\S)({_CODES})(?!\S)")
+_AMOUNT: Final = re.compile(rf"(-?)\b(\d+(?:\.\d+)?) ({_CODES})\b", re.IGNORECASE)
 _NO_ID: Final = r"(?<![\w-])(?<!SKU )(?<!order )(?<!Order )(?<!line )"
 """What may not stand before a time: an id of the shop's may look like one."""
 _MOMENT: Final = re.compile(
@@ -198,11 +198,13 @@ _DATE: Final = re.compile(rf"{_NO_ID}\d{{4}}-\d{{2}}-\d{{2}}(?![\w-])")
 _MONTH: Final = re.compile(rf"{_NO_ID}\d{{4}}-(?:0[1-9]|1[0-2])(?![\w-])")
 _COMMAND: Final = re.compile(r"`((?:ledger|POST|GET) [^`]*)`")
 """A command, or a call of the API, in a sentence."""
-_CURE: Final = re.compile(r"(?<=.{20})(?:: |\. ).*$", re.DOTALL)
-"""What stands in a sentence behind what is wrong."""
-
-
-_NAME: Final = re.compile(r"`[a-z_]+(?:\.[a-z_]+)*`|(?<![\w/=-])[a-z]+(?:_[a-z]+)+(?![\w/=-])")
+_CURE: Final = re.compile(r"(?<=.{20})\. (?=[A-Z`]).*$", re.DOTALL)
+"""What to do, which stands in sentences of its own behind what is wrong and why."""
+_WHY: Final = re.compile(r"(?:: |; |, (?!\d\d:))(?![^(]*\))")
+"""What comes before the why of a finding: no comma of a time's, and nothing in brackets."""
+_QUOTED: Final = re.compile(r"`([^`]*)`")
+_NAME: Final = re.compile(r"(?<![\w/=-])[a-z]+(?:_[a-z]+)+(?![\w/=-])")
+_QUOTED_NAME: Final = re.compile(r"[a-z_]+(?:\.[a-z_]+)*")
 """A name of the API's or of Stripe's in a sentence; commands have blanks."""
 _IN_MINOR_UNITS: Final = re.compile(r" By field, in minor units: .*$")
 """What the evidence of an issue says, too."""
@@ -225,14 +227,34 @@ def marked(text: str | None) -> Markup:
 
 
 def finding(text: str) -> str:
-    """What an issue says is wrong, without what to do about it."""
+    """What an issue says is wrong and why, without what to do about it."""
     return sentence(prose(_CURE.sub("", text)).rstrip("."))
+
+
+def reference(text: str) -> str:
+    """What an issue is of, where that is a word of a check's: `other_adjustment gbp`."""
+    return _CODE.sub(lambda found: found[0].upper(), glossary.words(text))
+
+
+def what_and_why(text: str) -> tuple[str, str]:
+    """The same in two: what stands out, and what is said of it; there may be nothing."""
+    what, *why = _WHY.split(finding(text), maxsplit=1)
+    return what, why[0] if why else ""
 
 
 def spoken(text: str | None) -> str:
     """The same for a refusal, whose dates say how one is to be written in a form."""
-    text = _IN_MINOR_UNITS.sub("", text or "")
-    text = _NAME.sub(lambda found: glossary.words(found[0].strip("`")), text).replace("`", "")
+    parts = _QUOTED.split(_IN_MINOR_UNITS.sub("", text or ""))
+    return "".join((_quoted if n % 2 else _unquoted)(part) for n, part in enumerate(parts))
+
+
+def _quoted(text: str) -> str:
+    """A name in words; else what a person is to write, just so."""
+    return glossary.words(text) if _QUOTED_NAME.fullmatch(text) else text
+
+
+def _unquoted(text: str) -> str:
+    text = _NAME.sub(lambda found: glossary.words(found[0]), text)
     text = text.replace(" as of position ", " as of event ")
     return _AMOUNT.sub(_written_amount, text)
 

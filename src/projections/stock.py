@@ -82,6 +82,7 @@ class StockMovement(Row):
     order_id: str | None
     reason: str | None
     actor: str
+    actor_name: str | None
     moved_at: datetime
     on_hand_after: int
     available_after: int
@@ -106,6 +107,7 @@ movements = Journal(
     order_id=line("text"),
     reason=line("text"),
     actor=line("text"),
+    actor_name=line("text"),
     at=line("timestamptz"),
     indexes=("sku, position", "order_id"),
 )
@@ -224,7 +226,7 @@ projection = Projection(
                 StockMovement,
                 """
                 select
-                    position, kind, quantity, on_hand, held, order_id, reason, actor,
+                    position, kind, quantity, on_hand, held, order_id, reason, actor, actor_name,
                     at as moved_at,
                     sum(on_hand) over (order by position)::bigint as on_hand_after,
                     sum(on_hand - held) over (order by position)::bigint as available_after
@@ -311,5 +313,6 @@ def _moved(
         order_id=order_id,
         reason=at.meta.reason,
         actor=at.meta.actor,
+        actor_name=at.meta.actor_name,
         at=at.effective_at,
     )

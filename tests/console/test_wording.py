@@ -1,5 +1,6 @@
 """What the API refused, in the words of a page: made from the fields that a problem names."""
 
+import re
 from typing import Any
 
 import pytest
@@ -7,7 +8,17 @@ import pytest
 from console.api import Problem
 from console.lists import offers_in
 from console.wording import LABELS, in_words, label_of
-from console.writing import days, finding, marked, places, prose
+from console.writing import (
+    days,
+    finding,
+    marked,
+    places,
+    prose,
+    reference,
+    spoken,
+    what_and_why,
+)
+from kpi.checks.declare import Check, catalogue
 from tests.console.service import Service, words
 
 FROM = "it must be from"
@@ -86,7 +97,7 @@ def test_the_forms_say_so_to_whoever_fills_them_in(service: Service) -> None:
     answer = service.send(page, "/console/stock/MUG/listing", **prices)
     assert (answer.status_code, "_minor" in words(answer.text)) == (422, False)
     for path, told in (
-        ("/console/orders?currency=euro", "Currency: must be a currency in three letters, as gbp."),
+        ("/console/orders?currency=euro", "Currency: must be a currency in three letters, as GBP."),
         ("/console/orders?from=soon", "From: give a date like 2026-03-01"),
         ("/console/payments?linked_by=luck", "Linked by: "),
         ("/console/orders?customer_id=" + "x" * 501, "Customer: it must have at most 500"),
@@ -123,7 +134,15 @@ def test_a_command_in_a_sentence_stays_as_it_is_typed() -> None:
 @pytest.mark.parametrize(
     ("said", "found"),
     [
-        ("order A1 was paid twice: give one back.", "Order A1 was paid twice"),
+        ("order A1 was paid twice. Give one back.", "Order A1 was paid twice"),
+        (
+            "Refund re_1 gives 2.00 gbp back of ch_1: no figure counts it. Look.",
+            "Refund re_1 gives £2.00 back of ch_1: no figure counts it",
+        ),
+        (
+            "Order No. 5 of shop no. 7 is 1.50 gbp short.",
+            "Order No. 5 of shop no. 7 is £1.50 short",
+        ),
         ("5.00 gbp stand in suspense (a gbp). Say what it was.", "£5.00 stand in suspense (a gbp)"),
         ("Checks: 3 of them found something", "Checks: 3 of them found something"),
         ("Order A1 is 1.50 gbp short.", "Order A1 is £1.50 short"),
@@ -131,6 +150,44 @@ def test_a_command_in_a_sentence_stays_as_it_is_typed() -> None:
 )
 def test_a_finding_is_what_stands_before_its_cure(said: str, found: str) -> None:
     assert finding(said) == found
+
+
+@pytest.mark.parametrize(
+    ("said", "what", "why"),
+    [
+        ("Order A1 was paid late, and its goods are gone. Look.", "Order A1 was paid late",
+         "and its goods are gone"),
+        ("The tax of 3 objects (in_1, in_2) could not be read: no id.",
+         "The tax of 3 objects (in_1, in_2) could not be read", "no id"),
+        ("Order A1 left on 2026-11-30 10:59, unpaid.",
+         "Order A1 left on 30 Nov 2026, 10:59", "unpaid"),
+        ("Order A1 costs 1.00 gbp and holds 2.00 gbp.", "Order A1 costs £1.00 and holds £2.00", ""),
+    ],
+)  # fmt: skip
+def test_a_finding_in_two_parts_cuts_no_time_and_no_list_in_brackets(
+    said: str, what: str, why: str
+) -> None:
+    assert what_and_why(said) == (what, why)
+
+
+@pytest.mark.parametrize("check", catalogue(), ids=lambda check: check.name)
+def test_the_cure_of_a_check_stands_in_a_sentence_of_its_own(check: Check) -> None:
+    """So that a list says what is wrong and why, and no command."""
+    said = check.sentence.replace("{refused_because}", "It is so.")
+    assert not re.search(r"`|\(ledger |[:;] (look|make|check|cancel) ", finding(said))
+
+
+def test_what_an_issue_is_of_has_codes_of_currencies_in_capitals() -> None:
+    assert reference("other_adjustment gbp") == "other adjustment GBP"
+    assert reference("sek before the first order") == "SEK before the first order"
+    assert reference("order-gbp-1") == "order-gbp-1"
+    assert reference("all of them try") == "all of them try"
+
+
+def test_what_one_is_to_write_in_a_form_stays_as_it_is_written() -> None:
+    told = "write an amount as `12.50 gbp`, not as '12'"
+    assert spoken(told) == "write an amount as 12.50 gbp, not as '12'"
+    assert spoken("`payment_state` of 5.00 gbp") == "payment state of £5.00"
 
 
 def test_a_row_on_a_phone_says_of_whom_it_is_by_what_is_known() -> None:

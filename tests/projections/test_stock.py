@@ -81,7 +81,8 @@ def test_a_product_is_what_was_said_of_it_last(models: Models):
 
 
 def test_a_movement_says_why_and_by_whom(models: Models):
-    models.take(LISTED).take(FEWER, meta=Metadata(actor="ops:olga", reason="counted again"))
-    columns = ("kind", "quantity", "on_hand", "actor", "reason")
-    expected = ("adjusted", -3, -3, "ops:olga", "counted again")
+    meta = Metadata(actor="token/1a2b", actor_name="Olga", reason="counted again")
+    models.take(LISTED).take(FEWER, meta=meta)
+    columns = ("kind", "quantity", "on_hand", "actor", "actor_name", "reason")
+    expected = ("adjusted", -3, -3, "token/1a2b", "Olga", "counted again")
     assert models.one("stock_movements", *columns) == expected

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from app.health import survey
 from ledger.domain.alerts import Alert, AlertRule
 from ledger.domain.events import Severity
+from ledger.domain.money import with_code
 from ledger.errors import ProjectionStopped
 from ledger.settings import Settings
 from projections.engine.reads import Reads, rows
@@ -25,7 +26,9 @@ SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)
 """From the worst on."""
 
 ISSUES: Final = """
-select issue_id, severity, "check", kind, reference, coalesce(times_reopened, 0) as times
+select
+    issue_id, severity, "check", kind, reference, evidence ->> 'currency' as currency,
+    coalesce(times_reopened, 0) as times
 from issues
 where state = 'open' and severity = any(%(severities)s) and changed_at > %(since)s
 order by changed_at, issue_id
@@ -93,7 +96,8 @@ def _issues(look: Looked) -> Iterator[Alert]:
             rule="issue",
             subject=f"issue/{row['issue_id']}",
             occasion=str(row["times"]),
-            title=f"Issue ({row['severity']}): {row['check']}, {row['kind']} {row['reference']}",
+            title=f"Issue ({row['severity']}): {row['check']}, {row['kind']}"
+            f" {with_code(row['reference'], row['currency'])}",
             path=f"/issues/{quote(row['issue_id'], safe='')}",
             severity=row["severity"],
         )

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from console.api import Problem, new_key
 from console.forms import IN_PLACE, Refusal, refused
+from console.glossary import words
 from console.page import PageRequest, view
 from console.wording import in_words
 
@@ -62,10 +63,20 @@ async def _page(
         problem.status if problem else 200,
         asked=asked,
         preview=preview,
+        nothing=_nothing(preview) if preview else "",
         wrong=wrong,
         refusal=refusal,
         key=new_key(),
     )
+
+
+def _nothing(preview: dict[str, Any]) -> str:
+    """What is said of a rule that finds nothing."""
+    said = "Nothing that stands in suspense is like that."
+    if not preview["kind_occurs"]:
+        said = "No transaction is of this kind."
+    kinds = ", ".join(map(words, preview["kinds"]))
+    return f"{said} What stands there is of {kinds}." if kinds else said
 
 
 def _rule(said: dict[str, str]) -> dict[str, Any]:

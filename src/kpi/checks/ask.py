@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 
 from kpi.checks.declare import Check
 from ledger.domain.events import Finding
-from ledger.domain.money import format_money
+from ledger.domain.money import format_money, with_code
 from ledger.log import store_errors
 from ledger.settings import PENDING_PAYMENT, REFUND_REQUEST, Settings
 from projections.engine import positions, tables
@@ -248,6 +248,8 @@ def _told(name: str, row: Mapping[str, Any]) -> str:
             return f"{time.astimezone(UTC):%Y-%m-%d %H:%M}"
         case int(amount_minor) if name.endswith("_minor"):
             own = f"{name.removesuffix('_minor')}_currency"
-            return format_money(amount_minor, row[own if own in row else "currency"])
+            return format_money(amount_minor, row[own if own in row else "currency"]).upper()
+        case str(code) if name.endswith("currency"):
+            return code.upper()
         case value:
-            return str(value)
+            return with_code(str(value), row.get("currency"))

@@ -3,7 +3,7 @@
 -- reference: part_id
 -- reads: cut_lists
 -- waits: 1 hour
--- sentence: Stripe shows only the first elements of {part_id} of {objects} objects, such as {examples}: `ledger stripe pull` reads the rest.
+-- sentence: Stripe shows only the first elements of {part_id} of {objects} objects, such as {examples}. `ledger stripe pull` reads the rest.
 select
     kind || '/' || part as part_id,
     count(*) as objects,

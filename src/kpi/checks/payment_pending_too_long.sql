@@ -3,7 +3,7 @@
 -- reference: order_id
 -- reads: orders
 -- waits: pending_payment
--- sentence: A payment for order {order_id} is under way, and nothing was heard of it since {waiting_at}: look at Stripe.
+-- sentence: A payment for order {order_id} is under way, and nothing was heard of it since {waiting_at}. Look at Stripe.
 select
     order_id,
     currency,

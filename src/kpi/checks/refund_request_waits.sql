@@ -3,7 +3,7 @@
 -- reference: refund_request_id
 -- reads: refund_requests
 -- waits: refund_request
--- sentence: Request {refund_request_id} waits for {open_minor} to go back since {requested_at}: make the refund of order {order_id} at Stripe, let the service do so (LEDGER_CARRY_OUT_REFUNDS), or withdraw it (ledger refund withdraw).
+-- sentence: Request {refund_request_id} waits for {open_minor} to go back since {requested_at}. Make the refund of order {order_id} at Stripe, let the service do so (LEDGER_CARRY_OUT_REFUNDS), or withdraw it (ledger refund withdraw).
 select
     request_id as refund_request_id,
     order_id,

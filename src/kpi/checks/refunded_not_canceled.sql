@@ -2,7 +2,7 @@
 -- severity: low
 -- reference: order_id
 -- reads: orders
--- sentence: Order {order_id} counts as sold, but its {refunded_minor} went back; cancel it.
+-- sentence: Order {order_id} counts as sold, but its {refunded_minor} went back. Cancel it.
 select
     order_id,
     currency,

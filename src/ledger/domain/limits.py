@@ -55,7 +55,7 @@ PATTERNS: Final = {
     EMAIL_PATTERN: "must be an e-mail address, as ann@example.com",
     ID_PATTERN: "must be letters, digits, `.`, `_` or `-`, and not begin with a dot",
     CURRENCY_PATTERN: "must be a currency in three small letters, as gbp",
-    ANY_CASE_CURRENCY: "must be a currency in three letters, as gbp",
+    ANY_CASE_CURRENCY: "must be a currency in three letters, as GBP",
     TEXT_PATTERN: "must be a line of text, without control characters",
     PAYMENT_PATTERN: "must be a payment's id, as pi_3QxYz",
     CURSOR_PATTERN: "must be the `next` of an earlier page as it is",

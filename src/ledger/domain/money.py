@@ -1,5 +1,6 @@
 """Money: integers in minor units, written for people, read from people, and split without loss."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from ledger.errors import InvalidCommand
@@ -67,6 +68,14 @@ def format_money(amount_minor: int, currency: str) -> str:
     return f"{'-' if amount_minor < 0 else ''}{units}{fraction} {currency}"
 
 
+def with_code(text: str, currency: str | None) -> str:
+    """A text in which a currency's code stands between blanks, with the code as ISO 4217 has it.
+
+    `"fees gbp", "gbp"` is "fees GBP"; of an id such as "fees-gbp" nothing is written otherwise.
+    """
+    return re.sub(rf"(?<!\S){currency}(?!\S)", currency.upper(), text) if currency else text
+
+
 def parse_money(text: str) -> tuple[int, str]:
     """What a person wrote, in minor units and its currency: "12.5 GBP" is `(1250, "gbp")`.
 
@@ -76,9 +85,9 @@ def parse_money(text: str) -> tuple[int, str]:
     number, _, currency = text.strip().lower().partition(" ")
     currency = currency.strip()
     if not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
-        raise InvalidCommand(f"write an amount as `12.50 gbp`, not as {text!r}")
+        raise InvalidCommand(f"write an amount as `12.50 GBP`, not as {text!r}")
     if currency not in CURRENCIES:
-        raise InvalidCommand(f"there is no currency {currency!r} (ISO 4217); write one such as gbp")
+        raise InvalidCommand(f"there is no currency {currency!r} (ISO 4217); write one such as GBP")
     amount_minor = _minor(number, currency)
     step = step_minor(currency)
     if amount_minor % step:

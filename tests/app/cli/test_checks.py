@@ -30,7 +30,7 @@ def test_without_issues_a_run_is_content(run: Run) -> None:
 
 def test_a_run_says_what_is_wrong(run: Run, trouble: None) -> None:
     shown = run("checks", "run").stdout
-    assert "paid_twice:A1  Order A1 costs 10.00 gbp and holds 20.00 gbp" in shown
+    assert "paid_twice:A1  Order A1 costs 10.00 GBP and holds 20.00 GBP" in shown
     assert "1 issue is open" in shown
     assert "Order A1" not in run("checks", "run", "--top", "0").stdout
 

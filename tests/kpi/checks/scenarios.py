@@ -35,6 +35,7 @@ from ledger.domain.events import (
     StripeObjectObserved,
     TransactionClassified,
 )
+from ledger.domain.money import with_code
 from tests.kpi.builder import CHECKS, LedgerBuilder
 from tests.webhooks.billing_examples import (
     coupon,
@@ -86,7 +87,7 @@ def live_through(builder: LedgerBuilder, check: Check, scenario: Scenario) -> No
     (issue,) = builder.issues()
     assert (issue["state"], issue["reference"]) == ("open", reference)
     assert issue["severity"] == check.severity
-    assert reference in issue["sentence"]
+    assert with_code(reference, issue["evidence"].get("currency")) in issue["sentence"]
     assert issue["evidence"]
     builder.wait(days=1)
     assert asked(builder, check).events == {}, "evidence does not change by itself"

@@ -69,7 +69,7 @@ def test_a_run_tells_what_it_found(client: TestClient, builder: LedgerBuilder) -
     assert (answer["open"], answer["crashed_checks"]) == (1, [])
     (found,) = [check for check in answer["checks"] if check["open"]]
     assert (found["name"], found["opened"]) == ("paid_twice", 1)
-    assert found["top"] == ["Order A1 costs 10.00 gbp and holds 20.00 gbp of 2 payments."]
+    assert found["top"] == ["Order A1 costs 10.00 GBP and holds 20.00 GBP of 2 payments."]
     listed = client.get("/issues", params={"after": answer["position"], "state": "open"}).json()
     assert [item["issue_id"] for item in listed["items"]] == [ISSUE]
     assert run(client, top=0)["checks"][0]["top"] == []

@@ -12,6 +12,7 @@ from ledger.domain.money import (
     parse_prices,
     split,
     step_minor,
+    with_code,
 )
 from ledger.errors import InvalidCommand
 
@@ -151,3 +152,19 @@ def test_a_currency_has_one_price() -> None:
     assert parse_prices(["12.50 gbp", "2000 jpy"]) == {"gbp": 1250, "jpy": 2000}
     with pytest.raises(InvalidCommand, match="two prices in usd"):
         parse_prices(["5 usd", "6 USD"])
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "expected"),
+    [
+        ("fees gbp", "gbp", "fees GBP"),
+        ("gbp before the first order", "gbp", "GBP before the first order"),
+        ("order-gbp-1", "gbp", "order-gbp-1"),
+        ("fees gbp", "eur", "fees gbp"),
+        ("fees gbp", None, "fees gbp"),
+    ],
+)
+def test_a_code_in_a_text_is_written_in_capitals(
+    text: str, currency: str | None, expected: str
+) -> None:
+    assert with_code(text, currency) == expected
