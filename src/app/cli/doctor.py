@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Literal, LiteralString, NamedTuple
+from typing import Final, LiteralString
 
 import psycopg
 
+from app.cli.doctor_outside import Finding, alerts, archive
 from app.cli.output import counted, reason_of
 from app.first_token import FILE
 from app.health import TOO_LATE_SECONDS, Health, Modes, look, modes
@@ -83,14 +84,6 @@ where locktype = 'advisory' and granted
     and database = (select oid from pg_database where datname = current_database())
 """
 DURABLE: Final = ("fsync", "full_page_writes", "synchronous_commit")
-
-
-class Finding(NamedTuple):
-    """What was found; a `note` is no fault, but good to know."""
-
-    verdict: Literal["fine", "note", "wrong"]
-    what: str
-    found: str
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -287,7 +280,11 @@ def _projections(settings: Settings) -> Iterator[Finding]:
         now = engine.log.now()
         yield _following(health, now)
         yield _last_proof(health.proof)
-        if "audit" in {s.name for s in health.projections if s.state == "following"}:
+        yield archive(settings, engine, health.proof)
+        following = {s.name for s in health.projections if s.state == "following"}
+        if "alert_deliveries" in following:
+            yield alerts(settings, engine)
+        if "audit" in following:
             yield from _modes(settings, modes(engine))
 
 
@@ -295,7 +292,7 @@ def _last_proof(proof: LastProof | None) -> Finding:
     """Damage is a fault until it is mended; that nothing was ever proven is worth a note."""
     if proof is None:
         return Finding("note", "last proof", "never made; `ledger verify` makes one")
-    fine = proof.holds and proof.unanswered is None
+    fine = proof.holds and proof.unanswered is None and not proof.found
     verdict = "wrong" if proof.is_damage else "fine" if fine else "note"
     return Finding(verdict, "last proof", proof.line)
 

@@ -38,6 +38,8 @@ def test_nothing_is_wrong_with_a_new_database(findings: Findings) -> None:
     assert str(len(FORBIDDEN)) in found["privileges"]["found"]
     assert {what for what, each in found.items() if each["verdict"] == "note"} == {
         "access",
+        "alerts",
+        "archive",
         "backfill",
         "disk",
         "last proof",
