@@ -10,7 +10,7 @@ of earlier days is no part of them.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final, Literal, NamedTuple
 
 from ledger.domain.limits import check_currency
@@ -41,9 +41,9 @@ class Trial(NamedTuple):
     """A month's balances; what a currency's accounts come to sums up to 0, at any time.
 
     `state` is `closed` (with the `version` and `position` of the close), `open`, `not_begun` while
-    its first day lies in the future, or `before`: in a month before the first one of the books,
-    which no close and no opening speaks of. `begins` is the month whose opening a person entered,
-    by the opening of this version, if one did.
+    its first day lies in the future of the time that is asked for, or `before`: in a month before
+    the first one of the books, which no close and no opening speaks of. `begins` is the month whose
+    opening a person entered, by the opening of this version, if one did.
     """
 
     period: str
@@ -74,12 +74,15 @@ class Totals(NamedTuple):
 BEGINS: Final = "select period, version from openings order by version desc limit 1"
 CLOSED: Final = """
 select c.period, c.version, c.position, c.zone, o.period as begins, o.version as opening,
-    current_setting('ledger.time_zone') as now_zone, ledger.business_day(now()) as today
+    current_setting('ledger.time_zone') as now_zone
 from (select 1) as one
 left join ({begins}) as o on true
 left join periods as c on c.state = 'closed'
 order by c.period
 """.replace("{begins}", BEGINS)
+HAS_BEGUN: Final = """
+select %(first)s <= ledger.business_day(coalesce(%(at)s, now())) as has_begun
+"""
 SEALED: Final = """
 select account, currency, opening_minor, debit_minor, credit_minor, closing_minor,
     0::bigint as late_minor
@@ -160,14 +163,16 @@ from (
 """
 
 
-def trial(cursor: DictCursor, period: str, currency: str | None = None) -> Trial:
-    """A month's trial balance as the tables stand.
+def trial(
+    cursor: DictCursor, period: str, currency: str | None = None, *, at: datetime | None = None
+) -> Trial:
+    """A month's trial balance as the tables stand, which is as they were `at` a time if not now.
 
     Raises InvalidCommand for what is no month, and for a currency that is not there and is none.
     """
     asked = month(period)
     closes = cursor.execute(CLOSED).fetchall()
-    zone, begins, today = (closes[0][name] for name in ("now_zone", "begins", "today"))
+    zone, begins = closes[0]["now_zone"], closes[0]["begins"]
     version = closes[0]["opening"] or 0
     closes = [each for each in closes if each["period"] is not None]
     for each in closes:
@@ -175,10 +180,10 @@ def trial(cursor: DictCursor, period: str, currency: str | None = None) -> Trial
             sealed = {"period": period, "version": each["version"], "currency": currency}
             rows = cursor.execute(SEALED, sealed).fetchall()
             balances = _of_currency([Balance(**row) for row in rows], currency)
-            at = (each["version"], each["position"])
-            return Trial(period, each["zone"], "closed", *at, balances, begins, version)
+            close = (each["version"], each["position"])
+            return Trial(period, each["zone"], "closed", *close, balances, begins, version)
     last = closes[-1] if closes else None
-    state: State = "open" if asked.first <= today else "not_begun"
+    state: State = "open" if _has_begun(cursor, asked, at) else "not_begun"
     opens: dict[str, Any] = {"sealed": None, "version": None}
     opening: dict[str, Any] = {"begins": None, "opening": None}
     if begins is not None and asked >= month(begins):
@@ -193,6 +198,12 @@ def trial(cursor: DictCursor, period: str, currency: str | None = None) -> Trial
     given = {**opens, **opening, **days, "currency": currency}
     balances = _of_currency([Balance(**row) for row in cursor.execute(OPEN, given)], currency)
     return Trial(period, zone, state, None, None, balances, begins, version)
+
+
+def _has_begun(cursor: DictCursor, asked: Month, at: datetime | None) -> bool:
+    row = cursor.execute(HAS_BEGUN, {"first": asked.first, "at": at}).fetchone()
+    assert row is not None, "select answers a row"
+    return row["has_begun"]
 
 
 def _of_currency(balances: list[Balance], currency: str | None) -> list[Balance]:

@@ -1,13 +1,14 @@
 """Laws of trial balances: what is closed stays, and each month begins where the last one ended."""
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
 
 import pytest
 from hypothesis import settings
 
-from books.trial import Trial
+from books.trial import Trial, trial
 from ledger.domain.events import BooksPeriodClosed
 from ledger.domain.period import (
     month,
@@ -55,6 +56,15 @@ def all_closing(desk: Desk) -> dict[tuple[str, str], int]:
         """
     )
     return {(account, currency): minor for account, currency, minor in rows}
+
+
+def test_a_month_has_begun_by_the_time_that_is_asked_for(desk: Desk):
+    """Also where a trial balance is made as of a time long past."""
+    with desk.models.dicts() as cursor:
+        for day, state in ((27, "not_begun"), (28, "not_begun"), (30, "open")):
+            at = datetime(2026, 2, 1, 12, tzinfo=UTC) + timedelta(days=day - 1)
+            assert trial(cursor, "2026-03", at=at).state == state
+        assert trial(cursor, "2026-03").state == "open"
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,21 @@ def test_a_trial_balance_is_one_line_an_account_in_80_columns(run: Run, quiet: A
     assert lines[-1].split() == ["total", "0.00", "740.03", "740.03", "0.00"]
     assert max(map(len, [heads, *lines])) <= 80
     assert len({len(line) for line in [heads, *lines]}) == 1, "amounts end below each other"
+
+
+def test_as_of_a_time_a_month_has_begun_by_that_time(
+    run_json: RunJson, quiet: Account, database: Database
+) -> None:
+    with database.connect("reader") as conn:
+        row = conn.execute("select date_trunc('month', now()), now()").fetchone()
+    assert row
+    first, now = row
+    by = {"1": "open", now.isoformat(): "open"}
+    for as_of, state in by.items():
+        made = run_json("books", "trial", "--period", f"{now:%Y-%m}", "--as-of", as_of)
+        assert made["state"] == state
+    following = f"{first + timedelta(days=32):%Y-%m}"
+    assert run_json("books", "trial", "--period", following, "--as-of", "1")["state"] == "not_begun"
 
 
 def test_a_month_that_has_not_begun_says_so(run: Run, run_json: RunJson, quiet: Account) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import date
-from typing import TYPE_CHECKING, Annotated
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from app.cli.context import catch_up, reading
+from app.cli.context import a_time, catch_up, reading
 from app.cli.output import progress
 
 if TYPE_CHECKING:
@@ -53,11 +53,17 @@ def books() -> Generator[tuple[ProjectionContext, DictCursor]]:
         yield opened, cursor
 
 
+class AsKnown(NamedTuple):
+    """Tables as they are now, or as they were known at a position and its time."""
+
+    cursor: DictCursor
+    position: int | None = None
+    at: datetime | None = None
+
+
 @contextmanager
-def as_of_books(
-    opened: ProjectionContext, as_of: str | None
-) -> Generator[tuple[DictCursor, int | None]]:
-    """Tables as they are now, or as they were known at a position, and which one."""
+def as_of_books(opened: ProjectionContext, as_of: str | None) -> Generator[AsKnown]:
+    """Tables as they are now, or as they were known at a position or a time."""
     from contextlib import closing
 
     from app.cli.kpi import position_of
@@ -68,14 +74,16 @@ def as_of_books(
     if as_of is None:
         catch_up(opened)
         with closing(Reads(opened)) as reads, reads.snapshot(READS, current=True) as cursor:
-            yield cursor, None
+            yield AsKnown(cursor)
         return
     position, zone = position_of(opened, as_of), opened.database.time_zone
+    (event,) = opened.log.at([position])
+    at = event.recorded_at if as_of.isdecimal() else a_time(as_of, datetime.now(UTC))
     with (
         progress("replaying") as told,
         replayed(opened, position, zone, READS, told) as cursor,
     ):
-        yield cursor, position
+        yield AsKnown(cursor, position, at)
 
 
 def today_of(opened: ProjectionContext) -> date:

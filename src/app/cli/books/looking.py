@@ -72,8 +72,8 @@ def trial(*, period: OfPeriod, currency: CurrencyOption = None, as_of: AsOf = No
     from projections.engine.replay import as_of_projections
 
     code = currency.lower() if currency else None
-    with engine() as opened, as_of_books(opened, as_of) as (cursor, position):
-        made = trial(cursor, period, code)
+    with engine() as opened, as_of_books(opened, as_of) as (cursor, position, at):
+        made = trial(cursor, period, code, at=at)
         wrong = uneven(cursor, period, code)
         stands = made.position or position or as_of_projections(cursor, READS).position
         since = None if position else listed_since(cursor, opened.log, made)

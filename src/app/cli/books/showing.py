@@ -67,8 +67,6 @@ def trial_lines(
     made: Trial, position: int, wrong: int, since: datetime | None, called: Names
 ) -> Iterator[str]:
     """A trial balance, a table a currency; `since` says what it lacks (`listed_since`)."""
-    from textwrap import fill
-
     from books.accounts import place
     from books.trial import totals
     from ledger.domain.money import format_money
@@ -79,18 +77,16 @@ def trial_lines(
     if wrong:
         entries = "1 ENTRY does" if wrong == 1 else f"{wrong:,} ENTRIES do"
         entries += " not sum to 0"
-    yield fill(
+    yield (
         f"{made.period} ({made.zone}) as of position {position:,}, {_state(made)}; {entries};"
-        f" suspense {', '.join(suspense) or 0}",
-        WIDTH,
+        f" suspense {', '.join(suspense) or 0}"
     )
     if made.state == "not_begun":
         yield "what it opens with is what accounts hold by now, and changes until it begins"
     if since is not None:
-        yield fill(
+        yield (
             f"transactions before {since:%F} were not listed, and what accounts held then is not in"
-            f" this: `ledger stripe pull` lists all, `ledger books begin {made.period}` enters it",
-            WIDTH,
+            f" this: `ledger stripe pull` lists all, `ledger books begin {made.period}` enters it"
         )
     if made.begins == made.period:
         yield "the books begin here: `ledger books opening` says who entered with what"
