@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
+from textwrap import fill
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
@@ -218,7 +219,8 @@ def complain(markup: str, text: str = "") -> None:
     """Print to stderr: our markup, then text as it is."""
     from rich.markup import escape
 
-    console(stderr=True).print(markup + escape(visible_lines(text)), soft_wrap=True)
+    made = console(stderr=True)
+    made.print(markup + escape(visible_lines(text)), soft_wrap=not made.is_terminal)
 
 
 def filters_of(given: Iterable[str], known: Sequence[str] | None = None) -> dict[str, str]:
@@ -242,9 +244,23 @@ def show(document: Any, view: Callable[[], RenderableType]) -> None:
     if wants_json():
         print_json(document)
     elif isinstance(shown := view(), str):
-        typer.echo(visible_lines(shown))
+        typer.echo(_wrapped(visible_lines(shown), console().width))
     else:
         console().print(shown)
+
+
+def _wrapped(text: str, width: int) -> str:
+    """Lines that are too long, broken between words; what follows of one is indented by two."""
+    return "\n".join(_in_lines(line, width) for line in text.split("\n"))
+
+
+def _in_lines(line: str, width: int) -> str:
+    if len(line) <= width:
+        return line
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return fill(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def show_list(

@@ -194,7 +194,8 @@ def search(
     An id or an e-mail address fits by its beginning, A to Z in any case; an amount as a whole, in
     every currency or in the one that is named; a product by all words of the text in its name; an
     event by its position or its whole id. Of each kind `limit` at most are found. For a customer,
-    `own`, only what is his is there. Raises `InvalidRequest` for a text without a word.
+    `own`, only what is his is there. Raises `InvalidRequest` for a text without a word, or of more
+    than `MOST_TEXT` characters.
     """
     given = asked_for(text, limit=limit, own=own)
     permitted = {*allowed}
@@ -215,6 +216,8 @@ def asked_for(text: str, *, limit: int, own: str | None = None) -> dict[str, Any
     check_texts([text])
     if not text:
         raise InvalidRequest("q: write an id, an e-mail address, an amount or a product's name.")
+    if len(text) > MOST_TEXT:
+        raise InvalidRequest(f"q: write at most {MOST_TEXT} characters; there are {len(text):,}.")
     small = _small(text)
     return {
         "text": text,

@@ -26,3 +26,5 @@ def test_objects_are_found_and_shown(run: Run, run_list: Callable[..., list[Any]
     assert "25.00 gbp" in run("search", "a1").stdout
     assert "Nothing is called so." in run("search", "B7").stdout
     assert "write an id" in run("search", " ", code=2).stderr
+    run("search", "x" * 160, "y" * 159)
+    assert "write at most 320 characters" in run("search", "x" * 160, "y" * 160, code=2).stderr
