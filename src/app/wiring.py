@@ -30,7 +30,7 @@ from ledger.errors import SettingsError
 from ledger.log import Log, store_errors
 from ledger.postgres.database import Database, open_database
 from ledger.settings import Settings
-from projections.engine import engines, positions
+from projections.engine import engines, fold_objects, positions
 from projections.engine.build import ProjectionContext
 from projections.engine.folding import FoldedArchive
 from projections.engine.follow import Follower
@@ -111,8 +111,14 @@ def folded_archive(
     store = Store(settings.ledger_archive)
     there = segments.manifests(store)
     sealed = segments.from_the_first(there)
-    beyond = len(there) - len(sealed)
-    return FoldedArchive(store.address, sealed, on, again=again, beyond_a_gap=beyond)
+    return FoldedArchive(store.address, sealed, on, again=again, beyond=there[len(sealed) :])
+
+
+def fold_job(settings: Settings, address: str) -> fold_objects.Job:
+    """What a rebuild of all read models folds from the archive at an address."""
+    zone = settings.ledger_time_zone.key
+    reader = translator(settings)
+    return fold_objects.job_of(address, discover(), reader, zone, fold_objects.PARTS)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ledger.archive.segments import Manifest
     from ledger.archive.store import Store
     from ledger.postgres.database import Database
+    from projections.engine.fold_leftovers import Leftover
 
 app = typer.Typer(
     name="archive", help="The archive: the log as sealed files.", no_args_is_help=True
@@ -40,18 +41,21 @@ class Archive(NamedTuple):
     head: int
     size: int
     foreign: list[Finding]
-    """Segments that are of another log."""
+    """Segments of whose events the last one is not the log's."""
     offloaded: list[Span]
     """Positions whose states lie in the archive only."""
+    used: list[str]
+    """The folds that a rebuild of this version, with these settings, reads."""
 
 
 @contextmanager
 def archive(to: str | None) -> Generator[Archive]:
     """The archive of this address, or of the settings."""
-    from app.wiring import open_log
+    from app.wiring import fold_job, open_log
     from ledger.archive import sealing, segments
     from ledger.archive.store import Store
     from ledger.errors import SettingsError
+    from projections.engine import fold_leftovers
 
     settings = ready()
     address = to or settings.ledger_archive
@@ -65,7 +69,9 @@ def archive(to: str | None) -> Generator[Archive]:
         sealed, size = segments.manifests(store), settings.ledger_archive_segment_events
         with database.connect("reader") as conn:
             foreign, gone = sealing.foreign(conn, sealed), sealing.offloaded(conn)
-        yield Archive(store, sealed, database, log.head(), size, foreign, gone)
+        job = fold_job(settings, store.address)
+        used = fold_leftovers.names(job, segments.from_the_first(sealed))
+        yield Archive(store, sealed, database, log.head(), size, foreign, gone, used)
 
 
 @app.command(epilog="Example: ledger archive seal --to /backups/ledger")
@@ -149,12 +155,14 @@ def offload(
 
 @app.command(epilog="Example: ledger archive status --json")
 def status(to: To = None) -> None:
-    """Show how far the archive goes, and what is missing.
+    """Show how far the archive goes, what is missing, and what is left over.
 
-    Reads manifests only: `ledger archive verify` reads all of it. Exits 1 where a span or a file
-    is missing, or something lies there that is none of the archive's.
+    Reads manifests and how folds begin: `ledger archive verify` reads all segments. Exits 1 where a
+    span or a file is missing, or something lies there that is none of the archive's. Folds that are
+    not whole are named; the next rebuild makes them again.
     """
     from ledger.archive import sealing
+    from projections.engine import fold_objects
 
     with archive(to) as opened:
         found = [
@@ -163,8 +171,80 @@ def status(to: To = None) -> None:
             *sealing.strange(opened.store, opened.sealed),
             *sealing.absent(opened.store, opened.sealed),
         ]
+        whole = fold_objects.are_whole(opened.store, opened.used)
+        leftovers = _leftovers(opened)
     said = "nothing is missing; `ledger archive verify` reads all of it"
-    _tell(opened, found, said if opened.sealed else "nothing is sealed yet")
+    torn = [name for name, is_whole in whole.items() if is_whole is False]
+    folds = {
+        "folds": len(whole),
+        "folds_made": sum(is_whole is True for is_whole in whole.values()),
+        "torn_folds": torn,
+        "left_over": [each._asdict() for each in leftovers],
+    }
+    lines = [
+        f"folds of this version and these settings: {folds['folds_made']:,} of {len(whole):,}",
+        *(f"not whole, and made again by the next rebuild: {name}" for name in torn),
+        *_left_over(leftovers),
+    ]
+    _tell(opened, found, said if opened.sealed else "nothing is sealed yet", folds, lines)
+
+
+def _leftovers(opened: Archive) -> list[Leftover]:
+    from projections.engine import fold_leftovers
+
+    return list(fold_leftovers.left_over(opened.store, opened.used, datetime.now(UTC)))
+
+
+def _left_over(leftovers: Sequence[Leftover]) -> Iterator[str]:
+    """How much is left over; what killed processes left of files is named."""
+    from projections.engine.fold_leftovers import PART
+
+    if leftovers:
+        size = sum(each.size for each in leftovers)
+        yield (
+            f"left over: {counted(len(leftovers), 'object')}, {size:,} bytes;"
+            " `ledger archive clean` removes what nobody reads"
+        )
+    yield from (f"  {each.name}: {each.what}" for each in leftovers if PART.fullmatch(each.name))
+
+
+@app.command(epilog="Example: ledger archive clean --dry-run")
+def clean(
+    to: To = None,
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be removed; change nothing.")
+    ] = False,
+) -> None:
+    """Remove old folds, and parts of files that killed processes left.
+
+    Old are folds of another version, of other settings or of other segments: a service that still
+    runs with those makes them again. Never a segment, nor what is not made by Ledger.
+    """
+    from projections.engine import fold_leftovers
+
+    with archive(to) as opened:
+        for name, what in opened.foreign:
+            raise ArchiveDamaged(f"Nothing was removed. The segment {name}: {what}")
+        found = _leftovers(opened)
+        if not dry_run:
+            fold_leftovers.remove(opened.store, found)
+    size = sum(each.size for each in found)
+    done = "would be removed" if dry_run else "removed"
+    show(
+        {
+            "archive": opened.store.address,
+            "dry_run": dry_run,
+            "removed": [each._asdict() for each in found],
+            "bytes": size,
+        },
+        lambda: "\n".join(
+            [
+                *(f"{each.name}: {each.what}" for each in found),
+                f"{done}: {counted(len(found), 'object')}, {size:,} bytes",
+            ]
+        ),
+    )
 
 
 @app.command(epilog="Example: ledger archive verify --to s3://bucket/ledger")
@@ -189,14 +269,22 @@ def verify(to: To = None) -> None:
     _tell(opened, found, said if opened.sealed else "nothing is sealed yet, and nothing proven")
 
 
-def _tell(opened: Archive, found: list[Finding], well: str) -> None:
+def _tell(
+    opened: Archive,
+    found: list[Finding],
+    well: str,
+    more: dict[str, Any] | None = None,
+    lines: Sequence[str] = (),
+) -> None:
+    from rich.console import Group
+
     told = [{"name": each.name, "what": each.what} for each in found]
     show(
-        _state(opened, opened.sealed) | {"findings": told},
+        _state(opened, opened.sealed) | {"findings": told} | (more or {}),
         lambda: (
-            table(["object", "what is wrong"], found)
+            Group(table(["object", "what is wrong"], found), *lines)
             if found
-            else f"{_state_in_words(opened, opened.sealed)}\n{well}"
+            else "\n".join([_state_in_words(opened, opened.sealed), *lines, well])
         ),
     )
     if found:

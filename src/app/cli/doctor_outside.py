@@ -42,7 +42,7 @@ def archive(settings: Settings, engine: ProjectionContext, proof: LastProof | No
         with engine.database.connect("reader") as conn:
             wrong = [
                 *sealing.foreign(conn, sealed),
-                *sealing.gaps(sealed),
+                *sealing.gaps(sealed, sealing.offloaded(conn)),
                 *sealing.strange(store, sealed),
                 *sealing.absent(store, sealed),
             ]

@@ -73,11 +73,6 @@ def _faults(proof: Proof) -> Iterator[str]:
             "do not rebuild: that would believe a damaged log. Keep the database as it is, and"
             " restore the log from a backup"
         )
-    if "sealed" in proof.log.by_kind():
-        yield (
-            "unless it is the archive that was changed, or that is of another log:"
-            " `ledger archive verify` says which"
-        )
 
 
 def _halted(proof: Proof) -> dict[tuple[str, str], list[str]]:
@@ -117,7 +112,7 @@ def _difference(found: TableDifference) -> str:
 
 def _scope(proof: Proof) -> Iterator[str]:
     """What was checked, and what was not."""
-    from projections.engine.log_check import not_covered
+    from projections.engine.log_check import not_covered, where_compared
 
     said = proof.log.signatures
     right = counted(said.get("right", 0), "Stripe signature")
@@ -131,20 +126,25 @@ def _scope(proof: Proof) -> Iterator[str]:
         f" (import, backfill), {said.get('unknown_secret', 0):,} signed with a secret that is not"
         " known here"
     )
-    if proof.log.sealed:
-        yield f"checked: the roots of what is sealed up to position {proof.log.sealed:,}"
+    if compared := where_compared(proof.log.sealed, proof.log.beyond):
+        yield f"checked: that the log is what was sealed {compared}"
+    for reason in proof.log.not_compared:
+        yield f"NOT compared with the archive: {reason}"
     if folded := proof.folded:
         yield (
             f"folded from the archive up to position {folded.last:,}: {folded.made:,} parts were"
             f" made, {folded.believed:,} were there"
             + (" and were believed (--from-scratch makes them again)" if folded.believed else "")
         )
+        if folded.torn:
+            yield f"parts that were not whole, and were made again: {len(folded.torn):,}"
+            yield from _some(list(folded.torn))
     elif proof.log.sealed:
         yield (
-            "nothing was folded from the archive: not every projection follows, the archive is of"
-            f" another log, or no segment of it ends before position {proof.position:,}"
+            "nothing was folded from the archive: not every projection follows, the log is not what"
+            f" was sealed, or no segment of it ends before position {proof.position:,}"
         )
-    yield f"not covered: {not_covered(proof.log.sealed)}"
+    yield f"not covered: {not_covered(proof.log.sealed, proof.log.beyond)}"
     if proof.foreign:
         yield f"not Ledger's, left alone: {', '.join(proof.foreign)}"
 
@@ -168,9 +168,11 @@ def document(proven: Proven) -> dict[str, Any]:
             "signatures": proof.log.signatures,
             "unknown_secrets": proof.log.unknown_secrets,
             "sealed": proof.log.sealed,
+            "sealed_beyond": proof.log.beyond,
+            "not_compared": proof.log.not_compared,
         },
         "folded": proof.folded and {**proof.folded._asdict(), "believed": proof.folded.believed},
-        "not_covered": not_covered(proof.log.sealed),
+        "not_covered": not_covered(proof.log.sealed, proof.log.beyond),
         "foreign": proof.foreign,
         "on_record": proven.position is not None,
         "recorded_at_position": proven.position,

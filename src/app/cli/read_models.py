@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ledger.domain.events import RebuildFailed, RebuildFinished
     from projections.engine.build import ProjectionContext
     from projections.engine.folding import FoldedArchive
+    from projections.engine.verify import Proof
 
 app = typer.Typer()
 
@@ -105,7 +106,7 @@ def rebuild(
     with engine_that_is_new() as (opened, is_new):
         if not is_new:
             catch_up(opened)
-        archive = _archive(on, no_archive=no_archive or bool(names))
+        archive = _archive_to_rebuild(on, no_archive=no_archive or bool(names))
         made = remake(
             opened,
             names or (),
@@ -148,18 +149,22 @@ def _archive(on: str | None, *, no_archive: bool, again: bool = False) -> Folded
                 " `ledger archive seal`, and leave out --no-archive and names of read models."
             )
         return None
-    try:
-        archive = folded_archive(loaded, on or engines.PROCESSES, again=again)
-    except ArchiveUnavailable as error:
-        raise ArchiveUnavailable(f"{error} (--no-archive reads the database alone)") from error
-    if archive and archive.beyond_a_gap:
+    archive = folded_archive(loaded, on or engines.PROCESSES, again=again)
+    if archive and archive.beyond:
         complain(
             "[yellow]archive[/] ",
-            f"A segment is missing after position {archive.last:,}, so the database is read from"
-            f" there, and not {counted(archive.beyond_a_gap, 'segment')} behind the gap:"
-            " `ledger archive seal` fills it.",
+            f"A segment is missing after position {archive.last:,}, so from there on events are"
+            f" read in the database, and none in the {counted(len(archive.beyond), 'segment')}"
+            " behind the gap: `ledger archive seal` fills it.",
         )
     return archive
+
+
+def _archive_to_rebuild(on: str | None, *, no_archive: bool) -> FoldedArchive | None:
+    try:
+        return _archive(on, no_archive=no_archive)
+    except ArchiveUnavailable as error:
+        raise ArchiveUnavailable(f"{error} (--no-archive reads the database alone)") from error
 
 
 def remake(
@@ -246,16 +251,30 @@ def verify(
 
     Where LEDGER_ARCHIVE is set, the log is compared with what was sealed, and sealed events are
     folded from there: by the cores of this machine, or by a cluster (--on). Folds of earlier runs
-    are believed, and counted, unless they are made again (--from-scratch).
+    are believed, and counted, unless they are made again (--from-scratch). An archive that is of
+    another log, has nothing or cannot be read leaves the log not compared: it is told, and exits 1
+    once there is a full segment that could be there.
     """
-    proven = prove(_archive(on, no_archive=no_archive, again=from_scratch))
+    from projections.engine.folding import readable
+
+    archive = readable(lambda: _archive(on, no_archive=no_archive, again=from_scratch))
+    proven = prove(archive)
     ledger = looked_at()
     show(
         {"ledger": ledger, **document(proven)},
         lambda: "\n".join([f"ledger: {ledger}", *verdict(proven)]),
     )
-    if not proven.proof.holds:
+    if not proven.proof.holds or _is_wrong(archive, proven.proof):
         raise typer.Exit(BAD_ANSWER)
+
+
+def _is_wrong(archive: FoldedArchive | None, proof: Proof) -> bool:
+    """Whether the archive is not the one of this log; a log of less than a segment has none yet."""
+    from ledger import settings
+
+    if archive is None or archive.unread or archive.everything:
+        return bool(proof.log.not_compared)
+    return proof.position >= settings.load().ledger_archive_segment_events
 
 
 @app.command(epilog="Example: ledger digest --world")

@@ -52,13 +52,12 @@ def merge(share: Share) -> None:
 
 
 def _tasks() -> tuple[list[FoldTask], list[MergeTask]]:
-    from app.wiring import translator
+    from app.wiring import fold_job
     from ledger import settings, telemetry
     from ledger.archive import segments
     from ledger.archive.store import Store
     from ledger.errors import ArchiveUnavailable, SettingsError
     from projections.engine import fold_objects
-    from projections.engine.registry import discover
 
     loaded = settings.load()
     telemetry.configure("warning")
@@ -71,10 +70,7 @@ def _tasks() -> tuple[list[FoldTask], list[MergeTask]]:
             f"Nothing is sealed in {store.address} from position 1 on: `ledger archive seal`, where"
             " the database is, does it."
         )
-    zone = loaded.ledger_time_zone.key
-    job = fold_objects.job_of(
-        store.address, discover(), translator(loaded), zone, fold_objects.PARTS
-    )
+    job = fold_job(loaded, store.address)
     folds = fold_objects.fold_tasks(job, sealed)
     return folds, fold_objects.merge_tasks(job, folds)
 

@@ -29,6 +29,9 @@ select notification_id, encode(leaf_hash, 'hex')
 from ledger.stored_events
 where notification_id = any(%s)
 """
+LEAVES: Final = """
+select notification_id, leaf_hash from ledger.stored_events where notification_id between %s and %s
+"""
 
 
 class Span(NamedTuple):
@@ -97,29 +100,56 @@ def verify(database: Database, address: str, sealed: Sequence[Manifest]) -> Iter
 def compare(database: Database, address: str, manifest: Manifest) -> Finding | None:
     """What is wrong with a segment, if anything is: its file, its root, or what the log has."""
     try:
-        sealed = segments.leaves(segments.whole(Store(address), manifest), manifest)
+        sealed = leaves_of(Store(address), manifest)
     except ArchiveDamaged as error:
         return Finding(manifest.name, str(error))
-    if not sealed or merkle.root_of(sealed).hex() != manifest.root:
-        return Finding(
-            manifest.name,
-            f"Its events have another root than its manifest. {segments.cure(manifest.name)}",
-        )
+    there = Leaves()
     with closing(_connected(database)) as conn, conn.cursor("log", binary=True) as cursor:
         gone = offloaded(conn)
         cursor.itersize = FETCH
-        rows = (StoredRow(*row) for row in cursor.execute(ROWS, (manifest.first, manifest.last)))
-        # several rows at a position are none: no single one is what was sealed
-        there = dict[int, bytes | None]()
-        for row in rows:
-            leaf = row.leaf_hash if _has_left(row, gone) else leaf_hash(row)
-            there[row.position] = None if row.position in there else leaf
-    differ = [
-        position
-        for position, leaf in enumerate(sealed, manifest.first)
-        if there.get(position) != leaf
-    ]
+        for row in cursor.execute(ROWS, (manifest.first, manifest.last)):
+            stored = StoredRow(*row)
+            leaf = stored.leaf_hash if _has_left(stored, gone) else leaf_hash(stored)
+            there.add(stored.position, leaf)
+    differ = there.differing(manifest, sealed)
     return Finding(manifest.name, _differing(manifest, differ)) if differ else None
+
+
+def leaves_of(store: Store, manifest: Manifest) -> list[bytes]:
+    """The leaf hashes of a segment's events; raises `ArchiveDamaged` unless they have its root."""
+    sealed = segments.leaves(segments.whole(store, manifest), manifest)
+    if not sealed or merkle.root_of(sealed).hex() != manifest.root:
+        raise ArchiveDamaged(
+            f"The events of the segment {manifest.name} have another root than its manifest."
+            f" {segments.cure(manifest.name)}"
+        )
+    return sealed
+
+
+class Leaves(dict[int, bytes | None]):
+    """The leaf hashes that a span of the log has, by position in its order.
+
+    None where several events stand at one position: no single one is what was sealed.
+    """
+
+    def add(self, position: int, leaf: bytes) -> None:
+        """Take in the leaf hash of the next event."""
+        self[position] = None if position in self else leaf
+
+    def are_sealed(self, manifest: Manifest) -> bool:
+        """Whether these are the events of a segment, by its root."""
+        leaves = [leaf for leaf in self.values() if leaf is not None]
+        return len(self) == len(leaves) == manifest.events and (
+            merkle.root_of(leaves).hex() == manifest.root
+        )
+
+    def differing(self, manifest: Manifest, sealed: Sequence[bytes]) -> list[int]:
+        """The positions of a segment at which the log has something else than was sealed."""
+        return [
+            position
+            for position, leaf in enumerate(sealed, manifest.first)
+            if self.get(position) != leaf
+        ]
 
 
 def offloaded(conn: Connection) -> list[Span]:
@@ -200,7 +230,7 @@ def absent(store: Store, sealed: Sequence[Manifest]) -> list[Finding]:
 
 
 def check_of_this_log(conn: Connection, sealed: Sequence[Manifest]) -> None:
-    """Raise `ArchiveDamaged` where segments are of another log.
+    """Raise `ArchiveDamaged` where the log has another event than a segment ends with.
 
     Only the last event of each is compared: `verify` compares all.
     """
@@ -215,9 +245,22 @@ def foreign(conn: Connection, sealed: Sequence[Manifest]) -> list[Finding]:
     return [
         Finding(
             manifest.name,
-            f"It is of another log: its last event is not the one at position {manifest.last:,}."
-            f" {ANOTHER_LOG}",
+            f"Its last event is not the one at position {manifest.last:,}: it is of another log, or"
+            " one of the two was changed. `ledger archive verify` says which.",
         )
         for manifest in sealed
         if leaves.get(manifest.last) != manifest.last_leaf
     ]
+
+
+def is_of_this_log(conn: Connection, store: Store, sealed: Sequence[Manifest]) -> bool:
+    """Whether segments are of this log, however it was changed since.
+
+    They are not where neither an event of the first segment nor the last one of any other stands at
+    its position in the log. Raises `ArchiveDamaged` where the first one cannot be read.
+    """
+    if len(foreign(conn, sealed)) < len(sealed):
+        return True
+    first = sealed[0]
+    there = Leaves(conn.execute(LEAVES, (first.first, first.last)).fetchall())
+    return len(there.differing(first, leaves_of(store, first))) < first.events

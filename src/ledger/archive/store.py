@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
 from importlib import import_module
-from pathlib import Path
-from typing import Any, Final
+from pathlib import Path, PurePosixPath
+from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
 from ledger.errors import ArchiveUnavailable, InvalidRequest
@@ -33,6 +34,14 @@ def arrow(module: str = "pyarrow") -> Any:
 
 
 _SECRET: Final = re.compile(r"://[^/@?]*@")
+
+
+class Object(NamedTuple):
+    """An object's name, its path from the store's address; its size in bytes; its last change."""
+
+    name: str
+    size: int
+    changed_at: datetime
 
 
 class Store:
@@ -101,32 +110,36 @@ class Store:
 
     def names(self, folder: str = "") -> list[str]:
         """The names of the objects in a folder of the store, sorted; none where it is not there."""
-        return sorted(each.base_name for each in self._objects(folder))
+        found = (each.base_name for each in self._files_in(folder))
+        return sorted(name for name in found if not name.endswith(".part"))
 
-    def names_below(self, folder: str) -> list[str]:
-        """The same of all folders within it, by their paths from the store's address."""
+    def everything(self) -> list[Object]:
+        """All that lies below the address, by name; also what is only written in part."""
         start = len(self._root) + 1
-        return sorted(each.path[start:] for each in self._objects(folder, recursive=True))
+        return sorted(
+            Object(each.path[start:], each.size, each.mtime)
+            for each in self._files_in("", recursive=True)
+        )
 
-    def _objects(self, folder: str, *, recursive: bool = False) -> list[Any]:
+    def _files_in(self, folder: str, *, recursive: bool = False) -> list[Any]:
         selector = self._files.FileSelector(
             self._path(folder), allow_not_found=True, recursive=recursive
         )
         with self._reaching():
             found = self._system.get_file_info(selector)
-        return [
-            each
-            for each in found
-            if each.type == self._files.FileType.File and not each.base_name.endswith(".part")
-        ]
+        return [each for each in found if each.type == self._files.FileType.File]
 
     def remove(self, name: str) -> None:
-        """Remove an object, if it is there."""
+        """Remove an object, if it is there, and the folders that are empty without it."""
         with self._reaching():
             try:
                 self._system.delete_file(self._path(name))
             except FileNotFoundError:
                 return
+        if self._is_folder:
+            with suppress(OSError):  # one that is not empty stays
+                for folder in [*PurePosixPath(name).parents][:-1]:
+                    Path(self._root, folder).rmdir()
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}".rstrip("/")

@@ -808,8 +808,9 @@ class ProofFinished(Event, frozen=True, kw_only=True):
     `first` by `table`, `key`, `column`, `live` and `proof`. `halted` are projections of which
     nothing can be said, and why. `faults` says by kind what is wrong with the log itself: the
     `count`, and the first `places`. `signatures` counts what a check of Stripe's said.
-    Up to position `sealed` the log was compared with the roots of an archive. Of the folds beside
-    it `believed_folds` were taken as they are, and `differing_folds`, of which the first are named,
+    Up to position `sealed`, and in the spans `sealed_beyond` a gap, the log was compared with an
+    archive; `not_compared` says what of it was not, and why. Of the folds beside it
+    `believed_folds` were taken as they are, and `differing_folds`, of which the first are named,
     were not what their events come to.
 
     Proofs of earlier versions have only the first `difference` of all, and a `log_fault` in words.
@@ -826,6 +827,8 @@ class ProofFinished(Event, frozen=True, kw_only=True):
     faults: dict[str, Any] = {}
     signatures: dict[str, int] = {}
     sealed: int = 0
+    sealed_beyond: tuple[tuple[int, int], ...] = ()
+    not_compared: tuple[str, ...] = ()
     believed_folds: int = 0
     differing_folds: tuple[str, ...] = ()
 

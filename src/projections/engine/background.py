@@ -29,7 +29,7 @@ from ledger.domain.events import (
 from ledger.errors import LedgerError
 from ledger.telemetry import where
 from projections.engine.build import ProjectionContext
-from projections.engine.folding import FoldedArchive
+from projections.engine.folding import FoldedArchive, readable
 from projections.engine.proofs import answer
 from projections.engine.rebuild import Progress as Report
 from projections.engine.rebuild import check_free, check_log, rebuild_lock, rebuild_locked
@@ -99,7 +99,7 @@ class BackgroundTasks:
         proof_id = uuid4().hex
 
         def work(cursor: AnyCursor, report: Report) -> Event:
-            return answer(proof_id, prove(self._engine, cursor, report, self._archive()))
+            return answer(proof_id, prove(self._engine, cursor, report, readable(self._archive)))
 
         started, failed = ProofStarted(proof_id=proof_id), partial(ProofFailed, proof_id=proof_id)
         return self._begin(Task(PROOF, proof_id, started, work, failed, meta))

@@ -20,7 +20,7 @@ from functools import lru_cache, partial
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -240,14 +240,10 @@ def tables(store: Store, registry: Registry, name: str) -> Iterator[tuple[Mirror
         yield bases[table], data
 
 
-Task = TypeVar("Task", FoldTask, MergeTask)
-
-
-def missing(store: Store, tasks: Sequence[Task]) -> list[Task]:
-    """The tasks whose objects are not there yet, or not whole."""
+def are_whole(store: Store, names: Sequence[str]) -> dict[str, bool | None]:
+    """Whether the objects of these names are whole; None where there is none."""
     with ThreadPoolExecutor(LOOKS) as pool:
-        there = pool.map(partial(_is_there, store), [task.name for task in tasks])
-        return [task for task, found in zip(tasks, there, strict=True) if not found]
+        return dict(zip(names, pool.map(partial(_is_whole, store), names), strict=True))
 
 
 def _object(events: int, contents: Iterable[tuple[str, bytes]]) -> bytes:
@@ -286,8 +282,12 @@ def _head(file: Any) -> tuple[Head, int] | None:
 
 
 def _is_there(store: Store, name: str) -> bool:
+    return _is_whole(store, name) is True
+
+
+def _is_whole(store: Store, name: str) -> bool | None:
     with store.opened(name) as file:
-        return _head(file) is not None
+        return None if file is None else _head(file) is not None
 
 
 def _sections(

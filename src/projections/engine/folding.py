@@ -16,7 +16,7 @@ from psycopg.sql import SQL, Identifier
 from ledger import waits
 from ledger.archive.segments import Manifest
 from ledger.archive.store import Store
-from ledger.errors import ArchiveDamaged
+from ledger.errors import ArchiveDamaged, ArchiveUnavailable
 from ledger.postgres.database import UNLIMITED
 from projections.engine import engines, fold_objects
 from projections.engine.build import ProjectionContext, ReadModelTables
@@ -29,7 +29,8 @@ class FoldedArchive(NamedTuple):
     """An archive to build from: where it lies, its segments from position 1 on, and the engine.
 
     Its folds are cut into so many `parts`. With `again` those that are there are made once more,
-    and none is believed. So many segments lie `beyond_a_gap`, and are not read.
+    and none is believed. Segments `beyond` a gap are not folded; a proof compares them with the
+    log. `unread` says why nothing of it can be read, where that is so, with the cure.
     """
 
     address: str
@@ -37,7 +38,13 @@ class FoldedArchive(NamedTuple):
     engine: str = engines.PROCESSES
     parts: int = fold_objects.PARTS
     again: bool = False
-    beyond_a_gap: int = 0
+    beyond: Sequence[Manifest] = ()
+    unread: str = ""
+
+    @property
+    def everything(self) -> list[Manifest]:
+        """All that is sealed, in the log's order."""
+        return [*self.sealed, *self.beyond]
 
     @property
     def last(self) -> int:
@@ -49,17 +56,26 @@ class FoldedArchive(NamedTuple):
         return self._replace(sealed=[each for each in self.sealed if each.last <= position])
 
 
+def readable(find: Callable[[], FoldedArchive | None]) -> FoldedArchive | None:
+    """The archive that is found, or one that says why it cannot be read: a proof goes on then."""
+    try:
+        return find()
+    except (ArchiveDamaged, ArchiveUnavailable) as error:
+        return FoldedArchive("", (), unread=str(error))
+
+
 class Folded(NamedTuple):
     """How many folds and merged parts of events up to a position there were, and which were made.
 
     The others were believed. `differed` are the names of those that were there and were not what
-    their events come to, of those that were made `again`.
+    their events come to, of those that were made `again`; `torn` of those that were not whole.
     """
 
     last: int
     objects: int
     made: int
     differed: tuple[str, ...] = ()
+    torn: tuple[str, ...] = ()
 
     @property
     def believed(self) -> int:
@@ -92,8 +108,9 @@ def load(
     )
     folds = fold_objects.fold_tasks(job, archive.sealed)
     merges = fold_objects.merge_tasks(job, folds)
-    new_merges = merges if archive.again else fold_objects.missing(store, merges)
-    new_folds = folds if archive.again else fold_objects.missing(store, folds)
+    whole = fold_objects.are_whole(store, [task.name for task in (*folds, *merges)])
+    new_merges = [task for task in merges if archive.again or not whole[task.name]]
+    new_folds = [task for task in folds if archive.again or not whole[task.name]]
     differed: list[str] = []
     with engines.opened(archive.engine) as run:
         done = archive.last - sum(task.last - task.first + 1 for task in new_folds)
@@ -104,9 +121,10 @@ def load(
         for made in run(fold_objects.merge, new_merges):
             waits.go_on()
             differed += [made.name] * made.differed
-    _copy_all(engine, schema, store, [task.name for task in (*folds, *merges)])
+    _copy_all(engine, schema, store, list(whole))
     made_now = len(new_folds) + len(new_merges)
-    return Folded(archive.last, len(folds) + len(merges), made_now, tuple(sorted(differed)))
+    torn = tuple(sorted(name for name, is_whole in whole.items() if is_whole is False))
+    return Folded(archive.last, len(whole), made_now, tuple(sorted(differed)), torn)
 
 
 def unfit(error: Error) -> ArchiveDamaged:

@@ -18,13 +18,14 @@ from psycopg import Connection, Cursor, IsolationLevel, ServerCursor
 from psycopg.sql import SQL, Literal
 
 from ledger import waits
+from ledger.archive.sealing import Leaves, leaves_of
 from ledger.archive.segments import Manifest
 from ledger.archive.states import OffloadedStates
-from ledger.domain import merkle
+from ledger.archive.store import Store
 from ledger.domain.events import Event, StripeEventReceived
 from ledger.domain.signatures import Recheck, Signature
 from ledger.domain.streams import belongs
-from ledger.errors import UnknownTopic
+from ledger.errors import ArchiveDamaged, ArchiveUnavailable, UnknownTopic
 from ledger.leaves import SELECT, StoredRow, leaf_hash
 from ledger.log import LedgerMapper
 from ledger.postgres.database import UNLIMITED, Database
@@ -95,14 +96,23 @@ KINDS: Final = {
 """The kinds of fault, in the order in which they are told."""
 
 
-def not_covered(sealed: int) -> str:
-    """What a proof cannot see of a log that was compared with an archive up to a position."""
-    if not sealed:
+def not_covered(sealed: int, beyond: Sequence[tuple[int, int]] = ()) -> str:
+    """What a proof cannot see of a log that was compared with an archive.
+
+    That was done up to the position `sealed`, and in the spans `beyond` a gap after it.
+    """
+    if not (sealed or beyond):
         return NOT_COVERED
     return (
-        f"up to position {sealed:,} the log was compared with what was sealed, which shows nothing"
-        f" where someone rewrote the archive too; after that, {NOT_COVERED}"
+        f"{where_compared(sealed, beyond)} the log was compared with what was sealed, which shows"
+        f" nothing where someone rewrote the archive too; elsewhere, {NOT_COVERED}"
     )
+
+
+def where_compared(sealed: int, beyond: Sequence[tuple[int, int]]) -> str:
+    """Where the log was compared with an archive, in words."""
+    upto = [f"up to position {sealed:,}"] if sealed else []
+    return " and ".join([*upto, *(f"from {first:,} to {last:,}" for first, last in beyond)])
 
 
 class Fault(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -124,7 +134,8 @@ class LogReport(Struct, frozen=True, kw_only=True):
 
     `unknown_secrets` counts events by the fingerprint of a secret that is not known here; they
     count for no fault. It is empty for events that were stored before fingerprints were. Up to
-    position `sealed` the log was compared with the roots of the archive's segments.
+    position `sealed`, and in the spans `beyond` a gap after it, the log was compared with the
+    archive's segments; `not_compared` says in sentences what of an archive was not, and the cure.
     """
 
     events: int
@@ -133,6 +144,8 @@ class LogReport(Struct, frozen=True, kw_only=True):
     signatures: dict[Signature, int]
     unknown_secrets: dict[str, int]
     sealed: int = 0
+    beyond: tuple[tuple[int, int], ...] = ()
+    not_compared: tuple[str, ...] = ()
 
     def by_kind(self) -> dict[str, list[Fault]]:
         """The faults of each kind that there is."""
@@ -153,32 +166,48 @@ def check(
     database: Database,
     snapshot: str,
     recheck: Rechecks,
+    address: str = "",
     sealed: Sequence[Manifest] = (),
 ) -> LogReport:
     """Look at every stored event that an exported snapshot sees. Raises for no damage.
 
-    On all cores, span by span. Each span of the log that is `sealed` must have the root that its
-    manifest has.
+    On all cores, span by span. Each span of the log that is `sealed` in the archive at an address
+    must have the root that its manifest has; where it has not, its events are compared one by one.
     """
     with _looking(database, snapshot) as conn:
         heads = [tuple(row) for row in conn.execute(HEADS).fetchall()]
         end, events = conn.execute(SIZE).fetchone() or (0, 0)
         spans = _spans(sealed, end, events)
-        tasks = [(database, snapshot, recheck, span) for span in spans]
-        looks = sorted(spread(_look, tasks), key=lambda look: look.span.first)
+        tasks = [(database, snapshot, recheck, address, span) for span in spans]
+        scans = sorted(spread(_scan, tasks), key=lambda scan: scan.span.first)
         streams = conn.execute(STREAMS).fetchall()
-    faults = [fault for look in looks for fault in look.faults]
-    faults += _between(looks)
-    faults += _at_the_end(looks, heads)
+    faults = [fault for scan in scans for fault in scan.faults]
+    faults += _between(scans)
+    faults += _at_the_end(scans, heads)
     faults += [_fault("version", row[2][0], _versions(row[0], row[1])) for row in streams]
+    upto, beyond = _compared(scans)
     return LogReport(
-        events=sum(look.events for look in looks),
+        events=sum(scan.events for scan in scans),
         head=heads[0][0] if heads else 0,
         faults=tuple(_joined(sorted(faults, key=_place))),
-        signatures=dict(sum((look.signatures for look in looks), Counter[Signature]())),
-        unknown_secrets=dict(sum((look.unknown_secrets for look in looks), Counter[str]())),
-        sealed=sealed[-1].last if sealed else 0,
+        signatures=dict(sum((scan.signatures for scan in scans), Counter[Signature]())),
+        unknown_secrets=dict(sum((scan.unknown_secrets for scan in scans), Counter[str]())),
+        sealed=upto,
+        beyond=beyond,
+        not_compared=tuple(scan.not_compared for scan in scans if scan.not_compared),
     )
+
+
+def _compared(scans: Sequence[_Scan]) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """Up to where the log was compared with what is sealed, and in which spans after a gap."""
+    found = [(0, 0)]
+    for scan in scans:
+        if scan.span.segment and not scan.not_compared:
+            first, last = scan.span.first, scan.span.last
+            if first == found[-1][1] + 1:
+                first = found.pop()[0]
+            found.append((first, last))
+    return found[0][1], tuple(found[1:])
 
 
 @contextmanager
@@ -211,19 +240,29 @@ class Span(NamedTuple):
 
 
 def _spans(sealed: Sequence[Manifest], end: int, events: int) -> list[Span]:
-    """The segments, then what follows them up to the last position that there is.
+    """The segments, and what lies between and after them up to the last position that there is.
 
     So many events need no more spans, whatever positions they have: the last span is open.
     """
-    cuts: list[tuple[int, int, Manifest | None]] = [(m.first, m.last, m) for m in sealed]
-    after = cuts[-1][1] if cuts else 0
-    cuts += [
-        (start + 1, start + SPAN_EVENTS, None)
-        for start in range(after, min(end, events), SPAN_EVENTS)
-    ] or ([] if cuts else [(1, SPAN_EVENTS, None)])
+    cuts: list[tuple[int, int, Manifest | None]] = []
+    after = 0
+    for manifest in sealed:
+        cuts += _cut(after, manifest.first - 1)
+        cuts.append((manifest.first, manifest.last, manifest))
+        after = manifest.last
+    cuts += _cut(after, min(end, events))
+    cuts = cuts or [(1, SPAN_EVENTS, None)]
     return [
         Span(first, last, min(last, end), number == 0, number == len(cuts) - 1, segment)
         for number, (first, last, segment) in enumerate(cuts)
+    ]
+
+
+def _cut(after: int, upto: int) -> list[tuple[int, int, None]]:
+    """The positions after one up to another one, so many in one go."""
+    return [
+        (start + 1, min(start + SPAN_EVENTS, upto), None)
+        for start in range(after, upto, SPAN_EVENTS)
     ]
 
 
@@ -231,7 +270,7 @@ def _fault(kind: str, first: int, detail: str = "", last: int | None = None) -> 
     return Fault(kind=kind, first=first, last=first if last is None else last, detail=detail)
 
 
-class _Look(Struct, kw_only=True):
+class _Scan(Struct, kw_only=True):
     """What was found in a span so far, row by row in the order of positions.
 
     `begin` is the position and the time of its first event. Times are in microseconds since 1970.
@@ -246,6 +285,7 @@ class _Look(Struct, kw_only=True):
     faults: list[Fault] = field(default_factory=list[Fault])
     signatures: Counter[Signature] = field(default_factory=Counter[Signature])
     unknown_secrets: Counter[str] = field(default_factory=Counter[str])
+    not_compared: str = ""
 
     def note(self, kind: str, first: int, detail: str = "", last: int | None = None) -> None:
         self.faults.append(_fault(kind, first, detail, last))
@@ -284,21 +324,30 @@ class _Look(Struct, kw_only=True):
             if found.signature == "unknown_secret":
                 self.unknown_secrets[found.detail] += 1
 
-    def end(self, leaves: Sequence[bytes]) -> None:
-        """All events were taken; `leaves` are those of the segment."""
+    def end(self) -> None:
+        """All events were taken."""
         if self.last < self.span.expected:
             self.note("missing", self.last + 1, last=self.span.expected)
             self.last = self.span.expected
-        segment = self.span.segment
-        if segment and (not leaves or merkle.root_of(leaves).hex() != segment.root):
-            self.note("sealed", segment.first, f"segment {segment.name}", segment.last)
+
+    def compare(self, address: str, segment: Manifest, leaves: Leaves) -> None:
+        """Compare the leaf hashes that a segment's span has with those that were sealed."""
+        if leaves.are_sealed(segment):
+            return
+        try:
+            sealed = leaves_of(Store(address), segment)
+        except (ArchiveDamaged, ArchiveUnavailable) as error:
+            self.not_compared = str(error)
+            return
+        for position in leaves.differing(segment, sealed):
+            self.note("sealed", position)
 
 
-def _look(database: Database, snapshot: str, recheck: Rechecks, span: Span) -> _Look:
+def _scan(database: Database, snapshot: str, recheck: Rechecks, address: str, span: Span) -> _Scan:
     """Look at the events of a span."""
-    look = _Look(span=span, last=span.first - 1)
+    scan = _Scan(span=span, last=span.first - 1)
     mapper = LedgerMapper(JSONTranscoder())
-    leaves: list[bytes] = []
+    leaves = Leaves()
     with (
         _looking(database, snapshot) as conn,
         conn.cursor("log", binary=True) as cursor,
@@ -308,19 +357,21 @@ def _look(database: Database, snapshot: str, recheck: Rechecks, span: Span) -> _
         for stored in _rows(cursor, beside, database.archive):
             waits.go_on()
             leaf = leaf_hash(stored)
-            look.take(stored, leaf)
+            scan.take(stored, leaf)
             if span.segment and span.first <= stored.position <= span.last:
-                leaves.append(leaf)
+                leaves.add(stored.position, leaf)
             if not stored.state:
                 continue
             try:
                 event = mapper.open(stored.topic, stored.state).data
             except UnknownTopic as error:
-                look.note("unreadable", stored.position, f"{stored.stream}: {error}")
+                scan.note("unreadable", stored.position, f"{stored.stream}: {error}")
             else:
-                look.content(event, stored, recheck)
-    look.end(leaves)
-    return look
+                scan.content(event, stored, recheck)
+    scan.end()
+    if span.segment:
+        scan.compare(address, span.segment, leaves)
+    return scan
 
 
 def _rows(
@@ -333,22 +384,22 @@ def _rows(
             yield StoredRow(*row)
 
 
-def _between(looks: Sequence[_Look]) -> Iterator[Fault]:
+def _between(scans: Sequence[_Scan]) -> Iterator[Fault]:
     """Events at the beginning of a span that were recorded before the last one of those before."""
     time: int | None = None
-    for look in looks:
-        if look.begin and time is not None:
-            position, began = look.begin
+    for scan in scans:
+        if scan.begin and time is not None:
+            position, began = scan.begin
             if began is not None and began < time:
                 yield _fault("time", position)
-        time = time if look.time is None else look.time
+        time = time if scan.time is None else scan.time
 
 
-def _at_the_end(looks: Sequence[_Look], heads: list[tuple[Any, ...]]) -> Iterator[Fault]:
+def _at_the_end(scans: Sequence[_Scan], heads: list[tuple[Any, ...]]) -> Iterator[Fault]:
     """How the head fits what was found."""
-    seen = [look for look in looks if look.events]
-    last = max((look.last for look in seen), default=0)
-    latest = max((look.latest for look in seen), default=NEVER)
+    seen = [scan for scan in scans if scan.events]
+    last = max((scan.last for scan in seen), default=0)
+    latest = max((scan.latest for scan in seen), default=NEVER)
     if len(heads) != 1:
         yield _fault("head", last, f"ledger.head has {len(heads)} rows instead of one")
         return

@@ -47,9 +47,10 @@ REBUILT_SINCE: Final = "select name from read_models.projections where rebuilt_a
 class LastProof(Struct, frozen=True, kw_only=True):
     """The last proof on record that came to an answer, and what it says of the read models now.
 
-    It proved the log up to `position`, ended at `ended_at`, and was asked for by `by`: a person or
-    the service. `found` says in sentences what was wrong. `suspects` are the projections that it
-    found damaged or could not prove, and all that read them, as far as they were not rebuilt since.
+    It proved the log up to `position`, compared it with an archive up to `sealed`, ended at
+    `ended_at`, and was asked for by `by`: a person or the service. `found` says in sentences what
+    was wrong. `suspects` are the projections that it found damaged or could not prove, and all that
+    read them, as far as they were not rebuilt since.
     `unanswered` is the cause for which a later proof ended without an answer; where no proof ever
     came to one, `holds` is None.
     """
@@ -61,6 +62,7 @@ class LastProof(Struct, frozen=True, kw_only=True):
     holds: bool | None
     found: tuple[str, ...] = ()
     suspects: tuple[str, ...] = ()
+    sealed: int = 0
     log_is_damaged: bool = False
     unanswered: str | None = None
 
@@ -150,6 +152,8 @@ def answer(proof_id: str, proof: Proof) -> ProofFinished:
         faults={kind: _fault(faults) for kind, faults in proof.log.by_kind().items()},
         signatures={str(said): count for said, count in proof.log.signatures.items()},
         sealed=proof.log.sealed,
+        sealed_beyond=proof.log.beyond,
+        not_compared=proof.log.not_compared[:MOST_PLACES],
         believed_folds=proof.folded.believed if proof.folded else 0,
         differing_folds=proof.differing_folds[:MOST_PLACES],
     )
@@ -186,6 +190,7 @@ def _answered(
         holds=report.holds,
         found=tuple(_found(report)),
         suspects=tuple(sorted(registry.readers(named) - rebuilt)),
+        sealed=report.sealed,
         log_is_damaged=bool(report.faults or report.log_fault),
         unanswered=later and _cause(later.event),
     )
@@ -221,6 +226,8 @@ def _found(report: ProofFinished) -> Iterator[str]:
         yield f"tables that differ: {', '.join(tables)}"
     if report.halted:
         yield f"not proven: {', '.join(sorted(report.halted))}"
+    if report.not_compared:
+        yield f"not compared with the archive: {' '.join(report.not_compared)}"
     if folds := report.differing_folds:
         yield f"folds that were not what their events come to, and were made again: {len(folds):,}"
 

@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import psycopg
+from msgspec.structs import replace
 from psycopg import IsolationLevel
 
 from ledger import waits
 from ledger.archive import sealing
+from ledger.archive.store import Store
+from ledger.errors import ArchiveDamaged, ArchiveUnavailable
 from ledger.log import Log
 from ledger.postgres.database import UNLIMITED
 from projections.engine import foreign, positions, tables
@@ -68,8 +71,9 @@ def verify(
     """Rebuild everything from event 1 beside the live read models and compare table by table.
 
     What is in an `archive` of this log is folded from there, where every projection follows, and
-    the log is compared with the root of each of its segments. Raises `RebuildRunning` while a
-    rebuild or another proof is at work, and what `folding.load` raises of an archive.
+    the log is compared with the root of each of its segments. One of another log, or that cannot be
+    read, is passed over, and the answer says so. Raises `RebuildRunning` while a rebuild or another
+    proof is at work, and what `folding.load` raises of an archive.
     """
     with rebuild_lock(engine) as cursor:
         return prove(engine, cursor, progress, archive)
@@ -95,21 +99,48 @@ def prove(
         halted = _halted(registry, states)
         proven = registry.only(registry.by_name.keys() - {s.name for s in halted})
         lowest = min((s.position for s in states if s.name in proven.by_name), default=0)
-        folds = _foldable(archive, proof.connection, lowest) if archive and not halted else None
+        why_not = _not_comparable(archive, proof.connection) if archive else ""
+        ours = None if why_not else archive
+        folds = _foldable(ours, proof.connection, lowest) if ours and not halted else None
         made, failed = _built(engine._replace(registry=proven), proof, lowest, progress, folds)
         copy, folded = made
         live_conn.isolation_level = IsolationLevel.REPEATABLE_READ
         at = _meet(copy, log, lowest, live)
-        sealed = archive.sealed if archive else ()
-        with waits.beside(check, database, _exported(live_conn), recheck, sealed) as checking:
+        address, sealed = (ours.address, ours.everything) if ours else ("", [])
+        snapshot = _exported(live_conn)
+        with waits.beside(check, database, snapshot, recheck, address, sealed) as checking:
             digests, found = compare(live, LIVE, proof, PROOF, copy.registry)
             tables.clear(proof, PROOF)
             others, stopped = tuple(foreign.told(live)), [*halted, *failed]
-            return Proof(at, digests, found, stopped, checking.result(), others, folded)
+            looked = checking.result()
+        if why_not:
+            looked = replace(looked, not_compared=(why_not,))
+        return Proof(at, digests, found, stopped, looked, others, folded)
+
+
+def _not_comparable(archive: FoldedArchive, conn: psycopg.Connection) -> str:
+    """Why the log cannot be compared with an archive, and the cure; nothing where it can be."""
+    if archive.unread:
+        return archive.unread
+    if not archive.everything:
+        return (
+            f"Nothing is sealed in {archive.address}: `ledger archive seal` seals full segments."
+            " Where something was, LEDGER_ARCHIVE names another place, or it was removed."
+        )
+    try:
+        ours = sealing.is_of_this_log(conn, Store(archive.address), archive.everything)
+    except (ArchiveDamaged, ArchiveUnavailable) as error:
+        return str(error)
+    if ours:
+        return ""
+    return (
+        f"The archive at {archive.address} is of another log: it has none of the events here."
+        f" {sealing.ANOTHER_LOG} Where it is the one of this log, all events were replaced."
+    )
 
 
 def _foldable(archive: FoldedArchive, conn: psycopg.Connection, upto: int) -> FoldedArchive | None:
-    """What can be folded from an archive up to a position; nothing where it is not of this log."""
+    """What can be folded from an archive up to a position; nothing where an event differs."""
     return None if sealing.foreign(conn, archive.sealed) else archive.upto(upto)
 
 

@@ -72,9 +72,10 @@ class ReportResponse(Schema):
     `differences` are all tables that differ; `halted` projections of which nothing can be said,
     and why; `faults` what is wrong with the log, by kind; `signatures` counts what a check of
     Stripe's said: `right`, `wrong`, `unsigned` (imported or pulled), `unknown_secret`.
-    Up to position `sealed` the log was compared with the roots of an archive; of the folds beside
-    it `believed_folds` were taken as they are, and `differing_folds` were not what their events
-    come to. `not_covered` says what a proof cannot see. `difference` and `log_fault` are what
+    Up to position `sealed`, and in the spans `sealed_beyond` a gap, the log was compared with an
+    archive; `not_compared` says what of it was not, and why. Of the folds beside it
+    `believed_folds` were taken as they are, and `differing_folds` were not what their events come
+    to. `not_covered` says what a proof cannot see. `difference` and `log_fault` are what
     proofs of earlier versions have instead.
     """
 
@@ -88,6 +89,8 @@ class ReportResponse(Schema):
     faults: dict[str, FaultResponse]
     signatures: dict[str, int]
     sealed: int
+    sealed_beyond: list[tuple[int, int]]
+    not_compared: list[str]
     believed_folds: int
     differing_folds: list[str]
     not_covered: str
@@ -148,4 +151,5 @@ def _report(event: Event | None) -> ReportResponse | None:
     if not isinstance(event, ProofFinished):
         return None
     told = {name: value for name, value in asdict(event).items() if name != "proof_id"}
-    return ReportResponse.model_validate({**told, "not_covered": not_covered(event.sealed)})
+    seen = not_covered(event.sealed, event.sealed_beyond)
+    return ReportResponse.model_validate({**told, "not_covered": seen})

@@ -259,7 +259,8 @@ class LastProofResponse(Schema):
 
     `holds` is null where no proof ever came to an answer; `unanswered` is the cause for which a
     later one did not. `suspects` are the projections that are not proven and were not rebuilt
-    since; `is_damage` says that they, or the log, are still damaged as far as is known.
+    since; up to position `sealed` the log was compared with an archive. `is_damage` says that they,
+    or the log, are still damaged as far as is known.
     """
 
     id: str
@@ -269,6 +270,7 @@ class LastProofResponse(Schema):
     holds: bool | None
     found: list[str]
     suspects: list[str]
+    sealed: int
     log_is_damaged: bool
     unanswered: str | None
     is_damage: bool

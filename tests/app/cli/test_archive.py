@@ -1,6 +1,7 @@
 """`ledger archive`, and rebuilds that read it, as a person runs them."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def test_what_is_sealed_is_shown_and_verified_and_read_by_a_rebuild(
     assert (proof["folded"]["made"], proof["folded"]["believed"]) == (0, 65)
     assert "up to position 1,000 the log was compared with what was sealed" in proof["not_covered"]
     from_scratch = run("verify", "--from-scratch").stdout
-    assert "checked: the roots of what is sealed up to position 1,000" in from_scratch
+    assert "checked: that the log is what was sealed up to position 1,000" in from_scratch
     assert "up to position 1,000: 65 parts were made, 0 were there" in from_scratch
     alone = run_json("verify", "--no-archive")
     assert (alone["holds"], alone["folded"], alone["log"]["sealed"]) == (True, None, 0)
@@ -90,9 +91,10 @@ def test_what_is_wrong_is_named_with_the_cure(run: Run, run_json: RunJson, archi
     run("archive", "verify")
     forged = json.loads((archive / f"{SEGMENT}.json").read_text()) | {"root": "00" * 32}
     (archive / f"{SEGMENT}.json").write_text(json.dumps(forged))
-    told = run("verify", code=1).stdout
-    assert "events that are not what was sealed in the archive: 1,000" in told
-    assert "the archive that was changed, or that is of another log: `ledger archive" in told
+    proof = run_json("verify", code=1)
+    assert (proof["holds"], proof["log"]["faults"], proof["log"]["sealed"]) == (True, {}, 0)
+    (reason,) = proof["log"]["not_compared"]
+    assert "another root than its manifest" in reason
     (found,) = run_json("archive", "verify", code=1)["findings"]
     assert "another root than its manifest" in found["what"]
     (archive / f"{SEGMENT}.json").unlink()
@@ -103,16 +105,117 @@ def test_what_is_wrong_is_named_with_the_cure(run: Run, run_json: RunJson, archi
     assert found["what"].startswith("Its file is missing.")
 
 
-def test_segments_behind_a_gap_are_told_of(run: Run, archive: Path, database: Database):
+def test_segments_behind_a_gap_are_told_of_and_compared(
+    run: Run, run_json: RunJson, archive: Path, database: Database
+):
     (made,) = sealing.seal(database, str(archive), [Span(501, 1_000)])
     assert made.first == 501
     for verb in ("rebuild", "verify"):
         said = run(verb).stderr.replace("\n", " ")
-        assert "not 1 segment behind the gap: `ledger archive seal` fills it." in said
+        assert "none in the 1 segment behind the gap: `ledger archive seal` fills it." in said
+    proof = run_json("verify")
+    assert (proof["log"]["sealed"], proof["log"]["sealed_beyond"]) == (0, [[501, 1_000]])
+    assert "the log is what was sealed from 501 to 1,000" in run("verify").stdout
+
+
+def test_an_archive_that_is_not_this_logs_leaves_it_not_compared(
+    run: Run, run_json: RunJson, archive: Path, fresh_database: Callable[[], Database],
+    monkeypatch: pytest.MonkeyPatch,
+):  # fmt: skip
+    """Of another log, empty, or not to be reached: never damage of the log, and never silence."""
+    other = fresh_database()
+    with Log(other.conninfo("app")) as log:
+        filled(log, shop_log("another", EVENTS))
+    list(sealing.seal(other, str(archive), [Span(1, 500)]))
+    wrong = {
+        archive: "is of another log: it has none of the events here. Name another place for the",
+        archive.with_name("empty"): "empty: `ledger archive seal` seals full segments.",
+        "nowhere://bucket": "The archive at nowhere://bucket: ",
+    }
+    for address, said in wrong.items():
+        monkeypatch.setenv("LEDGER_ARCHIVE", str(address))
+        told = run("verify", code=1).stdout.replace("\n", " ")
+        assert "NOT compared with the archive: " in told
+        assert said in told
+        assert "the log is damaged" not in told
+        proof = run_json("verify", code=1)
+        assert (proof["holds"], proof["log"]["sealed"], proof["folded"]) == (True, 0, None)
+        assert said in run_json("status")["last_proof"]["found"][0]
+    run("rebuild", "--no-archive")
+    monkeypatch.setenv("LEDGER_ARCHIVE_SEGMENT_EVENTS", "100000")
+    monkeypatch.setenv("LEDGER_ARCHIVE", str(archive.with_name("empty")))
+    assert "Nothing is sealed in " in run("verify").stdout, "no segment is full yet"
+
+
+def test_what_is_left_over_is_listed_and_removed_and_never_a_segment(
+    run: Run, run_json: RunJson, archive: Path
+):
+    run("archive", "seal")
+    run("task", "fold", "1/1")
+    (fold,) = (archive / "folds").rglob("*-*")
+    fold.write_bytes(fold.read_bytes()[:-5])
+    other = archive / "folds" / ("0" * 16) / ("1" * 16) / SEGMENT
+    merged = archive / "merged" / ("0" * 16) / ("1" * 16) / "part-07"
+    killed = [archive / f"{SEGMENT}.parquet.{'a' * 32}.part", fold.with_name(f"x.{'b' * 32}.part")]
+    writing, mine = archive / f"x.{'c' * 32}.part", archive / "folds" / "mine.txt"
+    for path in (other, merged, *killed, writing, mine):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"12345")
+    for path in killed:
+        os.utime(path, (0, 0))
+    kept = {path for path in archive.rglob("*") if path.is_file()} - {other, merged, *killed}
+    state = run_json("archive", "status")
+    assert state["torn_folds"] == [str(fold.relative_to(archive))]
+    assert (state["folds_made"], len(state["left_over"])) == (0, 4)
+    shown = run("archive", "status").stdout
+    assert f"not whole, and made again by the next rebuild: {state['torn_folds'][0]}" in shown
+    assert "left over: 4 objects, 20 bytes; `ledger archive clean`" in shown
+    assert all(path.name in shown for path in killed)
+    assert "would be removed: 4 objects, 20 bytes" in run("archive", "clean", "--dry-run").stdout
+    assert all(path.exists() for path in (other, merged, *killed))
+    removed = run_json("archive", "clean")["removed"]
+    assert {archive / each["name"] for each in removed} == {other, merged, *killed}
+    assert {path for path in archive.rglob("*") if path.is_file()} == kept
+    assert not (archive / "merged").exists(), "folders without a file go, too"
+    assert "removed: 0 objects" in run("archive", "clean").stdout
+    told = run("verify").stdout
+    assert f"parts that were not whole, and were made again: 1\n  {state['torn_folds'][0]}" in told
+    assert run_json("archive", "status")["torn_folds"] == []
+
+
+def test_doctor_says_how_far_the_archive_goes_and_what_is_wrong_with_it(
+    run_json: RunJson, run: Run, archive: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def told() -> tuple[str, str]:
+        (found,) = [each for each in run_json("doctor", code=1) if each["what"] == "archive"]
+        return found["verdict"], found["found"]
+
+    verdict, found = told()
+    assert verdict == "note"
+    assert "0 segments up to position 0 of " in found
+    assert "1 segment can be sealed: `ledger archive seal`" in found
+    run("archive", "seal")
+    verdict, found = told()
+    assert verdict == "fine"
+    assert "1 segment up to position 1,000 of " in found
+    run("verify")
+    file = archive / f"{SEGMENT}.parquet"
+    file.rename(file.with_suffix(".away"))
+    verdict, found = told()
+    assert verdict == "wrong"
+    assert (
+        "It is none of the archive's: move it elsewhere. And 1 more: `ledger archive sta" in found
+    )
+    monkeypatch.setenv("LEDGER_ARCHIVE", str(archive.with_name("empty")))
+    assert told()[0] == "wrong"
+    assert "before 1,000, up to which the last proof compared: is it the right one?" in told()[1]
+    monkeypatch.setenv("LEDGER_ARCHIVE", "nowhere://bucket")
+    assert told()[0] == "wrong"
+    assert "nowhere://bucket" in told()[1]
 
 
 def test_without_an_archive_it_says_what_to_set(run: Run):
-    for verb in ("seal", "status", "verify"):
+    for verb in ("seal", "status", "verify", "clean"):
         said = run("archive", verb, code=3).stderr.replace("\n", " ")
         assert "set LEDGER_ARCHIVE, or give --to" in said
     for asked in (["rebuild", "--on", "processes"], ["verify", "--from-scratch"]):
@@ -157,10 +260,12 @@ def test_where_another_log_was_sealed_nothing_is(
     for verb in ("status", "verify"):
         (found,) = run_json("archive", verb, code=1)["findings"]
         assert found["name"] == SEGMENT
-        assert "It is of another log" in found["what"]
+        assert "of another log" in found["what"]
     before = sorted(path.name for path in archive.iterdir())
     said = run("archive", "seal", code=3).stderr.replace("\n", " ")
     assert "Nothing was sealed." in said
+    said = run("archive", "clean", code=3).stderr.replace("\n", " ")
+    assert "Nothing was removed." in said
     assert sorted(path.name for path in archive.iterdir()) == before
 
 

@@ -166,10 +166,32 @@ def test_a_segment_of_another_log_is_named(
     ((name, what),) = found(world, store)
     assert name == ours.name
     assert "of another log" in what
-    with world.connect("reader") as conn, pytest.raises(ArchiveDamaged, match="of another log"):
-        sealing.check_of_this_log(conn, segments.manifests(store))
+    with world.connect("reader") as conn:
+        with pytest.raises(ArchiveDamaged, match="of another log"):
+            sealing.check_of_this_log(conn, segments.manifests(store))
+        assert sealing.is_of_this_log(conn, store, segments.manifests(store)), "one of two is"
+        assert not sealing.is_of_this_log(conn, other, theirs)
     with database.connect("reader") as conn:
         sealing.check_of_this_log(conn, theirs)
+
+
+def test_an_archive_is_this_logs_also_where_all_last_events_were_changed(
+    store: Store, database: Database
+):
+    with Log(database.conninfo("app")) as log:
+        filled(log, shop_log("last", 2 * SIZE))
+    manifests = sealed(database, store)
+    with superuser(database) as conn:
+        conn.execute(
+            "update ledger.stored_events set leaf_hash = decode(repeat('00', 32), 'hex')"
+            " where notification_id in (500, 1000)"
+        )
+    with database.connect("reader") as conn:
+        assert len(sealing.foreign(conn, manifests)) == 2
+        assert sealing.is_of_this_log(conn, store, manifests)
+    store.remove(f"{manifests[0].name}.parquet")
+    with database.connect("reader") as conn, pytest.raises(ArchiveDamaged, match="is missing"):
+        sealing.is_of_this_log(conn, store, manifests)
 
 
 def test_events_that_were_changed_with_their_manifest_are_named(world: Database, store: Store):

@@ -16,7 +16,7 @@ from benchmarks.logs import filled, shop_log
 from ledger.archive import sealing, segments
 from ledger.archive.store import Store
 from ledger.domain.events import Metadata, ProofFinished
-from ledger.errors import ArchiveDamaged, ForeignWorker
+from ledger.errors import ArchiveDamaged, ArchiveUnavailable, ForeignWorker
 from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import engines, fold_objects, positions, tables
@@ -268,6 +268,42 @@ def test_what_a_service_does_in_the_background_reads_the_archive_too(
     assert isinstance(proof, ProofFinished)
     assert proof.holds
     assert (proof.sealed, proof.believed_folds) == (archive.last, 6 + archive.parts)
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_proof_in_the_background_goes_on_without_an_archive_that_cannot_be_read(
+    servers: Callable[[str], Server], world: Database
+):
+    def away() -> FoldedArchive:
+        raise ArchiveUnavailable("The archive at s3://gone: no such bucket")
+
+    server = servers("embedded")
+    clone = server.clone(world)
+    with opened(clone) as engine:
+        with closing(BackgroundTasks(engine, away)) as tasks:
+            proof_id, _ = tasks.start(Metadata(actor="ada"))
+            wait_for(lambda: tasks.progress(proof_id) is None)
+        proof = engine.log.stream(f"proof/{proof_id}")[-1].event
+    server.drop(clone)
+    assert isinstance(proof, ProofFinished)
+    assert proof.holds
+    assert proof.not_compared == ("The archive at s3://gone: no such bucket",)
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_every_segment_is_compared_on_both_sides_of_a_gap(
+    engine: ProjectionContext, archive: FoldedArchive
+):
+    """By its own positions and root; a changed one is the archive's fault, and not the log's."""
+    first, second = archive.sealed
+    proof = verify(engine, archive=archive._replace(sealed=[], beyond=[second]))
+    assert (proof.log.sealed, proof.log.beyond) == (0, ((second.first, second.last),))
+    assert proof.holds
+    forged = msgspec.structs.replace(first, root=second.root)
+    proof = verify(engine, archive=archive._replace(sealed=[], beyond=[forged, second]))
+    assert (proof.log.sealed, proof.log.beyond) == (0, ((second.first, second.last),))
+    assert len(proof.log.not_compared) == 1
+    assert proof.log.faults == ()
 
 
 @pytest.mark.usefixtures("in_this_process")
