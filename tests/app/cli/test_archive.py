@@ -134,7 +134,7 @@ def test_an_archive_that_is_not_this_logs_leaves_it_not_compared(
     }
     for address, said in wrong.items():
         monkeypatch.setenv("LEDGER_ARCHIVE", str(address))
-        told = run("verify", code=1).stdout.replace("\n", " ")
+        told = " ".join(run("verify", code=1).stdout.split())
         assert "NOT compared with the archive: " in told
         assert said in told
         assert "the log is damaged" not in told
