@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for_tasks
 from contextlib import ExitStack
@@ -71,7 +71,8 @@ def load(engine: ProjectionContext, schema: str, after: int, upto: int) -> Itera
 def finish(engine: ProjectionContext, schema: str) -> None:
     """Make derived rows, rollups and indexes of what was loaded, on several connections.
 
-    A table is made as soon as those that it is made from are.
+    A table is made as soon as those that it is made from are; of several, the one that the longest
+    chain of others waits for.
     """
     connections = min(os.cpu_count() or 1, len(engine.registry.tables), MOST_CONNECTIONS)
     with ExitStack() as stack:
@@ -91,14 +92,16 @@ def finish(engine: ProjectionContext, schema: str) -> None:
                 free.put(copy)
             return name
 
-        order = TopologicalSorter(_made_from(engine.registry))
+        graph = _made_from(engine.registry)
+        order, waiting = TopologicalSorter(graph), _waiting(graph)
         order.prepare()
-        running = set[Future[str]]()
+        ready, running = list[str](), set[Future[str]]()
         with ThreadPoolExecutor(connections) as pool:
             try:
                 while order.is_active():
-                    for name in order.get_ready():
-                        running.add(pool.submit(copy_context().run, finish_table, name))
+                    ready = sorted([*ready, *order.get_ready()], key=lambda name: -waiting[name])
+                    while ready and len(running) < connections:
+                        running.add(pool.submit(copy_context().run, finish_table, ready.pop(0)))
                     finished, running = wait_for_tasks(running, return_when=FIRST_COMPLETED)
                     order.done(*(task.result() for task in finished))
             finally:
@@ -118,6 +121,15 @@ def _made_from(registry: Registry) -> dict[str, set[str]]:
                 sources = set[str]()
         graph[name] = {word.removesuffix("_view") for word in sources} & graph.keys()
     return graph
+
+
+def _waiting(graph: Mapping[str, set[str]]) -> dict[str, int]:
+    """How long the longest chain of tables is that waits for each."""
+    waiting = dict.fromkeys(graph, 0)
+    for name in reversed(tuple(TopologicalSorter(graph).static_order())):
+        for source in graph[name]:
+            waiting[source] = max(waiting[source], waiting[name] + 1)
+    return waiting
 
 
 def _begin(work: Work) -> None:
