@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
@@ -31,6 +32,8 @@ _SYSTEM = pytest.param(
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # what tests start is to hear it
     config.addinivalue_line(
         "markers",
         "every_server: run on the embedded PostgreSQL and on the system's, if one is installed",
