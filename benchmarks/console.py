@@ -19,6 +19,7 @@ from benchmarks.trading import trading_log
 from ledger.domain.events import NewEvent
 
 LIMIT_MS: Final = 150
+SEARCH_LIMIT_MS: Final = 50
 FIRST_KB: Final = 300
 AFTER_KB: Final = 40
 STRIPE_EVENTS_AN_ORDER: Final = 2
@@ -41,6 +42,13 @@ PAGES: Final = {
     "exports": "/exports",
 }
 """What is looked at, below `/console`; the order and the event are in the smallest log too."""
+SEARCHES: Final = {
+    "the beginning of e-mail addresses": "c",
+    "the beginning of ids": "pi_3",
+    "an amount of a third of the orders": "23.95",
+    "the same in a currency of which there is nothing": "23.95 usd",
+}
+"""What is searched for; of each more than one is found, or nothing, so that none opens it."""
 
 
 class Scale(NamedTuple):
@@ -68,9 +76,16 @@ def measure(server: Server, scale: Scale) -> list[Figure]:
             name: [_look(service, cookie, address, scale.requests) for _ in range(scale.rounds)]
             for name, address in PAGES.items()
         }
+        searched = {
+            name: [
+                _look(service, cookie, _search(text), scale.requests) for _ in range(scale.rounds)
+            ]
+            for name, text in SEARCHES.items()
+        }
         first_kb, after_kb = _weight(service, cookie)
     return [
-        *(_figure(name, loads) for name, loads in found.items()),
+        *(_figure(name, loads, LIMIT_MS) for name, loads in found.items()),
+        *(_figure(f"search: {name}", loads, SEARCH_LIMIT_MS) for name, loads in searched.items()),
         _kilobytes("home at the first visit, compressed", first_kb, FIRST_KB),
         _kilobytes("home afterwards, compressed", after_kb, AFTER_KB),
         Figure(what=f"events of {scale.orders:,} orders", unit="", samples=(count,)),
@@ -125,10 +140,14 @@ def _look(service: Service, cookie: str, address: str, requests: int) -> Load:
     return load
 
 
-def _figure(name: str, loads: Sequence[Load]) -> Figure:
+def _search(text: str) -> str:
+    return f"/search?{urlencode({'q': text})}"
+
+
+def _figure(name: str, loads: Sequence[Load], limit_ms: int) -> Figure:
     return Figure(
         what=f"{name}, p95",
         unit="ms",
         samples=tuple(load.p95_ms for load in loads),
-        goals=(Goal("<", LIMIT_MS),),
+        goals=(Goal("<", limit_ms),),
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -16,6 +18,7 @@ NOTHING_CHOSEN = Problem(422, {"title": "Nothing was chosen.", "detail": "Choose
 NO_REASON = Problem(422, {"title": "A reason is needed.", "detail": "Say why; it is kept."})
 
 
+NOT_TRIED: Final = "It was not tried, as the one before could not be asked for. Send it again."
 NOTHING_ELSE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -45,7 +48,8 @@ async def outcomes_of(
     """Post one reason to each path; raises `Problem` where there is no reason, or no path.
 
     `because` stands behind the reason that the form says. One that is refused stops none of the
-    rest. Then it waits until the list at `seen` has what was done.
+    rest; what cannot be asked for now ends it, and the report says of the rest that none of it was
+    tried. Then it waits until the list at `seen` has what was done.
     """
     reason = fields.get("reason", "").strip()
     if not reason or not asked:
@@ -53,18 +57,26 @@ async def outcomes_of(
     found: list[Outcome] = []
     position = None
     for name, path, body in asked:
-        key = f"{fields.get('key', '')}.{len(found)}"
+        sent = {**body, "reason": f"{reason}{because}"}
         try:
-            sent = {**body, "reason": f"{reason}{because}"}
-            answer = await request.api.post(path, sent, key=key)
+            answer = await request.api.post(path, sent, key=_key(fields, path, sent))
         except Problem as problem:
-            if problem.status not in IN_PLACE:
+            if problem.status not in IN_PLACE and not found:
                 raise
             told = in_words(problem)
             found.append(Outcome(name, told.detail or told.title))
+            if problem.status not in IN_PLACE:
+                found += [Outcome(each.name, NOT_TRIED) for each in asked[len(found) :]]
+                break
         else:
             found.append(Outcome(name, None))
             position = answer["position"]
     with suppress(Problem):  # it is done, also where the next page cannot show it yet
         await request.api.get(seen, limit=1, after=position)
     return found
+
+
+def _key(fields: Mapping[str, str], path: str, sent: Mapping[str, str]) -> str:
+    """The same where the same is asked for again by one page, also among others than before."""
+    asked = sha256(json.dumps([path, sent]).encode()).hexdigest()
+    return f"{fields.get('key', '')}.{asked[:32]}"

@@ -72,6 +72,7 @@ _WORDS: Final = {
     "balance_type": "kind of balance",
     "cancel_at_period_end": "ends with its period",
     "created_at": "created",
+    "captured_at": "captured on",
     "csv": "CSV",
     "currency": "currency",
     "email": "e-mail",

@@ -215,7 +215,7 @@ def shown_of(
     """The columns that the address asks for; the usual ones where it names none."""
     asked = query.get(COLUMNS, "").split(",")
     chosen = [each for each in columns[1:] if each in asked]
-    return [columns[0], *chosen] if query.get(COLUMNS) else [*(usual or columns)]
+    return [columns[0], *chosen] if chosen else [*(usual or columns)]
 
 
 def _toggled(columns: Sequence[str], shown: Sequence[str], column: str) -> list[str]:

@@ -30,26 +30,26 @@ async def first_steps(request: PageRequest) -> list[Step]:
             "Connect Stripe",
             stripe["has_key"],
             "A restricted key is set.",
-            "ledger connect asks for a restricted key, and says which permissions it needs.",
+            "`ledger connect` asks for a restricted key, and says which permissions it needs.",
         ),
         Step(
             "Receive the first event",
             has_payments,
             "Payments are known.",
             "Point a webhook of Stripe's to /webhooks/stripe and set its signing secret in"
-            " STRIPE_WEBHOOK_SECRETS; ledger stripe pull brings what was before.",
+            " STRIPE_WEBHOOK_SECRETS; `ledger stripe pull` brings what was before.",
         ),
         Step(
             "Place the first order",
             has_orders,
             "Orders are known.",
-            "Your shop calls POST /orders; ledger import-orders brings those of the past.",
+            "Your shop calls `POST /orders`; `ledger import-orders` brings those of the past.",
         ),
         Step(
             "Prove the read models",
             proof is not None and bool(proof["holds"]),
             "The last proof held.",
-            "An auditor proves them under Projections, or ledger verify in a terminal.",
+            "An auditor proves them under Projections, or `ledger verify` in a terminal.",
         ),
     ]
 

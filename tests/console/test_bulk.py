@@ -1,9 +1,11 @@
 """One deed to many: each done by itself with one reason, and a report of what became of each."""
 
 import re
+from typing import Any
 
 import pytest
 
+from console.api import Api, Problem
 from ledger.domain.access import Role
 from simulator import SimulatedStripe
 from tests.console.service import Service, hidden, words
@@ -60,6 +62,39 @@ def test_issues_are_resolved_together(service: Service) -> None:
     assert all(f"issues/paid_twice%3A{each}" not in service.look(ISSUES).text for each in names)
     wrong = service.client.post(f"{ISSUES}/decide", data=sent | {"action": "burn"})
     assert wrong.status_code == 422
+
+
+def test_a_page_that_is_sent_again_with_another_choice_does_that(service: Service) -> None:
+    """As after the browser's way back: the key of the form is the same."""
+    first, second = paid(service, 6), paid(service, 7)
+    fields = hidden(service.look(f"{ORDERS}?state=paid"))
+    for name, reason in ((first, "the van left"), (second, "another van")):
+        sent = fields | {f"order.{name}": "yes", "reason": reason}
+        assert "1 done, 0 not." in words(service.client.post(f"{ORDERS}/fulfil", data=sent).text)
+
+
+def test_what_ends_in_between_is_told_with_what_was_done(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that goes away after the first of three: the report says what became of each."""
+    names = [paid(service, seed) for seed in (8, 9, 10)]
+    fields = hidden(service.look(f"{ORDERS}?state=paid"))
+    fields |= dict.fromkeys([f"order.{each}" for each in names], "yes")
+    post, asked = Api.post, []
+
+    async def once(self: Api, path: str, *args: Any, **more: Any) -> Any:
+        asked.append(path)
+        if len(asked) > 1:
+            raise Problem(503, {"title": "The store is not there.", "detail": "Wait a moment."})
+        return await post(self, path, *args, **more)
+
+    monkeypatch.setattr(Api, "post", once)
+    sent = fields | {"reason": "the van left"}
+    text = words(service.client.post(f"{ORDERS}/fulfil", data=sent).text)
+    assert "1 done, 2 not." in text
+    assert "Wait a moment." in text
+    assert "It was not tried" in text
+    assert len(asked) == 2
 
 
 def test_who_may_not_act_chooses_nothing(service: Service) -> None:

@@ -68,6 +68,13 @@ def test_a_preview_that_does_not_hold_any_more_comes_again(service: Service) -> 
     assert "To link 1" in words(refused.text)
 
 
+def test_a_place_that_is_none_is_refused(service: Service) -> None:
+    page = service.look(play(service, "place"))
+    refused = service.send(page, PAGE, reason="it", position="first")
+    assert refused.status_code == 422
+    assert "Not done." in words(refused.text)
+
+
 def test_a_rule_that_says_nothing_is_told_at_its_form(service: Service) -> None:
     refused = service.look(f"{PAGE}?kind=description&word=Order")
     assert refused.status_code == 422

@@ -2,6 +2,7 @@
 
 import pytest
 from httpx2 import Response
+from markupsafe import escape
 
 from ledger.domain.access import Role
 from ledger.saved_filters import MOST
@@ -87,6 +88,51 @@ def test_what_cannot_be_saved_is_refused(shop: Service) -> None:
         form = hidden(shop.look(ORDERS)) | {"page": ORDERS, "query": "state=paid", "name": "mine"}
         answer = shop.client.post("/console/saved", data=form | fields)
         assert (answer.status_code, told in answer.text) == (422, True), fields
+    assert saved(shop) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "A & B",
+        "<b>bold</b>",
+        "\"quoted\" 'too'",
+        "münchen 👩‍👧 東京",
+        "50 % + ?x=1#2",
+        "a/b\\c",
+        "W" * 60,
+    ],
+)
+def test_a_name_may_have_any_character(shop: Service, name: str) -> None:
+    assert f"Saved as “{escape(name)}”." in save(shop, name)
+    assert f"Remove the saved filter {escape(name)}" in shop.look(ORDERS).text
+    remove(shop, name)
+    assert saved(shop) == []
+
+
+def test_what_is_no_character_is_left_out_of_a_name(shop: Service) -> None:
+    assert "Saved as “to pack”." in save(shop, "to\x00 p\x07ack\n")
+    remove(shop, "to\x00 pack")
+    assert saved(shop) == []
+
+
+def test_a_filter_of_what_is_not_there_any_more_can_be_removed(shop: Service) -> None:
+    """A column that is gone is left out; a word that is gone is told, and the filter stays."""
+    shop.order()
+    assert "<th" in save(shop, "gone", query="columns=order_id,gone")
+    usual = shop.look(ORDERS).text.count('<th scope="col"')
+    assert shop.look(f"{ORDERS}?columns=gone").text.count('<th scope="col"') == usual
+    assert "knows no word gone" in save(shop, "gone", query="gone=1")
+    assert saved(shop) == ["gone"]
+    remove(shop, "gone")
+    assert saved(shop) == []
+
+
+def test_one_that_another_window_removed_is_gone(shop: Service) -> None:
+    save(shop, "mine")
+    fields = hidden(shop.look(ORDERS)) | {"page": ORDERS, "query": "", "name": "mine"}
+    for _ in range(2):
+        assert shop.client.post("/console/saved/remove", data=fields).status_code == 200
     assert saved(shop) == []
 
 

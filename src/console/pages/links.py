@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from console.api import Problem, new_key, part
 from console.bulk import Deed, outcomes_of
-from console.forms import IN_PLACE, Refusal, refused
+from console.forms import IN_PLACE, Refusal, number, refused
 from console.page import PageRequest, view
 from console.wording import in_words
 
@@ -41,7 +41,7 @@ async def link(request: PageRequest) -> Response:
     page = {name: fields.get(name, "") for name in SEEN}
     body = {
         "rule": _rule(fields),
-        "page": page | {"position": int(page["position"] or 0)},
+        "page": page | {"position": number(page["position"])},
         "reason": fields.get("reason", "").strip(),
     }
     try:

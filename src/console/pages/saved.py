@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from unicodedata import category
 from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
@@ -23,7 +24,7 @@ LIST: Final = re.compile(r"/console/[a-z_]+")
 async def save(request: PageRequest) -> Response:
     """Keep a filter, and show the list by it."""
     fields = await request.form()
-    page, name = _page(fields), " ".join(fields.get("name", "").split())
+    page, name = _page(fields), _name(fields)
     query = query_of(dict(parse_qsl(fields.get("query", ""))))
     saved = SavedFilter(name, query)
     try:
@@ -36,7 +37,7 @@ async def save(request: PageRequest) -> Response:
 async def remove(request: PageRequest) -> Response:
     """Forget a filter, and show the list as it was."""
     fields = await request.form()
-    page, name = _page(fields), fields.get("name", "")
+    page, name = _page(fields), _name(fields)
     await run_in_threadpool(store_of(request.http).remove, owner_of(request.http), page, name)
     query = query_of(dict(parse_qsl(fields.get("query", ""))))
     return _back(request, page, query, f"“{name}” is removed.")
@@ -47,6 +48,14 @@ def _page(fields: dict[str, str]) -> str:
     if not LIST.fullmatch(page):
         raise Problem(422, {"title": "Only filters of the console's lists are saved."})
     return page
+
+
+def _name(fields: dict[str, str]) -> str:
+    """As it is shown: what is no character of a text is left out."""
+    name = "".join(
+        each for each in fields.get("name", "") if category(each) != "Cc" or each.isspace()
+    )
+    return " ".join(name.split())
 
 
 def _back(request: PageRequest, page: str, query: str, told: str) -> Response:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from console.api import Problem, new_key
-from console.forms import IN_PLACE, Refusal, refused
+from console.forms import IN_PLACE, Refusal, number, refused
 from console.glossary import words
 from console.page import PageRequest, view
 from console.wording import in_words
@@ -27,7 +27,7 @@ async def suspense(request: PageRequest) -> Response:
 async def classify(request: PageRequest) -> Response:
     """Classify what was previewed; where that changed since, the preview comes again."""
     fields = await request.form()
-    seen = {"position": int(fields.get("position") or 0), "sha256": fields.get("sha256", "")}
+    seen = {"position": number(fields.get("position", "")), "sha256": fields.get("sha256", "")}
     body = _rule(fields) | {
         "page": seen,
         "account": fields.get("account", "").strip(),

@@ -147,3 +147,20 @@ def test_a_filter_is_saved_under_a_name_and_opened_again(enter: Entering, script
     visitor.is_told(f"“{name}” is removed.")
     expect(page.locator("#chips .chip")).to_have_text(["Shipped", "GBP"])
     expect(page.get_by_role("link", name=name)).to_have_count(0)
+
+
+@pytest.mark.parametrize("scripted", [True, False])
+def test_long_names_of_filters_and_long_values_do_not_widen_a_page(
+    enter: Entering, scripted: bool
+) -> None:
+    """Of sixty wide letters and of three hundred characters, on the narrowest phone."""
+    visitor = enter(Role.OPS, viewport={"width": 320, "height": 800}, java_script_enabled=scripted)
+    page = visitor.look(f"/console/orders?email={'x' * 300}")
+    page.locator("summary", has_text="Save").click()
+    page.get_by_label("Name of this filter").fill("W" * 60)
+    page.get_by_role("button", name="Save it").click()
+    remove = page.get_by_role("button", name="Remove the saved filter")
+    expect(remove).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    remove.click()
+    expect(remove).to_have_count(0)
