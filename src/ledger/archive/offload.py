@@ -9,6 +9,7 @@ from typing import Final
 from ledger.archive import sealing
 from ledger.archive.sealing import Span
 from ledger.archive.segments import EPOCH, MICROSECOND, Manifest
+from ledger.domain.access import STREAM
 from ledger.errors import ArchiveDamaged
 from ledger.postgres.database import UNLIMITED, Database
 
@@ -18,7 +19,7 @@ insert into ledger.offloaded (first_position, last_position, root) values (%s, %
 OFFLOAD: Final = """
 update ledger.stored_events
 set state = ''
-where notification_id between %s and %s and octet_length(state) > 0
+where notification_id between %s and %s and octet_length(state) > 0 and originator_id <> %s
 """
 
 
@@ -38,7 +39,8 @@ def offload(database: Database, address: str, segments: Sequence[Manifest]) -> I
 
     Each is read back first, whole, and compared with the log event by event: raises
     `ArchiveDamaged` where the two differ, and nothing of that segment has left. A segment leaves
-    wholly or not at all. The room is then free for new events. Raises `ArchiveUnavailable`,
+    wholly or not at all, but for the few events of tokens: whoever signs in waits for no archive.
+    The room is then free for new events. Raises `ArchiveUnavailable`,
     `StoreUnavailable`.
     """
     with database.connect("owner", seconds=UNLIMITED, autocommit=True) as conn:
@@ -48,6 +50,6 @@ def offload(database: Database, address: str, segments: Sequence[Manifest]) -> I
             with conn.transaction():
                 root = bytes.fromhex(manifest.root)
                 conn.execute(RECORD, (manifest.first, manifest.last, root))
-                conn.execute(OFFLOAD, (manifest.first, manifest.last))
+                conn.execute(OFFLOAD, (manifest.first, manifest.last, STREAM))
             conn.execute("vacuum (analyze) ledger.stored_events")
             yield manifest

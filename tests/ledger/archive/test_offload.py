@@ -11,15 +11,19 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
+from benchmarks.books import balance_log
 from benchmarks.logs import filled, shop_log
+from ledger import tokens
 from ledger.archive import sealing, segments
 from ledger.archive.offload import due, offload
 from ledger.archive.segments import Manifest
 from ledger.archive.store import Store
-from ledger.domain.events import NewEvent, RecordedEvent, UnreadableEvent
+from ledger.domain.access import Role
+from ledger.domain.events import Metadata, NewEvent, RecordedEvent, UnreadableEvent
 from ledger.errors import ArchiveDamaged, StoreUnavailable
 from ledger.log import Log
-from ledger.postgres.database import Database, Role
+from ledger.postgres.database import Database
+from ledger.postgres.database import Role as DatabaseRole
 from tests.support.damage import superuser
 from tests.support.servers import Server
 
@@ -94,6 +98,20 @@ def test_every_way_of_reading_finds_what_left(world: World) -> None:
             assert log.stream(stream) == [each for each in world.before if each.stream == stream]
         last = {event.stream: event for event in world.before}
         assert log.latest(sorted(streams)) == last
+
+
+def test_tokens_stay(world: World) -> None:
+    """Whoever signs in waits for no archive."""
+    with Log.of(world.database) as log:
+        meta = Metadata(actor="admin", reason="test")
+        tokens.issue(log, Role.AUDITOR, "Aldo", meta)
+        head = log.head()
+        filled(log, balance_log(SIZE))
+    spans = sealing.missing(world.sealed, head + SIZE, SIZE)
+    list(sealing.seal(world.database, world.store.address, spans))
+    assert len(world.offload()) == 3
+    with Log(world.database.conninfo("app")) as log:
+        assert [line.name for line in tokens.listing(log)] == ["Aldo"]
 
 
 def test_what_left_is_still_taken(world: World) -> None:
@@ -191,7 +209,9 @@ def test_a_span_that_left_is_not_sealed_again_as_nothing(world: World) -> None:
     ],
 )
 @pytest.mark.parametrize("role", ["owner", "app", "projector"])
-def test_nothing_else_may_be_changed(world: World, role: Role, statement: LiteralString) -> None:
+def test_nothing_else_may_be_changed(
+    world: World, role: DatabaseRole, statement: LiteralString
+) -> None:
     with (
         world.database.connect(role) as conn,
         pytest.raises(InsufficientPrivilege),
