@@ -30,23 +30,26 @@ class StoredRow(NamedTuple):
 
 def leaf_hash(row: StoredRow) -> bytes:
     """What `ledger.leaf_hash` must have made of a row; independent of that function."""
+    return hashlib.sha256(hashed(row)).digest()
+
+
+def hashed(row: StoredRow) -> bytes:
+    """The bytes of a row of which its leaf hash is the SHA-256; the state comes last."""
     stream, topic = row.stream.encode(), row.topic.encode()
-    return hashlib.sha256(
-        b"".join(
-            (
-                b"\x00\x01",
-                _integer(row.position),
-                len(stream).to_bytes(4),
-                stream,
-                _integer(row.version),
-                len(topic).to_bytes(4),
-                topic,
-                _integer(row.recorded_at or 0),
-                len(row.state).to_bytes(4),
-                row.state,
-            )
+    return b"".join(
+        (
+            b"\x00\x01",
+            _integer(row.position),
+            len(stream).to_bytes(4),
+            stream,
+            _integer(row.version),
+            len(topic).to_bytes(4),
+            topic,
+            _integer(row.recorded_at or 0),
+            len(row.state).to_bytes(4),
+            row.state,
         )
-    ).digest()
+    )
 
 
 def _integer(value: int) -> bytes:

@@ -15,8 +15,8 @@ from app.cli.output import Verbs
 
 GROUPS: Final = (  # noqa: SIM905 - names read better without quotes
     "demo serve stripe stripe_events import_orders orders payments refunds expiry stock wishlist"
-    " status tokens records history search audit checks issues alerts kpi books export archive"
-    " tasks read_models dev help"
+    " status tokens records history event search audit checks issues alerts kpi books export"
+    " archive tasks read_models dev help"
 ).split()
 """The modules with verbs, in the order in which `ledger --help` shows them."""
 

@@ -124,7 +124,7 @@ def offload(
         bool, typer.Option("--dry-run", help="Say which segments are due; nothing leaves.")
     ] = False,
 ) -> None:
-    """Let the states of old sealed events leave the database for LEDGER_ARCHIVE.
+    """Let states of old events leave the database for the archive.
 
     Their keys, times and hashes stay, so whatever is read, decided and proven stays as it is; only
     the archive has their content then, so it needs a copy elsewhere. Each segment is compared with
@@ -155,7 +155,7 @@ def offload(
 
 @app.command(epilog="Example: ledger archive status --json")
 def status(to: To = None) -> None:
-    """Show how far the archive goes, what is missing, and what is left over.
+    """Show how far the archive goes, what is missing or left over.
 
     Reads manifests and how folds begin: `ledger archive verify` reads all segments. Exits 1 where a
     span or a file is missing, or something lies there that is none of the archive's. Folds that are

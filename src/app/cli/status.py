@@ -68,7 +68,7 @@ def status() -> None:
 
 @app.command(epilog="Example: ledger doctor")
 def doctor() -> None:
-    """Examine settings, database, privileges, clock, disk, archive, alerts.
+    """Examine settings, database, clock, disk, archive and alerts.
 
     Changes nothing: what it tries, it rolls back. Exits 1 where something is wrong.
     """
