@@ -401,6 +401,7 @@ orders = Derived(
     indexes=(
         "placed_at, order_id",
         "total_minor, order_id",
+        "currency, total_minor, order_id",
         "unallocated, placed_at, order_id",
         "to_refund, placed_at, order_id",
         "state, expires_at",

@@ -362,6 +362,7 @@ payments = Derived(
     indexes=(
         "created_at, payment_id",
         "amount_minor, payment_id",
+        "currency, amount_minor, payment_id",
         "order_id, payment_id",
         "lower(email), created_at",
     ),

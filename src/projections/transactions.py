@@ -77,6 +77,7 @@ transactions = Mirror(
     indexes=(
         "created_at, transaction_id",
         "amount_minor, transaction_id",
+        "currency, amount_minor, transaction_id",
         "source_id",
         "category, currency",
         "seen_position",

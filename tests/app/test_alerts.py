@@ -249,6 +249,20 @@ def test_each_rule_tells_what_it_is_for_and_nothing_of_a_person(
     assert "account_closed" in str(program.posted)
 
 
+def test_a_title_has_codes_of_currencies_in_capitals(world: World, program: Program) -> None:
+    finding = Finding(
+        check="books_suspense",
+        kind="suspense",
+        reference="fees gbp",
+        severity="high",
+        sentence="5.00 GBP stand in suspense (fees GBP).",
+        evidence={"currency": "gbp"},
+    )
+    world.append("issue/books_suspense:fees gbp", 1, IssueOpened(finding=finding))
+    world.alerts(**by_webhook(program)).run()
+    assert "books_suspense, suspense fees GBP" in str(program.posted)
+
+
 def test_a_lag_is_told_once_a_day(world: World, program: Program) -> None:
     finding = world.open_issue("A1")
     other = replace(finding, reference="A2")
