@@ -1,6 +1,7 @@
 """Search finds whatever is there, by its id and by how that begins, through an index each time."""
 
 from collections.abc import Callable, Iterator
+from itertools import product
 from random import Random
 from typing import Any, cast
 
@@ -122,9 +123,9 @@ def test_each_query_goes_through_an_index(fresh_database: Databases):
     rebuilt(database, [])
     with read(database) as conn:
         conn.execute("set enable_seqscan = off")
-        asked = asked_for("12.50", limit=5)
-        for place in places():
-            for by, query in queries(place, own=False).items():
+        asked = asked_for("12.50 usd", limit=5)
+        for place, in_one in product(places(), (True, False)):
+            for by, query in queries(place, own=False, in_one=in_one).items():
                 if by != "name":
                     plan = conn.execute(SQL("explain ") + SQL("{}").format(query), asked).fetchall()
                     read_whole = [line for line in map(str, plan) if "Seq Scan" in line]
