@@ -67,9 +67,10 @@ def demo_that_goes_on(home: Path, port: int) -> Generator[dict[str, Any]]:
         assert running.stderr is not None
         try:
             yield json.loads("".join(iter(running.stdout.readline, "}\n")) + "}")
-        finally:
             running.send_signal(signal.SIGINT)
-        assert f"Port {port} is taken" in running.stderr.read()
+            assert f"Port {port} is taken" in running.communicate(timeout=60)[1]
+        finally:
+            running.kill()
     assert running.returncode == 0
 
 
