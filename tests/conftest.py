@@ -6,12 +6,20 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 
 from ledger.postgres.database import Database
-from tests.support.servers import Server, keep_temporary_files_in_memory, running, system_bin_folder
+from tests.support.servers import (
+    Server,
+    keep_temporary_files_in_memory,
+    running,
+    short_lived_home,
+    system_bin_folder,
+)
 
 hypothesis.settings.register_profile(
     "ci", deadline=None, database=None, print_blob=True, derandomize=True, max_examples=25
@@ -31,7 +39,17 @@ _SYSTEM = pytest.param(
 )
 
 
+SHARED_HOME = pytest.StashKey[str]()
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if worker is None:
+        stack = ExitStack()
+        config.add_cleanup(stack.close)
+        config.stash[SHARED_HOME] = str(stack.enter_context(short_lived_home()))
+    else:
+        config.stash[SHARED_HOME] = worker["shared_home"]
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell
         signal.signal(signal.SIGINT, signal.default_int_handler)  # what tests start is to hear it
     config.addinivalue_line(
@@ -41,6 +59,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "processes: work is spread over processes, as in the service"
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker what it shares with the others."""
+    node.workerinput["shared_home"] = node.config.stash[SHARED_HOME]
 
 
 def pytest_collection_finish() -> None:
@@ -64,6 +88,12 @@ def servers() -> Iterator[Callable[[str], Server]]:
             return stack.enter_context(running(system_bin_folder() if kind == "system" else None))
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def shared_home(pytestconfig: pytest.Config) -> Path:
+    """A folder of all workers, which goes at the end; who makes something there holds a lock."""
+    return Path(pytestconfig.stash[SHARED_HOME])
 
 
 @pytest.fixture

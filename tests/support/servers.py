@@ -77,11 +77,17 @@ class Server:
     One is migrated, the other one has the product's read models as well, of an empty log.
     """
 
-    def __init__(self, postgres: EmbeddedPostgres) -> None:
+    def __init__(self, postgres: EmbeddedPostgres, *, is_new: bool = True) -> None:
+        """`is_new` is false where another process made the templates."""
         self._postgres = postgres
+        self._names = "ledger" if is_new else f"ledger_{os.getpid()}"
         self._made = 0
         self._left = deque[str]()
         self._filled: dict[Hashable, Database] = {}
+        if is_new:
+            self._prepare()
+
+    def _prepare(self) -> None:
         # Nothing of a test needs to survive a crash of the machine. Whole pages would be logged and
         # compressed again and again: each database that is made is a checkpoint.
         self._admin("alter system set fsync = off")
@@ -89,7 +95,7 @@ class Server:
         self._admin("alter system set wal_compression = off")
         self._admin("select pg_reload_conf()")
         self._admin("create database template_ledger")
-        with psycopg.connect(postgres.conninfo("template_ledger"), autocommit=True) as admin:
+        with psycopg.connect(self._postgres.conninfo("template_ledger"), autocommit=True) as admin:
             migrate(admin)
             let_roles_log_in(admin)
 
@@ -106,7 +112,7 @@ class Server:
         name = "template_read_models"
         self._admin("create database template_read_models template template_ledger")
         reader = Translator(mode="test", order_metadata_key="order_id")
-        with self._database(name).connect("projector", autocommit=True) as conn:
+        with self.database(name).connect("projector", autocommit=True) as conn:
             positions.prepare(conn.cursor(), discover(), reader, head=0)
         return name
 
@@ -116,7 +122,7 @@ class Server:
 
     def clone(self, database: Database) -> Database:
         """A copy of a database that nobody is connected to."""
-        return self._create(str(conninfo_to_dict(database.admin_conninfo)["dbname"]))
+        return self._create(name_of(database))
 
     def filled(self, name: Hashable, fill: Callable[[Database], None]) -> Database:
         """A new database as `fill` leaves one; that is called once for a name."""
@@ -132,33 +138,38 @@ class Server:
         Not at once: where a session that was closed has not ended yet, PostgreSQL sleeps 100 ms
         before it looks again.
         """
-        self._left.append(str(conninfo_to_dict(database.admin_conninfo)["dbname"]))
+        self._left.append(name_of(database))
         while len(self._left) > _LEFT:
             self._drop(self._left.popleft())
 
     def drop_now(self, database: Database) -> None:
         """Drop it under the sessions that are connected."""
-        self._drop(str(conninfo_to_dict(database.admin_conninfo)["dbname"]))
+        self._drop(name_of(database))
 
     def _drop(self, name: str) -> None:
         self._admin(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
     def _create(self, template: str) -> Database:
         self._made += 1
-        name = f"ledger_{self._made}"
+        name = f"{self._names}_{self._made}"
         statement = sql.SQL("create database {} template {} strategy file_copy").format(
             sql.Identifier(name), sql.Identifier(template)
         )
         self._admin(statement)
-        return self._database(name)
+        return self.database(name)
 
-    def _database(self, name: str) -> Database:
-        """As the product opens it: each part logs in as its own role."""
+    def database(self, name: str) -> Database:
+        """A database, as the product opens it: each part logs in as its own role."""
         return Database(self._postgres.conninfo(name), logs_in=True)
 
     def _admin(self, statement: LiteralString | sql.Composed) -> None:
         with psycopg.connect(self._postgres.conninfo("postgres"), autocommit=True) as admin:
             admin.execute(statement)
+
+
+def name_of(database: Database) -> str:
+    """Its name on its server."""
+    return str(conninfo_to_dict(database.admin_conninfo)["dbname"])
 
 
 def let_in(postgres: EmbeddedPostgres, user: str) -> None:

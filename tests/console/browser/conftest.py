@@ -1,6 +1,7 @@
 """A browser and a world for the tests of this folder, and visitors who must see nothing wrong."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,8 +9,7 @@ from playwright.sync_api import Browser, StorageState, expect, sync_playwright
 
 from ledger.domain.access import Role
 from tests.console.browser.visitor import PATIENCE_MS, Visitor, chromium, visitor
-from tests.console.browser.world import World, open_world
-from tests.support.servers import Server
+from tests.console.browser.world import World, open_shared
 
 Entering = Callable[..., Visitor]
 """Opens a browser window of a role, None for nobody: `enter(Role.OPS, color_scheme="dark")`."""
@@ -33,9 +33,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def world(browser: Browser, servers: Callable[[str], Server]) -> Iterator[World]:
+def world(browser: Browser, shared_home: Path) -> Iterator[World]:
     """Asked for after the browser: without one, no world is made."""
-    with open_world(servers("embedded")) as opened:
+    with open_shared(shared_home / "browser") as opened:
         yield opened
 
 

@@ -102,7 +102,7 @@ def main() -> int:
         playwright.chromium.launch(executable_path=program) as browser,
     ):
         taken: list[Taken] = []
-        with open_world(server, with_past=True) as world, _looking(browser, world) as visitor_:
+        with open_world(server) as world, _looking(browser, world) as visitor_:
             for order_id in (world.order(), world.order()):
                 world.pay(None, description=f"Ticket {order_id}")
             for place in (*PLACES, *ALSO):

@@ -1,5 +1,6 @@
 """The demo's shop on the real service, with people of each role, for browsers to look at."""
 
+import json
 import os
 import socket
 import subprocess
@@ -9,6 +10,7 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 from typing import Any, Final
 
 from pydantic import SecretStr
@@ -25,11 +27,13 @@ from ledger.domain.access import Role
 from ledger.domain.events import Metadata
 from ledger.log import Log
 from ledger.postgres.database import Database
+from ledger.postgres.locks import exclusive
+from ledger.postgres.supervisor import EmbeddedPostgres
 from ledger.settings import Settings
 from ledger.tokens import issue
 from projections.engine.build import ProjectionContext
 from simulator import SimulatedStripe
-from tests.support.servers import Server, short_lived_home
+from tests.support.servers import Server, name_of, short_lived_home
 from tests.support.waiting import wait_for
 
 HOST: Final = "127.0.0.1"
@@ -104,20 +108,61 @@ class World:
 
 
 @contextmanager
-def open_world(server: Server, *, with_past: bool = False) -> Generator[World]:
+def open_world(server: Server) -> Generator[World]:
+    """A shop of two years: see `_fill`."""
+    with ExitStack() as stack:
+        database = _kept(stack, server, server.create())
+        yield _open(stack, database, _fill(database, with_past=True))
+
+
+@contextmanager
+def open_shared(home: Path) -> Generator[World]:
+    """A shop of ninety days in a database of this process's own.
+
+    It is the copy of one that the first of those who share the folder `home` fills.
+    """
+    home.mkdir(exist_ok=True)
+    with EmbeddedPostgres(home) as postgres, ExitStack() as stack:
+        with exclusive(home / "filling.lock"):
+            filled = home / "filled.json"
+            if not filled.exists():
+                template = Server(postgres).create()
+                filled.write_text(json.dumps([name_of(template), _fill(template)]))
+        name, tokens = json.loads(filled.read_text())
+        server = Server(postgres, is_new=False)
+        database = _kept(stack, server, server.clone(server.database(name)))
+        yield _open(stack, database, {Role(role): token for role, token in tokens.items()})
+
+
+@contextmanager
+def open_empty(server: Server) -> Generator[World]:
+    """A ledger of which nothing is known but who may sign in."""
+    with ExitStack() as stack:
+        database = _kept(stack, server, server.create())
+        yield _open(stack, database, _let_in(database))
+
+
+def _kept(stack: ExitStack, server: Server, database: Database) -> Database:
+    """It stays until the stack ends."""
+    stack.callback(server.drop_now, database)
+    return database
+
+
+def _fill(database: Database, *, with_past: bool = False) -> dict[Role, str]:
     """A shop of ninety days and one day more, its balance at Stripe pulled, and it was checked.
 
     `with_past`: also the year before those days, as its Stripe account tells it, and two months of
-    the books are closed.
+    the books are closed. Answers the tokens of its people, by role.
     """
     with ExitStack() as stack:
-        database, log = _empty(stack, server)
+        log = stack.enter_context(closing(Log(database.conninfo("app"))))
         engine, now = _engine(database, log), int(time.time())
         account, history, script = DemoAccount(now), ShopHistory(now), Script(1)
         if with_past:
             account.pull_past(engine, lambda _done, _all: None)
         import_history(engine, history, _untold)
-        world = _open(stack, database, log)
+        tokens = _let_in(database)
+        world = _open(stack, database, tokens)
         play(world.client, script, _untold)
         account.pull_rest(engine, [*history.booked, *script.stripe.booked], int(time.time()))
         world.seen(log.head())
@@ -128,25 +173,18 @@ def open_world(server: Server, *, with_past: bool = False) -> Generator[World]:
         stamps = {"sku": "STAMPS", "category": "stamps", **since}
         world.client.send("POST", "/books/categories", stamps)
         world.seen(log.head())
-        yield world
+    return tokens
 
 
-@contextmanager
-def open_empty(server: Server) -> Generator[World]:
-    """A ledger of which nothing is known but who may sign in."""
-    with ExitStack() as stack:
-        yield _open(stack, *_empty(stack, server))
+def _let_in(database: Database) -> dict[Role, str]:
+    """The tokens of people of each role, by role."""
+    with closing(Log(database.conninfo("app"))) as log:
+        return {role: issue(log, role, name, META).token for role, name in NAMES.items()}
 
 
-def _empty(stack: ExitStack, server: Server) -> tuple[Database, Log]:
-    database = server.create()
-    stack.callback(server.drop, database)
-    return database, stack.enter_context(closing(Log(database.conninfo("app"))))
-
-
-def _open(stack: ExitStack, database: Database, log: Log) -> World:
-    """Serve it, with people of each role."""
-    tokens = {role: issue(log, role, name, META).token for role, name in NAMES.items()}
+def _open(stack: ExitStack, database: Database, tokens: Mapping[Role, str]) -> World:
+    """Serve it."""
+    log = stack.enter_context(closing(Log(database.conninfo("app"))))
     client = stack.enter_context(_serving(database))
     client.token = tokens[Role.ADMIN]
     world = World(log, client, tokens)
