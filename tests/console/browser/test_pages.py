@@ -9,15 +9,29 @@ from playwright.sync_api import expect
 from tests.console.browser.accessibility import findings
 from tests.console.browser.places import PLACES, Place
 from tests.console.browser.visitor import Visitor
+from tests.console.browser.words import names_of_programs
 from tests.console.browser.world import World
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.path)
 def test_every_page_is_well_made(admin: Visitor, world: World, place: Place) -> None:
-    """Nothing in red (see `enter`), one main heading, and no serious finding of axe-core's."""
+    """Nothing in red (see `enter`), one main heading, nothing serious of axe-core's, and words."""
     page = admin.look(place.address(world))
     expect(page.get_by_role("heading", level=1)).to_have_count(1)
     assert findings(page) == []
+    assert names_of_programs(page) == []
+
+
+def test_a_name_of_a_program_is_noticed(admin: Visitor) -> None:
+    """A check of the check."""
+    page = admin.look("/console/stock")
+    page.evaluate("document.querySelector('main').append('unallocated_minor', ' ')")
+    page.evaluate("document.querySelector('main').append(document.createElement('p'))")
+    page.evaluate("document.querySelector('main > p:last-child').append('12 gbp')")
+    assert [each.partition(":")[0] for each in names_of_programs(page)] == [
+        "a bare snake_case word",
+        "an amount with a code in small letters",
+    ]
 
 
 def test_nothing_of_a_chart_is_cut_off_or_covers_what_stands_below(admin: Visitor) -> None:
