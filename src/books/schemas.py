@@ -8,17 +8,16 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from api.operations import Schema
-from api.schemas import AnyCaseCurrency, Recorded, Text
+from api.schemas import AnyCaseCurrency
 from books.trial import State
-from ledger.domain.account_names import MAX_CODE, MAX_NAME
-from ledger.domain.classify_rule import MAX_PATTERN, MAX_WORD
-from ledger.domain.limits import MAX_ID, PERIOD_PATTERN, SHA256_PATTERN
-from ledger.domain.period import MAX_CATEGORY
-from projections.queries.schemas import MAX_POSITION, AsOf, Cursor, Limit, One
+from ledger.domain.limits import PERIOD_PATTERN
+from projections.queries.schemas import AsOf, Cursor, Limit, One
 
 Period = Annotated[
     str, Field(max_length=7, pattern=PERIOD_PATTERN, description="A month, as `2026-09`.")
 ]
+
+
 OneCurrency = Annotated[
     AnyCaseCurrency | None, Field(description="One currency only: `gbp`, or `GBP`.")
 ]
@@ -44,19 +43,6 @@ class PostingsQuery(One):
     cursor: Cursor | None = None
 
 
-class DecideRequest(Schema):
-    """Why a month is closed or reopened, for the audit log."""
-
-    reason: Text
-
-
-class ClassifyRequest(Schema):
-    """The account that it is booked against instead of suspense, and why."""
-
-    account: Annotated[str, Field(max_length=256, description="As `expenses:misc`.")]
-    reason: Text
-
-
 OwnKind = Literal["assets", "liabilities", "equity", "income", "contra", "expenses"]
 
 
@@ -76,124 +62,6 @@ class MappedResponse(OwnResponse):
     actor_name: str | None
     reason: str | None
     mapped_at: datetime
-
-
-class MapRequest(Schema):
-    """What the shop's own chart of accounts has for an account from a month on, and why.
-
-    `kind` is where it stands there. Without any of the three the books' own name counts again.
-    """
-
-    period: Period
-    code: Annotated[Text | None, Field(max_length=MAX_CODE, description="As `1576`.")] = None
-    name: Annotated[Text | None, Field(max_length=MAX_NAME, description="As `Input tax`.")] = None
-    kind: OwnKind | None = None
-    reason: Text
-
-
-class CategoryRequest(Schema):
-    """Of which category the sales of a product are from a month on, and why; null: of none.
-
-    An exact SKU counts before the longest beginning.
-    """
-
-    sku: Annotated[Text, Field(max_length=MAX_ID, description="As `MUG-RED`, `MUG-*` or `*`.")]
-    category: Annotated[Text | None, Field(max_length=MAX_CATEGORY, description="As `mugs`.")] = (
-        None
-    )
-    period: Period
-    reason: Text
-
-
-class CategoryResponse(Schema):
-    """Of which category the sales of a product are from a month on, who says so and why."""
-
-    sku: str
-    period: str
-    category: str | None
-    actor: str
-    actor_name: str | None
-    reason: str | None
-    named_at: datetime
-
-
-class CategoriesResponse(AsOf):
-    """All categories that were named, by SKU and month."""
-
-    items: list[CategoryResponse]
-
-
-class ClassifyRuleRequest(Schema):
-    """Which transactions in suspense are meant: of a kind, a description, a currency.
-
-    `kind` is Stripe's category, or its type where it told none; in a description `*` stands for
-    anything. At least one is said.
-    """
-
-    kind: Annotated[Text | None, Field(max_length=MAX_WORD)] = None
-    description: Annotated[
-        Text | None, Field(max_length=MAX_PATTERN, description="As `Bank charge*`.")
-    ] = None
-    currency: OneCurrency = None
-
-
-class ClassifyPage(Schema):
-    """What was previewed: send it back as it is."""
-
-    position: Annotated[int, Field(ge=0, le=MAX_POSITION)]
-    sha256: Annotated[str, Field(max_length=64, pattern=SHA256_PATTERN)]
-
-
-class ClassifyAllRequest(ClassifyRuleRequest):
-    """The rule and what it found, the account that these are booked against, and why."""
-
-    page: ClassifyPage
-    account: Annotated[str, Field(max_length=256, description="As `expenses:misc`.")]
-    reason: Text
-
-
-class HeldResponse(Schema):
-    """A transaction in suspense, and what of it stands there: above nothing a debit."""
-
-    transaction_id: str
-    day: date
-    kind: str
-    description: str | None
-    currency: str
-    held_minor: int
-
-
-class ClassifyPreviewResponse(Schema):
-    """What a rule finds in suspense, the earliest first, with the sum by currency.
-
-    `has_more` says that there is more than can be classified at once: preview again after that.
-    Where it finds nothing and says a kind, `kinds` are those that stand in suspense, and
-    `kind_occurs` is false where no transaction at all is of the one that it says.
-    """
-
-    items: list[HeldResponse]
-    by_currency: dict[str, int]
-    has_more: bool
-    kinds: list[str]
-    kind_occurs: bool
-    page: ClassifyPage
-
-
-class HeldOutcome(HeldResponse):
-    """What became of it: `classified_before` as the same account, `skipped` as `detail` says."""
-
-    outcome: Literal["classified", "classified_before", "skipped"]
-    detail: str | None
-
-
-class ClassifiedAllResponse(Schema):
-    """What became of all, and the position from which reads show it (`?after=position`)."""
-
-    position: int
-    classified_now: int
-    classified_before: int
-    skipped: int
-    items: list[HeldOutcome]
 
 
 class AccountResponse(Schema):
@@ -244,44 +112,6 @@ class TotalsResponse(Schema):
     credit_minor: int
     closing_minor: int
     suspense_minor: int
-
-
-class BalanceEntry(Schema):
-    """What an account held before the books, in minor units; above nothing is a debit."""
-
-    account: Annotated[str, Field(max_length=256, description="As `liabilities:sales_tax`.")]
-    currency: AnyCaseCurrency
-    opening_minor: int
-
-
-class BeginRequest(Schema):
-    """What accounts held before the month, and why it is entered.
-
-    With `from_stripe`, what Stripe's balance says is among it. What a currency's balances do not
-    sum up to is booked against `equity:opening`. Without any, accounts held nothing.
-    """
-
-    balances: Annotated[list[BalanceEntry], Field(max_length=1000, default_factory=list)]
-    from_stripe: bool = False
-    reason: Text
-
-
-class OpeningResponse(Schema):
-    """What a person entered that accounts held before the first month of the books."""
-
-    period: str
-    version: int
-    actor: str
-    actor_name: str | None
-    reason: str | None
-    entered_at: datetime
-    balances: list[BalanceEntry]
-
-
-class OpeningsResponse(AsOf):
-    """With what the books begin: null where that is the first transaction that is known."""
-
-    opening: OpeningResponse | None
 
 
 class TrialResponse(AsOf):
@@ -449,36 +279,3 @@ class RulesResponse(Schema):
     slots: dict[int, str]
     unknown: str
     unknown_fee: str
-
-
-class UnreadyResponse(Schema):
-    """Why a month cannot be closed yet, and the cure."""
-
-    code: str
-    says: str
-    cure: str
-    transactions: list[str]
-
-
-class ReadinessResponse(AsOf):
-    """Whether a month can be closed now, and if not, why."""
-
-    period: str
-    ready: bool
-    reasons: list[UnreadyResponse]
-
-
-class PeriodResponse(Schema):
-    """The month, and the position from which reads show what was done (`?after=position`)."""
-
-    period: str
-    position: int
-    recorded: Recorded
-
-
-class ClassifiedResponse(Schema):
-    """The transaction, and the position from which reads show what was done."""
-
-    id: str
-    position: int
-    recorded: Recorded
