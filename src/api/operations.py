@@ -158,22 +158,28 @@ def operation(
         @wraps(endpoint)
         async def handler(request: Request) -> Response:
             longest = _longest(request) if seconds is None else seconds
-            stop: Event = getattr(request.state, "stop", _NEVER)
-            with answered_within(longest), waits.until(stop):
-                await authorize(request, permission)
-            given = await _given(declared, request)
-            with answered_within(longest), waits.until(stop):
-                if is_async:
-                    answer = await endpoint(request, **given)
-                else:
-                    threads = _waiting() if _may_wait(declared, request) else None
-                    answer = await in_thread(endpoint, request, threads=threads, **given)
+            answer = await _answer(declared, endpoint, request, longest, is_async=is_async)
             return _response(answer, status)
 
         _OPERATIONS[handler] = declared
         return handler
 
     return decorate
+
+
+async def _answer(
+    declared: Operation, endpoint: Endpoint, request: Request, seconds: float, *, is_async: bool
+) -> Any:
+    """What an endpoint answers a caller who may call it, within so many seconds."""
+    stop: Event = getattr(request.state, "stop", _NEVER)
+    with answered_within(seconds), waits.until(stop):
+        await authorize(request, declared.permission)
+    given = await _given(declared, request)
+    with answered_within(seconds), waits.until(stop):
+        if is_async:
+            return await endpoint(request, **given)
+        threads = _waiting() if _may_wait(declared, request) else None
+        return await in_thread(endpoint, request, threads=threads, **given)
 
 
 def _models(endpoint: Endpoint) -> dict[str, Any]:

@@ -219,15 +219,7 @@ def pull_account(
     report = AccountReport(
         livemode=livemode, account=client.account, objects=objects, balance=BalanceReport()
     )
-    first = max(since, now - timedelta(days=KEPT_DAYS))
-    try:
-        report.events = backfill(engine.log, client, since=first, clock=lambda: now)
-    except PermissionMissing as error:
-        objects.not_permitted["event"] = error.permission
-    except KeyRefused:
-        raise
-    except StripeRefused as error:
-        objects.refused["event"] = str(error)
+    _backfill(engine, client, report, since=since, now=now)
     catch_up()
     report.lists = complete_lists(
         engine, client, now=now, ask_all=True, livemode=livemode, meta=meta
@@ -238,6 +230,26 @@ def pull_account(
         )
     catch_up()
     return report
+
+
+def _backfill(
+    engine: ProjectionContext,
+    client: StripeClient,
+    report: AccountReport,
+    *,
+    since: datetime,
+    now: datetime,
+) -> None:
+    """The events that Stripe still has, into the report; or why the key may not list them."""
+    first = max(since, now - timedelta(days=KEPT_DAYS))
+    try:
+        report.events = backfill(engine.log, client, since=first, clock=lambda: now)
+    except PermissionMissing as error:
+        report.objects.not_permitted["event"] = error.permission
+    except KeyRefused:
+        raise
+    except StripeRefused as error:
+        report.objects.refused["event"] = str(error)
 
 
 class NewerReports:

@@ -102,10 +102,7 @@ def simulate(
     from simulator.api import app as stripe_api
     from simulator.past import past_shop
 
-    sold_in = tuple(each.strip().lower() for each in currencies.split(","))
-    if not all(len(each) == 3 and each.isascii() and each.isalpha() for each in sold_in):
-        raise typer.BadParameter("a currency is three letters", param_hint="--currencies")
-    plan = _plan(every or [])
+    sold_in, plan = _sold_in(currencies), _plan(every or [])
     try:
         listener = listen(port)
     except OSError as error:
@@ -123,6 +120,13 @@ def simulate(
         access = {"url": base, "key": secret.secret, "reading_key": reading.secret}
         show({**access, "account": account.id, **_truth(shop)}, lambda: _shop(access, shop))
         stop.wait()
+
+
+def _sold_in(currencies: str) -> tuple[str, ...]:
+    found = tuple(each.strip().lower() for each in currencies.split(","))
+    if not all(len(each) == 3 and each.isascii() and each.isalpha() for each in found):
+        raise typer.BadParameter("a currency is three letters", param_hint="--currencies")
+    return found
 
 
 def pages() -> dict[str, Callable[[], str]]:

@@ -9,7 +9,7 @@ from app.cli.output import counted
 
 if TYPE_CHECKING:
     from projections.engine.digest import TableDifference
-    from projections.engine.log_check import Fault
+    from projections.engine.log_report import Fault
     from projections.engine.verify import Proof
 
 SHOWN = 20
@@ -55,7 +55,7 @@ def _size(proof: Proof) -> str:
 
 
 def _faults(proof: Proof) -> Iterator[str]:
-    from projections.engine.log_check import KINDS
+    from projections.engine.log_report import KINDS
 
     for kind, faults in proof.log.by_kind().items():
         yield f"the log is damaged: {KINDS[kind]}: {sum(fault.count for fault in faults):,}"
@@ -112,7 +112,7 @@ def _difference(found: TableDifference) -> str:
 
 def _scope(proof: Proof) -> Iterator[str]:
     """What was checked, and what was not."""
-    from projections.engine.log_check import not_covered, where_compared
+    from projections.engine.log_report import not_covered, where_compared
 
     said = proof.log.signatures
     right = counted(said.get("right", 0), "Stripe signature")
@@ -151,7 +151,7 @@ def _scope(proof: Proof) -> Iterator[str]:
 
 def document(proven: Proven) -> dict[str, Any]:
     """What a proof says, for programs."""
-    from projections.engine.log_check import not_covered
+    from projections.engine.log_report import not_covered
 
     proof = proven.proof
     return {

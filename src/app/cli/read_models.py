@@ -117,19 +117,17 @@ def rebuild(
         )
         unreadable = _unreadable(opened)
     seconds = round(time.monotonic() - started, 1)
-    show(
-        {
-            "rebuilt": made.names,
-            "position": made.position,
-            "seconds": seconds,
-            "unreadable_events": unreadable,
-            "from_archive_up_to": archive.last if archive else 0,
-            "on_record": made.recorded is not None,
-            "recorded_at_position": made.recorded,
-            "not_on_record_because": made.unrecorded,
-        },
-        lambda: "\n".join(_rebuilt(made, seconds, unreadable, archive)),
-    )
+    document = {
+        "rebuilt": made.names,
+        "position": made.position,
+        "seconds": seconds,
+        "unreadable_events": unreadable,
+        "from_archive_up_to": archive.last if archive else 0,
+        "on_record": made.recorded is not None,
+        "recorded_at_position": made.recorded,
+        "not_on_record_because": made.unrecorded,
+    }
+    show(document, lambda: "\n".join(_rebuilt(made, seconds, unreadable, archive)))
 
 
 def _archive(on: str | None, *, no_archive: bool, again: bool = False) -> FoldedArchive | None:

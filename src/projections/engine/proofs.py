@@ -25,7 +25,7 @@ from ledger.domain.events import (
 )
 from ledger.log import AT, Log
 from projections.engine.build import ProjectionContext
-from projections.engine.log_check import KINDS, Fault
+from projections.engine.log_report import KINDS, Fault
 from projections.engine.registry import Registry
 
 if TYPE_CHECKING:

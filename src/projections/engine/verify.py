@@ -23,7 +23,8 @@ from projections.engine.build import ProjectionContext, ReadModelTables, batches
 from projections.engine.digest import TableDifference, compare
 from projections.engine.fold import ProjectionFailed
 from projections.engine.folding import Folded, FoldedArchive
-from projections.engine.log_check import LogReport, check
+from projections.engine.log_check import check
+from projections.engine.log_report import LogReport
 from projections.engine.positions import ProjectionStatus
 from projections.engine.rebuild import Progress, build, rebuild_lock, silent
 from projections.engine.registry import Registry

@@ -14,7 +14,7 @@ from api.schemas import ReasonRequest
 from ledger.domain.events import Event, ProofFailed, ProofFinished
 from ledger.errors import NotFound, RebuildRunning, StoreUnavailable
 from projections.engine.background import PROOF
-from projections.engine.log_check import not_covered
+from projections.engine.log_report import not_covered
 from projections.queries.maintenance_http import (
     StartedResponse,
     TaskRecord,

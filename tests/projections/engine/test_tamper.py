@@ -29,7 +29,7 @@ from projections.engine.build import ProjectionContext
 from projections.engine.digest import TableDifference
 from projections.engine.folding import FoldedArchive
 from projections.engine.follow import Follower
-from projections.engine.log_check import LogReport
+from projections.engine.log_report import LogReport
 from projections.engine.rebuild import rebuild
 from projections.engine.registry import discover
 from projections.engine.verify import Proof, verify
