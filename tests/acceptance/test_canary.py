@@ -23,6 +23,7 @@ from tests.acceptance.conftest import Service
 from tests.acceptance.test_hostile import DOCUMENT, OPERATIONS, Operation, name_of
 from tests.app.cli.test_serve import free_port
 from tests.support.servers import short_lived_home
+from tests.support.waiting import wait_for
 
 MARK = "c4n4ry"
 PERSON = f"{MARK}.person@example.com"
@@ -94,13 +95,6 @@ class Shop(NamedTuple):
         with suppress(OSError):
             return self.call("GET", "/readyz", None, {}) == 200
         return False
-
-
-def wait_for(met: Any, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 @contextmanager

@@ -38,7 +38,7 @@ def demo(home: Path, *options: str, **more: str) -> subprocess.CompletedProcess[
         env=environment | {"LEDGER_PORT": str(free_port())} | more,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
 
@@ -76,7 +76,7 @@ def demo_that_goes_on(home: Path, port: int) -> Generator[dict[str, Any]]:
 
 def whose(url: str, token: str) -> str:
     asked = Request(f"{url}/me", headers={"Authorization": f"Bearer {token}"})  # noqa: S310 - ours
-    with urlopen(asked, timeout=10) as answer:  # noqa: S310 - ours
+    with urlopen(asked, timeout=60) as answer:  # noqa: S310 - ours
         return json.load(answer)["role"]
 
 
@@ -110,7 +110,7 @@ def test_the_demo_plays_shows_and_proves_and_does_so_again(home: Path) -> None:
     ):
         for role, token in document["tokens"].items():
             assert whose(document["url"], token) == role
-        with urlopen(document["console"], timeout=10) as page:  # noqa: S310 - ours
+        with urlopen(document["console"], timeout=60) as page:  # noqa: S310 - ours
             assert "Access token" in page.read().decode()
     assert document["tokens"].keys() == {"analyst", "accountant", "ops", "auditor", "admin"}
     assert re.search(VERIFIED, document["verdict"])
@@ -142,7 +142,7 @@ def signatures(home: Path, signer: str) -> int:
         },
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=True,
     )
     said = json.loads(found.stdout)["log"]["signatures"]

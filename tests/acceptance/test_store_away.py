@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -28,6 +28,7 @@ from ledger.settings import Settings
 from simulator import SimulatedStripe, sign
 from tests.app.cli.test_serve import free_port
 from tests.support.servers import short_lived_home
+from tests.support.waiting import wait_for
 
 SECRET = "whsec_of_the_bad_day"
 JSON = {"Content-Type": "application/json"}
@@ -82,13 +83,6 @@ class Service(NamedTuple):
         with suppress(OSError):
             return self.call("GET", "/healthz").status == 200
         return False
-
-
-def wait_for(met: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 @contextmanager

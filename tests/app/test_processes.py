@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -17,13 +16,7 @@ from ledger.errors import LedgerError
 from ledger.postgres.supervisor import EmbeddedPostgres
 from ledger.settings import Settings
 from tests.support.servers import short_lived_home
-
-
-def wait_for(met: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
+from tests.support.waiting import wait_for
 
 
 def is_alive(pid: int) -> bool:

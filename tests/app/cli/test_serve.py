@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -23,6 +23,7 @@ import pytest
 from ledger.postgres.supervisor import EmbeddedPostgres
 from simulator import SimulatedStripe, sign
 from tests.support.servers import short_lived_home
+from tests.support.waiting import wait_for
 
 SECRET = "whsec_of_the_service"
 JSON = {"Content-Type": "application/json"}
@@ -40,7 +41,7 @@ class Served(NamedTuple):
     def call(
         self, method: str, path: str, body: bytes | None = None, **headers: str
     ) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
@@ -110,13 +111,6 @@ def answers(served: Served) -> bool:
     return False
 
 
-def wait_for(met: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
-
-
 @pytest.fixture
 def home() -> Generator[Path]:
     with short_lived_home() as folder:
@@ -131,7 +125,7 @@ def test_sigterm_stops_everything_that_was_started(home: Path) -> None:
         follower = served.follower()
         assert served.postmaster() is not None
         served.process.terminate()
-        document = json.loads(served.process.communicate(timeout=30)[0])
+        document = json.loads(served.process.communicate(timeout=60)[0])
         assert served.process.returncode == 0
     assert document == {
         "url": f"http://127.0.0.1:{served.port}",
@@ -188,7 +182,7 @@ def test_sigterm_ends_what_hangs_in_the_middle_of_a_statement(home: Path) -> Non
             wait_for(lambda: conn.execute(HANGING).fetchone() == (3, 2))
         began = time.monotonic()
         served.process.terminate()
-        served.process.communicate(timeout=30)
+        served.process.communicate(timeout=60)
         took = time.monotonic() - began
         assert served.process.returncode == 0
         assert reading.result()[0] == 503
@@ -208,12 +202,12 @@ def test_the_first_token_opens_and_is_written_nowhere_but_into_its_file(home: Pa
         status, me = served.call("GET", "/me", Authorization=f"Bearer {token}")
         assert (status, me["role"]) == (200, "admin")
         served.process.terminate()
-        output = "".join(map(str, served.process.communicate(timeout=30)))
+        output = "".join(map(str, served.process.communicate(timeout=60)))
     assert "admin-token" in output
     assert token not in output
     with serving(home) as served:
         served.process.terminate()
-        document = json.loads(served.process.communicate(timeout=30)[0])
+        document = json.loads(served.process.communicate(timeout=60)[0])
     assert document["first_token_file"] is None
 
 
@@ -249,7 +243,7 @@ def test_idle_connections_shut_nobody_out(home: Path) -> None:
     (event,) = SimulatedStripe(1).do_something_new()
     with serving(home, "--no-follow", files=400) as served, ExitStack() as callers:
         for _ in range(450):
-            idle = socket.create_connection(("127.0.0.1", served.port), timeout=30)
+            idle = socket.create_connection(("127.0.0.1", served.port), timeout=60)
             callers.enter_context(idle).sendall(b"GET /healthz HTTP/1.1\r\n")
         assert served.call("GET", "/healthz") == (200, {"alive": True})
         assert served.deliver(event.body)[0] == 200
@@ -338,7 +332,7 @@ def test_what_was_accepted_is_answered_before_the_end(home: Path) -> None:
             thread.start()
         wait_for(lambda: len(positions) > 20)
         served.process.terminate()
-        served.process.communicate(timeout=30)
+        served.process.communicate(timeout=60)
         for thread in threads:
             thread.join()
         assert served.process.returncode == 0

@@ -23,6 +23,7 @@ from projections.engine.reads import Reads
 from projections.engine.rebuild import rebuild
 from tests.projections.engine.toys import POISON, TOYS, PlainReader, correction, delivery
 from tests.support.damage import restore
+from tests.support.waiting import wait_for
 
 SLOW = """
 create function read_models.slow() returns trigger language plpgsql as $$
@@ -59,13 +60,6 @@ def following(engine: ProjectionContext) -> Iterator[Event]:
         thread.join()
 
 
-def eventually(condition: Any, *, within_seconds: float = 10) -> None:
-    deadline = time.monotonic() + within_seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_every_kind_of_table_follows(engine: ProjectionContext):
     engine.log.append([delivery("A", 1, 5), delivery("A", 2, 7), delivery("B", 1, 5)])
     engine.log.append([correction("A", 3, 2), correction("A", 4, 3), delivery("B", 2, 7)])
@@ -92,12 +86,12 @@ def test_a_running_follower_sees_appends_at_once(engine: ProjectionContext):
     with following(engine):
         for n in range(1, 30):
             engine.log.append([delivery("A", n)])
-        eventually(lambda: standing(engine)["counter"] == ("following", 29), within_seconds=5)
+        wait_for(lambda: standing(engine)["counter"] == ("following", 29))
 
 
 def test_an_append_without_a_ring_is_found_by_polling(engine: ProjectionContext):
     with following(engine):
-        eventually(lambda: rows(engine, "select from pg_locks where locktype = 'advisory'"))
+        wait_for(lambda: rows(engine, "select from pg_locks where locktype = 'advisory'"))
         with engine.database.connect("owner") as conn:
             conn.execute(
                 "create or replace function pg_temp.quiet() returns void language sql as ''"
@@ -110,18 +104,18 @@ def test_an_append_without_a_ring_is_found_by_polling(engine: ProjectionContext)
                 [engine.log.mapper.to_stored_event(delivery("A", 1)).state],
             )
             conn.execute("update ledger.head set position = 1, recorded_at = now()")
-        eventually(lambda: standing(engine)["counter"] == ("following", 1), within_seconds=5)
+        wait_for(lambda: standing(engine)["counter"] == ("following", 1))
 
 
 def test_only_one_of_two_followers_leads_and_the_other_takes_over(engine: ProjectionContext):
     with following(engine) as first:
-        eventually(lambda: rows(engine, "select from pg_locks where locktype = 'advisory'"))
+        wait_for(lambda: rows(engine, "select from pg_locks where locktype = 'advisory'"))
         with following(engine):
             engine.log.append([delivery("A", 1)])
-            eventually(lambda: standing(engine)["counter"][1] == 1)
+            wait_for(lambda: standing(engine)["counter"][1] == 1)
             first.set()
             engine.log.append([delivery("A", 2)])
-            eventually(lambda: standing(engine)["counter"][1] == 2, within_seconds=5)
+            wait_for(lambda: standing(engine)["counter"][1] == 2)
     assert len(rows(engine, "select from read_models.counted")) == 2
 
 
@@ -245,7 +239,7 @@ def test_what_reads_a_read_model_that_is_ahead_stops_with_it(engine: ProjectionC
         with pytest.raises(ProjectionStopped):
             Follower(engine).catch_up()
     with following(engine):
-        eventually(lambda: standing(engine)["counter"] == ("following", 3))
+        wait_for(lambda: standing(engine)["counter"] == ("following", 3))
     assert standing(engine)["deliveries"] == ("ahead", 9)
     assert standing(engine)["shelves"] == ("stopped", 1)
 
@@ -327,7 +321,7 @@ def test_a_leader_that_reads_for_long_is_heard_of(
     stop = Event()
     thread = Thread(target=Follower(slow).run, args=[stop])
     thread.start()
-    eventually(lambda: standing(engine)["deliveries"] == ("following", 8))
+    wait_for(lambda: standing(engine)["deliveries"] == ("following", 8))
     stop.set()
     thread.join()
 
@@ -350,7 +344,7 @@ def test_a_batch_that_takes_too_long_is_taken_in_by_parts(
     stop = Event()
     thread = Thread(target=Follower(engine).run, args=[stop])
     thread.start()
-    eventually(lambda: standing(engine)["deliveries"] == ("following", 8))
+    wait_for(lambda: standing(engine)["deliveries"] == ("following", 8))
     stop.set()
     thread.join()
     assert sizes[0] == 8
