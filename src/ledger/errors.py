@@ -40,6 +40,7 @@
     ├── StripeUnavailable       Stripe's API cannot be reached
     ├── StoreUnavailable        the database is away, too slow, full, read-only or stopping
     │   ├── LogReplaced           the log is not the one that this process knew
+    │   ├── StatesMissing         states that left the database are not in the archive as they were
     │   └── LogDamaged            the log lost its head or events: nothing can be appended
     ├── ArchiveUnavailable      where the archive lies cannot be reached or written to
     ├── ArchiveDamaged          a segment of the archive is missing, or not what was sealed
@@ -262,6 +263,13 @@ class LogDamaged(StoreUnavailable):
     """The log is damaged: its head is gone, which says where it ends, or its last events are.
 
     Nothing was stored. `ledger verify` says what is missing; restore the log from a backup.
+    """
+
+
+class StatesMissing(StoreUnavailable):
+    """States that left the database for the archive are not there as they were, or not at all.
+
+    Nothing was stored. `ledger archive verify` says what is missing; bring it back from a copy.
     """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="archive", help="The archive: the log as sealed files.", no_args_is_help=True
 )
+
+MOST_DAYS: Final = 100_000
+"""No event is older: a date before the year 1 is none."""
 
 To = Annotated[
     str | None,
@@ -116,7 +119,11 @@ def offload(
     older_than: Annotated[
         int,
         typer.Option(
-            "--older-than", metavar="DAYS", min=0, help="Events recorded so many days ago leave."
+            "--older-than",
+            metavar="DAYS",
+            min=0,
+            max=MOST_DAYS,
+            help="Events recorded so many days ago leave.",
         ),
     ],
     *,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ from psycopg import Cursor
 
 from ledger.archive.segments import GROUP_EVENTS, NAME, as_stored, schema
 from ledger.archive.store import Store, arrow
-from ledger.errors import ArchiveUnavailable
+from ledger.errors import ArchiveUnavailable, InvalidRequest, StatesMissing
 
 GROUPS: Final = 4
 """So many row groups of segments are kept at hand, about 25 MB each."""
@@ -36,11 +35,24 @@ POSITION, STATE = 0, 5
 """Where both stand in a row of the log, as `ledger.log` and `ledger.leaves` select it."""
 
 
+class _Segment(NamedTuple):
+    """A segment's file, of positions `first` to `last`."""
+
+    first: int
+    last: int
+    name: str
+
+
 class _Place(NamedTuple):
     """A row group of a segment's file, by its number."""
 
-    segment: str
+    segment: _Segment
     group: int
+
+    @property
+    def first(self) -> int:
+        """The position of its first event."""
+        return self.segment.first + self.group * GROUP_EVENTS
 
 
 class OffloadedStates:
@@ -51,7 +63,8 @@ class OffloadedStates:
 
     def __init__(self, address: str | None) -> None:
         self._address = address
-        self._segments: list[tuple[int, int, str]] = []
+        self._opened: Store | None = None
+        self._segments: list[_Segment] = []
         self._groups: OrderedDict[_Place, Any] = OrderedDict()
 
     def fill(
@@ -59,30 +72,45 @@ class OffloadedStates:
     ) -> Sequence[tuple[Any, ...]]:
         """Rows of the log, with the states that left it; `cursor` is on the same log.
 
-        What the archive has not as it was keeps an empty state, which no event ever had. Raises
-        `ArchiveUnavailable` as `states` does.
+        Raises `StatesMissing` where the archive has one not as it was, and `ArchiveUnavailable` as
+        `states` does. A state that is empty and never left stays so.
+        """
+        filled, missing = self.look(rows, cursor)
+        if missing:
+            told = f"The state of the event at position {missing[0]:,}"
+            if len(missing) > 1:
+                told = f"The states of {len(missing):,} events from position {missing[0]:,} on"
+            raise StatesMissing(
+                f"{told} left the database for the archive, and {self._address} has not what left:"
+                " set LEDGER_ARCHIVE to what it was then, or bring back from a copy of the archive"
+                " what `ledger archive verify` names."
+            )
+        return filled
+
+    def look(
+        self, rows: Sequence[tuple[Any, ...]], cursor: Cursor[tuple[Any, ...]]
+    ) -> tuple[Sequence[tuple[Any, ...]], list[int]]:
+        """The same rows, and the positions of those whose state left, and is nowhere as it was.
+
+        Theirs stay empty, which no event's ever was.
         """
         gone = [row[POSITION] for row in rows if not row[STATE]]
-        if not gone:
-            return rows
-        leaves = dict[int, bytes](cursor.execute(LEAVES, [gone]).fetchall())
-        states = self.states(leaves) if leaves else {}
-        return [
-            row
-            if row[STATE] or row[POSITION] not in states
-            else (*row[:STATE], states[row[POSITION]], *row[STATE + 1 :])
-            for row in rows
+        leaves = dict[int, bytes](cursor.execute(LEAVES, [gone]).fetchall()) if gone else {}
+        if not leaves:
+            return rows, []
+        states = self.states(leaves)
+        filled = [
+            (*row[:STATE], states.get(row[POSITION], row[STATE]), *row[STATE + 1 :]) for row in rows
         ]
+        return filled, sorted(leaves.keys() - states.keys())
 
     def states(self, leaves: Mapping[int, bytes]) -> dict[int, bytes]:
         """The states of events, by position, of which the log has these leaf hashes.
 
         One that the archive has not, or not so that its event has that hash, is left out. Raises
-        `ArchiveUnavailable` where the archive cannot be reached, or none is known.
+        `ArchiveUnavailable` where the archive cannot be reached or read here, or none is known.
         """
-        if self._address is None:
-            raise ArchiveUnavailable(NOWHERE)
-        store = Store(self._address)
+        store = self._store()
         found: dict[int, bytes] = {}
         for place, positions in groupby(sorted(leaves), key=lambda p: self._place(store, p)):
             for row in self._rows(store, place, positions):
@@ -91,52 +119,89 @@ class OffloadedStates:
                     found[stored.position] = stored.state
         return found
 
+    def _store(self) -> Store:
+        if self._address is None:
+            raise ArchiveUnavailable(NOWHERE)
+        if self._opened is None:
+            try:
+                self._opened = Store(self._address)
+            except InvalidRequest as error:  # of the settings here, not of what a caller asked
+                raise ArchiveUnavailable(str(error)) from error
+        return self._opened
+
     def _place(self, store: Store, position: int) -> _Place | None:
         """Where an event lies; the archive is listed again where none of its segments has it."""
-        for listed_again in (False, True):
-            if listed_again:
-                self._segments = sorted(_segments(store.names()))
-            number = bisect_right(self._segments, position, key=lambda each: each[0]) - 1
-            if number >= 0 and position <= self._segments[number][1]:
-                first, _, name = self._segments[number]
-                return _Place(name, (position - first) // GROUP_EVENTS)
-        return None
+        place = _place_in(self._segments, position)
+        if place is None:
+            segments = self._segments = _segments(store.names())
+            place = _place_in(segments, position)
+        return place
 
     def _rows(
         self, store: Store, place: _Place | None, positions: Iterable[int]
     ) -> Iterator[tuple[Any, ...]]:
         group = None if place is None else self._group(store, place)
-        if group is None:
+        if place is None or group is None:
             return
-        first = group.column("position")[0].as_py()
-        there = [p - first for p in positions if 0 <= p - first < group.num_rows]
-        if there:
-            yield from zip(*group.take(there).to_pydict().values(), strict=True)
+        there = [p - place.first for p in positions if p - place.first < group.num_rows]
+        yield from _values(group.take(there))
 
     def _group(self, store: Store, place: _Place) -> Any:
         """The events of a row group; None where the file is missing, or is none of ours."""
         if (group := self._groups.pop(place, None)) is None:
             group = _read(store, place)
-        self._groups[place] = group
+        if group is not None:
+            self._groups[place] = group
         while len(self._groups) > GROUPS:
             self._groups.popitem(last=False)
         return group
 
 
-def _segments(names: Iterable[str]) -> Iterator[tuple[int, int, str]]:
-    for name in names:
-        found: re.Match[str] | None = NAME.fullmatch(name)
-        if found and found[3] == "parquet":
-            yield int(found[1]), int(found[2]), name
+def _place_in(segments: Sequence[_Segment], position: int) -> _Place | None:
+    number = bisect_right(segments, position, key=lambda each: each.first) - 1
+    if number < 0 or position > segments[number].last:
+        return None
+    segment = segments[number]
+    return _Place(segment, (position - segment.first) // GROUP_EVENTS)
+
+
+def _values(group: Any) -> Iterator[tuple[Any, ...]]:
+    """The rows of a row group, without those of which a value is none of its kind: damage."""
+    try:
+        yield from zip(*group.to_pydict().values(), strict=True)
+    except (ValueError, OverflowError, arrow().ArrowException):
+        if group.num_rows > 1:
+            for number in range(group.num_rows):
+                yield from _values(group.slice(number, 1))
+
+
+def _segments(names: Sequence[str]) -> list[_Segment]:
+    """The segments, in the log's order; of two that overlap, one that has a manifest.
+
+    A seal that was killed leaves files without one; where segments have another size since, those
+    overlap what was sealed later.
+    """
+    there, kept = set(names), list[_Segment]()
+    found = [match for name in names if (match := NAME.fullmatch(name)) and match[3] == "parquet"]
+    for match in sorted(found, key=lambda match: f"{match[1]}-{match[2]}.json" not in there):
+        segment = _Segment(int(match[1]), int(match[2]), match[0])
+        at = bisect_right(kept, segment)
+        before, after = kept[at - 1 : at], kept[at : at + 1]
+        if all(each.last < segment.first for each in before) and all(
+            segment.last < each.first for each in after
+        ):
+            kept.insert(at, segment)
+    return kept
 
 
 def _read(store: Store, place: _Place) -> Any:
     """Only what is asked for is read; where that fails, the whole tells damage from an outage."""
+    name = place.segment.name
     try:
-        with store.opened(place.segment) as file:
+        with store.opened(name) as file:
             return None if file is None else _row_group(file, place.group)
     except ArchiveUnavailable:
-        data = store.get(place.segment)
+        data = store.get(name)
         try:
             return None if data is None else _row_group(arrow().BufferReader(data), place.group)
         except (OSError, ValueError, arrow().ArrowException):

@@ -15,7 +15,7 @@ from psycopg import IsolationLevel
 from ledger import waits
 from ledger.archive import sealing
 from ledger.archive.store import Store
-from ledger.errors import ArchiveDamaged, ArchiveUnavailable
+from ledger.errors import ArchiveDamaged, ArchiveUnavailable, StatesMissing
 from ledger.log import Log
 from ledger.postgres.database import UNLIMITED
 from projections.engine import foreign, positions, tables
@@ -169,6 +169,12 @@ def _built(
     """
     try:
         return _build(engine, proof, upto, progress, archive), []
+    except StatesMissing as error:
+        names, because = engine.registry.by_name, f"it cannot be made from this log: {error}"
+        tables.clear(proof, PROOF)
+        copy = ReadModelTables(proof, engine.registry.only([]), engine.reader, PROOF)
+        copy.create()
+        return (copy, None), [ProjectionStatus(n, "stopped", upto, None, because) for n in names]
     except (ProjectionFailed, psycopg.Error) as error:
         if isinstance(error, psycopg.OperationalError):
             raise

@@ -319,6 +319,8 @@ class TestOffloaded:
         assert run_json("archive", "status")["offloaded"] == 0
         assert run_json("archive", "offload", "--older-than", "1")["offloaded"] == []
         assert run_json("archive", "offload", "--older-than", "0")["offloaded"] == [SEGMENT]
+        said = run("archive", "offload", "--older-than", "9999999", code=2).stderr
+        assert "--older-than" in said, "no traceback of a date before the year 1"
         assert "offloaded: 0 segments" in run("archive", "offload", "--older-than", "0").stdout
         assert "only here: the states of 1,000 events" in run("archive", "status").stdout
         assert run("archive", "verify").stdout.endswith("and what the log says\n")
@@ -334,6 +336,7 @@ class TestOffloaded:
         self, run: Run, run_json: RunJson, archive: Path, monkeypatch: pytest.MonkeyPatch
     ):
         run("archive", "seal")
+        run("rebuild")
         run("archive", "offload", "--older-than", "0")
         file = archive / f"{SEGMENT}.parquet"
         whole = file.read_bytes()
@@ -341,7 +344,12 @@ class TestOffloaded:
         proof = run_json("verify", "--no-archive", code=1)
         assert set(proof["log"]["faults"]) == {"state"}
         assert proof["log"]["faults"]["state"][0]["first"] == 1
+        assert len(proof["halted"]) > 40
+        assert "left the database for the archive" in proof["halted"][0]["because"]
         file.unlink()
+        said = run("rebuild", "--no-archive", "--believe-the-log", code=3).stderr
+        assert "bring back from a copy" in " ".join(said.split())
+        assert run_json("list", "order")["items"], "a rebuild of nothing takes no table's place"
         assert (
             "events whose state is neither in the log"
             in run("verify", "--no-archive", code=1).stdout

@@ -1,13 +1,15 @@
 """What left the database for the archive is read as before; what is lost or forged is named."""
 
-import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
@@ -17,10 +19,11 @@ from ledger import tokens
 from ledger.archive import sealing, segments
 from ledger.archive.offload import due, offload
 from ledger.archive.segments import Manifest
+from ledger.archive.states import OffloadedStates
 from ledger.archive.store import Store
 from ledger.domain.access import Role
-from ledger.domain.events import Metadata, NewEvent, RecordedEvent, UnreadableEvent
-from ledger.errors import ArchiveDamaged, StoreUnavailable
+from ledger.domain.events import Metadata, NewEvent, RecordedEvent
+from ledger.errors import ArchiveDamaged, StatesMissing, StoreUnavailable
 from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.postgres.database import Role as DatabaseRole
@@ -170,22 +173,73 @@ def test_without_the_archive_what_left_is_refused_and_the_rest_is_read(world: Wo
             log.at([1])
 
 
-def test_what_the_archive_lost_or_forged_is_named_event_by_event(world: World) -> None:
+def test_what_the_archive_lost_or_forged_is_refused_and_never_taken_for_nothing(
+    world: World,
+) -> None:
+    """An archive that was away made a rebuild of 6,000 empty events, and an order unknown."""
     world.offload()
     first, second = (f"{each.name}.parquet" for each in world.sealed)
     data = world.store.get(second)
     assert data is not None
     world.store.put(first, data)  # whole, and of other positions
     with Log.of(world.database) as log:
-        event = log.at([3])[0].event
-        assert isinstance(event, UnreadableEvent)
+        with pytest.raises(StatesMissing, match="position 3 left the database"):
+            log.at([3, 503])
         assert log.at([503])[0] == world.before[502]
     world.store.put(second, data[:-40] + bytes(40))
+    with Log.of(world.database) as log, pytest.raises(StatesMissing, match="position 503"):
+        log.at([503])
+    away = Path(world.store.address).rename(Path(world.store.address).with_name("away"))
     with Log.of(world.database) as log:
-        assert isinstance(log.at([503])[0].event, UnreadableEvent)
-    shutil.rmtree(world.store.address)
-    with Log.of(world.database) as log:
-        assert isinstance(log.at([3])[0].event, UnreadableEvent)
+        with pytest.raises(StatesMissing, match=r"2 events from position 3 .* bring back"):
+            log.at([3, 4, 1_001])
+        world.store.put(second, data)
+        assert log.at([503])[0] == world.before[502], "once it is back, it is read"
+    assert away.is_dir()
+
+
+def test_a_changed_byte_costs_no_more_than_the_events_that_it_is_of(world: World) -> None:
+    """Text that is no UTF-8, or a time beyond the year 9999, ended a proof with a traceback."""
+    world.offload()
+    name = f"{world.sealed[0].name}.parquet"
+    file = Path(world.store.address, name)
+    written = pq.read_table(file)
+    stream = written.column("stream").to_pylist()
+    streams = pa.array([b"\xff", *(text.encode() for text in stream[1:])]).view(pa.string())
+    times = written.column("recorded_at").cast(pa.int64()).to_pylist()
+    times = pa.array([*times[:-1], 2**62]).cast(written.schema.field("recorded_at").type)
+    forged = written.set_column(1, written.schema.field("stream"), streams).set_column(
+        4, written.schema.field("recorded_at"), times
+    )
+    pq.write_table(forged, file)
+    leaves = {
+        each.position: segments.as_stored(row).leaf_hash
+        for each, row in zip(world.before, _rows_of(written), strict=False)
+    }
+    found = OffloadedStates(world.store.address).states(leaves)
+    assert leaves.keys() - found.keys() == {1, SIZE}
+
+
+def _rows_of(written: Any) -> Iterator[segments.Stored]:
+    yield from zip(*written.to_pydict().values(), strict=True)
+
+
+def test_what_a_killed_seal_left_hides_no_segment(world: World) -> None:
+    """A file without a manifest, of another size of segments, lay in the middle of a segment."""
+    world.offload()
+    world.store.put("000000000101-000000000200.parquet", b"x")
+    world.store.put("000000000451-000000000550.parquet", b"x")
+    assert world.read(limit=EVENTS) == world.before
+
+
+def test_settings_that_reach_no_archive_are_no_mistake_of_who_asks(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without pyarrow, a call was answered as an invalid request."""
+    world.offload()
+    monkeypatch.setitem(sys.modules, "pyarrow.fs", None)
+    with Log.of(world.database) as log, pytest.raises(StoreUnavailable, match="pyarrow"):
+        log.at([1])
 
 
 def test_a_span_that_left_is_not_sealed_again_as_nothing(world: World) -> None:
