@@ -48,9 +48,24 @@ class TestVerify:
             f"verified: 4 events, {tables} tables equal to a rebuild from event 1,"
             " the log consistent in itself ("
         )
-        assert [each.partition(":")[0] for each in scope] == [
+        begun = [each for each in scope if not each.startswith("  ")]
+        assert [each.partition(":")[0] for each in begun] == [
             "ledger", "checked", "not checked", "not covered", "on record",
         ]  # fmt: skip
+
+    @pytest.mark.parametrize("columns", [80, 120])
+    def test_its_lines_are_broken_at_the_width_of_the_terminal(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch, columns: int
+    ) -> None:
+        """Between words; what follows of a line is indented. A file has them whole."""
+        monkeypatch.delenv("COLUMNS")
+        whole = run("verify").stdout
+        monkeypatch.setenv("COLUMNS", str(columns))
+        broken = run("verify").stdout
+        assert max(map(len, whole.splitlines())) > 120
+        assert max(map(len, broken.splitlines())) <= columns
+        joined = broken.replace("\n  ", " ").splitlines()
+        assert joined[3] == whole.splitlines()[3]
 
     def test_it_names_the_first_difference_and_exits_1(self, run: Run, database: Database) -> None:
         run("verify")
