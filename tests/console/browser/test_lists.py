@@ -1,6 +1,7 @@
 """Lists in the browser: sorted by their heads, of days, refused in place, on a phone."""
 
 from itertools import islice
+from typing import Literal
 
 import pytest
 from playwright.sync_api import expect
@@ -147,6 +148,19 @@ def test_a_filter_is_saved_under_a_name_and_opened_again(enter: Entering, script
     visitor.is_told(f"“{name}” is removed.")
     expect(page.locator("#chips .chip")).to_have_text(["Shipped", "GBP"])
     expect(page.get_by_role("link", name=name)).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_box_that_is_chosen_is_filled_but_for_its_check_mark(
+    enter: Entering, scheme: Literal["light", "dark"]
+) -> None:
+    page = enter(Role.ADMIN, color_scheme=scheme).look("/console/orders")
+    box = page.locator("#list tbody input[type=checkbox]").first
+    box.check()
+    mark = "it => getComputedStyle(it, '::before')"
+    assert box.evaluate(f"{mark}.maskImage").startswith("url(")
+    fill = box.evaluate("it => getComputedStyle(it).backgroundColor")
+    assert box.evaluate(f"{mark}.backgroundColor") != fill
 
 
 @pytest.mark.parametrize("scripted", [True, False])
