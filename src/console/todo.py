@@ -49,6 +49,10 @@ FAILED: Final = Group(
     "Refunds failed", "The money is back with you; pay it another way",
     "/console/refunds?state=failed", "Look", "receipt-refund", RED,
 )  # fmt: skip
+PAYOUTS: Final = Group(
+    "Payouts failed", "The bank sent them back; the money is in your balance at Stripe",
+    "/console/payouts?state=failed", "Look", "building-bank", RED,
+)  # fmt: skip
 TO_REFUND: Final = Group(
     "Orders to refund", "Asked for, and not sent yet",
     "/console/orders?to_refund=true", "Refund", "receipt-refund", AMBER,
@@ -77,19 +81,21 @@ class Attention(NamedTuple):
 
 async def attention(request: PageRequest) -> Attention:
     """What the role of who looks may know of it."""
-    high, low, disputes, unallocated, refunds, failed, unlinked = await gather(
+    high, low, disputes, unallocated, refunds, failed, payouts, unlinked = await gather(
         _some(request, "see_issues", "/issues", state="open", severity="high"),
         _some(request, "see_issues", "/issues", state="open", severity="medium"),
         _some(request, "see_records", "/disputes", state="open", sort="created_at"),
         _some(request, "see_order", "/orders", unallocated=True),
         _some(request, "see_order", "/orders", to_refund=True),
         _some(request, "see_records", "/refunds", state="failed"),
+        _some(request, "see_records", "/payouts", state="failed"),
         _some(request, "see_issues", "/issues", state="open", check="unlinked_payments"),
     )
     due = sorted(disputes["items"], key=lambda row: row["due_at"] or "9999")
     items = [*map(_dispute, due[:MOST])]
     items += _grouped(UNALLOCATED, unallocated)
     items += _grouped(FAILED, failed)
+    items += _grouped(PAYOUTS, payouts)
     items += _grouped(TO_REFUND, refunds)
     items += _unlinked(unlinked, request.may("manage_order"))
     for found, tone in ((high, RED), (low, AMBER)):

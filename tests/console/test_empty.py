@@ -16,6 +16,9 @@ def test_every_list_says_why_it_is_empty_and_up_to_where_it_goes(service: Servic
     assert "No orders yet, as of event" in service.see("/console/orders")
     assert "Place one with ledger order place or POST /orders" in service.see("/console/orders")
     assert "No issues yet, as of event" in service.see("/console/issues?state=")
+    assert "See the open ones" in service.see("/console/issues?state=")
+    assert "See the open ones" not in service.see("/console/issues"), "these are the open ones"
+    assert "find nothing" not in service.see("/console/issues"), "no check has run yet"
     service.order(id="A1")
     assert re.search(r"As of event \d", service.see("/console/orders"))
     assert re.search(r"As of event \d", service.see("/console/orders/A1"))

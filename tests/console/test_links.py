@@ -37,6 +37,11 @@ def test_a_rule_is_previewed_confirmed_and_reported(service: Service) -> None:
     assert main_of(again.text) == main_of(done.text)
 
 
+def test_a_rule_that_finds_nothing_says_what_else_there_is(service: Service) -> None:
+    play(service, "slip_no")
+    assert "LEDGER_ORDERS_FROM" in service.see(f"{PAGE}?kind=metadata&word=no_such_key")
+
+
 def test_some_of_those_that_it_finds_are_linked(service: Service) -> None:
     """With one reason, which names the rule; what is refused stops none of the rest."""
     asked_for = play(service, "till_no")

@@ -82,6 +82,7 @@ def test_filters_stand_in_the_address(world: Service, query: str, found: list[st
     [
         ("A1", "/console/orders/A1"),
         ("a1", "/console/orders/A1"),
+        ("#A1", "/console/orders/A1"),
         ("ada", "/console/customers/ada"),
         ("MUG", "/console/stock/MUG"),
     ],
@@ -105,6 +106,13 @@ def test_a_search_shows_all_that_fit_by_kind(world: Service, sought: str, links:
     assert page.url.path == SEARCH
     assert all(f'href="/console/{link}"' in page.text for link in links)
     assert "Orders" in words(page.text)
+
+
+def test_a_search_offers_events_to_who_may_see_them(world: Service) -> None:
+    for role, offered in ((Role.OPS, False), (Role.AUDITOR, True)):
+        world.enter(role)
+        assert ("the number of an event" in world.see(SEARCH)) == offered
+        assert ("no event" in world.see(f"{SEARCH}?q=nothing-like-it")) == offered
 
 
 def test_a_search_while_one_types_leads_nowhere(world: Service) -> None:

@@ -150,6 +150,17 @@ def booked(name: str, net: int, **fields: Any) -> dict[str, Any]:
     } | fields
 
 
+def test_payouts_that_failed_wait_on_home(world: Service) -> None:
+    failed = {
+        "id": "po_8", "object": "payout", "amount": 1200, "currency": "gbp", "status": "failed",
+        "created": 1_772_366_400, "automatic": True,
+    }  # fmt: skip
+    world.fetch("payout", failed)
+    page = world.look("/console").text
+    assert "Payouts failed: 1" in words(page)
+    assert 'href="/console/payouts?state=failed"' in page
+
+
 def test_a_payout_shows_what_it_paid_out_and_each_of_it_leads_back(world: Service) -> None:
     world.fetch("balance_transaction", booked("txn_p1", 2000, source="ch_1"))
     world.fetch("balance_transaction", booked("txn_p2", -2000, reporting_category="payout"))

@@ -34,8 +34,11 @@ Hit = dict[str, Any]
 
 
 async def search(request: PageRequest) -> Response:
-    """What a text names, by kind; the page of it where that is one thing."""
-    sought = request.query.get("q", "").strip()
+    """What a text names, by kind; the page of it where that is one thing.
+
+    A `#` before a number, as orders are often written, is not part of it.
+    """
+    sought = request.query.get("q", "").strip().removeprefix("#").lstrip()
     groups, wrong = await _found(request, sought) if sought else ([], None)
     hits = [hit for group in groups for hit in group["hits"]]
     if (one := _one(sought, hits)) and not render.is_part(request.http):

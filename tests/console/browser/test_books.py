@@ -98,6 +98,8 @@ def test_an_entry_stands_in_the_way_of_a_close_until_it_is_classified(
     name = unexplained(world, begun, "quantum_entanglement")
     bookkeeper.expects(409, 422)
     page = bookkeeper.look(PERIODS)
+    offer = bookkeeper.page.locator("details.dialog", has_text=f"Close {named(begun)}")
+    expect(offer).not_to_have_class("dialog is-main")
     bookkeeper.act(f"Close {named(begun)}", f"Close {named(begun)}", reason="too early")
     expect(page.get_by_role("alert")).to_contain_text("Not done.")
     expect(page.locator("details.dialog[open] [name=reason]")).to_have_value("too early")

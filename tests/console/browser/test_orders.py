@@ -60,6 +60,13 @@ def test_request_a_refund(doer: Visitor, world: World) -> None:
     assert world.client.get(f"/orders/{order_id}")["refunded_minor"] == 0
 
 
+def test_a_field_of_a_dialog_is_as_wide_as_its_form(ops: Visitor, told_order: str) -> None:
+    page = ops.look(f"/console/orders/{told_order}")
+    page.get_by_text("Link a payment").first.click()
+    field = page.locator("form[action$='/payments'] [name=reason]")
+    assert field.evaluate("it => it.offsetWidth === it.form.offsetWidth")
+
+
 def test_link_a_payment(doer: Visitor, world: World) -> None:
     order_id, payment_id = world.order(), world.pay(None)
     doer.look(f"/console/orders/{order_id}")
