@@ -25,7 +25,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row, tuple_row
 from psycopg_pool import ConnectionPool
 
-from ledger.archive.states import OffloadedStates
+from ledger.archive.states import OffloadedStates, leaves_that_left
 from ledger.clocks import Clocks
 from ledger.domain.events import (
     CATALOGUE,
@@ -44,7 +44,7 @@ from ledger.postgres.failures import reaching, store_errors, told
 from ledger.postgres.session import CLOSE_SECONDS, MARGIN_SECONDS, Session
 from ledger.recorder import LedgerRecorder
 from ledger.verbatim import VERBATIM, VerbatimStripeEvent, VerbatimStripeObject
-from ledger.waits import USUAL, Limits, within
+from ledger.waits import USUAL, Limits, left, within
 
 APPEND_EVENTS = 256
 APPEND_BYTES = 4 * 1024 * 1024
@@ -387,10 +387,11 @@ class Log(Application[str]):
     def _rows(self, query: str, parameters: tuple[Any, ...]) -> Sequence[tuple[Any, ...]]:
         with self._reaching(), self._cursor() as cursor:
             rows = cursor.execute(cast("Any", query), parameters, prepare=True).fetchall()
-            try:
-                return self._offloaded.fill(rows, cursor)
-            except ArchiveUnavailable as error:
-                raise StoreUnavailable(str(error)) from error
+            gone = leaves_that_left(rows, cursor)
+        try:  # without a connection, which an append may wait for
+            return self._offloaded.fill(rows, gone, min(self.limits.read, left()))
+        except ArchiveUnavailable as error:
+            raise StoreUnavailable(str(error)) from error
 
     @contextmanager
     def _cursor(self) -> Generator[psycopg.Cursor[tuple[Any, ...]]]:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
 from itertools import groupby
-from typing import Any, Final, NamedTuple
+from threading import Thread
+from typing import Any, Final, NamedTuple, TypeVar
 
 from psycopg import Cursor
 
+from ledger import waits
 from ledger.archive.segments import GROUP_EVENTS, NAME, as_stored, schema
 from ledger.archive.store import Store, arrow
 from ledger.errors import ArchiveUnavailable, InvalidRequest, StatesMissing
 
+T = TypeVar("T")
+
 GROUPS: Final = 4
 """So many row groups of segments are kept at hand, about 25 MB each."""
+
+MOST_HANGING: Final = 4
+"""While so many reads that nobody waits for any longer go on, no other is begun."""
 
 NOWHERE: Final = (
     "States of old events left the database for the archive, and LEDGER_ARCHIVE does not say where"
@@ -66,17 +75,31 @@ class OffloadedStates:
         self._opened: Store | None = None
         self._segments: list[_Segment] = []
         self._groups: OrderedDict[_Place, Any] = OrderedDict()
+        self._hanging: list[Future[Any]] = []
 
-    def fill(
+    def look(
         self, rows: Sequence[tuple[Any, ...]], cursor: Cursor[tuple[Any, ...]]
     ) -> Sequence[tuple[Any, ...]]:
         """Rows of the log, with the states that left it; `cursor` is on the same log.
 
-        Raises `StatesMissing` where the archive has one not as it was, and `ArchiveUnavailable` as
-        `states` does. A state that is empty and never left stays so.
+        Those that the archive has not as they were stay empty, which no event's ever was. Raises
+        `ArchiveUnavailable` as `states` does.
         """
-        filled, missing = self.look(rows, cursor)
-        if missing:
+        leaves = leaves_that_left(rows, cursor)
+        return _filled(rows, self.states(leaves)) if leaves else rows
+
+    def fill(
+        self, rows: Sequence[tuple[Any, ...]], leaves: Mapping[int, bytes], seconds: float
+    ) -> Sequence[tuple[Any, ...]]:
+        """The same, of rows of which these left, for whoever waits at most so many seconds.
+
+        Raises `StatesMissing` where the archive has one not as it was, and `ArchiveUnavailable`
+        also where it does not answer in time. No connection needs to be held meanwhile.
+        """
+        if not leaves:
+            return rows
+        states = self._in_time(lambda: self.states(leaves), seconds)
+        if missing := sorted(leaves.keys() - states.keys()):
             told = f"The state of the event at position {missing[0]:,}"
             if len(missing) > 1:
                 told = f"The states of {len(missing):,} events from position {missing[0]:,} on"
@@ -85,24 +108,28 @@ class OffloadedStates:
                 " set LEDGER_ARCHIVE to what it was then, or bring back from a copy of the archive"
                 " what `ledger archive verify` names."
             )
-        return filled
+        return _filled(rows, states)
 
-    def look(
-        self, rows: Sequence[tuple[Any, ...]], cursor: Cursor[tuple[Any, ...]]
-    ) -> tuple[Sequence[tuple[Any, ...]], list[int]]:
-        """The same rows, and the positions of those whose state left, and is nowhere as it was.
+    def _in_time(self, work: Callable[[], T], seconds: float) -> T:
+        """What `work` answers: a store of objects tries for minutes, and nothing can end that."""
+        self._hanging = [each for each in self._hanging if not each.done()]
+        if len(self._hanging) >= MOST_HANGING:
+            raise ArchiveUnavailable(f"The archive at {self._address} does not answer.")
+        end, answer = time.monotonic() + seconds, Future[T]()
 
-        Theirs stay empty, which no event's ever was.
-        """
-        gone = [row[POSITION] for row in rows if not row[STATE]]
-        leaves = dict[int, bytes](cursor.execute(LEAVES, [gone]).fetchall()) if gone else {}
-        if not leaves:
-            return rows, []
-        states = self.states(leaves)
-        filled = [
-            (*row[:STATE], states.get(row[POSITION], row[STATE]), *row[STATE + 1 :]) for row in rows
-        ]
-        return filled, sorted(leaves.keys() - states.keys())
+        def run() -> None:
+            try:
+                answer.set_result(work())
+            except Exception as error:  # noqa: BLE001 - it is raised where the answer is waited for
+                answer.set_exception(error)
+
+        Thread(target=run, daemon=True, name="archive").start()
+        while not wait([answer], waits.LOOK_SECONDS).done:
+            waits.go_on()
+            if time.monotonic() >= end:
+                self._hanging.append(answer)
+                raise ArchiveUnavailable(f"The archive at {self._address} did not answer in time.")
+        return answer.result()
 
     def states(self, leaves: Mapping[int, bytes]) -> dict[int, bytes]:
         """The states of events, by position, of which the log has these leaf hashes.
@@ -155,6 +182,22 @@ class OffloadedStates:
         while len(self._groups) > GROUPS:
             self._groups.popitem(last=False)
         return group
+
+
+def leaves_that_left(
+    rows: Sequence[tuple[Any, ...]], cursor: Cursor[tuple[Any, ...]]
+) -> dict[int, bytes]:
+    """The leaf hashes of those rows whose state left the log, by position."""
+    gone = [row[POSITION] for row in rows if not row[STATE]]
+    return dict[int, bytes](cursor.execute(LEAVES, [gone]).fetchall()) if gone else {}
+
+
+def _filled(
+    rows: Sequence[tuple[Any, ...]], states: Mapping[int, bytes]
+) -> Sequence[tuple[Any, ...]]:
+    return [
+        (*row[:STATE], states.get(row[POSITION], row[STATE]), *row[STATE + 1 :]) for row in rows
+    ]
 
 
 def _place_in(segments: Sequence[_Segment], position: int) -> _Place | None:

@@ -296,7 +296,7 @@ def _rows(
     """The rows of a cursor; with the states that left the log, as far as the archive has them."""
     offloaded = OffloadedStates(archive)
     while rows := cursor.fetchmany(FETCH):
-        for row in offloaded.look(rows, beside)[0]:
+        for row in offloaded.look(rows, beside):
             yield StoredRow(*row)
 
 

@@ -1,10 +1,14 @@
 """What left the database for the archive is read as before; what is lost or forged is named."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any, LiteralString
 
 import psycopg
@@ -19,7 +23,7 @@ from ledger import tokens
 from ledger.archive import sealing, segments
 from ledger.archive.offload import due, offload
 from ledger.archive.segments import Manifest
-from ledger.archive.states import OffloadedStates
+from ledger.archive.states import MOST_HANGING, OffloadedStates
 from ledger.archive.store import Store
 from ledger.domain.access import Role
 from ledger.domain.events import Metadata, NewEvent, RecordedEvent
@@ -27,6 +31,7 @@ from ledger.errors import ArchiveDamaged, StatesMissing, StoreUnavailable
 from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.postgres.database import Role as DatabaseRole
+from ledger.waits import Limits
 from tests.support.damage import superuser
 from tests.support.servers import Server
 
@@ -222,6 +227,39 @@ def test_a_changed_byte_costs_no_more_than_the_events_that_it_is_of(world: World
 
 def _rows_of(written: Any) -> Iterator[segments.Stored]:
     yield from zip(*written.to_pydict().values(), strict=True)
+
+
+def test_an_archive_that_does_not_answer_holds_neither_readers_nor_appends(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bucket behind a silent address held each reader, and its connection, for 100 seconds."""
+    world.offload()
+    answers = Event()
+    monkeypatch.setattr(Store, "names", lambda *_: answers.wait(60) and [])
+    silent = replace(world.database, limits=Limits(write=2, read=0.2))
+    old = world.before[0]
+    again = NewEvent(old.stream, old.version, old.event, old.effective_at, old.meta)
+    try:
+        with Log.of(silent, connections=1) as log, ThreadPoolExecutor(1) as pool:
+            reading = pool.submit(log.at, [1])
+            assert log.append_new([again]) == [None], "the only connection is free meanwhile"
+            with pytest.raises(StoreUnavailable, match="did not answer in time"):
+                reading.result(10)
+            for _ in range(MOST_HANGING - 1):
+                with pytest.raises(StoreUnavailable, match="did not answer in time"):
+                    log.at([1])
+            with pytest.raises(StoreUnavailable, match="does not answer"):
+                log.at([1])
+            answers.set()
+            monkeypatch.undo()
+            eventually = time.monotonic() + 10
+            while time.monotonic() < eventually:
+                with suppress(StoreUnavailable):
+                    assert log.at([1]) == world.before[:1]
+                    return
+        pytest.fail("it is not read again once it answers")
+    finally:
+        answers.set()
 
 
 def test_what_a_killed_seal_left_hides_no_segment(world: World) -> None:
