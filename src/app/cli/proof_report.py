@@ -68,7 +68,13 @@ def _faults(proof: Proof) -> Iterator[str]:
     if folds := proof.differing_folds:
         yield f"folds that were not what their events come to, and were made again: {len(folds):,}"
         yield from _some(list(folds))
-    if proof.log.by_kind():
+    kinds = set(proof.log.by_kind())
+    if "state" in kinds:
+        yield (
+            "where events were offloaded (`ledger archive status`), bring the archive back from its"
+            " copy, and prove again"
+        )
+    if kinds - {"state"}:
         yield (
             "do not rebuild: that would believe a damaged log. Keep the database as it is, and"
             " restore the log from a backup"

@@ -10,16 +10,20 @@ from ledger.archive import sealing
 from ledger.archive.sealing import Span
 from ledger.archive.segments import EPOCH, MICROSECOND, Manifest
 from ledger.domain.access import STREAM
+from ledger.domain.streams import pulls, refreshes
 from ledger.errors import ArchiveDamaged
 from ledger.postgres.database import UNLIMITED, Database
 
+STAY: Final = [STREAM, pulls(None), refreshes(None)]
+"""Streams whose states stay: whoever signs in, or asks for the status, waits for no archive."""
 RECORD: Final = """
 insert into ledger.offloaded (first_position, last_position, root) values (%s, %s, %s)
 """
 OFFLOAD: Final = """
 update ledger.stored_events
 set state = ''
-where notification_id between %s and %s and octet_length(state) > 0 and originator_id <> %s
+where notification_id between %s and %s and octet_length(state) > 0
+    and originator_id <> all(%s)
 """
 
 
@@ -39,7 +43,7 @@ def offload(database: Database, address: str, segments: Sequence[Manifest]) -> I
 
     Each is read back first, whole, and compared with the log event by event: raises
     `ArchiveDamaged` where the two differ, and nothing of that segment has left. A segment leaves
-    wholly or not at all, but for the few events of tokens: whoever signs in waits for no archive.
+    wholly or not at all, but for the few events that `STAY`.
     The room is then free for new events. Raises `ArchiveUnavailable`,
     `StoreUnavailable`.
     """
@@ -50,6 +54,6 @@ def offload(database: Database, address: str, segments: Sequence[Manifest]) -> I
             with conn.transaction():
                 root = bytes.fromhex(manifest.root)
                 conn.execute(RECORD, (manifest.first, manifest.last, root))
-                conn.execute(OFFLOAD, (manifest.first, manifest.last, STREAM))
+                conn.execute(OFFLOAD, (manifest.first, manifest.last, STAY))
             conn.execute("vacuum (analyze) ledger.stored_events")
             yield manifest

@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from ledger.archive import segments
 from ledger.archive.segments import Manifest
+from ledger.archive.states import OffloadedStates
 from ledger.archive.store import Store
 from ledger.domain import merkle
 from ledger.errors import ArchiveDamaged, ArchiveUnavailable
@@ -105,12 +106,12 @@ def compare(database: Database, address: str, manifest: Manifest) -> Finding | N
         return Finding(manifest.name, str(error))
     there = Leaves()
     with closing(_connected(database)) as conn, conn.cursor("log", binary=True) as cursor:
-        gone = offloaded(conn)
-        cursor.itersize = FETCH
-        for row in cursor.execute(ROWS, (manifest.first, manifest.last)):
-            stored = StoredRow(*row)
-            leaf = stored.leaf_hash if _has_left(stored, gone) else leaf_hash(stored)
-            there.add(stored.position, leaf)
+        archived, beside = OffloadedStates(address), conn.cursor(binary=True)
+        cursor.execute(ROWS, (manifest.first, manifest.last))
+        while rows := cursor.fetchmany(FETCH):
+            for row in archived.look(rows, beside):
+                stored = StoredRow(*row)
+                there.add(stored.position, leaf_hash(stored))
     differ = there.differing(manifest, sealed)
     return Finding(manifest.name, _differing(manifest, differ)) if differ else None
 
@@ -155,10 +156,6 @@ class Leaves(dict[int, bytes | None]):
 def offloaded(conn: Connection) -> list[Span]:
     """The spans of the log whose states lie in the archive only (`ledger.archive.offload`)."""
     return [Span(*row) for row in conn.execute(OFFLOADED).fetchall()]
-
-
-def _has_left(row: StoredRow, gone: Sequence[Span]) -> bool:
-    return not row.state and any(span.first <= row.position <= span.last for span in gone)
 
 
 def _differing(manifest: Manifest, positions: Sequence[int]) -> str:

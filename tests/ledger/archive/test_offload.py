@@ -150,6 +150,14 @@ def test_the_archive_is_compared_with_the_log_as_before(world: World) -> None:
     assert list(sealing.verify(world.database, world.store.address, world.sealed)) == []
 
 
+def test_what_was_changed_beside_a_state_that_left_is_named(world: World) -> None:
+    world.offload()
+    with superuser(world.database) as conn:
+        conn.execute("update ledger.stored_events set topic = 'x' where notification_id = 7")
+    (finding,) = sealing.verify(world.database, world.store.address, world.sealed)
+    assert "position 7" in finding.what
+
+
 def test_a_segment_that_is_not_what_the_log_says_does_not_leave(world: World) -> None:
     first = world.sealed[0]
     with superuser(world.database) as conn:
