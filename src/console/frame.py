@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from asyncio import gather
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from console.api import Api, Problem
@@ -57,23 +58,36 @@ MOST_USED: Final = ("/console", "/console/orders", "/console/payments", "/consol
 """What the bar at the bottom of a phone has."""
 
 
+RECENT: Final = timedelta(days=60)
+"""What failed and was made longer ago waits for nobody: nothing says that it was seen to."""
+
+
 class Counted(NamedTuple):
-    """A count of what waits: the list that is counted, and whether it calls for action."""
+    """A count of what waits: the list that is counted, and whether it calls for action.
+
+    Where it is only of what is `recent`, older rows are left out.
+    """
 
     address: str
     needs: str
     path: str
     filters: Mapping[str, str]
     is_urgent: bool
+    recent: bool = False
 
 
 COUNTED: Final = (
     Counted("/console/orders", "see_order", "/orders", {"state": "paid"}, False),
-    Counted("/console/refunds", "see_records", "/refunds", {"state": "failed"}, True),
+    Counted("/console/refunds", "see_records", "/refunds", {"state": "failed"}, True, recent=True),
     Counted("/console/disputes", "see_records", "/disputes", {"state": "open"}, True),
-    Counted("/console/payouts", "see_records", "/payouts", {"state": "failed"}, True),
+    Counted("/console/payouts", "see_records", "/payouts", {"state": "failed"}, True, recent=True),
     Counted("/console/issues", "see_issues", "/issues", {"state": "open"}, True),
 )
+
+
+def recently() -> str:
+    """The day since when something is of `RECENT`."""
+    return f"{datetime.now(UTC) - RECENT:%Y-%m-%d}"
 
 
 class Count(NamedTuple):
@@ -129,13 +143,17 @@ async def _made(api: Api, may: Callable[[str], bool]) -> Frame:
     counted = [each for each in COUNTED if may(each.needs)]
     status, found = await gather(
         _status(api, may),
-        gather(*(api.get(each.path, limit=1, totals=True, **each.filters) for each in counted)),
+        gather(*(api.get(each.path, limit=1, totals=True, **_filters(each)) for each in counted)),
     )
     counts = {
         each.address: Count(answer["totals"]["count"], each.is_urgent)
         for each, answer in zip(counted, found, strict=True)
     }
     return Frame(status, {address: count for address, count in counts.items() if count.many})
+
+
+def _filters(counted: Counted) -> dict[str, str]:
+    return {**counted.filters, **({"created_after": recently()} if counted.recent else {})}
 
 
 async def _status(api: Api, may: Callable[[str], bool]) -> Standing | None:

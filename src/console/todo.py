@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
+from console.frame import recently
 from console.glossary import AMBER, RED, words
 from console.page import PageRequest
 from console.writing import money, what_and_why
@@ -81,21 +82,24 @@ class Attention(NamedTuple):
 
 async def attention(request: PageRequest) -> Attention:
     """What the role of who looks may know of it."""
+    since = recently()
     high, low, disputes, unallocated, refunds, failed, payouts, unlinked = await gather(
         _some(request, "see_issues", "/issues", state="open", severity="high"),
         _some(request, "see_issues", "/issues", state="open", severity="medium"),
         _some(request, "see_records", "/disputes", state="open", sort="created_at"),
         _some(request, "see_order", "/orders", unallocated=True),
         _some(request, "see_order", "/orders", to_refund=True),
-        _some(request, "see_records", "/refunds", state="failed"),
-        _some(request, "see_records", "/payouts", state="failed"),
+        _some(request, "see_records", "/refunds", state="failed", created_after=since),
+        _some(request, "see_records", "/payouts", state="failed", created_after=since),
         _some(request, "see_issues", "/issues", state="open", check="unlinked_payments"),
     )
     due = sorted(disputes["items"], key=lambda row: row["due_at"] or "9999")
     items = [*map(_dispute, due[:MOST])]
     items += _grouped(UNALLOCATED, unallocated)
-    items += _grouped(FAILED, failed)
-    items += _grouped(PAYOUTS, payouts)
+    for group, rows in ((FAILED, failed), (PAYOUTS, payouts)):
+        items += _grouped(
+            group._replace(address=f"{group.address}&days_of=created&from={since}"), rows
+        )
     items += _grouped(TO_REFUND, refunds)
     items += _unlinked(unlinked, request.may("manage_order"))
     for found, tone in ((high, RED), (low, AMBER)):
@@ -157,13 +161,13 @@ def _unlinked(found: Row, may_link: bool) -> list[ToDo]:
         return []
     address = "/console/issues?state=open&check=unlinked_payments"
     if may_link:
-        address = "/console/payments/links?kind=email-and-amount"
+        address = "/console/payments/links"
     at = found["items"][0]["opened_at"]
     return [
         ToDo(
             "link",
             AMBER,
-            f"Payments without an order: {many}",
+            f"Payments of no order or subscription: {many}",
             "A rule may find the order of each",
             "",
             at,

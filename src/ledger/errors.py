@@ -125,7 +125,7 @@ class WrongState(Refused):
 
 
 class NotReady(Refused):
-    """A month of the books cannot be closed yet; the detail names each reason and its cure."""
+    """A month of the books cannot be closed yet: each reason is named, with its cure."""
 
 
 class OutOfStock(Refused):

@@ -1,6 +1,8 @@
 """Records in the console: lists that keep their filters, and each one with its past."""
 
+import html
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -150,15 +152,21 @@ def booked(name: str, net: int, **fields: Any) -> dict[str, Any]:
     } | fields
 
 
-def test_payouts_that_failed_wait_on_home(world: Service) -> None:
-    failed = {
-        "id": "po_8", "object": "payout", "amount": 1200, "currency": "gbp", "status": "failed",
-        "created": 1_772_366_400, "automatic": True,
-    }  # fmt: skip
-    world.fetch("payout", failed)
+def test_payouts_that_failed_wait_on_home_for_a_while(world: Service) -> None:
+    now = int(time.time())
+    for name, created in (("po_7", now - 61 * 86_400), ("po_8", now)):
+        failed = {
+            "id": name, "object": "payout", "amount": 1200, "currency": "gbp", "status": "failed",
+            "created": created, "automatic": True,
+        }  # fmt: skip
+        world.fetch("payout", failed)
     page = world.look("/console").text
     assert "Payouts failed: 1" in words(page)
-    assert 'href="/console/payouts?state=failed"' in page
+    found = re.search(r'href="(/console/payouts\?state=failed&amp;[^"]*from=[\d-]{10})"', page)
+    assert found
+    listed = world.look(html.unescape(found[1])).text
+    assert "po_8" in listed
+    assert "po_7" not in listed
 
 
 def test_a_payout_shows_what_it_paid_out_and_each_of_it_leads_back(world: Service) -> None:
