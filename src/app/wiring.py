@@ -22,6 +22,7 @@ from kpi.checks.ask import Limits
 from kpi.checks.declare import catalogue
 from kpi.exports.declare import exports
 from kpi.jobs import LOOK_SECONDS, CheckJob, SnapshotJob
+from ledger import saved_filters
 from ledger.archive import segments
 from ledger.archive.store import Store
 from ledger.command_handler import CommandHandler
@@ -207,10 +208,16 @@ def jobs(settings: Settings, command_handler: CommandHandler, reads: Reads) -> l
         ),
         *_orders_from(settings, command_handler, reads),
         *_alerts(settings, reads),
+        Job("saved_filters", saved_filters.LOOK_SECONDS, _remove_saved_filters(reads)),
         Job("checks", LOOK_SECONDS, checks.look),
         Job("snapshots", LOOK_SECONDS, snapshots.take),
         Job("proofs", LOOK_SECONDS, snapshots.prove),
     ]
+
+
+def _remove_saved_filters(reads: Reads) -> Callable[[Event], None]:
+    """Removes what people saved whose tokens are over."""
+    return lambda _stop: saved_filters.remove_ended(reads.engine.database, reads.engine.log)
 
 
 def _alerts(settings: Settings, reads: Reads) -> list[Job]:

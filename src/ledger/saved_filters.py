@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from ledger.errors import InvalidCommand
+from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.postgres.failures import reaching
 from ledger.postgres.session import CLOSE_SECONDS
+from ledger.tokens import listing
 
 CONNECTIONS: Final = 2
 MOST: Final = 20
@@ -36,6 +38,11 @@ REMOVE: Final = """
 delete from ledger.saved_filters
 where token_id = %(token)s and page = %(page)s and name = %(name)s
 """
+
+
+REMOVE_OF: Final = "delete from ledger.saved_filters where token_id = any(%s)"
+LOOK_SECONDS: Final = 3600.0
+"""How often those of tokens that are over are looked for."""
 
 
 class SavedFilter(NamedTuple):
@@ -77,3 +84,13 @@ class SavedFilters:
         asked = {"token": token_id, "page": page, "name": name}
         with reaching(self._pool), self._pool.connection() as conn:
             conn.execute(REMOVE, asked)
+
+
+def remove_ended(database: Database, log: Log) -> None:
+    """Remove those of tokens that expired or were revoked: nobody can, and they may name a person.
+
+    Raises `StoreUnavailable`.
+    """
+    ended = [token.token_id for token in listing(log) if token.state != "valid"]
+    with database.connect("app", autocommit=True) as conn:
+        conn.execute(REMOVE_OF, [ended])
