@@ -180,6 +180,7 @@ class Fact(Schema):
     created_at: datetime | None = None
     available_at: datetime | None = None
     actor: str | None = None
+    actor_name: str | None = None
     reason: str | None = None
     amount_minor: int | None = None
     received_minor: int | None = None

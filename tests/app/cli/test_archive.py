@@ -31,8 +31,12 @@ def shop(servers: Callable[[str], Server]) -> Iterator[Database]:
 
 
 @pytest.fixture
-def database(shop: Database) -> Database:
-    return shop
+def database(servers: Callable[[str], Server], shop: Database) -> Iterator[Database]:
+    """A copy: what is on record of proofs tells the next one something."""
+    server = servers("embedded")
+    database = server.clone(shop)
+    yield database
+    server.drop(database)
 
 
 @pytest.fixture
@@ -284,20 +288,8 @@ def test_a_proof_says_why_it_folded_nothing_from_the_archive(
     assert "nothing was folded from the archive: not every projection follows" in told
 
 
-@pytest.fixture
-def of_its_own(servers: Callable[[str], Server], shop: Database) -> Iterator[Database]:
-    server = servers("embedded")
-    database = server.clone(shop)
-    yield database
-    server.drop(database)
-
-
 class TestOffloaded:
     """Old states leave the database, and every verb says what it said before."""
-
-    @pytest.fixture
-    def database(self, of_its_own: Database) -> Database:
-        return of_its_own
 
     def test_what_left_is_proven_and_read_as_before(
         self, run: Run, run_json: RunJson, archive: Path
