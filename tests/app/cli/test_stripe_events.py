@@ -48,7 +48,7 @@ class TestImport:
         (tmp_path / "b.json").write_bytes(changed)
         (tmp_path / "c.json").write_bytes(b"{}")
         (tmp_path / "notes.txt").write_bytes(b"none")
-        shown = run("import", str(tmp_path), code=1).stdout
+        shown = " ".join(run("import", str(tmp_path), code=1).stdout.split())
         assert "files: 3 (ignored, not named as JSON: 1); 1 appended" in shown
         assert f"b.json:1: {events[0].id} is at position 1 with other content" in shown
         assert "c.json:1: The body is no Stripe event" in shown
