@@ -1,5 +1,6 @@
 """Lists in the browser: sorted by their heads, of days, refused in place, on a phone."""
 
+import re
 from itertools import islice
 from typing import Literal
 
@@ -25,7 +26,9 @@ def test_a_click_on_a_head_sorts_and_pages_and_filters_keep_it(
         expect(page.locator("th[aria-sort]")).to_have_attribute("aria-sort", way)
         expect(page.locator("th[aria-sort]")).to_have_text("Total")
     visitor.filter(state="fulfilled")
+    expect(page).to_have_url(re.compile("state=fulfilled"))
     page.get_by_role("link", name="Next page").click()
+    expect(page).to_have_url(re.compile("cursor="))
     expect(page.locator("th[aria-sort]")).to_have_text("Total")
     assert "sort=total_minor" in page.url
     assert "state=fulfilled" in page.url
