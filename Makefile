@@ -67,7 +67,14 @@ test: setup ## Run the tests against a real PostgreSQL that they start (ARGS=…
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 10 $(ARGS)
 
 .PHONY: check
-check: lint types contract docs-check test ## Everything that CI runs
+check: setup ## Everything that CI runs
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint types contract docs-check compiled
+	@$(MAKE) --no-print-directory test
+
+# Test modules are compiled once, beside what needs one core, and not by each worker.
+.PHONY: compiled
+compiled: setup
+	@$(BIN)/python -m pytest --collect-only -q -n 0 | tail -1
 
 .PHONY: format
 format: setup ## Format the code and apply safe lint fixes

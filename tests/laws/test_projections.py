@@ -142,7 +142,6 @@ def test_halves_folded_apart_and_merged_equal_a_rebuild(
         assert digests_of(copy) == rebuilt(database, events)
 
 
-@pytest.mark.every_server
 @law
 @given(world=worlds(), seed=st.integers(0, 2**32 - 1))
 def test_any_order_and_repetition_of_stripes_events_ends_in_the_same_world(
