@@ -27,7 +27,7 @@ from webhooks.translate.translator import Translator
 REGISTRY = discover()
 READER = Translator(mode="test", order_metadata_key="order_id")
 law = settings(
-    max_examples=6,
+    max_examples=4,
     phases=[Phase.explicit, Phase.generate],  # a seed has nothing to shrink
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
