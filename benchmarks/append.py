@@ -41,7 +41,7 @@ class StockApplication(Application[str]):
     name = ""
     env: ClassVar[dict[str, str]] = {
         "PERSISTENCE_MODULE": "eventsourcing.postgres",
-        "MAPPER_TOPIC": "ledger.log:LedgerMapper",
+        "MAPPER_TOPIC": "ledger.mapper:LedgerMapper",
         "ORIGINATOR_ID_TYPE": "text",
     }
 

@@ -1,7 +1,8 @@
 """From a call to a command: carried out in the caller's name, and safe to repeat by a key."""
 
+from collections.abc import Callable
 from hashlib import sha256
-from typing import Final
+from typing import Final, TypeVar
 
 from starlette.requests import Request
 
@@ -10,6 +11,7 @@ from api.permissions import identity_of, meta_of
 from ledger.command_handler import CommandHandler
 from ledger.decisions import Result
 from ledger.domain.aggregate import Command
+from ledger.domain.events import Metadata
 from ledger.errors import (
     Conflict,
     IdempotencyMismatch,
@@ -19,6 +21,7 @@ from ledger.errors import (
     Unstorable,
 )
 
+Answer = TypeVar("Answer", bound=Schema)
 Errors = tuple[type[LedgerError], ...]
 COMMAND: Final[Errors] = (
     InvalidCommand,
@@ -40,6 +43,30 @@ def execute(request: Request, command: Command, body: Schema, reason: str | None
         key_owner=identity_of(request).customer_id,
         request_sha256="" if key is None else fingerprint(request, body),
     )
+
+
+def execute_many(
+    request: Request,
+    body: Schema,
+    reason: str | None,
+    answer_type: type[Answer],
+    carry_out: Callable[[Metadata], Answer],
+) -> Answer:
+    """Carry out many commands in the caller's name, and answer how each ended.
+
+    Where the call's `Idempotency-Key` was seen before, nothing is done, and the first answer comes
+    again.
+    """
+    handler, key, meta = command_handler_of(request), key_of(request), meta_of(request, reason)
+    if key is None:
+        return carry_out(meta)
+    asked, owner = fingerprint(request, body), identity_of(request).customer_id
+    before = handler.answered(key, asked, key_owner=owner)
+    if before is not None:
+        return answer_type.model_validate_json(before["report"])
+    answer = carry_out(meta)
+    handler.remember(key, asked, {"report": answer.model_dump_json()}, meta, key_owner=owner)
+    return answer
 
 
 def key_of(request: Request) -> str | None:

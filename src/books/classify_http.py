@@ -9,8 +9,7 @@ from msgspec.structs import asdict
 from starlette.requests import Request
 from starlette.routing import Route
 
-from api.commands import command_handler_of, execute, fingerprint, key_of
-from api.permissions import identity_of, meta_of
+from api.commands import command_handler_of, execute, execute_many
 from books import classify
 from books import entries as explained
 from books.classify_schemas import (
@@ -27,6 +26,7 @@ from books.classify_schemas import (
 from books.operations import DECIDED, change, part, see
 from ledger.domain.classification import ClassifyTransaction
 from ledger.domain.classify_rule import ClassifyRule
+from ledger.domain.events import Metadata
 from ledger.errors import (
     Ambiguous,
     InvalidCommand,
@@ -71,30 +71,25 @@ def classify_transactions(request: Request, body: ClassifyAllRequest) -> Classif
     Where the rule does not find just what was previewed, nothing is classified. What was classified
     since is left as it is, so the same call may be sent again.
     """
-    handler, key, asked = command_handler_of(request), key_of(request), ""
-    owner = identity_of(request).customer_id
-    if key is not None:
-        asked = fingerprint(request, body)
-        before = handler.answered(key, asked, key_owner=owner)
-        if before is not None:
-            return ClassifiedAllResponse.model_validate_json(before["report"])
-    meta, seen = meta_of(request, body.reason), classify.Seen(**body.page.model_dump())
-    wanted = classify.Asked(_rule_of(body), seen, body.account, datetime.now(UTC))
-    done = classify.classify(reads_of(request), handler, wanted, meta)
-    outcomes = [each.outcome for each in done.items]
-    answer = ClassifiedAllResponse(
-        position=done.position,
-        classified_now=outcomes.count("classified"),
-        classified_before=outcomes.count("classified_before"),
-        skipped=outcomes.count("skipped"),
-        items=[
-            HeldOutcome(**_told(each.held), outcome=each.outcome, detail=each.detail)
-            for each in done.items
-        ],
-    )
-    if key is not None:
-        handler.remember(key, asked, {"report": answer.model_dump_json()}, meta, key_owner=owner)
-    return answer
+
+    def carry_out(meta: Metadata) -> ClassifiedAllResponse:
+        seen = classify.Seen(**body.page.model_dump())
+        wanted = classify.Asked(_rule_of(body), seen, body.account, datetime.now(UTC))
+        handler = command_handler_of(request)
+        done = classify.classify(reads_of(request), handler, wanted, meta)
+        outcomes = [each.outcome for each in done.items]
+        return ClassifiedAllResponse(
+            position=done.position,
+            classified_now=outcomes.count("classified"),
+            classified_before=outcomes.count("classified_before"),
+            skipped=outcomes.count("skipped"),
+            items=[
+                HeldOutcome(**_told(each.held), outcome=each.outcome, detail=each.detail)
+                for each in done.items
+            ],
+        )
+
+    return execute_many(request, body, body.reason, ClassifiedAllResponse, carry_out)
 
 
 routes = [

@@ -59,7 +59,7 @@ MOST_USED: Final = ("/console", "/console/orders", "/console/payments", "/consol
 
 
 RECENT: Final = timedelta(days=60)
-"""What failed and was made longer ago waits for nobody: nothing says that it was seen to."""
+"""Failures of what is older do not count: the log does not say which of them were dealt with."""
 
 
 class Counted(NamedTuple):

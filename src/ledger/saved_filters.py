@@ -87,7 +87,7 @@ class SavedFilters:
 
 
 def remove_ended(database: Database, log: Log) -> None:
-    """Remove those of tokens that expired or were revoked: nobody can, and they may name a person.
+    """Remove those of tokens that expired or were revoked: their owner cannot sign in to do it.
 
     Raises `StoreUnavailable`.
     """

@@ -11,7 +11,7 @@ from eventsourcing.persistence import StoredEvent
 
 from ledger.domain.events import CATALOGUE, NewEvent, RecordedEvent
 from ledger.domain.streams import belongs, stream_of
-from ledger.log import LedgerMapper
+from ledger.mapper import LedgerMapper
 from webhooks.translate.translator import Translator
 
 FILES = sorted((Path(__file__).parent / "golden").glob("*.jsonl"))

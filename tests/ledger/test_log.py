@@ -18,7 +18,8 @@ from ledger.domain.events import (
     StripeEventReceived,
 )
 from ledger.errors import StoreUnavailable, UnknownTopic
-from ledger.log import LedgerMapper, Log
+from ledger.log import Log
+from ledger.mapper import LedgerMapper
 from ledger.postgres.database import Database
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

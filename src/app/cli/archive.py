@@ -123,7 +123,7 @@ def offload(
             metavar="DAYS",
             min=0,
             max=MOST_DAYS,
-            help="Events recorded so many days ago leave.",
+            help="Events recorded at least so many days ago leave.",
         ),
     ],
     *,
@@ -210,7 +210,7 @@ def _left_over(leftovers: Sequence[Leftover]) -> Iterator[str]:
         size = sum(each.size for each in leftovers)
         yield (
             f"left over: {counted(len(leftovers), 'object')}, {size:,} bytes;"
-            " `ledger archive clean` removes what nobody reads"
+            " `ledger archive clean` removes what is not used any more"
         )
     yield from (f"  {each.name}: {each.what}" for each in leftovers if PART.fullmatch(each.name))
 

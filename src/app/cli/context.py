@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.output import VERB, complain, show
-from ledger.errors import ProjectionStopped, StoreUnavailable
+from ledger.errors import ProjectionStopped, StatesMissing, StoreUnavailable
 
 if TYPE_CHECKING:
     from ledger.command_handler import CommandHandler
@@ -105,13 +105,13 @@ def reading() -> Generator[tuple[ProjectionContext, Reads]]:
 
 
 def catch_up(engine: ProjectionContext) -> bool:
-    """Bring the read models up to the head; says on stderr which do not follow, and answers no."""
+    """Bring the read models up to the head; says on stderr why that failed, and answers no."""
     from projections.engine.follow import Follower
 
     try:
         Follower(engine).catch_up()
-    except ProjectionStopped as error:
-        complain("[bold yellow]ProjectionStopped[/] ", str(error))
+    except (ProjectionStopped, StatesMissing) as error:
+        complain(f"[bold yellow]{type(error).__name__}[/] ", str(error))
         return False
     return True
 

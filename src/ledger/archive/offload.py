@@ -13,9 +13,10 @@ from ledger.domain.access import STREAM
 from ledger.domain.streams import pulls, refreshes
 from ledger.errors import ArchiveDamaged
 from ledger.postgres.database import UNLIMITED, Database
+from ledger.postgres.failures import store_errors
 
 STAY: Final = [STREAM, pulls(None), refreshes(None)]
-"""Streams whose states stay: whoever signs in, or asks for the status, waits for no archive."""
+"""Streams whose states stay, so that signing in and the status do not need the archive."""
 RECORD: Final = """
 insert into ledger.offloaded (first_position, last_position, root) values (%s, %s, %s)
 """
@@ -42,12 +43,14 @@ def offload(database: Database, address: str, segments: Sequence[Manifest]) -> I
     """Offload these segments, one after the other; yields each that is done.
 
     Each is read back first, whole, and compared with the log event by event: raises
-    `ArchiveDamaged` where the two differ, and nothing of that segment has left. A segment leaves
-    wholly or not at all, but for the few events that `STAY`.
-    The room is then free for new events. Raises `ArchiveUnavailable`,
-    `StoreUnavailable`.
+    `ArchiveDamaged` where the two differ, and nothing of that segment has left. A segment leaves in
+    one transaction, without the few events that `STAY`; its room is then free for new events.
+    Raises `ArchiveUnavailable`, `StoreUnavailable`.
     """
-    with database.connect("owner", seconds=UNLIMITED, autocommit=True) as conn:
+    with (
+        store_errors(),
+        database.connect("owner", seconds=UNLIMITED, autocommit=True) as conn,
+    ):
         for manifest in segments:
             if finding := sealing.compare(database, address, manifest):
                 raise ArchiveDamaged(f"The segment {finding.name}: {finding.what}")

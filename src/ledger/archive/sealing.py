@@ -180,10 +180,13 @@ ANOTHER_LOG: Final = (
 
 @contextmanager
 def alone(database: Database) -> Generator[None]:
-    """Be the only seal of this log; raises `ArchiveUnavailable` where another is at work."""
+    """Be the only seal or offload of this log; raises `ArchiveUnavailable` where one is at work."""
     with database.connect("reader", seconds=UNLIMITED, autocommit=True) as conn:
         if not take(conn, SEAL):
-            raise ArchiveUnavailable("Another `ledger archive seal` of this log is at work.")
+            raise ArchiveUnavailable(
+                "Another `ledger archive seal` or `offload` of this log is at work: try again once"
+                " it has ended."
+            )
         yield
 
 

@@ -218,15 +218,23 @@ Stored = tuple[int, str, int, str, datetime, bytes]
 
 
 def events(data: bytes, manifest: Manifest, first: int, last: int) -> Iterator[Stored]:
-    """Events of a segment's file at positions `first` to `last`, as `Log` reads them."""
-    file = arrow("pyarrow.parquet").ParquetFile(arrow().BufferReader(data))
+    """Events of a segment's file at positions `first` to `last`, as `Log` reads them.
+
+    Raises `ArchiveDamaged` where the file is no segment's.
+    """
     begin = (first - manifest.first) // GROUP_EVENTS
     end = (last - manifest.first) // GROUP_EVENTS
-    for number in range(begin, end + 1):
-        columns = file.read_row_group(number).to_pydict()
-        for row in zip(*columns.values(), strict=True):
-            if first <= row[0] <= last:
-                yield row
+    try:
+        file = arrow("pyarrow.parquet").ParquetFile(arrow().BufferReader(data))
+        for number in range(begin, end + 1):
+            columns = file.read_row_group(number).to_pydict()
+            for row in zip(*columns.values(), strict=True):
+                if first <= row[0] <= last:
+                    yield row
+    except (OSError, ValueError, OverflowError, arrow().ArrowException) as error:
+        raise ArchiveDamaged(
+            f"The segment {manifest.name} cannot be read. {cure(manifest.name)}"
+        ) from error
 
 
 def as_stored(row: Stored) -> StoredRow:
@@ -240,9 +248,15 @@ def as_stored(row: Stored) -> StoredRow:
 def leaves(data: bytes, manifest: Manifest) -> list[bytes]:
     """The leaf hashes of what a segment's file holds, made of its events; none for other positions.
 
-    They are as many as the manifest says, or none.
+    They are as many as the manifest says, or none: also of a file that is no segment's.
     """
-    file = arrow("pyarrow.parquet").ParquetFile(arrow().BufferReader(data))
+    try:
+        return _leaves(arrow("pyarrow.parquet").ParquetFile(arrow().BufferReader(data)), manifest)
+    except (OSError, ValueError, OverflowError, arrow().ArrowException):
+        return []
+
+
+def _leaves(file: Any, manifest: Manifest) -> list[bytes]:
     if not file.schema_arrow.equals(schema()) or file.metadata.num_rows != manifest.events:
         return []
     found: list[bytes] = []

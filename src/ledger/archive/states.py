@@ -1,4 +1,4 @@
-"""States of events that left the database for the archive, read back for whoever asks the log."""
+"""States of events that left the database for the archive, read back where the log is read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GROUPS: Final = 4
 """So many row groups of segments are kept at hand, about 25 MB each."""
 
 MOST_HANGING: Final = 4
-"""While so many reads that nobody waits for any longer go on, no other is begun."""
+"""So many reads that were given up may still go on; until one of them ends, no other begins."""
 
 NOWHERE: Final = (
     "States of old events left the database for the archive, and LEDGER_ARCHIVE does not say where"
@@ -80,10 +80,10 @@ class OffloadedStates:
     def look(
         self, rows: Sequence[tuple[Any, ...]], cursor: Cursor[tuple[Any, ...]]
     ) -> Sequence[tuple[Any, ...]]:
-        """Rows of the log, with the states that left it; `cursor` is on the same log.
+        """Rows of the log with the states that left it; `cursor` is on the same log.
 
-        Those that the archive has not as they were stay empty, which no event's ever was. Raises
-        `ArchiveUnavailable` as `states` does.
+        A state that the archive does not have as it was stays empty, which no event's ever was.
+        Raises `ArchiveUnavailable` as `states` does.
         """
         leaves = leaves_that_left(rows, cursor)
         return _filled(rows, self.states(leaves)) if leaves else rows
@@ -91,10 +91,11 @@ class OffloadedStates:
     def fill(
         self, rows: Sequence[tuple[Any, ...]], leaves: Mapping[int, bytes], seconds: float
     ) -> Sequence[tuple[Any, ...]]:
-        """The same, of rows of which these left, for whoever waits at most so many seconds.
+        """Rows of the log with the states that left it: those of `leaves`, by position.
 
-        Raises `StatesMissing` where the archive has one not as it was, and `ArchiveUnavailable`
-        also where it does not answer in time. No connection needs to be held meanwhile.
+        Raises `StatesMissing` where the archive does not have one as it was, and
+        `ArchiveUnavailable` also where it does not answer within so many seconds. Needs no
+        connection to the database.
         """
         if not leaves:
             return rows
@@ -111,7 +112,7 @@ class OffloadedStates:
         return _filled(rows, states)
 
     def _in_time(self, work: Callable[[], T], seconds: float) -> T:
-        """What `work` answers: a store of objects tries for minutes, and nothing can end that."""
+        """What `work` answers; an object store may try for minutes, and cannot be interrupted."""
         self._hanging = [each for each in self._hanging if not each.done()]
         if len(self._hanging) >= MOST_HANGING:
             raise ArchiveUnavailable(f"The archive at {self._address} does not answer.")
@@ -134,8 +135,8 @@ class OffloadedStates:
     def states(self, leaves: Mapping[int, bytes]) -> dict[int, bytes]:
         """The states of events, by position, of which the log has these leaf hashes.
 
-        One that the archive has not, or not so that its event has that hash, is left out. Raises
-        `ArchiveUnavailable` where the archive cannot be reached or read here, or none is known.
+        One that the archive does not have, or whose event has another hash there, is left out.
+        Raises `ArchiveUnavailable` where the archive cannot be reached or read, or none is known.
         """
         store = self._store()
         found: dict[int, bytes] = {}

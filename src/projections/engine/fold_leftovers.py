@@ -17,7 +17,7 @@ FOLDED: Final = re.compile(
     r"folds/[0-9a-f]{16}/[0-9a-f]{16}/\d{12}-\d{12}|merged/[0-9a-f]{16}/[0-9a-f]{16}/part-\d{2,}"
 )
 WRITTEN: Final = timedelta(hours=1)
-"""A file that nobody has written to for so long is written no more."""
+"""A part of a file that did not change for so long is of a process that ended."""
 
 
 class Leftover(NamedTuple):
@@ -35,7 +35,7 @@ def names(job: Job, sealed: Sequence[Manifest]) -> list[str]:
 
 
 def left_over(store: Store, used: Iterable[str], now: datetime) -> Iterator[Leftover]:
-    """What nobody reads: folds that are not `used`, and what a killed process wrote of a file.
+    """What is not used any more: folds that are not `used`, and parts of files of killed processes.
 
     Never a segment, nor anything that is not made by Ledger.
     """

@@ -30,7 +30,7 @@ from ledger.archive import segments
 from ledger.archive.segments import Manifest
 from ledger.archive.store import Store, arrow
 from ledger.errors import ArchiveDamaged, ForeignWorker
-from ledger.log import LedgerMapper
+from ledger.mapper import LedgerMapper
 from projections.engine.build import Reader, folded
 from projections.engine.declare import Journal, Mirror
 from projections.engine.fold import Fold

@@ -26,7 +26,7 @@ from ledger.domain.signatures import Recheck, Signature
 from ledger.domain.streams import belongs
 from ledger.errors import ArchiveDamaged, ArchiveUnavailable, UnknownTopic
 from ledger.leaves import SELECT, StoredRow, leaf_hash
-from ledger.log import LedgerMapper
+from ledger.mapper import LedgerMapper
 from ledger.postgres.database import UNLIMITED, Database
 from ledger.workers import spread
 from projections.engine.log_report import Fault, LogReport

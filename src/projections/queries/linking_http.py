@@ -10,9 +10,10 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.routing import Route
 
-from api.commands import COMMAND, command_handler_of, fingerprint, key_of
+from api.commands import COMMAND, command_handler_of, execute_many
 from api.operations import Schema, operation
-from api.permissions import Permission, identity_of, meta_of
+from api.permissions import Permission
+from ledger.domain.events import Metadata
 from ledger.domain.limits import MAX_PAYMENT_ID, SHA256_PATTERN, TEXT_PATTERN
 from ledger.domain.link_rule import MAX_RULE, LinkRule, SkipReason, parse_rule
 from ledger.errors import (
@@ -196,20 +197,13 @@ def link_payments(request: Request, body: LinksRequest) -> LinksResponse:
     the preview is left as it is, so the same call may be sent again.
     """
     rule = parse_rule(body.rule)
-    handler, key, asked = command_handler_of(request), key_of(request), ""
-    owner = identity_of(request).customer_id
-    if key is not None:
-        asked = fingerprint(request, body)
-        before = handler.answered(key, asked, key_owner=owner)
-        if before is not None:
-            return LinksResponse.model_validate_json(before["report"])
-    meta = meta_of(request, linking.reason_of(rule, body.reason))
-    seen = Seen(**body.page.model_dump())
-    done = linking.link(reads_of(request), handler, rule, seen, meta)
-    answer = _answer(rule, done)
-    if key is not None:
-        handler.remember(key, asked, {"report": answer.model_dump_json()}, meta, key_owner=owner)
-    return answer
+
+    def carry_out(meta: Metadata) -> LinksResponse:
+        seen, handler = Seen(**body.page.model_dump()), command_handler_of(request)
+        return _answer(rule, linking.link(reads_of(request), handler, rule, seen, meta))
+
+    reason = linking.reason_of(rule, body.reason)
+    return execute_many(request, body, reason, LinksResponse, carry_out)
 
 
 def _answer(rule: LinkRule, done: Done) -> LinksResponse:

@@ -352,3 +352,16 @@ class TestOffloaded:
         assert "LEDGER_ARCHIVE" in said
         said = run("rebuild", "--believe-the-log", code=3).stderr.replace("\n", " ")
         assert "LEDGER_ARCHIVE" in said
+
+    def test_a_proof_names_it_too_where_the_read_models_stand_before_it(
+        self, run: Run, run_json: RunJson, archive: Path
+    ):
+        run("archive", "seal")
+        run("archive", "offload", "--older-than", "0")
+        with sealing.alone(Database(os.environ["DATABASE_URL"])):
+            said = run("archive", "offload", "--older-than", "0", code=3).stderr
+        assert "try again once it has ended" in " ".join(said.split())
+        (archive / f"{SEGMENT}.parquet").unlink()
+        proof = run_json("verify", code=1)
+        assert set(proof["log"]["faults"]) >= {"state"}
+        assert proof["holds"] is False

@@ -1,5 +1,6 @@
 """What left the database for the archive is read as before; what is lost or forged is named."""
 
+import hashlib
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any, LiteralString
 
+import msgspec
 import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +20,7 @@ import pytest
 from psycopg.errors import InsufficientPrivilege
 
 from benchmarks.books import balance_log
+from benchmarks.cluster import bucket
 from benchmarks.logs import filled, shop_log
 from ledger import tokens
 from ledger.archive import sealing, segments
@@ -34,6 +37,7 @@ from ledger.postgres.database import Role as DatabaseRole
 from ledger.waits import Limits
 from tests.support.damage import superuser
 from tests.support.servers import Server
+from tests.support.waiting import wait_for
 
 EVENTS, SIZE, GONE = 1_130, 500, 1_000
 FUTURE = datetime(3000, 1, 1, tzinfo=UTC)
@@ -42,9 +46,9 @@ FUTURE = datetime(3000, 1, 1, tzinfo=UTC)
 class World:
     """A log, its archive, and what the log was before anything left it."""
 
-    def __init__(self, database: Database, folder: Path) -> None:
-        self.store = Store(str(folder))
-        self.database = replace(database, archive=str(folder))
+    def __init__(self, database: Database, address: str) -> None:
+        self.store = Store(address)
+        self.database = replace(database, archive=address)
         with Log.of(self.database) as log:
             self.before = log.read(limit=EVENTS)
         spans = sealing.missing([], EVENTS, SIZE)
@@ -88,7 +92,7 @@ def world(
     monkeypatch.setattr(sealing, "spread", lambda work, tasks: (work(*each) for each in tasks))
     server, filled_database = filled_log
     database = server.clone(filled_database)
-    yield World(database, tmp_path / "archive")
+    yield World(database, str(tmp_path / "archive"))
     server.drop(database)
 
 
@@ -108,8 +112,48 @@ def test_every_way_of_reading_finds_what_left(world: World) -> None:
         assert log.latest(sorted(streams)) == last
 
 
+def test_a_bucket_is_read_as_a_folder_is(world: World) -> None:
+    with bucket() as address:
+        elsewhere = World(world.database, address)
+        assert len(elsewhere.offload()) == 2
+        assert elsewhere.empty_states() == GONE
+        assert elsewhere.read(limit=EVENTS) == world.before
+        assert list(sealing.verify(elsewhere.database, address, elsewhere.sealed)) == []
+
+
+def test_an_offload_that_is_cut_off_leaves_a_segment_wholly_or_not_at_all(world: World) -> None:
+    end = """
+        select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'
+    """
+    admin = world.database.admin_conninfo
+    with (
+        ThreadPoolExecutor(1) as beside,
+        psycopg.connect(admin) as holder,
+        psycopg.connect(admin, autocommit=True) as killer,
+    ):
+        holder.execute("select from ledger.stored_events where notification_id = 700 for update")
+        offloading = beside.submit(world.offload)
+        wait_for(lambda: killer.execute(end).rowcount)
+        with pytest.raises(StoreUnavailable):
+            offloading.result()
+    assert world.empty_states() == SIZE
+    assert world.read(limit=EVENTS) == world.before
+    assert world.offload() == ["000000000501-000000001000"]
+    assert world.read(limit=EVENTS) == world.before
+
+
+def test_rooms_given_back_to_the_disk_change_nothing(world: World) -> None:
+    world.offload()
+    with Log.of(world.database) as log:
+        assert log.read(limit=EVENTS) == world.before
+        with world.database.connect("owner", autocommit=True) as conn:
+            conn.execute("vacuum full ledger.stored_events")
+        assert log.read(limit=EVENTS) == world.before
+
+
 def test_tokens_stay(world: World) -> None:
-    """Whoever signs in waits for no archive."""
+    """Signing in does not need the archive."""
     with Log.of(world.database) as log:
         meta = Metadata(actor="admin", reason="test")
         tokens.issue(log, Role.AUDITOR, "Aldo", meta)
@@ -268,6 +312,22 @@ def test_an_archive_that_does_not_answer_holds_neither_readers_nor_appends(
         pytest.fail("it is not read again once it answers")
     finally:
         answers.set()
+
+
+def test_a_file_that_fits_its_manifest_and_is_no_segment_is_named(world: World) -> None:
+    world.offload()
+    first, garbage = world.sealed[0], b"PAR1 and then nothing of a table"
+    forged = msgspec.structs.replace(
+        first, size=len(garbage), sha256=hashlib.sha256(garbage).hexdigest()
+    )
+    world.store.put(f"{first.name}.parquet", garbage)
+    world.store.put(f"{first.name}.json", msgspec.json.encode(forged))
+    (finding,) = sealing.verify(world.database, world.store.address, world.sealed)
+    assert "another root than its manifest" in finding.what
+    with pytest.raises(ArchiveDamaged, match="cannot be read"):
+        list(segments.events(garbage, forged, 1, 10))
+    with Log.of(world.database) as log, pytest.raises(StatesMissing):
+        log.at([3])
 
 
 def test_what_a_killed_seal_left_hides_no_segment(world: World) -> None:

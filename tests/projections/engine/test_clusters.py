@@ -13,37 +13,26 @@ from threading import Thread
 import pytest
 
 from benchmarks.cluster import START_SECONDS, bucket, cluster
-from benchmarks.logs import filled, shop_log
 from ledger.archive import sealing, segments
 from ledger.archive.store import Store
 from ledger.errors import EngineUnavailable, InvalidRequest
-from ledger.log import Log
-from projections.engine import engines, fold_objects, positions
+from projections.engine import engines, fold_objects
 from projections.engine.build import ProjectionContext
 from projections.engine.digest import digests
 from projections.engine.fold_objects import Done, FoldTask
 from projections.engine.folding import FoldedArchive
 from projections.engine.rebuild import rebuild
-from projections.engine.registry import discover
 from projections.engine.tables import LIVE
+from tests.support.rebuilt import rebuilt_shop
 from tests.support.servers import Server
-from webhooks.translate.translator import Translator
 
 EVENTS, SIZE = 3_100, 1_500
 
 
 @pytest.fixture(scope="module")
 def engine(servers: Callable[[str], Server]) -> Iterator[ProjectionContext]:
-    server = servers("embedded")
-    database = server.create()
-    with Log(database.conninfo("app")) as log:
-        filled(log, shop_log("clusters", EVENTS))
-        engine = ProjectionContext(database, log, discover(), Translator("test", "order_id"))
-        with database.connect("projector", autocommit=True) as conn:
-            positions.prepare(conn.cursor(), engine.registry, engine.reader, 0)
-        rebuild(engine)
+    with rebuilt_shop(servers, "clusters", EVENTS) as engine:
         yield engine
-    server.drop(database)
 
 
 @pytest.fixture(scope="module")

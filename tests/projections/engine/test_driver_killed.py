@@ -10,22 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.logs import filled, shop_log
 from ledger.archive import sealing, segments
 from ledger.archive.store import Store
-from ledger.log import Log
 from ledger.postgres.database import Database
-from projections.engine import fold_leftovers, fold_objects, positions
+from projections.engine import fold_leftovers, fold_objects
 from projections.engine.build import ProjectionContext
 from projections.engine.digest import digests
 from projections.engine.folding import FoldedArchive
 from projections.engine.rebuild import rebuild
-from projections.engine.registry import discover
 from projections.engine.tables import LIVE
 from projections.engine.verify import verify
+from tests.support.rebuilt import rebuilt_shop
 from tests.support.servers import Server
 from tests.support.waiting import wait_for
-from webhooks.translate.translator import Translator
 
 EVENTS, SIZE, TASK, MADE = 1_200, 600, 100, 3
 DRIVER = """
@@ -63,16 +60,8 @@ where locktype = 'advisory'
 
 @pytest.fixture
 def engine(servers: Callable[[str], Server]) -> Iterator[ProjectionContext]:
-    server = servers("embedded")
-    database = server.create()
-    with Log(database.conninfo("app")) as log:
-        filled(log, shop_log("killed", EVENTS))
-        engine = ProjectionContext(database, log, discover(), Translator("test", "order_id"))
-        with database.connect("projector", autocommit=True) as conn:
-            positions.prepare(conn.cursor(), engine.registry, engine.reader, 0)
-        rebuild(engine)
+    with rebuilt_shop(servers, "killed", EVENTS) as engine:
         yield engine
-    server.drop(database)
 
 
 def digests_of(engine: ProjectionContext) -> dict[str, str]:
