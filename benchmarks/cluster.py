@@ -10,6 +10,7 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
+from uuid import uuid4
 
 from ledger.archive.store import Store
 
@@ -92,8 +93,9 @@ def bucket() -> Generator[str]:
     os.environ |= keys | {"AWS_EC2_METADATA_DISABLED": "true"}
     try:
         store = f"?endpoint_override=http://{host}:{port}&region=us-east-1"
-        Store(f"s3://ledger{store}&allow_bucket_creation=true").make_folder()
-        yield f"s3://ledger/archive{store}"
+        name = f"ledger-{uuid4().hex}"  # what it plays outlives it, in this process
+        Store(f"s3://{name}{store}&allow_bucket_creation=true").make_folder()
+        yield f"s3://{name}/archive{store}"
     finally:
         os.environ.clear()
         os.environ.update(before)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from app.cli.output import counted
 
 if TYPE_CHECKING:
-    from projections.engine.digest import TableDifference
+    from projections.engine.differences import TableDifference
     from projections.engine.log_report import Fault
     from projections.engine.verify import Proof
 

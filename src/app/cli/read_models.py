@@ -241,8 +241,10 @@ def verify(
 ) -> None:
     """Prove that the read models are what the log says.
 
-    Rebuilds them from event 1 in a scratch schema and compares byte by byte; examines the log
-    itself, and checks Stripe's signatures again. Names all damage, and what it cannot see. Exits 1
+    Makes them again from event 1 and compares byte by byte: what events say in a scratch schema,
+    what is derived from that where it stands, and everything row by row where anything differs.
+    Examines the log itself, and checks Stripe's signatures again. Names all damage, and what it
+    cannot see. Exits 1
     unless everything is equal, every projection follows, and the log has no fault; an empty log is
     no proof. The outcome is recorded, and `ledger status` shows it; where it cannot be recorded,
     the answer says so and is the same.
@@ -283,8 +285,9 @@ def digest(
 ) -> None:
     """Print a SHA-256 of each table of the read models.
 
-    Each is taken at the table's position. With --world, two logs with the same events in another
-    order have the same digests.
+    Each is taken at the table's position, over its rows as PostgreSQL sends them (`record_send`),
+    by their key; a journal's over the SHA-256 of the lines of each thousand positions. With
+    --world, two logs with the same events in another order have the same digests.
     """
     with engine() as opened:
         follows = catch_up(opened)

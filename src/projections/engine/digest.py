@@ -1,7 +1,9 @@
-"""Digests: one SHA-256 for what a table holds, and the first place where two tables differ.
+"""Digests: one SHA-256 for what a table holds.
 
-A digest is taken over the rows as PostgreSQL writes a row as text (`row(…)::text`), a line each, in
-the order of their key: numbers by their value, all else by the bytes of its text.
+It is taken over the rows as PostgreSQL sends a row (`record_send`), in the order of their key:
+numbers by their value, all else by the bytes of its text. A journal's is taken over *leaves*, one
+for the lines of each thousand positions, so that what a span of the log adds can be known before
+the rest is there, and far from any database.
 A *world* digest leaves out what only speaks of our books (positions, times of receipt), so that
 logs with the same events in another order can be compared; a line of a journal is then known by
 the stream and version of its event instead of its position.
@@ -9,150 +11,180 @@ the stream and version of its event instead of its position.
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from itertools import groupby
 from typing import Any, Final, NamedTuple
 
-import psycopg
 from psycopg.rows import scalar_row
-from psycopg.sql import SQL, Composable, Composed, Identifier
+from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from ledger import waits
 from ledger.errors import ProjectionStopped
-from projections.engine.declare import AnyTable, Column, Derived, Journal, Rollup
+from projections.engine import tables
+from projections.engine.declare import AnyTable, Column, Derived, Journal, Mirror, Rollup
+from projections.engine.packed import sent
 from projections.engine.registry import Registry
 from projections.engine.tables import AnyCursor
 
 FETCH: Final = 2_000
-_NUMBERS: Final = ("bigint", "integer")
-_ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
-_ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-"""How COPY writes what would end a field or a line."""
+LEAF_POSITIONS: Final = 1_000
+NUMBERS: Final = ("bigint", "integer")
 
 
-READERS: Final = ("ledger_reader", "ledger_app")
-DEFINITION: Final = """
-with given as (select to_regclass(%(table)s) as id)
-select 'it is no table, but a view' from pg_catalog.pg_class join given on oid = id
-where relkind <> 'r'
-union all
-select 'it has a trigger: ' || tgname from pg_catalog.pg_trigger join given on tgrelid = id
-where not tgisinternal
-union all
-select 'it has a rule: ' || rulename from pg_catalog.pg_rewrite join given on ev_class = id
-where rulename <> '_RETURN'
-union all
-select 'row level security hides rows from readers' from pg_catalog.pg_class join given on oid = id
-where relrowsecurity
-union all
-select 'another table inherits from it: ' || inhrelid::regclass
-from pg_catalog.pg_inherits join given on inhparent = id
-union all
-select 'its primary key is gone' from given
-where not exists (
-    select
-    from pg_catalog.pg_constraint as c
-    where c.conrelid = given.id and c.contype = 'p' and c.convalidated
-        and %(key)s::text[] = array(
-            select attname::text
-            from unnest(c.conkey) with ordinality as k (number, place)
-            join pg_catalog.pg_attribute as a on a.attrelid = given.id and a.attnum = k.number
-            order by k.place
-        )
-)
-union all
-select role || ' may not read it' from given cross join unnest(%(readers)s::text[]) as role
-where not has_table_privilege(role, id, 'select')
-"""
-"""What a live table of a read model must not be or lack."""
+class Leaf(NamedTuple):
+    """The lines of a journal of the thousand positions after `number` × 1,000.
 
-
-class TableDifference(NamedTuple):
-    """How two copies of a table differ: in how many rows, and where first.
-
-    `missing` rows are in the proof only, `extra` ones only live, `changed` ones have one key and
-    other values. `columns` says what is wrong with its columns, with what makes its next rows
-    (another view than this version's, a trigger, no primary key), or with what readers see of it.
+    How many there are, and the SHA-256 of them all, by position and then by their key.
     """
 
-    table: str
-    missing: int = 0
-    extra: int = 0
-    changed: int = 0
-    first: Difference | None = None
-    columns: str | None = None
-
-    def document(self) -> dict[str, Any]:
-        """All of it, for programs."""
-        return {**self._asdict(), "first": self.first and self.first._asdict()}
-
-
-class Difference(NamedTuple):
-    """The first difference between two copies of a table; a row that one lacks has no column."""
-
-    table: str
-    key: tuple[str, ...]
-    column: str | None
-    live: str | None
-    proof: str | None
+    number: int
+    lines: int
+    sha256: bytes
 
 
 def digests(
     cursor: AnyCursor, schema: str, registry: Registry, *, world: bool = False
 ) -> dict[str, str]:
     """The digest of each table, as 64 hexadecimal digits, by the table's name."""
-    return _digests(cursor, schema, registry.tables.values(), world=world)
-
-
-def _digests(
-    cursor: AnyCursor, schema: str, tables: Iterable[AnyTable], *, world: bool = False
-) -> dict[str, str]:
-    return {table.name: digest(cursor, schema, table, world=world) for table in tables}
+    return {
+        name: digest(cursor, schema, table, world=world) for name, table in registry.tables.items()
+    }
 
 
 def digest(cursor: AnyCursor, schema: str, table: AnyTable, *, world: bool = False) -> str:
     """The digest of one table."""
-    sha256 = hashlib.sha256()
-    conn, select = cursor.connection, _select(cursor, schema, table, world=world)
+    if isinstance(table, Journal) and not world:
+        return digest_of_leaves(leaves(cursor, schema, table))
+    source = SQL("{} as t").format(Identifier(schema, table.name))
+    return _digest(cursor, _select(cursor, schema, table, source, world=world))
+
+
+def digest_as_made(cursor: AnyCursor, schema: str, table: Derived | Rollup) -> str:
+    """The digest that a table would have if it were made now from those in a schema."""
+    tables.use(cursor, schema)
+    return _digest(cursor, _select(cursor, schema, table, _made(table), world=False))
+
+
+def _made(table: Derived | Rollup) -> Composed:
+    match table:
+        case Derived():
+            return SQL("{} as t").format(Identifier(f"{table.name}_view"))
+        case Rollup():
+            columns = tables.names((*table.key, *table.amounts, "lines"))
+            return SQL("({}) as t ({})").format(tables.sums_of_all(table), columns)
+
+
+def leaves(cursor: AnyCursor, schema: str, table: Journal) -> list[Leaf]:
+    """The leaves of a journal, in their order."""
+    types = _found(cursor, schema, table)
+    shown = SQL(", ").join(SQL("t.{}").format(Identifier(column)) for column in types)
+    select = SQL(
+        "select (t.position - 1) / {}, count(*),"
+        " sha256(string_agg(record_send(row({})), ''::bytea order by {}))"
+        " from {} as t group by 1 order by 1"
+    ).format(
+        Literal(LEAF_POSITIONS),
+        shown,
+        SQL(", ").join(order(by_position(table), types)),
+        Identifier(schema, table.name),
+    )
+    with cursor.connection.transaction():
+        return [Leaf(*row) for row in cursor.execute(select).fetchall()]
+
+
+def can_be_known_before(table: Mirror | Journal) -> bool:
+    """Whether the leaves of a table can be made of its rows without a database.
+
+    Those of a journal can, unless PostgreSQL writes a column in its own way (JSON), or sorts a key
+    by another text than ours (a time).
+    """
+    kinds = {table.columns[name].type for name in table.key}
+    return (
+        isinstance(table, Journal)
+        and kinds <= {"text", *NUMBERS}
+        and all(column.type != "jsonb" for column in table.columns.values())
+    )
+
+
+def leaves_of(table: Journal, rows: Iterable[Sequence[Any]]) -> list[Leaf]:
+    """The leaves that these rows come to."""
+    last = table.key_length - 1
+
+    def place(row: Sequence[Any]) -> tuple[Any, ...]:
+        return row[last], *row[:last]
+
+    found: list[Leaf] = []
+    for number, its in groupby(
+        sorted(rows, key=place), lambda row: (row[last] - 1) // LEAF_POSITIONS
+    ):
+        lines = [*its]
+        found.append(Leaf(number, len(lines), sha256(sent(table, lines)).digest()))
+    return found
+
+
+def by_position(table: Journal) -> list[str]:
+    """The key of a journal with the position first."""
+    return ["position", *(name for name in table.key if name != "position")]
+
+
+def digest_of_leaves(leaves: Iterable[Leaf]) -> str:
+    """The digest of a journal with these leaves, in their order."""
+    made = sha256()
+    for number, lines, of_lines in leaves:
+        made.update(number.to_bytes(8, signed=True) + lines.to_bytes(8) + of_lines)
+    return made.hexdigest()
+
+
+def _digest(cursor: AnyCursor, select: Composed) -> str:
+    made, conn = sha256(), cursor.connection
     # In binary and many at a time: by COPY each row costs several times as much of our own time.
     with conn.transaction(), conn.cursor("digest", binary=True, row_factory=scalar_row) as rows:
         rows.execute(select)
-        while lines := rows.fetchmany(FETCH):
+        while found := rows.fetchmany(FETCH):
             waits.go_on()
-            sha256.update("".join(lines).encode())
-    return sha256.hexdigest()
+            made.update(b"".join(found))
+    return made.hexdigest()
 
 
-def _select(cursor: AnyCursor, schema: str, table: AnyTable, *, world: bool) -> Composed:
-    """A query for the rows of a table, each as a line."""
-    types = _columns(cursor, schema, table)
+def _select(
+    cursor: AnyCursor, schema: str, table: AnyTable, source: Composed, *, world: bool
+) -> Composed:
+    """A query for the rows that a source has for a table."""
+    types = _found(cursor, schema, table)
     columns = [c for c in types if not (world and _is_bookkeeping(table, c))]
-    if not columns:
-        raise ProjectionStopped(f"The table {table.name} is missing; run `ledger rebuild`.")
-    shown: list[Composable] = [SQL("t.{}").format(Identifier(column)) for column in columns]
-    source, by = SQL("{} as t").format(Identifier(schema, table.name)), _order(table.key, types)
+    shown: list[Composable] = [
+        SQL("t.{}::{}").format(Identifier(column), tables.trusted(types[column]))
+        for column in columns
+    ]
+    by = order(table.key, types)
     if world and isinstance(table, Journal):
         line = [SQL('e.originator_id collate "C"'), SQL("e.originator_version")]
         shown += line
         source += SQL(" join ledger.stored_events as e on e.notification_id = t.position")
-        by = [*line, *_order(columns, types)]
-    return SQL("select row({})::text || E'\\n' from {} order by {}").format(
+        by = [*line, *order(columns, types)]
+    return SQL("select record_send(row({})) from {} order by {}").format(
         SQL(", ").join(shown), source, SQL(", ").join(by)
     )
 
 
-def _order(key: Sequence[str], types: Mapping[str, str]) -> list[Composed]:
+def order(key: Sequence[str], types: Mapping[str, str]) -> list[Composed]:
+    """These columns of `t` as rows are sorted by them."""
     return [
-        SQL("t.{}" if types[column] in _NUMBERS else 't.{}::text collate "C"').format(
+        SQL("t.{}" if types[column] in NUMBERS else 't.{}::text collate "C"').format(
             Identifier(column)
         )
         for column in key
     ]
 
 
-def _columns(cursor: AnyCursor, schema: str, table: AnyTable) -> dict[str, str]:
+def _found(cursor: AnyCursor, schema: str, table: AnyTable) -> dict[str, str]:
+    if types := columns_of(cursor, schema, table):
+        return types
+    raise ProjectionStopped(f"The table {table.name} is missing; run `ledger rebuild`.")
+
+
+def columns_of(cursor: AnyCursor, schema: str, table: AnyTable) -> dict[str, str]:
     """The columns of a table and their types, in their order."""
     rows = cursor.execute(
         "select attname, format_type(atttypid, atttypmod) from pg_catalog.pg_attribute "
@@ -167,188 +199,3 @@ def _is_bookkeeping(table: AnyTable, column: str) -> bool:
         return False
     declared: Column = table.columns[column]
     return declared.bookkeeping
-
-
-def compare(
-    live: AnyCursor, live_schema: str, proof: AnyCursor, proof_schema: str, registry: Registry
-) -> tuple[dict[str, str], list[TableDifference]]:
-    """The digests of the proof's tables, and how the live ones differ from them, byte by byte.
-
-    Both sides are read at the same time.
-    """
-    tables = registry.tables
-    shapes = {
-        name: difference
-        for name, table in tables.items()
-        if (difference := _shapes(live, live_schema, proof, proof_schema, table))
-    }
-    comparable = [table for name, table in tables.items() if name not in shapes]
-    with waits.beside(_digests, live, live_schema, comparable) as reading:
-        made = digests(proof, proof_schema, registry)
-        found = reading.result()
-    differences = [
-        shapes.get(name) or _rows_of(live, live_schema, proof, proof_schema, table)
-        for name, table in tables.items()
-        if name in shapes or found[name] != made[name]
-    ]
-    return made, differences
-
-
-def _shapes(
-    live: AnyCursor, live_schema: str, proof: AnyCursor, proof_schema: str, table: AnyTable
-) -> TableDifference | None:
-    """What is wrong with a live table beside its rows."""
-    columns = _columns(proof, proof_schema, table)
-    if (found := _columns(live, live_schema, table)) != columns:
-        told = " ".join if list(found) == list(columns) else itemgetter(0)
-        live_columns = ", ".join(map(told, found.items())) or "no such table"
-        shape = f"its columns: live {live_columns}; rebuilt {', '.join(map(told, columns.items()))}"
-        return TableDifference(table.name, columns=shape)
-    if isinstance(table, Derived) and not _same_view(
-        _view(live, live_schema, table), _view(proof, proof_schema, table), proof, proof_schema
-    ):
-        return TableDifference(
-            table.name, columns=f"{table.name}_view makes other rows than this version's"
-        )
-    if wrong := _definition(live, live_schema, table):
-        return TableDifference(table.name, columns="; ".join(wrong))
-    return None
-
-
-def _rows_of(
-    live: AnyCursor, live_schema: str, proof: AnyCursor, proof_schema: str, table: AnyTable
-) -> TableDifference:
-    """Which rows of two copies of a table differ."""
-    types = _columns(proof, proof_schema, table)
-    columns = list(types)
-    keys = [Key(columns.index(column), types[column] in _NUMBERS) for column in table.key]
-    left = _rows(live, live_schema, table, types)
-    right = _rows(proof, proof_schema, table, types)
-    return _counted(table.name, columns, _pairs(left, right, keys), keys)
-
-
-def _view(cursor: AnyCursor, schema: str, table: Derived) -> str | None:
-    """The view that makes a derived table's rows, without the names of schemas."""
-    view = f"{schema}.{table.name}_view"
-    row = cursor.execute("select pg_get_viewdef(to_regclass(%s))", [view]).fetchone()
-    return None if row is None or row[0] is None else row[0].replace(f"{schema}.", "")
-
-
-def _same_view(one: str | None, other: str | None, scratch: AnyCursor, schema: str) -> bool:
-    """Whether two views are the same, one of which may have been through a dump.
-
-    PostgreSQL prints a view differently once it was read from its own print, with casts where it
-    had none; so texts that differ are compared as they are printed after one more reading.
-    """
-    if one is None or other is None or one == other:
-        return one == other
-    texts = {_printed_again(text, scratch, schema) for text in (one, other)}
-    return len(texts) == 1 and None not in texts
-
-
-def _printed_again(text: str, scratch: AnyCursor, schema: str) -> str | None:
-    name = Identifier(schema, "printed_again")
-    try:
-        with scratch.connection.transaction():
-            scratch.execute(SQL("set local search_path to {}").format(Identifier(schema)))
-            scratch.execute(b"create view " + name.as_bytes(scratch) + b" as " + text.encode())
-            row = scratch.execute(
-                "select pg_get_viewdef(to_regclass(%s))", [f"{schema}.printed_again"]
-            ).fetchone()
-            scratch.execute(SQL("drop view {}").format(name))
-    except psycopg.ProgrammingError:
-        return None
-    return None if row is None else row[0]
-
-
-def _definition(cursor: AnyCursor, schema: str, table: AnyTable) -> list[str]:
-    """What is wrong with a table although its rows are right: what readers and later rows get."""
-    asked = {"table": f"{schema}.{table.name}", "key": list(table.key), "readers": list(READERS)}
-    return [row[0] for row in cursor.execute(DEFINITION, asked).fetchall()]
-
-
-class Key(NamedTuple):
-    """A column of a key: its place in a row, and whether it is a number."""
-
-    place: int
-    is_number: bool
-
-
-_Row = list[str]
-_Pair = tuple[_Row | None, _Row | None]
-
-
-def _pairs(left: Iterator[_Row], right: Iterator[_Row], keys: Sequence[Key]) -> Iterator[_Pair]:
-    """Rows of two sorted streams side by side, by key. Both are read to their end, always.
-
-    A COPY that is left in the middle is cancelled, and takes its transaction along.
-    """
-    one, other = next(left, None), next(right, None)
-    while one is not None or other is not None:
-        if other is None or (one is not None and _sort_key(one, keys) < _sort_key(other, keys)):
-            yield one, None
-            one = next(left, None)
-        elif one is None or _sort_key(other, keys) < _sort_key(one, keys):
-            yield None, other
-            other = next(right, None)
-        else:
-            yield one, other
-            one, other = next(left, None), next(right, None)
-
-
-def _counted(
-    table: str, columns: list[str], pairs: Iterator[_Pair], keys: Sequence[Key]
-) -> TableDifference:
-    missing = extra = changed = 0
-    first: Difference | None = None
-    for one, other in pairs:
-        if one == other:
-            continue
-        missing += one is None
-        extra += other is None
-        changed += one is not None and other is not None
-        first = first or _difference(table, columns, keys, one, other)
-    return TableDifference(table, missing, extra, changed, first)
-
-
-def _difference(
-    table: str, columns: list[str], keys: Sequence[Key], one: _Row | None, other: _Row | None
-) -> Difference:
-    row = one or other
-    assert row is not None
-    key = tuple(row[each.place] for each in keys)
-    if one is not None and other is not None:
-        column = next(i for i in range(len(columns)) if one[i] != other[i])
-        return Difference(table, key, columns[column], one[column], other[column])
-    return Difference(table, key, None, "a row" if one else None, "a row" if other else None)
-
-
-def _sort_key(row: _Row, keys: Sequence[Key]) -> tuple[tuple[bool, int | bytes], ...]:
-    """As `_order` sorts: by the number or by the bytes of the text, null last."""
-    return tuple(_sorted_by(row[key.place], key.is_number) for key in keys)
-
-
-def _sorted_by(text: str, is_number: bool) -> tuple[bool, int | bytes]:
-    if text == "\\N":
-        return True, b""
-    return False, int(text) if is_number else _ESCAPED.sub(_unescaped, text).encode()
-
-
-def _unescaped(found: re.Match[str]) -> str:
-    return _ESCAPES.get(found[1], found[1])
-
-
-def _rows(
-    cursor: AnyCursor, schema: str, table: AnyTable, types: Mapping[str, str]
-) -> Iterator[list[str]]:
-    """Rows as text columns, in the order of their key."""
-    select = SQL("copy (select * from {} as t order by {}) to stdout").format(
-        Identifier(schema, table.name), SQL(", ").join(_order(table.key, types))
-    )
-    held = b""
-    with cursor.copy(select) as copy:
-        for data in copy:
-            waits.go_on()
-            *whole, held = (held + bytes(data)).split(b"\n")
-            for row in whole:
-                yield row.decode().split("\t")

@@ -4,7 +4,8 @@
     merged/<fingerprint>/<spans>/<part>                 a part of all mirrors, ready for COPY
 
 A mirror's rows are cut into parts by their keys, so that parts merge apart from each other. The
-lines of journals never merge: they lie in the first object as they are copied into their table.
+lines of journals never merge: they lie in the first object as they are copied into their table,
+with their leaves, by which a proof knows them without copying.
 
 An object that is there and whole is done. So a repeated task, one that another worker took over
 and one of a run that was killed are the same case: nothing, and a later rebuild folds only what is
@@ -14,13 +15,13 @@ differs from the driver's, it refuses.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 from zlib import crc32
 
 import msgspec
@@ -33,16 +34,21 @@ from ledger.errors import ArchiveDamaged, ForeignWorker
 from ledger.mapper import LedgerMapper
 from projections.engine.build import Reader, folded
 from projections.engine.declare import Journal, Mirror
+from projections.engine.digest import Leaf, can_be_known_before, leaves_of
 from projections.engine.fold import Fold
 from projections.engine.packed import packed
 from projections.engine.registry import Registry, discover
 
-LAYOUT: Final = 1
+T = TypeVar("T")
+
+LAYOUT: Final = 2
 """Another one where what an object holds, or how, is changed."""
 PARTS: Final = 64
 """Into how many parts rows are cut, where nothing else is said."""
 LEVEL: Final = 3
 """How much an object is compressed."""
+LEAVES: Final = "leaves-of-journals"
+"""The section of a fold that has them."""
 LOOKS: Final = 16
 """How many objects are looked for at once."""
 TASK_EVENTS: Final = 50_000
@@ -192,13 +198,7 @@ def merge(task: MergeTask) -> Done:
     mirrors = [table for table in merged.rows if isinstance(table, Mirror)]
     for name in task.folds:
         for _, data in _sections(store, name, {f"part-{task.part}"}):
-            try:
-                cuts = msgspec.msgpack.decode(data, type=list[tuple[int, list[list[Any]]]])
-            except msgspec.MsgspecError:
-                raise ArchiveDamaged(
-                    f"The object {name} of the archive is no fold. {CURE}"
-                ) from None
-            for number, its in cuts:
+            for number, its in _decoded(name, data, list[tuple[int, list[list[Any]]]]):
                 merged.put((mirrors[number], tuple(row)) for row in its)
     contents = (
         (table.name, packed(table, [rows[key] for key in sorted(rows)]))
@@ -230,20 +230,46 @@ def _held(store: Store, name: str) -> dict[str, str] | None:
         return {}
 
 
-def tables(store: Store, registry: Registry, name: str) -> Iterator[tuple[Mirror | Journal, bytes]]:
-    """What an object has for tables, as COPY takes it: a fold for journals, a part for mirrors.
+def tables(
+    store: Store, name: str, bases: Mapping[str, Mirror | Journal]
+) -> Iterator[tuple[Mirror | Journal, bytes]]:
+    """What an object has for these, as COPY takes it: a fold for journals, a part for mirrors.
 
     Raises `ArchiveDamaged` where it is not whole.
     """
-    bases = {t.name: t for t in registry.tables.values() if isinstance(t, Mirror | Journal)}
     for table, data in _sections(store, name, bases):
         yield bases[table], data
+
+
+def leaves(store: Store, names: Sequence[str]) -> dict[str, list[Leaf]]:
+    """The leaves that these folds have of journals, by the table, in the order of the folds.
+
+    Raises `ArchiveDamaged` where one is not whole.
+    """
+
+    def of(name: str) -> dict[str, list[Leaf]]:
+        data = b"".join(data for _, data in _sections(store, name, {LEAVES}))
+        return _decoded(name, data, dict[str, list[Leaf]])
+
+    found: dict[str, list[Leaf]] = {}
+    with ThreadPoolExecutor(LOOKS) as pool:
+        for its in pool.map(of, names):
+            for table, leaves in its.items():
+                found.setdefault(table, []).extend(leaves)
+    return found
 
 
 def are_whole(store: Store, names: Sequence[str]) -> dict[str, bool | None]:
     """Whether the objects of these names are whole; None where there is none."""
     with ThreadPoolExecutor(LOOKS) as pool:
         return dict(zip(names, pool.map(partial(_is_whole, store), names), strict=True))
+
+
+def _decoded(name: str, data: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.msgpack.decode(data, type=kind)
+    except msgspec.MsgspecError:
+        raise ArchiveDamaged(f"The object {name} of the archive is no fold. {CURE}") from None
 
 
 def _object(events: int, contents: Iterable[tuple[str, bytes]]) -> bytes:
@@ -328,7 +354,7 @@ def _ready(job: Job) -> tuple[Store, Registry]:
 
 
 def _sections_of(fold: Fold, parts: int) -> Iterator[tuple[str, bytes]]:
-    """A part of the mirrors at a time, then each journal."""
+    """A part of the mirrors at a time, then the leaves of all journals, then each journal."""
     mirrors = [table for table in fold.rows if isinstance(table, Mirror)]
     cuts: list[list[tuple[int, list[Any]]]] = [[] for _ in range(parts)]
     for mirror_number, table in enumerate(mirrors):
@@ -341,8 +367,15 @@ def _sections_of(fold: Fold, parts: int) -> Iterator[tuple[str, bytes]]:
     for number, part in enumerate(cuts):
         if part:
             yield f"part-{number}", msgspec.msgpack.encode(part)
-    for table, rows in fold.rows.items():
-        if rows and isinstance(table, Journal):
+    journals = {table: rows for table, rows in fold.rows.items() if isinstance(table, Journal)}
+    leaves = {
+        table.name: leaves_of(table, rows.values())
+        for table, rows in journals.items()
+        if rows and can_be_known_before(table)
+    }
+    yield LEAVES, msgspec.msgpack.encode(leaves)
+    for table, rows in journals.items():
+        if rows:
             yield table.name, packed(table, rows.values())
 
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from contextvars import copy_context
-from queue import SimpleQueue
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
-from psycopg import DataError, Error, IntegrityError
+from psycopg import Connection, DataError, Error, IntegrityError
 from psycopg.sql import SQL, Identifier
 
 from ledger import waits
@@ -20,8 +16,10 @@ from ledger.errors import ArchiveDamaged, ArchiveUnavailable
 from ledger.postgres.database import UNLIMITED
 from projections.engine import engines, fold_objects
 from projections.engine.build import ProjectionContext, ReadModelTables
+from projections.engine.declare import Journal, Mirror
+from projections.engine.digest import LEAF_POSITIONS, Leaf
 from projections.engine.packed import END, HEAD
-from projections.engine.parallel import MOST_CONNECTIONS
+from projections.engine.parallel import at_once
 from projections.engine.tables import AnyCursor, names
 
 
@@ -50,6 +48,13 @@ class FoldedArchive(NamedTuple):
     def last(self) -> int:
         """The last position in it."""
         return self.sealed[-1].last if self.sealed else 0
+
+    @property
+    def cuts_no_leaf(self) -> bool:
+        """Whether each fold begins and ends where a leaf of a journal does."""
+        ends = [end for each in self.sealed for end in (each.first - 1, each.last)]
+        ends.append(fold_objects.TASK_EVENTS)
+        return not any(end % LEAF_POSITIONS for end in ends)
 
     def upto(self, position: int) -> FoldedArchive:
         """The segments that end no later than at a position."""
@@ -83,24 +88,31 @@ class Folded(NamedTuple):
         return self.objects - self.made
 
 
-def load(
+class Objects(NamedTuple):
+    """The objects that stand for all sealed events, by their names, and what became of them."""
+
+    address: str
+    folds: tuple[str, ...]
+    merged: tuple[str, ...]
+    folded: Folded
+
+
+def fold(
     engine: ProjectionContext,
-    schema: str,
     archive: FoldedArchive,
     folded: Callable[[int], None] = lambda _: None,
-) -> Folded:
-    """Put all sealed events into the base tables, just made, of this schema.
+) -> Objects:
+    """Fold and merge all sealed events, as far as that was not done.
 
     What an engine does is in the store, and found by the next run, whatever ended this one.
-    `folded` is called with how many events are folded. Each object is copied in once, in a
-    transaction of its own; where one fails, the tables are not used.
+    `folded` is called with how many events are folded.
     Raises `ArchiveDamaged`, `ArchiveUnavailable`, `EngineUnavailable`, `ForeignWorker`,
     `ProjectionFailed`.
     """
-    store, registry = Store(archive.address), engine.registry
+    store = Store(archive.address)
     job = fold_objects.job_of(
         archive.address,
-        registry,
+        engine.registry,
         engine.reader,
         engine.database.time_zone,
         archive.parts,
@@ -121,10 +133,14 @@ def load(
         for made in run(fold_objects.merge, new_merges):
             waits.go_on()
             differed += [made.name] * made.differed
-    _copy_all(engine, schema, store, list(whole))
     made_now = len(new_folds) + len(new_merges)
     torn = tuple(sorted(name for name, is_whole in whole.items() if is_whole is False))
-    return Folded(archive.last, len(whole), made_now, tuple(sorted(differed)), torn)
+    return Objects(
+        archive.address,
+        tuple(task.name for task in folds),
+        tuple(task.name for task in merges),
+        Folded(archive.last, len(whole), made_now, tuple(sorted(differed)), torn),
+    )
 
 
 def unfit(error: Error) -> ArchiveDamaged:
@@ -135,37 +151,38 @@ def unfit(error: Error) -> ArchiveDamaged:
     )
 
 
-def _copy_all(engine: ProjectionContext, schema: str, store: Store, objects: Sequence[str]) -> None:
-    """Copy objects in, over several connections."""
-    connections = min(os.cpu_count() or 1, MOST_CONNECTIONS)
-    with ExitStack() as stack:
-        free = SimpleQueue[AnyCursor]()
-        for _ in range(connections):
-            connected = engine.database.connect("projector", seconds=UNLIMITED, autocommit=True)
-            cursor = stack.enter_context(stack.enter_context(connected).cursor())
-            ReadModelTables(cursor, engine.registry, engine.reader, schema).build_quickly()
-            free.put(cursor)
+def leaves(objects: Objects) -> dict[str, list[Leaf]]:
+    """The leaves of journals that the folds have, by table; raises `ArchiveDamaged`."""
+    return fold_objects.leaves(Store(objects.address), objects.folds)
 
-        def copy(name: str) -> None:
-            cursor = free.get()
-            try:
-                with cursor.connection.transaction():
-                    for table, data in fold_objects.tables(store, engine.registry, name):
-                        waits.go_on()
-                        statement = SQL("copy {} ({}) from stdin (format binary)").format(
-                            Identifier(table.name), names(table.columns)
-                        )
-                        with cursor.copy(statement) as into:
-                            into.write(HEAD + data + END)
-            except (DataError, IntegrityError) as error:
-                raise unfit(error) from error
-            finally:
-                free.put(cursor)
 
-        with ThreadPoolExecutor(connections) as pool:
-            tasks = [pool.submit(copy_context().run, copy, name) for name in objects]
-            try:
-                for task in tasks:
-                    task.result()
-            finally:
-                pool.shutdown(cancel_futures=True)
+def copy(
+    engine: ProjectionContext, schema: str, objects: Objects, tables: Iterable[Mirror | Journal]
+) -> None:
+    """Copy what these tables have in the objects into this schema, over several connections.
+
+    Each object is copied in once, in a transaction of its own; where one fails, the tables are not
+    used. Raises `ArchiveDamaged`, `ArchiveUnavailable`.
+    """
+    store, bases = Store(objects.address), {table.name: table for table in tables}
+
+    @contextmanager
+    def connect() -> Generator[Connection]:
+        with engine.database.connect("projector", seconds=UNLIMITED, autocommit=True) as conn:
+            ReadModelTables(conn.cursor(), engine.registry, engine.reader, schema).build_quickly()
+            yield conn
+
+    def copy_one(cursor: AnyCursor, name: str) -> None:
+        with cursor.connection.transaction():
+            for table, data in fold_objects.tables(store, name, bases):
+                waits.go_on()
+                statement = SQL("copy {} ({}) from stdin (format binary)").format(
+                    Identifier(table.name), names(table.columns)
+                )
+                with cursor.copy(statement) as into:
+                    into.write(HEAD + data + END)
+
+    try:
+        at_once(connect, copy_one, (*objects.folds, *objects.merged))
+    except (DataError, IntegrityError) as error:
+        raise unfit(error) from error

@@ -7,14 +7,12 @@ its hash, cut the tail off together with the head, or renumber all that follows 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from eventsourcing.persistence import JSONTranscoder
 from msgspec import Struct, field
-from psycopg import Connection, Cursor, IsolationLevel, ServerCursor
-from psycopg.sql import SQL, Literal
+from psycopg import Cursor, ServerCursor
 
 from ledger import waits
 from ledger.archive.sealing import Leaves, leaves_of
@@ -27,9 +25,10 @@ from ledger.domain.streams import belongs
 from ledger.errors import ArchiveDamaged, ArchiveUnavailable, UnknownTopic
 from ledger.leaves import SELECT, StoredRow, leaf_hash
 from ledger.mapper import LedgerMapper
-from ledger.postgres.database import UNLIMITED, Database
+from ledger.postgres.database import Database
 from ledger.workers import spread
 from projections.engine.log_report import Fault, LogReport
+from projections.engine.snapshots import seeing
 
 ROWS: Final = (
     SELECT + "where notification_id between %s and %s"
@@ -90,7 +89,7 @@ def check(
     On all cores, span by span. Each span of the log that is `sealed` in the archive at an address
     must have the root that its manifest has; where it has not, its events are compared one by one.
     """
-    with _looking(database, snapshot) as conn:
+    with seeing(database, snapshot) as conn:
         heads = [tuple(row) for row in conn.execute(HEADS).fetchall()]
         end, events = conn.execute(SIZE).fetchone() or (0, 0)
         spans = _spans(sealed, end, events)
@@ -124,15 +123,6 @@ def _compared(scans: Sequence[_Scan]) -> tuple[int, tuple[tuple[int, int], ...]]
                 first = found.pop()[0]
             found.append((first, last))
     return found[0][1], tuple(found[1:])
-
-
-@contextmanager
-def _looking(database: Database, snapshot: str) -> Generator[Connection]:
-    """A session that sees what a snapshot sees, which another transaction has exported."""
-    with database.connect("projector", seconds=UNLIMITED) as conn:
-        conn.isolation_level = IsolationLevel.REPEATABLE_READ
-        conn.execute(SQL("set transaction snapshot {}").format(Literal(snapshot)))
-        yield conn
 
 
 class Span(NamedTuple):
@@ -265,7 +255,7 @@ def _scan(database: Database, snapshot: str, recheck: Rechecks, address: str, sp
     mapper = LedgerMapper(JSONTranscoder())
     leaves = Leaves()
     with (
-        _looking(database, snapshot) as conn,
+        seeing(database, snapshot) as conn,
         conn.cursor("log", binary=True) as cursor,
         conn.cursor(binary=True) as beside,
     ):

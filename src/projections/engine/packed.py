@@ -1,4 +1,4 @@
-"""Rows as PostgreSQL's binary COPY writes them, so that they can be made far from any database.
+"""Rows as PostgreSQL's binary COPY and `record_send` write them, far from any database.
 
 https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.4
 """
@@ -48,6 +48,16 @@ _PACKS: Final[dict[str, Pack]] = {
     "timestamptz": lambda value: _LONG.pack(8, (value - EPOCH) // MICROSECOND),
 }
 
+_OIDS: Final[dict[str, int]] = {
+    "text": 25,
+    "jsonb": 3802,
+    "boolean": 16,
+    "bigint": 20,
+    "integer": 23,
+    "timestamptz": 1184,
+}
+"""The types' numbers in every PostgreSQL (its pg_type.dat)."""
+
 
 @lru_cache
 def _packs(table: Mirror | Journal) -> list[Pack]:
@@ -67,4 +77,20 @@ def packed(table: Mirror | Journal, rows: Iterable[Sequence[Any]]) -> bytes:
         parts += [
             NULL if value is None else pack(value) for pack, value in zip(packs, row, strict=True)
         ]
+    return b"".join(parts)
+
+
+def sent(table: Mirror | Journal, rows: Iterable[Sequence[Any]]) -> bytes:
+    """Rows of a table as `record_send` makes each of them, one behind the other.
+
+    https://www.postgresql.org/docs/current/catalog-pg-type.html has the types' numbers.
+    """
+    columns = table.columns.values()
+    count = len(columns).to_bytes(4)
+    packs = [(_OIDS[column.type].to_bytes(4), _PACKS[column.type]) for column in columns]
+    parts: list[bytes] = []
+    for row in rows:
+        parts.append(count)
+        for value, (oid, pack) in zip(row, packs, strict=True):
+            parts += (oid, NULL if value is None else pack(value))
     return b"".join(parts)

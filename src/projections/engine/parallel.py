@@ -8,14 +8,16 @@ from __future__ import annotations
 import gc
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for_tasks
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from contextvars import copy_context
 from graphlib import TopologicalSorter
 from queue import SimpleQueue
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+import psycopg
 
 from ledger.log import Log
 from ledger.postgres.database import FOLLOW_SECONDS, UNLIMITED, Database
@@ -24,6 +26,10 @@ from projections.engine import tables
 from projections.engine.build import ProjectionContext, Reader, ReadModelTables, batches
 from projections.engine.declare import Derived, Rollup
 from projections.engine.registry import Registry, discover
+from projections.engine.tables import AnyCursor
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 TASK_EVENTS = 20_000
 WORTHWHILE_EVENTS = 50_000
@@ -66,6 +72,33 @@ def load(engine: ProjectionContext, schema: str, after: int, upto: int) -> Itera
         ):
             done += events
             yield done
+
+
+def at_once(
+    connect: Callable[[], AbstractContextManager[psycopg.Connection]],
+    work: Callable[[AnyCursor, Item], Answer],
+    items: Sequence[Item],
+) -> list[Answer]:
+    """What `work` answers for each item, in their order, over as many connections as pay."""
+    connections = min(os.cpu_count() or 1, len(items), MOST_CONNECTIONS)
+    with ExitStack() as stack:
+        free = SimpleQueue[AnyCursor]()
+        for _ in range(connections):
+            free.put(stack.enter_context(stack.enter_context(connect()).cursor()))
+
+        def one(item: Item) -> Answer:
+            cursor = free.get()
+            try:
+                return work(cursor, item)
+            finally:
+                free.put(cursor)
+
+        with ThreadPoolExecutor(max(1, connections)) as pool:
+            tasks = [pool.submit(copy_context().run, one, item) for item in items]
+            try:
+                return [task.result() for task in tasks]
+            finally:
+                pool.shutdown(cancel_futures=True)
 
 
 def finish(engine: ProjectionContext, schema: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from psycopg import IntegrityError
@@ -25,10 +25,11 @@ from ledger.postgres.leadership import REBUILD as REBUILD_DUTY
 from ledger.postgres.leadership import take
 from projections.engine import folding, foreign, parallel, positions, tables
 from projections.engine.build import ProjectionContext, ReadModelTables, batches
+from projections.engine.declare import Journal, Mirror
 from projections.engine.fold import ProjectionFailed
-from projections.engine.folding import Folded, FoldedArchive
+from projections.engine.folding import FoldedArchive, Objects
 from projections.engine.proofs import last_proof
-from projections.engine.registry import Registry
+from projections.engine.registry import Registry, bases
 from projections.engine.tables import LIVE, REBUILD, AnyCursor
 
 NEARLY = 2_000
@@ -78,7 +79,7 @@ def rebuild(
     `archive` of this log is read there, and the rest in the database; not where only some are
     rebuilt. Answers what was rebuilt, and up to which position. Raises `RebuildRunning` while
     another one runs, `RebuildBlocked` where others stand in the way of the new tables,
-    `ProjectionStopped` where one cannot be made from this log, what `folding.load` raises of an
+    `ProjectionStopped` where one cannot be made from this log, what `folding.fold` raises of an
     archive, and, unless the caller asks to `believe_log`, what `check_log` raises.
     """
     with rebuild_lock(engine) as cursor:
@@ -184,33 +185,63 @@ def build(
     upto: int,
     progress: Progress = silent,
     archive: FoldedArchive | None = None,
-) -> Folded | None:
+) -> None:
     """Make a copy's tables from event 1 up to a position, ready to be advanced.
 
-    Events of an `archive` are taken from there; answers with which folds.
+    Events of an `archive` are taken from there.
+    """
+    finish(engine, copy, upto, load(engine, copy, upto, progress, archive))
+    copy.follow_durably()
+
+
+def load(
+    engine: ProjectionContext,
+    copy: ReadModelTables,
+    upto: int,
+    progress: Progress = silent,
+    archive: FoldedArchive | None = None,
+    *,
+    without: Collection[Mirror | Journal] = (),
+) -> Objects | None:
+    """Make a copy's tables, and fill mirrors and journals from event 1 up to a position.
+
+    Events of an `archive` are taken from there; answers with which folds. What those have for
+    tables `without` which the copy is made is not copied.
     """
     copy.build_quickly()
     copy.create()
-    folded, after = None, 0
+    objects, after = None, 0
     if archive and archive.sealed and parallel.can_find(engine.registry):
-        folded = folding.load(engine, copy.schema, archive, lambda done: progress(done, upto))
+        objects = folding.fold(engine, archive, lambda done: progress(done, upto))
+        copied = [
+            table for each in engine.registry for table in bases(each) if table not in without
+        ]
+        folding.copy(engine, copy.schema, objects, copied)
         after = archive.last
     if parallel.is_worthwhile(engine, upto - after):
         for done in parallel.load(engine, copy.schema, after, upto):
             progress(done, upto)
     else:
         copy.load(_reported(batches(engine.log, after, upto), upto, progress))
+    return objects
+
+
+def finish(
+    engine: ProjectionContext, copy: ReadModelTables, events: int, objects: Objects | None
+) -> None:
+    """Make derived rows, rollups and indexes of so many events that were loaded.
+
+    Raises `ArchiveDamaged` where the objects that some were taken from do not fit together.
+    """
     try:
-        if parallel.is_worthwhile(engine, upto):
+        if parallel.is_worthwhile(engine, events):
             parallel.finish(engine, copy.schema)
         else:
             copy.finish()
     except IntegrityError as error:
-        if folded is None:
+        if objects is None:
             raise
         raise folding.unfit(error) from error
-    copy.follow_durably()
-    return folded
 
 
 def _reported(

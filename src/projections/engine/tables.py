@@ -118,11 +118,14 @@ def _derive_all(table: Derived) -> Composed:
 
 
 def _roll_up_all(table: Rollup) -> Composed:
+    return SQL("insert into {} {}").format(Identifier(table.name), sums_of_all(table))
+
+
+def sums_of_all(table: Rollup) -> Composed:
+    """A query for all rows of a rollup, with how many rows of its source are in each."""
     return SQL(
-        "insert into {} with source as (select * from {})"
-        " select {key}, {}, count(*) from ({}) as c group by {key}"
+        "with source as (select * from {}) select {key}, {}, count(*) from ({}) as c group by {key}"
     ).format(
-        Identifier(table.name),
         Identifier(table.source.name),
         SQL(", ").join(SQL("sum({})").format(Identifier(amount)) for amount in table.amounts),
         trusted(table.contribution),

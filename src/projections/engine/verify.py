@@ -1,11 +1,14 @@
-"""The proof: read models made again from event 1 in a scratch schema, and compared byte by byte.
+"""The proof: read models made again from event 1, and compared with the live ones byte by byte.
 
-It names all damage: each table that differs, and each fault of the log (`log_check`).
+Mirrors and journals are made again in a scratch schema; what is made from them is compared where it
+stands (`in_place`). Where anything differs, all of it is made again, and all damage is named: each
+table that differs (`differences`), and each fault of the log (`log_check`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import psycopg
@@ -18,16 +21,19 @@ from ledger.archive.store import Store
 from ledger.errors import ArchiveDamaged, ArchiveUnavailable, StatesMissing
 from ledger.log import Log
 from ledger.postgres.database import UNLIMITED
-from projections.engine import foreign, positions, tables
+from projections.engine import folding, foreign, in_place, positions, tables
 from projections.engine.build import ProjectionContext, ReadModelTables, batches
-from projections.engine.digest import TableDifference, compare
+from projections.engine.declare import Journal, Mirror
+from projections.engine.differences import TableDifference, compare
+from projections.engine.digest import Leaf, can_be_known_before
 from projections.engine.fold import ProjectionFailed
-from projections.engine.folding import Folded, FoldedArchive
+from projections.engine.folding import Folded, FoldedArchive, Objects
 from projections.engine.log_check import check
 from projections.engine.log_report import LogReport
 from projections.engine.positions import ProjectionStatus
-from projections.engine.rebuild import Progress, build, rebuild_lock, silent
-from projections.engine.registry import Registry
+from projections.engine.rebuild import Progress, finish, load, rebuild_lock, silent
+from projections.engine.registry import Registry, bases
+from projections.engine.snapshots import exported
 from projections.engine.tables import LIVE, PROOF, AnyCursor
 
 
@@ -74,7 +80,7 @@ def verify(
     What is in an `archive` of this log is folded from there, where every projection follows, and
     the log is compared with the root of each of its segments. One of another log, or that cannot be
     read, is passed over, and the answer says so. Raises `RebuildRunning` while a rebuild or another
-    proof is at work, and what `folding.load` raises of an archive.
+    proof is at work, and what `folding.fold` raises of an archive.
     """
     with rebuild_lock(engine) as cursor:
         return prove(engine, cursor, progress, archive)
@@ -103,20 +109,27 @@ def prove(
         why_not = _not_comparable(archive, proof.connection) if archive else ""
         ours = None if why_not else archive
         folds = _foldable(ours, proof.connection, lowest) if ours and not halted else None
-        made, failed = _built(engine._replace(registry=proven), proof, lowest, progress, folds)
-        copy, folded = made
+        made, failed = _loaded(engine._replace(registry=proven), proof, lowest, progress, folds)
         live_conn.isolation_level = IsolationLevel.REPEATABLE_READ
-        at = _meet(copy, log, lowest, live)
+        at = _meet(made.copy, log, lowest, live)
         address, sealed = (ours.address, ours.everything) if ours else ("", [])
-        snapshot = _exported(live_conn)
+        snapshot = exported(live_conn)
         with waits.beside(check, database, snapshot, recheck, address, sealed) as checking:
-            digests, found = compare(live, LIVE, proof, PROOF, copy.registry)
+            digests = in_place.equal(
+                database, snapshot, live, proof, registry=made.copy.registry, known=made.known
+            )
+            differences = list[TableDifference]()
+            if digests is None:
+                made, others = _finished(engine, made, at, live)
+                failed += others
+                digests, differences = compare(live, LIVE, proof, PROOF, made.copy.registry)
             tables.clear(proof, PROOF)
             others, stopped = tuple(foreign.told(live)), [*halted, *failed]
             looked = checking.result()
         if why_not:
             looked = replace(looked, not_compared=(why_not,))
-        return Proof(at, digests, found, stopped, looked, others, folded)
+        folded = made.objects.folded if made.objects else None
+        return Proof(at, digests, differences, stopped, looked, others, folded)
 
 
 def _not_comparable(archive: FoldedArchive, conn: psycopg.Connection) -> str:
@@ -145,39 +158,88 @@ def _foldable(archive: FoldedArchive, conn: psycopg.Connection, upto: int) -> Fo
     return None if sealing.foreign(conn, archive.sealed) else archive.upto(upto)
 
 
-def _exported(conn: psycopg.Connection) -> str:
-    """The snapshot of a transaction, for others to see just what it sees, as long as it lasts."""
-    exported = conn.execute("select pg_export_snapshot()").fetchone()
-    assert exported is not None, "a function answers a row"
-    return exported[0]
+class _Made(NamedTuple):
+    """What a proof is made of: mirrors and journals, and the folds that they were taken from.
+
+    The lines whose leaves are `known` from those, by table, are not in the tables.
+    """
+
+    copy: ReadModelTables
+    objects: Objects | None = None
+    known: Mapping[str, Sequence[Leaf]] = MappingProxyType({})
 
 
-_Built = tuple[ReadModelTables, Folded | None]
-
-
-def _built(
+def _loaded(
     engine: ProjectionContext,
     proof: AnyCursor,
     upto: int,
     progress: Progress,
     archive: FoldedArchive | None,
-) -> tuple[_Built, list[ProjectionStatus]]:
-    """A copy up to a position; without the projections that cannot be made from this log.
-
-    Where making all at once fails, each group that belongs together is made by itself, and what
-    fails then is named.
-    """
+) -> tuple[_Made, list[ProjectionStatus]]:
+    """A copy up to a position; without the projections that cannot be made from this log."""
     try:
-        return _build(engine, proof, upto, progress, archive), []
+        return _load(engine, proof, upto, progress, archive), []
     except StatesMissing as error:
         names, because = engine.registry.by_name, f"it cannot be made from this log: {error}"
-        tables.clear(proof, PROOF)
-        copy = ReadModelTables(proof, engine.registry.only([]), engine.reader, PROOF)
-        copy.create()
-        return (copy, None), [ProjectionStatus(n, "stopped", upto, None, because) for n in names]
+        nothing = engine._replace(registry=engine.registry.only([]))
+        failed = [ProjectionStatus(n, "stopped", upto, None, because) for n in names]
+        return _load(nothing, proof, 0), failed
     except (ProjectionFailed, psycopg.Error) as error:
         if isinstance(error, psycopg.OperationalError):
             raise
+    rest, failed = _without_failing(engine, proof, upto)
+    return _load(rest, proof, upto, progress), failed
+
+
+def _load(
+    engine: ProjectionContext,
+    proof: AnyCursor,
+    upto: int,
+    progress: Progress = silent,
+    archive: FoldedArchive | None = None,
+) -> _Made:
+    tables.clear(proof, PROOF)
+    copy = ReadModelTables(proof, engine.registry, engine.reader, PROOF)
+    before = _known_before(engine.registry) if archive and archive.cuts_no_leaf else []
+    objects = load(engine, copy, upto, progress, archive, without=before)
+    if objects is None:
+        return _Made(copy)
+    leaves = folding.leaves(objects)
+    return _Made(copy, objects, {table.name: leaves.get(table.name, []) for table in before})
+
+
+def _known_before(registry: Registry) -> list[Mirror | Journal]:
+    return [t for each in registry for t in bases(each) if can_be_known_before(t)]
+
+
+def _finished(
+    engine: ProjectionContext, made: _Made, upto: int, live: AnyCursor
+) -> tuple[_Made, list[ProjectionStatus]]:
+    """The copy with all that a rebuild makes, to say where live rows differ from it.
+
+    Without the projections that cannot be made from this log.
+    """
+    left = engine._replace(registry=made.copy.registry)
+    try:
+        if made.objects and made.known:
+            folding.copy(left, PROOF, made.objects, _known_before(left.registry))
+        finish(left, made.copy, upto, made.objects)
+    except psycopg.Error as error:
+        if isinstance(error, psycopg.OperationalError):
+            raise
+    else:
+        return made, []
+    rest, failed = _without_failing(left, made.copy.cursor, upto)
+    made = _load(rest, made.copy.cursor, 0)
+    _meet(made.copy, engine.log, 0, live)
+    finish(rest, made.copy, upto, None)
+    return made, failed
+
+
+def _without_failing(
+    engine: ProjectionContext, proof: AnyCursor, upto: int
+) -> tuple[ProjectionContext, list[ProjectionStatus]]:
+    """Make each group that belongs together by itself; what can be made, and what fails then."""
     failed = [
         ProjectionStatus(name, "stopped", upto, None, because)
         for group in engine.registry.independent_groups()
@@ -185,24 +247,13 @@ def _built(
         for name in group.by_name
     ]
     rest = engine.registry.only(engine.registry.by_name.keys() - {each.name for each in failed})
-    return _build(engine._replace(registry=rest), proof, upto, progress), failed
-
-
-def _build(
-    engine: ProjectionContext,
-    proof: AnyCursor,
-    upto: int,
-    progress: Progress,
-    archive: FoldedArchive | None = None,
-) -> _Built:
-    tables.clear(proof, PROOF)
-    copy = ReadModelTables(proof, engine.registry, engine.reader, PROOF)
-    return copy, build(engine, copy, upto, progress, archive)
+    return engine._replace(registry=rest), failed
 
 
 def _why_not(engine: ProjectionContext, proof: AnyCursor, upto: int) -> str | None:
     try:
-        _build(engine, proof, upto, silent)
+        made = _load(engine, proof, upto)
+        finish(engine, made.copy, upto, None)
     except (ProjectionFailed, psycopg.Error) as error:
         if isinstance(error, psycopg.OperationalError):
             raise
@@ -229,7 +280,6 @@ def _meet(copy: ReadModelTables, log: Log, reached: int, live: AnyCursor) -> int
     for position in sorted(set(reached_by.values())):
         group = copy.registry.only(name for name, at in reached_by.items() if at >= position)
         part = ReadModelTables(copy.cursor, group, copy.reader, PROOF)
-        part.follow_durably()
-        part.advance(batches(log, reached, position))
+        part.load(batches(log, reached, position))
         reached = position
     return reached

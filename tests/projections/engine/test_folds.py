@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import ledger
 from benchmarks.logs import filled, shop_log
@@ -19,15 +21,16 @@ from ledger.domain.events import Metadata, ProofFinished
 from ledger.errors import ArchiveDamaged, ArchiveUnavailable, ForeignWorker
 from ledger.log import Log
 from ledger.postgres.database import Database
-from projections.engine import engines, fold_objects, positions, tables
+from projections.engine import engines, fold_objects, folding, positions, tables
 from projections.engine.background import BackgroundTasks
 from projections.engine.build import ProjectionContext
-from projections.engine.declare import Mirror, key, known
-from projections.engine.digest import digests
+from projections.engine.declare import Journal, Mirror, key, known, line
+from projections.engine.digest import digest, digests, leaves, leaves_of
 from projections.engine.fold_objects import FoldTask, Job
-from projections.engine.folding import Folded, FoldedArchive
+from projections.engine.folding import Folded, FoldedArchive, Objects
 from projections.engine.packed import END, HEAD, packed
 from projections.engine.rebuild import rebuild
+from projections.engine.registry import bases as registry_bases
 from projections.engine.registry import discover
 from projections.engine.tables import LIVE, PROOF
 from projections.engine.verify import verify
@@ -35,7 +38,8 @@ from tests.support.servers import Server
 from tests.support.waiting import wait_for
 from webhooks.translate.translator import Translator
 
-EVENTS, SIZE = 2_300, 1_000
+EVENTS, SIZE = 4_300, 2_000
+FOLDS = 4
 READER = Translator("test", "order_id")
 
 
@@ -83,8 +87,8 @@ def digests_of(engine: ProjectionContext) -> dict[str, str]:
 def archive(
     engine: ProjectionContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> FoldedArchive:
-    """Two sealed segments, the first to be folded by three tasks, the second by two."""
-    monkeypatch.setattr(fold_objects, "TASK_EVENTS", 400)
+    """Two sealed segments, each to be folded by two tasks."""
+    monkeypatch.setattr(fold_objects, "TASK_EVENTS", 1_000)
     store = Store(str(tmp_path / "archive"))
     spans = sealing.missing([], engine.log.head(), SIZE)
     for span in spans:
@@ -117,7 +121,7 @@ def test_a_rebuild_from_the_archive_is_one_from_the_log(
     assert digests_of(engine) == expected
     assert told[-1] == (EVENTS, EVENTS)
     before = objects(archive)
-    assert sum(name.startswith("folds/") for name in before) == 6
+    assert sum(name.startswith("folds/") for name in before) == FOLDS
     rebuild(engine, archive=archive)
     assert digests_of(engine) == expected
     assert objects(archive) == before
@@ -172,7 +176,7 @@ def test_a_longer_archive_folds_only_what_is_new(
     assert digests_of(engine) == expected
     after = objects(archive)
     assert {name: after[name] for name in before} == before
-    assert sum(name.startswith("folds/") for name in after) == 6
+    assert sum(name.startswith("folds/") for name in after) == FOLDS
 
 
 def torn(data: bytes) -> list[bytes]:
@@ -204,10 +208,11 @@ def test_an_object_that_is_not_whole_never_counts(
 
 
 def read_all(engine: ProjectionContext, store: Store, job: Job, folds: list[FoldTask]) -> None:
+    bases = {t.name: t for p in engine.registry for t in registry_bases(p)}
     for merge in fold_objects.merge_tasks(job, folds):
         fold_objects.merge(merge)
     for each in folds:
-        list(fold_objects.tables(store, engine.registry, each.name))
+        list(fold_objects.tables(store, each.name, bases))
 
 
 @pytest.mark.usefixtures("in_this_process")
@@ -241,13 +246,80 @@ def test_a_proof_from_the_archive_says_which_folds_it_believed(
     engine: ProjectionContext, archive: FoldedArchive
 ):
     first, second = (verify(engine, archive=archive) for _ in range(2))
-    made = 6 + archive.parts
+    made = FOLDS + archive.parts
     assert first.folded == Folded(last=EVENTS // SIZE * SIZE, objects=made, made=made)
     assert second.folded == Folded(last=EVENTS // SIZE * SIZE, objects=made, made=0)
     assert first.holds
     assert second.holds
     assert second.log.sealed == archive.last
     assert second.tables == digests_of(engine)
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_proof_that_holds_copies_no_lines_of_journals_and_makes_no_derived_rows_again(
+    engine: ProjectionContext, archive: FoldedArchive, monkeypatch: pytest.MonkeyPatch
+):
+    copied = list[str]()
+    copy = folding.copy
+
+    def noting(at: ProjectionContext, schema: str, objects: Objects, its: Any) -> None:
+        copied.extend(table.name for table in its)
+        copy(at, schema, objects, its)
+
+    monkeypatch.setattr(folding, "copy", noting)
+    monkeypatch.setattr("projections.engine.verify.finish", None)
+    proof = verify(engine, archive=archive)
+    assert proof.holds
+    assert proof.tables == digests_of(engine)
+    mirrors = {t.name for t in engine.registry.tables.values() if isinstance(t, Mirror)}
+    assert set(copied) == mirrors
+
+
+TAMPERINGS = [
+    ("update read_models.audit set reason = 'x' where position = 30", "audit"),
+    ("delete from read_models.audit where position = 31", "audit"),
+    ("delete from read_models.audit where position = 4200", "audit"),
+    ("insert into read_models.audit (position, topic) values (0, 'x')", "audit"),
+    ("insert into read_models.links values ('order', 'x', 5000)", "links"),
+]
+"""In a sealed span, in what came after it, and where no event is."""
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_wrong_lines_of_journals_are_named_though_their_folds_were_not_copied(
+    servers: Callable[[str], Server],
+    world: Database,
+    archive: FoldedArchive,
+    expected: dict[str, str],
+):
+    server = servers("embedded")
+    clone = server.clone(world)
+    with opened(clone) as engine:
+        for tampering, table in TAMPERINGS:
+            with clone.connect("projector") as conn, conn.cursor() as cursor:
+                cursor.execute(tampering.encode())
+                found = digest(cursor, LIVE, engine.registry.tables[table])
+                assert found != expected[table], "each is seen by itself"
+        proof = verify(engine, archive=archive)
+    server.drop(clone)
+    assert [(d.table, d.missing, d.extra, d.changed) for d in proof.differences] == [
+        ("audit", 2, 1, 1),
+        ("links", 0, 1, 0),
+    ]
+    assert proof.folded
+    assert not proof.holds
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_folds_that_cut_leaves_are_copied_and_prove_the_same(
+    engine: ProjectionContext, archive: FoldedArchive, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(fold_objects, "TASK_EVENTS", 900)
+    proof = verify(engine, archive=archive)
+    assert proof.holds
+    assert proof.folded
+    assert proof.folded.last == archive.last
+    assert proof.tables == digests_of(engine)
 
 
 @pytest.mark.usefixtures("in_this_process")
@@ -260,14 +332,14 @@ def test_what_a_service_does_in_the_background_reads_the_archive_too(
         with closing(BackgroundTasks(engine, lambda: archive)) as tasks:
             rebuild_id, _ = tasks.rebuild([], Metadata(actor="ada"))
             wait_for(lambda: tasks.progress(rebuild_id) is None)
-            assert len(objects(archive)) == 6 + archive.parts
+            assert len(objects(archive)) == FOLDS + archive.parts
             proof_id, _ = tasks.start(Metadata(actor="ada"))
             wait_for(lambda: tasks.progress(proof_id) is None)
         proof = engine.log.stream(f"proof/{proof_id}")[-1].event
     server.drop(clone)
     assert isinstance(proof, ProofFinished)
     assert proof.holds
-    assert (proof.sealed, proof.believed_folds) == (archive.last, 6 + archive.parts)
+    assert (proof.sealed, proof.believed_folds) == (archive.last, FOLDS + archive.parts)
 
 
 @pytest.mark.usefixtures("in_this_process")
@@ -353,8 +425,8 @@ def test_a_fold_that_is_no_rows_of_its_table_is_named(
     task, *_ = fold_objects.fold_tasks(job_of(engine, archive), archive.sealed)
     store = Store(archive.address)
     store.put(task.name, fold_objects._object(400, [("audit", b"\0\1\0\0\0\1?")]))
-    for work in (rebuild, verify):
-        with pytest.raises(ArchiveDamaged, match="do not fit together"):
+    for work, said in ((rebuild, "do not fit together"), (verify, "is no fold")):
+        with pytest.raises(ArchiveDamaged, match=said):
             work(engine, archive=archive)
 
 
@@ -455,3 +527,43 @@ def test_a_value_that_no_column_takes_is_refused_before_it_is_stored(column: int
     wrong = [*ROWS[0][:column], value, *ROWS[0][column + 1 :]]
     with pytest.raises((ValueError, TypeError, AttributeError, struct.error)):
         packed(EVERY, [wrong])
+
+
+EVERY_LINE = Journal(
+    "every_line",
+    a=key(),
+    b=key("bigint"),
+    c=line("timestamptz"),
+    d=line("integer"),
+    e=line("boolean"),
+    f=line("text"),
+)
+WHEN = [None, datetime(1999, 12, 31, 23, 59, 59, 1, UTC), datetime(9999, 1, 1, tzinfo=UTC)]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=4),
+            st.integers(-(2**63), 2**63 - 1),
+            st.integers(1, 4_000) | st.sampled_from([999, 1_000, 1_001]),
+            st.sampled_from(WHEN),
+            st.none() | st.integers(-(2**31), 2**31 - 1),
+            st.none() | st.booleans(),
+            st.none() | st.sampled_from(["", "é\t\\N", "\U0001f600", "\uffff"]),
+        ),
+        max_size=40,
+        unique_by=lambda row: row[:3],
+    )
+)
+def test_leaves_are_those_that_postgresql_makes(
+    engine: ProjectionContext, rows: list[tuple[Any, ...]]
+):
+    with engine.database.connect("projector", autocommit=True) as conn, conn.cursor() as cursor:
+        tables.clear(cursor, PROOF)
+        tables.use(cursor, PROOF)
+        tables.create(cursor, [EVERY_LINE])
+        with cursor.copy("copy every_line from stdin (format binary)") as copy:
+            copy.write(HEAD + packed(EVERY_LINE, rows) + END)
+        assert leaves(cursor, PROOF, EVERY_LINE) == leaves_of(EVERY_LINE, rows)
+        tables.clear(cursor, PROOF)

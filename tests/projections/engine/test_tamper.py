@@ -26,7 +26,7 @@ from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import log_check, positions
 from projections.engine.build import ProjectionContext
-from projections.engine.digest import TableDifference
+from projections.engine.differences import TableDifference
 from projections.engine.folding import FoldedArchive
 from projections.engine.follow import Follower
 from projections.engine.log_report import LogReport

@@ -2,9 +2,10 @@
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from projections.engine.build import ProjectionContext
-from projections.engine.digest import Difference
+from projections.engine.differences import Difference
 from projections.engine.follow import Follower
 from projections.engine.verify import verify
 from tests.projections.engine.test_follow import following
@@ -24,6 +25,27 @@ def test_a_true_ledger_is_proven(filled: ProjectionContext):
     assert proof.holds
     assert proof.position == 3
     assert set(proof.tables) == set(filled.registry.tables)
+
+
+def test_a_proof_that_holds_makes_no_derived_rows_again(
+    filled: ProjectionContext, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("projections.engine.verify.finish", None)
+    assert verify(filled).holds
+
+
+def test_a_proof_holds_where_sessions_that_wait_in_a_transaction_are_ended(
+    filled: ProjectionContext,
+):
+    """As providers of databases set it; a proof waits with the snapshot that others look at."""
+    with psycopg.connect(filled.database.admin_conninfo, autocommit=True) as conn:
+        row = conn.execute("select current_database()").fetchone()
+        assert row is not None
+        name = Identifier(row[0])
+        conn.execute(
+            SQL("alter database {} set idle_in_transaction_session_timeout = 20").format(name)
+        )
+    assert verify(filled).holds
 
 
 TAMPERINGS = [
