@@ -14,6 +14,11 @@ from tests.support.servers import Server
 
 
 @pytest.fixture
+def database(kept_database: Database) -> Database:
+    return kept_database
+
+
+@pytest.fixture
 def account(database: Database) -> Iterator[Account]:
     with Log(database.conninfo("app")) as log:
         made = Account(database, log)

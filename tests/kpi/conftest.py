@@ -13,6 +13,11 @@ from tests.support.servers import Server
 
 
 @pytest.fixture
+def database(kept_database: Database) -> Database:
+    return kept_database
+
+
+@pytest.fixture
 def builder(database: Database) -> Iterator[LedgerBuilder]:
     with Log(database.conninfo("app")) as log:
         made = LedgerBuilder(database, log)

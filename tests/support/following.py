@@ -13,6 +13,7 @@ from ledger.postgres.leadership import FOLLOWER, take
 from projections.engine import positions
 from projections.engine.build import ProjectionContext
 from projections.engine.follow import Follower, Leader
+from tests.support.kept import leader_of
 
 
 class SteadyFollower(Follower):
@@ -43,7 +44,10 @@ class SteadyFollower(Follower):
 
 @contextmanager
 def steady_follower(engine: ProjectionContext) -> Generator[SteadyFollower]:
-    """A follower whose session ends with the block."""
+    """A follower whose session ends with the block, if it does not stay with its database."""
+    if kept := leader_of(engine):
+        yield SteadyFollower(engine, kept)
+        return
     with (
         engine.database.connect("projector", autocommit=True) as conn,
         conn.cursor() as cursor,

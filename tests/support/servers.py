@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections import deque
 from collections.abc import Callable, Generator, Hashable
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import LiteralString
@@ -20,6 +20,7 @@ from ledger.postgres.migrate import migrate
 from ledger.postgres.supervisor import EmbeddedPostgres
 from projections.engine import positions
 from projections.engine.registry import discover
+from tests.support.kept import Kept
 from webhooks.translate.translator import Translator
 
 _OLDEST_SUPPORTED = 15
@@ -84,6 +85,7 @@ class Server:
         self._made = 0
         self._left = deque[str]()
         self._filled: dict[Hashable, Database] = {}
+        self._kept: list[Kept] = []
         if is_new:
             self._prepare()
 
@@ -131,6 +133,24 @@ class Server:
             fill(database)
             self._filled[name] = database
         return self.clone(self._filled[name])
+
+    @contextmanager
+    def lent(self) -> Generator[Database]:
+        """A database as `create` makes one, for the block; later ones get it again, as new."""
+        kept = self._kept.pop() if self._kept else Kept(self.create())
+        try:
+            yield kept.database
+        finally:
+            if kept.renew():
+                self._kept.append(kept)
+            else:
+                kept.close()
+                self.drop(kept.database)
+
+    def close(self) -> None:
+        """End the sessions of what is kept for later."""
+        while self._kept:
+            self._kept.pop().close()
 
     def drop(self, database: Database) -> None:
         """Drop it soon, even while sessions are connected.
@@ -185,5 +205,9 @@ def let_in(postgres: EmbeddedPostgres, user: str) -> None:
 @contextmanager
 def running(bin_folder: Path | None) -> Generator[Server]:
     """A server of these programs (None: the embedded ones) for the length of the block."""
-    with short_lived_home() as home, EmbeddedPostgres(home, bin_folder) as postgres:
-        yield Server(postgres)
+    with (
+        short_lived_home() as home,
+        EmbeddedPostgres(home, bin_folder) as postgres,
+        closing(Server(postgres)) as server,
+    ):
+        yield server

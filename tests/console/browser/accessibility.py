@@ -6,8 +6,10 @@ from typing import Any, Final
 from playwright.sync_api import Page
 
 _AXE: Final = (Path(__file__).parent / "axe.min.js").read_text(encoding="utf-8")
-_COLOURS: Final = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 _EVERYTHING: Final = {"resultTypes": ["violations"]}
+_COLOURS: Final = _EVERYTHING | {
+    "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
+}
 SERIOUS: Final = {"serious", "critical"}
 
 

@@ -1,22 +1,41 @@
 """Every page opens without a fault that a developer, or somebody who cannot see it, would find."""
 
+from collections.abc import Iterator
 from datetime import date
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, StorageState, expect
 
+from ledger.domain.access import Role
 from tests.console.browser.accessibility import findings
 from tests.console.browser.places import PLACES, Place
-from tests.console.browser.visitor import Visitor
+from tests.console.browser.visitor import Visitor, visitor
 from tests.console.browser.words import names_of_programs
 from tests.console.browser.world import World
 
 
+@pytest.fixture(scope="module")
+def window(browser: Browser, world: World, sessions: dict[Role, StorageState]) -> Iterator[Visitor]:
+    """An administrator's, for one page after the other: axe-core is slow in a new one."""
+    opened = visitor(browser, world.url, storage_state=sessions[Role.ADMIN])
+    yield opened
+    opened.context.close()
+
+
+@pytest.fixture
+def looker(window: Visitor) -> Iterator[Visitor]:
+    """In that window, and nothing may be seen wrong in it."""
+    window.page.emulate_media(color_scheme="light")
+    window.wrong.clear()
+    yield window
+    assert window.wrong == []
+
+
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.path)
-def test_every_page_is_well_made(admin: Visitor, world: World, place: Place) -> None:
-    """Nothing in red (see `enter`), one main heading, nothing serious of axe-core's, and words."""
-    page = admin.look(place.address(world))
+def test_every_page_is_well_made(looker: Visitor, world: World, place: Place) -> None:
+    """Nothing in red, one main heading, nothing serious of axe-core's, and words."""
+    page = looker.look(place.address(world))
     expect(page.get_by_role("heading", level=1)).to_have_count(1)
     assert findings(page) == []
     assert names_of_programs(page) == []

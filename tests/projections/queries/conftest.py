@@ -12,6 +12,11 @@ __all__ = ["log"]
 
 
 @pytest.fixture
+def database(kept_database: Database) -> Database:
+    return kept_database
+
+
+@pytest.fixture
 def counter(database: Database) -> Iterator[Counter]:
     with opened(database) as counter:
         yield counter
