@@ -66,6 +66,15 @@ demo-cluster: setup ## Seal a log into a bucket, rebuild it on a cluster, kill a
 test: setup ## Run the tests against a real PostgreSQL that they start (ARGS=…, WORKERS=…)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 10 $(ARGS)
 
+# Ray and Spark are large and change what else is installed, so they have an environment of their own.
+ENGINES := build/engines
+
+.PHONY: test-engines
+test-engines: setup ## Run the tests of clusters on Ray and Spark too (needs Java 17, downloads 700 MB)
+	@[ -x $(ENGINES)/bin/python ] || $(BIN)/uv venv --quiet --python $(BIN)/python $(ENGINES)
+	@$(BIN)/uv pip install --quiet --python $(ENGINES)/bin/python --group dev --editable '.[ray,spark]'
+	@$(ENGINES)/bin/python -m pytest tests/projections/engine/test_clusters.py $(ARGS)
+
 .PHONY: check
 check: setup ## Everything that CI runs
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint types contract docs-check compiled

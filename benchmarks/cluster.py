@@ -1,76 +1,156 @@
-"""A Dask cluster and a bucket on this machine's own address, for trials and measurements."""
+"""Clusters and a bucket on this machine's own address, for trials and measurements."""
 
 import logging
 import os
+import secrets
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from tempfile import NamedTemporaryFile, TemporaryDirectory
+from typing import Final, NamedTuple
 from uuid import uuid4
 
 from ledger.archive.store import Store
 
 HOST = "127.0.0.1"
-START_SECONDS = 60
+START_SECONDS = 120
+TOKEN: Final = secrets.token_hex(32)
+"""Ray's; a process reads it once."""
+
+
+class Member(subprocess.Popen[bytes]):
+    """A process of a cluster, and those that it started; what they say is in a file, `said`."""
+
+    said: Path
+
+    def kill(self) -> None:
+        """End all of them with SIGKILL."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
 
 
 class Cluster(NamedTuple):
-    """A scheduler's address for `--on`, and its processes."""
+    """A cluster's address for `--on`, and its processes: the head schedules, the others work."""
 
     address: str
-    scheduler: subprocess.Popen[bytes]
-    workers: list[subprocess.Popen[bytes]]
+    head: Member
+    workers: list[Member]
 
 
 @contextmanager
-def cluster(folder: Path, workers: int = 2) -> Generator[Cluster]:
-    """A scheduler and workers, whose files are below a folder; ended with the block."""
-    port = _free_port()
+def cluster(folder: Path, workers: int = 2, kind: str = "dask") -> Generator[Cluster]:
+    """A cluster, whose files are below a folder; ended with the block.
+
+    Each worker has one core. What it and its drivers need to know is in the environment meanwhile.
+    """
     with ExitStack() as stack:
-        scheduler = stack.enter_context(_running("dask_scheduler", "--port", str(port)))
-        deadline = time.monotonic() + START_SECONDS
-        while not _listens(port):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"the scheduler did not listen within {START_SECONDS} s")
-            time.sleep(0.05)
-        options = ["--nthreads", "1", "--no-nanny", "--local-directory"]
-        started = [
-            stack.enter_context(
-                _running(
-                    "dask_worker",
-                    f"tcp://{HOST}:{port}",
-                    *options,
-                    str(folder / f"worker-{number}"),
-                )
-            )
-            for number in range(workers)
-        ]
-        yield Cluster(f"dask://{HOST}:{port}", scheduler, started)
+        yield STARTS[kind](stack, folder, workers)
+
+
+def _dask(stack: ExitStack, folder: Path, workers: int) -> Cluster:
+    port = _free_port()
+    here = ["--host", HOST, "--no-dashboard"]
+    alone = ["--nthreads", "1", "--no-nanny", "--local-directory"]
+
+    def started(program: str, *args: str) -> Member:
+        return _started(
+            stack, sys.executable, "-m", f"distributed.cli.dask_{program}", *args, *here
+        )
+
+    head = started("scheduler", "--port", str(port))
+    _wait_for(lambda: _listens(port))
+    address = f"tcp://{HOST}:{port}"
+    folders = [str(folder / f"worker-{number}") for number in range(workers)]
+    return Cluster(
+        f"dask://{HOST}:{port}",
+        head,
+        [started("worker", address, *alone, each) for each in folders],
+    )
+
+
+def _ray(stack: ExitStack, _: Path, workers: int) -> Cluster:
+    """Nodes of one address, or begun at once, get into each other's way and never join."""
+    port, clients = _free_port(), _free_port()
+    home = stack.enter_context(TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True))
+    stack.enter_context(_environment(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=TOKEN))
+
+    def started(number: int, *args: str) -> Member:
+        node = ["--block", "--node-ip-address", f"127.0.0.{number + 1}"]
+        ports = ["--min-worker-port", "0", "--max-worker-port", "0"]
+        agent = ["--dashboard-agent-listen-port", str(_free_port())]
+        memory = ["--object-store-memory", "100000000", "--disable-usage-stats"]
+        program = [sys.executable, "-m", "ray.scripts.scripts", "start"]
+        return _started(stack, *program, *node, *ports, *agent, *memory, *args)
+
+    for_clients = ["--ray-client-server-port", str(clients), "--include-dashboard", "false"]
+    head = started(
+        0, "--num-cpus", "0", "--head", "--port", str(port), *for_clients, "--temp-dir", home
+    )
+    _wait_for(lambda: _listens(clients))
+    join = ["--num-cpus", "1", "--address", f"{HOST}:{port}"]
+    nodes = list[Member]()
+    for number in range(workers):
+        nodes.append(started(1 + number, *join))
+        _wait_for(lambda: b"Ray runtime started" in nodes[-1].said.read_bytes())
+    return Cluster(f"ray://{HOST}:{clients}", head, nodes)
+
+
+def _spark(stack: ExitStack, folder: Path, workers: int) -> Cluster:
+    (home,) = import_module("pyspark").__path__
+    program, port = Path(home, "bin", "spark-class"), _free_port()
+    stack.enter_context(_environment(SPARK_LOCAL_IP=HOST))
+
+    def started(role: str, *args: str) -> Member:
+        name = f"org.apache.spark.deploy.{role.lower()}.{role}"
+        return _started(stack, str(program), name, "--host", HOST, "--webui-port", "0", *args)
+
+    head, address = started("Master", "--port", str(port)), f"spark://{HOST}:{port}"
+    _wait_for(lambda: _listens(port))
+    alone = ["--cores", "1", "--memory", "1g", "--work-dir", str(folder / "spark")]
+    return Cluster(address, head, [started("Worker", *alone, address) for _ in range(workers)])
+
+
+STARTS: Final = {"dask": _dask, "ray": _ray, "spark": _spark}
+
+
+def _started(stack: ExitStack, *command: str) -> Member:
+    said = stack.enter_context(NamedTemporaryFile())  # noqa: SIM115 - it is closed with the cluster
+    process = Member(command, stdout=said, stderr=subprocess.STDOUT, start_new_session=True)
+    process.said = Path(said.name)
+    stack.callback(process.wait)
+    stack.callback(process.kill)
+    return process
 
 
 @contextmanager
-def _running(program: str, *args: str) -> Generator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", f"distributed.cli.{program}", *args]
-    process = subprocess.Popen(  # noqa: S603 - ours
-        [*command, "--host", HOST, "--no-dashboard"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+def _environment(**values: str) -> Generator[None]:
+    before = dict(os.environ)
+    os.environ |= values
     try:
-        yield process
+        yield
     finally:
-        process.kill()
-        process.wait()
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _free_port() -> int:
     with socket.socket() as taken:
         taken.bind((HOST, 0))
         return taken.getsockname()[1]
+
+
+def _wait_for(is_ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not is_ready():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"a cluster was not ready within {START_SECONDS} s")
+        time.sleep(0.05)
 
 
 def _listens(port: int) -> bool:
@@ -89,14 +169,11 @@ def bucket() -> Generator[str]:
     server.start()
     host, port = server.get_host_and_port()
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    before = dict(os.environ)
-    os.environ |= keys | {"AWS_EC2_METADATA_DISABLED": "true"}
     try:
-        store = f"?endpoint_override=http://{host}:{port}&region=us-east-1"
-        name = f"ledger-{uuid4().hex}"  # what it plays outlives it, in this process
-        Store(f"s3://{name}{store}&allow_bucket_creation=true").make_folder()
-        yield f"s3://{name}/archive{store}"
+        with _environment(**keys, AWS_EC2_METADATA_DISABLED="true"):
+            store = f"?endpoint_override=http://{host}:{port}&region=us-east-1"
+            name = f"ledger-{uuid4().hex}"  # what it plays outlives it, in this process
+            Store(f"s3://{name}{store}&allow_bucket_creation=true").make_folder()
+            yield f"s3://{name}/archive{store}"
     finally:
-        os.environ.clear()
-        os.environ.update(before)
         server.stop()

@@ -36,6 +36,7 @@ from ledger.domain.alerts import ALERT_RULES, AlertRule
 from ledger.domain.events import Severity
 from ledger.domain.limits import (
     EMAIL_PATTERN,
+    ENGINE_PATTERN,
     HOST_NAME_PATTERN,
     HOST_PATTERN,
     MAX_LINE_UNITS,
@@ -204,6 +205,7 @@ class Settings(BaseSettings):
     ledger_read_seconds: float = Field(default=15, ge=1, le=600)
     ledger_archive: str | None = None
     ledger_archive_segment_events: int = Field(default=250_000, ge=1_000, le=1_000_000)
+    ledger_engine: str = Field(default="processes", pattern=ENGINE_PATTERN, max_length=300)
     ledger_alerts_rules: Annotated[tuple[AlertRule, ...], NoDecode, BeforeValidator(_split)] = (
         ALERT_RULES
     )

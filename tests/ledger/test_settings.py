@@ -103,6 +103,8 @@ def test_secrets_are_split_at_commas_and_shown_to_nobody(monkeypatch: pytest.Mon
         ("LEDGER_HOST", "192.0.2.1"),
         ("LEDGER_HOSTS", "shop.example.com, [::1], 192.0.2.1"),
         ("LEDGER_PORT", "65535"),
+        ("LEDGER_ENGINE", "processes"),
+        ("LEDGER_ENGINE", "ray://[::1]:10001"),
         ("LEDGER_TIME_ZONE", "Europe/Zurich"),
         ("STRIPE_API_BASE", "http://127.0.0.1:9000/"),
         ("STRIPE_API_BASE", "http://[::1]:9000"),

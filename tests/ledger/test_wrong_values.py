@@ -66,6 +66,7 @@ def test_whatever_a_call_says_its_refusal_is_in_plain_words(data: st.DataObject)
         ("ledger_repeated_skus", "perhaps", "LEDGER_REPEATED_SKUS: must be true or false"),
         ("ledger_mode", "best", "LEDGER_MODE: must be 'test' or 'live'"),
         ("ledger_time_zone", "Mars", "LEDGER_TIME_ZONE: must be a time zone, as Europe/Berlin"),
+        ("ledger_engine", "dask", "LEDGER_ENGINE: must be `processes`, or a cluster's address, as"),
         ("ledger_host", "a b", "LEDGER_HOST: must be a host's name or address"),
     ],
 )

@@ -57,7 +57,8 @@ On = Annotated[
     typer.Option(
         "--on",
         metavar="ENGINE",
-        help="What folds the archive: processes (default), dask://host:8786, tls://host:8786.",
+        help="What folds the archive: processes, dask://host:8786, tls://host:8786,"
+        " ray://host:10001, spark://host:7077; default: LEDGER_ENGINE.",
     ),
 ]
 NoArchive = Annotated[
@@ -137,7 +138,6 @@ def _archive(on: str | None, *, no_archive: bool, again: bool = False) -> Folded
     """
     from app.wiring import folded_archive
     from ledger import settings
-    from projections.engine import engines
 
     loaded = settings.load()
     if no_archive or not loaded.ledger_archive:
@@ -147,7 +147,7 @@ def _archive(on: str | None, *, no_archive: bool, again: bool = False) -> Folded
                 " `ledger archive seal`, and leave out --no-archive and names of read models."
             )
         return None
-    archive = folded_archive(loaded, on or engines.PROCESSES, again=again)
+    archive = folded_archive(loaded, on or loaded.ledger_engine, again=again)
     if archive and archive.beyond:
         complain(
             "[yellow]archive[/] ",

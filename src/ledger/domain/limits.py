@@ -50,9 +50,12 @@ METADATA_KEY_PATTERN: Final = r"^[^\[\]]{1,40}$"
 
 PERIOD_PATTERN: Final = r"^[1-9]\d{3}-(0[1-9]|1[0-2])$"
 SHA256_PATTERN: Final = "^[0-9a-f]{64}$"
+# Which engines there are is known where they run (`projections.engine.engines`).
+ENGINE_PATTERN: Final = r"^processes$|^[a-z]+://[^/\s]+:[0-9]{1,5}$"
 EMAIL_PATTERN: Final = r"^[^\s@,<>]+@[^\s@,<>]+$"
 PATTERNS: Final = {
     EMAIL_PATTERN: "must be an e-mail address, as ann@example.com",
+    ENGINE_PATTERN: "must be `processes`, or a cluster's address, as dask://host:8786",
     ID_PATTERN: "must be letters, digits, `.`, `_` or `-`, and not begin with a dot",
     CURRENCY_PATTERN: "must be a currency in three small letters, as gbp",
     ANY_CASE_CURRENCY: "must be a currency in three letters, as GBP",

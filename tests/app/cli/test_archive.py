@@ -227,10 +227,18 @@ def test_without_an_archive_it_says_what_to_set(run: Run):
         assert "set LEDGER_ARCHIVE, seal the log with" in said
 
 
-def test_an_engine_that_is_none_is_refused(run: Run, archive: Path):
+def test_an_engine_that_is_none_is_refused(
+    run: Run, archive: Path, monkeypatch: pytest.MonkeyPatch
+):
     run("archive", "seal")
     said = run("rebuild", "--on", "spark://x", code=2).stderr.replace("\n", " ")
     assert "is no engine" in said
+    monkeypatch.setenv("LEDGER_ENGINE", "http://127.0.0.1:1")
+    for verb in ("rebuild", "verify"):
+        said = run(verb, code=2).stderr.replace("\n", " ")
+        assert "'http://127.0.0.1:1' is no engine" in said
+    run("rebuild", "--on", "processes")
+    run("rebuild", "--no-archive")
 
 
 def test_shares_of_the_work_are_done_without_a_database(

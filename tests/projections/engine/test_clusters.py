@@ -4,21 +4,28 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from importlib.util import find_spec
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
+from urllib.parse import urlsplit
 
 import pytest
 
-from benchmarks.cluster import START_SECONDS, bucket, cluster
+from benchmarks.cluster import START_SECONDS, STARTS, Member, bucket, cluster
+from ledger import waits
 from ledger.archive import sealing, segments
 from ledger.archive.store import Store
-from ledger.errors import EngineUnavailable, InvalidRequest
+from ledger.errors import EngineUnavailable, ForeignWorker, InvalidRequest, Stopped
 from projections.engine import engines, fold_objects
 from projections.engine.build import ProjectionContext
+from projections.engine.cluster import kinds
 from projections.engine.digest import digests
+from projections.engine.fold import ProjectionFailed
 from projections.engine.fold_objects import Done, FoldTask
 from projections.engine.folding import FoldedArchive
 from projections.engine.rebuild import rebuild
@@ -27,6 +34,7 @@ from tests.support.rebuilt import rebuilt_shop
 from tests.support.servers import Server
 
 EVENTS, SIZE = 3_100, 1_500
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -52,45 +60,58 @@ def sealed(engine: ProjectionContext, address: str, on: str) -> FoldedArchive:
     return FoldedArchive(address, segments.manifests(Store(address)), on, parts=4)
 
 
-def kill_after_four(folds: Path, process: subprocess.Popen[bytes]) -> None:
-    """End a process with SIGKILL once four folds are there."""
+def kill_after_four(folds: Path, *members: Member) -> None:
+    """End them with SIGKILL once four folds are there."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and sum(1 for _ in folds.rglob("*-*")) < 4:
         time.sleep(0.02)
-    process.kill()
+    for each in members:
+        each.kill()
+
+
+@pytest.fixture(params=STARTS)
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A kind of cluster whose package is here: `make test-engines` has all of them."""
+    found = kinds()[request.param]
+    if find_spec(found.package) is None:
+        pytest.skip(f"{found.package} is not installed")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setattr(fold_objects, "TASK_EVENTS", 150)
+    return request.param
 
 
 def test_a_worker_is_killed_and_the_rebuild_is_the_same(
-    engine: ProjectionContext,
-    expected: dict[str, str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    engine: ProjectionContext, expected: dict[str, str], tmp_path: Path, kind: str
 ):
-    monkeypatch.setattr(fold_objects, "TASK_EVENTS", 150)
-    with cluster(tmp_path) as dask:
-        archive = sealed(engine, str(tmp_path / "archive"), dask.address)
+    with cluster(tmp_path, kind=kind) as there:
+        archive = sealed(engine, str(tmp_path / "archive"), there.address)
         folds = Path(archive.address, "folds")
-        killing = Thread(target=kill_after_four, args=[folds, dask.workers[1]])
+        killing = Thread(target=kill_after_four, args=[folds, there.workers[1]])
         killing.start()
         rebuild(engine, archive=archive)
         killing.join()
-        assert dask.workers[1].wait() == -signal.SIGKILL
+        assert there.workers[1].wait() == -signal.SIGKILL
     assert digests_of(engine) == expected
 
 
-def test_a_scheduler_that_dies_ends_the_rebuild_with_what_is_kept(
+def test_a_cluster_that_dies_ends_the_rebuild_with_what_is_kept(
     engine: ProjectionContext,
     expected: dict[str, str],
     tmp_path: Path,
+    kind: str,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(fold_objects, "TASK_EVENTS", 150)
-    with cluster(tmp_path, workers=1) as dask:
-        archive = sealed(engine, str(tmp_path / "archive"), dask.address)
+    def kill(*members: Member) -> None:
+        kill_after_four(folds, *members)
+        monkeypatch.setattr("projections.engine.cluster.ALONE_SECONDS", 3)
+
+    with cluster(tmp_path, workers=1, kind=kind) as there:
+        archive = sealed(engine, str(tmp_path / "archive"), there.address)
         folds = Path(archive.address, "folds")
-        killing = Thread(target=kill_after_four, args=[folds, dask.scheduler])
+        lost = [there.head, *(there.workers if kind == "spark" else [])]
+        killing = Thread(target=kill, args=lost)
         killing.start()
-        with pytest.raises(EngineUnavailable, match="done and kept; run it again"):
+        with pytest.raises(EngineUnavailable, match=r"\d+ of 20 are done and kept; run it again"):
             rebuild(engine, archive=archive)
         killing.join()
     kept = {path: path.stat().st_mtime_ns for path in folds.rglob("*-*") if path.is_file()}
@@ -101,17 +122,94 @@ def test_a_scheduler_that_dies_ends_the_rebuild_with_what_is_kept(
     assert kept == {path: path.stat().st_mtime_ns for path in kept}
 
 
-def test_an_engine_that_is_none_or_is_not_there_says_so(monkeypatch: pytest.MonkeyPatch):
-    for address in ("spark", "ray://x", "http://127.0.0.1:1", "dask://", "dask://x", "tls://x:y"):
-        with pytest.raises(InvalidRequest, match="is no engine"), engines.opened(address):
-            pass
+@pytest.mark.parametrize("kind", ["spark"], indirect=True)
+def test_sparks_workers_go_on_without_their_master(
+    engine: ProjectionContext, expected: dict[str, str], tmp_path: Path, kind: str
+):
+    with cluster(tmp_path, kind=kind) as there:
+        archive = sealed(engine, str(tmp_path / "archive"), there.address)
+        folds = Path(archive.address, "folds")
+        killing = Thread(target=kill_after_four, args=[folds, there.head])
+        killing.start()
+        rebuild(engine, archive=archive)
+        killing.join()
+    assert digests_of(engine) == expected
+
+
+def fail(task: FoldTask) -> Done:
+    raise ProjectionFailed("orders", "its handler raised")
+
+
+def test_what_is_wrong_is_told_as_it_is(
+    engine: ProjectionContext, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Not as an engine wraps it, and not after its retries; then the cluster does other tasks."""
+    monkeypatch.setattr("projections.engine.cluster.ALONE_SECONDS", 60)
+    archive = sealed(engine, str(tmp_path / "archive"), engines.PROCESSES)
+    zone = engine.database.time_zone
+    job = fold_objects.job_of(archive.address, engine.registry, engine.reader, zone, 4)
+    tasks = fold_objects.fold_tasks(job, archive.sealed)[:3]
+    strange = [task._replace(job=job._replace(fingerprint="another")) for task in tasks]
+    with cluster(tmp_path, workers=1, kind=kind) as there, engines.opened(there.address) as run:
+        with pytest.raises(ForeignWorker, match="have another: run the same version"):
+            list(run(fold_objects.fold, strange))
+        with pytest.raises(ProjectionFailed) as failed:
+            list(run(fail, tasks))
+        assert (failed.value.projection, failed.value.because) == ("orders", "its handler raised")
+        assert {each.name for each in run(fold_objects.fold, tasks)} == {t.name for t in tasks}
+        assert list(run(fold_objects.fold, [])) == []
+
+
+def test_a_cluster_without_workers_is_waited_for_until_a_deadline(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("projections.engine.cluster.ALONE_SECONDS", 2)
+    with cluster(tmp_path, workers=0, kind=kind) as there, engines.opened(there.address) as run:
+        with pytest.raises(EngineUnavailable, match=r"no worker for 2 s\): 0 of 1 are done"):
+            list(run(fail, [None]))
+        stop = Event()
+        with waits.until(stop), waits.telling(stop.set), pytest.raises(Stopped):
+            list(run(fail, [None]))
+
+
+def test_where_nothing_listens_it_says_what_to_start(kind: str, monkeypatch: pytest.MonkeyPatch):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    monkeypatch.setattr(engines, "CONNECT_SECONDS", 1)
-    nowhere = engines.opened(f"dask://127.0.0.1:{port}")
+    monkeypatch.setattr("projections.engine.cluster.CONNECT_SECONDS", 1)
+    nowhere = engines.opened(f"{kind}://127.0.0.1:{port}")
     with pytest.raises(EngineUnavailable, match="start one with"), nowhere:
         pass
+
+
+@pytest.mark.parametrize("kind", STARTS)
+def test_what_is_not_installed_says_what_to_install(kind: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, kinds()[kind].package, None)
+    here = engines.opened(f"{kind}://127.0.0.1:1")
+    with pytest.raises(InvalidRequest, match=rf"install --force '\.\[{kind}\]'"), here:
+        pass
+
+
+def test_an_engine_that_is_none_says_what_is_one():
+    for address in ("spark", "ray://x", "http://127.0.0.1:1", "dask://", "dask://x", "tls://x:y"):
+        with pytest.raises(InvalidRequest, match=r"is no engine.*ray://host"):
+            engines.check(address)
+
+
+def test_every_kind_is_tried_here():
+    """Each is an extra; none is imported before it is asked for."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras = declared["project"]["optional-dependencies"]
+    for kind in kinds().values():
+        assert kind.extra in STARTS
+        assert kind.extra in extras
+        assert urlsplit(kind.example).scheme in kind.schemes
+        engines.check(kind.example)
+    loaded = "import sys, app.cli, projections.engine.engines as e; e.check('ray://x:1')"
+    packages = sorted({kind.package for kind in kinds().values()})
+    said = f"{loaded}; print([each for each in {packages} if each in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
+    assert ran.stdout == "[]\n"
 
 
 def die_once(task: FoldTask) -> Done:

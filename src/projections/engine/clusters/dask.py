@@ -1,0 +1,66 @@
+"""Dask distributed: a scheduler and its workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from projections.engine import cluster
+from projections.engine.cluster import RETRIES, Answer, Cluster, Kind
+
+
+@contextmanager
+def connect(address: str) -> Generator[Cluster]:
+    """A client of the scheduler."""
+    client: Any = import_module("distributed").Client(
+        address.replace("dask://", "tcp://", 1),
+        timeout=cluster.CONNECT_SECONDS,
+        set_as_default=False,
+    )
+    try:
+        yield Dask(client)
+    finally:
+        client.close(timeout=2)
+
+
+class Dask:
+    """A future for each task."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def ends(
+        self, work: Callable[[Any], Answer], tasks: Sequence[Any]
+    ) -> Generator[Sequence[Answer]]:
+        """See `Cluster`."""
+        running: set[Any] = set(self._client.map(work, tasks, retries=RETRIES, pure=False))
+        try:
+            while running:
+                ended = {future for future in running if future.done()}
+                running -= ended
+                yield [future.result() for future in ended]
+                if self._client.status != "running":
+                    raise OSError("the scheduler is gone")
+        finally:
+            for future in running:
+                future.release()
+
+    def workers(self) -> int:
+        """See `Cluster`."""
+        return len(self._client.nthreads())
+
+
+kind = Kind(
+    name="Dask scheduler",
+    example="dask://host:8786",
+    schemes=("dask", "tcp", "tls"),
+    package="distributed",
+    extra="dask",
+    start=(
+        "start one with `dask scheduler`, and workers with `dask worker`; tls:// needs Dask's own"
+        " settings for certificates."
+    ),
+    connect=connect,
+)
