@@ -207,6 +207,7 @@ cross join lateral (
                 case when e.direction = 0 then s.back_abroad
                     else e.direction = -1 and coalesce(e.currency <> d.currency, false)
                 end as back_abroad
+            offset 0 -- each is planned by itself: pulled up, their expressions multiply
         ) as moved
         cross join lateral (
             select case
@@ -214,16 +215,19 @@ cross join lateral (
                 then greatest(s.peak_minor, moved.abroad_minor)
                 else moved.abroad_minor -- nothing was out: what leaves now is all of it
             end as minor
+            offset 0
         ) as peak
         cross join lateral (
             select greatest(d.amount_minor - moved.home_minor, 0)::numeric * moved.abroad_minor
                 as product, nullif(peak.minor, 0) as of
+            offset 0
         ) as share
         cross join lateral (
             select moved.home_minor + coalesce((div(product, of) + case
                 when 2 * mod(product, of) + mod(div(product, of), 2) > of then 1
                 else 0
             end)::bigint, 0) as out_minor
+            offset 0
         ) as valued
         cross join lateral (
             select
@@ -233,6 +237,7 @@ cross join lateral (
                     moved.verdict = 'won' and moved.back_abroad and valued.out_minor > 0
                     and (peak.minor = 0 or 2 * moved.abroad_minor < peak.minor)
                 ) as is_none
+            offset 0
         ) as v
     )
     select case when amount_minor > 0 then 'withdrawn' else 'reinstated' end as kind,

@@ -183,6 +183,7 @@ cross join lateral (
         coalesce(t.balance_type, 'payments') as kind,
         coalesce(r.against, {_text(rules.SUSPENSE)}) as against,
         t.available_at > t.created_at as is_pending
+    offset 0
 ) as b
 cross join lateral (
     select
@@ -215,6 +216,7 @@ cross join lateral (
             else o.arrives_at
         end as arrives_at
     ) as v
+    offset 0
 ) as w
 -- What a refund of a converted charge gives back at the rate at which the charge came in.
 cross join lateral (
@@ -240,6 +242,7 @@ cross join lateral (
         ) end,
         abs(t.amount_minor)
     ) as base_minor
+    offset 0
 ) as z
 left join lateral ( -- each is planned by itself (offset 0): pulled up, their expressions multiply
     select s.*, q.*
@@ -374,6 +377,7 @@ cross join lateral (
                 then -t.amount_minor
                 else 0
             end as open_minor
+        offset 0
     ) as s
     cross join lateral (values
         (1, k.against, s.uneven_minor + s.open_minor + f.rest_minor),

@@ -236,6 +236,7 @@ cross join lateral (
         case when r.items_missing = 0 then 0
             else r.items_missing - (select count(*) from (not_shown) as others)
         end as items_missing
+    offset 0 -- these are planned by themselves: pulled up, their expressions multiply
 ) as w
 cross join lateral (
     select case
@@ -253,6 +254,7 @@ cross join lateral (
             where ended_at is null or ended_at > p.at
         ), '[]')
     end as ids
+    offset 0
 ) as whole
 cross join lateral (
     select
@@ -265,7 +267,7 @@ cross join lateral (
         select coalesce(scale * (item ->> 'monthly')::numeric, asked_amount) as amount
         offset 0 -- computed once, not at each use
     ) as listed
-    cross join lateral (select of_one_item as amount) as reduced
+    cross join lateral (select of_one_item as amount offset 0) as reduced
     cross join lateral (
         select case
             when listed.amount is not null then (
@@ -280,15 +282,17 @@ cross join lateral (
         end as causes
     ) as c
 ) as listed
-cross join lateral (select of_the_whole as amount) as reduced
+cross join lateral (select of_the_whole as amount offset 0) as reduced
 cross join lateral (
     select div(reduced.amount, w.parts) as units, mod(reduced.amount, w.parts) as rest
+    offset 0
 ) as divided
 cross join lateral (
     select case
         when 2 * rest < w.parts or 2 * rest = w.parts and units % 2 = 0 then units
         else units + 1
     end as minor
+    offset 0
 ) as rounded
 cross join lateral (select minor > most as is_too_much) as bounded
 cross join lateral (

@@ -219,11 +219,14 @@ def test_ties_that_become_known_late_end_in_the_rows_of_a_rebuild(
     assert followed(database, events, size) == rebuilt(database, events)
 
 
-def test_the_stories_have_ties_that_old_rows_alone_tell(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("look", "nothing"), [("_note_neighbours", ()), ("_note_late", "")], ids=["old", "new"]
+)
+def test_the_stories_have_ties_that_only_old_or_new_rows_tell(
+    database: Database, monkeypatch: pytest.MonkeyPatch, look: str, nothing: str | tuple[()]
 ) -> None:
-    """Without a look at the old rows the law does not hold: such a story breaks it."""
-    monkeypatch.setattr(FlushFunction, "_note_neighbours", lambda *_: iter(()))
+    """Without a look at the old rows, or at the new ones, the law does not hold."""
+    monkeypatch.setattr(FlushFunction, look, lambda *_: nothing)
     events = Story(2).events
     flush_function.cache_clear()
     assert followed(database, events, 1) != rebuilt(database, events)

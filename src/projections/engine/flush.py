@@ -14,7 +14,8 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from ledger import waits
 from projections.engine.declare import AnyTable, Journal, Mirror, Projection
-from projections.engine.flush_function import FlushFunction, columns_beside, merge_mirror
+from projections.engine.flush_function import FlushFunction, columns_beside
+from projections.engine.flush_statements import merge_mirror
 from projections.engine.fold import Fold, ProjectionFailed
 from projections.engine.registry import bases
 from projections.engine.tables import AnyCursor, names

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Final, LiteralString, NamedTuple
 
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
+from projections.engine import flush_statements as statements
+from projections.engine.branches import Branch, branches
 from projections.engine.declare import AnyTable, Derived, Journal, Mirror, Projection, Rollup
+from projections.engine.flush_statements import beside, changed, emptied
 from projections.engine.registry import bases
 from projections.engine.tables import names, trusted
 
 _LINE: Final = re.compile(r"\bpg_temp\S*\D+(\d+)")
 """Where a message of PostgreSQL, in any language, says the line of a function of a session."""
-_BESIDE: Final = re.compile(r"\b(?:staged|touched|before)_\w+")
+_WORD: Final = re.compile(r"\w+")
 
 
 class Beside(NamedTuple):
@@ -30,33 +32,41 @@ class Beside(NamedTuple):
     @property
     def arrays(self) -> list[Identifier]:
         """The variables, in the order of the columns."""
-        return [Identifier(f"{self.name}.{i}") for i in range(len(self.types))]
+        return [self.array(name) for name in self.types]
+
+    def array(self, column: str) -> Identifier:
+        """The variable of a column."""
+        return Identifier(f"{self.name}.{[*self.types].index(column)}")
 
     @property
     def is_filled(self) -> Identifier:
         """The variable that says whether there are rows."""
         return _is_filled(self.name)
 
-    def as_relation(self) -> Composed:
-        """The rows, for a statement's `with`."""
+    def as_relation(self, words: set[str]) -> Composed:
+        """The rows, for the `with` of a statement of these words: the columns among them.
+
+        Each array that a statement is given costs it time, whether it reads it or not.
+        """
+        read = [name for name in self.types if name in words] or [*self.types][:1]
         return SQL("{} ({}) as not materialized (select * from unnest({}))").format(
-            Identifier(self.name), names(self.types), SQL(", ").join(self.arrays)
+            Identifier(self.name), names(read), SQL(", ").join(map(self.array, read))
         )
 
-    def fill(self, rows: Composable) -> str:
-        """A statement that puts rows with these columns in."""
+    def fill(self, rows: Composable) -> Composed:
+        """A query that puts rows with these columns in."""
         collected = [
             SQL("array_agg(t.{}::{})").format(Identifier(name), trusted(kind))
             for name, kind in self.types.items()
         ]
-        return _text(
-            "select {} into {} from ({}) as t; {} := cardinality({}) > 0;",
-            SQL(", ").join(collected),
-            SQL(", ").join(self.arrays),
-            rows,
-            self.is_filled,
-            self.arrays[0],
+        return SQL("select {} into {} from {} as t").format(
+            SQL(", ").join(collected), SQL(", ").join(self.arrays), rows
         )
+
+    @property
+    def look(self) -> str:
+        """A statement that finds out whether there are rows."""
+        return _text("{} := cardinality({}) > 0;", self.is_filled, self.arrays[0])
 
 
 class FlushFunction:
@@ -75,9 +85,12 @@ class FlushFunction:
         projections = tuple(projections)
         tables = [(p.name, table) for p in projections for table in p.tables]
         self.bases: Final = [table for each in projections for table in bases(each)]
+        self._tables = {table.name: table for _, table in tables}
+        self._types = types
         self._rollups = [table for _, table in tables if isinstance(table, Rollup)]
         self._derived = [table for _, table in tables if isinstance(table, Derived)]
-        self._beside = {beside(t): _beside(t, types.get(t.name, {})) for _, t in tables}
+        self._branches = {table: branches(table, self._tables) for table in self._derived}
+        self._beside = {rows.name: rows for _, table in tables for rows in self._all_beside(table)}
         self._owners: list[tuple[int, str]] = []
         """Where the text of each step of a table begins, by line, and the table's projection."""
         lines = ["", "#variable_conflict use_column", "declare", *self._declared(), "begin"]
@@ -87,6 +100,30 @@ class FlushFunction:
                 lines += [line for text in step(table) for line in text.split("\n")]
         self.body: Final = "\n".join([*lines, "end"])
 
+    def _all_beside(self, table: AnyTable) -> Iterator[Beside]:
+        types = self._types.get(table.name, {})
+        if isinstance(table, Mirror | Journal):
+            types = {name: column.type for name, column in table.columns.items()}
+        yield Beside(beside(table), {name: types[name] for name in columns_beside(table)})
+        if isinstance(table, Derived):
+            seen = self._seen(table)
+            if seen:
+                yield Beside(
+                    changed(table),
+                    {name: types[name] for name in seen} | {statements.IS_NEW: "boolean"},
+                )
+        elif isinstance(table, Rollup):
+            yield Beside(emptied(table), {name: types[name] for name in table.key})
+
+    def _of_source(self, source: AnyTable) -> list[Rollup]:
+        return [rollup for rollup in self._rollups if rollup.source is source]
+
+    def _seen(self, table: Derived) -> list[str]:
+        """The columns of a derived table that rollups read."""
+        columns = self._types.get(table.name, {})
+        read = [statements.contributing(rollup, columns) for rollup in self._of_source(table)]
+        return [name for name in columns if any(name in names for names in read)]
+
     def _declared(self) -> Iterator[str]:
         yield "known integer;"
         for rows in self._beside.values():
@@ -94,7 +131,7 @@ class FlushFunction:
             for array, kind in zip(rows.arrays, rows.types.values(), strict=True):
                 yield _text("{} {}[];", array, trusted(kind))
         for table in self._derived:
-            yield _text("{} boolean := false;", _late(table))
+            yield _text("{} boolean := false;", _late(beside(table)))
 
     def projection_at(self, context: str | None) -> str | None:
         """The projection in whose statement an error was raised, by the error's context."""
@@ -115,55 +152,118 @@ class FlushFunction:
                 )
                 for i, (name, kind) in enumerate(rows.types.items())
             ]
-            each = SQL("select {} from jsonb_array_elements({}::jsonb) as e").format(
+            each = SQL("(select {} from jsonb_array_elements({}::jsonb) as e)").format(
                 SQL(", ").join(columns), trusted(given)
             )
-            yield f"if {given} is not null then\n{rows.fill(each)}\nend if;"
+            yield f"if {given} is not null then\n{self._fill(rows, each)}\nend if;"
 
     def _note_before(self, table: AnyTable) -> Iterator[str]:
         """Before anything changes: which derived rows are touched, what mirrors put in rollups."""
         match table:
             case Derived():
-                yield _if_any(_sources(table), self._note_touched(table))
+                noted = [
+                    _if_any(map(_is_filled, branch.sources), self._note(table, branch))
+                    for branch in self._joining(table)
+                ]
+                yield _if_any(self._sources(table), self._note_copies(table), *noted)
             case Mirror():
-                yield _if_any([_is_filled(beside(table))], *self._note_contributions(table))
+                for rollup in self._of_source(table):
+                    rows = self._beside[beside(rollup)]
+                    now = statements.contribution_of_mirror(rollup, table)
+                    noting = self._fill(rows, SQL("({})").format(now))
+                    yield _if_any([_is_filled(beside(table))], noting)
             case _:
                 pass
 
-    def _note_contributions(self, source: Mirror | Derived) -> Iterator[str]:
-        for rollup in self._rollups:
-            if rollup.source is source:
-                rows = self._reading(_contribution(rollup, _changed_rows(rollup)))
-                yield self._beside[beside(rollup)].fill(rows)
+    def _sources(self, table: Derived) -> list[Identifier]:
+        """The variables that say whether anything is there from which touched rows are noted."""
+        found = {name for branch in self._branches[table] for name in branch.sources}
+        return [_is_filled(name) for name in sorted(found)]
+
+    def _copied(self, table: Derived) -> list[Branch]:
+        return [branch for branch in self._branches[table] if branch.copies]
+
+    def _joining(self, table: Derived) -> list[Branch]:
+        return [branch for branch in self._branches[table] if not branch.copies]
+
+    def _note_copies(self, table: Derived) -> str:
+        """Note the rows that columns of other rows beside tables name: that needs no query."""
+        copied = self._copied(table)
+        if not copied:
+            return ""
+        rows = self._beside[beside(table)]
+        (array,) = rows.arrays
+        more = [self._beside[b.sources[0]].array(str(b.copies)) for b in copied]
+        joined = SQL(" || ").join([array, *more])
+        each_once = self._fill(rows, SQL("({})").format(statements.each_once(table)))
+        return "\n".join(
+            [
+                _text("{0} := array_remove({1}, null);", array, joined),
+                rows.look,
+                _text("if cardinality({}) > 1 then", array),
+                each_once,
+                "end if;",
+            ]
+        )
+
+    def _note(self, table: Derived, branch: Branch) -> str:
+        """Note the rows that a query names, as far as they can be seen now."""
+        more = SQL("({})").format(statements.touched(table, branch.query))
+        return self._fill(self._beside[beside(table)], more)
 
     def _write(self, table: AnyTable) -> Iterator[str]:
         """Merge mirrors, add lines."""
         if isinstance(table, Mirror | Journal):
             rows = Identifier(beside(table))
-            write = merge_mirror(table, rows) if isinstance(table, Mirror) else append(table, rows)
+            write = (
+                statements.merge_mirror(table, rows)
+                if isinstance(table, Mirror)
+                else statements.append(table, rows)
+            )
             yield _if_any([_is_filled(beside(table))], self._do(write))
 
     def _refresh(self, table: AnyTable) -> Iterator[str]:
-        """Make touched derived rows again, and add to rollups what changed.
-
-        What derived rows put into rollups is noted only now that all touched ones are known.
-        """
+        """Make touched derived rows again, and add to rollups what changed."""
         match table:
             case Derived():
                 again = _if_any(
                     [_is_filled(beside(table))],
-                    _if_any([_late(table)], *self._note_neighbours(table)),
-                    *self._note_contributions(table),
-                    self._do(remove_touched(table)),
-                    self._do(derive_touched(table)),
+                    _if_any([_late(beside(table))], *self._note_neighbours(table)),
+                    self._make_again(table),
                 )
-                yield _if_any(_sources(table), self._note_late(table), again)
+                yield _if_any(self._sources(table), self._note_late(table), again)
             case Rollup():
-                emptied = _if_any([_is_filled(beside(table))], self._do(remove_empty(table)))
-                changed = [_is_filled(beside(table.source))]
-                yield _if_any(changed, self._do(add_difference(table)), emptied)
+                source = table.source
+                rows = changed(source) if isinstance(source, Derived) else beside(source)
+                yield _if_any([_is_filled(rows)], *self._roll_up(table))
             case _:
                 pass
+
+    def _note_late(self, table: Derived) -> str:
+        """Note touched rows that could not be seen before.
+
+        A column that is copied says what it said before unless its source has more; a query says
+        something else where a table that it reads has changed, too.
+        """
+        sources = [name for branch in self._copied(table) for name in branch.sources]
+        notes = [_if_any(map(_late, self._derived_among(sources)), self._note_copies(table))]
+        for branch in self._joining(table):
+            conditions: list[Composable] = [*map(_late, self._derived_among(branch.sources))]
+            filled = SQL(" or ").join(map(_is_filled, branch.sources))
+            read = SQL(" or ").join(map(self._may_have_changed, branch.reads))
+            if branch.reads:
+                conditions.append(SQL("({}) and ({})").format(filled, read))
+            notes.append(_if_any(conditions, self._note(table, branch)))
+        return self._noting_late(table, notes)
+
+    def _derived_among(self, sources: Iterable[str]) -> list[str]:
+        """Those of these that may grow after the first note."""
+        return [name for name in sources if name.startswith("touched_")]
+
+    def _may_have_changed(self, name: str) -> Identifier:
+        """The variable that says whether a batch may have changed rows of a table."""
+        table = self._tables[name]
+        return _is_filled(beside(table.source if isinstance(table, Rollup) else table))
 
     def _note_neighbours(self, table: Derived) -> Iterator[str]:
         """What the old rows say of which others are touched, while they are there.
@@ -171,43 +271,75 @@ class FlushFunction:
         Before anything changed, those that are only touched by what changed could not be asked.
         """
         for each in self._derived:
-            if beside(table) in depends_on(each):
-                yield self._note_late(each)
+            notes = [
+                self._note(each, branch)
+                for branch in self._joining(each)
+                if beside(table) in branch.sources
+            ]
+            yield self._noting_late(each, notes)
 
-    def _note_touched(self, table: Derived) -> str:
-        """Note the rows that a batch may change, as far as they can be seen now, each once."""
-        return self._beside[beside(table)].fill(self._reading(touched(table)))
-
-    def _note_late(self, table: Derived) -> str:
-        """Note touched rows that were not seen before."""
-        rows = self._beside[beside(table)]
-        return _text(
-            "known := cardinality({0}); {1}\nif cardinality({0}) > coalesce(known, 0) then"
-            " {2} := true; end if;",
-            rows.arrays[0],
-            trusted(self._note_touched(table)),
-            _late(table),
+    def _noting_late(self, table: Derived, notes: Sequence[str]) -> str:
+        """Note more touched rows of a table, and whether there were any."""
+        if not any(notes):
+            return ""
+        array = self._beside[beside(table)].arrays[0]
+        return "\n".join(
+            [
+                _text("known := cardinality({});", array),
+                *filter(None, notes),
+                _text(
+                    "if cardinality({0}) > coalesce(known, 0) then {1} := true; end if;",
+                    array,
+                    _late(beside(table)),
+                ),
+            ]
         )
 
-    def _do(self, statement: Composed) -> str:
-        return _text("{};", self._reading(statement))
+    def _make_again(self, table: Derived) -> str:
+        """Bring touched rows to what the view says, and note what of it rollups see."""
+        columns = [*self._types[table.name]]
+        changes = statements.changes(table)
+        gone = SQL("gone as ({})").format(statements.remove_gone(table))
+        put = statements.put_changed(table, columns)
+        seen = self._beside.get(changed(table))
+        if seen is None:
+            return self._do(put, changes, gone)
+        rows = statements.changed_rows(table, self._seen(table))
+        return self._fill(
+            seen, SQL("({})").format(rows), changes, gone, SQL("put as ({})").format(put)
+        )
 
-    def _reading(self, statement: Composed) -> Composed:
-        """A statement that sees what stands beside tables, as far as it names it."""
-        named = dict.fromkeys(_BESIDE.findall(statement.as_string()))
-        found = [self._beside[name].as_relation() for name in named if name in self._beside]
-        return SQL("with {} {}").format(SQL(", ").join(found), statement) if found else statement
+    def _roll_up(self, table: Rollup) -> Iterator[str]:
+        """Add to a rollup what changed of its source, and remove rows of which nothing is left."""
+        source = table.source
+        columns = (
+            self._seen(source)
+            if isinstance(source, Derived)
+            else statements.contributing(table, source.columns)
+        )
+        adding = statements.add(table, statements.differences(table, columns))
+        if isinstance(source, Journal):
+            yield self._do(adding)
+            return
+        none_left = self._beside[emptied(table)]
+        added = SQL("added as ({} returning {}, lines)").format(
+            adding, SQL(", ").join(SQL("old.{}").format(Identifier(name)) for name in table.key)
+        )
+        yield self._fill(none_left, SQL("(select * from added where lines = 0)"), added)
+        yield _if_any([none_left.is_filled], self._do(statements.remove_emptied(table)))
 
+    def _fill(self, rows: Beside, query: Composable, *parts: Composable) -> str:
+        """Statements that put what a query says into rows beside a table."""
+        return "\n".join([self._do(rows.fill(query), *parts), rows.look])
 
-def beside(table: AnyTable) -> str:
-    """The name of the rows that stand beside a table while a batch is taken in."""
-    match table:
-        case Mirror() | Journal():
-            return f"staged_{table.name}"
-        case Derived():
-            return f"touched_{table.name}"
-        case Rollup():
-            return f"before_{table.name}"
+    def _do(self, statement: Composed, *parts: Composable) -> str:
+        """A statement that sees these parts, and what of that beside tables it names."""
+        words = {w for each in (statement, *parts) for w in _WORD.findall(each.as_string())}
+        read = [rows.as_relation(words) for name, rows in self._beside.items() if name in words]
+        seen = [*read, *parts]
+        if seen:
+            statement = SQL("with {} {}").format(SQL(", ").join(seen), statement)
+        return _text("{};", statement)
 
 
 def columns_beside(table: AnyTable) -> Sequence[str]:
@@ -221,159 +353,20 @@ def columns_beside(table: AnyTable) -> Sequence[str]:
             return (*table.key, *table.amounts)
 
 
-def _beside(table: AnyTable, types: Mapping[str, str]) -> Beside:
-    if isinstance(table, Mirror | Journal):
-        types = {name: column.type for name, column in table.columns.items()}
-    return Beside(beside(table), {name: types[name] for name in columns_beside(table)})
-
-
 def _is_filled(name: str) -> Identifier:
     return Identifier(f"{name} is filled")
 
 
-def _late(table: Derived) -> Identifier:
-    return Identifier(f"{beside(table)} is filled late")
-
-
-def _sources(table: Derived) -> list[Identifier]:
-    """The variables that say whether anything is there from which touched rows are noted."""
-    return [_is_filled(name) for name in sorted(depends_on(table))]
+def _late(name: str) -> Identifier:
+    return Identifier(f"{name} is filled late")
 
 
 def _text(template: LiteralString, *parts: Composable) -> str:
     return SQL(template).format(*parts).as_string()
 
 
-def _if_any(variables: Iterable[Identifier], *then: str) -> str:
-    """Statements for the case that one of these variables is true; nothing where there are none."""
-    asked = SQL(" or ").join(variables).as_string()
-    return "\n".join([f"if {asked} then", *then, "end if;"]) if asked and any(then) else ""
-
-
-@lru_cache
-def depends_on(table: Derived) -> set[str]:
-    """The names of what its `touched` reads beside other tables."""
-    return set(re.findall(r"\b(?:staged|touched)_\w+", table.touched))
-
-
-def merge_mirror(table: Mirror, staged: Composable) -> Composed:
-    """Staged rows into the mirror, by the rules that `Mirror.merge` follows in memory."""
-    moves = [
-        SQL("{0} = case when excluded.{1} > old.{1} or old.{1} is null and excluded.{1} is not null"
-            " then excluded.{0} else old.{0} end").format(Identifier(name), Identifier(group.by))
-        for group in table.groups
-        for name in list(table.columns)[group.start : group.stop]
-    ]  # fmt: skip
-    moves += [
-        SQL("{0} = {1}(old.{0}, excluded.{0})").format(Identifier(name), SQL(column.rule))
-        for name, column in table.columns.items()
-        if column.rule in ("greatest", "least")
-    ]
-    then = SQL("update set {}").format(SQL(", ").join(moves)) if moves else SQL("nothing")
-    return SQL(
-        "insert into {} as old ({columns}) select {columns} from {} order by {key}"
-        " on conflict ({key}) do {}"
-    ).format(
-        Identifier(table.name), staged, then, columns=names(table.columns), key=names(table.key)
-    )
-
-
-def append(table: Journal, staged: Composable) -> Composed:
-    """Staged lines into the journal."""
-    return SQL("insert into {} ({columns}) select {columns} from {}").format(
-        Identifier(table.name), staged, columns=names(table.columns)
-    )
-
-
-@lru_cache
-def touched(table: Derived) -> Composed:
-    """The derived rows that a batch may change, as far as they can be seen now, each once."""
-    return SQL(
-        "select {1} from {0} union select {1} from ({2}) as t where ({1}) is not null"
-    ).format(Identifier(beside(table)), names(table.unit), trusted(table.touched))
-
-
-@lru_cache
-def remove_touched(table: Derived) -> Composed:
-    """Derived rows that will be made again."""
-    return SQL("delete from {} where ({}) in (select {} from {})").format(
-        Identifier(table.name),
-        names(table.unit),
-        names(table.unit),
-        Identifier(beside(table)),
-    )
-
-
-@lru_cache
-def derive_touched(table: Derived) -> Composed:
-    """The touched rows as the view has them now."""
-    return SQL("insert into {} {}").format(
-        Identifier(table.name), _touched_of(f"{table.name}_view", table.unit, beside(table))
-    )
-
-
-def _touched_of(relation: str, columns: Sequence[str], touched: str) -> Composed:
-    """The rows of a table or view that are touched, by an index, one value of `columns` at a time.
-
-    `offset 0` keeps it so: the planner does not know how many are touched, and may else read all of
-    what a view reads for a few rows of it.
-    """
-    same = SQL(" and ").join(SQL("r.{0} = t.{0}").format(Identifier(c)) for c in columns)
-    return SQL(
-        "select r.* from (select {} from {}) as t"
-        " cross join lateral (select * from {} as r where {} offset 0) as r"
-    ).format(names(columns), Identifier(touched), Identifier(relation), same)
-
-
-def _contribution(table: Rollup, source: Composable) -> Composed:
-    return SQL("select * from (with source as ({}) {}) as c").format(
-        source, trusted(table.contribution)
-    )
-
-
-def _changed_rows(table: Rollup) -> Composed:
-    """The rows of a rollup's source that a batch changes, as they are now."""
-    source = table.source
-    if isinstance(source, Journal):
-        return SQL("select * from {}").format(Identifier(beside(source)))
-    columns = source.unit if isinstance(source, Derived) else source.key
-    return _touched_of(source.name, columns, beside(source))
-
-
-@lru_cache
-def add_difference(table: Rollup) -> Composed:
-    """What the rows put in now, less what they put in before."""
-    columns = names((*table.key, *table.amounts))
-    minus = SQL(", ").join(SQL("-{}").format(Identifier(a)) for a in table.amounts)
-    sums = SQL(", ").join(SQL("sum({})").format(Identifier(a)) for a in table.amounts)
-    adds = SQL(", ").join(
-        SQL("{0} = old.{0} + excluded.{0}").format(Identifier(a)) for a in (*table.amounts, "lines")
-    )
-    return SQL(
-        "insert into {table} as old ({columns}, lines)"
-        " select {key}, {sums}, sum(lines) from ("
-        " select {columns}, 1 as lines from ({now}) as n"
-        " union all select {key}, {minus}, -1 from {before}"
-        " ) as d group by {key} order by {key}"
-        " on conflict ({key}) do update set {adds}"
-    ).format(
-        table=Identifier(table.name),
-        columns=columns,
-        key=names(table.key),
-        sums=sums,
-        now=_contribution(table, _changed_rows(table)),
-        minus=minus,
-        before=Identifier(beside(table)),
-        adds=adds,
-    )
-
-
-@lru_cache
-def remove_empty(table: Rollup) -> Composed:
-    """Rows into which nothing is put any longer."""
-    return SQL("delete from {} where lines = 0 and ({}) in (select {} from {})").format(
-        Identifier(table.name),
-        names(table.key),
-        names(table.key),
-        Identifier(beside(table)),
-    )
+def _if_any(conditions: Iterable[Composable], *then: str) -> str:
+    """Statements for the case that one of these conditions is true; nothing if there are none."""
+    asked = SQL(" or ").join(conditions).as_string()
+    done = [text for text in then if text]
+    return "\n".join([f"if {asked} then", *done, "end if;"]) if asked and done else ""
