@@ -187,6 +187,11 @@ def made(database: Database, **settings: Any) -> Settings:
 
 
 @pytest.fixture
+def database(kept_database: Database) -> Database:
+    return kept_database
+
+
+@pytest.fixture
 def world(engine: ProjectionContext) -> Iterator[World]:
     with closing(Reads(engine)) as reads, steady_follower(engine) as follower:
         yield World(engine, reads, follower)

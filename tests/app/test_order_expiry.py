@@ -114,6 +114,11 @@ def _entry(event_id: str, body: bytes) -> NewEvent:
 
 
 @pytest.fixture
+def database(kept_database: Database) -> Database:
+    return kept_database
+
+
+@pytest.fixture
 def world(database: Database) -> Iterator[World]:
     with ExitStack() as stack:
         log = stack.enter_context(Log(database.conninfo("app")))

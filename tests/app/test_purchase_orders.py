@@ -6,7 +6,7 @@ pages, invoices, subscriptions and payments alone; the orders are made at any mo
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -58,7 +58,6 @@ from tests.webhooks.examples import MADE, event, intent, session
 from webhooks.ingest.append import append_events
 from webhooks.translate.translator import Translator
 
-Databases = Callable[[], Database]
 STRIPE = Metadata(actor="stripe")
 HALF_AN_HOUR = timedelta(minutes=30)
 MINOR = {"gbp": 2500, "jpy": 1200, "kwd": 7250}
@@ -125,6 +124,11 @@ def opened(database: Database, *kinds: PurchaseKind) -> Iterator[World]:
             positions.prepare(conn.cursor(), engine.registry, engine.reader, head=0)
         follower = stack.enter_context(steady_follower(engine))
         yield World(follower, stack.enter_context(closing(Reads(engine))), *kinds)
+
+
+@pytest.fixture
+def database(kept_database: Database) -> Database:
+    return kept_database
 
 
 @pytest.fixture
@@ -200,13 +204,13 @@ def expected(*kinds: PurchaseKind) -> Counter[str]:
     ],
 )
 def test_a_purchase_makes_one_order_in_whatever_order_it_is_told(
-    fresh_database: Databases, seed: int, kinds: tuple[PurchaseKind, ...]
+    database: Database, seed: int, kinds: tuple[PurchaseKind, ...]
 ) -> None:
     random = Random(seed)
     told = [*life(seed, None), *life(seed, "acct_two")]
     told += random.choices(told, k=len(told) // 5)
     random.shuffle(told)
-    with opened(fresh_database(), *kinds) as world:
+    with opened(database, *kinds) as world:
         orders = 0
         while told:
             some = told[: random.randint(1, 80)]

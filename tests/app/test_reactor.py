@@ -92,6 +92,11 @@ class World:
 
 
 @pytest.fixture
+def database(kept_database: Database) -> Database:
+    return kept_database
+
+
+@pytest.fixture
 def world(database: Database) -> Iterator[World]:
     with Log(database.conninfo("app")) as log:
         reader = Translator(mode="test", order_metadata_key="order_id")

@@ -29,6 +29,7 @@ from simulator import PastShop, past_shop
 from simulator.memory import Shelf
 from tests.kpi.builder import CHECKS, LedgerBuilder
 from tests.simulator.api.shop import SECRET, shop
+from tests.support.following import steady_follower
 from tests.support.servers import Server
 from webhooks.stripe_client import StripeClient
 
@@ -47,6 +48,7 @@ class Pulled(NamedTuple):
 
     past: PastShop
     engine: ProjectionContext
+    follower: Follower
 
     @contextmanager
     def looking(self) -> Generator[Cursor[dict[str, Any]]]:
@@ -68,7 +70,7 @@ class Pulled(NamedTuple):
             for number, event in enumerate(events, version)
         ]
         self.engine.log.append(entries)
-        Follower(self.engine).catch_up()
+        self.follower.catch_up()
 
 
 @contextmanager
@@ -85,7 +87,8 @@ def pulled_since(
         client = StripeClient(SECRET.secret, served.base, calls_per_second=10_000)
         meta = Metadata(actor="operator")
         pull_account(engine, client, mode="test", since=since, progress=lambda *_: None, meta=meta)
-        yield Pulled(past, engine)
+        with steady_follower(engine) as follower:
+            yield Pulled(past, engine, follower)
     server.drop(database)
 
 
@@ -144,7 +147,7 @@ def test_each_month_closes_once_what_waits_in_suspense_is_classified(pulled: Pul
             command = close(cursor, pulled.engine.log, period, NOW)
         with closing(Reads(pulled.engine, connections=1)) as reads:
             CommandHandler(pulled.engine.log, reads.money).execute(command, ACCOUNTANT)
-        Follower(pulled.engine).catch_up()
+        pulled.follower.catch_up()
     for open_one, closed in zip(before, pulled.trials(), strict=True):
         assert (open_one.state, closed.state) == ("open", "closed")
         waits = [each for each in closed.balances if each.account.startswith("suspense:")]
@@ -190,7 +193,7 @@ def test_books_of_a_part_begin_with_what_stripe_held_and_agree_with_those_of_all
         assert command.balances
         with closing(Reads(partly.engine, connections=1)) as reads:
             CommandHandler(log, reads.money).execute(command, ACCOUNTANT)
-        Follower(partly.engine).catch_up()
+        partly.follower.catch_up()
         report = run_checks(partly.engine, NOW, checks=[CHECKS["books_balance_differs"]])
         assert not report.outcomes[0].findings
         of_all = {made.period: held_by_stripe(made) for made in pulled.trials()}

@@ -14,9 +14,11 @@ from app.asgi import create_app
 from ledger.domain.access import Role
 from ledger.domain.events import Metadata
 from ledger.log import Log
+from ledger.postgres.database import Database
 from ledger.settings import Settings
 from ledger.tokens import issue
 from tests.kpi.builder import LedgerBuilder
+from tests.support.following import steady_follower
 from tests.support.servers import Server
 
 
@@ -67,19 +69,20 @@ def console_over(
     server: Server, *deeds: Callable[[LedgerBuilder], object]
 ) -> Iterator[ConsoleOverLedger]:
     """The console over a ledger in which all of this happened, with no follower beside it."""
-    database = server.create()
+    with server.lent() as database, Log(database.conninfo("app")) as log:
+        builder = LedgerBuilder(database, log)
+        for deed in deeds:
+            deed(builder)
+        with steady_follower(builder.engine) as builder.follower:
+            builder.follow()
+            with _browser(database) as browser:
+                yield ConsoleOverLedger(browser, builder)
+
+
+def _browser(database: Database) -> TestClient:
     settings = Settings(
         _env_file=None,  # pyright: ignore[reportCallIssue] - pydantic-settings' own argument
         database_url=SecretStr(database.admin_conninfo),
     )
-    here = {"base_url": "http://127.0.0.1", "client": ("127.0.0.1", 50_000)}
-    try:
-        with Log(database.conninfo("app")) as log:
-            builder = LedgerBuilder(database, log)
-            for deed in deeds:
-                deed(builder)
-            builder.follow()
-            with TestClient(create_app(settings, database), **here) as browser:
-                yield ConsoleOverLedger(browser, builder)
-    finally:
-        server.drop(database)
+    app, here = create_app(settings, database), ("127.0.0.1", 50_000)
+    return TestClient(app, base_url="http://127.0.0.1", client=here)

@@ -250,7 +250,7 @@ def test_what_only_other_events_name_has_a_page_that_says_so(
         builder.stripe("refund.created", refund(charge=None, payment_intent="pi_8"))
         builder.stripe("charge.dispute.created", dispute(charge="ch_8", payment_intent="pi_8"))
 
-    with console_over(servers("books"), named) as console:
+    with console_over(servers("embedded"), named) as console:
         console.sign_in(Role.ADMIN)
         for path in ("payments", "refunds", "disputes", "invoices"):
             for link in re.findall(r'href="(/console/\w+/\w+)"', console.page(f"/console/{path}")):

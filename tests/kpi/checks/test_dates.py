@@ -74,7 +74,7 @@ def test_an_object_of_any_kind_may_be_of_any_year_and_is_named(
             builder.stripe(type_, thing(created=when))
         builder.place()
 
-    with console_over(servers("books"), all_kinds) as console:
+    with console_over(servers("embedded"), all_kinds) as console:
         found = console.builder.run("impossible_dates").findings
         assert {each.reference for each in found} == NAMED
         assert run_checks(console.builder.engine, console.builder.now).crashed == []
@@ -109,7 +109,7 @@ def test_money_stands_under_the_day_that_stripe_says(
         builder.stripe("charge.succeeded", charge(payment_intent=None, created=when))
         builder.place()
 
-    with console_over(servers("books"), charged) as console:
+    with console_over(servers("embedded"), charged) as console:
         (row,) = console.rows("select day from captures")
         assert row["day"] == datetime.fromtimestamp(when, UTC).date()
         console.sign_in(Role.ADMIN)

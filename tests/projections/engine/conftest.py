@@ -44,7 +44,5 @@ def engine(database: Database, log: Log) -> ProjectionContext:
 @pytest.fixture
 def counter(server: Server) -> Iterator[Counter]:
     """In a database that has the read models already."""
-    database = server.create()
-    with opened(database) as counter:
+    with server.lent() as database, opened(database) as counter:
         yield counter
-    server.drop(database)
