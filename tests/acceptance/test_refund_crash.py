@@ -92,7 +92,7 @@ def service(database: Database, base: str, log: Path) -> Iterator[subprocess.Pop
 
 @pytest.mark.timeout(120)
 def test_a_service_that_is_killed_while_it_makes_refunds_makes_each_once(
-    engine: ProjectionContext, database: Database, tmp_path: Path
+    engine: ProjectionContext, tmp_path: Path
 ) -> None:
     log = tmp_path / "follow.log"
     with shop(SimulatedStripe(7, remembers=True)) as served:
@@ -103,10 +103,10 @@ def test_a_service_that_is_killed_while_it_makes_refunds_makes_each_once(
             world.ask("B1", 4000, 600)
         killer = Killer(served)
         for each in ROUNDS:
-            with service(database, served.base, log) as victim:
+            with service(engine.database, served.base, log) as victim:
                 killer.aim(victim, each)
                 assert victim.wait(timeout=60) == -signal.SIGKILL, log.read_text()
-        with service(database, served.base, log):
+        with service(engine.database, served.base, log):
             wait_until_none_waits(engine, log)
         assert sum(world.made()) == 2000 + 4600
         named = Counter[str]()

@@ -14,13 +14,13 @@ from ledger.log import Log
 from ledger.postgres.database import Database
 from projections.engine import positions
 from projections.engine.build import ProjectionContext
-from projections.engine.follow import Follower
 from projections.engine.registry import discover
 from projections.engine.verify import verify
 from simulator import SimulatedStripe
 from simulator.api.faults import Fault, at
 from simulator.memory import Shelf
 from tests.simulator.api.shop import CHARGES_ONLY, LIVE, READS_ALL, SECRET, Shop, busy, shop
+from tests.support.following import catch_up
 from webhooks.ingest.append import append_events
 from webhooks.ingest.pull import Progress
 from webhooks.stripe_client import StripeClient
@@ -34,11 +34,11 @@ def quiet(_kind: str, _objects: int, _share: float) -> None:
 
 
 @pytest.fixture
-def engine(database: Database) -> Iterator[ProjectionContext]:
-    with Log(database.conninfo("app")) as log:
+def engine(kept_database: Database) -> Iterator[ProjectionContext]:
+    with Log(kept_database.conninfo("app")) as log:
         reader = Translator(mode="test", order_metadata_key="order_id")
-        engine = ProjectionContext(database, log, discover(), reader)
-        with database.connect("projector", autocommit=True) as conn:
+        engine = ProjectionContext(kept_database, log, discover(), reader)
+        with kept_database.connect("projector", autocommit=True) as conn:
             positions.prepare(conn.cursor(), engine.registry, reader, 0)
         yield engine
 
@@ -82,7 +82,7 @@ def as_webhooks(engine: ProjectionContext, simulated: SimulatedStripe, after: st
             for each in events
         ]
     )
-    Follower(engine).catch_up()
+    catch_up(engine)
 
 
 WORLD: dict[str, LiteralString] = {
@@ -297,7 +297,7 @@ def test_events_of_a_connected_account_are_listed_and_are_its_own(
     )
     (taken,) = append_events(engine.log, [webhook], META)
     assert taken.outcome == "duplicate"
-    Follower(engine).catch_up()
+    catch_up(engine)
     assert [name for (name,) in rows(engine, "select payment_id from payments")] == [paid]
     assert verify(engine).holds
 

@@ -14,7 +14,6 @@ from ledger.command_handler import CommandHandler
 from ledger.domain.events import PullRefreshed, StripeObjectNotTold
 from ledger.settings import Settings
 from projections.engine.build import ProjectionContext
-from projections.engine.follow import Follower
 from projections.engine.reads import Reads
 from projections.not_told import FIRST_WAIT, LAST_TIMES
 from projections.queries.stripe_state import StripeState, stripe_state
@@ -30,6 +29,7 @@ from tests.app.test_stripe_pull import (
     rows,
 )
 from tests.simulator.api.shop import shop
+from tests.support.following import catch_up
 
 __all__ = ["engine"]
 DAY = 24 * 60 * 60
@@ -62,7 +62,7 @@ def test_new_transactions_and_the_members_of_new_payouts_are_read(
     with shop(simulated) as served:
         refresher = Refresher(engine, client(served), "test")
         refresher.run(Event())
-        Follower(engine).catch_up()
+        catch_up(engine)
         assert simulated.memory is not None
         transactions = {each.id for each in simulated.memory.shelf("balance_transaction").things}
         known = {name for (name,) in rows(engine, "select transaction_id from transactions")}
@@ -104,7 +104,7 @@ def test_lists_that_webhooks_cut_are_read_on(engine: ProjectionContext) -> None:
     with shop(simulated) as served:
         refresher = Refresher(engine, client(served), "test")
         refresher.run(Event())
-        Follower(engine).catch_up()
+        catch_up(engine)
         assert rows(engine, cut) == []
         assert rows(engine, LISTS["mrr"]) == [(9100, True)]
         assert rows(engine, LISTS["unknown"]) == []
@@ -124,7 +124,7 @@ def test_what_stripe_does_not_tell_is_asked_for_less_and_less_and_named(
         refresher = Refresher(engine, client(served), "test")
         for _ in range(4 * 24 * 30):
             refresher.run(Event())
-            Follower(engine).catch_up()
+            catch_up(engine)
             served.stripe.advance(15 * 60)
             if not rows(engine, "select 1 from not_told where not given_up"):
                 break

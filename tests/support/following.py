@@ -56,6 +56,12 @@ def steady_follower(engine: ProjectionContext) -> Generator[SteadyFollower]:
         yield SteadyFollower(engine, leader)
 
 
+def catch_up(engine: ProjectionContext) -> int:
+    """Follow up to the log's end, with the session that stays where one does; the position."""
+    with steady_follower(engine) as follower:
+        return follower.catch_up()
+
+
 @contextmanager
 def following(engine: ProjectionContext) -> Generator[Event]:
     """The read models follow in a thread for the length of the block; gives what ends it."""

@@ -235,7 +235,11 @@ def shown_as_of(row: type[BaseModel]) -> type[BaseModel]:
     assert AS_OF not in row.model_fields, f"{row.__name__}: {AS_OF} is how far the answer goes"
     name = row.__name__.removesuffix("Details")
     return create_model(
-        f"{name}Details", __base__=row, __doc__=inspect.getdoc(row), as_of_position=(UpTo, ...)
+        f"{name}Details",
+        __base__=row,
+        __doc__=inspect.getdoc(row),
+        __cls_kwargs__={"use_attribute_docstrings": False},  # it looks through all modules for them
+        as_of_position=(UpTo, ...),
     )
 
 
