@@ -304,6 +304,25 @@ def test_a_tail_cut_with_the_head_shows_in_the_read_models(copy: Copy) -> None:
     assert ("audit", "ahead") in {(each.name, each.state) for each in proof.halted}
 
 
+ALIKE: LiteralString = """
+create function read_models.record_send(record) returns bytea immutable language plpgsql
+as $$begin return 'x'; end$$
+"""
+
+
+def test_a_function_that_makes_all_rows_alike_hides_none(
+    copy: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one session looks at all tables, too."""
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    tamper(
+        copy.database,
+        ALIKE,
+        "update read_models.audit set reason = 'x' where position = 30",
+    )
+    assert {each.table for each in copy.proof().differences} == {"audit"}
+
+
 # ── What cannot be seen ─────────────────────────────────────────────────────────────────────────
 
 CHANGE_BODY: LiteralString = """

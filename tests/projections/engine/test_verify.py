@@ -34,6 +34,22 @@ def test_a_proof_that_holds_makes_no_derived_rows_again(
     assert verify(filled).holds
 
 
+def test_events_that_arrive_meanwhile_do_not_make_a_proof_slow(
+    filled: ProjectionContext, monkeypatch: pytest.MonkeyPatch
+):
+    """What came in after the first look is seen beside the live rows, too."""
+    monkeypatch.setattr("projections.engine.verify.finish", None)
+    versions = iter(range(2, 9))
+
+    def arrive(_reached: int, _upto: int) -> None:
+        filled.log.append([delivery("A", next(versions), 9)])
+        Follower(filled).catch_up()
+
+    proof = verify(filled, arrive)
+    assert proof.holds
+    assert proof.position == 4
+
+
 def test_a_proof_holds_where_sessions_that_wait_in_a_transaction_are_ended(
     filled: ProjectionContext,
 ):
