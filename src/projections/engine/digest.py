@@ -61,15 +61,20 @@ def digest(cursor: AnyCursor, schema: str, table: AnyTable, *, world: bool = Fal
 
 
 def digest_as_made(cursor: AnyCursor, schema: str, table: Derived | Rollup) -> str:
-    """The digest that a table would have if it were made now from those in a schema."""
-    tables.use(cursor, schema)
+    """The digest that a table would have if it were made now from those in a schema.
+
+    Names mean PostgreSQL's own functions before any that somebody put beside the tables.
+    """
+    cursor.execute(
+        "select set_config('search_path', %s, false)", [f"pg_catalog, {schema}, pg_temp"]
+    )
     return _digest(cursor, _select(cursor, schema, table, _made(table), world=False))
 
 
 def _made(table: Derived | Rollup) -> Composed:
     match table:
         case Derived():
-            return SQL("{} as t").format(Identifier(f"{table.name}_view"))
+            return SQL("({}\n) as t").format(tables.trusted(table.view))
         case Rollup():
             columns = tables.names((*table.key, *table.amounts, "lines"))
             return SQL("({}) as t ({})").format(tables.sums_of_all(table), columns)
@@ -81,7 +86,8 @@ def leaves(cursor: AnyCursor, schema: str, table: Journal) -> list[Leaf]:
     shown = SQL(", ").join(SQL("t.{}").format(Identifier(column)) for column in types)
     select = SQL(
         "select (t.position - 1) / {}, count(*),"
-        " sha256(string_agg(record_send(row({})), ''::bytea order by {}))"
+        " pg_catalog.sha256("
+        "pg_catalog.string_agg(pg_catalog.record_send(row({})), ''::bytea order by {}))"
         " from {} as t group by 1 order by 1"
     ).format(
         Literal(LEAF_POSITIONS),
@@ -163,7 +169,7 @@ def _select(
         shown += line
         source += SQL(" join ledger.stored_events as e on e.notification_id = t.position")
         by = [*line, *order(columns, types)]
-    return SQL("select record_send(row({})) from {} order by {}").format(
+    return SQL("select pg_catalog.record_send(row({})) from {} order by {}").format(
         SQL(", ").join(shown), source, SQL(", ").join(by)
     )
 

@@ -1,7 +1,8 @@
 """The proof of derived rows without making them again: live rows, beside their views as of now.
 
-Where the mirrors and journals are what the log says, and a derived table's view is this version's,
-the view makes of the live tables what a rebuild would; likewise a rollup's sums.
+Where the mirrors and journals are what the log says, this version's views make of the live tables
+what a rebuild would; likewise the sums of rollups. The views are asked as this version has them,
+and not those that stand beside the tables.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import product
-from typing import Final
+from typing import Final, NamedTuple
 
 import psycopg
 
-from ledger.postgres.database import Database
-from projections.engine.declare import AnyTable, Derived, Journal, Rollup
+from ledger import waits
+from ledger.postgres.database import UNLIMITED, Database
+from projections.engine.declare import AnyTable, Derived, Journal, Mirror, Rollup
 from projections.engine.differences import wrong_shape
 from projections.engine.digest import Leaf, digest, digest_as_made, digest_of_leaves, leaves
 from projections.engine.parallel import at_once
@@ -32,6 +33,12 @@ OF_A_TABLE: Final = (
 )
 """What PostgreSQL says of rows, tables and views, and not of a connection or of itself."""
 
+OVERLOADS: Final = """
+select exists (select from pg_catalog.pg_proc where pronamespace = %(schema)s::regnamespace)
+    or exists (select from pg_catalog.pg_operator where oprnamespace = %(schema)s::regnamespace)
+"""
+"""One that fits its arguments better than PostgreSQL's own is taken, wherever it stands."""
+
 
 def equal(
     database: Database,
@@ -44,35 +51,48 @@ def equal(
 ) -> dict[str, str] | None:
     """The digests of all live tables, where each is what the log says; None where one may not be.
 
-    `live` sees an exported `snapshot`, in which `proof` has mirrors and journals of the same
-    positions, but for the lines whose leaves are `known`, by table; those end where a leaf does.
+    `live` sees an exported `snapshot`. `proof` has mirrors and journals of the same positions, but
+    for the lines whose leaves are `known`, by table; those end where a leaf does.
     """
     every = [*registry.tables.values()]
-    if any(wrong_shape(live, LIVE, proof, PROOF, table) for table in every):
+    if _has_overloads(live) or any(wrong_shape(live, LIVE, proof, PROOF, table) for table in every):
         return None
-
-    def take(cursor: AnyCursor, asked: tuple[AnyTable, bool]) -> str:
-        table, as_it_is = asked
-        if as_it_is:
-            return digest(cursor, LIVE, table)
-        return _as_it_should_be(cursor, table, known.get(table.name))
-
-    every.sort(key=lambda table: not isinstance(table, Derived))  # which take the longest
-    asked = [*product(every, (False, True))]
-    with suppress(*OF_A_TABLE):
-        taken = at_once(partial(seeing, database, snapshot), take, asked)
-        found = dict(zip(asked, taken, strict=True))
-        if all(found[table, True] == found[table, False] for table in every):
-            return {name: found[table, True] for name, table in registry.tables.items()}
+    bases = [table for table in every if isinstance(table, Mirror | Journal)]
+    made = [table for table in every if isinstance(table, Derived | Rollup)]
+    here = partial(database.connect, "projector", seconds=UNLIMITED)
+    seen = partial(seeing, database, snapshot)
+    with suppress(*OF_A_TABLE), waits.beside(at_once, here, partial(_said, known), bases) as saying:
+        kept = at_once(seen, _live, [*map(_AsMade, made), *every])
+        said = [*kept[: len(made)], *saying.result()]
+        digests = kept[len(made) :]
+        if dict(zip([*made, *bases], said, strict=True)) == dict(zip(every, digests, strict=True)):
+            return dict(zip(registry.tables, digests, strict=True))
     return None
 
 
-def _as_it_should_be(cursor: AnyCursor, table: AnyTable, known: Sequence[Leaf] | None) -> str:
-    """The digest that a live table should have."""
-    match table:
-        case Derived() | Rollup():
+class _AsMade(NamedTuple):
+    """Asks for what a table would have if it were made now."""
+
+    table: Derived | Rollup
+
+
+def _live(cursor: AnyCursor, asked: AnyTable | _AsMade) -> str:
+    match asked:
+        case _AsMade(table):
             return digest_as_made(cursor, LIVE, table)
-        case Journal() if known is not None:
-            return digest_of_leaves([*known, *leaves(cursor, PROOF, table)])
         case _:
-            return digest(cursor, PROOF, table)
+            return digest(cursor, LIVE, asked)
+
+
+def _said(known: Mapping[str, Sequence[Leaf]], cursor: AnyCursor, table: Mirror | Journal) -> str:
+    """The digest that a mirror or journal should have."""
+    if isinstance(table, Journal) and table.name in known:
+        return digest_of_leaves([*known[table.name], *leaves(cursor, PROOF, table)])
+    return digest(cursor, PROOF, table)
+
+
+def _has_overloads(live: AnyCursor) -> bool:
+    """Whether others made functions or operators that a view's names might mean."""
+    row = live.execute(OVERLOADS, {"schema": LIVE}).fetchone()
+    assert row is not None, "it is one row"
+    return row[0]

@@ -11,30 +11,42 @@ from tests.projections.engine.toys import correction, delivery
 from tests.support.damage import tamper
 
 OPERATOR: tuple[LiteralString, ...] = (
-    "create function read_models.seven(integer, integer) returns integer immutable"
-    " language sql as 'select 7'",
-    "create operator read_models./"
-    " (leftarg = integer, rightarg = integer, function = read_models.seven)",
-    "create or replace view read_models.shelves_view as"
-    " select sku, s.largest,"
-    " 1000000 operator(read_models./) (1000000 - coalesce(c.change, 0)) as odd"
-    " from read_models.skus as s left join read_models.corrections as c using (sku)",
+    (
+        "create function read_models.seven(integer, integer) returns integer immutable"
+        " language sql as 'select 7'"
+    ),
+    (
+        "create operator read_models./"
+        " (leftarg = integer, rightarg = integer, function = read_models.seven)"
+    ),
+    (
+        "create or replace view read_models.shelves_view as"
+        " select sku, s.largest,"
+        " 1000000 operator(read_models./) (1000000 - coalesce(c.change, 0)) as odd"
+        " from read_models.skus as s left join read_models.corrections as c using (sku)"
+    ),
     "update read_models.shelves set odd = 7",
 )
 SUM: tuple[LiteralString, ...] = (
-    "create function read_models.added(bigint, bigint) returns bigint immutable"
-    " language sql as 'select 7::bigint'",
-    "create aggregate read_models.sum(bigint)"
-    " (sfunc = read_models.added, stype = bigint, initcond = '0')",
+    (
+        "create function read_models.added(bigint, bigint) returns bigint immutable"
+        " language sql as 'select 7::bigint'"
+    ),
+    (
+        "create aggregate read_models.sum(bigint)"
+        " (sfunc = read_models.added, stype = bigint, initcond = '0')"
+    ),
     "update read_models.sums set units = 7",
     "update read_models.sizes set skus = 7",
 )
 STORED: tuple[LiteralString, ...] = (
     "drop view read_models.shelves_view",
     "update read_models.corrections set change = 0",
-    "create materialized view read_models.shelves_view as"
-    " select sku, s.largest, 1000000 / (1000000 - coalesce(c.change, 0)) as odd"
-    " from read_models.skus as s left join read_models.corrections as c using (sku)",
+    (
+        "create materialized view read_models.shelves_view as"
+        " select sku, s.largest, 1000000 / (1000000 - coalesce(c.change, 0)) as odd"
+        " from read_models.skus as s left join read_models.corrections as c using (sku)"
+    ),
     "update read_models.corrections set change = 600000",
     "update read_models.shelves set odd = 1",
     "alter materialized view read_models.shelves_view owner to ledger_projector",
