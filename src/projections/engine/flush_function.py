@@ -142,20 +142,35 @@ class FlushFunction:
         return next(owners, None)
 
     def _staged(self, table: AnyTable) -> Iterator[str]:
-        """What the caller gave, as rows."""
+        """What the caller gave, as rows where others ask for them, and whether it gave any."""
         if isinstance(table, Mirror | Journal):
-            given = _text("staged[{}]", Literal(self.bases.index(table) + 1))
             rows = self._beside[beside(table)]
-            columns = [
-                SQL("(e.value ->> {})::{} as {}").format(
-                    Literal(i), trusted(kind), Identifier(name)
-                )
-                for i, (name, kind) in enumerate(rows.types.items())
-            ]
-            each = SQL("(select {} from jsonb_array_elements({}::jsonb) as e)").format(
-                SQL(", ").join(columns), trusted(given)
+            given = self._given(table)
+            if self._is_asked_for(table):
+                filled = self._fill(rows, self._rows_given(table))
+                yield _text("if {} is not null then\n{}\nend if;", given, trusted(filled))
+            else:
+                yield _text("{} := {} is not null;", rows.is_filled, given)
+
+    def _given(self, table: Mirror | Journal) -> Composed:
+        return SQL("staged[{}]").format(Literal(self.bases.index(table) + 1))
+
+    def _rows_given(self, table: Mirror | Journal) -> Composed:
+        columns = [
+            SQL("(e.value ->> {})::{} as {}").format(
+                Literal(i), trusted(column.type), Identifier(name)
             )
-            yield f"if {given} is not null then\n{self._fill(rows, each)}\nend if;"
+            for i, (name, column) in enumerate(table.columns.items())
+        ]
+        return SQL("(select {} from jsonb_array_elements({}::jsonb) as e)").format(
+            SQL(", ").join(columns), self._given(table)
+        )
+
+    def _is_asked_for(self, table: Mirror | Journal) -> bool:
+        """Whether anything but the table itself is made from its staged rows."""
+        parts = [branch for parts in self._branches.values() for branch in parts]
+        noted = any(beside(table) in branch.sources for branch in parts)
+        return noted or bool(self._of_source(table))
 
     def _note_before(self, table: AnyTable) -> Iterator[str]:
         """Before anything changes: which derived rows are touched, what mirrors put in rollups."""
@@ -214,7 +229,9 @@ class FlushFunction:
     def _write(self, table: AnyTable) -> Iterator[str]:
         """Merge mirrors, add lines."""
         if isinstance(table, Mirror | Journal):
-            rows = Identifier(beside(table))
+            rows: Composable = Identifier(beside(table))
+            if not self._is_asked_for(table):
+                rows = SQL("{} as given").format(self._rows_given(table))
             write = (
                 statements.merge_mirror(table, rows)
                 if isinstance(table, Mirror)

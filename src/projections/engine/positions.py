@@ -24,7 +24,8 @@ select
         (select max(notification_id) from ledger.stored_events),
         0
     ),
-    p.leaf_hash is not distinct from coalesce(e.leaf_hash, p.leaf_hash) as stands
+    p.leaf_hash is not distinct from coalesce(e.leaf_hash, p.leaf_hash) as stands,
+    current_setting('ledger.time_zone') as zone
 from read_models.projections as p
 left join ledger.stored_events as e on e.notification_id = p.position
 order by p.name
@@ -91,8 +92,11 @@ class ProjectionStatus(NamedTuple):
 def statuses(cursor: AnyCursor, registry: Registry, reader: Reader) -> list[ProjectionStatus]:
     """Where each projection of the registry stands."""
     rows = {row[0]: row for row in cursor.execute(STATUSES).fetchall()}
-    wanted = _versions(cursor, registry, registry.by_name, reader)
-    return [_status(name, rows.get(name), wanted[name]) for name in registry.by_name]
+    zone = next((row[-1] for row in rows.values()), "")  # without rows, nothing is compared
+    return [
+        _status(name, rows.get(name), version(registry, name, reader.fingerprint, zone))
+        for name in registry.by_name
+    ]
 
 
 def missing_tables(cursor: AnyCursor, registry: Registry) -> dict[str, list[str]]:
@@ -137,7 +141,7 @@ def _status(name: str, row: Sequence[object] | None, wanted: str) -> ProjectionS
             return ProjectionStatus(
                 name, "unbuilt", 0, None, f"never built; run `ledger rebuild {name}`"
             )
-        case (_, str(made), int(position), int() | None as stopped_at, _, int(head), _) if (
+        case (_, str(made), int(position), int() | None as stopped_at, _, int(head), *_) if (
             position > head
         ):
             because = (
@@ -150,18 +154,18 @@ def _status(name: str, row: Sequence[object] | None, wanted: str) -> ProjectionS
                     f" {position}: restore the log from a backup, and do not rebuild"
                 )
             return ProjectionStatus(name, "ahead", position, stopped_at, because, made)
-        case (_, str(made), int(position), None, _, _, False):
+        case (_, str(made), int(position), None, _, _, False, _):
             because = (
                 f"at position {position} it took in another event than the log has there: was an"
                 " older log restored? Run `ledger rebuild`"
             )
             return ProjectionStatus(name, "diverged", position, None, because, made)
-        case (_, str(made), int(position), None, _, _, True):
+        case (_, str(made), int(position), None, _, _, True, _):
             if made == wanted:
                 return ProjectionStatus(name, "following", position, version=made)
             because = f"its code or settings changed; run `ledger rebuild {name}`"
             return ProjectionStatus(name, "changed", position, None, because, made)
-        case (_, str(made), int(position), int(stopped_at), str(because), _, _):
+        case (_, str(made), int(position), int(stopped_at), str(because), *_):
             return ProjectionStatus(name, "stopped", position, stopped_at, because, made)
         case _:
             raise AssertionError(row)
