@@ -78,7 +78,8 @@ def _ray(stack: ExitStack, _: Path, workers: int) -> Cluster:
     """Nodes of one address, or begun at once, get into each other's way and never join."""
     port, clients = _free_port(), _free_port()
     home = stack.enter_context(TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True))
-    stack.enter_context(_environment(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=TOKEN))
+    patience = {"RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": str(START_SECONDS)}
+    stack.enter_context(_environment(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=TOKEN, **patience))
 
     def started(number: int, *args: str) -> Member:
         node = ["--block", "--node-ip-address", f"127.0.0.{number + 1}"]
