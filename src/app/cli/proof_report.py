@@ -150,6 +150,11 @@ def _scope(proof: Proof) -> Iterator[str]:
             "nothing was folded from the archive: not every projection follows, the log is not what"
             f" was sealed, or no segment of it ends before position {proof.position:,}"
         )
+    if proof.in_place:
+        yield (
+            "derived rows were compared where they stand, by the indexes of the live tables"
+            " (--from-scratch makes them again)"
+        )
     yield f"not covered: {not_covered(proof.log.sealed, proof.log.beyond)}"
     if proof.foreign:
         yield f"not Ledger's, left alone: {', '.join(proof.foreign)}"
@@ -178,6 +183,7 @@ def document(proven: Proven) -> dict[str, Any]:
             "not_compared": proof.log.not_compared,
         },
         "folded": proof.folded and {**proof.folded._asdict(), "believed": proof.folded.believed},
+        "in_place": proof.in_place,
         "not_covered": not_covered(proof.log.sealed, proof.log.beyond),
         "foreign": proof.foreign,
         "on_record": proven.position is not None,

@@ -235,14 +235,18 @@ def verify(
     on: On = None,
     from_scratch: Annotated[
         bool,
-        typer.Option("--from-scratch", help="Believe no fold that lies beside the archive."),
+        typer.Option(
+            "--from-scratch",
+            help="Believe no fold beside the archive, and make derived rows again.",
+        ),
     ] = False,
     no_archive: NoArchive = False,
 ) -> None:
     """Prove that the read models are what the log says.
 
     Makes them again from event 1 and compares byte by byte: what events say in a scratch schema,
-    what is derived from that where it stands, and everything row by row where anything differs.
+    what is derived from that where it stands, by the indexes of the live tables, unless that is to
+    be made again, too (--from-scratch); and everything row by row where anything differs.
     Examines the log itself, and checks Stripe's signatures again. Names all damage, and what it
     cannot see. Exits 1
     unless everything is equal, every projection follows, and the log has no fault; an empty log is
@@ -258,7 +262,7 @@ def verify(
     from projections.engine.folding import readable
 
     archive = readable(lambda: _archive(on, no_archive=no_archive, again=from_scratch))
-    proven = prove(archive)
+    proven = prove(archive, from_scratch=from_scratch)
     ledger = looked_at()
     show(
         {"ledger": ledger, **document(proven)},
@@ -303,7 +307,7 @@ def digest(
         raise typer.Exit(BAD_ANSWER)
 
 
-def prove(archive: FoldedArchive | None = None) -> Proven:
+def prove(archive: FoldedArchive | None = None, *, from_scratch: bool = False) -> Proven:
     """The proof, once the read models are up to date, put on record; nothing to prove is none."""
     from ledger.domain.events import ProofFailed
     from projections.engine.proofs import answer, put_on_record
@@ -314,7 +318,7 @@ def prove(archive: FoldedArchive | None = None) -> Proven:
         catch_up(opened)
         try:
             with progress("verifying") as report:
-                proof = compare(opened, report, archive)
+                proof = compare(opened, report, archive, from_scratch=from_scratch)
         except (RebuildRunning, StoreUnavailable, ArchiveUnavailable, EngineUnavailable):
             raise
         except Exception as error:

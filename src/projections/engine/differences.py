@@ -150,10 +150,19 @@ def _rows_of(
 
 
 def _view(cursor: AnyCursor, schema: str, table: Derived) -> str | None:
-    """The view that makes a derived table's rows, without the names of schemas."""
-    view = f"{schema}.{table.name}_view"
-    row = cursor.execute("select pg_get_viewdef(to_regclass(%s))", [view]).fetchone()
-    return None if row is None or row[0] is None else row[0].replace(f"{schema}.", "")
+    """The view that makes a derived table's rows, as it is read beside the tables of its schema."""
+    with cursor.connection.transaction():
+        _see(cursor, schema)
+        row = cursor.execute(
+            "select pg_get_viewdef(to_regclass(%s))", [f"{schema}.{table.name}_view"]
+        ).fetchone()
+    return None if row is None else row[0]
+
+
+def _see(cursor: AnyCursor, schema: str) -> None:
+    """Leave out the schema's name where names are printed, and that of no function of others."""
+    path = f"pg_catalog, {schema}, pg_temp"
+    cursor.execute("select set_config('search_path', %s, true)", [path])
 
 
 def _same_view(one: str | None, other: str | None, scratch: AnyCursor, schema: str) -> bool:
@@ -172,7 +181,7 @@ def _printed_again(text: str, scratch: AnyCursor, schema: str) -> str | None:
     name = Identifier(schema, "printed_again")
     try:
         with scratch.connection.transaction():
-            scratch.execute(SQL("set local search_path to {}").format(Identifier(schema)))
+            _see(scratch, schema)
             scratch.execute(b"create view " + name.as_bytes(scratch) + b" as " + text.encode())
             row = scratch.execute(
                 "select pg_get_viewdef(to_regclass(%s))", [f"{schema}.printed_again"]

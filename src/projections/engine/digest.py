@@ -29,6 +29,17 @@ from projections.engine.tables import AnyCursor
 
 FETCH: Final = 2_000
 LEAF_POSITIONS: Final = 1_000
+COLUMNS: Final = """
+select
+    attname,
+    format_type(atttypid, atttypmod)
+    || case when attcollation <> typcollation then ' collate ' || attcollation::regcollation
+        else '' end
+from pg_catalog.pg_attribute
+join pg_catalog.pg_type as t on t.oid = atttypid
+where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped
+order by attnum
+"""
 NUMBERS: Final = ("bigint", "integer")
 
 
@@ -193,8 +204,7 @@ def _found(cursor: AnyCursor, schema: str, table: AnyTable) -> dict[str, str]:
 def columns_of(cursor: AnyCursor, schema: str, table: AnyTable) -> dict[str, str]:
     """The columns of a table and their types, in their order."""
     rows = cursor.execute(
-        "select attname, format_type(atttypid, atttypmod) from pg_catalog.pg_attribute "
-        "where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped order by attnum",
+        COLUMNS,
         [f"{schema}.{table.name}"],
     ).fetchall()
     return dict(rows)

@@ -44,7 +44,8 @@ class Proof(NamedTuple):
     not follow, or that cannot be made from this log: nothing can be said of them. `log` says what
     is wrong with the log itself, and what its signatures say. `foreign` is what others made among
     the read models or on top of them, which was not looked at. `folded` says which folds of an
-    archive it was made from, if it was.
+    archive it was made from, if it was; `in_place` that derived rows were compared where they
+    stand.
     """
 
     position: int
@@ -54,6 +55,7 @@ class Proof(NamedTuple):
     log: LogReport
     foreign: tuple[str, ...] = ()
     folded: Folded | None = None
+    in_place: bool = False
 
     @property
     def differing_folds(self) -> tuple[str, ...]:
@@ -73,9 +75,15 @@ class Proof(NamedTuple):
 
 
 def verify(
-    engine: ProjectionContext, progress: Progress = silent, archive: FoldedArchive | None = None
+    engine: ProjectionContext,
+    progress: Progress = silent,
+    archive: FoldedArchive | None = None,
+    *,
+    from_scratch: bool = False,
 ) -> Proof:
-    """Rebuild everything from event 1 beside the live read models and compare table by table.
+    """Make the read models again from event 1, and compare the live ones table by table.
+
+    Derived rows are compared where they stand, unless all is to be made `from_scratch`.
 
     What is in an `archive` of this log is folded from there, where every projection follows, and
     the log is compared with the root of each of its segments. One of another log, or that cannot be
@@ -83,7 +91,7 @@ def verify(
     proof is at work, and what `folding.fold` raises of an archive.
     """
     with rebuild_lock(engine) as cursor:
-        return prove(engine, cursor, progress, archive)
+        return prove(engine, cursor, progress, archive, from_scratch=from_scratch)
 
 
 def prove(
@@ -91,6 +99,8 @@ def prove(
     proof: AnyCursor,
     progress: Progress = silent,
     archive: FoldedArchive | None = None,
+    *,
+    from_scratch: bool = False,
 ) -> Proof:
     """What `verify` does, while it holds the rebuild lock.
 
@@ -115,9 +125,12 @@ def prove(
         address, sealed = (ours.address, ours.everything) if ours else ("", [])
         snapshot = exported(live_conn)
         with waits.beside(check, database, snapshot, recheck, address, sealed) as checking:
-            digests = in_place.equal(
-                database, snapshot, live, proof, registry=made.copy.registry, known=made.known
-            )
+            digests = None
+            if not from_scratch:
+                digests = in_place.equal(
+                    database, snapshot, live, proof, registry=made.copy.registry, known=made.known
+                )
+            is_equal = digests is not None
             differences = list[TableDifference]()
             if digests is None:
                 made, others = _finished(engine, made, at, live)
@@ -129,7 +142,7 @@ def prove(
         if why_not:
             looked = replace(looked, not_compared=(why_not,))
         folded = made.objects.folded if made.objects else None
-        return Proof(at, digests, differences, stopped, looked, others, folded)
+        return Proof(at, digests, differences, stopped, looked, others, folded, is_equal)
 
 
 def _not_comparable(archive: FoldedArchive, conn: psycopg.Connection) -> str:

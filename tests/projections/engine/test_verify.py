@@ -10,6 +10,7 @@ from projections.engine.follow import Follower
 from projections.engine.verify import verify
 from tests.projections.engine.test_follow import following
 from tests.projections.engine.toys import POISON, correction, delivery
+from tests.support.damage import tamper
 
 
 @pytest.fixture
@@ -62,6 +63,27 @@ def test_a_proof_holds_where_sessions_that_wait_in_a_transaction_are_ended(
             SQL("alter database {} set idle_in_transaction_session_timeout = 20").format(name)
         )
     assert verify(filled).holds
+
+
+def test_a_proof_from_scratch_makes_derived_rows_again(
+    filled: ProjectionContext, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("projections.engine.in_place.equal", None)
+    proof = verify(filled, from_scratch=True)
+    assert proof.holds
+    assert not proof.in_place
+    assert proof.tables.keys() == filled.registry.tables.keys()
+
+
+def test_another_collation_is_named(filled: ProjectionContext):
+    tamper(
+        filled.database,
+        """create collation ledger.blind (provider = libc, locale = 'C.UTF-8')""",
+        """alter table read_models.shelves alter column sku type text collate ledger.blind""",
+    )
+    (found,) = verify(filled).differences
+    assert found.table == "shelves"
+    assert "ledger.blind" in (found.columns or "")
 
 
 TAMPERINGS = [
