@@ -154,7 +154,9 @@ def _view(cursor: AnyCursor, schema: str, table: Derived) -> str | None:
     with cursor.connection.transaction():
         _see(cursor, schema)
         row = cursor.execute(
-            "select pg_get_viewdef(to_regclass(%s))", [f"{schema}.{table.name}_view"]
+            "select pg_get_viewdef(oid) from pg_class"
+            " where oid = to_regclass(%s) and relkind = 'v'",
+            [f"{schema}.{table.name}_view"],
         ).fetchone()
     return None if row is None else row[0]
 

@@ -39,6 +39,12 @@ SUM: tuple[LiteralString, ...] = (
     "update read_models.sums set units = 7",
     "update read_models.sizes set skus = 7",
 )
+KEPT: tuple[LiteralString, ...] = (
+    "alter view read_models.shelves_view rename to set_aside",
+    "create materialized view read_models.shelves_view as select * from read_models.set_aside",
+    "alter materialized view read_models.shelves_view owner to ledger_projector",
+)
+"""Its rows are right, and will not follow."""
 STORED: tuple[LiteralString, ...] = (
     "drop view read_models.shelves_view",
     "update read_models.corrections set change = 0",
@@ -63,8 +69,8 @@ def filled(engine: ProjectionContext) -> ProjectionContext:
 
 @pytest.mark.parametrize(
     ("forgery", "table"),
-    [(OPERATOR, "shelves"), (SUM, "sums"), (STORED, "shelves")],
-    ids=["operator", "sum", "stored"],
+    [(OPERATOR, "shelves"), (SUM, "sums"), (STORED, "shelves"), (KEPT, "shelves")],
+    ids=["operator", "sum", "stored", "kept"],
 )
 def test_wrong_rows_that_a_forged_view_makes_are_named(
     filled: ProjectionContext, forgery: tuple[LiteralString, ...], table: str
