@@ -152,7 +152,7 @@ def _scope(proof: Proof) -> Iterator[str]:
         )
     if proof.in_place:
         yield (
-            "derived rows were compared where they stand, by the indexes of the live tables"
+            "compared where they stand: derived rows, by the indexes of the live tables"
             " (--from-scratch makes them again)"
         )
     yield f"not covered: {not_covered(proof.log.sealed, proof.log.beyond)}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import psycopg
@@ -122,10 +121,7 @@ def wrong_shape(
     """What is wrong with a live table beside its rows; None for nothing."""
     columns = columns_of(proof, proof_schema, table)
     if (found := columns_of(live, live_schema, table)) != columns:
-        told = " ".join if list(found) == list(columns) else itemgetter(0)
-        live_columns = ", ".join(map(told, found.items())) or "no such table"
-        shape = f"its columns: live {live_columns}; rebuilt {', '.join(map(told, columns.items()))}"
-        return TableDifference(table.name, columns=shape)
+        return TableDifference(table.name, columns=f"its columns: {_told(found, columns)}")
     if isinstance(table, Derived) and not _same_view(
         _view(live, live_schema, table), _view(proof, proof_schema, table), proof, proof_schema
     ):
@@ -135,6 +131,16 @@ def wrong_shape(
     if wrong := _definition(live, live_schema, table):
         return TableDifference(table.name, columns="; ".join(wrong))
     return None
+
+
+def _told(live: Mapping[str, str], rebuilt: Mapping[str, str]) -> str:
+    """The names of columns that differ; the types of those whose types do, where no name does."""
+    if list(live) == list(rebuilt):
+        others = [name for name in live if live[name] != rebuilt[name]]
+        sides = [", ".join(f"{name} {each[name]}" for name in others) for each in (live, rebuilt)]
+    else:
+        sides = [", ".join(each) or "no such table" for each in (live, rebuilt)]
+    return "live {}; rebuilt {}".format(*sides)
 
 
 def _rows_of(

@@ -50,7 +50,8 @@ class TestVerify:
         )
         begun = [each for each in scope if not each.startswith("  ")]
         assert [each.partition(":")[0] for each in begun] == [
-            "ledger", "checked", "not checked", "not covered", "on record",
+            "ledger", "checked", "not checked", "compared where they stand", "not covered",
+            "on record",
         ]  # fmt: skip
 
     @pytest.mark.parametrize("columns", [80, 120])
@@ -180,7 +181,7 @@ def test_an_empty_ledger_stays_empty(run: Run, run_json: RunJson) -> None:
 def test_a_proof_that_breaks_off_is_on_record(
     run: Run, run_json: RunJson, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, from_scratch: bool) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr("projections.engine.verify.verify", broken)
