@@ -75,9 +75,11 @@ class Kept:
 
     def leader(self, engine: ProjectionContext) -> Leader:
         """The session's, for an engine of this database; the one before is done with."""
+        if self._leader is not None and self._leader.registry is not engine.registry:
+            self._leader.close()
+            self._leader = None
         if self._leader is None:
             self._leader = Leader(self._follower.cursor(), engine)
-        assert self._leader.registry is engine.registry, "it follows what the product has"
         self._leader.log, self._leader.reader = engine.log, engine.reader
         self._leader._size, self._leader._ahead = FIRST_EVENTS, None
         return self._leader

@@ -43,12 +43,23 @@ def take_turn(database: Database) -> int:
 def test_the_next_turn_finds_what_a_new_database_has_and_the_session_that_followed(
     server: Server, database: Database
 ) -> None:
-    with server.lent() as first:
-        assert take_turn(first) == 1
-    with server.lent() as second:
-        assert second == first
-        assert contents(second) == contents(database)
-        assert take_turn(second) == 1
+    before: Database | None = None
+    for _ in range(5):  # one is given up where a session took long to end
+        with server.lent() as lent:
+            assert contents(lent) == contents(database)
+            assert take_turn(lent) == 1
+        if lent == before:
+            return
+        before = lent
+    pytest.fail("none was lent twice")
+
+
+def test_a_turn_with_other_read_models_has_a_leader_of_its_own(server: Server) -> None:
+    with server.lent() as lent, Log(lent.conninfo("app")) as log:
+        engine = LedgerBuilder(lent, log).engine
+        for registry in (engine.registry, engine.registry.only(["audit"]), engine.registry):
+            with steady_follower(engine._replace(registry=registry)) as follower:
+                assert follower.engine.registry is registry
 
 
 @pytest.mark.parametrize(
