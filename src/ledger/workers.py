@@ -31,8 +31,8 @@ def processes(
     Where the block is told to stop, they do not end what they have in hand; and none outlives this
     process, to go on with what the next one begins again.
 
-    They are forks of one process that has imported of ours what this one had when it first needed
-    workers, and has done nothing else: importing it anew takes each of them a second.
+    They are forks of one process that has only imported the modules of ours that this one had when
+    it first needed workers: to import those anew would take each worker a second.
     """
     context = get_context("forkserver")
     context.set_forkserver_preload(sorted(name for name in sys.modules if _is_ours(name)))

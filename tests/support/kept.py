@@ -85,7 +85,7 @@ class Kept:
         return self._leader
 
     def renew(self) -> bool:
-        """Make it as it was; false where more than rows changed, or somebody is connected."""
+        """Make it as it was; false where more than rows changed, or others are connected."""
         if self._follower.info.transaction_status is not TransactionStatus.IDLE:
             return False
         try:
@@ -119,7 +119,7 @@ class Kept:
         self._admin.execute(made.format(sql.Literal(body)))
 
     def _has_others(self) -> bool:
-        """Whether somebody stays connected."""
+        """Whether other sessions stay connected."""
         ours = [self._admin.info.backend_pid, self._follower.info.backend_pid]
         deadline = time.monotonic() + _GONE_SECONDS
         while self._found(_OTHERS, [ours]):

@@ -1,4 +1,4 @@
-"""Whoever takes a turn with a database finds it as a new one."""
+"""A database that tests take in turn is as a new one for each of them."""
 
 from typing import LiteralString
 

@@ -74,7 +74,7 @@ def digest(cursor: AnyCursor, schema: str, table: AnyTable, *, world: bool = Fal
 def digest_as_made(cursor: AnyCursor, schema: str, table: Derived | Rollup) -> str:
     """The digest that a table would have if it were made now from those in a schema.
 
-    Names mean PostgreSQL's own functions before any that somebody put beside the tables.
+    PostgreSQL's functions come first in the search path, before any that were put in the schema.
     """
     cursor.execute(
         "select set_config('search_path', %s, false)", [f"pg_catalog, {schema}, pg_temp"]

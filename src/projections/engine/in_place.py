@@ -7,16 +7,16 @@ and not those that stand beside the tables.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 import psycopg
 
 from ledger import waits
 from ledger.postgres.database import UNLIMITED, Database
-from projections.engine.declare import AnyTable, Derived, Journal, Mirror, Rollup
+from projections.engine.declare import Derived, Journal, Mirror, Rollup
 from projections.engine.differences import wrong_shape
 from projections.engine.digest import Leaf, digest, digest_as_made, digest_of_leaves, leaves
 from projections.engine.parallel import at_once
@@ -61,33 +61,26 @@ def equal(
     made = [table for table in every if isinstance(table, Derived | Rollup)]
     here = partial(database.connect, "projector", seconds=UNLIMITED)
     seen = partial(seeing, database, snapshot)
-    with suppress(*OF_A_TABLE), waits.beside(at_once, here, partial(_said, known), bases) as saying:
-        kept = at_once(seen, _live, [*map(_AsMade, made), *every])
-        said = [*kept[: len(made)], *saying.result()]
-        digests = kept[len(made) :]
-        if dict(zip([*made, *bases], said, strict=True)) == dict(zip(every, digests, strict=True)):
-            return dict(zip(registry.tables, digests, strict=True))
+    as_made = [partial(digest_as_made, schema=LIVE, table=table) for table in made]
+    as_kept = [partial(digest, schema=LIVE, table=table) for table in every]
+    in_proof = [partial(_in_proof, table=table, known=known.get(table.name)) for table in bases]
+    with suppress(*OF_A_TABLE), waits.beside(at_once, here, _ask, in_proof) as proving:
+        found = at_once(seen, _ask, [*as_made, *as_kept])
+        expected = [*found[: len(made)], *proving.result()]
+        kept = found[len(made) :]
+        if dict(zip([*made, *bases], expected, strict=True)) == dict(zip(every, kept, strict=True)):
+            return dict(zip(registry.tables, kept, strict=True))
     return None
 
 
-class _AsMade(NamedTuple):
-    """Asks for what a table would have if it were made now."""
-
-    table: Derived | Rollup
+def _ask(cursor: AnyCursor, digest: Callable[[AnyCursor], str]) -> str:
+    return digest(cursor)
 
 
-def _live(cursor: AnyCursor, asked: AnyTable | _AsMade) -> str:
-    match asked:
-        case _AsMade(table):
-            return digest_as_made(cursor, LIVE, table)
-        case _:
-            return digest(cursor, LIVE, asked)
-
-
-def _said(known: Mapping[str, Sequence[Leaf]], cursor: AnyCursor, table: Mirror | Journal) -> str:
-    """The digest that a mirror or journal should have."""
-    if isinstance(table, Journal) and table.name in known:
-        return digest_of_leaves([*known[table.name], *leaves(cursor, PROOF, table)])
+def _in_proof(cursor: AnyCursor, table: Mirror | Journal, known: Sequence[Leaf] | None) -> str:
+    """The digest of a mirror or journal of the proof, with the leaves that are known of it."""
+    if isinstance(table, Journal) and known is not None:
+        return digest_of_leaves([*known, *leaves(cursor, PROOF, table)])
     return digest(cursor, PROOF, table)
 
 

@@ -16,6 +16,11 @@ NOT_COVERED: Final = (
 )
 """What a proof without an archive cannot see, in words that its answer ends with."""
 
+INDEXES: Final = (
+    "damage of the live tables' indexes, by which derived rows are compared unless `ledger verify"
+    " --from-scratch` makes them again"
+)
+
 KINDS: Final = {
     "head": "the head is not where the log ends",
     "missing": "positions without an event",
@@ -39,10 +44,10 @@ def not_covered(sealed: int, beyond: Sequence[tuple[int, int]] = ()) -> str:
     That was done up to the position `sealed`, and in the spans `beyond` a gap after it.
     """
     if not (sealed or beyond):
-        return NOT_COVERED
+        return f"{NOT_COVERED}; {INDEXES}"
     return (
         f"{where_compared(sealed, beyond)} the log was compared with what was sealed, which shows"
-        f" nothing where someone rewrote the archive too; elsewhere, {NOT_COVERED}"
+        f" nothing where someone rewrote the archive too; elsewhere, {NOT_COVERED}; {INDEXES}"
     )
 
 

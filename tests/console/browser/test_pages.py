@@ -1,4 +1,4 @@
-"""Every page opens without a fault that a developer, or somebody who cannot see it, would find."""
+"""Every page opens without a fault that a developer, or a user who cannot see it, would find."""
 
 from collections.abc import Iterator
 from datetime import date

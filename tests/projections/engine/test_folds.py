@@ -1,4 +1,4 @@
-"""What is built from the archive is what is built from the log, whoever folded it, and when."""
+"""What is built from the archive is what is built from the log, wherever and whenever folded."""
 
 import shutil
 import struct
