@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Event, Thread
 from typing import Final, NamedTuple, ParamSpec, TypeVar
 
 from benchmarks.server import Server
@@ -25,6 +26,7 @@ HOST: Final = "127.0.0.1"
 SECRET: Final = "whsec_of_the_benchmarks"
 START_SECONDS: Final = 30
 END_SECONDS: Final = 20
+LOOK_SECONDS: Final = 0.2
 LEDGER: Final = "app.cli"
 
 P = ParamSpec("P")
@@ -46,19 +48,58 @@ def in_child(work: Callable[P, Answer], *args: P.args, **kwargs: P.kwargs) -> An
 
 
 def peak_megabytes() -> float:
-    """The most memory that this process, or any that it started and outlived, had at one time."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    started = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
-    return max(started, _own_peak_bytes()) / 1e6
+    """The most memory that this process had at one time."""
+    return (_peak_bytes(os.getpid()) or _own_peak_bytes()) / 1e6
+
+
+@contextmanager
+def watching_memory() -> Generator[Callable[[], float]]:
+    """Answers the most megabytes that this process, or one that it is above of, had at one time.
+
+    Workers belong to a process between: Linux counts them for us only where somebody looks, here
+    five times a second. Elsewhere this process alone is counted.
+    """
+    peak, over = peak_megabytes(), Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not over.wait(LOOK_SECONDS):
+            peak = max(peak, *(_peak_bytes(pid) / 1e6 for pid in _family()))
+
+    watcher = Thread(target=watch, daemon=True, name="memory")
+    watcher.start()
+    try:
+        yield lambda: max(peak, peak_megabytes())
+    finally:
+        over.set()
+        watcher.join()
+
+
+def _family() -> list[int]:
+    """This process, and all that it or one of them started."""
+    parents = dict[int, int]()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+    family = [os.getpid()]
+    for pid in family:  # it grows meanwhile
+        family += [child for child, parent in parents.items() if parent == pid]
+    return family
+
+
+def _peak_bytes(pid: int) -> int:
+    """The most that Linux knows of a process; 0 for one that is gone, and on other systems."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0
 
 
 def _own_peak_bytes() -> int:
-    """Linux counts into `ru_maxrss` what the parent had before the exec, but not into VmHWM."""
-    with suppress(FileNotFoundError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    """What other systems than Linux say: there it would count what the parent had, too."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 @contextmanager

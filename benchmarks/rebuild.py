@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from benchmarks.library import run_projection
 from benchmarks.logs import filled, mean_state_bytes, shop_log, stripe_log
 from benchmarks.measuring import RATE, Figure, Goal, Sample, alternate, timed
-from benchmarks.processes import SECRET, in_child, peak_megabytes
+from benchmarks.processes import SECRET, in_child, watching_memory
 from benchmarks.server import Server, settle
 from ledger.domain.events import NewEvent
 from ledger.log import Log
@@ -86,14 +86,14 @@ def fill(database: Database, entries: Iterable[NewEvent]) -> int:
 
 def rebuild_all(database: Database) -> Sample:
     """Rebuild all read models; the peak is that of the largest process."""
-    with _engine(database) as engine:
+    with _engine(database) as engine, watching_memory() as peak:
         head = engine.log.head()
         started = time.perf_counter()
         built, position = rebuild(engine)
         seconds = time.perf_counter() - started
         assert position == head
         assert built.by_name == engine.registry.by_name
-    return {RATE: head / seconds, "peak_mb": peak_megabytes()}
+        return {RATE: head / seconds, "peak_mb": peak()}
 
 
 def prove_all(database: Database) -> Sample:

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.operations import Problem
+from ledger.postgres.failures import told
 from ledger.telemetry import where
 
 HEADERS: Final = (
@@ -131,6 +132,6 @@ def _report(scope: Scope, error: Exception) -> None:
         "request_failed",
         method=scope["method"],
         route=getattr(scope.get("route"), "path", None),
-        error=type(error).__name__,
+        error=told(error),
         where=where(error),
     )

@@ -17,6 +17,7 @@ from ledger.command_handler import CommandHandler
 from ledger.domain.events import Metadata
 from ledger.domain.reactions import react
 from ledger.errors import LedgerError, Refused, Stopped
+from ledger.postgres.failures import told
 from projections.engine.reads import Reads
 
 POLL_SECONDS: Final = 0.5
@@ -57,7 +58,7 @@ class Reactor:
         except Stopped:
             raise
         except LedgerError as error:
-            logger.warning("reaction_failed", error=type(error).__name__)
+            logger.warning("reaction_failed", error=told(error))
 
     def react(self) -> int:
         """Issue what is called for now; how many commands that were."""

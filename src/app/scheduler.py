@@ -14,6 +14,7 @@ import structlog
 from ledger import waits
 from ledger.errors import LedgerError, StoreUnavailable
 from ledger.postgres.database import Database
+from ledger.postgres.failures import told
 from ledger.postgres.leadership import POLL_SECONDS, TIMERS, leading
 
 logger = structlog.get_logger(__name__)
@@ -55,7 +56,7 @@ class Scheduler:
                     if leader is not None:
                         self._run_jobs(leader, stop)
             except (StoreUnavailable, psycopg.OperationalError) as error:
-                logger.warning("timers_lost_the_database", error=type(error).__name__)
+                logger.warning("timers_lost_the_database", error=told(error))
                 stop.wait(POLL_SECONDS)
 
     def _run_jobs(self, leader: psycopg.Connection, stop: Event) -> None:
@@ -81,4 +82,4 @@ def _run(job: Job, stop: Event) -> None:
         with waits.ending_with(stop):
             job.call(stop)
     except LedgerError as error:
-        logger.warning("job_failed", job=job.name, error=type(error).__name__)
+        logger.warning("job_failed", job=job.name, error=told(error))

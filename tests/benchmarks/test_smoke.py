@@ -1,6 +1,8 @@
 """The benchmarks run and count right; how fast anything is, no test asks."""
 
 import json
+import sys
+import time
 from collections.abc import Iterator
 
 import psycopg
@@ -12,10 +14,11 @@ from benchmarks.load import percentile
 from benchmarks.logs import shop_log, stripe_log
 from benchmarks.machine import this_machine
 from benchmarks.measuring import Beside, Figure, Goal, Sample, alternate
-from benchmarks.processes import in_child
+from benchmarks.processes import LOOK_SECONDS, in_child, watching_memory
 from benchmarks.rebuild import fill, rebuild_all
 from benchmarks.report import Run
 from benchmarks.server import Server, running
+from ledger.workers import processes
 
 EVENTS = 640
 
@@ -117,3 +120,25 @@ def test_a_run_can_be_read_by_programs_and_pasted_into_the_docs() -> None:
 def test_an_unknown_name_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["append", "apend"], json=False, quick=True) == 2
     assert "apend" in capsys.readouterr().err
+
+
+def test_what_takes_an_hour_is_measured_where_it_is_asked_for() -> None:
+    assert "large" not in main.usual(quick=False)
+    assert main.usual(quick=True) == list(main.BENCHMARKS)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody looks at others' memory")
+def test_the_memory_of_workers_is_seen() -> None:
+    with watching_memory() as peak:
+        before = peak()
+        with processes(1) as pool:
+            assert pool.submit(hold_megabytes, 300).result() == 300_000_000
+        assert before < peak() < before + 400
+        assert peak() > 300
+
+
+def hold_megabytes(count: int) -> int:
+    """Hold so much for longer than one looks."""
+    held = b"x" * (count * 1_000_000)
+    time.sleep(2 * LOOK_SECONDS)
+    return len(held)

@@ -49,7 +49,7 @@ def docs(
 @app.command(epilog="Example: ledger bench rebuild webhooks --quick")
 def bench(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Benchmarks; default: all.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Benchmarks; default: all but large.")
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Small sizes, to see that it runs.")

@@ -176,6 +176,7 @@ def remake(
 ) -> Rebuilt:
     """Rebuild these, and put that on record; not where they are new, and take nothing's place."""
     from ledger.domain.events import RebuildFailed, RebuildFinished, RebuildStarted
+    from projections.engine.fold import cause_told
     from projections.engine.proofs import put_rebuild_on_record
     from projections.engine.rebuild import rebuild as rebuild_projections
 
@@ -195,7 +196,7 @@ def remake(
     except NOT_BEGUN:
         raise
     except Exception as error:
-        put(RebuildFailed(rebuild_id=rebuild_id, cause=type(error).__name__))
+        put(RebuildFailed(rebuild_id=rebuild_id, cause=cause_told(error)))
         raise
     made = sorted(built.by_name)
     if is_new or position == 0:
@@ -310,6 +311,7 @@ def digest(
 def prove(archive: FoldedArchive | None = None, *, from_scratch: bool = False) -> Proven:
     """The proof, once the read models are up to date, put on record; nothing to prove is none."""
     from ledger.domain.events import ProofFailed
+    from projections.engine.fold import cause_told
     from projections.engine.proofs import answer, put_on_record
     from projections.engine.verify import verify as compare
 
@@ -322,7 +324,7 @@ def prove(archive: FoldedArchive | None = None, *, from_scratch: bool = False) -
         except (RebuildRunning, StoreUnavailable, ArchiveUnavailable, EngineUnavailable):
             raise
         except Exception as error:
-            failed = ProofFailed(proof_id=proof_id, cause=type(error).__name__)
+            failed = ProofFailed(proof_id=proof_id, cause=cause_told(error))
             by = operator(None)
             _put_on_record(opened, lambda: put_on_record(opened.log, began, failed, by))
             raise

@@ -835,7 +835,7 @@ class ProofFinished(Event, frozen=True, kw_only=True):
 
 @stored("proof.failed.v1")
 class ProofFailed(Event, frozen=True, kw_only=True):
-    """A proof ended without an answer; `cause` is the name of the error."""
+    """A proof ended without an answer; `cause` says which error."""
 
     proof_id: str
     cause: str
@@ -868,7 +868,7 @@ class RebuildFinished(Event, frozen=True, kw_only=True):
 
 @stored("rebuild.failed.v1")
 class RebuildFailed(Event, frozen=True, kw_only=True):
-    """A rebuild ended and changed nothing; `cause` is the name of the error."""
+    """A rebuild ended and changed nothing; `cause` says which error."""
 
     rebuild_id: str
     cause: str

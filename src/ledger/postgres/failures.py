@@ -142,12 +142,14 @@ def is_unstorable(error: BaseException | None) -> bool:
 def told(error: BaseException) -> str:
     """An error in words that hold no personal data: its class, SQLSTATE, and the constraint's name.
 
-    An error that was raised from one of the database's has its particulars.
+    An error that was raised from one of the database's has its particulars. Where the database
+    cannot be used just now, the end says why.
     """
     name, cause = type(error).__name__, error
     while not isinstance(cause, psycopg.Error) and cause.__cause__ is not None:
         cause = cause.__cause__
-    if not isinstance(cause, psycopg.Error) or cause.sqlstate is None:
-        return name
-    particulars = [cause.sqlstate, *filter(None, [cause.diag.constraint_name])]
-    return f"{name} ({', '.join(particulars)})"
+    if isinstance(cause, psycopg.Error) and cause.sqlstate is not None:
+        particulars = [cause.sqlstate, *filter(None, [cause.diag.constraint_name])]
+        name = f"{name} ({', '.join(particulars)})"
+    failure = failure_of(cause)
+    return name if failure is None else f"{name}: {failure.text.removesuffix('.')}"

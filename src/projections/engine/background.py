@@ -29,6 +29,7 @@ from ledger.domain.events import (
 from ledger.errors import LedgerError
 from ledger.telemetry import where
 from projections.engine.build import ProjectionContext
+from projections.engine.fold import cause_told
 from projections.engine.folding import FoldedArchive, readable
 from projections.engine.proofs import answer
 from projections.engine.rebuild import Progress as Report
@@ -170,7 +171,7 @@ class BackgroundTasks:
             with waits.until(self._stop):
                 return task.work(cursor, report)
         except Exception as error:  # noqa: BLE001 - whatever ended it is told and put on record
-            cause = type(error).__name__
+            cause = cause_told(error)
             logger.warning("task_failed", kind=task.kind, error=cause, where=where(error))
             return task.failed(cause=cause)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ledger.domain.facts import AnyFact, EventContext
+from ledger.postgres.failures import told
 from projections.engine.causes import cause_of
 from projections.engine.declare import Change, Handler, Journal, Mirror, Projection
 from projections.engine.registry import bases
@@ -25,6 +26,14 @@ class ProjectionFailed(Exception):
     def of(cls, projection: str, error: BaseException) -> ProjectionFailed:
         """One by an error that was raised in it."""
         return cls(projection, cause_of(error, projection))
+
+    def __str__(self) -> str:
+        return f"{self.projection}: {self.because}"
+
+
+def cause_told(error: BaseException) -> str:
+    """What ended a rebuild or a proof, for the record that is kept of it; no personal data."""
+    return str(error) if isinstance(error, ProjectionFailed) else told(error)
 
 
 class Fold:

@@ -19,6 +19,7 @@ from ledger.domain.events import RecordedEvent
 from ledger.errors import NotCaughtUp, ProjectionStopped, StoreUnavailable
 from ledger.log import CHANNEL
 from ledger.postgres.database import FOLLOW_SECONDS
+from ledger.postgres.failures import told
 from ledger.postgres.leadership import FOLLOWER, POLL_SECONDS, leading, take
 from projections.engine import positions
 from projections.engine.build import ProjectionContext, ReadModelTables, folded
@@ -72,7 +73,7 @@ class Follower:
                             if not leader.step():
                                 _wait(notifications)
             except (StoreUnavailable, psycopg.OperationalError) as error:
-                logger.warning("database_lost", error=type(error).__name__)
+                logger.warning("database_lost", error=told(error))
                 stop.wait(POLL_SECONDS)
 
     def catch_up(self, *, timeout_seconds: float = 600) -> int:

@@ -21,6 +21,7 @@ from ledger.archive.store import Store
 from ledger.errors import ArchiveDamaged, ArchiveUnavailable, StatesMissing
 from ledger.log import Log
 from ledger.postgres.database import UNLIMITED
+from ledger.postgres.failures import told
 from projections.engine import folding, foreign, in_place, positions, tables
 from projections.engine.build import ProjectionContext, ReadModelTables, batches
 from projections.engine.declare import Journal, Mirror
@@ -270,7 +271,7 @@ def _why_not(engine: ProjectionContext, proof: AnyCursor, upto: int) -> str | No
     except (ProjectionFailed, psycopg.Error) as error:
         if isinstance(error, psycopg.OperationalError):
             raise
-        cause = error.because if isinstance(error, ProjectionFailed) else type(error).__name__
+        cause = error.because if isinstance(error, ProjectionFailed) else told(error)
         return f"it cannot be made from this log: {cause}"
     return None
 

@@ -287,7 +287,8 @@ def few_bytes_of(server: uvicorn.Server, port: int) -> Generator[None]:
             b"Authorization: %b\r\n\r\n" % bearer(server).encode()
         )
         taken = b""
-        while b"OrderID" not in taken:
-            taken += caller.recv(1024)
+        while b"OrderID" not in taken and (more := caller.recv(1024)):
+            taken += more
         assert taken.startswith(b"HTTP/1.1 200")
+        assert b"OrderID" in taken
         yield

@@ -85,3 +85,9 @@ def test_an_error_is_told_without_the_row_that_it_quotes(database: Database) -> 
             admin.execute("insert into people values ('ada@example.com')")
     assert told(error.value) == "UniqueViolation (23505, one_each)"
     assert told(ValueError("ada@example.com")) == "ValueError"
+
+
+def test_an_error_says_why_the_database_cannot_be_used_just_now() -> None:
+    with pytest.raises(StoreUnavailable) as error, store_errors():
+        raise errors.DiskFull
+    assert told(error.value) == "StoreUnavailable (53100): The database's disk is full"
