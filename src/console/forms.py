@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final, NamedTuple
@@ -13,6 +14,9 @@ from ledger.errors import InvalidCommand
 
 IN_PLACE: Final = (404, 409, 422)
 """Refusals that the person at the form can do something about, such as a name that is unknown."""
+
+_BETWEEN: Final = re.compile(r"(?<=[A-Za-z])\s*,")
+"""A comma behind a currency: between two prices, and none of an amount."""
 
 
 class Refusal(NamedTuple):
@@ -37,7 +41,7 @@ def number(text: str) -> int | str:
 
 
 def minor_units(text: str, currency: str) -> int:
-    """An amount that a person wrote, such as `12.50`; raises `Problem` for what is none."""
+    """An amount that a person wrote, `12.50` or `12,50`; raises `Problem` for what is none."""
     with _as_problem():
         return parse_money(f"{text.strip()} {currency}")[0]
 
@@ -45,7 +49,7 @@ def minor_units(text: str, currency: str) -> int:
 def prices(text: str) -> dict[str, int]:
     """Minor units by currency of `12.50 GBP, 2000 JPY`; raises `Problem` for what is no price."""
     with _as_problem():
-        return parse_prices(each for each in text.split(",") if each.strip())
+        return parse_prices(each for each in _BETWEEN.split(text) if each.strip())
 
 
 @contextmanager

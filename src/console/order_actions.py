@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from console.forms import minor_units, number
+from ledger.domain.money import format_money
 
 Order = Mapping[str, Any]
 """One order, as `GET /orders/{id}` answers it."""
@@ -56,6 +57,18 @@ def left_to_refund(order: Order) -> Refund:
         lefts[each["currency"]] = lefts.get(each["currency"], 0) + left_minor
     currency = next((c for c, left_minor in lefts.items() if left_minor > 0), order["currency"])
     return Refund(lefts[currency], currency)
+
+
+def overpaid(order: Order) -> str:
+    """What an order that stands holds beyond what is due, as its form says it; empty for nothing.
+
+    In its own currency: what goes back in another one, or of an order that ended, a person says.
+    """
+    left, due_minor = left_to_refund(order), order["total_minor"] - order["waived_minor"]
+    beyond_minor = left.amount_minor - due_minor if left.currency == order["currency"] else 0
+    if order["state"] not in {"paid", "fulfilled"} or beyond_minor <= 0:
+        return ""
+    return format_money(beyond_minor, left.currency).partition(" ")[0]
 
 
 # ── When not, and why ───────────────────────────────────────────────────────────────────────────

@@ -17,7 +17,8 @@ def test_a_number_is_read_and_anything_else_left_for_the_api_to_refuse(
 
 
 @pytest.mark.parametrize(
-    ("text", "currency", "minor"), [("12.5", "gbp", 1250), ("200", "jpy", 200), ("1", "kwd", 1000)]
+    ("text", "currency", "minor"),
+    [("53,30", "gbp", 5330), ("12.5", "gbp", 1250), ("200", "jpy", 200), ("1", "kwd", 1000)],
 )
 def test_an_amount_is_read_in_minor_units(text: str, currency: str, minor: int) -> None:
     assert minor_units(text, currency) == minor
@@ -32,3 +33,4 @@ def test_what_is_no_amount_is_refused(text: str) -> None:
 
 def test_prices_are_read_by_currency() -> None:
     assert prices("12.50 GBP, 2000 jpy,") == {"gbp": 1250, "jpy": 2000}
+    assert prices("12,50 GBP ,2 EUR") == {"gbp": 1250, "eur": 200}

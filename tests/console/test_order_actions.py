@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from console.order_actions import ACTIONS, Refund, left_to_refund
+from console.order_actions import ACTIONS, Refund, left_to_refund, overpaid
 
 
 def payment(received: int, refunded: int = 0, pending: int = 0, currency: str = "gbp") -> Any:
@@ -86,3 +86,19 @@ LEFT = (
 @pytest.mark.parametrize(("given", "left"), LEFT)
 def test_money_goes_back_in_the_currency_in_which_it_is_held(given: Any, left: Refund) -> None:
     assert left_to_refund(given) == left
+
+
+BEYOND = (
+    (order("paid", PAID), ""),
+    (order("paid", PAID, payment(2000)), "20.00"),
+    (order("fulfilled", PAID, payment(100), waived=500), "6.00"),
+    (order("paid", PAID, payment(2000, refunded=500, pending=300), requested=200), "10.00"),
+    (order("paid", PAID, payment(2000, refunded=2000)), ""),
+    (order("paid", GIVEN_BACK, payment(9000, currency="usd")), ""),
+    (order("canceled", PAID, payment(2000)), ""),
+)
+
+
+@pytest.mark.parametrize(("given", "wanted"), BEYOND)
+def test_the_form_suggests_what_was_paid_beyond_what_is_due(given: Any, wanted: str) -> None:
+    assert overpaid(given) == wanted

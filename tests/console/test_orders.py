@@ -58,6 +58,19 @@ def test_a_page_says_by_how_much_more_was_captured_than_is_due(
     assert f"Captured beyond what is due £{beyond}" in shown or beyond is None
 
 
+def test_what_was_overpaid_is_in_the_form_and_goes_back_with_a_decimal_comma(
+    world: Service,
+) -> None:
+    stripe, name = SimulatedStripe(5330), world.order()
+    payment, events = stripe.create_payment(7330, "gbp", order_id=name)
+    world.deliver([*events, *stripe.pay_by_card(payment)])
+    page = world.look(f"{PAGE}/{name}")
+    assert 'name="amount" inputmode="decimal" required value="53.30"' in page.text
+    sent = world.send(page, f"{PAGE}/{name}/refunds", amount="53,30", reason="paid too much")
+    assert sent.status_code == 200, words(sent.text)
+    assert "Requested refunds, not made yet £53.30" in world.see(f"{PAGE}/{name}")
+
+
 # ── Finding ─────────────────────────────────────────────────────────────────────────────────────
 
 

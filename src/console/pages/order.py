@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from console.api import Problem, new_key, part
 from console.forms import IN_PLACE, Refusal, refused
 from console.lists import LISTED
-from console.order_actions import ACTIONS, UNITS, Action, left_to_refund
+from console.order_actions import ACTIONS, UNITS, Action, left_to_refund, overpaid
 from console.page import SEE_OTHER, PageRequest, done, told_of, view
 from console.pages.records import timeline as events_of
 
@@ -103,6 +103,7 @@ async def _show(request: PageRequest, refusal: Refusal | None = None) -> Respons
         events=events,
         step=len(events),
         left=left_to_refund(found),
+        overpaid=overpaid(found),
         actions=[(each, each.refuses(found)) for each in ACTIONS if request.may(each.permission)],
         refusal=refusal,
         units=UNITS,

@@ -37,6 +37,7 @@ _WITHOUT_DECIMALS = frozenset({
 # fmt: on
 _WITH_THREE_DECIMALS = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
 _WHOLE_UNITS_SENT_WITH_TWO = frozenset({"isk", "ugx"})
+_GROUPED = re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]*)?")
 
 
 def decimals(currency: str) -> int:
@@ -79,8 +80,9 @@ def with_code(text: str, currency: str | None) -> str:
 def parse_money(text: str) -> tuple[int, str]:
     """What a person wrote, in minor units and its currency: "12.5 GBP" is `(1250, "gbp")`.
 
-    Decimals may be left out. Raises InvalidCommand for anything but a number and a currency,
-    for more decimals than the currency has, and for an amount that Stripe could not charge.
+    Decimals may be left out; a comma is read as `with_point` does. Raises InvalidCommand for
+    anything but a number and a currency, for more decimals than the currency has, for a comma that
+    may be of either kind, and for an amount that Stripe could not charge.
     """
     number, _, currency = text.strip().lower().partition(" ")
     currency = currency.strip()
@@ -93,6 +95,14 @@ def parse_money(text: str) -> tuple[int, str]:
     if amount_minor % step:
         raise InvalidCommand(f"{currency} is charged in steps of {format_money(step, currency)}")
     return amount_minor, currency
+
+
+def with_point(number: str) -> str:
+    """A number as people write it, with a decimal point: "53,30" is "53.30", "1,250.5" "1250.5".
+
+    A comma before groups of three digits sets thousands apart; any other is a decimal one.
+    """
+    return number.replace(",", "" if _GROUPED.fullmatch(number) else ".")
 
 
 def parse_prices(texts: Iterable[str]) -> dict[str, int]:
@@ -128,7 +138,12 @@ def split(amount_minor: int, weights: Sequence[int]) -> list[int]:
 def _minor(number: str, currency: str) -> int:
     """The minor units of a decimal number that a person wrote."""
     digits = decimals(currency)
-    units, point, fraction = number.removeprefix("-").partition(".")
+    written = number.removeprefix("-")
+    if digits == 3 and _GROUPED.fullmatch(written) and "." not in written:
+        raise InvalidCommand(
+            f"{number} {currency} may mean thousands or decimals; write it without a comma"
+        )
+    units, point, fraction = with_point(written).partition(".")
     if not _is_digits(units) or (point and not _is_digits(fraction)):
         raise InvalidCommand(f"{number!r} is no amount of money; write it as `12.50`")
     if len(fraction) > digits:

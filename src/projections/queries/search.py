@@ -15,7 +15,7 @@ from urllib.parse import quote
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from api.permissions import Permission
-from ledger.domain.money import CURRENCIES, decimals
+from ledger.domain.money import CURRENCIES, decimals, with_point
 from ledger.errors import InvalidRequest
 from projections.charges import charges
 from projections.engine.declare import Derived, Listing, Mirror, Rollup
@@ -162,7 +162,7 @@ def _has_index(table: Mirror | Derived | Rollup, first: str) -> bool:
 def amount_of(text: str) -> Amount | None:
     """The amount in what a person wrote: `12.50`, `1,250.00 usd`, `jpy 1250`; None where none is.
 
-    A comma is a decimal one unless three digits follow it. `£12.50` and `12.50 €` will do, too.
+    A comma is read as `with_point` does. `£12.50` and `12.50 €` will do, too.
     """
     for sign, code in _SIGNS.items():
         if text.startswith(sign) or text.endswith(sign):
@@ -174,8 +174,7 @@ def amount_of(text: str) -> Amount | None:
     currency = (found["before"] or found["after"] or "").lower() or None
     if currency is not None and currency not in CURRENCIES:
         return None
-    number = re.sub(r",(?=[0-9]{3}(?:[,.]|$))", "", found["number"]).replace(",", ".")
-    units, _, fraction = number.partition(".")
+    units, _, fraction = with_point(found["number"]).partition(".")
     fraction = fraction.rstrip("0")
     wanted = {0, 2, 3} if currency is None else {decimals(currency)}
     minor = {d: int(units + fraction.ljust(d, "0")) for d in wanted if len(fraction) <= d}
