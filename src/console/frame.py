@@ -77,7 +77,7 @@ class Counted(NamedTuple):
 
 
 COUNTED: Final = (
-    Counted("/console/orders", "see_order", "/orders", {"state": "paid"}, False),
+    Counted("/console/orders", "see_order", "/orders", {"to_ship": "true"}, False),
     Counted("/console/refunds", "see_records", "/refunds", {"state": "failed"}, True, recent=True),
     Counted("/console/disputes", "see_records", "/disputes", {"state": "open"}, True),
     Counted("/console/payouts", "see_records", "/payouts", {"state": "failed"}, True, recent=True),

@@ -20,7 +20,7 @@ class Said(NamedTuple):
 
 _STATES: Final = {
     "pending": Said("Waiting", GREY),
-    "paid": Said("To ship", GREY),
+    "paid": Said("Paid, not shipped", GREY),
     "fulfilled": Said("Shipped", LINE),
     "canceled": Said("Canceled", GREY),
     "expired": Said("Expired", GREY),
@@ -42,7 +42,11 @@ _DISPUTES: Final = {
 
 def status(order: Order) -> Said:
     """What is to be done with its goods."""
-    return Said("Out of stock", RED) if order["unallocated"] else _STATES[order["state"]]
+    if order["unallocated"]:
+        return Said("Out of stock", RED)
+    if order["state"] == "paid":
+        return Said("To ship", GREY) if order["to_ship"] else Said("To cancel", AMBER)
+    return _STATES[order["state"]]
 
 
 def payment(order: Order) -> Said:
@@ -94,9 +98,9 @@ def stages(order: Order) -> list[Stage]:
         if at and order["state"] in {"canceled", "expired"} and order["state"] == name.lower():
             found.append(Stage(name, at, "", "is-over"))
     if order["fulfilled_at"] or is_open:
-        now = "To ship" if order["state"] == "paid" else "Shipped"
+        now = "To ship" if order["to_ship"] else "Shipped"
         note = "stock reserved" if held else "not yet"
-        look = _look(order["fulfilled_at"], order["state"] == "paid")
+        look = _look(order["fulfilled_at"], order["to_ship"])
         found.append(Stage(now, order["fulfilled_at"], note, look))
     if order["refunded_at"]:
         found.append(Stage("Last refund", order["refunded_at"], "", "is-done"))

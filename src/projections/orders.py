@@ -87,6 +87,8 @@ class Order(Row):
     """Of several disputes the one that a person must know of first."""
     unallocated: bool
     """Whether it is paid, and no goods are held for it: a person decides."""
+    to_ship: bool
+    """Whether it is paid, its money did not all go back, and its goods did not leave yet."""
     total_minor: int
     """Goods + shipping + tax − discount."""
     shipping_minor: int
@@ -265,6 +267,9 @@ select
             m.received_minor > m.refunded_minor
             or (w.due_minor = 0 and o.total_minor > 0)
         ) as unallocated,
+    o.status not in ('canceled', 'fulfilled', 'expired', 'allocation_failed')
+        and m.received_minor >= w.due_minor
+        and (m.received_minor > m.refunded_minor or w.due_minor = 0) as to_ship,
     o.total_minor, o.shipping_minor, o.tax_minor, o.discount_minor,
     m.received_minor, m.refunded_minor, m.refund_pending_minor, m.refund_failed_minor,
     a.refund_requested_minor, a.to_refund,
@@ -403,6 +408,7 @@ orders = Derived(
         "total_minor, order_id",
         "currency, total_minor, order_id",
         "unallocated, placed_at, order_id",
+        "to_ship, placed_at, order_id",
         "to_refund, placed_at, order_id",
         "state, expires_at",
         "customer_id",
@@ -443,6 +449,7 @@ projection = Projection(
             "refund_state",
             "dispute_state",
             "unallocated",
+            "to_ship",
             "to_refund",
             "customer_id",
             "email",

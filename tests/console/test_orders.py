@@ -71,6 +71,27 @@ def test_what_was_overpaid_is_in_the_form_and_goes_back_with_a_decimal_comma(
     assert "Requested refunds, not made yet £53.30" in world.see(f"{PAGE}/{name}")
 
 
+def test_an_order_whose_money_all_went_back_is_not_to_ship(
+    world: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In no list, no count and no badge: it is to be canceled, if anything."""
+    monkeypatch.setattr("console.frame.FRESH_SECONDS", -1)
+    stripe, name = SimulatedStripe(4711), world.order()
+    payment, events = stripe.create_payment(2000, "gbp", order_id=name)
+    world.deliver([*events, *stripe.pay_by_card(payment)])
+    to_ship = f"{PAGE}?to_ship=true"
+    assert name in listed(world.look(to_ship).text)
+    many = len(listed(world.look(to_ship).text))
+    assert f"Orders {many} to look at" in world.see("/console")
+    world.deliver(stripe.refund(payment, 2000)[1])
+    assert name not in listed(world.look(to_ship).text)
+    assert f"Orders {many - 1} to look at" in world.see("/console")
+    text = world.see(f"{PAGE}/{name}")
+    assert "To cancel Paid Refunded" in text
+    assert "To ship Yes → No" in text, "its timeline says when"
+    assert f'name="order.{name}"' not in world.look(f"{PAGE}?state=paid").text
+
+
 # ── Finding ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -198,7 +219,7 @@ def test_the_timeline_tells_who_did_what_and_what_it_changed(
     assert text.index("Order of £20.00 placed") < text.index("Payment of £20.00 succeeded")
     assert re.search(r"Order of £20.00 placed \S+ \w+, \S+ recorded \S+ admin here \(admin\)", text)
     assert "Payment of £20.00 succeeded Net £0.00 → £20.00" in text
-    assert "Payment state Unpaid → Paid Captured £0.00 → £20.00" in text
+    assert "Payment state Unpaid → Paid To ship No → Yes Captured £0.00 → £20.00" in text
     assert f"Payments: {short(payment_id)} linked by Metadata" in text
     assert "Refund of £5.00 sent Net £20.00 → £15.00" in text
 

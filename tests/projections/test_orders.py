@@ -78,6 +78,32 @@ def test_states_of_an_order(
     assert models.one("orders", *columns) == expected
 
 
+@pytest.mark.parametrize(
+    ("total_minor", "facts", "to_ship"),
+    [
+        (1000, [], False),
+        (1000, [HALF], False),
+        (1000, [PAID], True),
+        (1000, [PAID, refund(RefundState.SUCCEEDED)], True),
+        (1000, [PAID, ALL_BACK], False),
+        (1000, [PAID, ALL_BACK, refund(RefundState.FAILED, 1000)], True),
+        (1000, [PAID, FULFILLED], False),
+        (1000, [EXPIRED, PAID], False),
+        (1000, [EXPIRED, PAID, REINSTATED], True),
+        (0, [], True),
+        (0, [CANCELED], False),
+        (0, [PAID, ALL_BACK], True),
+    ],
+)
+def test_to_ship_is_what_is_paid_and_whose_money_did_not_all_go_back(
+    models: Models, total_minor: int, facts: Sequence[AnyFact], to_ship: bool
+):
+    models.take(order(total_minor))
+    for fact in facts:
+        models.take(fact)
+    assert models.one("orders", "to_ship") is to_ship
+
+
 def test_an_order_that_costs_nothing_is_paid_when_placed(models: Models):
     models.take(order(0))
     columns = ("state", "payment_state", "paid_at", "outstanding_minor")

@@ -29,6 +29,7 @@ STATES: Final = {
         "inquiry_closed",
     ),
     "unallocated": ("true", "false"),
+    "to_ship": ("true", "false"),
     "to_refund": ("true", "false"),
 }
 TEXTS: Final = ("currency", "customer_id", "email")
@@ -54,7 +55,7 @@ USUAL: Final = (
 VIEWS: Final[tuple[tuple[str, dict[str, str]], ...]] = (
     ("All", {}),
     ("Unpaid", {"state": "pending"}),
-    ("To ship", {"state": "paid"}),
+    ("To ship", {"to_ship": "true"}),
     ("Out of stock", {"unallocated": "true"}),
     ("To refund", {"to_refund": "true"}),
     ("Disputed", {"dispute_state": "open"}),

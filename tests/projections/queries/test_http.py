@@ -71,6 +71,7 @@ def test_a_list_without_a_sort_is_in_the_order_of_its_key(counter: Counter):
         ("/orders", {"state": "paid"}, 1),
         ("/orders", {"state": "pending", "payment_state": "unpaid"}, 1),
         ("/orders", {"unallocated": "true"}, 0),
+        ("/orders", {"to_ship": "true"}, 1),
         ("/payments", {"state": "succeeded"}, 1),
         ("/refunds", {"state": "succeeded"}, 1),
         ("/refunds", {"state": "failed"}, 1),
