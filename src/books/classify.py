@@ -20,7 +20,7 @@ from books.accounts import bare
 from ledger.command_handler import CommandHandler
 from ledger.domain import posting_rules as rules
 from ledger.domain.classification import ClassifyTransaction, check_against
-from ledger.domain.classify_rule import ClassifyRule, check_rule
+from ledger.domain.classify_rule import ClassifyRule, check_rule, check_words
 from ledger.domain.events import Metadata
 from ledger.errors import PreviewChanged, Refused
 from projections.engine.reads import Reads
@@ -133,8 +133,11 @@ class Done(NamedTuple):
 
 
 def preview(cursor: DictCursor, rule: ClassifyRule) -> Preview:
-    """What a rule finds in suspense now; raises InvalidCommand for a rule that says nothing."""
-    check_rule(rule)
+    """What a rule finds in suspense now, all of it where it says nothing.
+
+    Raises InvalidCommand for what no transaction has.
+    """
+    check_words(rule)
     position = as_of_projections(cursor, READS).position
     found = _found(cursor, rule, position)
     items = found[:MOST_ITEMS]

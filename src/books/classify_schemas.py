@@ -26,7 +26,7 @@ class ClassifyRuleRequest(Schema):
     """Which transactions in suspense are meant: of a kind, a description, a currency.
 
     `kind` is Stripe's category, or its type where it told none; in a description `*` stands for
-    anything. At least one is said.
+    anything. None is said to look at all; to classify, at least one.
     """
 
     kind: Annotated[Text | None, Field(max_length=MAX_WORD)] = None

@@ -147,8 +147,10 @@ def test_a_rule_says_which_transactions_and_an_account_that_there_can_be(
 ) -> None:
     desk = Desk(account)
     account.moved(on(9, 1), 500, "other_adjustment")
+    every = desk.preview(ClassifyRule())
+    assert [each.kind for each in every.items] == ["other_adjustment"], "one may look at all"
     with pytest.raises(InvalidCommand, match="say a kind"):
-        desk.preview(ClassifyRule())
+        desk.classify(ClassifyRule(), every, against="expenses:misc")
     rule = ClassifyRule(kind="other_adjustment")
     with pytest.raises(InvalidCommand, match="expenses:misc"):
         desk.classify(rule, desk.preview(rule), against="misc")

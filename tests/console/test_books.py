@@ -93,9 +93,13 @@ def test_what_stands_in_the_way_is_told_and_classified(console: Service) -> None
 def test_several_are_classified_by_a_rule_once_they_were_seen(console: Service) -> None:
     names = [_more(console).moved(on(9, 9), 500, "quantum_entanglement")]
     _seen(console)
-    page = console.look("/console/books/suspense?kind=quantum_entanglement")
-    assert "€5.00" in page.text
     path = "/console/books/suspense"
+    page = console.look(path)
+    assert ("€5.00" in page.text, "In suspense" in page.text) == (True, True), "before one types"
+    assert 'name="account"' not in page.text
+    page = console.look(f"{path}?kind=quantum_entanglement")
+    assert f'{path}?kind=quantum_entanglement&amp;currency=eur"' in page.text, "a way to a rule"
+    assert "€5.00" in page.text
     wrong = console.send(page, path, account="misc", reason="a game")
     assert (wrong.status_code, "Not done." in wrong.text) == (422, True)
     stale = console.send(page, path, account="income:games", reason="x", sha256="0" * 64)
@@ -105,6 +109,7 @@ def test_several_are_classified_by_a_rule_once_they_were_seen(console: Service) 
     assert names[0] in done.text
     assert "No transaction is of this kind." in console.see(f"{path}?kind=zzz")
     assert "It finds nothing" in console.see(f"{path}?kind=quantum_entanglement")
+    assert "Nothing stands in suspense" in console.see(path)
 
 
 def test_books_of_a_part_begin_with_what_stripe_held_or_with_nothing(console: Service) -> None:

@@ -20,7 +20,7 @@ SEEN: Final = ("position", "sha256")
 
 
 async def suspense(request: PageRequest) -> Response:
-    """The form of a rule and, where the address says one, what it finds."""
+    """What stands in suspense, and the form of a rule; where one is said, what it finds."""
     return await _page(request, request.query)
 
 
@@ -50,19 +50,19 @@ async def _page(
     asked = {name: given.get(name, "").strip() for name in RULE}
     preview: dict[str, Any] | None = None
     wrong: Problem | None = None
-    if any(asked.values()):
-        try:
-            preview = await request.api.post("/books/classifications/preview", _rule(asked))
-        except Problem as problem:
-            if problem.status not in IN_PLACE:
-                raise
-            wrong = in_words(problem)
+    try:
+        preview = await request.api.post("/books/classifications/preview", _rule(asked))
+    except Problem as problem:
+        if problem.status not in IN_PLACE:
+            raise
+        wrong = in_words(problem)
     problem = refusal.problem if refusal else wrong
     return request.page(
         "suspense.html",
         problem.status if problem else 200,
         asked=asked,
         preview=preview,
+        is_rule=any(asked.values()),
         nothing=_nothing(preview) if preview else "",
         wrong=wrong,
         refusal=refusal,

@@ -39,10 +39,15 @@ class ClassifyRule(Struct, frozen=True, kw_only=True):
 
 
 def check_rule(rule: ClassifyRule) -> None:
-    """Raise InvalidCommand for a rule that says nothing, or what no transaction has."""
+    """Raise InvalidCommand for a rule by which nothing is classified: it says nothing, or wrong."""
     if rule == ClassifyRule():
         must = "say a kind, a description or a currency: which transactions are meant"
         raise InvalidCommand(must, FieldError("kind", "missing", must))
+    check_words(rule)
+
+
+def check_words(rule: ClassifyRule) -> None:
+    """Raise InvalidCommand for a rule that says what no transaction has."""
     check_text("kind", rule.kind, MAX_WORD)
     check_text("description", rule.description, MAX_PATTERN)
     if rule.currency is not None:
