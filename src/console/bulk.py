@@ -9,6 +9,8 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from starlette.responses import Response
+
 from console.api import Problem
 from console.forms import IN_PLACE
 from console.page import PageRequest
@@ -74,6 +76,35 @@ async def outcomes_of(
     with suppress(Problem):  # it is done, also where the next page cannot show it yet
         await request.api.get(seen, limit=1, after=position)
     return found
+
+
+def report_page(
+    request: PageRequest,
+    report: Sequence[Outcome],
+    fields: Mapping[str, str],
+    *,
+    title: str,
+    noun: str,
+    back: tuple[str, str],
+    names: Mapping[str, str] = NOTHING_ELSE,
+) -> Response:
+    """What became of each object of a kind, by its name where it has one beside its id.
+
+    `back` are the words and the path of the list that it came from; the form says in `query` what
+    that was narrowed to, and the way back leads there.
+    """
+    words, path = back
+    asked = fields.get("query", "")
+    return request.page(
+        "bulk_done.html",
+        title=title,
+        noun=noun,
+        back=(words, f"{path}?{asked}" if asked else path),
+        report=report,
+        done=sum(not each.why for each in report),
+        reason=fields.get("reason", ""),
+        names=names,
+    )
 
 
 def _key(fields: Mapping[str, str], path: str, sent: Mapping[str, str]) -> str:

@@ -31,6 +31,7 @@ def test_orders_are_shipped_together_and_the_rest_is_told(service: Service) -> N
     report = service.client.post(f"{ORDERS}/fulfil", data=fields)
     text = words(report.text)
     assert "2 done, 1 not. Reason: “the van left”." in text
+    assert f'href="{ORDERS}?state=paid">Back to orders' in report.text
     assert re.search(rf"{unpaid} Not done \w", text)
     again = words(service.client.post(f"{ORDERS}/fulfil", data=fields).text)
     assert "2 done, 1 not." in again, "the same form sent twice ships once"
@@ -54,11 +55,17 @@ def test_nothing_is_done_without_a_choice_and_a_reason(
 def test_issues_are_resolved_together(service: Service) -> None:
     names = [paid(service, seed, times=2) for seed in (4, 5)]
     service.send(service.look(ISSUES), "/console/checks/run")
-    page = service.look(ISSUES)
+    page = service.look(f"{ISSUES}?check=paid_twice&severity=high")
     chosen = dict.fromkeys([f"issue.paid_twice:{each}" for each in names], "yes")
     sent = hidden(page) | chosen | {"reason": "known", "action": "resolve"}
-    text = words(service.client.post(f"{ISSUES}/decide", data=sent).text)
-    assert "2 done, 0 not. Reason: “known”." in text
+    told = service.client.post(f"{ISSUES}/decide", data=sent).text
+    assert "2 done, 0 not. Reason: “known”." in words(told)
+    assert f'href="{ISSUES}?check=paid_twice&amp;severity=high">Back to issues' in told
+    for each in names:
+        link = (
+            rf'<a href="{ISSUES}/paid_twice%3A{each}" title="paid_twice:{each}">[^<]*{each} [^<]+'
+        )
+        assert re.search(link, told), "an issue is told by what it found"
     assert all(f"issues/paid_twice%3A{each}" not in service.look(ISSUES).text for each in names)
     wrong = service.client.post(f"{ISSUES}/decide", data=sent | {"action": "burn"})
     assert wrong.status_code == 422

@@ -10,12 +10,13 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from console.api import Problem, new_key, part
-from console.bulk import Deed, outcomes_of
+from console.bulk import Deed, outcomes_of, report_page
 from console.forms import IN_PLACE, Refusal, refused
 from console.lists import LISTED, Listed, listed
 from console.page import PageRequest, done, told_of, view
 from console.pages.records import history
 from console.record_types import LINKS
+from console.writing import finding
 
 LIST: Final = "/console/issues"
 SEVERITIES: Final = ("high", "medium", "low")
@@ -109,15 +110,22 @@ async def decide_many(request: PageRequest) -> Response:
     names = [name.removeprefix(CHOSEN) for name in fields if name.startswith(CHOSEN)]
     asked = [Deed(name, f"/issues/{part(name)}/{action}") for name in names]
     report = await outcomes_of(request, asked, fields, "/issues")
-    return request.page(
-        "bulk_done.html",
+    return report_page(
+        request,
+        report,
+        fields,
         title="Issues resolved" if action == "resolve" else "Issues reopened",
         noun="issue",
         back=("Issues", LIST),
-        report=report,
-        done=sum(not each.why for each in report),
-        reason=fields.get("reason", ""),
+        names=dict(await asyncio.gather(*(_finding(request, name) for name in names))),
     )
+
+
+async def _finding(request: PageRequest, name: str) -> tuple[str, str]:
+    """An issue and what it found; its id where that cannot be asked for now."""
+    with suppress(Problem):
+        return name, finding((await request.api.get(f"/issues/{part(name)}"))["sentence"])
+    return name, name
 
 
 def is_now(state: str, to: str) -> bool:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from console.api import Problem, new_key, part
-from console.bulk import Deed, outcomes_of
+from console.bulk import Deed, outcomes_of, report_page
 from console.forms import IN_PLACE, Refusal, number, refused
 from console.page import PageRequest, view
 from console.wording import in_words
@@ -72,14 +72,14 @@ async def link_chosen(request: PageRequest) -> Response:
     because = f" (by {_rule(fields)})" if fields.get("kind") else ""
     report = await outcomes_of(request, asked, fields, "/payments", because=because)
     rule = {name: fields[name] for name in ("kind", "word") if fields.get(name)}
-    return request.page(
-        "bulk_done.html",
+    fields["query"] = urlencode(rule)
+    return report_page(
+        request,
+        report,
+        fields,
         title="Payments linked",
         noun="payment",
-        back=("payments without an order", f"{PAGE}?{urlencode(rule)}"),
-        report=report,
-        done=sum(not each.why for each in report),
-        reason=fields.get("reason", ""),
+        back=("payments without an order", PAGE),
     )
 
 

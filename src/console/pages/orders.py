@@ -7,7 +7,7 @@ from typing import Final
 from starlette.responses import Response
 
 from console.api import new_key, part
-from console.bulk import Deed, outcomes_of
+from console.bulk import Deed, outcomes_of, report_page
 from console.lists import IN_TABLES, listed, shown_of
 from console.order_words import STATE_WORDS
 from console.page import PageRequest, view
@@ -94,14 +94,8 @@ async def fulfil(request: PageRequest) -> Response:
     chosen = [name.removeprefix(CHOSEN) for name in fields if name.startswith(CHOSEN)]
     asked = [Deed(name, f"/orders/{part(name)}/fulfil") for name in chosen]
     report = await outcomes_of(request, asked, fields, "/orders")
-    return request.page(
-        "bulk_done.html",
-        title="Orders shipped",
-        noun="order",
-        back=("Orders", LIST),
-        report=report,
-        done=sum(not each.why for each in report),
-        reason=fields.get("reason", ""),
+    return report_page(
+        request, report, fields, title="Orders shipped", noun="order", back=("Orders", LIST)
     )
 
 
