@@ -267,7 +267,7 @@ def _read_body(shape: type[Schema], body: bytes) -> Schema:
         raise _invalid(error, shape, "body") from None
     if field := repeated_key(body):
         told = "stands twice, and only one of the two can be meant; send it once"
-        raise InvalidRequest(f"body.{field}: {told}", FieldError(field, "repeated", told))
+        raise InvalidRequest.of_field(field, told, "repeated", place="body.")
     return read
 
 

@@ -169,7 +169,8 @@ def currency_of(cursor: DictCursor, account: str, wanted: str | None) -> str:
     """
     known = currencies(cursor, account)
     if wanted is None and len(known) > 1:
-        raise InvalidRequest(f"query.currency: name one of {', '.join(known)}; they never add up.")
+        told = f"name one of {', '.join(known)}; they never add up."
+        raise InvalidRequest.of_field("currency", told, place="query.")
     return wanted or known[0]
 
 

@@ -221,9 +221,11 @@ def as_closed(cursor: DictCursor, period: str, position: int, currency: str | No
     made = trial(cursor, period, currency)
     if made.position != position:
         told = "is open" if made.position is None else f"was closed as of {made.position}"
-        raise InvalidRequest(
-            f"query.as_of: give the position as of which {period} was closed; it {told}. As of any"
-            f" other, in a terminal: `ledger books trial --period {period} --as-of {position}`."
+        raise InvalidRequest.of_field(
+            "as_of",
+            f"give the position as of which {period} was closed; it {told}. As of any other, in a"
+            f" terminal: `ledger books trial --period {period} --as-of {position}`.",
+            place="query.",
         )
     return made
 

@@ -10,14 +10,26 @@ from console.glossary import label
 from console.writing import count, money
 
 LABELS: Final = {
+    "actor": "By",
     "amount_minor": "Amount",
     "currency": "Currency",
+    "dispute_state": "Dispute",
     "line_quantities": "Units that came back",
     "order_id": "Order",
     "payment_id": "Payment",
+    "payment_state": "Payment",
+    "period": "Month",
+    "q": "Search",
     "quantities": "Units that came back",
     "quantity": "Units",
+    "recorded_after": "Recorded since",
+    "recorded_before": "Recorded before",
+    "reference": "Of",
+    "refund_state": "Refund",
     "sku": "SKU",
+    "text": "Any text",
+    "unallocated": "Paid, out of stock",
+    "window": "Days up to today",
 }
 """What the forms call the fields of the API where their names do not say it."""
 
@@ -77,10 +89,11 @@ def label_of(field: str) -> str:
     name, _, rest = field.partition(".")
     if name == "prices" and rest:
         return f"Price in {rest.upper()}"
+    last = field.rpartition(".")[2]
+    if known := LABELS.get(name) or LABELS.get(last):
+        return known
     if name.endswith("_after"):
         return "From"
     if name.endswith("_before"):
         return "To"
-    last = field.rpartition(".")[2]
-    known = LABELS.get(name) or LABELS.get(last)
-    return known or label(last if name == "lines" else name)
+    return label(last if name == "lines" else name)

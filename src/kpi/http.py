@@ -118,7 +118,8 @@ def explain_figure(request: Request, query: FactsQuery) -> Item:
     asked = figure(request.path_params["id"])
     window = window_of(request, query)
     if asked.has_currency and query.currency is None:
-        raise InvalidRequest("query.currency: currencies are never added; name one.")
+        told = "currencies are never added; name one."
+        raise InvalidRequest.of_field("currency", told, place="query.")
     with reads_of(request).snapshot(projections_of([asked]), query.after, current=True) as cursor:
         found = explain(
             cursor,

@@ -20,7 +20,7 @@ from kpi.evaluate import (
     shown,
 )
 from kpi.windows import Window
-from ledger.errors import FieldError, InvalidRequest
+from ledger.errors import InvalidRequest
 from projections.engine.replay import AsOf, DictCursor, replayed_to
 
 
@@ -121,7 +121,7 @@ def _check_currency(
     known = currencies(cursor, figures)
     if known and currency not in known:
         told = f"no amount is in {currency}; there is {', '.join(known)}."
-        raise InvalidRequest(f"currency: {told}", FieldError("currency", "unknown_word", told))
+        raise InvalidRequest.of_field("currency", told, "unknown_word")
 
 
 def _report(

@@ -95,13 +95,13 @@ def _length(text: str) -> int:
 
 def _day(name: str, text: str | None) -> date:
     if not text:
-        raise InvalidWindow(f"{name}: give both dates, each like 2026-03-29.")
+        raise InvalidWindow.of_field(name, "give both dates, each like 2026-03-29.")
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise InvalidWindow(
-            f"{name}: {text[:20]!r} is no date; write one like 2026-03-29."
-        ) from None
+        told = f"{text[:20]!r} is no date; write one like 2026-03-29."
+        raise InvalidWindow.of_field(name, told) from None
     if not FIRST_DAY <= day <= LAST_DAY:
-        raise InvalidWindow(f"{name}: give a day from {FIRST_DAY} to {LAST_DAY}, like 2026-03-29.")
+        told = f"give a day from {FIRST_DAY} to {LAST_DAY}, like 2026-03-29."
+        raise InvalidWindow.of_field(name, told)
     return day

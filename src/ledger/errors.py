@@ -63,7 +63,7 @@ The text of an error is for the person who must act on it: it says what is wrong
 HTTP status codes live in one table, in `app.asgi`.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 
 class FieldError(NamedTuple):
@@ -90,6 +90,14 @@ class LedgerError(Exception):
     def __init__(self, message: str = "", *errors: FieldError) -> None:
         super().__init__(*([message] if message else []))
         self.errors = errors
+
+    @classmethod
+    def of_field(cls, field: str, told: str, code: str = "invalid", *, place: str = "") -> Self:
+        """One that a field is to blame for: what is `told` of it stands behind its name.
+
+        `place` stands before that name: `query.` or `body.` where a program may wonder.
+        """
+        return cls(f"{place}{field}: {told}", FieldError(field, code, told))
 
 
 class Refused(LedgerError):

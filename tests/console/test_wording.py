@@ -1,6 +1,8 @@
 """What the API refused, in the words of a page: made from the fields that a problem names."""
 
+import ast
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,9 +21,12 @@ from console.writing import (
     what_and_why,
 )
 from kpi.checks.declare import Check, catalogue
+from ledger.domain.access import Role
 from tests.console.service import Service, words
+from tests.console.test_addresses import PAGES
 
 FROM = "it must be from"
+SOURCES = Path(__file__).parents[2] / "src"
 NB = "\N{NO-BREAK SPACE}"
 
 
@@ -110,6 +115,49 @@ def test_the_forms_say_so_to_whoever_fills_them_in(service: Service) -> None:
         assert told in words(answer.text), path
         assert "query." not in answer.text
     assert service.look("/console/orders?q=" + "x" * 600).status_code in {200, 422}
+
+
+LABELED = re.compile(
+    r'<label class="(?:form-label|unseen)"[^>]*>((?:(?!</label>).)*?)'
+    r'<(?:input|select)[^>]* name="(\w+)"',
+    re.DOTALL,
+)
+NOT_SENT = {
+    ("name", "Export"),
+    ("kind", "By"),
+    ("word", "Key of metadata, or pattern of the description"),
+}
+"""What a page makes something else of before it asks the API."""
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/console/books/suspense", "/console/payments/links"])
+def test_a_refusal_calls_a_field_as_the_form_does(service: Service, path: str) -> None:
+    service.enter(Role.ADMIN)
+    for shown, name in LABELED.findall(service.look(path).text):
+        assert (name, words(shown)) in NOT_SENT or label_of(name).lower() in words(shown).lower()
+
+
+def test_a_search_that_cannot_be_made_says_so_without_the_name_of_a_parameter(
+    service: Service,
+) -> None:
+    answer = service.client.get("/console/search", params={"q": "x" * 321})
+    assert answer.status_code == 422
+    assert "Search: it must have at most 320 characters." in words(answer.text)
+
+
+NAMES_A_FIELD = re.compile(r"(?:query\.|body\.)?(?:[a-z_]+|\{\w+\}): ")
+
+
+def test_whatever_is_refused_for_a_field_says_so_to_programs_too() -> None:
+    """So that no page has to show how the API spells it: see `LedgerError.of_field`."""
+    found: list[str] = []
+    for path in SOURCES.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and len(node.args) == 1:
+                called, said = ast.unparse(node.func), ast.unparse(node.args[0])
+                if called.startswith("Invalid") and NAMES_A_FIELD.match(said.lstrip("f'\"")):
+                    found.append(f"{path.name}: {said}")
+    assert [each for each in found if "after: the log ends" not in each] == []
 
 
 def test_every_filter_of_every_list_has_a_label_without_the_apis_spelling(service: Service) -> None:

@@ -56,4 +56,4 @@ def check_own(own: OwnName) -> None:
                 f"{text!r} must have no colon, and no spaces but single ones within it"
             )
     if own.kind is not None and own.kind not in KINDS:
-        raise InvalidCommand(f"kind: {own.kind!r} is none of {', '.join(KINDS)}")
+        raise InvalidCommand.of_field("kind", f"{own.kind!r} is none of {', '.join(KINDS)}")

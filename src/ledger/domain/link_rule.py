@@ -12,7 +12,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from ledger.domain.limits import check_text, is_id
-from ledger.errors import FieldError, InvalidCommand
+from ledger.errors import InvalidCommand
 
 RuleKind = Literal["metadata", "description", "email-and-amount"]
 MAX_KEY: Final = 40
@@ -102,7 +102,7 @@ def parse_rule(text: str) -> LinkRule:
 
 
 def _wrong(must: str) -> InvalidCommand:
-    return InvalidCommand(f"rule: it {must}", FieldError("rule", "invalid", f"it {must}"))
+    return InvalidCommand.of_field("rule", f"it {must}")
 
 
 def order_word(text: str) -> str:

@@ -12,7 +12,7 @@ import msgspec
 import psycopg
 from psycopg.sql import SQL, Composed, Identifier
 
-from ledger.errors import FieldError, InvalidRequest
+from ledger.errors import InvalidRequest
 from projections.engine.declare import Listing
 from projections.engine.reads import rows
 from projections.engine.row import Part, Row, has_few, sql_type, times, words_of
@@ -253,7 +253,8 @@ class Lister:
         if sort not in self.sorts or len(last) != len(self._order(sort)[0]):
             raise bad_cursor()
         if asked.sort not in {None, sort}:
-            raise InvalidRequest(f"query.cursor: that page was sorted by {sort}; leave sort as is.")
+            told = f"that page was sorted by {sort}; leave sort as is."
+            raise InvalidRequest.of_field("cursor", told, place="query.")
         return sort, last
 
     def _order(self, sort: str) -> tuple[list[str], bool]:
@@ -287,7 +288,7 @@ class Lister:
             check_texts([value])
             if not _is_one(cursor, kind, value):
                 must = f"{value!r:.50} {TYPES[kind]}."
-                raise InvalidRequest(f"{name}: {must}", FieldError(name, "invalid", must))
+                raise InvalidRequest.of_field(name, must)
 
     def _compared(self, condition: Condition) -> Composed:
         casts = [SQL("%s::") + trusted(self.types[name]) for name in condition.columns]
@@ -399,10 +400,10 @@ def decoded(start: str) -> list[str]:
 def unknown_word(name: str, value: str, words: Sequence[str]) -> InvalidRequest:
     """A value that a filter of these words cannot have."""
     there = f"is none of {', '.join(words)}" if words else "is not there, and nothing has any"
-    told = f"{value[:50]!r} {there}."
-    return InvalidRequest(f"{name}: {told}", FieldError(name, "unknown_word", told))
+    return InvalidRequest.of_field(name, f"{value[:50]!r} {there}.", "unknown_word")
 
 
 def bad_cursor() -> InvalidRequest:
     """A cursor that no list gave out."""
-    return InvalidRequest("query.cursor: use the `next` of an earlier page as it is.")
+    told = "use the `next` of an earlier page as it is."
+    return InvalidRequest.of_field("cursor", told, place="query.")

@@ -479,7 +479,8 @@ def position_of(reads: Reads, as_of: str) -> int:
         return check_known(reads.engine.log, int(as_of))
     moment = _moment(as_of)
     if moment is None:
-        raise InvalidRequest("query.as_of: give a position, or a time like 2026-03-01T12:00:00Z.")
+        told = "give a position, or a time like 2026-03-01T12:00:00Z."
+        raise InvalidRequest.of_field("as_of", told, place="query.")
     return position_at(reads.engine.log, moment)
 
 
@@ -542,8 +543,7 @@ def _span_of(
     until = bound_of(reads, f"{stem}_before", before)
     if since is not None and until is not None and since > until:
         told = f"{after} is later than {stem}_before, {before}: nothing lies between; swap them."
-        name = f"{stem}_after"
-        raise InvalidRequest(f"query.{name}: {told}", FieldError(name, "invalid", told))
+        raise InvalidRequest.of_field(f"{stem}_after", told, place="query.")
     return since, until
 
 

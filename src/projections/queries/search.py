@@ -223,9 +223,10 @@ def asked_for(text: str, *, limit: int, own: str | None = None) -> dict[str, Any
     text = text.strip()
     check_texts([text])
     if not text:
-        raise InvalidRequest("q: write an id, an e-mail address, an amount or a product's name.")
+        raise InvalidRequest.of_field("q", "write an id, an e-mail address, an amount or a name.")
     if len(text) > MOST_TEXT:
-        raise InvalidRequest(f"q: write at most {MOST_TEXT} characters; there are {len(text):,}.")
+        told = f"write at most {MOST_TEXT} characters; there are {len(text):,}."
+        raise InvalidRequest.of_field("q", told)
     small = _small(text)
     return {
         "text": text,
