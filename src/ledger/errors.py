@@ -43,7 +43,8 @@
     │   ├── StatesMissing         states that left the database are not in the archive as they were
     │   └── LogDamaged            the log lost its head or events: nothing can be appended
     ├── ArchiveUnavailable      where the archive lies cannot be reached or written to
-    ├── ArchiveDamaged          a segment of the archive is missing, or not what was sealed
+    ├── ArchiveDamaged          what lies in the archive is not what was put there
+    │   └── SegmentDamaged      a segment of it is missing, or not what was sealed
     ├── ForeignWorker           a worker has other code or settings than what it works for
     ├── EngineUnavailable       what tasks should run on cannot be reached, or lost them
     ├── Stopped                 the work was told to stop in the middle
@@ -286,6 +287,10 @@ class ArchiveUnavailable(LedgerError):
 
 
 class ArchiveDamaged(LedgerError):
+    """What lies in the archive is not what was put there, or missing. The log is untouched."""
+
+
+class SegmentDamaged(ArchiveDamaged):
     """A segment of the archive is missing, or is not what was sealed. The log is untouched."""
 
 

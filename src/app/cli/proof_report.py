@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.cli.output import counted
+from ledger.errors import ArchiveUnavailable, StoreUnavailable
 
 if TYPE_CHECKING:
     from projections.engine.differences import TableDifference
@@ -14,6 +16,11 @@ if TYPE_CHECKING:
 
 SHOWN = 20
 """So many places of each kind of damage are printed; --json has all."""
+NEEDED = (
+    "(Nothing was proven, and nothing of the log was looked at: states of old events lie in the"
+    " archive only, and each must fit its hash.)"
+)
+"""What is said where an archive that is away prevents a proof."""
 
 
 class Proven(NamedTuple):
@@ -26,6 +33,19 @@ class Proven(NamedTuple):
     seconds: float
     position: int | None
     unrecorded: str | None = None
+
+
+@contextmanager
+def archive_needed() -> Generator[None]:
+    """Say of an archive that does not answer what could not be done without it."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        if not isinstance(error.__cause__, ArchiveUnavailable):
+            raise
+        raise ArchiveUnavailable(f"{error.__cause__} {NEEDED}") from error
+    except ArchiveUnavailable as error:
+        raise ArchiveUnavailable(f"{error} {NEEDED}") from error
 
 
 def verdict(proven: Proven) -> Iterator[str]:
@@ -145,6 +165,8 @@ def _scope(proof: Proof) -> Iterator[str]:
         if folded.torn:
             yield f"parts that were not whole, and were made again: {len(folded.torn):,}"
             yield from _some(list(folded.torn))
+    elif proof.not_folded:
+        yield f"NOT folded from the archive, but read in the database: {proof.not_folded}"
     elif proof.log.sealed:
         yield (
             "nothing was folded from the archive: not every projection follows, the log is not what"
@@ -183,6 +205,7 @@ def document(proven: Proven) -> dict[str, Any]:
             "not_compared": proof.log.not_compared,
         },
         "folded": proof.folded and {**proof.folded._asdict(), "believed": proof.folded.believed},
+        "not_folded": proof.not_folded,
         "in_place": proof.in_place,
         "not_covered": not_covered(proof.log.sealed, proof.log.beyond),
         "foreign": proof.foreign,

@@ -13,7 +13,7 @@ import typer
 
 from app.cli.context import Reason, catch_up, engine, engine_that_is_new, looked_at, operator
 from app.cli.output import BAD_ANSWER, complain, counted, progress, show, table
-from app.cli.proof_report import Proven, document, on_record, verdict
+from app.cli.proof_report import Proven, archive_needed, document, on_record, verdict
 from ledger.errors import (
     ArchiveDamaged,
     ArchiveUnavailable,
@@ -278,7 +278,7 @@ def _is_wrong(archive: FoldedArchive | None, proof: Proof) -> bool:
     from ledger import settings
 
     if archive is None or archive.unread or archive.everything:
-        return bool(proof.log.not_compared)
+        return bool(proof.log.not_compared or proof.not_folded)
     return proof.position >= settings.load().ledger_archive_segment_events
 
 
@@ -316,7 +316,7 @@ def prove(archive: FoldedArchive | None = None, *, from_scratch: bool = False) -
     from projections.engine.verify import verify as compare
 
     started, began, proof_id = time.monotonic(), datetime.now(UTC), uuid4().hex
-    with engine() as opened:
+    with archive_needed(), engine() as opened:
         catch_up(opened)
         try:
             with progress("verifying") as report:

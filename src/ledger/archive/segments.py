@@ -20,7 +20,7 @@ import msgspec
 
 from ledger.archive.store import Store, arrow
 from ledger.domain import merkle
-from ledger.errors import ArchiveDamaged, LogDamaged
+from ledger.errors import ArchiveDamaged, LogDamaged, SegmentDamaged
 from ledger.leaves import StoredRow, leaf_hash
 
 FORMAT: Final = 1
@@ -203,13 +203,13 @@ def cure(name: str) -> str:
 
 
 def whole(store: Store, manifest: Manifest) -> bytes:
-    """The file of a segment; raises `ArchiveDamaged` where it is not what the manifest says."""
+    """The file of a segment; raises `SegmentDamaged` where it is not what the manifest says."""
     name = f"{manifest.name}.parquet"
     data = store.get(name)
     if data is None:
-        raise ArchiveDamaged(f"The segment {name} is missing. {cure(manifest.name)}")
+        raise SegmentDamaged(f"The segment {name} is missing. {cure(manifest.name)}")
     if len(data) != manifest.size or sha256(data).hexdigest() != manifest.sha256:
-        raise ArchiveDamaged(f"The segment {name} is not what was sealed. {cure(manifest.name)}")
+        raise SegmentDamaged(f"The segment {name} is not what was sealed. {cure(manifest.name)}")
     return data
 
 
@@ -220,7 +220,7 @@ Stored = tuple[int, str, int, str, datetime, bytes]
 def events(data: bytes, manifest: Manifest, first: int, last: int) -> Iterator[Stored]:
     """Events of a segment's file at positions `first` to `last`, as `Log` reads them.
 
-    Raises `ArchiveDamaged` where the file is no segment's.
+    Raises `SegmentDamaged` where the file is no segment's.
     """
     begin = (first - manifest.first) // GROUP_EVENTS
     end = (last - manifest.first) // GROUP_EVENTS
@@ -232,7 +232,7 @@ def events(data: bytes, manifest: Manifest, first: int, last: int) -> Iterator[S
                 if first <= row[0] <= last:
                     yield row
     except (OSError, ValueError, OverflowError, arrow().ArrowException) as error:
-        raise ArchiveDamaged(
+        raise SegmentDamaged(
             f"The segment {manifest.name} cannot be read. {cure(manifest.name)}"
         ) from error
 

@@ -811,7 +811,8 @@ class ProofFinished(Event, frozen=True, kw_only=True):
     Up to position `sealed`, and in the spans `sealed_beyond` a gap, the log was compared with an
     archive; `not_compared` says what of it was not, and why. Of the folds beside it
     `believed_folds` were taken as they are, and `differing_folds`, of which the first are named,
-    were not what their events come to.
+    were not what their events come to; `not_folded` says why nothing was folded from there,
+    where a segment or the place of folds stood in the way.
 
     Proofs of earlier versions have only the first `difference` of all, and a `log_fault` in words.
     """
@@ -831,6 +832,7 @@ class ProofFinished(Event, frozen=True, kw_only=True):
     not_compared: tuple[str, ...] = ()
     believed_folds: int = 0
     differing_folds: tuple[str, ...] = ()
+    not_folded: str = ""
 
 
 @stored("proof.failed.v1")

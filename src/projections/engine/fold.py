@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from ledger.domain.facts import AnyFact, EventContext
+from ledger.errors import (
+    ArchiveDamaged,
+    ArchiveUnavailable,
+    EngineUnavailable,
+    ForeignWorker,
+    RebuildBlocked,
+    StatesMissing,
+    Stopped,
+)
 from ledger.postgres.failures import told
 from projections.engine.causes import cause_of
 from projections.engine.declare import Change, Handler, Journal, Mirror, Projection
 from projections.engine.registry import bases
 
 Rows = dict[Any, list[Any]]
+
+SAID: Final = (
+    ArchiveDamaged,
+    ArchiveUnavailable,
+    EngineUnavailable,
+    ForeignWorker,
+    RebuildBlocked,
+    StatesMissing,
+    Stopped,
+)
+"""Errors whose words hold no personal data, and say the cure."""
 
 
 class ProjectionFailed(Exception):
@@ -33,7 +53,11 @@ class ProjectionFailed(Exception):
 
 def cause_told(error: BaseException) -> str:
     """What ended a rebuild or a proof, for the record that is kept of it; no personal data."""
-    return str(error) if isinstance(error, ProjectionFailed) else told(error)
+    if isinstance(error, ProjectionFailed):
+        return str(error)
+    if isinstance(error, SAID) or isinstance(error.__cause__, ArchiveUnavailable):
+        return f"{type(error).__name__}: {str(error) or type(error).__doc__}"
+    return told(error)
 
 
 class Fold:

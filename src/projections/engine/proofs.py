@@ -156,6 +156,7 @@ def answer(proof_id: str, proof: Proof) -> ProofFinished:
         not_compared=proof.log.not_compared[:MOST_PLACES],
         believed_folds=proof.folded.believed if proof.folded else 0,
         differing_folds=proof.differing_folds[:MOST_PLACES],
+        not_folded=proof.not_folded,
     )
 
 
@@ -228,6 +229,8 @@ def _found(report: ProofFinished) -> Iterator[str]:
         yield f"not proven: {', '.join(sorted(report.halted))}"
     if report.not_compared:
         yield f"not compared with the archive: {' '.join(report.not_compared)}"
+    if report.not_folded:
+        yield f"nothing was folded from the archive: {report.not_folded}"
     if folds := report.differing_folds:
         yield f"folds that were not what their events come to, and were made again: {len(folds):,}"
 

@@ -18,7 +18,7 @@ from psycopg import IsolationLevel
 from ledger import waits
 from ledger.archive import sealing
 from ledger.archive.store import Store
-from ledger.errors import ArchiveDamaged, ArchiveUnavailable, StatesMissing
+from ledger.errors import ArchiveDamaged, ArchiveUnavailable, SegmentDamaged, StatesMissing
 from ledger.log import Log
 from ledger.postgres.database import UNLIMITED
 from ledger.postgres.failures import told
@@ -45,8 +45,8 @@ class Proof(NamedTuple):
     not follow, or that cannot be made from this log: nothing can be said of them. `log` says what
     is wrong with the log itself, and what its signatures say. `foreign` is what others made among
     the read models or on top of them, which was not looked at. `folded` says which folds of an
-    archive it was made from, if it was; `in_place` that derived rows were compared where they
-    stand.
+    archive it was made from, if it was, and `not_folded` what of it stood in the way, if anything
+    did; `in_place` that derived rows were compared where they stand.
     """
 
     position: int
@@ -57,6 +57,7 @@ class Proof(NamedTuple):
     foreign: tuple[str, ...] = ()
     folded: Folded | None = None
     in_place: bool = False
+    not_folded: str = ""
 
     @property
     def differing_folds(self) -> tuple[str, ...]:
@@ -143,7 +144,9 @@ def prove(
         if why_not:
             looked = replace(looked, not_compared=(why_not,))
         folded = made.objects.folded if made.objects else None
-        return Proof(at, digests, differences, stopped, looked, others, folded, is_equal)
+        return Proof(
+            at, digests, differences, stopped, looked, others, folded, is_equal, made.not_folded
+        )
 
 
 def _not_comparable(archive: FoldedArchive, conn: psycopg.Connection) -> str:
@@ -175,12 +178,14 @@ def _foldable(archive: FoldedArchive, conn: psycopg.Connection, upto: int) -> Fo
 class _Made(NamedTuple):
     """What a proof is made of: mirrors and journals, and the folds that they were taken from.
 
-    The lines whose leaves are `known` from those, by table, are not in the tables.
+    The lines whose leaves are `known` from those, by table, are not in the tables. `not_folded`
+    says why there are no folds, where a segment or the place of folds is not as it should be.
     """
 
     copy: ReadModelTables
     objects: Objects | None = None
     known: Mapping[str, Sequence[Leaf]] = MappingProxyType({})
+    not_folded: str = ""
 
 
 def _loaded(
@@ -190,7 +195,11 @@ def _loaded(
     progress: Progress,
     archive: FoldedArchive | None,
 ) -> tuple[_Made, list[ProjectionStatus]]:
-    """A copy up to a position; without the projections that cannot be made from this log."""
+    """A copy up to a position; without the projections that cannot be made from this log.
+
+    From the database where the `archive` cannot be read, folded or written to; folds that were
+    forged are not passed over.
+    """
     try:
         return _load(engine, proof, upto, progress, archive), []
     except StatesMissing as error:
@@ -198,6 +207,11 @@ def _loaded(
         nothing = engine._replace(registry=engine.registry.only([]))
         failed = [ProjectionStatus(n, "stopped", upto, None, because) for n in names]
         return _load(nothing, proof, 0), failed
+    except (SegmentDamaged, ArchiveUnavailable) as error:
+        if archive is None:
+            raise
+        made, failed = _loaded(engine, proof, upto, progress, None)
+        return made._replace(not_folded=str(error)), failed
     except (ProjectionFailed, psycopg.Error) as error:
         if isinstance(error, psycopg.OperationalError):
             raise

@@ -75,7 +75,8 @@ class ReportResponse(Schema):
     Up to position `sealed`, and in the spans `sealed_beyond` a gap, the log was compared with an
     archive; `not_compared` says what of it was not, and why. Of the folds beside it
     `believed_folds` were taken as they are, and `differing_folds` were not what their events come
-    to. `not_covered` says what a proof cannot see. `difference` and `log_fault` are what
+    to; `not_folded` says why none was made or believed, where the archive stood in the way.
+    `not_covered` says what a proof cannot see. `difference` and `log_fault` are what
     proofs of earlier versions have instead.
     """
 
@@ -93,6 +94,7 @@ class ReportResponse(Schema):
     not_compared: list[str]
     believed_folds: int
     differing_folds: list[str]
+    not_folded: str
     not_covered: str
 
 

@@ -11,6 +11,8 @@ import pytest
 from benchmarks.logs import filled, shop_log
 from ledger.archive import sealing
 from ledger.archive.sealing import Span
+from ledger.archive.store import Store
+from ledger.errors import ArchiveUnavailable
 from ledger.log import Log
 from ledger.postgres.database import Database
 from tests.app.cli.conftest import Run
@@ -149,6 +151,25 @@ def test_an_archive_that_is_not_this_logs_leaves_it_not_compared(
     monkeypatch.setenv("LEDGER_ARCHIVE_SEGMENT_EVENTS", "100000")
     monkeypatch.setenv("LEDGER_ARCHIVE", str(archive.with_name("empty")))
     assert "Nothing is sealed in " in run("verify").stdout, "no segment is full yet"
+
+
+def test_a_proof_says_that_nothing_was_looked_at_where_the_only_copy_does_not_answer(
+    run: Run, archive: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Also where read models are behind: their events cannot be read, either."""
+    run("archive", "seal")
+    run("archive", "offload", "--older-than", "0")
+
+    def away(*_: object, **__: object) -> None:
+        raise ArchiveUnavailable("The archive at s3://gone: no route to host")
+
+    for _ in ("without read models", "with all of them"):
+        with monkeypatch.context() as broken:
+            broken.setattr(Store, "_files_in", away)
+            said = " ".join(run("verify", code=3).stderr.split())
+        assert "no route to host" in said
+        assert "nothing of the log was looked at" in said
+        assert "verified: " in run("verify").stdout
 
 
 def test_what_is_left_over_is_listed_and_removed_and_never_a_segment(

@@ -16,7 +16,7 @@ from ledger.domain.events import (
     RebuildFinished,
     RebuildStarted,
 )
-from ledger.errors import RebuildRunning, UnknownProjection
+from ledger.errors import ArchiveDamaged, RebuildRunning, UnknownProjection
 from ledger.postgres.leadership import REBUILD, take
 from projections.engine import background as module
 from projections.engine.background import BackgroundTasks
@@ -139,7 +139,20 @@ def test_a_service_that_ends_ends_its_proof_and_says_so(
         background_tasks._stop.set()
         gate.set()
     _, failed = filled.log.stream(f"proof/{proof_id}")
-    assert failed.event == ProofFailed(proof_id=proof_id, cause="Stopped")
+    cause = "Stopped: The work was told to stop before it was done; the process ends."
+    assert failed.event == ProofFailed(proof_id=proof_id, cause=cause)
+
+
+def test_what_an_archive_ended_is_on_record_with_the_cure(filled: ProjectionContext) -> None:
+    def changed() -> FoldedArchive:
+        raise ArchiveDamaged("The segment 1-2 is not what was sealed. Bring it back.")
+
+    with closing(BackgroundTasks(filled, changed)) as background_tasks:
+        rebuild_id, _ = background_tasks.rebuild((), ADA)
+        ended(background_tasks, rebuild_id)
+    failed = filled.log.stream(f"rebuild/{rebuild_id}")[-1].event
+    assert isinstance(failed, RebuildFailed)
+    assert failed.cause.endswith("is not what was sealed. Bring it back.")
 
 
 def test_a_proof_that_breaks_is_told_and_on_record_and_another_may_begin(

@@ -1,5 +1,6 @@
 """What is built from the archive is what is built from the log, wherever and whenever folded."""
 
+import errno
 import shutil
 import struct
 from collections.abc import Callable, Generator, Iterator
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 import ledger
 from benchmarks.logs import filled, shop_log
 from ledger.archive import sealing, segments
+from ledger.archive import store as store_module
 from ledger.archive.store import Store
 from ledger.domain.events import Metadata, ProofFinished
 from ledger.errors import ArchiveDamaged, ArchiveUnavailable, ForeignWorker
@@ -29,6 +31,7 @@ from projections.engine.digest import digest, digests, leaves, leaves_of
 from projections.engine.fold_objects import FoldTask, Job
 from projections.engine.folding import Folded, FoldedArchive, Objects
 from projections.engine.packed import END, HEAD, packed
+from projections.engine.proofs import answer
 from projections.engine.rebuild import rebuild
 from projections.engine.registry import bases as registry_bases
 from projections.engine.registry import discover
@@ -239,6 +242,37 @@ def test_a_segment_that_was_changed_is_named_and_nothing_is_put_in_place(
     with pytest.raises(ArchiveDamaged, match=name):
         rebuild(engine, archive=archive)
     assert digests_of(engine) == expected
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_proof_goes_on_without_folds_where_a_segment_was_changed(
+    engine: ProjectionContext, archive: FoldedArchive, expected: dict[str, str]
+):
+    """It is no damage of the log; all of it is read in the database, and the answer says why."""
+    store, name = Store(archive.address), f"{archive.sealed[1].name}.parquet"
+    data = store.get(name) or b""
+    store.put(name, data[:5_000] + b"\0" + data[5_001:])
+    proof = verify(engine, archive=archive)
+    assert proof.holds
+    assert proof.tables == expected
+    assert proof.folded is None
+    assert name in proof.not_folded
+    assert proof.log.sealed == archive.last, "manifests vouch for what the log says"
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_proof_compares_an_archive_that_is_read_only_and_folds_nothing_from_it(
+    engine: ProjectionContext, archive: FoldedArchive, monkeypatch: pytest.MonkeyPatch
+):
+    def read_only(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(store_module, "_put_file", read_only)
+    proof = verify(engine, archive=archive)
+    assert proof.holds
+    assert (proof.log.sealed, proof.log.not_compared) == (archive.last, ())
+    assert "Read-only file system" in proof.not_folded
+    assert answer("1" * 32, proof).not_folded == proof.not_folded, "on record, too"
 
 
 @pytest.mark.usefixtures("in_this_process")
