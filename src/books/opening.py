@@ -139,7 +139,7 @@ def _check_all_told(
             raise NotReady(
                 f"{row['account']} moved in {row['currency']} since {first}, and Stripe's answer"
                 " does not name that balance; say what it held before:"
-                f" --balance '{row['account']}=0.00 {row['currency']}'."
+                f" --balance '{row['account']}=0.00 {row['currency'].upper()}'."
             )
     kept = {each.currency for each in given if not each.account.startswith(AT_STRIPE)}
     for row in rows:

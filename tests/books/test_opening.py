@@ -75,9 +75,9 @@ def test_every_balance_that_stripe_names_is_worked_out_and_others_are_asked_for(
 
     held = ("assets:stripe:risk_reserved:available", 0)
     waiting = ("assets:stripe:risk_reserved:pending", 0)
-    with pytest.raises(NotReady, match=r"risk_reserved:available=0\.00 eur"):
+    with pytest.raises(NotReady, match=r"risk_reserved:available=0\.00 EUR"):
         begun()
-    with pytest.raises(NotReady, match=r"0\.55 eur in reserve.*assets:reserve=0\.55 eur"):
+    with pytest.raises(NotReady, match=r"0\.55 EUR in reserve.*assets:reserve=0\.55 EUR"):
         begun(held, waiting)
     assert begun(held, waiting, ("assets:reserve", 55)) == {
         "assets:stripe:issuing:available": 100,

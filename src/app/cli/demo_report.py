@@ -80,7 +80,7 @@ def _figures(outcome: Outcome) -> RenderableType:
         for days, read in outcome.figures.items()
         for values in [read["currencies"][_MAIN_CURRENCY]]
     ]
-    return table([_MAIN_CURRENCY, *columns], rows)
+    return table([_MAIN_CURRENCY.upper(), *columns], rows)
 
 
 def where_next(outcome: Outcome, home: Path, url: str | None, program: str) -> Iterator[str]:

@@ -297,8 +297,9 @@ def _taken(taken: Taken) -> str:
 
 def _verdict(proven: Proven) -> Iterator[str]:
     for d in proven.differences[:20]:
+        window = f"{counted(d.window_days, 'day')} to {d.day}"
         yield (
-            f"differs: {d.figure} {d.currency} of {counted(d.window_days, 'day')} to {d.day}:"
+            f"differs: {d.figure} {d.currency.upper()} of {window}:"
             f" stored {d.stored}, recomputed {d.recomputed}"
         )
     verdict = "NOT verified" if proven.differences else "verified"

@@ -283,6 +283,8 @@ def _cell(row: Mapping[str, Any], name: str) -> object:
         return f"{value:%F %T}"
     if isinstance(value, int) and name.endswith("_minor") and currency:
         return format_money(value, currency)
+    if name == "currency" and value:
+        return f"{value}".upper()
     if isinstance(value, dict):
         return ", ".join(_said(name, *item) for item in cast("dict[str, Any]", value).items())
     return value

@@ -80,9 +80,7 @@ async def _show(request: PageRequest, refusal: Refusal | None = None) -> Respons
         refusal.problem.status if refusal else moves.status,
         item=item,
         level=_level(item["available"]),
-        prices=", ".join(
-            format_money(minor, each).upper() for each, minor in item["prices"].items()
-        ),
+        prices=", ".join(format_money(minor, each) for each, minor in item["prices"].items()),
         moves=moves,
         refusal=refusal,
         key=new_key(),

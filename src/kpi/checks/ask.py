@@ -248,7 +248,7 @@ def _told(name: str, row: Mapping[str, Any]) -> str:
             return f"{time.astimezone(UTC):%Y-%m-%d %H:%M}"
         case int(amount_minor) if name.endswith("_minor"):
             own = f"{name.removesuffix('_minor')}_currency"
-            return format_money(amount_minor, row[own if own in row else "currency"]).upper()
+            return format_money(amount_minor, row[own if own in row else "currency"])
         case str(code) if name.endswith("currency"):
             return code.upper()
         case value:

@@ -69,7 +69,7 @@ class PlainText(ABC):
                 if entry != self._entry:
                     self._entry = entry
                     yield self._begun(day, entry, told)
-                yield f"  {names[account]}  {format_money(minor, currency).upper()}\n"
+                yield f"  {names[account]}  {format_money(minor, currency)}\n"
             elif kind == ACCOUNT:
                 names[account] = self._free_name(account)
                 yield self._opened(account, names[account])
@@ -131,7 +131,7 @@ class Beancount(PlainText):
                 for (other, code), below in self._closings.items()
                 if code == currency and f"{other}:".startswith(f"{name}:")
             )
-            amount, _, code = format_money(minor, currency).upper().partition(" ")
+            amount, _, code = format_money(minor, currency).partition(" ")
             day = self._last + timedelta(days=1)
             lines.append(f"{day} balance {name}  {amount} ~ 0 {code}\n")
         return "".join(lines).encode()
@@ -202,8 +202,8 @@ class Hledger(PlainText):
         """An entry of its own, as hledger asserts in postings only."""
         begun = self._begun(day, _CLOSING, (None,) * len(_TOLD)) if self._entry != _CLOSING else ""
         self._entry = _CLOSING
-        amount = format_money(minor, currency).upper()
-        return f"{begun}  {name}  {format_money(0, currency).upper()} = {amount}\n"
+        amount = format_money(minor, currency)
+        return f"{begun}  {name}  {format_money(0, currency)} = {amount}\n"
 
 
 _CLOSING: Final = "Closing balances"

@@ -62,11 +62,11 @@ def step_minor(currency: str) -> int:
 
 
 def format_money(amount_minor: int, currency: str) -> str:
-    """An amount for people: `1250, "gbp"` is "12.50 gbp", `-5, "jpy"` is "-5 jpy"."""
+    """An amount for people: `1250, "gbp"` is "12.50 GBP", `-5, "jpy"` is "-5 JPY"."""
     digits = decimals(currency)
     units, rest = divmod(abs(amount_minor), 10**digits)
     fraction = f".{rest:0{digits}d}" if digits else ""
-    return f"{'-' if amount_minor < 0 else ''}{units}{fraction} {currency}"
+    return f"{'-' if amount_minor < 0 else ''}{units}{fraction} {currency.upper()}"
 
 
 def with_code(text: str, currency: str | None) -> str:

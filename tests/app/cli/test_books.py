@@ -176,7 +176,7 @@ def test_a_month_is_closed_and_reopened(run: Run, run_json: RunJson, quiet: Acco
     assert run_json("books", "trial", "--period", "2024-08") == closed
     september = run("books", "trial", "--period", "2024-09").stdout
     assert "late, of closed months: " in september
-    assert "contra:refunds 10.00 eur" in september
+    assert "contra:refunds 10.00 EUR" in september
     listed = run("books", "account", "contra:refunds", "--period", "2024-09").stdout
     assert f"2024-08-31  {late} booked (late)" in listed
     (row,) = run_json("books", "periods")["items"]
@@ -249,7 +249,7 @@ def test_the_books_begin_with_what_a_person_enters(
     begin = ("books", "begin", "2024-10", "--balance", "liabilities:sales_tax = -120.50 EUR")
     told = run(*begin, "--dry-run").stdout
     assert "liabilities:sales_tax" in told
-    assert "120.50 eur" in told
+    assert "120.50 EUR" in told
     assert "none was entered" in run("books", "opening").stdout
     assert "a reason" in run(*begin, code=2).stderr.lower()
     assert "the books begin with: 2024-10" in run(*begin, *WHY).stdout

@@ -59,7 +59,7 @@ def test_a_line_has_another_price_and_more_units_where_the_settings_allow_it(
     run("stock", "receive", "MUG", "60")
     assert "from 1 to 50" in run(*wholesale, code=2).stderr
     monkeypatch.setenv("LEDGER_MAX_UNITS_PER_LINE", "60")
-    assert "is listed for 12.50 gbp, not for 9.00 gbp" in run(*wholesale, code=1).stderr
+    assert "is listed for 12.50 GBP, not for 9.00 GBP" in run(*wholesale, code=1).stderr
     monkeypatch.setenv("LEDGER_LISTED_PRICES_ONLY", "false")
     run(*wholesale)
     order = run_json("order", "show", "A1")
@@ -203,7 +203,7 @@ def test_a_price_in_no_currency_is_refused(run: Run, price: str) -> None:
 
 def test_amounts_out_of_range_are_told_as_people_write_them(run: Run) -> None:
     said = run(*PLACE, "--discount", "99900", code=2).stderr
-    assert "The discount is 999.00 gbp; it must be from 0.00 gbp to 25.00 gbp." in said
+    assert "The discount is 999.00 GBP; it must be from 0.00 GBP to 25.00 GBP." in said
 
 
 def test_an_empty_id_of_an_order_is_refused(run: Run) -> None:
@@ -212,7 +212,7 @@ def test_an_empty_id_of_an_order_is_refused(run: Run) -> None:
 
 def test_a_part_of_an_order_says_its_currency(run: Run) -> None:
     run(*PLACE)
-    assert "12.50 gbp" in run("order", "show", "A1").stdout
+    assert "12.50 GBP" in run("order", "show", "A1").stdout
 
 
 def test_what_is_not_pending_cannot_expire(run: Run) -> None:

@@ -82,10 +82,10 @@ def test_a_dry_run_says_what_would_become_of_each_and_records_nothing(
     told = run("import-orders", file, "--dry-run", code=1).stdout.splitlines()
     apart = "order_id: its lines stand apart; put all lines of an order one after the other"
     assert told == [
-        f"{file}:2  A1  new  fulfilled, of 2019-03-31, 2 lines, 29.00 eur",
+        f"{file}:2  A1  new  fulfilled, of 2019-03-31, 2 lines, 29.00 EUR",
         f"{file}:4  A2  wrong  {apart}",
-        f"{file}:5  A3  new  placed, of 2019-03-31, 1 line, 3.750 kwd",
-        f"{file}:6  A4  wrong  The total is 13.00 eur, but the sum is 12.00 eur.",
+        f"{file}:5  A3  new  placed, of 2019-03-31, 1 line, 3.750 KWD",
+        f"{file}:6  A4  wrong  The total is 13.00 EUR, but the sum is 12.00 EUR.",
         f"{file}:7  A2  wrong  {apart}",
         "2 would be imported, 0 there already, 0 there and not the same, 3 wrong",
     ]
@@ -107,7 +107,7 @@ def test_an_order_that_changed_is_named_by_what_differs_and_left(
     words = [each["words"].partition("differs: ")[2] for each in found["not_taken"]]
     at = "is 2019-04-02T08:00:00Z here"
     assert words == [
-        f"lines is another here; total is 29.00 eur here, 24.00 eur in the file; fulfilled_at {at}",
+        f"lines is another here; total is 29.00 EUR here, 24.00 EUR in the file; fulfilled_at {at}",
         "placed_at is 2019-03-31T12:00:00Z here",
         "fulfilled_at is not there here",
     ]

@@ -92,7 +92,7 @@ def test_an_explanation_of_the_past_has_the_values_of_then(run_json: RunJson) ->
 def test_orders_are_listed_with_their_amounts(run: Run, run_list: RunJson) -> None:
     text = run("order", "list").stdout
     assert [line.split()[0] for line in text.splitlines()[2:4]] == ["A2", "A1"]
-    assert "25.00 gbp" in text
+    assert "25.00 GBP" in text
     (only,) = run_list("order", "list", "--filter", "state=canceled")
     assert only["order_id"] == "A2"
     nothing = run("list", "order", "--filter", "state=paid").stdout
@@ -108,6 +108,7 @@ def test_an_order_is_shown_with_its_lines_now_and_then(
     text = run("order", "show", "A1").stdout
     assert "Blue mug" in text
     assert "outstanding" in text
+    assert "gbp" not in text, "codes of currencies are written in one way"
 
 
 def test_products_are_listed_and_shown(run: Run, run_json: RunJson, run_list: RunJson) -> None:
@@ -117,7 +118,7 @@ def test_products_are_listed_and_shown(run: Run, run_json: RunJson, run_list: Ru
     assert listed[0].split() == columns
     assert "Blue mug" in listed[2]
     assert run_json("stock", "show", "MUG") == run_json("show", "sku", "MUG")
-    assert "12.50 gbp" in run("stock", "show", "MUG").stdout
+    assert "12.50 GBP" in run("stock", "show", "MUG").stdout
 
 
 def test_what_does_not_exist_is_refused_with_what_does(run: Run) -> None:

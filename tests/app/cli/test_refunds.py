@@ -55,7 +55,7 @@ def test_a_dry_run_makes_nothing_and_then_each_is_made_once(
 ) -> None:
     (due,) = run_list("refund", "carry-out", "--dry-run")
     assert (due["order_id"], due["open_minor"], made(served)) == ("A1", 1000, [])
-    assert "10.00 gbp" in run("refund", "carry-out", "--dry-run").stdout
+    assert "10.00 GBP" in run("refund", "carry-out", "--dry-run").stdout
     assert run_json("refund", "carry-out", due["request_id"]) == {due["request_id"]: "done"}
     assert run_json("refund", "carry-out") == {}
     assert made(served) == [1000]

@@ -23,7 +23,7 @@ def test_objects_are_found_and_shown(run: Run, run_list: Callable[..., list[Any]
         ("order", "A1")
     ]
     assert [hit["id"] for hit in run_list("search", "mug", "BLUE")] == ["MUG"]
-    assert "25.00 gbp" in run("search", "a1").stdout
+    assert "25.00 GBP" in run("search", "a1").stdout
     assert "Nothing is called so." in run("search", "B7").stdout
     assert "write an id" in run("search", " ", code=2).stderr
     run("search", "x" * 160, "y" * 159)

@@ -36,7 +36,7 @@ def test_decimals_are_stripes(currency: str, expected: int) -> None:
 
 
 def test_no_point_is_guessed_in_a_currency_that_is_not_known() -> None:
-    assert format_money(1250, "xyz") == "1250 xyz"
+    assert format_money(1250, "xyz") == "1250 XYZ"
 
 
 @pytest.mark.parametrize(
@@ -49,15 +49,15 @@ def test_the_smallest_charge(currency: str, expected: int) -> None:
 @pytest.mark.parametrize(
     ("amount_minor", "currency", "text"),
     [
-        (1250, "gbp", "12.50 gbp"),
-        (5, "usd", "0.05 usd"),
-        (-5, "usd", "-0.05 usd"),
-        (0, "eur", "0.00 eur"),
-        (1250, "jpy", "1250 jpy"),
-        (-5, "jpy", "-5 jpy"),
-        (1250, "kwd", "1.250 kwd"),
-        (50000, "ugx", "500.00 ugx"),
-        (MAX_MINOR, "usd", "10000000000000.00 usd"),
+        (1250, "gbp", "12.50 GBP"),
+        (5, "usd", "0.05 USD"),
+        (-5, "usd", "-0.05 USD"),
+        (0, "eur", "0.00 EUR"),
+        (1250, "jpy", "1250 JPY"),
+        (-5, "jpy", "-5 JPY"),
+        (1250, "kwd", "1.250 KWD"),
+        (50000, "ugx", "500.00 UGX"),
+        (MAX_MINOR, "usd", "10000000000000.00 USD"),
     ],
 )
 def test_written_and_read_back(amount_minor: int, currency: str, text: str) -> None:
@@ -74,11 +74,11 @@ def test_written_and_read_back(amount_minor: int, currency: str, text: str) -> N
         ("1.2 bhd", (1200, "bhd")),
         ("007 usd", (700, "usd")),
         ("53,30 gbp", (5330, "gbp")),
-        ("12,5 eur", (1250, "eur")),
+        ("12,5 EUR", (1250, "eur")),
         ("1,250 gbp", (125_000, "gbp")),
         ("1,250,000.50 gbp", (125_000_050, "gbp")),
-        ("1,250 jpy", (1250, "jpy")),
-        ("1,25 kwd", (1250, "kwd")),
+        ("1,250 JPY", (1250, "jpy")),
+        ("1,25 KWD", (1250, "kwd")),
         ("1,250.5 kwd", (1_250_500, "kwd")),
     ],
 )

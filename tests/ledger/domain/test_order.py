@@ -414,7 +414,7 @@ def test_an_order_keeps_what_it_was_placed_with() -> None:
         ({"lines": (replace(MUG, quantity=0),)}, InvalidCommand, "quantity of MUG is 0"),
         ({"lines": (replace(MUG, quantity=51),)}, InvalidCommand, "quantity of MUG is 51"),
         ({"lines": (replace(MUG, unit_minor=-1),)}, InvalidCommand, "unit_minor of MUG"),
-        ({"lines": (replace(MUG, unit_minor=1),)}, WrongPrice, r"12\.00 eur"),
+        ({"lines": (replace(MUG, unit_minor=1),)}, WrongPrice, r"12\.00 EUR"),
         ({"lines": (replace(MUG, name=""),)}, InvalidCommand, "name of MUG"),
         ({"lines": (replace(MUG, sku="CUP"),)}, UnknownProduct, "CUP"),
         ({"shipping_minor": -1}, InvalidCommand, "shipping_minor"),
@@ -422,7 +422,7 @@ def test_an_order_keeps_what_it_was_placed_with() -> None:
         ({"discount_minor": -1}, InvalidCommand, "discount_minor"),
         ({"discount_minor": 3001}, InvalidCommand, r"discount is more than the 30\.00"),
         ({"shipping_minor": 10**12}, InvalidCommand, "total"),
-        ({"total_minor": 2999}, InvalidCommand, r"the sum is 30\.00 eur"),
+        ({"total_minor": 2999}, InvalidCommand, r"the sum is 30\.00 EUR"),
         ({"expires_at": NOW}, InvalidCommand, "expires_at"),
         ({"email": "a\nb"}, InvalidCommand, "email"),
         ({"customer_id": "x" * 501}, InvalidCommand, "customer_id"),
@@ -502,7 +502,7 @@ def test_a_shops_rules_allow_more_units_and_other_prices() -> None:
         (replace(MUG, unit_minor=-1), WHOLESALE, InvalidCommand, "unit_minor of MUG"),
         (replace(MUG, sku="CUP"), WHOLESALE, UnknownProduct, "CUP"),
         (replace(MUG, quantity=51), Rules(listed_prices_only=False), InvalidCommand, "to 50"),
-        (replace(MUG, unit_minor=1), Rules(max_units_per_line=9), WrongPrice, r"12\.00 eur"),
+        (replace(MUG, unit_minor=1), Rules(max_units_per_line=9), WrongPrice, r"12\.00 EUR"),
     ],
 )
 def test_what_a_shops_rules_do_not_allow_is_refused(
@@ -662,7 +662,7 @@ def test_an_order_of_the_past_needs_no_stream_of_stock() -> None:
 
 
 def test_the_limits_of_an_order_hold_for_the_past_too() -> None:
-    with pytest.raises(InvalidCommand, match=r"total is 0\.01 eur"):
+    with pytest.raises(InvalidCommand, match=r"total is 0\.01 EUR"):
         decide(replace(OF_THE_PAST, total_minor=1), NoOrder(), {})
     with pytest.raises(InvalidCommand, match="SKU"):
         decide(replace(OF_THE_PAST, lines=(replace(MUG, sku="a b"),)), NoOrder(), {})
