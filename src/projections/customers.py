@@ -60,7 +60,13 @@ customers = Derived(
         from customer_reports
     """,
     touched="select customer_id from staged_customer_reports",
-    indexes=("created_at, customer_id", "email", "lower(email), created_at"),
+    indexes=(
+        "created_at, customer_id",
+        "email",
+        "lower(email), created_at",
+        "lower(name)",
+        "lower(split_part(name, ' ', -1))",
+    ),
 )
 projection = Projection(
     "customers",

@@ -77,6 +77,10 @@ def all_is_found(database: Database, world: World, seed: int) -> None:
                 assert found(conn, row["id"])[place.kind][0] == row["id"]
                 if place.by_email and row["email"]:
                     assert row["id"] in found(conn, row["email"].upper())[place.kind]
+                if place.by_person and row["name"]:
+                    words = row["name"].split()
+                    for text in (row["name"].upper(), words[0].lower(), words[-1][:2]):
+                        assert row["id"] in found(conn, text)[place.kind], text
 
 
 @law
@@ -126,7 +130,7 @@ def test_each_query_goes_through_an_index(fresh_database: Databases):
         asked = asked_for("12.50 usd", limit=5)
         for place, in_one in product(places(), (True, False)):
             for by, query in queries(place, own=False, in_one=in_one).items():
-                if by != "name":
+                if (place.kind, by) != ("sku", "name"):
                     plan = conn.execute(SQL("explain ") + SQL("{}").format(query), asked).fetchall()
                     read_whole = [line for line in map(str, plan) if "Seq Scan" in line]
                     assert not read_whole, (place.kind, by, plan)

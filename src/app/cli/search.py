@@ -20,9 +20,10 @@ def search(
     words: Annotated[list[str], typer.Argument(metavar="WORDS")],
     limit: Annotated[int, typer.Option(min=1, max=50, help="How many of each kind.")] = 5,
 ) -> None:
-    """Find objects by id, e-mail address, amount or product's name.
+    """Find objects by id, e-mail address, amount or name.
 
-    Ids and e-mail addresses fit by how they begin; amounts are written 12.50 or 1250 jpy.
+    Ids, e-mail addresses and names of customers fit by how they begin, customers by their last name
+    too, products by words of their name; amounts are written 12.50 or 1250 jpy.
     """
     from api.permissions import Permission
     from projections.queries import search as searching

@@ -1,7 +1,8 @@
 """Search: objects by id, e-mail address, amount or name, read from the indexes of the read models.
 
 There is no index of terms beside them: each list's table has its ids as a primary key, amounts that
-it may be sorted by have an index, and so have e-mail addresses (docs/decisions/0053).
+it may be sorted by have an index, and so have e-mail addresses and names of customers
+(docs/decisions/0053).
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Place(NamedTuple):
 
     Rows are shown at `path` by the column `at_key`, and are those that `there` says. `amount` and
     `time` are columns, `email` and `name` whether there are such; each may be searched where the
-    table has an index for it, names in a small table only.
+    table has an index for it; names of products, which are few, have none (`by_name`).
     """
 
     kind: str
@@ -78,6 +79,7 @@ class Place(NamedTuple):
     by_amount: bool = False
     by_email: bool = False
     by_name: bool = False
+    by_person: bool = False
 
 
 class Group(NamedTuple):
@@ -149,6 +151,7 @@ def _place(projection: str, listing: Listing) -> Place:
         by_amount=bool(amounts),
         by_email="email" in columns and _has_index(listing.table, "lower(email)"),
         by_name=listing.link == "sku",
+        by_person=_has_index(listing.table, "lower(name)"),
     )
 
 
@@ -200,8 +203,9 @@ def search(
     """What a text names, by kind, of the kinds that these permissions show.
 
     An id or an e-mail address fits by its beginning, A to Z in any case; an amount as a whole, in
-    every currency or in the one that is named; a product by all words of the text in its name; an
-    event by its position or its whole id. Of each kind `limit` at most are found. For a customer,
+    every currency or in the one that is named; a product by all words of the text in its name; a
+    customer by how the name begins, or by its last word and the others; an event by its position or
+    its whole id. Of each kind `limit` at most are found. For a customer,
     `own`, only what is his is there. Raises `InvalidRequest` for a text without a word, or of more
     than `MOST_TEXT` characters.
     """
@@ -233,6 +237,8 @@ def asked_for(text: str, *, limit: int, own: str | None = None) -> dict[str, Any
         "small": small,
         "upto": small + LAST,
         "words": small.split(),
+        "surname": small.split()[-1],
+        "upto_surname": small.split()[-1] + LAST,
         "most": limit + 1,
         "own": own,
         **_amounts(amount_of(text)),
@@ -310,6 +316,8 @@ def queries(place: Place, *, own: bool, in_one: bool) -> dict[str, Composed]:
         )
     if place.by_name:
         made["name"] = SQL(_BY_NAME).format(**parts)
+    if place.by_person:
+        made["name"] = SQL(_BY_PERSON).format(**parts)
     return made
 
 
@@ -403,6 +411,30 @@ where {there} and not exists (
 )
 order by {key}
 limit %(most)s
+"""
+# Whom one calls by the whole name, and whom by the last word of it, with or without others.
+_BY_PERSON: Final = """
+(
+    select {shown}
+    from {source} as t
+    where lower(name) >= %(small)s and lower(name) < %(upto)s and {there}
+    order by lower(name)
+    limit %(most)s
+)
+union all
+(
+    select {shown}
+    from {source} as t
+    where lower(split_part(name, ' ', -1)) >= %(surname)s
+        and lower(split_part(name, ' ', -1)) < %(upto_surname)s
+        and {there}
+        and not exists (
+            select from unnest(%(words)s::text[]) as word
+            where strpos(lower(t.name), word collate "C") = 0
+        )
+    order by lower(split_part(name, ' ', -1))
+    limit %(most)s
+)
 """
 _EVENTS: Final = """
 select

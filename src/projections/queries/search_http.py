@@ -31,8 +31,8 @@ class Search(One):
             max_length=MOST_TEXT,
             pattern=TEXT_PATTERN,
             description="The beginning of an id or of an e-mail address (A to Z in any case), an"
-            " amount (`12.50`, `1250 jpy`), words of a product's name, an event's position or its"
-            " whole id at Stripe.",
+            " amount (`12.50`, `1250 jpy`), a customer's name or how it begins, or his last name,"
+            " words of a product's name, an event's position or its whole id at Stripe.",
             examples=["pi_3Mtw", "ada@example.com", "12.50 eur", "blue mug"],
         ),
     ]

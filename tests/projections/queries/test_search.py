@@ -1,5 +1,6 @@
 """Search over HTTP: what people write finds what they mean, as far as they may see it."""
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,14 @@ from starlette.testclient import TestClient
 from api.permissions import MATRIX, Permission, Scope
 from app.asgi import create_app
 from ledger.domain.access import Role
-from ledger.domain.events import Line, Metadata, NewEvent, OrderPlaced, ProductListed
+from ledger.domain.events import (
+    Line,
+    Metadata,
+    NewEvent,
+    OrderPlaced,
+    ProductListed,
+    StripeObjectObserved,
+)
 from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.settings import Settings
@@ -20,6 +28,8 @@ from ledger.tokens import issue
 from projections.queries.search import Amount, amount_of, places
 from tests.support.judged import JudgedClient
 from tests.support.linking import Paid, Shop, Sold, Trade, opened
+from tests.webhooks.examples import customer
+from webhooks.ingest.observe import append_observed
 
 ADA, BOB = "Ada@Example.com", "bob@example.com"
 TRADE = Trade(
@@ -93,6 +103,42 @@ def test_what_people_write_finds_what_they_mean(client: TestClient):
     assert find(client, "mug blue") == {"sku": ["MUG-1"]}
     assert find(client, "tee-1") == {"sku": ["TEE-1"]}
     assert find(client, "nothing of this name") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("anna m", ["cus_1"]),
+        ("anna schm", ["cus_1"]),
+        ("ANNA MARIA", ["cus_1"]),
+        ("schmidt", ["cus_1", "cus_2"]),
+        ("Maria Schmidt", ["cus_1"]),
+        ("peter s", ["cus_2"]),
+        ("anna schulz", []),
+        ("Cher", ["cus_3"]),
+    ],
+)
+def test_a_customer_is_found_by_how_the_name_or_its_last_word_begins(
+    client: TestClient, shop: Shop, text: str, found: list[str]
+):
+    names = {"cus_1": "Anna Maria Schmidt", "cus_2": "Peter Schmidt", "cus_3": "Cher"}
+    append_observed(
+        shop.engine.log,
+        [
+            StripeObjectObserved(
+                kind="customer",
+                object_id=each,
+                body=json.dumps(customer(id=each, name=name, email=None)).encode(),
+                fetched_at=AT,
+                path="/v1/customers",
+                livemode=False,
+            )
+            for each, name in names.items()
+        ],
+        META,
+    )
+    shop.follow()
+    assert sorted(find(client, text).get("customer", [])) == found
 
 
 def test_an_amount_is_found_as_a_person_writes_it(client: TestClient):
