@@ -11,6 +11,7 @@ from starlette.routing import Route
 from books import classify_http, periods_http
 from books import entries as explained
 from books.accounts import about, accounts
+from books.months import over
 from books.names import Names, names
 from books.opening import READS as OPENING
 from books.opening import listed_since
@@ -37,11 +38,12 @@ from books.schemas import (
     TrialQuery,
     TrialResponse,
 )
-from books.trial import Balance, Trial, as_closed, totals, trial
+from books.trial import Balance, Trial, as_closed, totals
 from ledger.domain import posting_rules as rules
 from ledger.errors import (
     Ambiguous,
     InvalidCommand,
+    InvalidRequest,
     NotFound,
 )
 from projections.engine.names import named
@@ -77,10 +79,16 @@ def read_accounts(request: Request, query: One) -> AccountsResponse:
 
 @see(errors=(InvalidCommand, *READ))
 def read_trial_balance(request: Request, query: TrialQuery) -> TrialResponse:
-    """Show a month's trial balance: what is closed is what its close says, for good."""
+    """Show the trial balance of a month, or of all `to` another.
+
+    What is closed is what its close says, for good.
+    """
+    if query.to is not None and query.as_of is not None:
+        told = "leave it out: a close is of one month."
+        raise InvalidRequest.of_field("to", told, place="query.")
     with reads_of(request).snapshot(OPENING, query.after, current=True) as cursor:
         if query.as_of is None:
-            made = trial(cursor, query.period, query.currency)
+            made = over(cursor, query.period, query.to, query.currency)
         else:
             made = as_closed(cursor, query.period, query.as_of, query.currency)
         since = listed_since(cursor, request.state.log, made)
@@ -186,6 +194,7 @@ def _trial_answer(
 ) -> TrialResponse:
     return TrialResponse(
         period=made.period,
+        to=made.to,
         time_zone=made.zone,
         state=made.state,
         version=made.version,
@@ -193,7 +202,7 @@ def _trial_answer(
         listed_since=since,
         as_of_position=position if made.position is None else made.position,
         totals={code: TotalsResponse(**each._asdict()) for code, each in totals(made).items()},
-        balances=[_balance_answer(each, called, made.period) for each in made.balances],
+        balances=[_balance_answer(each, called, made.last) for each in made.balances],
     )
 
 

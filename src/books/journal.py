@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Final, NamedTuple
 
-from books.trial import Balance, DictCursor, Trial, trial
+from books.months import trials
+from books.trial import Balance, DictCursor, Trial
 from ledger.domain.period import Month
 from ledger.errors import InvalidWindow
 
@@ -74,18 +75,18 @@ def frame(cursor: DictCursor, first: date, last: date, currency: str | None = No
     Months before the books and months of them are never one frame.
     """
     months = list(months_between(first, last))
-    trials = [trial(cursor, str(month), currency) for month in months]
-    begins = trials[0].begins
-    if begins is not None and trials[0].period < begins <= trials[-1].period:
+    made = trials(cursor, months[0], months[-1], currency)
+    begins = made[0].begins
+    if begins is not None and made[0].period < begins <= made[-1].period:
         raise InvalidWindow(
             f"The books begin with {begins}: ask for months from there on, or for months before."
         )
     days = {"first": first, "until": months[-1].following.first, "currency": currency}
     moved = cursor.execute(MOVED, days).fetchall()
     return Frame(
-        trials,
-        {_key(each): each.opening_minor for each in trials[0].balances if each.opening_minor},
-        {_key(each): each.closing_minor for each in trials[-1].balances if each.closing_minor},
+        made,
+        {_key(each): each.opening_minor for each in made[0].balances if each.opening_minor},
+        {_key(each): each.closing_minor for each in made[-1].balances if each.closing_minor},
         {(row["account"], row["currency"]): row["minor"] for row in moved},
     )
 

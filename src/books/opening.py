@@ -185,7 +185,7 @@ def listed_since(cursor: DictCursor, log: Log, made: Trial) -> datetime | None:
     """
     if not made.is_ahead or made.begins is not None or _has_closes(cursor):
         return None
-    first, zone = month(made.period).following.first, ZoneInfo(made.zone)
+    first, zone = month(made.last).following.first, ZoneInfo(made.zone)
     until = datetime.combine(first, time(), zone)
     found = [
         left[0][1]

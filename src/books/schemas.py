@@ -24,13 +24,14 @@ OneCurrency = Annotated[
 
 
 class TrialQuery(One):
-    """Which month, of which currency, and as of which close of it."""
+    """Which month, or all from there `to` another, of which currency, as of which close of it."""
 
     period: Period
+    to: Period | None = None
     currency: OneCurrency = None
     as_of: Annotated[
         int | None,
-        Field(ge=1, description="The position of a close of the month: as it was closed then."),
+        Field(ge=1, description="The position of a close of the one month: as it was closed then."),
     ] = None
 
 
@@ -121,10 +122,12 @@ class TrialResponse(AsOf):
     of it. Of one that has `not_begun`, openings are what accounts hold by now. `begins` is the
     month whose opening a person entered. Where none did, nothing is closed, and not all earlier
     transactions are known, `listed_since` says since when they are: what accounts held before is
-    missing.
+    missing. Of several months, `period` is the first and `to` the last: opening is that of the
+    first, closing that of the last, and it is open unless all are alike.
     """
 
     period: str
+    to: str | None
     time_zone: str
     state: State
     version: int | None

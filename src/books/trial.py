@@ -44,6 +44,8 @@ class Trial(NamedTuple):
     its first day lies in the future of the time that is asked for, or `before`: in a month before
     the first one of the books, which no close and no opening speaks of. `begins` is the month whose
     opening a person entered, by the opening of this version, if one did.
+
+    Of several months, `period` is the first and `to` the last (`books.months`).
     """
 
     period: str
@@ -54,6 +56,17 @@ class Trial(NamedTuple):
     balances: list[Balance]
     begins: str | None = None
     opening: int = 0
+    to: str | None = None
+
+    @property
+    def last(self) -> str:
+        """Its last month, which is often its only one."""
+        return self.to or self.period
+
+    @property
+    def months(self) -> str:
+        """Such as `2026-09`, or `2026-07 to 2026-09`."""
+        return self.period if self.to is None else f"{self.period} to {self.to}"
 
     @property
     def is_ahead(self) -> bool:
@@ -246,10 +259,12 @@ def totals(made: Trial) -> dict[str, Totals]:
     return found
 
 
-def uneven(cursor: DictCursor, period: str, currency: str | None = None) -> int:
-    """How many entries of a month do not sum to 0."""
-    asked = month(period)
-    days: dict[str, Any] = {"first": asked.first, "until": asked.following.first}
+def uneven(
+    cursor: DictCursor, period: str, currency: str | None = None, *, to: str | None = None
+) -> int:
+    """How many entries of a month, or of all `to` another, do not sum to 0."""
+    until = month(to or period).following.first
+    days: dict[str, Any] = {"first": month(period).first, "until": until}
     row = cursor.execute(UNEVEN, {**days, "currency": currency}).fetchone()
     assert row is not None, "an aggregate has one row"
     return row["entries"]

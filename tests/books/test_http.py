@@ -278,6 +278,20 @@ def test_as_of_another_position_the_terminal_is_the_cure(books: Books) -> None:
         assert f"ledger books trial --period {period} --as-of 3" in told
 
 
+def test_several_months_are_one_trial_balance(books: Books) -> None:
+    books.post("periods/2024-08/close", WHY)
+    whole = books.trial("2024-08", to="2024-09")
+    first, last = books.trial("2024-08"), books.trial("2024-09")
+    assert (whole["period"], whole["to"], whole["state"]) == ("2024-08", "2024-09", "open")
+    for code, total in whole["totals"].items():
+        of_each = [each["totals"].get(code, {"debit_minor": 0}) for each in (first, last)]
+        assert total["debit_minor"] == sum(each["debit_minor"] for each in of_each)
+    position = first["as_of_position"]
+    for wrong in ({"to": "2024-07"}, {"to": "2044-09"}, {"to": "2024-09", "as_of": position}):
+        answer = books.get("trial-balance", 422, period="2024-08", **wrong)
+        assert [each["field"] for each in answer["errors"]] == ["to"]
+
+
 def test_a_reason_is_needed(books: Books) -> None:
     for path in ("periods/2024-08/close", "periods/2024-08/reopen"):
         assert books.post(path, {}, 422)["code"] == "invalid_request"

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import combinations, pairwise
 from random import Random
 
 import pytest
 from hypothesis import settings
 
+from books.months import over
 from books.trial import Trial, trial
 from ledger.domain.events import BooksPeriodClosed
 from ledger.domain.period import (
@@ -28,12 +29,31 @@ def openings(found: Trial) -> dict[tuple[str, str], int]:
     return {(b.account, b.currency): b.opening_minor for b in found.balances if b.opening_minor}
 
 
+def totals_of(found: list[Trial]) -> tuple[Counter[str], ...]:
+    """Debits, credits and what came late, by account and currency, of all of these together."""
+    sums = Counter[str](), Counter[str](), Counter[str]()
+    for each in (balance for one in found for balance in one.balances):
+        amounts = (each.debit_minor, each.credit_minor, each.late_minor)
+        for one, amount in zip(sums, amounts, strict=True):
+            one[f"{each.account} {each.currency}"] += amount
+    return sums
+
+
 def assert_lawful(desk: Desk) -> None:
     """Each month opens as the one before it closed; every currency's accounts sum to 0."""
     found = [desk.trial(period) for period in MONTHS]
     for earlier, later in pairwise(found):
         if "before" not in (earlier.state, later.state):
             assert openings(later) == closings(earlier), later.period
+    lawful = [each for each in found if each.state != "before"]
+    for first, last in combinations(lawful, 2):
+        with desk.models.dicts() as cursor:
+            whole = over(cursor, first.period, last.period)
+        assert openings(whole) == openings(first)
+        assert closings(whole) == closings(last)
+        months = lawful[lawful.index(first) : lawful.index(last) + 1]
+        assert totals_of([whole]) == totals_of(months), whole.months
+        found.append(whole)
     for each in found:
         sums: Counter[str] = Counter()
         for balance in each.balances:

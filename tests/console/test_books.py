@@ -50,6 +50,15 @@ def test_every_number_leads_to_what_it_is_made_of(console: Service) -> None:
     assert re.search(r'href="/console/events/\d+" title="evt_4"', events)
 
 
+def test_several_months_are_one_trial_balance(console: Service) -> None:
+    page = console.look("/console/books?period=2024-09&to=2024-10")
+    assert "Books of September 2024 to October 2024" in words(page.text)
+    assert re.search(r"accounts/[^?]+\?period=2024-09&amp;currency=eur", page.text), "its opening"
+    assert re.search(r"accounts/[^?]+\?period=2024-10&amp;currency=eur", page.text), "its closing"
+    wrong = console.look("/console/books?period=2024-09&to=2024-08")
+    assert (wrong.status_code, "To: give a month after" in words(wrong.text)) == (422, True)
+
+
 def test_a_month_is_closed_and_reopened_with_a_reason(console: Service) -> None:
     periods = "/console/books/periods"
     page = console.look(f"{periods}?period=2024-08")

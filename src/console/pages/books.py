@@ -38,10 +38,14 @@ UNREADABLE: Final = 422
 
 
 async def trial(request: PageRequest) -> Response:
-    """A month's trial balance, by currency; every number leads to what it is made of."""
+    """The trial balance of months, by currency; every number leads to what it is made of."""
     period, currency = _period(request), request.query.get("currency", "").strip()
+    to = request.query.get("to", "").strip()
+    to = "" if to == period else to
     try:
-        made = await request.api.get("/books/trial-balance", period=period, currency=currency)
+        made = await request.api.get(
+            "/books/trial-balance", period=period, to=to, currency=currency
+        )
         wrong = None
     except Problem as problem:
         if problem.status != UNREADABLE:
@@ -53,8 +57,9 @@ async def trial(request: PageRequest) -> Response:
         made=made,
         wrong=wrong,
         period=period,
+        last=to or period,
         currency=currency,
-        neighbours=_neighbours(period) if made else (),
+        neighbours=_neighbours(period) if made and not to else (),
     )
 
 
@@ -236,7 +241,7 @@ def _neighbours(period: str) -> tuple[str, str]:
 
 
 routes = [
-    view(TRIAL, trial, takes=("period", "currency")),
+    view(TRIAL, trial, takes=("period", "to", "currency")),
     view(f"{TRIAL}/accounts", accounts),
     view(f"{TRIAL}/accounts/{{name}}/map", name_account, methods=("POST",)),
     view(f"{TRIAL}/accounts/{{name}}", account, takes=("period", "currency", "cursor")),

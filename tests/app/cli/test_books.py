@@ -44,6 +44,18 @@ def test_a_trial_balance_is_one_line_an_account_in_80_columns(run: Run, quiet: A
     assert len({len(line) for line in [heads, *lines]}) == 1, "amounts end below each other"
 
 
+def test_several_months_are_one_trial_balance(run: Run, run_json: RunJson, quiet: Account) -> None:
+    asked = ("books", "trial", "--currency", "eur", "--period")
+    heading = run(*asked, "2024-09", "--to", "2024-11").stdout.splitlines()[0]
+    assert heading.startswith("2024-09 to 2024-11 (UTC) as of position ")
+    whole = run_json(*asked, "2024-09", "--to", "2024-11")
+    months = [run_json(*asked, f"2024-{each}") for each in ("09", "10", "11")]
+    totals = [each["totals"]["eur"] for each in months]
+    assert whole["totals"]["eur"]["debit_minor"] == sum(each["debit_minor"] for each in totals)
+    assert (whole["period"], whole["to"], months[0]["to"]) == ("2024-09", "2024-11", None)
+    assert "give a month after 2024-09" in run(*asked, "2024-09", "--to", "2024-08", code=2).stderr
+
+
 def test_as_of_a_time_a_month_has_begun_by_that_time(
     run_json: RunJson, quiet: Account, database: Database
 ) -> None:

@@ -22,6 +22,10 @@ app = typer.Typer(
 
 Period = Annotated[str, typer.Argument(metavar="PERIOD", help="A month, as 2026-09.")]
 OfPeriod = Annotated[str, typer.Option("--period", metavar="MONTH", help="A month, as 2026-09.")]
+ToPeriod = Annotated[
+    str | None,
+    typer.Option("--to", metavar="MONTH", help="The last month of several, as 2026-12."),
+]
 OrThisMonth = Annotated[
     str | None,
     typer.Option("--period", metavar="MONTH", help="A month, as 2026-09; without, this one."),

@@ -13,6 +13,7 @@ from app.cli.books.group import (
     OfPeriod,
     OrThisMonth,
     Period,
+    ToPeriod,
     Transaction,
     app,
     as_of_books,
@@ -60,21 +61,29 @@ def list_accounts() -> None:
 
 
 @app.command(epilog="Example: ledger books trial --period 2026-09 --currency eur")
-def trial(*, period: OfPeriod, currency: CurrencyOption = None, as_of: AsOf = None) -> None:
-    """Show a month's trial balance, by currency.
+def trial(
+    *,
+    period: OfPeriod,
+    to: ToPeriod = None,
+    currency: CurrencyOption = None,
+    as_of: AsOf = None,
+) -> None:
+    """Show the trial balance of a month, or of several, by currency.
 
     A closed month is what its close says, for good. What was learnt of closed months since stands
-    in the first open one, as late.
+    in the first open one, as late. Of several months, opening is that of the first and closing that
+    of the last; `ledger export trial_balance` has a line a month.
     """
+    from books.months import over
     from books.names import names
     from books.opening import listed_since
-    from books.trial import READS, totals, trial, uneven
+    from books.trial import READS, totals, uneven
     from projections.engine.replay import as_of_projections
 
     code = currency.lower() if currency else None
     with engine() as opened, as_of_books(opened, as_of) as (cursor, position, at):
-        made = trial(cursor, period, code, at=at)
-        wrong = uneven(cursor, period, code)
+        made = over(cursor, period, to, code, at=at)
+        wrong = uneven(cursor, period, code, to=to)
         stands = made.position or position or as_of_projections(cursor, READS).position
         since = None if position else listed_since(cursor, opened.log, made)
         called = names(cursor)
@@ -87,7 +96,7 @@ def trial(*, period: OfPeriod, currency: CurrencyOption = None, as_of: AsOf = No
         "uneven_entries": wrong,
         "totals": {name: each._asdict() for name, each in totals(made).items()},
         "balances": [
-            {**each._asdict(), "own": asdict(called.of(each.account, period))}
+            {**each._asdict(), "own": asdict(called.of(each.account, made.last))}
             for each in made.balances
         ],
     }

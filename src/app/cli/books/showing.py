@@ -78,7 +78,7 @@ def trial_lines(
         entries = "1 ENTRY does" if wrong == 1 else f"{wrong:,} ENTRIES do"
         entries += " not sum to 0"
     yield (
-        f"{made.period} ({made.zone}) as of position {position:,}, {_state(made)}; {entries};"
+        f"{made.months} ({made.zone}) as of position {position:,}, {_state(made)}; {entries};"
         f" suspense {', '.join(suspense) or 0}"
     )
     if made.state == "not_begun":
@@ -97,7 +97,7 @@ def trial_lines(
             (b for b in made.balances if b.currency == code), key=lambda b: place(b.account)
         )
         rows = [
-            (_named(each.account, called.of(each.account, made.period)), *_amounts(each, code))
+            (_named(each.account, called.of(each.account, made.last)), *_amounts(each, code))
             for each in mine
         ]
         heads = ("account", "opening", "debit", "credit", "closing")
