@@ -125,7 +125,7 @@ class ReadModelTables:
         """Make derived rows, rollups and indexes of what was loaded."""
         tables.finish(self.cursor, self.registry.tables.values())
 
-    def follow_durably(self) -> None:
+    def follow_durably(self) -> Flush:
         """Make ready for `flush`: commits count, and few rows of large tables are looked up.
 
         Raises `ProjectionFailed` naming one whose table is not there, or may not be read.
@@ -138,6 +138,7 @@ class ReadModelTables:
         # What is wrong with one projection's statement is told when it is executed, by its line.
         self.cursor.execute("set check_function_bodies = off")
         self._flush = Flush(self.cursor, self.registry)
+        return self._flush
 
     def flush(self, fold: Fold) -> None:
         """Bring finished tables up to date with a fold, in the caller's transaction."""

@@ -10,7 +10,7 @@ from typing import Any, Final, LiteralString
 import msgspec
 import psycopg
 from psycopg.rows import tuple_row
-from psycopg.sql import SQL, Identifier, Literal
+from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from ledger import waits
 from projections.engine.declare import AnyTable, Journal, Mirror, Projection
@@ -64,10 +64,11 @@ class Flush:
         self._projections = tuple(projections)
         self._function = flush_function(self._projections, self._types())
         body = self._function.body
-        name = Identifier("pg_temp", f"flush_{sha256(body.encode()).hexdigest()[:16]}")
+        self.mark = sha256(body.encode()).hexdigest()[:16]
+        self.name = Identifier("pg_temp", f"flush_{self.mark}")
         made = "create or replace function {}(staged text[]) returns void language plpgsql as {}"
-        cursor.execute(SQL(made).format(name, Literal(body)))
-        self._call = SQL("select {}(%b)").format(name)
+        cursor.execute(SQL(made).format(self.name, Literal(body)))
+        self._statement = SQL("select {}(%b)").format(self.name)
         self._rows = 0
         self._plans_rows = PLANS_ROWS
 
@@ -105,13 +106,19 @@ class Flush:
 
         Raises `ProjectionFailed` naming the projection whose declaration or SQL failed.
         """
-        if not len(fold):
-            return
+        if len(fold):
+            self.execute(self._statement, fold)
+
+    def execute(self, statement: Composed, fold: Fold, *more: object) -> None:
+        """Execute one that calls the function with its first parameter, a fold's changes.
+
+        Raises `ProjectionFailed` naming the projection whose declaration or SQL failed.
+        """
         staged = [given for each in self._projections for given in self._staged(each, fold)]
         waits.go_on()
         self._plan_again(len(fold))
         try:
-            self._cursor.execute(self._call, [staged], prepare=True)
+            self._cursor.execute(statement, [staged, *more], prepare=True)
         except psycopg.OperationalError:
             raise
         except psycopg.Error as error:

@@ -15,8 +15,8 @@ from projections.engine.flush_statements import beside, changed, emptied
 from projections.engine.registry import bases
 from projections.engine.tables import names, trusted
 
-_LINE: Final = re.compile(r"\bpg_temp\S*\D+(\d+)")
-"""Where a message of PostgreSQL, in any language, says the line of a function of a session."""
+_LINE: Final = re.compile(r"\bflush_\w+\(text\[\]\)\D+(\d+)")
+"""Where a message of PostgreSQL, in any language, says the line of the function."""
 _WORD: Final = re.compile(r"\w+")
 
 

@@ -26,6 +26,7 @@ from projections.engine.build import ProjectionContext, ReadModelTables, folded
 from projections.engine.causes import by_cause
 from projections.engine.fold import Fold, ProjectionFailed
 from projections.engine.positions import ProjectionStatus
+from projections.engine.step import Step
 from projections.engine.tables import LIVE, AnyCursor
 
 FIRST_EVENTS = 1_000
@@ -151,7 +152,7 @@ class Leader:
         self.log = engine.log
         self.registry = engine.registry
         self.reader = engine.reader
-        self.copies: dict[tuple[str, ...], ReadModelTables] = {}
+        self._steps: dict[tuple[str, ...], Step] = {}
         self._size = FIRST_EVENTS
         self._pool = ThreadPoolExecutor(1, "read-ahead")
         self._ahead: Future[Batch] | None = None
@@ -232,13 +233,10 @@ class Leader:
         waits.go_on()
         names, last, events, fold, _ = batch
         try:
-            copy = self._copy(names)
+            step = self._step_of(names)
             if fold is None:
                 fold = self._awaited(self._begun(self._fold, names, events))
-            with self.cursor.connection.transaction():
-                if positions.locked(self.cursor, names) == dict.fromkeys(names, last):
-                    copy.flush(fold)
-                    positions.move(self.cursor, names, events[-1])
+            step(fold, last, events[-1])
         except (ProjectionFailed, psycopg.errors.QueryCanceled) as failure:
             if len(events) > 1:
                 if isinstance(failure, psycopg.errors.QueryCanceled):
@@ -253,14 +251,14 @@ class Leader:
         """What these events come to, without the database."""
         return folded(events, self.reader, Fold(self.registry.only(names)))
 
-    def _copy(self, names: list[str]) -> ReadModelTables:
-        """The live tables of these projections, with what this session needs to write them."""
-        copy = self.copies.get(tuple(names))
-        if copy is None:
+    def _step_of(self, names: list[str]) -> Step:
+        """What takes folds into the live tables of these projections, made once a session."""
+        step = self._steps.get(tuple(names))
+        if step is None:
             copy = ReadModelTables(self.cursor, self.registry.only(names), self.reader, LIVE)
-            copy.follow_durably()
-            self.copies[tuple(names)] = copy
-        return copy
+            step = Step(self.cursor, copy.follow_durably(), names)
+            self._steps[tuple(names)] = step
+        return step
 
     def _stop_elsewhere(self, elsewhere: Sequence[ProjectionStatus]) -> None:
         """Stop these with what reads them, until they are rebuilt."""

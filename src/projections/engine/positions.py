@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal, NamedTuple
 
-from ledger.domain.events import RecordedEvent
 from ledger.errors import ProjectionStopped
 from projections.engine import foreign, tables
 from projections.engine.build import Reader, ReadModelTables
@@ -43,17 +42,6 @@ where name = any(%s)
 order by name
 for update
 """
-MOVE = """
-update read_models.projections
-set position = %(position)s, leaf_hash = (
-    select leaf_hash
-    from ledger.stored_events
-    where notification_id = %(position)s
-        and least(greatest(recorded_at, '0001-01-02 00:00Z'), '9999-12-30 00:00Z') = %(recorded_at)s
-)
-where name = any(%(names)s)
-"""
-"""Where the event there is no longer the one that was taken in, the hash is none."""
 STOP = """
 update read_models.projections
 set stopped_at = %s, stopped_because = %s
@@ -211,12 +199,6 @@ def furthest(cursor: AnyCursor) -> int | None:
 def locked(cursor: AnyCursor, names: Iterable[str]) -> dict[str, int]:
     """The positions of these, held still until the transaction ends."""
     return dict(cursor.execute(LOCKED, [list(names)]).fetchall())
-
-
-def move(cursor: AnyCursor, names: Iterable[str], last: RecordedEvent) -> None:
-    """These projections have taken in everything up to an event."""
-    moved = {"position": last.position, "recorded_at": last.recorded_at, "names": list(names)}
-    cursor.execute(MOVE, moved)
 
 
 def stop(cursor: AnyCursor, names: Iterable[str], position: int, because: str) -> None:

@@ -1,11 +1,15 @@
 """Following: nothing is missed, one leads, and what fails stops alone."""
 
+import os
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any, LiteralString
 
+import psycopg
 import pytest
 
 from ledger.domain.events import RecordedEvent
@@ -13,6 +17,8 @@ from ledger.domain.facts import AnyFact, EventContext
 from ledger.errors import ProjectionStopped
 from ledger.log import Log
 from ledger.postgres.database import Database
+from ledger.postgres.migrate import migrate
+from ledger.postgres.supervisor import EmbeddedPostgres
 from projections.engine import positions
 from projections.engine.build import ProjectionContext
 from projections.engine.declare import Derived
@@ -20,6 +26,7 @@ from projections.engine.flush import flush_function
 from projections.engine.follow import Batch, Follower, Leader
 from projections.engine.reads import Reads
 from projections.engine.rebuild import rebuild
+from projections.engine.verify import verify
 from tests.projections.engine.toys import POISON, TOYS, PlainReader, correction, delivery
 from tests.support.damage import restore
 from tests.support.waiting import wait_for
@@ -315,6 +322,52 @@ def test_read_models_of_a_dump_that_goes_as_far_as_they_do_follow_on(engine: Pro
     engine.log.append([delivery("B", 1, 2)])
     assert Follower(engine).catch_up() == 4
     read_after(engine, 4)
+
+
+def test_what_another_took_in_meanwhile_is_not_taken_in_again(engine: ProjectionContext):
+    """A batch that was read before a rebuild, or another leader, had its events."""
+    engine.log.append([delivery("A", 1, 5), delivery("A", 2, 7)])
+    names = list(engine.registry.by_name)
+    with (
+        engine.database.connect("projector", autocommit=True) as conn,
+        closing(Leader(conn.cursor(), engine)) as late,
+    ):
+        batch = late._read(names, 0, None)
+        assert Follower(engine).catch_up() == 2
+        late._take_in(batch)
+    assert set(standing(engine).values()) == {("following", 2)}
+    assert rows(engine, "select sku, units, lines from read_models.sums") == [("A", 12, 2)]
+
+
+def test_what_a_killed_database_forgot_is_taken_in_again(tmp_path: Path):
+    """The follower's commits need not be on the disk: rows and positions are lost together."""
+    with EmbeddedPostgres(tmp_path) as killed:
+        with psycopg.connect(killed.conninfo("postgres"), autocommit=True) as admin:
+            migrate(admin)
+            admin.execute("alter system set wal_writer_delay = '10s'")
+            admin.execute("select pg_reload_conf()")
+        with shop(killed) as engine:
+            engine.log.append([delivery("A", 1, 5)])
+            with engine.database.connect("projector", autocommit=True) as conn:
+                positions.prepare(conn.cursor(), engine.registry, engine.reader, head=0)
+            assert Follower(engine).catch_up() == 1
+            engine.log.append([delivery("A", 2, 7)])
+            assert Follower(engine).catch_up() == 2
+            os.kill(killed.pid, signal.SIGKILL)
+        with EmbeddedPostgres(tmp_path) as server, shop(server) as engine:
+            assert standing(engine)["deliveries"] == ("following", 1), "it was not on the disk"
+            assert rows(engine, "select units from read_models.sums") == [(5,)]
+            assert Follower(engine).catch_up() == 2
+            assert rows(engine, "select sku, units, lines from read_models.sums") == [("A", 12, 2)]
+            assert verify(engine).holds
+
+
+@contextmanager
+def shop(server: EmbeddedPostgres) -> Iterator[ProjectionContext]:
+    """The toys over the log of a server's first database."""
+    database = Database(server.conninfo("postgres"))
+    with closing(Log(database.conninfo("app"))) as log:
+        yield ProjectionContext(database, log, TOYS, PlainReader())
 
 
 class SlowReader(PlainReader):
