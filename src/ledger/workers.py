@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
 from concurrent.futures import wait as wait_for_tasks
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from threading import Thread
 from typing import Any, TypeVar
@@ -29,7 +30,8 @@ def processes(
     """Workers for the length of the block; each calls `begin` with `args` first.
 
     Where the block is told to stop, they do not end what they have in hand; and none outlives this
-    process, to go on with what the next one begins again.
+    process, to go on with what the next one begins again. Ctrl-C is for this process alone: a
+    terminal gives it to all of them, and theirs would end in a traceback.
 
     They are forks of one process that has only imported the modules of ours that this one had when
     it first needed workers: to import those anew would take each worker a second.
@@ -40,7 +42,7 @@ def processes(
     with (
         we_work,
         may_work,
-        ProcessPoolExecutor(
+        _Pool(
             count,
             mp_context=context,
             initializer=_begin,
@@ -49,11 +51,22 @@ def processes(
     ):
         try:
             yield pool
-        except Stopped:
+        except (Stopped, KeyboardInterrupt, GeneratorExit):
             we_work.close()
             raise
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+class _Pool(ProcessPoolExecutor):
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Workers are started here: none of them, nor what forks them, ever gets SIGINT."""
+        resource_tracker.ensure_running()  # which lets signals in again as it starts
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return super().submit(fn, *args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def spread(work: Callable[..., T], tasks: Sequence[tuple[Any, ...]]) -> Iterator[T]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
@@ -52,8 +52,11 @@ class Archive(NamedTuple):
 
 
 @contextmanager
-def archive(to: str | None) -> Generator[Archive]:
-    """The archive of this address, or of the settings."""
+def archive(to: str | None, *, alone: bool = False) -> Generator[Archive]:
+    """The archive of this address, or of the settings; `alone` where nobody else may change it.
+
+    What lies there is looked at once no other seal or offload is at work.
+    """
     from app.wiring import fold_job, open_log
     from ledger.archive import sealing, segments
     from ledger.archive.store import Store
@@ -62,15 +65,17 @@ def archive(to: str | None) -> Generator[Archive]:
 
     settings = ready()
     address = to or settings.ledger_archive
-    with open_log(settings, migrates=may_make()) as (database, log):
+    with open_log(settings, migrates=may_make()) as (database, log), ExitStack() as stack:
         if not address:
             raise SettingsError(
                 "It is not said where the archive lies: set LEDGER_ARCHIVE, or give --to with a"
                 " folder or an address such as s3://bucket/ledger."
             )
-        store = Store(address)
-        sealed, size = segments.manifests(store), settings.ledger_archive_segment_events
+        store, size = Store(address), settings.ledger_archive_segment_events
+        if alone:
+            stack.enter_context(sealing.alone(database))
         with database.connect("reader") as conn:
+            sealed = segments.manifests(store)
             foreign, gone = sealing.foreign(conn, sealed), sealing.offloaded(conn)
         job = fold_job(settings, store.address)
         used = fold_leftovers.names(job, segments.from_the_first(sealed))
@@ -87,11 +92,7 @@ def seal(to: To = None) -> None:
     """
     from ledger.archive import sealing
 
-    with (
-        archive(to) as opened,
-        sealing.alone(opened.database),
-        progress("sealing") as report,
-    ):
+    with archive(to, alone=True) as opened, progress("sealing") as report:
         for name, what in opened.foreign:
             raise ArchiveDamaged(f"Nothing was sealed. The segment {name}: {what}")
         spans = sealing.missing(opened.sealed, opened.head, opened.size)
@@ -137,11 +138,10 @@ def offload(
     the archive has their content then, so it needs a copy elsewhere. Each segment is compared with
     the log before it leaves, and leaves as a whole. New events use the room.
     """
-    from ledger.archive import sealing
     from ledger.archive.offload import due
     from ledger.archive.offload import offload as leave
 
-    with archive(None) as opened, sealing.alone(opened.database):
+    with archive(None, alone=True) as opened:
         for name, what in opened.foreign:
             raise ArchiveDamaged(f"Nothing has left. The segment {name}: {what}")
         before = datetime.now(UTC) - timedelta(days=older_than)
@@ -154,9 +154,30 @@ def offload(
                     report(left, events)
     names = [each.name for each in todo]
     said = "due, and nothing has left: " if dry_run else "offloaded: "
+    none = None if todo else _none_due(opened, before)
     show(
-        {"due" if dry_run else "offloaded": names, "events": events},
-        lambda: f"{said}{counted(len(todo), 'segment')}, {counted(events, 'event')}",
+        {"due" if dry_run else "offloaded": names, "events": events, "none_because": none},
+        lambda: (
+            f"{said}{counted(len(todo), 'segment')}, {counted(events, 'event')}"
+            + (f"\n{none}" if none else "")
+        ),
+    )
+
+
+def _none_due(opened: Archive, before: datetime) -> str:
+    """Why no segment is due that was recorded before a moment."""
+    from ledger.archive.offload import due
+    from ledger.archive.segments import EPOCH, MICROSECOND
+
+    if not opened.sealed:
+        return "nothing is sealed, and only what is sealed may leave: `ledger archive seal`"
+    left = due(opened.sealed, opened.offloaded, datetime.max.replace(tzinfo=UTC))
+    if not left:
+        return "all that is sealed has left already"
+    oldest = EPOCH + left[0].last_recorded_at * MICROSECOND
+    return (
+        f"the oldest segment that has not left ends at {oldest:%F %T} UTC, and what was recorded"
+        f" after {before:%F %T} UTC stays"
     )
 
 
@@ -315,12 +336,13 @@ def _state(opened: Archive, sealed: list[Manifest]) -> dict[str, Any]:
 def _state_in_words(opened: Archive, sealed: list[Manifest]) -> str:
     state = _state(opened, sealed)
     full = state["not_sealed"] // opened.size
-    todo = f"; {counted(full, 'segment')} can be sealed" if full else ""
+    end = (sealed[-1].last if sealed else 0) + opened.size
+    todo = f"{counted(full, 'segment')} can be sealed" if full else f"the next ends at {end:,}"
     gone = state["offloaded"]
     only = f"only here: the states of {counted(gone, 'event')}\n" if gone else ""
     return (
         f"archive {state['archive']}: {counted(len(sealed), 'segment')} up to position"
         f" {state['up_to_position']:,}, {state['size_bytes']:,} bytes\n{only}"
         f"not sealed: {counted(state['not_sealed'], 'event')} up to the head, {opened.head:,}"
-        f" (a segment has {opened.size:,}){todo}"
+        f" (a segment has {opened.size:,}, LEDGER_ARCHIVE_SEGMENT_EVENTS); {todo}"
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from uuid import uuid4
@@ -107,15 +107,16 @@ def rebuild(
     with engine_that_is_new() as (opened, is_new):
         if not is_new:
             catch_up(opened)
-        archive = _archive_to_rebuild(on, no_archive=no_archive or bool(names))
-        made = remake(
-            opened,
-            names or (),
-            reason,
-            believe_log=believe_the_log,
-            is_new=is_new,
-            archive=archive,
-        )
+        with _doing_without():
+            archive = _archive(on, no_archive=no_archive or bool(names))
+            made = remake(
+                opened,
+                names or (),
+                reason,
+                believe_log=believe_the_log,
+                is_new=is_new,
+                archive=archive,
+            )
         unreadable = _unreadable(opened)
     seconds = round(time.monotonic() - started, 1)
     document = {
@@ -158,11 +159,13 @@ def _archive(on: str | None, *, no_archive: bool, again: bool = False) -> Folded
     return archive
 
 
-def _archive_to_rebuild(on: str | None, *, no_archive: bool) -> FoldedArchive | None:
+@contextmanager
+def _doing_without() -> Generator[None]:
+    """Say where an archive is in the way that a rebuild can do without it."""
     try:
-        return _archive(on, no_archive=no_archive)
-    except ArchiveUnavailable as error:
-        raise ArchiveUnavailable(f"{error} (--no-archive reads the database alone)") from error
+        yield
+    except (ArchiveUnavailable, ArchiveDamaged) as error:
+        raise type(error)(f"{error} (--no-archive reads the database alone)") from error
 
 
 def remake(

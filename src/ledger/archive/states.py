@@ -16,12 +16,15 @@ from psycopg import Cursor
 from ledger import waits
 from ledger.archive.segments import GROUP_EVENTS, NAME, as_stored, schema
 from ledger.archive.store import Store, arrow
-from ledger.errors import ArchiveUnavailable, InvalidRequest, StatesMissing
+from ledger.errors import ArchiveUnavailable, InvalidRequest, SegmentDamaged, StatesMissing
 
 T = TypeVar("T")
 
 GROUPS: Final = 4
 """So many row groups of segments are kept at hand, about 25 MB each."""
+
+DAMAGED_SECONDS: Final = 30
+"""How long what is damaged is not looked at again; then it may have been brought back."""
 
 MOST_HANGING: Final = 4
 """So many reads that were given up may still go on; until one of them ends, no other begins."""
@@ -75,6 +78,7 @@ class OffloadedStates:
         self._opened: Store | None = None
         self._segments: list[_Segment] = []
         self._groups: OrderedDict[_Place, Any] = OrderedDict()
+        self._damaged: dict[_Place, float] = {}
         self._hanging: list[Future[Any]] = []
 
     def look(
@@ -175,9 +179,18 @@ class OffloadedStates:
         yield from _values(group.take(there))
 
     def _group(self, store: Store, place: _Place) -> Any:
-        """The events of a row group; None where the file is missing, or is none of ours."""
+        """The events of a row group; None where the file is missing, or is none of ours.
+
+        What is damaged is not read again at once: to know that takes all of a file.
+        """
+        if time.monotonic() < self._damaged.get(place, 0):
+            return None
         if (group := self._groups.pop(place, None)) is None:
-            group = _read(store, place)
+            try:
+                group = _read(store, place)
+            except SegmentDamaged:
+                self._damaged[place] = time.monotonic() + DAMAGED_SECONDS
+                return None
         if group is not None:
             self._groups[place] = group
         while len(self._groups) > GROUPS:
@@ -239,7 +252,10 @@ def _segments(names: Sequence[str]) -> list[_Segment]:
 
 
 def _read(store: Store, place: _Place) -> Any:
-    """Only what is asked for is read; where that fails, the whole tells damage from an outage."""
+    """Only what is asked for is read; where that fails, the whole tells damage from an outage.
+
+    None where there is no such file. Raises `SegmentDamaged`, `ArchiveUnavailable`.
+    """
     name = place.segment.name
     try:
         with store.opened(name) as file:
@@ -248,8 +264,8 @@ def _read(store: Store, place: _Place) -> Any:
         data = store.get(name)
         try:
             return None if data is None else _row_group(arrow().BufferReader(data), place.group)
-        except (OSError, ValueError, arrow().ArrowException):
-            return None
+        except (OSError, ValueError, arrow().ArrowException) as error:
+            raise SegmentDamaged(f"The segment {name} cannot be read.") from error
 
 
 def _row_group(file: Any, number: int) -> Any:

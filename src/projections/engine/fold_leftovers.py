@@ -30,6 +30,8 @@ class Leftover(NamedTuple):
 
 def names(job: Job, sealed: Sequence[Manifest]) -> list[str]:
     """The names of all objects that a rebuild from these segments reads."""
+    if not sealed:
+        return []
     folds = fold_objects.fold_tasks(job, sealed)
     return [task.name for task in (*folds, *fold_objects.merge_tasks(job, folds))]
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from projections.engine.verify import Proof  # which is made as a rebuild is
 
 MOST_PLACES: Final = 100
+MOST_NAMES: Final = 10
 
 LAST: Final = """
 select array[
@@ -50,7 +51,8 @@ class LastProof(Struct, frozen=True, kw_only=True):
     It proved the log up to `position`, compared it with an archive up to `sealed`, ended at
     `ended_at`, and was asked for by `by`: a person or the service. `found` says in sentences what
     was wrong. `suspects` are the projections that it found damaged or could not prove, and all that
-    read them, as far as they were not rebuilt since.
+    read them, as far as they were not rebuilt since. `only_states_missing` where the log's only
+    damage is that states which left it are not in the archive.
     `unanswered` is the cause for which a later proof ended without an answer; where no proof ever
     came to one, `holds` is None.
     """
@@ -64,6 +66,7 @@ class LastProof(Struct, frozen=True, kw_only=True):
     suspects: tuple[str, ...] = ()
     sealed: int = 0
     log_is_damaged: bool = False
+    only_states_missing: bool = False
     unanswered: str | None = None
 
     @property
@@ -74,6 +77,11 @@ class LastProof(Struct, frozen=True, kw_only=True):
     @property
     def cure(self) -> str | None:
         """What to do; None where it held."""
+        if self.only_states_missing:
+            return (
+                "bring the archive back from its copy, or set LEDGER_ARCHIVE to where it is, and"
+                " then `ledger verify`; a state that was never offloaded is in a backup only"
+            )
         if self.log_is_damaged:
             return (
                 "keep the database as it is and compare it with a backup: a rebuild mends nothing"
@@ -193,6 +201,7 @@ def _answered(
         suspects=tuple(sorted(registry.readers(named) - rebuilt)),
         sealed=report.sealed,
         log_is_damaged=bool(report.faults or report.log_fault),
+        only_states_missing=report.faults.keys() == {"state"},
         unanswered=later and _cause(later.event),
     )
 
@@ -226,7 +235,9 @@ def _found(report: ProofFinished) -> Iterator[str]:
     if tables := sorted({each["table"] for each in _differences(report)}):
         yield f"tables that differ: {', '.join(tables)}"
     if report.halted:
-        yield f"not proven: {', '.join(sorted(report.halted))}"
+        many = len(report.halted) > MOST_NAMES
+        names = f"{len(report.halted)} read models" if many else ", ".join(sorted(report.halted))
+        yield f"not proven: {names}"
     if report.not_compared:
         yield f"not compared with the archive: {' '.join(report.not_compared)}"
     if report.not_folded:

@@ -139,9 +139,8 @@ def check_log(engine: ProjectionContext, cursor: AnyCursor) -> None:
     if proof is not None and proof.log_is_damaged:
         raise RebuildRefused(
             f"The proof of {proof.ended_at:%F %T} UTC found this: {'; '.join(proof.found)}. A"
-            " rebuild would believe what was changed. Keep the database as it is, and restore a"
-            " backup; once `ledger verify` finds no damage of the log, nothing is refused."
-            f"{DECIDED}"
+            f" rebuild would believe that. What to do: {proof.cure}. Once that finds no damage of"
+            f" the log, nothing is refused.{DECIDED}"
         )
 
 

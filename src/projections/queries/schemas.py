@@ -264,7 +264,8 @@ class LastProofResponse(Schema):
     `holds` is null where no proof ever came to an answer; `unanswered` is the cause for which a
     later one did not. `suspects` are the projections that are not proven and were not rebuilt
     since; up to position `sealed` the log was compared with an archive. `is_damage` says that they,
-    or the log, are still damaged as far as is known.
+    or the log, are still damaged as far as is known; `only_states_missing` that the log only lacks
+    states that left it for the archive.
     """
 
     id: str
@@ -276,6 +277,7 @@ class LastProofResponse(Schema):
     suspects: list[str]
     sealed: int
     log_is_damaged: bool
+    only_states_missing: bool
     unanswered: str | None
     is_damage: bool
     cure: str | None

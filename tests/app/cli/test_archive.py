@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from benchmarks.logs import filled, shop_log
-from ledger.archive import sealing
+from ledger.archive import sealing, segments
 from ledger.archive.sealing import Span
+from ledger.archive.segments import Manifest
 from ledger.archive.store import Store
 from ledger.errors import ArchiveUnavailable
 from ledger.log import Log
@@ -54,12 +55,16 @@ def test_what_is_sealed_is_shown_and_verified_and_read_by_a_rebuild(
 ):
     assert "1 segment can be sealed" in (status := run("archive", "status").stdout)
     assert status.endswith("nothing is sealed yet\n")
+    assert "these settings: 0 of 0" in status, "of nothing there are no folds"
+    offered = run("archive", "offload", "--older-than", "0").stdout
+    assert "nothing is sealed, and only what is sealed may leave" in offered
     said = run("task", "merge", "1/2", code=3).stderr.replace("\n", " ")
     assert "from position 1 on: `ledger archive seal`" in said
     assert "nothing is sealed in" in run("rebuild").stdout
     said = run("archive", "seal").stdout
     assert said.startswith("sealed: 1 segment, 1,000 events, ")
     assert run_json("archive", "seal")["sealed"] == []
+    assert "; the next ends at 2,000" in " ".join(run("archive", "seal").stdout.split())
     state = run_json("archive", "status")
     assert (state["segments"], state["up_to_position"]) == (1, 1_000)
     assert state["not_sealed"] == state["head"] - 1_000
@@ -151,6 +156,36 @@ def test_an_archive_that_is_not_this_logs_leaves_it_not_compared(
     monkeypatch.setenv("LEDGER_ARCHIVE_SEGMENT_EVENTS", "100000")
     monkeypatch.setenv("LEDGER_ARCHIVE", str(archive.with_name("empty")))
     assert "Nothing is sealed in " in run("verify").stdout, "no segment is full yet"
+
+
+@pytest.mark.parametrize("verb", [("seal",), ("offload", "--older-than", "0")])
+def test_what_lies_there_is_looked_at_while_nobody_else_changes_it(
+    run: Run,
+    archive: Path,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    verb: tuple[str, ...],
+):
+    """An offload that had looked before another one ended ended in a traceback."""
+    looked = segments.manifests
+
+    def looks(store: Store) -> list[Manifest]:
+        with pytest.raises(ArchiveUnavailable, match="is at work"), sealing.alone(database):
+            pass
+        return looked(store)
+
+    monkeypatch.setattr(segments, "manifests", looks)
+    run("archive", *verb)
+
+
+def test_a_rebuild_that_an_archive_prevents_says_how_to_do_without(run: Run, archive: Path):
+    run("archive", "seal")
+    file = archive / f"{SEGMENT}.parquet"
+    file.write_bytes(file.read_bytes()[:-1])
+    said = run("rebuild", code=3).stderr
+    assert "is not what was sealed" in said
+    assert "(--no-archive reads the database alone)" in said
+    run("rebuild", "--no-archive")
 
 
 def test_a_proof_says_that_nothing_was_looked_at_where_the_only_copy_does_not_answer(
@@ -338,8 +373,13 @@ class TestOffloaded:
             in run("archive", "offload", "--older-than", "0", "--dry-run").stdout
         )
         assert run_json("archive", "status")["offloaded"] == 0
-        assert run_json("archive", "offload", "--older-than", "1")["offloaded"] == []
-        assert run_json("archive", "offload", "--older-than", "0")["offloaded"] == [SEGMENT]
+        young = run_json("archive", "offload", "--older-than", "1")
+        assert young["offloaded"] == []
+        assert young["none_because"].startswith("the oldest segment that has not left ends at ")
+        left = run_json("archive", "offload", "--older-than", "0")
+        assert (left["offloaded"], left["none_because"]) == ([SEGMENT], None)
+        again = run_json("archive", "offload", "--older-than", "0")
+        assert again["none_because"] == "all that is sealed has left already"
         said = run("archive", "offload", "--older-than", "9999999", code=2).stderr
         assert "--older-than" in said, "no traceback of a date before the year 1"
         assert "offloaded: 0 segments" in run("archive", "offload", "--older-than", "0").stdout

@@ -24,6 +24,7 @@ from benchmarks.cluster import bucket
 from benchmarks.logs import filled, shop_log
 from ledger import tokens
 from ledger.archive import sealing, segments
+from ledger.archive import states as states_module
 from ledger.archive.offload import due, offload
 from ledger.archive.segments import Manifest
 from ledger.archive.states import MOST_HANGING, OffloadedStates
@@ -275,6 +276,29 @@ def test_a_changed_byte_costs_no_more_than_the_events_that_it_is_of(world: World
     }
     found = OffloadedStates(world.store.address).states(leaves)
     assert leaves.keys() - found.keys() == {1, SIZE}
+
+
+def test_what_is_damaged_is_not_read_whole_again_and_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each thousand events of a proof read all of a segment of which one page was damaged."""
+    world.offload()
+    name = f"{world.sealed[0].name}.parquet"
+    data = world.store.get(name) or b""
+    world.store.put(name, data[:-40] + bytes(40))
+    whole, get = list[str](), Store.get
+    monkeypatch.setattr(Store, "get", lambda store, name: whole.append(name) or get(store, name))
+    states = OffloadedStates(world.store.address)
+    leaf = {1: bytes(32)}
+    assert [states.states(leaf) for _ in range(3)] == [{}, {}, {}]
+    assert whole == [name]
+    monkeypatch.setattr(states_module, "DAMAGED_SECONDS", 0)
+    states = OffloadedStates(world.store.address)
+    assert states.states(leaf) == {}
+    world.store.put(name, data)
+    with Log.of(world.database) as log:
+        log._offloaded = states
+        assert log.at([3])[0] == world.before[2], "once it is back, it is read"
 
 
 def _rows_of(written: Any) -> Iterator[segments.Stored]:

@@ -123,6 +123,27 @@ def test_a_damaged_log_is_mended_by_no_rebuild(
     assert "the log is damaged: " in found.told
 
 
+def test_states_that_an_archive_lacks_are_brought_back_and_no_backup_is_restored(
+    filled: ProjectionContext,
+) -> None:
+    """An archive that had not been mounted was told to be a damaged database, with 45 names."""
+    finished = ProofFinished(
+        proof_id="1" * 32,
+        holds=False,
+        position=5,
+        tables={},
+        faults={"state": {"count": 3, "places": []}},
+        halted={f"model_{number}": "states are missing" for number in range(11)},
+    )
+    put_on_record(filled.log, NOW, finished, ANN)
+    Follower(filled).catch_up()
+    with pytest.raises(RebuildRefused, match=r"not proven: 11 read models\..* bring the archive"):
+        rebuild(filled)
+    found = last(filled)
+    assert found is not None
+    assert (found.log_is_damaged, found.only_states_missing) == (True, True)
+
+
 def test_what_could_not_be_proven_is_in_doubt_with_all_that_read_it(
     filled: ProjectionContext,
 ) -> None:
