@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from difflib import get_close_matches
 from typing import Final, NamedTuple
 
 from books.trial import BEGINS
 from ledger.domain import posting_rules as rules
+from ledger.errors import InvalidCommand
 from projections.engine.replay import DictCursor
 
 KINDS: Final = ("assets", "liabilities", "equity", "income", "contra", "expenses", "suspense")
 """What the name of an account begins with, in the order of a report."""
 ANY_NAME: Final = "…"
+ALIKE: Final = 0.75
+"""Of names that differ by no more, one may be a mistyped other: `mics` and `misc`."""
 _CONNECTED: Final = re.compile(r"(acct_[^:]+):(.+)")
 _ABOUT: Final = tuple(rules.ACCOUNTS.items())
 _OF_STRIPE: Final = re.compile(r"assets:stripe:([a-z_]+):(pending|available)")
 
+KNOWN: Final = """
+select account from account_days
+union
+select account from account_names
+union
+select account from opening_balances
+"""
 NOW: Final = """
 with opening as ({begins})
 select account, currency, sum(minor)::bigint as balance_minor
@@ -52,6 +63,26 @@ def accounts(cursor: DictCursor, today: date) -> list[Held]:
     for row in cursor.execute(NOW, {"today": today}):
         found.setdefault(row["account"], {})[row["currency"]] = row["balance_minor"]
     return [Held(name, about(name), found[name]) for name in sorted(found, key=place)]
+
+
+def check_meant(cursor: DictCursor, account: str, *, is_new: bool) -> None:
+    """Raise InvalidCommand for an account that is new and much like one that there is.
+
+    Unless a person says that it `is_new`: a typing mistake would stand in the books as an account.
+    """
+    if is_new or about(account) is not None:
+        return
+    known = {bare(row["account"]) for row in cursor.execute(KNOWN)} | {*rules.ACCOUNTS}
+    kind, _, name = account.partition(":")
+    of_kind = [each.removeprefix(f"{kind}:") for each in known if each.startswith(f"{kind}:")]
+    near = get_close_matches(name, of_kind, cutoff=ALIKE)
+    if account not in known and near:
+        those = " or ".join(f"{kind}:{each}" for each in near)
+        raise InvalidCommand.of_field(
+            "account",
+            f"nothing is booked in {account} yet, and there is {those}; name that, or say that it"
+            " is a new account (`--new-account`, over HTTP `new_account`).",
+        )
 
 
 def bare(account: str) -> str:

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from api.commands import command_handler_of, execute, execute_many
 from books import classify
 from books import entries as explained
+from books.accounts import check_meant
 from books.classify_schemas import (
     ClassifiedAllResponse,
     ClassifiedResponse,
@@ -44,6 +45,7 @@ def classify_transaction(request: Request, body: ClassifyRequest) -> ClassifiedR
     with reads_of(request).snapshot(explained.READS, log.head(), current=True) as cursor:
         name = named(cursor, "transaction", part(request, "transaction_id"))
         explained.check_classifiable(cursor, name)
+        check_meant(cursor, body.account, is_new=body.new_account)
     command = ClassifyTransaction(transaction_id=name, against=body.account, at=datetime.now(UTC))
     return ClassifiedResponse(**execute(request, command, body, body.reason).document())
 
@@ -71,6 +73,8 @@ def classify_transactions(request: Request, body: ClassifyAllRequest) -> Classif
     Where the rule does not find just what was previewed, nothing is classified. What was classified
     since is left as it is, so the same call may be sent again.
     """
+    with reads_of(request).snapshot(classify.READS, current=True) as cursor:
+        check_meant(cursor, body.account, is_new=body.new_account)
 
     def carry_out(meta: Metadata) -> ClassifiedAllResponse:
         seen = classify.Seen(**body.page.model_dump())

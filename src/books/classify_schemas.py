@@ -15,11 +15,16 @@ from ledger.domain.limits import SHA256_PATTERN
 from projections.queries.schemas import MAX_POSITION
 
 
-class ClassifyRequest(Schema):
-    """The account that it is booked against instead of suspense, and why."""
-
+class _Against(Schema):
     account: Annotated[str, Field(max_length=256, description="As `expenses:misc`.")]
+    new_account: Annotated[
+        bool, Field(description="Whether nothing was booked in it yet, though one is much like it.")
+    ] = False
     reason: Text
+
+
+class ClassifyRequest(_Against):
+    """The account that it is booked against instead of suspense, and why."""
 
 
 class ClassifyRuleRequest(Schema):
@@ -43,12 +48,10 @@ class ClassifyPage(Schema):
     sha256: Annotated[str, Field(max_length=64, pattern=SHA256_PATTERN)]
 
 
-class ClassifyAllRequest(ClassifyRuleRequest):
+class ClassifyAllRequest(_Against, ClassifyRuleRequest):
     """The rule and what it found, the account that these are booked against, and why."""
 
     page: ClassifyPage
-    account: Annotated[str, Field(max_length=256, description="As `expenses:misc`.")]
-    reason: Text
 
 
 class HeldResponse(Schema):

@@ -531,7 +531,13 @@ def test_several_are_classified_as_they_were_previewed(books: Books) -> None:
     assert books.closings("2024-09")["expenses:bank", "eur"] == -1000
     wrong = {**body, "kind": "charge"}
     assert books.post("classifications", wrong, 409)["code"] == "preview_changed"
-    assert books.post("classifications/preview", {}, 422)["code"] == "invalid_command"
+    every = books.post("classifications/preview", {})
+    assert [each["description"] for each in every["items"]] == ["Goodwill"], "one may look at all"
+    ruleless = {"page": every["page"], "account": "expenses:misc", **WHY}
+    assert books.post("classifications", ruleless, 422)["code"] == "invalid_command"
+    mistyped = {**ruleless, "kind": "other_adjustment", "account": "expenses:banks"}
+    (told,) = books.post("classifications", mistyped, 422)["errors"]
+    assert "there is expenses:bank;" in told["detail"]
     for kind, occurs in (("zzz", False), ("charge", True)):
         nothing = books.post("classifications/preview", {"kind": kind})
         assert (nothing["kinds"], nothing["kind_occurs"]) == (["other_adjustment"], occurs)

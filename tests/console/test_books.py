@@ -92,6 +92,10 @@ def test_what_stands_in_the_way_is_told_and_classified(console: Service) -> None
     wrong = console.send(page, f"{entry}/classify", account="misc", reason="a game")
     assert wrong.status_code == 422
     assert "expenses:misc" in wrong.text
+    near = console.send(page, f"{entry}/classify", account="income:sale", reason="a game")
+    assert "Account: nothing is booked in income:sale yet, and there is income:sales" in words(
+        near.text
+    )
     done = console.send(page, f"{entry}/classify", account="income:games", reason="a game")
     assert "The transaction is classified." in done.text
     assert "In suspense" not in done.text

@@ -186,7 +186,8 @@ async def name_category(request: PageRequest, action: str) -> Response:
 async def classify(request: PageRequest) -> Response:
     """Say what a transaction in suspense was; the API's refusal is shown at the form."""
     fields, name = await request.form(), part(request.path_params["id"])
-    body = {key: fields.get(key, "").strip() for key in ("account", "reason")}
+    body: dict[str, object] = {n: fields.get(n, "").strip() for n in ("account", "reason")}
+    body["new_account"] = "new_account" in fields
     path, seen = f"/books/transactions/{name}/classify", f"/books/entries/{name}"
     form = _Form("classify", path, body, seen, f"{TRIAL}/entries/{name}")
     return await _send(request, fields, form, entry)

@@ -31,6 +31,7 @@ async def classify(request: PageRequest) -> Response:
     body = _rule(fields) | {
         "page": seen,
         "account": fields.get("account", "").strip(),
+        "new_account": "new_account" in fields,
         "reason": fields.get("reason", "").strip(),
     }
     try:

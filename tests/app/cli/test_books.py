@@ -248,6 +248,10 @@ def test_several_are_classified_by_a_rule(run: Run, run_json: RunJson, account: 
     assert "no transaction" not in run(*other, "other_adjustment", "--currency", "gbp").stdout
     run("books", "classify", "--account", "expenses:bank", *WHY, code=2)
     run("books", "classify", "txn_3", "--kind", "x", "--account", "expenses:x", *WHY, code=2)
+    last = ("books", "classify", "--kind", "other_adjustment", "--account", "expenses:banks", *WHY)
+    told = " ".join(run(*last, code=2).stderr.split())
+    assert "nothing is booked in expenses:banks yet, and there is expenses:bank;" in told
+    assert run_json(*last, "--new-account")["outcomes"] == {"classified": 1}
 
 
 def test_the_books_begin_with_what_a_person_enters(

@@ -38,6 +38,9 @@ def classify(
     ] = None,
     currency: CurrencyOption = None,
     reason: WhyOrDry = None,
+    new_account: Annotated[
+        bool, typer.Option("--new-account", help="The account is new, though much like another.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be classified, and classify nothing.")
     ] = False,
@@ -59,12 +62,15 @@ def classify(
             raise typer.BadParameter(
                 "--dry-run shows what a rule finds; `ledger books explain` shows a transaction."
             )
-        _classify_each(transactions, against, reason)
+        _classify_each(transactions, against, reason, is_new=new_account)
     else:
-        _classify_all(rule, against, reason, dry_run=dry_run)
+        _classify_all(rule, against, reason, is_new=new_account, dry_run=dry_run)
 
 
-def _classify_each(transactions: Sequence[str], against: str, reason: str | None) -> None:
+def _classify_each(
+    transactions: Sequence[str], against: str, reason: str | None, *, is_new: bool
+) -> None:
+    from books.accounts import check_meant
     from books.entries import READS, check_classifiable
     from ledger.command_handler import CommandHandler
     from ledger.domain.classification import ClassifyTransaction
@@ -75,6 +81,7 @@ def _classify_each(transactions: Sequence[str], against: str, reason: str | None
             names = [named(cursor, "transaction", each) for each in transactions]
             for name in names:
                 check_classifiable(cursor, name)
+            check_meant(cursor, against, is_new=is_new)
         handler = CommandHandler(opened.log, reads.money, reads.payment)
         for name in names:
             command = ClassifyTransaction(
@@ -83,8 +90,11 @@ def _classify_each(transactions: Sequence[str], against: str, reason: str | None
             execute(handler, command, operator(reason), "classified")
 
 
-def _classify_all(rule: ClassifyRule, against: str, reason: str | None, *, dry_run: bool) -> None:
+def _classify_all(
+    rule: ClassifyRule, against: str, reason: str | None, *, is_new: bool, dry_run: bool
+) -> None:
     """All that a rule finds, a preview's worth at a time."""
+    from books.accounts import check_meant
     from books.classify import READS, Asked, Classified, classify, preview
     from ledger.command_handler import CommandHandler
     from ledger.domain.classification import check_against
@@ -96,6 +106,8 @@ def _classify_all(rule: ClassifyRule, against: str, reason: str | None, *, dry_r
     items: list[Classified] = []
     with reading() as (opened, reads):
         handler = CommandHandler(opened.log, reads.money, reads.payment)
+        with reads.snapshot(READS, current=True) as cursor:
+            check_meant(cursor, against, is_new=is_new)
         while True:
             with reads.snapshot(READS, current=True) as cursor:
                 found = preview(cursor, rule)
