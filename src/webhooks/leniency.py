@@ -5,6 +5,7 @@ belongs together: an object names them in `MAY_BE_LOST`. Whatever else is wrong 
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import Any, Final, Generic, NamedTuple, TypeVar, get_type_hints
 
@@ -30,6 +31,8 @@ def leniently(raw: Raw, kind: type[AnyObject]) -> Decoded[AnyObject]:
 
     Raises one of `UNREADABLE` where something else is wrong.
     """
+    with suppress(*UNREADABLE):
+        return Decoded(_decoder(kind)(raw), {})
     fields = _read_fields(raw)
     lost: dict[str, str] = {}
     for name, decode in _losable(kind).items():
@@ -39,7 +42,12 @@ def leniently(raw: Raw, kind: type[AnyObject]) -> Decoded[AnyObject]:
             except UNREADABLE as error:
                 lost[name] = str(error)
                 del fields[name]
-    return Decoded(Decoder(kind).decode(_write(fields)), lost)
+    return Decoded(_decoder(kind)(_write(fields)), lost)
+
+
+@cache
+def _decoder(kind: type[AnyObject]) -> Callable[[Raw | bytes], AnyObject]:
+    return Decoder(kind).decode
 
 
 @cache

@@ -116,36 +116,29 @@ from webhooks.translate.uncounted import uncounted_amounts
 
 
 class Reading(Struct, frozen=True):
-    """How an event type is understood: the kind of its object, its shape and decoder, its facts."""
+    """How an event type is understood: the kind of its object, its shape, its facts."""
 
     kind: str
     shape: type[StripeObject]
-    decode: Callable[[Raw], Any]
     facts: Callable[[Any, Envelope, str], list[Fact]]
 
 
-def _reading(
-    kind: str, shape: type[StripeObject], facts: Callable[[Any, Envelope, str], list[Fact]]
-) -> Reading:
-    return Reading(kind, shape, Decoder(shape).decode, facts)
-
-
-_PAYMENT = _reading("payment_intent", PaymentIntent, payment_facts)
-_CHARGE = _reading("charge", Charge, charge_facts)
-_REFUND = _reading("refund", Refund, refund_facts)
-_DISPUTE = _reading("dispute", Dispute, dispute_facts)
-_CHECKOUT = _reading("checkout.session", CheckoutSession, checkout_facts)
-_CUSTOMER = _reading("customer", DiscountedCustomer, customer_facts)
-_SUBSCRIPTION = _reading("subscription", Subscription, subscription_facts)
-_DISCOUNT = _reading("discount", Discount, discount_facts)
-_COUPON = _reading("coupon", Coupon, coupon_facts)
-_PRICE = _reading("price", Price, price_facts)
-_PLAN = _reading("plan", Plan, plan_facts)
-_INVOICE = _reading("invoice", Invoice, invoice_facts)
-_INVOICE_PAYMENT = _reading("invoice_payment", InvoicePayment, invoice_payment_facts)
-_PAYOUT = _reading("payout", Payout, payout_facts)
-_TRANSACTION = _reading("balance_transaction", BalanceTransaction, transaction_facts)
-_BALANCE = _reading("balance", Balance, balance_facts)
+_PAYMENT = Reading("payment_intent", PaymentIntent, payment_facts)
+_CHARGE = Reading("charge", Charge, charge_facts)
+_REFUND = Reading("refund", Refund, refund_facts)
+_DISPUTE = Reading("dispute", Dispute, dispute_facts)
+_CHECKOUT = Reading("checkout.session", CheckoutSession, checkout_facts)
+_CUSTOMER = Reading("customer", DiscountedCustomer, customer_facts)
+_SUBSCRIPTION = Reading("subscription", Subscription, subscription_facts)
+_DISCOUNT = Reading("discount", Discount, discount_facts)
+_COUPON = Reading("coupon", Coupon, coupon_facts)
+_PRICE = Reading("price", Price, price_facts)
+_PLAN = Reading("plan", Plan, plan_facts)
+_INVOICE = Reading("invoice", Invoice, invoice_facts)
+_INVOICE_PAYMENT = Reading("invoice_payment", InvoicePayment, invoice_payment_facts)
+_PAYOUT = Reading("payout", Payout, payout_facts)
+_TRANSACTION = Reading("balance_transaction", BalanceTransaction, transaction_facts)
+_BALANCE = Reading("balance", Balance, balance_facts)
 
 _PREVIEW: Final = "invoice.upcoming"  # of an invoice that does not exist
 
@@ -317,11 +310,7 @@ class Translator(Struct, frozen=True):
 
     def _read(self, reading: Reading, envelope: Envelope) -> list[Fact]:
         """What the event's object says; nothing if it is of another kind than the reading's."""
-        lost: dict[str, str] = {}
-        try:
-            stripe_object = reading.decode(envelope.data.object)
-        except UNREADABLE:
-            stripe_object, lost = leniently(envelope.data.object, reading.shape)
+        stripe_object, lost = leniently(envelope.data.object, reading.shape)
         if stripe_object.object not in (reading.kind, None):
             return []
         facts = reading.facts(stripe_object, envelope, self.order_metadata_key)
