@@ -23,7 +23,7 @@ from ledger import waits
 from ledger.errors import ProjectionStopped
 from projections.engine import tables
 from projections.engine.declare import AnyTable, Column, Derived, Journal, Mirror, Rollup
-from projections.engine.packed import sent
+from projections.engine.packed import Values, sent
 from projections.engine.registry import Registry
 from projections.engine.tables import AnyCursor
 
@@ -124,19 +124,24 @@ def can_be_known_before(table: Mirror | Journal) -> bool:
     )
 
 
-def leaves_of(table: Journal, rows: Iterable[Sequence[Any]]) -> list[Leaf]:
-    """The leaves that these rows come to."""
+def in_leaves(table: Journal, rows: Iterable[Sequence[Any]]) -> list[Sequence[Any]]:
+    """The rows of a journal as its leaves have them: by position, and then by their key."""
     last = table.key_length - 1
+    return sorted(rows, key=lambda row: (row[last], *row[:last]))
 
-    def place(row: Sequence[Any]) -> tuple[Any, ...]:
-        return row[last], *row[:last]
 
+def leaves_of(
+    table: Journal, rows: Sequence[Sequence[Any]], values: Sequence[Values]
+) -> list[Leaf]:
+    """The leaves that rows `in_leaves` come to, whose values are packed."""
+    last = table.key_length - 1
     found: list[Leaf] = []
-    for number, its in groupby(
-        sorted(rows, key=place), lambda row: (row[last] - 1) // LEAF_POSITIONS
-    ):
-        lines = [*its]
-        found.append(Leaf(number, len(lines), sha256(sent(table, lines)).digest()))
+    start = 0
+    for number, its in groupby((row[last] - 1) // LEAF_POSITIONS for row in rows):
+        lines = len([*its])
+        of_lines = sent(table, values[start : start + lines])
+        found.append(Leaf(number, lines, sha256(of_lines).digest()))
+        start += lines
     return found
 
 

@@ -34,9 +34,9 @@ from ledger.errors import ArchiveDamaged, ForeignWorker
 from ledger.mapper import LedgerMapper
 from projections.engine.build import Reader, folded
 from projections.engine.declare import Journal, Mirror
-from projections.engine.digest import Leaf, can_be_known_before, leaves_of
+from projections.engine.digest import Leaf, can_be_known_before, in_leaves, leaves_of
 from projections.engine.fold import Fold
-from projections.engine.packed import packed
+from projections.engine.packed import copied, values_of
 from projections.engine.registry import Registry, discover
 
 T = TypeVar("T")
@@ -201,7 +201,7 @@ def merge(task: MergeTask) -> Done:
             for number, its in _decoded(name, data, list[tuple[int, list[list[Any]]]]):
                 merged.put((mirrors[number], tuple(row)) for row in its)
     contents = (
-        (table.name, packed(table, [rows[key] for key in sorted(rows)]))
+        (table.name, copied(table, values_of(table, [rows[key] for key in sorted(rows)])))
         for table, rows in merged.rows.items()
         if rows
     )
@@ -354,7 +354,7 @@ def _ready(job: Job) -> tuple[Store, Registry]:
 
 
 def _sections_of(fold: Fold, parts: int) -> Iterator[tuple[str, bytes]]:
-    """A part of the mirrors at a time, then the leaves of all journals, then each journal."""
+    """A part of the mirrors at a time, then each journal, then the leaves of all of them."""
     mirrors = [table for table in fold.rows if isinstance(table, Mirror)]
     cuts: list[list[tuple[int, list[Any]]]] = [[] for _ in range(parts)]
     for mirror_number, table in enumerate(mirrors):
@@ -367,16 +367,15 @@ def _sections_of(fold: Fold, parts: int) -> Iterator[tuple[str, bytes]]:
     for number, part in enumerate(cuts):
         if part:
             yield f"part-{number}", msgspec.msgpack.encode(part)
-    journals = {table: rows for table, rows in fold.rows.items() if isinstance(table, Journal)}
-    leaves = {
-        table.name: leaves_of(table, rows.values())
-        for table, rows in journals.items()
-        if rows and can_be_known_before(table)
-    }
+    leaves: dict[str, list[Leaf]] = {}
+    for table, kept in fold.rows.items():
+        if isinstance(table, Journal) and kept:
+            rows = in_leaves(table, kept.values())
+            values = values_of(table, rows)
+            if can_be_known_before(table):
+                leaves[table.name] = leaves_of(table, rows, values)
+            yield table.name, copied(table, values)
     yield LEAVES, msgspec.msgpack.encode(leaves)
-    for table, rows in journals.items():
-        if rows:
-            yield table.name, packed(table, rows.values())
 
 
 def part_of(key: Any, parts: int) -> int:

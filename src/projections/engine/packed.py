@@ -19,34 +19,40 @@ NULL: Final = b"\xff\xff\xff\xff"
 EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 
-Pack = Callable[[Any], bytes]
-_LONG, _WORD, _COUNT = Struct(">iq"), Struct(">ii"), Struct(">h")
+Values = tuple[bytes, ...]
+"""A row whose values are packed, each with its length before it."""
+Pack = Callable[[Sequence[Any]], list[bytes]]
+_LONG, _WORD, _COUNT = Struct(">iq").pack, Struct(">ii").pack, Struct(">h").pack
+_BOOLEANS: Final = {None: NULL, True: b"\0\0\0\1\1", False: b"\0\0\0\1\0"}
 
 
-def _text(value: str) -> bytes:
-    encoded = value.encode()
-    if b"\0" in encoded:
+def _texts(column: Sequence[Any]) -> list[bytes]:
+    if "\0" in "".join(filter(None, column)):
         raise ValueError("a text has a NUL, which no column takes")
-    return len(encoded).to_bytes(4) + encoded
+    return [
+        NULL if value is None else len(text := value.encode()).to_bytes(4) + text
+        for value in column
+    ]
 
 
-def _json(value: str) -> bytes:
-    encoded = value.encode()
-    return (len(encoded) + 1).to_bytes(4) + b"\x01" + encoded
-
-
-def _boolean(value: bool) -> bytes:
-    return b"\0\0\0\1\1" if value else b"\0\0\0\1\0"
+def _json(column: Sequence[Any]) -> list[bytes]:
+    return [
+        NULL if value is None else (len(text := value.encode()) + 1).to_bytes(4) + b"\x01" + text
+        for value in column
+    ]
 
 
 _PACKS: Final[dict[str, Pack]] = {
-    "text": _text,
+    "text": _texts,
     "jsonb": _json,
-    "boolean": _boolean,
-    "bigint": lambda value: _LONG.pack(8, value),
-    "integer": lambda value: _WORD.pack(4, value),
-    "timestamptz": lambda value: _LONG.pack(8, (value - EPOCH) // MICROSECOND),
+    "boolean": lambda column: [_BOOLEANS[value] for value in column],
+    "bigint": lambda column: [NULL if value is None else _LONG(8, value) for value in column],
+    "integer": lambda column: [NULL if value is None else _WORD(4, value) for value in column],
+    "timestamptz": lambda column: [
+        NULL if value is None else _LONG(8, (value - EPOCH) // MICROSECOND) for value in column
+    ],
 }
+"""By column, as the same is done to each value of one."""
 
 _OIDS: Final[dict[str, int]] = {
     "text": 25,
@@ -59,38 +65,44 @@ _OIDS: Final[dict[str, int]] = {
 """The types' numbers in every PostgreSQL (its pg_type.dat)."""
 
 
-@lru_cache
-def _packs(table: Mirror | Journal) -> list[Pack]:
-    return [_PACKS[column.type] for column in table.columns.values()]
-
-
-def packed(table: Mirror | Journal, rows: Iterable[Sequence[Any]]) -> bytes:
-    """Rows of a table, without the head and end of a COPY.
+def values_of(table: Mirror | Journal, rows: Iterable[Sequence[Any]]) -> list[Values]:
+    """The rows of a table with their values packed.
 
     Raises what Python does for a value that its column does not take.
     """
-    packs = _packs(table)
-    count = _COUNT.pack(len(packs))
-    parts: list[bytes] = []
-    for row in rows:
-        parts.append(count)
-        parts += [
-            NULL if value is None else pack(value) for pack, value in zip(packs, row, strict=True)
-        ]
-    return b"".join(parts)
+    columns = [*zip(*rows, strict=True)]
+    if not columns:
+        return []
+    kinds = [column.type for column in table.columns.values()]
+    made = (_PACKS[kind](column) for kind, column in zip(kinds, columns, strict=True))
+    return [*zip(*made, strict=True)]
 
 
-def sent(table: Mirror | Journal, rows: Iterable[Sequence[Any]]) -> bytes:
+def copied(table: Mirror | Journal, values: Iterable[Values]) -> bytes:
+    """Rows of a table for a binary COPY, without its head and end."""
+    return b"".join(map(_copied(len(table.columns)).__mod__, values))
+
+
+def sent(table: Mirror | Journal, values: Iterable[Values]) -> bytes:
     """Rows of a table as `record_send` makes each of them, one behind the other.
 
     https://www.postgresql.org/docs/current/catalog-pg-type.html has the types' numbers.
     """
-    columns = table.columns.values()
-    count = len(columns).to_bytes(4)
-    packs = [(_OIDS[column.type].to_bytes(4), _PACKS[column.type]) for column in columns]
-    parts: list[bytes] = []
-    for row in rows:
-        parts.append(count)
-        for value, (oid, pack) in zip(row, packs, strict=True):
-            parts += (oid, NULL if value is None else pack(value))
-    return b"".join(parts)
+    kinds = tuple(column.type for column in table.columns.values())
+    return b"".join(map(_sent(kinds).__mod__, values))
+
+
+@lru_cache
+def _copied(columns: int) -> bytes:
+    return _literally(_COUNT(columns)) + b"%b" * columns
+
+
+@lru_cache
+def _sent(kinds: tuple[str, ...]) -> bytes:
+    columns = [_literally(_OIDS[kind].to_bytes(4)) + b"%b" for kind in kinds]
+    return b"".join([_literally(len(kinds).to_bytes(4)), *columns])
+
+
+def _literally(given: bytes) -> bytes:
+    """Bytes as they stand in a format."""
+    return given.replace(b"%", b"%%")

@@ -27,10 +27,10 @@ from projections.engine import engines, fold_objects, folding, positions, tables
 from projections.engine.background import BackgroundTasks
 from projections.engine.build import ProjectionContext
 from projections.engine.declare import Journal, Mirror, key, known, line
-from projections.engine.digest import digest, digests, leaves, leaves_of
+from projections.engine.digest import digest, digests, in_leaves, leaves, leaves_of
 from projections.engine.fold_objects import FoldTask, Job
 from projections.engine.folding import Folded, FoldedArchive, Objects
-from projections.engine.packed import END, HEAD, packed
+from projections.engine.packed import END, HEAD, copied, values_of
 from projections.engine.proofs import answer
 from projections.engine.rebuild import rebuild
 from projections.engine.registry import bases as registry_bases
@@ -216,6 +216,7 @@ def read_all(engine: ProjectionContext, store: Store, job: Job, folds: list[Fold
         fold_objects.merge(merge)
     for each in folds:
         list(fold_objects.tables(store, each.name, bases))
+    fold_objects.leaves(store, [each.name for each in folds])
 
 
 @pytest.mark.usefixtures("in_this_process")
@@ -549,7 +550,7 @@ def test_packed_rows_are_what_copy_takes(database: Database):
         tables.use(cursor, PROOF)
         tables.create(cursor, [EVERY])
         with cursor.copy("copy every_type from stdin (format binary)") as copy:
-            copy.write(HEAD + packed(EVERY, ROWS) + END)
+            copy.write(HEAD + copied(EVERY, values_of(EVERY, ROWS)) + END)
         found = cursor.execute("select a, b, c, d, e, f, g::text from every_type").fetchall()
     assert sorted(map(list, found)) == sorted(ROWS)
 
@@ -560,7 +561,7 @@ def test_packed_rows_are_what_copy_takes(database: Database):
 def test_a_value_that_no_column_takes_is_refused_before_it_is_stored(column: int, value: object):
     wrong = [*ROWS[0][:column], value, *ROWS[0][column + 1 :]]
     with pytest.raises((ValueError, TypeError, AttributeError, struct.error)):
-        packed(EVERY, [wrong])
+        values_of(EVERY, [wrong])
 
 
 EVERY_LINE = Journal(
@@ -597,7 +598,9 @@ def test_leaves_are_those_that_postgresql_makes(
         tables.clear(cursor, PROOF)
         tables.use(cursor, PROOF)
         tables.create(cursor, [EVERY_LINE])
+        lines = in_leaves(EVERY_LINE, rows)
+        values = values_of(EVERY_LINE, lines)
         with cursor.copy("copy every_line from stdin (format binary)") as copy:
-            copy.write(HEAD + packed(EVERY_LINE, rows) + END)
-        assert leaves(cursor, PROOF, EVERY_LINE) == leaves_of(EVERY_LINE, rows)
+            copy.write(HEAD + copied(EVERY_LINE, values) + END)
+        assert leaves(cursor, PROOF, EVERY_LINE) == leaves_of(EVERY_LINE, lines, values)
         tables.clear(cursor, PROOF)
