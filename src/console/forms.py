@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from collections.abc import Awaitable, Generator
 from contextlib import contextmanager
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from console.api import Problem
 from console.wording import in_words
@@ -32,6 +32,24 @@ def refused(
 ) -> Refusal:
     """A refused form, in the words of its page; `currency` is that of the amount it asked for."""
     return Refusal(action, in_words(problem, currency), fields)
+
+
+async def answer_or_why(asked: Awaitable[Any]) -> tuple[Any, Problem | None]:
+    """What the API answers; where a person can do something about a refusal, None and why not."""
+    try:
+        return await asked, None
+    except Problem as problem:
+        if problem.status not in IN_PLACE:
+            raise
+        return None, in_words(problem)
+
+
+async def sent(
+    asked: Awaitable[Any], action: str, fields: dict[str, str]
+) -> tuple[Any, Refusal | None]:
+    """What the API answers to a form; where it refused, None and what to show at the form."""
+    answer, why = await answer_or_why(asked)
+    return answer, Refusal(action, why, fields) if why else None
 
 
 def number(text: str) -> int | str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -76,45 +76,31 @@ def _grouped(amount: str) -> str:
 
 def when(text: str | None, zone: str = "UTC") -> Markup:
     """A time in the reporting zone, `28 Nov 2026, 16:23`, with the exact one beside it."""
-    if not text:
-        return DASH
-    local = datetime.fromisoformat(text).astimezone(ZoneInfo(zone))
-    return _time(text, zone, local, f"{_date(local)}, {local:%H:%M}")
+    return _shown(text, zone, lambda local: f"{_date(local)}, {local:%H:%M}")
 
 
 def dated(text: str | None, zone: str = "UTC") -> Markup:
     """The day of a time where there is little room, of this year without it, and the exact time."""
-    if not text:
-        return DASH
-    local = datetime.fromisoformat(text).astimezone(ZoneInfo(zone))
-    is_of_now = local.year == datetime.now(ZoneInfo(zone)).year
-    return _time(text, zone, local, f"{local.day} {local:%b}" if is_of_now else _date(local))
+    year = datetime.now(ZoneInfo(zone)).year
+    return _shown(text, zone, lambda at: f"{at.day} {at:%b}" if at.year == year else _date(at))
 
 
 def moment(text: str | None, zone: str = "UTC") -> Markup:
     """A time without its year, where there is little room, with the exact one beside it."""
-    if not text:
-        return DASH
-    local = datetime.fromisoformat(text).astimezone(ZoneInfo(zone))
-    return _time(text, zone, local, f"{local.day} {local:%b}, {local:%H:%M}")
+    return _shown(text, zone, lambda local: f"{local.day} {local:%b}, {local:%H:%M}")
 
 
 def clock(text: str | None, zone: str = "UTC") -> Markup:
     """The time of the day, to the second, with the exact one beside it."""
-    if not text:
-        return DASH
-    local = datetime.fromisoformat(text).astimezone(ZoneInfo(zone))
-    return _time(text, zone, local, f"{local:%H:%M:%S}")
+    return _shown(text, zone, lambda local: f"{local:%H:%M:%S}")
 
 
 def ago(text: str | None, zone: str = "UTC") -> Markup:
     """How long ago, `18 min ago`, or how long until then, with the exact time beside it."""
-    if not text:
-        return DASH
-    moment = datetime.fromisoformat(text)
-    local = moment.astimezone(ZoneInfo(zone))
-    seconds = int((datetime.now(UTC) - moment).total_seconds())
-    return _time(text, zone, local, _distance(seconds) or _date(local))
+    now = datetime.now(UTC)
+    return _shown(
+        text, zone, lambda local: _distance(int((now - local).total_seconds())) or _date(local)
+    )
 
 
 def _distance(seconds: int) -> str | None:
@@ -135,9 +121,13 @@ def _distance(seconds: int) -> str | None:
     return f"{said} ago" if is_past else f"in {said}"
 
 
-def _time(text: str, zone: str, local: datetime, said: str) -> Markup:
+def _shown(text: str | None, zone: str, say: Callable[[datetime], str]) -> Markup:
+    """A time as it is said in the reporting zone, with the exact one beside it; a dash for none."""
+    if not text:
+        return DASH
+    local = datetime.fromisoformat(text).astimezone(ZoneInfo(zone))
     exact = f"{_date(local)}, {local:%H:%M:%S} {zone}"
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(text, exact, said)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(text, exact, say(local))
 
 
 def day(text: str | None) -> str:

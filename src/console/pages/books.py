@@ -12,9 +12,8 @@ from zoneinfo import ZoneInfo
 from starlette.responses import Response
 
 from console.api import Problem, new_key, part
-from console.forms import IN_PLACE, Refusal, refused
+from console.forms import Refusal, answer_or_why, sent
 from console.page import PageRequest, done, told_of, view
-from console.wording import in_words
 
 TRIAL: Final = "/console/books"
 PERIODS: Final = "/console/books/periods"
@@ -30,8 +29,6 @@ TOLD: Final = {
 }
 KINDS: Final = ("assets", "liabilities", "equity", "income", "contra", "expenses")
 NEEDED: Final = ("period", "reason")
-UNREADABLE: Final = 422
-"""What is no month, or no currency, is told in the place of the balances."""
 
 
 # ── Looking ─────────────────────────────────────────────────────────────────────────────────────
@@ -42,15 +39,8 @@ async def trial(request: PageRequest) -> Response:
     period, currency = _period(request), request.query.get("currency", "").strip()
     to = request.query.get("to", "").strip()
     to = "" if to == period else to
-    try:
-        made = await request.api.get(
-            "/books/trial-balance", period=period, to=to, currency=currency
-        )
-        wrong = None
-    except Problem as problem:
-        if problem.status != UNREADABLE:
-            raise
-        made, wrong = None, in_words(problem)
+    asked = {"period": period, "to": to, "currency": currency}
+    made, wrong = await answer_or_why(request.api.get("/books/trial-balance", **asked))
     return request.page(
         "books.html",
         wrong.status if wrong else 200,
@@ -113,13 +103,8 @@ async def periods(request: PageRequest, refusal: Refusal | None = None) -> Respo
     asked = request.path_params.get("period") or request.query.get("period", "").strip()
     first = opening["period"] if opening else _neighbours(_this(request))[0]
     following = _neighbours(closed[0])[1] if closed else asked or first
-    try:
-        ready = await request.api.get(f"/books/periods/{part(following)}/readiness")
-        wrong = None
-    except Problem as problem:
-        if problem.status != UNREADABLE:
-            raise
-        ready, wrong = None, in_words(problem)
+    looked = request.api.get(f"/books/periods/{part(following)}/readiness")
+    ready, wrong = await answer_or_why(looked)
     status = refusal.problem.status if refusal else wrong.status if wrong else 200
     return request.page(
         "books_periods.html",
@@ -210,12 +195,11 @@ async def _send(
     again: Callable[[PageRequest, Refusal], Awaitable[Response]],
 ) -> Response:
     """Send it to the API; a refusal is shown at the form, on the page `again`."""
-    try:
-        answer = await request.api.post(form.path, form.body, key=fields.get("key"))
-    except Problem as problem:
-        if problem.status not in IN_PLACE:
-            raise
-        return await again(request, refused(form.action, problem, fields))
+    answer, refusal = await sent(
+        request.api.post(form.path, form.body, key=fields.get("key")), form.action, fields
+    )
+    if refusal:
+        return await again(request, refusal)
     with suppress(Problem):  # it is done, also where the page cannot show it yet
         await request.api.get(form.seen, after=answer["position"])
     return done(request, form.back, told_of(answer, TOLD[form.action]))

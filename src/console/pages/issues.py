@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from console.api import Problem, new_key, part
 from console.bulk import Deed, outcomes_of, report_page
-from console.forms import IN_PLACE, Refusal, refused
+from console.forms import Refusal, sent
 from console.lists import LISTED, Listed, listed
 from console.page import PageRequest, done, told_of, view
 from console.pages.records import history
@@ -81,12 +81,11 @@ async def decide(request: PageRequest, action: str) -> Response:
     """Resolve or reopen; the API's refusal is shown at the form."""
     fields, name = await request.form(), part(_name(request))
     body = {"reason": fields.get("reason", "").strip()}
-    try:
-        answer = await request.api.post(f"/issues/{name}/{action}", body, key=fields.get("key"))
-    except Problem as problem:
-        if problem.status not in IN_PLACE:
-            raise
-        return await issue(request, refused(action, problem, fields))
+    answer, refusal = await sent(
+        request.api.post(f"/issues/{name}/{action}", body, key=fields.get("key")), action, fields
+    )
+    if refusal:
+        return await issue(request, refusal)
     with suppress(Problem):  # it is done, also where the page cannot show it yet
         await request.api.get(f"/issues/{name}", after=answer["position"])
     return done(request, f"{LIST}/{name}", told_of(answer, TOLD[action]))

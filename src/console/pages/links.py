@@ -10,9 +10,8 @@ from starlette.responses import Response
 
 from console.api import Problem, new_key, part
 from console.bulk import Deed, outcomes_of, report_page
-from console.forms import IN_PLACE, Refusal, number, refused
+from console.forms import Refusal, answer_or_why, number, sent
 from console.page import PageRequest, view
-from console.wording import in_words
 
 PAGE: Final = "/console/payments/links"
 KINDS: Final = {
@@ -44,12 +43,11 @@ async def link(request: PageRequest) -> Response:
         "page": page | {"position": number(page["position"])},
         "reason": fields.get("reason", "").strip(),
     }
-    try:
-        report = await request.api.post("/payments/links", body, key=fields.get("key"))
-    except Problem as problem:
-        if problem.status not in IN_PLACE:
-            raise
-        return await _page(request, fields, refused("link", problem, fields))
+    report, refusal = await sent(
+        request.api.post("/payments/links", body, key=fields.get("key")), "link", fields
+    )
+    if refusal:
+        return await _page(request, fields, refusal)
     with suppress(Problem):  # it is done, also where the next page cannot show it yet
         await request.api.get("/payments", limit=1, after=report["position"])
     return request.page(
@@ -91,12 +89,7 @@ async def _page(
     wrong: Problem | None = None
     if asked["kind"]:
         body = {"rule": _rule(asked), "limit": SHOWN, "cursor": asked["cursor"] or None}
-        try:
-            preview = await request.api.post("/payments/links/preview", body)
-        except Problem as problem:
-            if problem.status not in IN_PLACE:
-                raise
-            wrong = in_words(problem)
+        preview, wrong = await answer_or_why(request.api.post("/payments/links/preview", body))
     problem = refusal.problem if refusal else wrong
     return request.page(
         "links.html",

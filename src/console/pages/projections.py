@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from starlette.responses import RedirectResponse, Response
 
-from console.api import Problem, part
-from console.forms import IN_PLACE, Refusal, refused
+from console.api import part
+from console.forms import Refusal, sent
 from console.page import SEE_OTHER, PageRequest, view
 
 LIST: Final = "/console/projections"
@@ -32,12 +32,11 @@ async def projections(request: PageRequest, refusal: Refusal | None = None) -> R
 async def begin(request: PageRequest, action: str, path: str) -> Response:
     """Begin a proof or a rebuild, and go to where its progress is told."""
     fields = await request.form()
-    try:
-        started = await request.api.post(f"/{action}", _body(action, fields))
-    except Problem as problem:
-        if problem.status not in IN_PLACE:
-            raise
-        return await projections(request, refused(action, problem, fields))
+    started, refusal = await sent(
+        request.api.post(f"/{action}", _body(action, fields)), action, fields
+    )
+    if refusal:
+        return await projections(request, refusal)
     return RedirectResponse(f"{path}/{started['id']}", SEE_OTHER)
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from console.api import Problem, new_key, part
-from console.forms import IN_PLACE, Refusal, refused
+from console.forms import Refusal, sent
 from console.glossary import plural
 from console.lists import IN_TABLES, LISTED, Listed, Offer, listed, shown_of
 from console.page import PageRequest, done, view
@@ -91,12 +91,11 @@ async def link(request: PageRequest) -> Response:
     fields, name = await request.form(), _name(request)
     order_id = fields.get("order_id", "").strip()
     path, body = f"/orders/{part(order_id)}/payments", {"payment_id": name}
-    try:
-        answer = await request.api.post(path, body, key=fields.get("key"))
-    except Problem as problem:
-        if problem.status not in IN_PLACE:
-            raise
-        return await record(request, PAYMENT, refused("link", problem, fields))
+    answer, refusal = await sent(
+        request.api.post(path, body, key=fields.get("key")), "link", fields
+    )
+    if refusal:
+        return await record(request, PAYMENT, refusal)
     with suppress(Problem):  # it is done, also where the page cannot show it yet
         await request.api.get(f"/payments/{part(name)}", after=answer["position"])
     return done(

@@ -9,12 +9,11 @@ from starlette.responses import RedirectResponse, Response
 
 from console import glossary, render
 from console.api import Problem
+from console.forms import answer_or_why
 from console.page import SEE_OTHER, PageRequest, view
-from console.wording import in_words
 
 EACH: Final = 8
 """How many of a kind are shown."""
-UNFIT: Final = 422
 ICONS: Final = {
     "customer": "users",
     "dispute": "gavel",
@@ -55,12 +54,9 @@ async def search(request: PageRequest) -> Response:
 
 async def _found(request: PageRequest, sought: str) -> tuple[list[dict[str, Any]], Problem | None]:
     """Groups of hits that have a page, or why the API cannot look for it."""
-    try:
-        answer = await request.api.get("/search", q=sought, limit=EACH)
-    except Problem as problem:
-        if problem.status != UNFIT:
-            raise
-        return [], in_words(problem)
+    answer, wrong = await answer_or_why(request.api.get("/search", q=sought, limit=EACH))
+    if wrong:
+        return [], wrong
     groups = [group | {"hits": _with_pages(group)} for group in answer["groups"]]
     return [group for group in groups if group["hits"]], None
 

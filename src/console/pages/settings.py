@@ -8,7 +8,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from console.api import Problem, new_key, part
-from console.forms import IN_PLACE, Refusal, number, refused
+from console.forms import Refusal, number, sent
 from console.page import PageRequest, done, view
 from console.steps import first_steps
 
@@ -62,12 +62,9 @@ async def issue(request: PageRequest) -> Response:
         "days": number(days) if days else None,
         "reason": fields.get("reason", "").strip() or None,
     }
-    try:
-        issued = await request.api.post("/tokens", body)
-    except Problem as problem:
-        if problem.status not in IN_PLACE:
-            raise
-        return await tokens(request, refused("issue", problem, fields))
+    issued, refusal = await sent(request.api.post("/tokens", body), "issue", fields)
+    if refusal:
+        return await tokens(request, refusal)
     return await tokens(request, issued=issued | {"name": body["name"]})
 
 
@@ -75,12 +72,11 @@ async def revoke(request: PageRequest) -> Response:
     """Make a token worthless, for good."""
     fields, token_id = await request.form(), request.path_params["id"]
     body = {"reason": fields.get("reason", "").strip()}
-    try:
-        await request.api.post(f"/tokens/{part(token_id)}/revoke", body)
-    except Problem as problem:
-        if problem.status not in IN_PLACE:
-            raise
-        return await tokens(request, refused(token_id, problem, fields))
+    _, refusal = await sent(
+        request.api.post(f"/tokens/{part(token_id)}/revoke", body), token_id, fields
+    )
+    if refusal:
+        return await tokens(request, refusal)
     return done(request, TOKENS, "The token is revoked.")
 
 

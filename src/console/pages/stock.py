@@ -10,7 +10,7 @@ from typing import Any, Final
 from starlette.responses import RedirectResponse, Response
 
 from console.api import Problem, new_key, part
-from console.forms import IN_PLACE, Refusal, number, prices, refused
+from console.forms import IN_PLACE, Refusal, number, prices, refused, sent
 from console.lists import LISTED, listed
 from console.page import SEE_OTHER, PageRequest, done, told_of, view
 from console.pages.records import timeline
@@ -112,12 +112,9 @@ async def _is_listed(request: PageRequest, sku: str) -> bool:
 async def change(request: PageRequest, action: str) -> Response:
     """Count in, correct or list a product again; the API's refusal is shown at the form."""
     fields = await request.form()
-    try:
-        answer = await _ask(request, action, _sku(request), fields)
-    except Problem as problem:
-        if problem.status not in IN_PLACE:
-            raise
-        return await _show(request, refused(action, problem, fields))
+    answer, refusal = await sent(_ask(request, action, _sku(request), fields), action, fields)
+    if refusal:
+        return await _show(request, refusal)
     return await _done(request, action, answer)
 
 

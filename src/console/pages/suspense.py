@@ -8,10 +8,9 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from console.api import Problem, new_key
-from console.forms import IN_PLACE, Refusal, number, refused
+from console.forms import Refusal, answer_or_why, number, sent
 from console.glossary import words
 from console.page import PageRequest, view
-from console.wording import in_words
 
 PAGE: Final = "/console/books/suspense"
 RULE: Final = ("kind", "description", "currency")
@@ -34,12 +33,11 @@ async def classify(request: PageRequest) -> Response:
         "new_account": "new_account" in fields,
         "reason": fields.get("reason", "").strip(),
     }
-    try:
-        report = await request.api.post("/books/classifications", body, key=fields.get("key"))
-    except Problem as problem:
-        if problem.status not in IN_PLACE:
-            raise
-        return await _page(request, fields, refused("classify", problem, fields))
+    report, refusal = await sent(
+        request.api.post("/books/classifications", body, key=fields.get("key")), "classify", fields
+    )
+    if refusal:
+        return await _page(request, fields, refusal)
     with suppress(Problem):  # it is done, also where the next page cannot show it yet
         await request.api.get("/books/accounts", after=report["position"])
     return request.page("suspense_done.html", report=report, fields=fields)
@@ -49,14 +47,8 @@ async def _page(
     request: PageRequest, given: dict[str, str], refusal: Refusal | None = None
 ) -> Response:
     asked = {name: given.get(name, "").strip() for name in RULE}
-    preview: dict[str, Any] | None = None
-    wrong: Problem | None = None
-    try:
-        preview = await request.api.post("/books/classifications/preview", _rule(asked))
-    except Problem as problem:
-        if problem.status not in IN_PLACE:
-            raise
-        wrong = in_words(problem)
+    looked = request.api.post("/books/classifications/preview", _rule(asked))
+    preview, wrong = await answer_or_why(looked)
     problem = refusal.problem if refusal else wrong
     return request.page(
         "suspense.html",

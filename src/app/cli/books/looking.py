@@ -20,16 +20,14 @@ from app.cli.books.group import (
     books,
     today_of,
 )
+from app.cli.books.settled import opening_view, period_row, show_readiness
 from app.cli.books.showing import (
     accounts_table,
     entries_document,
     entries_view,
-    opening_view,
     page_document,
-    period_row,
     postings_lines,
     rules_view,
-    show_readiness,
     trial_lines,
 )
 from app.cli.context import engine

@@ -10,7 +10,7 @@ import typer
 from msgspec.structs import asdict
 
 from app.cli.books.group import CurrencyOption, Period, Why, WhyOrDry, app
-from app.cli.books.showing import balances_table, show_classified, show_readiness
+from app.cli.books.settled import balances_table, show_classified, show_readiness
 from app.cli.context import catch_up, execute, operator, reading
 from app.cli.output import show
 
