@@ -220,13 +220,17 @@ def strange(store: Store, sealed: Sequence[Manifest]) -> list[Finding]:
 
 
 def absent(store: Store, sealed: Sequence[Manifest]) -> list[Finding]:
-    """Segments that have a manifest and no file."""
-    there = set(store.names())
-    return [
-        Finding(each.name, f"Its file is missing. {segments.cure(each.name)}")
-        for each in sealed
-        if f"{each.name}.parquet" not in there
-    ]
+    """Segments that have a manifest and no file, or one of another length."""
+    sizes = {each.name: each.size for each in store.everything()}
+    found: list[Finding] = []
+    for each in sealed:
+        size = sizes.get(f"{each.name}.parquet")
+        if size is None:
+            found.append(Finding(each.name, f"Its file is missing. {segments.cure(each.name)}"))
+        elif size != each.size:
+            what = f"Its file has {size:,} bytes, and {each.size:,} were sealed."
+            found.append(Finding(each.name, f"{what} {segments.cure(each.name)}"))
+    return found
 
 
 def check_of_this_log(conn: Connection, sealed: Sequence[Manifest]) -> None:

@@ -239,9 +239,10 @@ def _found(report: ProofFinished) -> Iterator[str]:
         names = f"{len(report.halted)} read models" if many else ", ".join(sorted(report.halted))
         yield f"not proven: {names}"
     if report.not_compared:
-        yield f"not compared with the archive: {' '.join(report.not_compared)}"
+        reasons = " ".join(report.not_compared).removesuffix(".")
+        yield f"not compared with the archive: {reasons}"
     if report.not_folded:
-        yield f"nothing was folded from the archive: {report.not_folded}"
+        yield f"nothing was folded from the archive: {report.not_folded.removesuffix('.')}"
     if folds := report.differing_folds:
         yield f"folds that were not what their events come to, and were made again: {len(folds):,}"
 

@@ -153,6 +153,16 @@ def test_a_file_that_is_gone_is_named(world: Database, store: Store):
     assert (name, what) == (second.name, f"Its file is missing. {segments.cure(second.name)}")
 
 
+def test_a_file_of_another_length_is_named_without_being_read(world: Database, store: Store):
+    """`ledger archive status` said that nothing was missing where another segment lay there."""
+    first, second = sealed(world, store)
+    data = store.get(f"{first.name}.parquet") or b""
+    store.put(f"{first.name}.parquet", data[:-1])
+    ((name, what),) = sealing.absent(store, [first, second])
+    assert name == first.name
+    assert what.startswith(f"Its file has {len(data) - 1:,} bytes, and {len(data):,} were sealed.")
+
+
 def test_a_segment_of_another_log_is_named(
     world: Database, store: Store, tmp_path: Path, database: Database
 ):
