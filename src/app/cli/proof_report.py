@@ -62,7 +62,8 @@ def verdict(proven: Proven) -> Iterator[str]:
             f" from event 1, the log consistent in itself ({seconds} s)"
         )
     else:
-        yield f"NOT verified: {_size(proof)} ({seconds} s)"
+        compared, looked = counted(len(proof.tables), "table"), counted(proof.log.events, "event")
+        yield f"NOT verified: {compared} compared, {looked} of the log looked at ({seconds} s)"
 
 
 def on_record(position: int | None, unrecorded: str | None) -> str:

@@ -33,6 +33,9 @@ from projections.engine.tables import LIVE
 from tests.support.rebuilt import rebuilt_shop
 from tests.support.servers import Server
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:subprocess .* is still running:ResourceWarning"  # Spark's Java ends with this process
+)
 EVENTS, SIZE = 3_100, 1_500
 ROOT = Path(__file__).parents[3]
 
