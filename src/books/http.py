@@ -194,7 +194,7 @@ def _trial_answer(
 ) -> TrialResponse:
     return TrialResponse(
         period=made.period,
-        to=made.to,
+        to_period=made.to_period,
         time_zone=made.zone,
         state=made.state,
         version=made.version,

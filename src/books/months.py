@@ -38,7 +38,7 @@ def over(
         raise InvalidCommand.of_field("to", told)
     states = {each.state for each in made}
     return made[0]._replace(
-        to=to,
+        to_period=to,
         state=made[0].state if len(states) == 1 else "open",
         version=None,
         position=None,

@@ -122,12 +122,12 @@ class TrialResponse(AsOf):
     of it. Of one that has `not_begun`, openings are what accounts hold by now. `begins` is the
     month whose opening a person entered. Where none did, nothing is closed, and not all earlier
     transactions are known, `listed_since` says since when they are: what accounts held before is
-    missing. Of several months, `period` is the first and `to` the last: opening is that of the
-    first, closing that of the last, and it is open unless all are alike.
+    missing. Of several months, `period` is the first and `to_period` the last: opening is that of
+    the first, closing that of the last, and it is open unless all are alike.
     """
 
     period: str
-    to: str | None
+    to_period: str | None
     time_zone: str
     state: State
     version: int | None

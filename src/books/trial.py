@@ -45,7 +45,7 @@ class Trial(NamedTuple):
     the first one of the books, which no close and no opening speaks of. `begins` is the month whose
     opening a person entered, by the opening of this version, if one did.
 
-    Of several months, `period` is the first and `to` the last (`books.months`).
+    Of several months, `period` is the first and `to_period` the last (`books.months`).
     """
 
     period: str
@@ -56,17 +56,17 @@ class Trial(NamedTuple):
     balances: list[Balance]
     begins: str | None = None
     opening: int = 0
-    to: str | None = None
+    to_period: str | None = None
 
     @property
     def last(self) -> str:
         """Its last month, which is often its only one."""
-        return self.to or self.period
+        return self.to_period or self.period
 
     @property
     def months(self) -> str:
         """Such as `2026-09`, or `2026-07 to 2026-09`."""
-        return self.period if self.to is None else f"{self.period} to {self.to}"
+        return self.period if self.to_period is None else f"{self.period} to {self.to_period}"
 
     @property
     def is_ahead(self) -> bool:

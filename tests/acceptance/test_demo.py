@@ -93,7 +93,7 @@ def test_the_demo_plays_shows_and_proves_and_does_so_again(home: Path) -> None:
     assert "not covered: " in plain
     assert "export STRIPE_RETIRED_WEBHOOK_SECRETS=$(cat .ledger-demo/webhook-signer)" in plain
     assert "Where to look next" in first.stdout
-    for shown in ("fulfilled", "expired", "won", "lost", "gbp", "jpy", "kwd", "MUG-BLUE", "MRR"):
+    for shown in ("fulfilled", "expired", "won", "lost", "GBP", "JPY", "KWD", "MUG-BLUE", "MRR"):
         assert shown in first.stdout
     assert max(map(len, first.stdout.splitlines())) <= 100
     assert first.stderr == ""

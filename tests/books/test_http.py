@@ -282,7 +282,7 @@ def test_several_months_are_one_trial_balance(books: Books) -> None:
     books.post("periods/2024-08/close", WHY)
     whole = books.trial("2024-08", to="2024-09")
     first, last = books.trial("2024-08"), books.trial("2024-09")
-    assert (whole["period"], whole["to"], whole["state"]) == ("2024-08", "2024-09", "open")
+    assert (whole["period"], whole["to_period"], whole["state"]) == ("2024-08", "2024-09", "open")
     for code, total in whole["totals"].items():
         of_each = [each["totals"].get(code, {"debit_minor": 0}) for each in (first, last)]
         assert total["debit_minor"] == sum(each["debit_minor"] for each in of_each)

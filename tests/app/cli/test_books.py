@@ -52,7 +52,11 @@ def test_several_months_are_one_trial_balance(run: Run, run_json: RunJson, quiet
     months = [run_json(*asked, f"2024-{each}") for each in ("09", "10", "11")]
     totals = [each["totals"]["eur"] for each in months]
     assert whole["totals"]["eur"]["debit_minor"] == sum(each["debit_minor"] for each in totals)
-    assert (whole["period"], whole["to"], months[0]["to"]) == ("2024-09", "2024-11", None)
+    assert (whole["period"], whole["to_period"], months[0]["to_period"]) == (
+        "2024-09",
+        "2024-11",
+        None,
+    )
     assert "give a month after 2024-09" in run(*asked, "2024-09", "--to", "2024-08", code=2).stderr
 
 

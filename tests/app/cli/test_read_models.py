@@ -244,7 +244,7 @@ class TestRebuild:
         refused = run_json("rebuild", code=3)
         assert refused["error"] == "RebuildRefused"
         assert "events that do not fit their hash: 1" in refused["detail"]
-        assert "restore a backup" in refused["detail"]
+        assert "compare it with a backup" in refused["detail"]
         assert run_list("audit", "--kind", "rebuild.*") == []
         assert run_json("rebuild", "--believe-the-log")["on_record"]
 
