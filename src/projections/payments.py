@@ -281,8 +281,10 @@ cross join lateral (
     from (
         select x.state, x.disputed_minor, x.currency
         from charges
-        join disputes as x using (charge_id)
-        where coalesce(charges.payment_id, charge_id) = p.payment_id
+        cross join lateral (
+            select * from disputes where disputes.charge_id = charges.charge_id offset 0
+        ) as x -- as `refunds_of`
+        where coalesce(charges.payment_id, charges.charge_id) = p.payment_id
         union all
         select state, disputed_minor, currency
         from disputes

@@ -46,7 +46,7 @@ payout_members = Mirror(
     payout_id=key(),
     transaction_id=key(),
     account=known("text"),
-    indexes=("transaction_id",),
+    indexes=("transaction_id", "(payout_id || '/' || transaction_id)"),
 )
 payout_listings = Mirror(
     "payout_listings",

@@ -116,9 +116,12 @@ def refunds_of(payment: str) -> str:
     """
     return f"""
         select {columns}
-        from charges
-        join refunds as x using (charge_id)
-        where coalesce(charges.payment_id, charge_id) = {payment}
+        from charges as c
+        cross join lateral (
+            select * from refunds where refunds.charge_id = c.charge_id
+            offset 0 -- from the charge to its refunds, also where nothing is known of their number
+        ) as x
+        where coalesce(c.payment_id, c.charge_id) = {payment}
         union all
         select {columns}
         from refunds as x

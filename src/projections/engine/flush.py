@@ -23,9 +23,6 @@ from projections.engine.tables import AnyCursor, names
 Types = tuple[tuple[str, str, str], ...]
 """Table, column and type."""
 
-PLANS_ROWS, TIMES = 1_000, 10
-"""After how many changes a session makes its plans again, and how many times as many after that."""
-
 TYPES: Final[LiteralString] = """
 select asked.name, a.attname, format_type(a.atttypid, a.atttypmod)
 from unnest(%s::text[]) as asked (name)
@@ -69,8 +66,6 @@ class Flush:
         made = "create or replace function {}(staged text[]) returns void language plpgsql as {}"
         cursor.execute(SQL(made).format(self.name, Literal(body)))
         self._statement = SQL("select {}(%b)").format(self.name)
-        self._rows = 0
-        self._plans_rows = PLANS_ROWS
 
     def _types(self) -> Types:
         """The types of the columns of all tables, by table and column."""
@@ -116,7 +111,6 @@ class Flush:
         """
         staged = [given for each in self._projections for given in self._staged(each, fold)]
         waits.go_on()
-        self._plan_again(len(fold))
         try:
             self._cursor.execute(statement, [staged, *more], prepare=True)
         except psycopg.OperationalError:
@@ -126,17 +120,6 @@ class Flush:
             if projection is None:
                 raise
             raise ProjectionFailed.of(projection, error) from error
-
-    def _plan_again(self, rows: int) -> None:
-        """Give up the session's plans now and then: they are for tables as large as those were.
-
-        Seldom, as to make all takes as long as some twenty small batches. Between, autovacuum does
-        it where it analyzes a table: that ends the plans that name it.
-        """
-        self._rows += rows
-        if self._rows >= self._plans_rows:
-            self._plans_rows *= TIMES
-            self._cursor.execute("discard plans")
 
     def _staged(self, projection: Projection, fold: Fold) -> Iterator[str | None]:
         """The changes of each mirror and journal, as the function takes them."""
