@@ -11,7 +11,7 @@ the stream and version of its event instead of its position.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import groupby
 from typing import Any, Final, NamedTuple
@@ -23,7 +23,7 @@ from ledger import waits
 from ledger.errors import ProjectionStopped
 from projections.engine import tables
 from projections.engine.declare import AnyTable, Column, Derived, Journal, Mirror, Rollup
-from projections.engine.packed import Values, sent
+from projections.engine.packed import Values, sent, values_of
 from projections.engine.registry import Registry
 from projections.engine.tables import AnyCursor
 
@@ -124,25 +124,13 @@ def can_be_known_before(table: Mirror | Journal) -> bool:
     )
 
 
-def in_leaves(table: Journal, rows: Iterable[Sequence[Any]]) -> list[Sequence[Any]]:
-    """The rows of a journal as its leaves have them: by position, and then by their key."""
+def leaves_of(table: Journal, rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Leaf, list[Values]]]:
+    """The leaves that rows of a journal come to, each with its lines in their order, packed."""
     last = table.key_length - 1
-    return sorted(rows, key=lambda row: (row[last], *row[:last]))
-
-
-def leaves_of(
-    table: Journal, rows: Sequence[Sequence[Any]], values: Sequence[Values]
-) -> list[Leaf]:
-    """The leaves that rows `in_leaves` come to, whose values are packed."""
-    last = table.key_length - 1
-    found: list[Leaf] = []
-    start = 0
-    for number, its in groupby((row[last] - 1) // LEAF_POSITIONS for row in rows):
-        lines = len([*its])
-        of_lines = sent(table, values[start : start + lines])
-        found.append(Leaf(number, lines, sha256(of_lines).digest()))
-        start += lines
-    return found
+    lines = sorted(rows, key=lambda row: (row[last], *row[:last]))
+    for number, its in groupby(lines, lambda row: (row[last] - 1) // LEAF_POSITIONS):
+        values = values_of(table, [*its])
+        yield Leaf(number, len(values), sha256(sent(table, values)).digest()), values
 
 
 def by_position(table: Journal) -> list[str]:

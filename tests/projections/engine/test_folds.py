@@ -27,7 +27,7 @@ from projections.engine import engines, fold_objects, folding, positions, tables
 from projections.engine.background import BackgroundTasks
 from projections.engine.build import ProjectionContext
 from projections.engine.declare import Journal, Mirror, key, known, line
-from projections.engine.digest import digest, digests, in_leaves, leaves, leaves_of
+from projections.engine.digest import digest, digests, leaves, leaves_of
 from projections.engine.fold_objects import FoldTask, Job
 from projections.engine.folding import Folded, FoldedArchive, Objects
 from projections.engine.packed import END, HEAD, copied, values_of
@@ -598,9 +598,8 @@ def test_leaves_are_those_that_postgresql_makes(
         tables.clear(cursor, PROOF)
         tables.use(cursor, PROOF)
         tables.create(cursor, [EVERY_LINE])
-        lines = in_leaves(EVERY_LINE, rows)
-        values = values_of(EVERY_LINE, lines)
+        made = [*leaves_of(EVERY_LINE, rows)]
         with cursor.copy("copy every_line from stdin (format binary)") as copy:
-            copy.write(HEAD + copied(EVERY_LINE, values) + END)
-        assert leaves(cursor, PROOF, EVERY_LINE) == leaves_of(EVERY_LINE, lines, values)
+            copy.write(HEAD + b"".join(copied(EVERY_LINE, lines) for _, lines in made) + END)
+        assert leaves(cursor, PROOF, EVERY_LINE) == [leaf for leaf, _ in made]
         tables.clear(cursor, PROOF)
