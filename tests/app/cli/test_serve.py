@@ -157,7 +157,7 @@ create event trigger hang on ddl_command_start when tag in ('CREATE TABLE')
 execute function ledger.hang_making();
 alter table read_models.orders rename to hung_orders;
 create view read_models.orders as
-select h.* from (select pg_sleep(600)) as s cross join read_models.hung_orders as h;
+select h.* from (select pg_sleep(600)) as s left join read_models.hung_orders as h on true;
 grant select on read_models.orders to ledger_reader, ledger_projector;
 """
 HANGING = """
