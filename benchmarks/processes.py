@@ -54,10 +54,10 @@ def peak_megabytes() -> float:
 
 @contextmanager
 def watching_memory() -> Generator[Callable[[], float]]:
-    """Answers the most megabytes that this process, or one that it is above of, had at one time.
+    """Answers the peak of any one process, this one or one that it started, in megabytes.
 
-    Workers belong to a process between: Linux counts them for us only where somebody looks, here
-    five times a second. Elsewhere this process alone is counted.
+    Workers are started by another process than this, so that the system does not count them for it:
+    on Linux all are looked at five times a second. Elsewhere this process alone is counted.
     """
     peak, over = peak_megabytes(), Event()
 

@@ -30,7 +30,8 @@ def over(
     first, last = month(period), month(to or period)
     if first == last:
         return trial(cursor, period, currency, at=at)
-    if not first < last or last.year - first.year > MOST // 12:
+    several = 12 * (last.year - first.year) + last.number - first.number + 1
+    if not 1 < several <= MOST:
         raise InvalidCommand.of_field("to", f"give a month after {period}, {MOST} in all at most.")
     made = trials(cursor, first, last, currency, at=at)
     if made[0].state == "before" and made[-1].state != "before":

@@ -127,7 +127,7 @@ def test_what_takes_an_hour_is_measured_where_it_is_asked_for() -> None:
     assert main.usual(quick=True) == list(main.BENCHMARKS)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody looks at others' memory")
+@pytest.mark.skipif(sys.platform != "linux", reason="others are looked at in /proc")
 def test_the_memory_of_workers_is_seen() -> None:
     assert 300 < in_child(peak_beside, 300) < 600
 

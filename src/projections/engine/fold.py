@@ -22,7 +22,7 @@ from projections.engine.registry import bases
 
 Rows = dict[Any, list[Any]]
 
-SAID: Final = (
+WORDS_ARE_SAFE: Final = (
     ArchiveDamaged,
     ArchiveUnavailable,
     EngineUnavailable,
@@ -55,7 +55,7 @@ def cause_told(error: BaseException) -> str:
     """What ended a rebuild or a proof, for the record that is kept of it; no personal data."""
     if isinstance(error, ProjectionFailed):
         return str(error)
-    if isinstance(error, SAID) or isinstance(error.__cause__, ArchiveUnavailable):
+    if isinstance(error, WORDS_ARE_SAFE) or isinstance(error.__cause__, ArchiveUnavailable):
         return f"{type(error).__name__}: {str(error) or type(error).__doc__}"
     return told(error)
 
