@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 import typer
 
 from app.cli.context import may_make, ready
-from app.cli.output import BAD_ANSWER, counted, progress, show, table
+from app.cli.output import BAD_ANSWER, NOTHING_CHANGED, counted, progress, show, table
 from ledger.errors import ArchiveDamaged
 
 if TYPE_CHECKING:
@@ -92,7 +92,8 @@ def seal(to: To = None) -> None:
     """
     from ledger.archive import sealing
 
-    with archive(to, alone=True) as opened, progress("sealing") as report:
+    kept = "the segments that are sealed stay, and the next run seals the rest"
+    with archive(to, alone=True) as opened, progress("sealing", kept) as report:
         for name, what in opened.foreign:
             raise ArchiveDamaged(f"Nothing was sealed. The segment {name}: {what}")
         spans = sealing.missing(opened.sealed, opened.head, opened.size)
@@ -148,7 +149,8 @@ def offload(
         todo = due(opened.sealed, opened.offloaded, before)
         events, left = sum(each.events for each in todo), 0
         if not dry_run:
-            with progress("offloading") as report:
+            kept = "segments that have left stay in the archive, and the next run takes the rest"
+            with progress("offloading", kept) as report:
                 for manifest in leave(opened.database, opened.store.address, todo):
                     left += manifest.events
                     report(left, events)
@@ -284,8 +286,8 @@ def verify(to: To = None) -> None:
     """
     from ledger.archive import sealing
 
-    with archive(to) as opened:
-        read = sorted(sealing.verify(opened.database, opened.store.address, opened.sealed))
+    with archive(to) as opened, progress("reading", NOTHING_CHANGED) as report:
+        read = sorted(sealing.verify(opened.database, opened.store.address, opened.sealed, report))
         named = {each.name for each in read}  # which says more than that the last event differs
         found = [
             *(each for each in opened.foreign if each.name not in named),

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 START_SECONDS = 60
+DEMO_KEPT = "what was played stays, and the next run plays on"
 SERVE = (sys.executable, "-m", "app.cli", "serve", "--with-parent")
 
 
@@ -77,7 +78,7 @@ def demo(
     token = _token()
     with _serving(settings) as child:
         client = Client(settings.ledger_host, settings.ledger_port, secret)
-        with progress("starting"):
+        with progress("starting", DEMO_KEPT):
             _wait(client, child)
             _mend()
             client.token = token
@@ -183,7 +184,7 @@ def _bring_past() -> tuple[int, Past, PullRest | None]:
         if head := opened.log.head():
             return head + 1, Past(0, 0), None
         now = int(time.time())
-        with progress("pulling") as report_progress:
+        with progress("pulling", DEMO_KEPT) as report_progress:
             account = DemoAccount(now)
             pulled = account.pull_past(opened, report_progress).objects
         with tracker() as track:
@@ -277,7 +278,7 @@ def _play(client: Client, run: int, past: Past, rest: PullRest | None) -> Outcom
     with tracker() as track:
         played = play(client, script, track)
     if rest is not None:
-        with progress("pulling"):
+        with progress("pulling", DEMO_KEPT):
             played = played._replace(position=rest(script))
     return collect(client, script, played, past)
 

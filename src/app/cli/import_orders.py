@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.context import Reason, catch_up, operator, ready
-from app.cli.output import BAD_ANSWER, print_json, progress, wants_json
+from app.cli.output import BAD_ANSWER, NOTHING_CHANGED, print_json, progress, wants_json
 from ledger.domain.text import visible
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def import_orders(
     report = _Report(each=dry_run)
     with open_log(settings) as (database, log):
         engine = make_engine(settings, database, log)
-        with closing(Reads(engine, connections=1)) as reads, progress("importing") as advance:
+        kept = NOTHING_CHANGED if dry_run else "the orders that were recorded stay; import again"
+        with closing(Reads(engine, connections=1)) as reads, progress("importing", kept) as advance:
             handler, meta = CommandHandler(log, reads.money), operator(reason)
             for done, (file, told) in enumerate(
                 _all(files, settings, log, handler, meta, dry=dry_run), 1

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.context import a_time, catch_up, engine
-from app.cli.output import BAD_ANSWER, counted, progress, show, table
+from app.cli.output import BAD_ANSWER, NOTHING_CHANGED, counted, progress, show, table
 from ledger.domain.text import as_of
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def verify(
     """
     from kpi.snapshots import prove
 
-    with engine() as opened, progress("proving") as report:
+    with engine() as opened, progress("proving", NOTHING_CHANGED) as report:
         proven = prove(opened, opened.log.now(), position, report)
     show(proven._asdict(), lambda: "\n".join(_verdict(proven)))
     if proven.differences:
@@ -158,7 +158,7 @@ def _report(
     position = position_of(opened, as_of)
     known = _today(opened, position)
     with (
-        progress("replaying") as told,
+        progress("replaying", NOTHING_CHANGED) as told,
         replayed(opened, position, opened.database.time_zone, told) as cursor,
     ):
         return report(cursor, days, known, compare=before, currency=code, position=position)

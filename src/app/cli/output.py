@@ -65,6 +65,8 @@ TYPES = {"str": "text", "int": "number", "float": "number", "Path": "file"}
 Progress = Callable[[int, int], None]
 """Called with how much is done, and how much there is to do."""
 
+NOTHING_CHANGED = "nothing was changed"
+
 
 VERB: ContextVar[str] = ContextVar("verb", default="")
 """The verb that runs, as it was called: `token list`."""
@@ -343,11 +345,15 @@ def _cell(value: object) -> str:
 
 
 @contextmanager
-def progress(label: str) -> Generator[Progress]:
-    """A bar on stderr while the block runs."""
-    with _bars() as bars:
-        task = bars.add_task(label, total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total or None)
+def progress(label: str, kept: str) -> Generator[Progress]:
+    """A bar on stderr while the block runs; where Ctrl-C ends it, what of its work is `kept`."""
+    try:
+        with _bars() as bars:
+            task = bars.add_task(label, total=None)
+            yield lambda done, total: bars.update(task, completed=done, total=total or None)
+    except KeyboardInterrupt:
+        complain("[yellow]stopped[/]: ", kept)
+        raise
 
 
 @contextmanager

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.context import Reason, catch_up, operator, reading
-from app.cli.output import console, counted, print_json, progress, table, wants_json
+from app.cli.output import (
+    NOTHING_CHANGED,
+    console,
+    counted,
+    print_json,
+    progress,
+    table,
+    wants_json,
+)
 
 if TYPE_CHECKING:
     from ledger.domain.link_rule import LinkRule
@@ -47,7 +55,8 @@ def link(
     rule = _rule(by)
     meta = operator(reason_of(rule, reason))
     report = _Report(rule, dry=dry_run)
-    with reading() as (engine, reads), progress("linking") as advance:
+    kept = NOTHING_CHANGED if dry_run else "links that were made stay, and the next run goes on"
+    with reading() as (engine, reads), progress("linking", kept) as advance:
         if dry_run:
             for page in preview_all(reads, rule):
                 report.add(page.counts, (Linked(each, "skipped", each.why) for each in page.items))

@@ -159,6 +159,10 @@ def _archive(on: str | None, *, no_archive: bool, again: bool = False) -> Folded
     return archive
 
 
+def _kept(archive: FoldedArchive | None) -> str:
+    return "; what was folded stays for the next run" if archive else ""
+
+
 @contextmanager
 def _doing_without() -> Generator[None]:
     """Say where an archive is in the way that a rebuild can do without it."""
@@ -191,8 +195,9 @@ def remake(
             opened, lambda: put_rebuild_on_record(opened.log, began, started, end, by)
         )
 
+    kept = f"the live read models are as they were{_kept(archive)}"
     try:
-        with progress("rebuilding") as report:
+        with progress("rebuilding", kept) as report:
             built, position = rebuild_projections(
                 opened, names, report, believe_log=believe_log, archive=archive
             )
@@ -322,7 +327,7 @@ def prove(archive: FoldedArchive | None = None, *, from_scratch: bool = False) -
     with archive_needed(), engine() as opened:
         catch_up(opened)
         try:
-            with progress("verifying") as report:
+            with progress("verifying", f"nothing is proven{_kept(archive)}") as report:
                 proof = compare(opened, report, archive, from_scratch=from_scratch)
         except (RebuildRunning, StoreUnavailable, ArchiveUnavailable, EngineUnavailable):
             raise

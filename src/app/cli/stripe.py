@@ -131,7 +131,8 @@ def pull(
     settings = ready()
     start = FIRST_DAY if since is None else a_past_time(since, datetime.now(UTC), "--since")
     client = stripe_client(settings, account)
-    with engine() as opened, progress("pulling") as report_progress:
+    kept = "what was taken in stays, and `ledger stripe pull` goes on from there"
+    with engine() as opened, progress("pulling", kept) as report_progress:
         shares: dict[str, tuple[int, float]] = {}
 
         def heard(kind: str, objects: int, share: float) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 SHOWN = 20
+KEPT = "what was appended stays; run it again for the rest"
 
 
 @app.command("import", epilog="Example: ledger import stripe-events/ more.jsonl")
@@ -43,7 +44,7 @@ def import_(
     settings = ready()
     with open_log(settings) as (database, log):
         engine = make_engine(settings, database, log)
-        with progress("importing") as report_progress:
+        with progress("importing", KEPT) as report_progress:
             report = import_events(paths, log, progress=report_progress)
         catch_up(engine)
     head = f"files: {report.files:,}"
@@ -72,7 +73,7 @@ def backfill(
     client = stripe_client(settings)
     with open_log(settings) as (database, log):
         engine = make_engine(settings, database, log)
-        with progress("listing") as report_progress:
+        with progress("listing", KEPT) as report_progress:
             report = stripe_list.backfill(
                 log,
                 client,

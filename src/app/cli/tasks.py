@@ -84,7 +84,8 @@ def _run(share: str, work: Callable[[Any], Done], tasks: Sequence[Any]) -> None:
         raise typer.BadParameter("it is no share: write 1/4 for the first of four.")
     mine = tasks[int(found[1]) - 1 :: int(found[2])]
     done: list[Done] = []
-    with progress("working") as report:
+    kept = "what was made stays, and the same share makes the rest"
+    with progress("working", kept) as report:
         for task in mine:
             try:
                 done.append(work(task))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Final, NamedTuple
 
@@ -92,10 +92,18 @@ def _connected(database: Database) -> Connection:
     return database.connect("reader", seconds=UNLIMITED)
 
 
-def verify(database: Database, address: str, sealed: Sequence[Manifest]) -> Iterator[Finding]:
+def verify(
+    database: Database,
+    address: str,
+    sealed: Sequence[Manifest],
+    report: Callable[[int, int], None] = lambda _read, _total: None,
+) -> Iterator[Finding]:
     """What is wrong with the segments: each file, its root, and the root that the log has."""
     found = spread(compare, [(database, address, manifest) for manifest in sealed])
-    return (each for each in found if each is not None)
+    for read, each in enumerate(found, 1):
+        report(read, len(sealed))
+        if each is not None:
+            yield each
 
 
 def compare(database: Database, address: str, manifest: Manifest) -> Finding | None:

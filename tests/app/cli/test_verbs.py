@@ -218,3 +218,33 @@ def test_sigterm_ends_a_verb_as_ctrl_c_does(environment: Path) -> None:
         process.terminate()
         assert process.wait(60) in {0, 130}
         assert not pid_file.exists()
+
+
+@pytest.mark.parametrize(
+    ("verb", "work", "kept"),
+    [
+        (
+            ("rebuild",),
+            "projections.engine.rebuild.rebuild",
+            "the live read models are as they were",
+        ),
+        (("verify",), "projections.engine.verify.verify", "nothing is proven"),
+        (
+            ("import", "."),
+            "webhooks.ingest.file_import.import_events",
+            "what was appended stays; run it again for the rest",
+        ),
+    ],
+)
+def test_ctrl_c_says_what_is_kept(
+    run: Run, monkeypatch: pytest.MonkeyPatch, verb: tuple[str, ...], work: str, kept: str
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    Path("none.json").write_text("{}")
+    run("stock", "define", "MUG", "--name", "Blue mug", "--price", "12.50 gbp")
+    monkeypatch.setattr(work, interrupted)
+    ended = run(*verb, code=130)
+    assert ended.stderr == f"stopped: {kept}\n"
+    assert ended.stdout == ""

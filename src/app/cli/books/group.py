@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from app.cli.context import a_time, catch_up, reading
-from app.cli.output import progress
+from app.cli.output import NOTHING_CHANGED, progress
 
 if TYPE_CHECKING:
     from projections.engine.build import ProjectionContext
@@ -84,7 +84,7 @@ def as_of_books(opened: ProjectionContext, as_of: str | None) -> Generator[AsKno
     (event,) = opened.log.at([position])
     at = event.recorded_at if as_of.isdecimal() else a_time(as_of, datetime.now(UTC))
     with (
-        progress("replaying") as told,
+        progress("replaying", NOTHING_CHANGED) as told,
         replayed(opened, position, zone, READS, told) as cursor,
     ):
         yield AsKnown(cursor, position, at)
