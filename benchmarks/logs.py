@@ -23,9 +23,11 @@ from ledger.domain.events import (
 )
 from ledger.log import APPEND_EVENTS, Log
 from ledger.postgres.database import Database
-from simulator import SimulatedEvent, sign, some_traffic
+from simulator import SimulatedEvent, SimulatedStripe, sign, some_traffic, traffic
+from simulator.sender import MONDAY
 
 PRODUCTS: Final = 200
+DAY: Final = timedelta(days=1)
 RESERVED: Final = timedelta(minutes=30)
 _STRIPE: Final = Metadata(actor="stripe")
 _SHOP: Final = Metadata(actor="shop", address="127.0.0.1", user_agent="ledger-bench")
@@ -36,9 +38,13 @@ def stripe_log(seed: int | str, count: int) -> Iterator[NewEvent]:
     return map(received, some_traffic(seed, count))
 
 
-def shop_log(seed: int | str, count: int) -> Iterator[NewEvent]:
-    """The first `count` entries of a shop's log: its orders, then what Stripe says about each."""
-    return islice(_Shop().live(some_traffic(seed, count)), count)
+def shop_log(seed: int | str, count: int, start: int = MONDAY) -> Iterator[NewEvent]:
+    """The first `count` entries of a shop's log: its orders, then what Stripe says about each.
+
+    It opens a day before `start`, in seconds since 1970; a million events take it two years.
+    """
+    events = traffic(SimulatedStripe(seed, start=start))
+    return islice(_Shop().live(events, datetime.fromtimestamp(start, UTC) - DAY), count)
 
 
 def filled(log: Log, entries: Iterable[NewEvent]) -> int:
@@ -101,9 +107,8 @@ class _Shop:
         self._placed: set[str] = set()
         self._versions = Counter[str]()
 
-    def live(self, events: Iterator[SimulatedEvent]) -> Iterator[NewEvent]:
+    def live(self, events: Iterator[SimulatedEvent], opened: datetime) -> Iterator[NewEvent]:
         """The shop's entries and Stripe's."""
-        opened = datetime(2026, 1, 1, tzinfo=UTC)
         for number in range(PRODUCTS):
             yield from self._open(f"SKU-{number}", opened)
         for event in events:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from heapq import nsmallest
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -200,15 +201,14 @@ def _alike(check: Check, rows: Sequence[Row]) -> Sequence[Sequence[Row]]:
 
 def _findings(check: Check, alike: Sequence[Row]) -> Iterator[Finding]:
     """One a row, or one for all where they are so many that they have one cause."""
-    each = [_finding(check, row) for row in alike]
-    if len(each) <= MANY:
-        yield from each
+    if len(alike) <= MANY:
+        yield from (_finding(check, row) for row in alike)
         return
     currency = alike[0].get("currency")
     amounts = [name for name in alike[0] if name.endswith(("_minor", "_count"))]
-    samples = sorted(finding.reference for finding in each)[:SAMPLES]
+    samples = nsmallest(SAMPLES, (_reference(check, row) for row in alike))
     evidence = {
-        "findings": len(each),
+        "findings": len(alike),
         "samples": samples,
         **({} if currency is None else {"currency": currency}),
         **{name: sum(row[name] or 0 for row in alike) for name in amounts},
@@ -218,21 +218,27 @@ def _findings(check: Check, alike: Sequence[Row]) -> Iterator[Finding]:
         kind="check",
         reference="many" if currency is None else f"many in {currency}",
         severity=check.severity,
-        sentence=f"{check.question} {len(each)} of them, such as {', '.join(samples)}.",
+        sentence=f"{check.question} {len(alike)} of them, such as {', '.join(samples)}.",
         evidence=evidence,
     )
 
 
-def _finding(check: Check, row: Row) -> Finding:
+def _reference(check: Check, row: Row) -> str:
+    """What a row is about; raises `CheckCrashed` where it lacks something that the check names."""
     if missing := check.columns - row.keys():
         raise CheckCrashed(f"it has no column {', '.join(sorted(missing))}")
     if row[check.reference] is None:
         raise CheckCrashed(f"a row has no {check.reference}")
+    return str(row[check.reference])
+
+
+def _finding(check: Check, row: Row) -> Finding:
+    reference = _reference(check, row)
     told = {name: _told(name, row) for name in check.columns}
     return Finding(
         check=check.name,
         kind=check.kind,
-        reference=str(row[check.reference]),
+        reference=reference,
         severity=check.severity,
         sentence=check.sentence.format_map(told),
         evidence=msgspec.json.decode(msgspec.json.encode(row)),  # as the log and jsonb give it back
