@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Mapping
+from typing import Any, Final, TypeVar
 from urllib.parse import quote, unquote, urlencode
 from uuid import uuid4
 
@@ -13,6 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from api.auth import SESSION
 
+T = TypeVar("T")
 _KEPT: Final = (b"host", b"user-agent", b"x-request-id")
 
 
@@ -41,7 +42,8 @@ class Api:
 
     async def whose(self, token: str) -> Any:
         """Read who holds a token: the answer of `GET /me`."""
-        return await self._call("GET", "/me", "", headers=[(b"authorization", _bearer(token))])
+        bearer = b"Bearer " + token.encode("ascii", "replace")
+        return await self._call("GET", "/me", "", headers=[(b"authorization", bearer)])
 
     async def post(self, path: str, body: Mapping[str, Any], *, key: str | None = None) -> Any:
         """Do something; `key` makes a repeat of it harmless."""
@@ -115,8 +117,14 @@ class Api:
         }
 
 
-def _bearer(token: str) -> bytes:
-    return b"Bearer " + token.encode("ascii", "replace")
+async def if_there(asked: Awaitable[T]) -> T | None:
+    """What the API answers; None where it says that there is no such thing."""
+    try:
+        return await asked
+    except Problem as problem:
+        if problem.status != 404:
+            raise
+        return None
 
 
 def part(name: str) -> str:

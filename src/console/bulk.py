@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -73,8 +72,7 @@ async def outcomes_of(
         else:
             found.append(Outcome(name, None))
             position = answer["position"]
-    with suppress(Problem):  # it is done, also where the next page cannot show it yet
-        await request.api.get(seen, limit=1, after=position)
+    await request.wait_for(position, seen, limit=1)
     return found
 
 

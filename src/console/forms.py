@@ -27,13 +27,6 @@ class Refusal(NamedTuple):
     fields: dict[str, str]
 
 
-def refused(
-    action: str, problem: Problem, fields: dict[str, str], currency: str | None = None
-) -> Refusal:
-    """A refused form, in the words of its page; `currency` is that of the amount it asked for."""
-    return Refusal(action, in_words(problem, currency), fields)
-
-
 async def answer_or_why(asked: Awaitable[Any]) -> tuple[Any, Problem | None]:
     """What the API answers; where a person can do something about a refusal, None and why not."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from functools import wraps
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -13,7 +14,8 @@ from starlette.routing import Route
 
 from api.permissions import Permission
 from console import frame, render, session
-from console.api import Api, Problem
+from console.api import Api, Problem, new_key
+from console.forms import Refusal
 from console.notice import FIELD, notice_of, with_notice
 from console.saved import saved_of
 from console.wording import in_words
@@ -87,6 +89,13 @@ class PageRequest:
         }
         return render.page(self.http, template, status, **shared | context)
 
+    def form_page(
+        self, template: str, refusal: Refusal | None, status: int = 200, /, **context: Any
+    ) -> Response:
+        """A page with a form: its `status`, or that of what was refused of the form, if it was."""
+        shown = refusal.problem.status if refusal else status
+        return self.page(template, shown, refusal=refusal, key=new_key(), **context)
+
     async def look_around(self) -> None:
         """Find out what the frame of the page shows."""
         state, role = self.http.app.state, f"{self.me['role']}"
@@ -97,6 +106,11 @@ class PageRequest:
         if self._saved is None:
             self._saved = await saved_of(self.http)
         return self._saved
+
+    async def wait_for(self, position: int | None, path: str, **query: Any) -> None:
+        """Wait until a read has what was done; it is done, also where it cannot be shown yet."""
+        with suppress(Problem):
+            await self.api.get(path, after=position, **query)
 
     async def form(self) -> dict[str, str]:
         """The fields of the form that was sent; raises `session.CsrfError` where it is not ours."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final, NamedTuple
@@ -11,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
 
-from console.api import Problem, new_key, part
+from console.api import part
 from console.forms import Refusal, answer_or_why, sent
 from console.page import PageRequest, done, told_of, view
 
@@ -68,15 +67,13 @@ async def account(request: PageRequest, refusal: Refusal | None = None) -> Respo
         currency=(refusal and refusal.fields.get("currency")) or request.query.get("currency"),
         cursor=request.query.get("cursor"),
     )
-    return request.page(
+    return request.form_page(
         "books_account.html",
-        refusal.problem.status if refusal else 200,
+        refusal,
         found=found,
         period=period,
         neighbours=_neighbours(period),
         kinds=KINDS,
-        refusal=refusal,
-        key=new_key(),
     )
 
 
@@ -84,14 +81,12 @@ async def entry(request: PageRequest, refusal: Refusal | None = None) -> Respons
     """What a balance transaction came to in the books, by which rule, and whose word it is."""
     found = await request.api.get(f"/books/entries/{part(request.path_params['id'])}")
     booked = [p for each in found["entries"] if each["part"] == "booked" for p in each["postings"]]
-    return request.page(
+    return request.form_page(
         "books_entry.html",
-        refusal.problem.status if refusal else 200,
+        refusal,
         found=found,
         period=(booked[0]["day"] if booked else found["transaction"]["created_at"])[:7],
         held=any(":suspense:" in f":{each['account']}" for each in booked),
-        refusal=refusal,
-        key=new_key(),
     )
 
 
@@ -105,18 +100,16 @@ async def periods(request: PageRequest, refusal: Refusal | None = None) -> Respo
     following = _neighbours(closed[0])[1] if closed else asked or first
     looked = request.api.get(f"/books/periods/{part(following)}/readiness")
     ready, wrong = await answer_or_why(looked)
-    status = refusal.problem.status if refusal else wrong.status if wrong else 200
-    return request.page(
+    return request.form_page(
         "books_periods.html",
-        status,
+        refusal,
+        wrong.status if wrong else 200,
         items=listed["items"],
         following=following,
         last=closed[0] if closed else None,
         opening=opening,
         ready=ready,
         wrong=wrong,
-        refusal=refusal,
-        key=new_key(),
     )
 
 
@@ -125,14 +118,12 @@ async def categories(request: PageRequest, refusal: Refusal | None = None) -> Re
     closed = await request.api.get("/books/periods", state="closed", sort="-period", limit=1)
     last = [row["period"] for row in closed["items"]]
     accounts = await request.api.get("/books/accounts")
-    return request.page(
+    return request.form_page(
         "books_categories.html",
-        refusal.problem.status if refusal else 200,
+        refusal,
         found=await request.api.get("/books/categories"),
         currencies={row["account"]: list(row["by_currency"]) for row in accounts["items"]},
         first_open=_neighbours(last[0])[1] if last else _this(request),
-        refusal=refusal,
-        key=new_key(),
     )
 
 
@@ -200,8 +191,7 @@ async def _send(
     )
     if refusal:
         return await again(request, refusal)
-    with suppress(Problem):  # it is done, also where the page cannot show it yet
-        await request.api.get(form.seen, after=answer["position"])
+    await request.wait_for(answer["position"], form.seen)
     return done(request, form.back, told_of(answer, TOLD[form.action]))
 
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from starlette.responses import RedirectResponse, Response
 
-from console.api import Problem, part
+from console.api import Problem, if_there, part
 from console.glossary import KINDS_OF_EVENTS
 from console.lists import LISTED, listed
 from console.page import SEE_OTHER, PageRequest, view
@@ -152,12 +152,8 @@ async def _changed(request: PageRequest, kind: str, name: str, position: int) ->
 
 async def _currency(request: PageRequest, path: str) -> str | None:
     """That of an object, where it is there and has one."""
-    try:
-        return (await request.api.get(path)).get("currency")
-    except Problem as problem:
-        if problem.status != 404:
-            raise
-        return None
+    found = await if_there(request.api.get(path))
+    return found and found.get("currency")
 
 
 def _body(data: Shown) -> str:

@@ -66,15 +66,7 @@ async def issue(request: PageRequest, refusal: Refusal | None = None) -> Respons
     row, past = await asyncio.gather(
         request.api.get(f"/issues/{part(name)}"), history(request, "/issues", name)
     )
-    return request.page(
-        "issue.html",
-        refusal.problem.status if refusal else 200,
-        issue=row,
-        links=LINKS,
-        history=past,
-        refusal=refusal,
-        key=new_key(),
-    )
+    return request.form_page("issue.html", refusal, issue=row, links=LINKS, history=past)
 
 
 async def decide(request: PageRequest, action: str) -> Response:
@@ -86,8 +78,7 @@ async def decide(request: PageRequest, action: str) -> Response:
     )
     if refusal:
         return await issue(request, refusal)
-    with suppress(Problem):  # it is done, also where the page cannot show it yet
-        await request.api.get(f"/issues/{name}", after=answer["position"])
+    await request.wait_for(answer["position"], f"/issues/{name}")
     return done(request, f"{LIST}/{name}", told_of(answer, TOLD[action]))
 
 
@@ -95,8 +86,7 @@ async def run(request: PageRequest) -> Response:
     """Run all checks now, and tell what came of it."""
     await request.form()
     report = await request.api.post("/checks/run", {})
-    with suppress(Problem):
-        await request.api.get("/checks", after=report["position"])
+    await request.wait_for(report["position"], "/checks")
     return done(request, LIST, _told(report))
 
 

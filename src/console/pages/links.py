@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from console.api import Problem, new_key, part
+from console.api import Problem, part
 from console.bulk import Deed, outcomes_of, report_page
 from console.forms import Refusal, answer_or_why, number, sent
 from console.page import PageRequest, view
@@ -48,8 +47,7 @@ async def link(request: PageRequest) -> Response:
     )
     if refusal:
         return await _page(request, fields, refusal)
-    with suppress(Problem):  # it is done, also where the next page cannot show it yet
-        await request.api.get("/payments", limit=1, after=report["position"])
+    await request.wait_for(report["position"], "/payments", limit=1)
     return request.page(
         "links_done.html", report=report, asked={name: fields.get(name, "") for name in ASKED}
     )
@@ -90,16 +88,14 @@ async def _page(
     if asked["kind"]:
         body = {"rule": _rule(asked), "limit": SHOWN, "cursor": asked["cursor"] or None}
         preview, wrong = await answer_or_why(request.api.post("/payments/links/preview", body))
-    problem = refusal.problem if refusal else wrong
-    return request.page(
+    return request.form_page(
         "links.html",
-        problem.status if problem else 200,
+        refusal,
+        wrong.status if wrong else 200,
         kinds=KINDS,
         asked=asked,
         preview=preview,
         wrong=wrong,
-        refusal=refusal,
-        key=new_key(),
     )
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
 from starlette.responses import RedirectResponse, Response
 
-from console.api import Problem, new_key, part
-from console.forms import IN_PLACE, Refusal, refused
+from console.api import Problem, if_there, part
+from console.forms import IN_PLACE, Refusal
 from console.lists import LISTED
 from console.order_actions import ACTIONS, UNITS, Action, left_to_refund, overpaid
 from console.page import SEE_OTHER, PageRequest, done, told_of, view
 from console.pages.records import timeline as events_of
+from console.wording import in_words
 
 SHOWN_EVENTS: Final = 200
 AT_ONCE: Final = 25
@@ -44,10 +44,11 @@ async def as_of(request: PageRequest) -> Response:
     There may be none yet: Stripe may tell of a payment before the order is placed.
     """
     path = _path(request)
-    events, now = await asyncio.gather(_events(request), _known(request, path))
+    events, now = await asyncio.gather(_events(request), if_there(request.api.get(path)))
     step = _step(request.query.get("step", ""), len(events))
-    is_now = step == len(events)
-    order = now if is_now else await _known(request, path, events[step - 1]["position"])
+    is_now, order = step == len(events), now
+    if not is_now:
+        order = await if_there(request.api.get(path, as_of=events[step - 1]["position"]))
     return request.page(
         "order.html",
         order_id=_order_id(request),
@@ -64,7 +65,7 @@ async def timeline(request: PageRequest) -> Response:
     """Every event of an order, with what it changed."""
     found, now = await asyncio.gather(
         events_of(request, "/orders", _order_id(request), limit=SHOWN_EVENTS),
-        _known(request, _path(request)),
+        if_there(request.api.get(_path(request))),
     )
     return request.page(
         "order_timeline.html",
@@ -94,9 +95,9 @@ async def _show(request: PageRequest, refusal: Refusal | None = None) -> Respons
     found, events = await asyncio.gather(
         request.api.get(path), _with_changes(request) if past else _none()
     )
-    return request.page(
+    return request.form_page(
         "order.html",
-        refusal.problem.status if refusal else 200,
+        refusal,
         order=found,
         now=None,
         order_id=found["order_id"],
@@ -105,9 +106,7 @@ async def _show(request: PageRequest, refusal: Refusal | None = None) -> Respons
         left=left_to_refund(found),
         overpaid=overpaid(found),
         actions=[(each, each.refuses(found)) for each in ACTIONS if request.may(each.permission)],
-        refusal=refusal,
         units=UNITS,
-        key=new_key(),
     )
 
 
@@ -126,30 +125,11 @@ async def _with_changes(request: PageRequest) -> Events:
 
 async def _is_named(request: PageRequest) -> bool:
     """Whether there is any event that names the order, for whom may see it."""
-    if not request.may("see_order_history"):
-        return False
-    try:
-        return bool(await _events(request))
-    except Problem as problem:
-        if problem.status != 404:
-            raise
-        return False
+    return request.may("see_order_history") and bool(await if_there(_events(request)))
 
 
 async def _none() -> Events:
     return []
-
-
-async def _known(
-    request: PageRequest, path: str, position: int | None = None
-) -> dict[str, Any] | None:
-    """The order now or as of a position, if there was one."""
-    try:
-        return await request.api.get(path, as_of=position)
-    except Problem as problem:
-        if problem.status != 404:
-            raise
-        return None
 
 
 def _step(text: str, last: int) -> int:
@@ -205,9 +185,8 @@ async def _done(
         if problem.status not in IN_PLACE:
             raise
         currency = left_to_refund(await request.api.get(path)).currency
-        return await _show(request, refused(name, problem, fields, currency))
-    with suppress(Problem):  # it is done, also where the page cannot show it yet
-        await request.api.get(path, after=answer["position"])
+        return await _show(request, Refusal(name, in_words(problem, currency), fields))
+    await request.wait_for(answer["position"], path)
     return done(request, f"/console{path}", told_of(answer, told))
 
 

@@ -19,13 +19,12 @@ CHOSEN: Final = "only."
 async def projections(request: PageRequest, refusal: Refusal | None = None) -> Response:
     """Where each projection stands, and forms to have them proven or rebuilt."""
     status = await request.api.get("/status")
-    return request.page(
+    return request.form_page(
         "projections.html",
-        refusal.problem.status if refusal else 200,
+        refusal,
         head=status["head"],
         projections=status["projections"],
         last_proof=status["last_proof"],
-        refusal=refusal,
     )
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
 from starlette.responses import Response
 from starlette.routing import Route
 
-from console.api import Problem, new_key, part
+from console.api import Problem, part
 from console.forms import Refusal, sent
 from console.glossary import plural
 from console.lists import IN_TABLES, LISTED, Listed, Offer, listed, shown_of
@@ -68,9 +67,9 @@ async def record(request: PageRequest, kind: Kind, refusal: Refusal | None = Non
     )
     if unknown and events.refusal and events.refusal.status == 404:  # nothing names it either
         raise unknown
-    return request.page(
+    return request.form_page(
         "record.html",
-        refusal.problem.status if refusal else 200,
+        refusal,
         kind=kind,
         name=name,
         title=plural(kind.noun).capitalize(),
@@ -81,8 +80,6 @@ async def record(request: PageRequest, kind: Kind, refusal: Refusal | None = Non
         related=related,
         with_page={"orders", MEMBER.path, *(each.path for each in KINDS.values())},
         history=events,
-        refusal=refusal,
-        key=new_key(),
     )
 
 
@@ -96,8 +93,7 @@ async def link(request: PageRequest) -> Response:
     )
     if refusal:
         return await record(request, PAYMENT, refusal)
-    with suppress(Problem):  # it is done, also where the page cannot show it yet
-        await request.api.get(f"/payments/{part(name)}", after=answer["position"])
+    await request.wait_for(answer["position"], f"/payments/{part(name)}")
     return done(
         request, f"/console/payments/{part(name)}", f"The payment belongs to order {order_id}."
     )

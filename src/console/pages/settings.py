@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from console.api import Problem, new_key, part
+from console.api import Problem, part
 from console.forms import Refusal, number, sent
 from console.page import PageRequest, done, view
 from console.steps import first_steps
@@ -40,14 +40,12 @@ async def tokens(
     """Every token that was issued, and forms to issue one and to revoke one."""
     found = await request.api.get("/tokens", limit=MOST, cursor=request.query.get("cursor"))
     items: list[dict[str, Any]] = found["items"]
-    return request.page(
+    return request.form_page(
         "tokens.html",
-        refusal.problem.status if refusal else 200,
+        refusal,
         found=found | {"items": items[::-1], "empty": None},
         roles=ROLES,
         issued=issued,
-        refusal=refusal,
-        key=new_key(),
     )
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
 from starlette.responses import RedirectResponse, Response
 
-from console.api import Problem, new_key, part
-from console.forms import IN_PLACE, Refusal, number, prices, refused, sent
+from console.api import Problem, if_there, part
+from console.forms import Refusal, number, prices, sent
 from console.lists import LISTED, listed
 from console.page import SEE_OTHER, PageRequest, done, told_of, view
 from console.pages.records import timeline
@@ -56,16 +55,15 @@ async def _list(
 ) -> Response:
     preorder = request.query.get("preorder", "")
     found = await listed(request, "/stock", {"preorder": preorder}, totals=True)
-    return request.page(
+    return request.form_page(
         "stock.html",
-        refusal.problem.status if refusal else found.status,
+        refusal,
+        found.status,
         items=[row | {"level": _level(row["available"])} for row in found.items],
         list=found,
         preorder=preorder,
         sought=sought,
         low=LOW_UNITS,
-        refusal=refusal,
-        key=new_key(),
     )
 
 
@@ -75,15 +73,14 @@ async def _show(request: PageRequest, refusal: Refusal | None = None) -> Respons
         request.api.get(path),
         listed(request, f"{path}/movements", {}, of="/stock/{id}/movements"),
     )
-    return request.page(
+    return request.form_page(
         "sku.html",
-        refusal.problem.status if refusal else moves.status,
+        refusal,
+        moves.status,
         item=item,
         level=_level(item["available"]),
         prices=", ".join(format_money(minor, each) for each, minor in item["prices"].items()),
         moves=moves,
-        refusal=refusal,
-        key=new_key(),
     )
 
 
@@ -97,13 +94,7 @@ def _level(available: int) -> str | None:
 
 
 async def _is_listed(request: PageRequest, sku: str) -> bool:
-    try:
-        await request.api.get(f"/stock/{part(sku)}")
-    except Problem as problem:
-        if problem.status != 404:
-            raise
-        return False
-    return True
+    return await if_there(request.api.get(f"/stock/{part(sku)}")) is not None
 
 
 # ── Doing ───────────────────────────────────────────────────────────────────────────────────────
@@ -121,23 +112,19 @@ async def change(request: PageRequest, action: str) -> Response:
 async def add(request: PageRequest) -> Response:
     """List a product that was none before."""
     fields = await request.form()
-    try:
-        sku = await _new_sku(request, fields)
-        answer = await _ask(request, "listing", sku, fields)
-    except Problem as problem:
-        if problem.status not in IN_PLACE:
-            raise
-        return await _list(request, refusal=refused("listing", problem, fields))
+    answer, refusal = await sent(_add(request, fields), "listing", fields)
+    if refusal:
+        return await _list(request, refusal=refusal)
     return await _done(request, "listing", answer)
 
 
-async def _new_sku(request: PageRequest, fields: dict[str, str]) -> str:
+async def _add(request: PageRequest, fields: dict[str, str]) -> Any:
     sku = fields.get("sku", "").strip()
     if not sku:
         raise Problem(422, {"title": "A product needs a SKU."})
     if await _is_listed(request, sku):
         raise Problem(409, {"title": f"{sku} is listed already; change it on its page."})
-    return sku
+    return await _ask(request, "listing", sku, fields)
 
 
 async def _ask(request: PageRequest, action: str, sku: str, fields: dict[str, str]) -> Any:
@@ -158,8 +145,7 @@ def _listing(fields: dict[str, str]) -> dict[str, Any]:
 
 
 async def _done(request: PageRequest, action: str, answer: dict[str, Any]) -> Response:
-    with suppress(Problem):  # it is done, also where the page cannot show it yet
-        await request.api.get(f"/stock/{part(answer['sku'])}", after=answer["position"])
+    await request.wait_for(answer["position"], f"/stock/{part(answer['sku'])}")
     return done(request, _page(answer["sku"]), told_of(answer, TOLD[action]))
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any, Final
 
 from starlette.responses import Response
 
-from console.api import Problem, new_key
 from console.forms import Refusal, answer_or_why, number, sent
 from console.glossary import words
 from console.page import PageRequest, view
@@ -38,8 +36,7 @@ async def classify(request: PageRequest) -> Response:
     )
     if refusal:
         return await _page(request, fields, refusal)
-    with suppress(Problem):  # it is done, also where the next page cannot show it yet
-        await request.api.get("/books/accounts", after=report["position"])
+    await request.wait_for(report["position"], "/books/accounts")
     return request.page("suspense_done.html", report=report, fields=fields)
 
 
@@ -49,17 +46,15 @@ async def _page(
     asked = {name: given.get(name, "").strip() for name in RULE}
     looked = request.api.post("/books/classifications/preview", _rule(asked))
     preview, wrong = await answer_or_why(looked)
-    problem = refusal.problem if refusal else wrong
-    return request.page(
+    return request.form_page(
         "suspense.html",
-        problem.status if problem else 200,
+        refusal,
+        wrong.status if wrong else 200,
         asked=asked,
         preview=preview,
         is_rule=any(asked.values()),
         nothing=_nothing(preview) if preview else "",
         wrong=wrong,
-        refusal=refusal,
-        key=new_key(),
     )
 
 
