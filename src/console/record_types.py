@@ -83,13 +83,6 @@ _CUSTOMER: Final = Kind(
     "customers",
     "customer_id",
     columns=("customer_id", "name", "email", "state", "created_at"),
-    usual=(
-        "customer_id",
-        "name",
-        "email",
-        "state",
-        "created_at",
-    ),
     filters={"state": ("active", "deleted"), "email": ()},
     related=(
         Related("Orders", "orders", "order_id", "customer_id", _ORDERS, permission="see_order"),
@@ -129,14 +122,7 @@ _REFUND: Final = Kind(
     "refunds",
     "refund_id",
     columns=(*_REFUNDS, "payment_id"),
-    usual=(
-        "refund_id",
-        "reason",
-        "state",
-        "amount_minor",
-        "payment_id",
-        "created_at",
-    ),
+    usual=("refund_id", "reason", "state", "amount_minor", "payment_id", "created_at"),
     filters={
         "state": ("succeeded", "pending", "requires_action", "failed", "canceled"),
         "payment_id": (),
@@ -149,14 +135,7 @@ _DISPUTE: Final = Kind(
     "disputes",
     "dispute_id",
     columns=(*_DISPUTES, "payment_id", "created_at"),
-    usual=(
-        "dispute_id",
-        "reason",
-        "state",
-        "amount_minor",
-        "due_at",
-        "created_at",
-    ),
+    usual=("dispute_id", "reason", "state", "amount_minor", "due_at", "created_at"),
     filters={
         "state": ("open", "under_review", "inquiry", "won", "lost", "closed", "inquiry_closed"),
         "payment_id": (),
@@ -169,14 +148,7 @@ _CHECKOUT: Final = Kind(
     "checkouts",
     "session_id",
     columns=(*_CHECKOUTS, "payment_id", "customer_id", "email"),
-    usual=(
-        "session_id",
-        "email",
-        "state",
-        "total_minor",
-        "order_id",
-        "created_at",
-    ),
+    usual=("session_id", "email", "state", "total_minor", "order_id", "created_at"),
     filters={
         "state": ("open", "completed", "paid", "expired", "failed"),
         "order_id": (),
@@ -210,14 +182,7 @@ _INVOICE: Final = Kind(
     "invoices",
     "invoice_id",
     columns=(*_INVOICES, "customer_id", "subscription_id", "payment_count"),
-    usual=(
-        "invoice_id",
-        "customer_id",
-        "state",
-        "due_minor",
-        "paid_minor",
-        "created_at",
-    ),
+    usual=("invoice_id", "customer_id", "state", "due_minor", "paid_minor", "created_at"),
     filters={
         "state": ("draft", "open", "paid", "uncollectible", "void", "deleted"),
         "customer_id": (),
@@ -230,13 +195,7 @@ _PAYOUT: Final = Kind(
     "payouts",
     "payout_id",
     columns=("payout_id", "created_at", "state", "amount_minor", "arrives_at", "failure_code"),
-    usual=(
-        "payout_id",
-        "state",
-        "amount_minor",
-        "arrives_at",
-        "created_at",
-    ),
+    usual=("payout_id", "state", "amount_minor", "arrives_at", "created_at"),
     filters={
         "state": ("pending", "in_transit", "paid", "failed", "canceled"),
         "currency": (),

@@ -108,8 +108,8 @@ async def attention(request: PageRequest) -> Attention:
     more = [
         ("high", high, "/console/issues?state=open&severity=high"),
         ("medium", low, "/console/issues?state=open&severity=medium"),
+        ("disputed", disputes, "/console/disputes?state=open"),
     ]
-    more.append(("disputed", disputes, "/console/disputes?state=open"))
     counted = [(name, _many(found), to) for name, found, to in more]
     return Attention(items, [each for each in counted if each[1]])
 
