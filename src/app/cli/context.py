@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ledger.command_handler import CommandHandler
     from ledger.domain.aggregate import Command
     from ledger.domain.events import Metadata
-    from ledger.log import Log
     from ledger.settings import Settings
     from projections.engine.build import ProjectionContext
     from projections.engine.reads import Reads
@@ -140,16 +139,6 @@ def a_past_time(text: str, now: datetime, option: str) -> datetime:
 Reason = Annotated[str | None, typer.Option(help="Why, for the audit log.")]
 
 
-@contextmanager
-def open_command_handler() -> Generator[tuple[Settings, Log, CommandHandler]]:
-    """The command handler, on read models that are up to date: money rests on them."""
-    from ledger import settings
-    from ledger.command_handler import CommandHandler
-
-    with reading() as (engine, reads):
-        yield settings.load(), engine.log, CommandHandler(engine.log, reads.money, reads.payment)
-
-
 def operator(reason: str | None) -> Metadata:
     """Who acts from the terminal, and why."""
     from ledger.domain.events import Metadata
@@ -167,13 +156,20 @@ def _user() -> str | None:
 
 def carry_out(command: Command, reason: str | None, done: str) -> None:
     """Carry out a command that says all that it rests on, and say so."""
-    with open_command_handler() as (_, _, command_handler):
-        execute(command_handler, command, operator(reason), done)
+    with reading() as (_, reads):
+        execute(reads, command, reason, done)
 
 
-def execute(command_handler: CommandHandler, command: Command, meta: Metadata, done: str) -> None:
+def handler_of(reads: Reads) -> CommandHandler:
+    """What carries out commands; money rests on the read models, which are up to date."""
+    from ledger.command_handler import CommandHandler
+
+    return CommandHandler(reads.engine.log, reads.money, reads.payment)
+
+
+def execute(reads: Reads, command: Command, reason: str | None, done: str) -> None:
     """Carry out a command and say so."""
-    result = command_handler.execute(command, meta)
+    result = handler_of(reads).execute(command, operator(reason))
     (name,) = result.value.values()
     recorded = result.recorded or ()
     if not recorded:

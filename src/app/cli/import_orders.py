@@ -45,19 +45,18 @@ def import_orders(
     else, that is named.
     docs/howto/import-orders.md describes the format. Exits 1 where an order was not taken.
     """
-    from app.wiring import make_engine, open_log
+    from app.wiring import open_engine
     from ledger.command_handler import CommandHandler
     from projections.engine.reads import Reads
 
     settings = ready()
     report = _Report(each=dry_run)
-    with open_log(settings) as (database, log):
-        engine = make_engine(settings, database, log)
+    with open_engine(settings) as engine:
         kept = NOTHING_CHANGED if dry_run else "the orders that were recorded stay; import again"
         with closing(Reads(engine, connections=1)) as reads, progress("importing", kept) as advance:
-            handler, meta = CommandHandler(log, reads.money), operator(reason)
+            handler, meta = CommandHandler(engine.log, reads.money), operator(reason)
             for done, (file, told) in enumerate(
-                _all(files, settings, log, handler, meta, dry=dry_run), 1
+                _all(files, settings, engine.log, handler, meta, dry=dry_run), 1
             ):
                 report.add(file, told)
                 advance(done, 0)

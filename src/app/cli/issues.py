@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from app.cli.context import carry_out
 from app.cli.output import table
 from app.cli.records import some_of
-
-if TYPE_CHECKING:
-    from ledger.domain.issue import IssueCommand
 
 app = typer.Typer(name="issues", help="See and decide issues.", no_args_is_help=True)
 
@@ -64,8 +61,7 @@ def resolve(issue: IssueId, *, reason: Why) -> None:
     """
     from ledger.domain.issue import ResolveIssue
 
-    command = ResolveIssue(issue_id=issue, at=datetime.now(UTC))
-    _decide(command, reason, "resolved")
+    carry_out(ResolveIssue(issue_id=issue, at=datetime.now(UTC)), reason, "resolved")
 
 
 @app.command(epilog="Example: ledger issues reopen paid_twice:A1 --reason 'she changed her mind'")
@@ -73,8 +69,7 @@ def reopen(issue: IssueId, *, reason: Why) -> None:
     """Take an issue up again."""
     from ledger.domain.issue import ReopenIssue
 
-    command = ReopenIssue(issue_id=issue, at=datetime.now(UTC))
-    _decide(command, reason, "reopened")
+    carry_out(ReopenIssue(issue_id=issue, at=datetime.now(UTC)), reason, "reopened")
 
 
 def _check_exists(name: str) -> None:
@@ -83,7 +78,3 @@ def _check_exists(name: str) -> None:
     known = [each.name for each in catalogue()]
     if name not in known:
         raise typer.BadParameter(f"{name!r} is none of {', '.join(known)}.", param_hint="--check")
-
-
-def _decide(command: IssueCommand, reason: str, done: str) -> None:
-    carry_out(command, reason, done)

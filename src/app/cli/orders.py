@@ -8,11 +8,10 @@ from uuid import uuid4
 
 import typer
 
-from app.cli.context import Reason, carry_out, execute, open_command_handler, operator
+from app.cli.context import Reason, carry_out, execute, reading
 from app.cli.records import AsOf, Filters, Limit, list_rows, show_one
 
 if TYPE_CHECKING:
-    from ledger.command_handler import CommandHandler
     from ledger.domain.events import Line
     from ledger.log import Log
 
@@ -64,10 +63,12 @@ def place(
     """
     from ledger.domain.limits import check_currency
     from ledger.domain.order_commands import PlaceOrder
+    from ledger.settings import load
 
     check_currency(currency.lower())  # before a product is asked for its price in it
     now, wanted = datetime.now(UTC), [_priced(text) for text in line]
-    with open_command_handler() as (settings, log, command_handler):
+    with reading() as (opened, reads):
+        log, settings = opened.log, load()
         log.state()
         command = PlaceOrder(
             order_id=uuid4().hex if order_id is None else order_id,
@@ -82,7 +83,7 @@ def place(
             discount_minor=discount,
             rules=settings.rules,
         )
-        execute(command_handler, command, operator(reason), "placed")
+        execute(reads, command, reason, "placed")
 
 
 @app.command("list", epilog="Example: ledger order list --filter state=paid")
@@ -166,14 +167,14 @@ def refund(
     from ledger.errors import InvalidCommand
 
     amount_minor, currency = parse_money(amount)
-    with open_command_handler() as (_, _, command_handler):
-        money = command_handler.money(order)
+    with reading() as (_, reads):
+        money = reads.money(order)
         if money.paid_minor and money.currency != currency:
             raise InvalidCommand(f"The order was paid in {money.currency}, not in {currency}.")
         command = RequestRefund(
             order_id=order, at=datetime.now(UTC), amount_minor=amount_minor, money=money
         )
-        execute(command_handler, command, operator(reason), "refund requested")
+        execute(reads, command, reason, "refund requested")
 
 
 @app.command(epilog="Example: ledger order link A1 pi_3QxYz")
@@ -191,8 +192,8 @@ def link(
     """
     from ledger.domain.order_commands import LinkPayment
 
-    with open_command_handler() as (_, _, command_handler):
-        known = command_handler.payment(payment)
+    with reading() as (_, reads):
+        known = reads.payment(payment)
         command = LinkPayment(
             order_id=order,
             at=datetime.now(UTC),
@@ -200,7 +201,7 @@ def link(
             known=known,
             expected=expected,
         )
-        execute(command_handler, command, operator(reason), "linked")
+        execute(reads, command, reason, "linked")
 
 
 @app.command(epilog="Example: ledger order unlink A1 pi_3QxYz --reason 'wrong order'")
@@ -211,26 +212,22 @@ def unlink(order: OrderId, payment: PaymentId, reason: Reason = None) -> None:
     """
     from ledger.domain.order_commands import UnlinkPayment
 
-    with open_command_handler() as (_, _, command_handler):
-        known = command_handler.payment(payment)
+    with reading() as (_, reads):
+        known = reads.payment(payment)
         command = UnlinkPayment(
             order_id=order,
             at=datetime.now(UTC),
             payment_id=known.payment_id or payment,
             known=known,
         )
-        execute(command_handler, command, operator(reason), "unlinked")
+        execute(reads, command, reason, "unlinked")
 
 
 def _settle(command: Any, order: str, reason: str | None, done: str) -> None:
     """Execute a command that rests on the order's money and nothing else."""
-    with open_command_handler() as (_, _, command_handler):
-        decided = _with_money(command, order, command_handler)
-        execute(command_handler, decided, operator(reason), done)
-
-
-def _with_money(command: Any, order: str, command_handler: CommandHandler) -> Any:
-    return command(order_id=order, at=datetime.now(UTC), money=command_handler.money(order))
+    with reading() as (_, reads):
+        decided = command(order_id=order, at=datetime.now(UTC), money=reads.money(order))
+        execute(reads, decided, reason, done)
 
 
 def _units(texts: list[str], noun: str, option: str) -> dict[str, int]:

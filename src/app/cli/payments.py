@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.context import Reason, catch_up, operator, reading
+from app.cli.context import Reason, catch_up, handler_of, operator, reading
 from app.cli.output import (
     NOTHING_CHANGED,
     console,
@@ -49,7 +49,6 @@ def link(
     `ledger order link`. Those that an order was found for and that are not linked are named, with
     the reason. Running it again goes on where it was ended, and links nothing twice.
     """
-    from ledger.command_handler import CommandHandler
     from projections.queries.linking import Linked, link_all, preview_all, reason_of
 
     rule = _rule(by)
@@ -61,7 +60,7 @@ def link(
             for page in preview_all(reads, rule):
                 report.add(page.counts, (Linked(each, "skipped", each.why) for each in page.items))
         else:
-            handler = CommandHandler(engine.log, reads.money, reads.payment)
+            handler = handler_of(reads)
             for page, done in link_all(reads, handler, rule, meta, lambda: catch_up(engine)):
                 report.add(page.counts, done.items)
                 advance(*report.progress)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.context import Reason, catch_up, execute, open_command_handler, operator, reading
+from app.cli.context import Reason, catch_up, execute, reading
 from app.cli.output import BAD_ANSWER, show, show_list, table
 from app.cli.records import Filters, Limit, list_rows
 from ledger.domain.text import as_of
@@ -84,14 +84,14 @@ def withdraw(
     from ledger.domain.refund_request import WithdrawRefund
 
     order = request.rpartition(":")[0]
-    with open_command_handler() as (_, _, command_handler):
+    with reading() as (_, reads):
         command = WithdrawRefund(
             request_id=request,
             order_id=order,
             at=datetime.now(UTC),
-            money=command_handler.money(order),
+            money=reads.money(order),
         )
-        execute(command_handler, command, operator(reason), "withdrawn")
+        execute(reads, command, reason, "withdrawn")
 
 
 def _chosen(waiting: list[Waiting], names: list[str]) -> list[Waiting]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.context import a_past_time, catch_up, ready
+from app.cli.context import a_past_time, catch_up, engine, ready
 from app.cli.output import BAD_ANSWER, counted, progress, show
 
 if TYPE_CHECKING:
@@ -38,15 +38,12 @@ def import_(
     Exits 1 where an event was not stored: no Stripe event, or the same id with other content; or no
     file was there.
     """
-    from app.wiring import make_engine, open_log
     from webhooks.ingest.file_import import import_events
 
-    settings = ready()
-    with open_log(settings) as (database, log):
-        engine = make_engine(settings, database, log)
+    with engine() as opened:
         with progress("importing", KEPT) as report_progress:
-            report = import_events(paths, log, progress=report_progress)
-        catch_up(engine)
+            report = import_events(paths, opened.log, progress=report_progress)
+        catch_up(opened)
     head = f"files: {report.files:,}"
     left_out = {"ignored, not named as JSON": report.ignored, "skipped, hidden": report.hidden}
     if told := [f"{why}: {number:,}" for why, number in left_out.items() if number]:
@@ -65,22 +62,21 @@ def backfill(
     That is 30 days; each id is stored once. Needs STRIPE_API_KEY. Exits 1 where an event was not
     stored, or Stripe no longer has some.
     """
-    from app.wiring import make_engine, open_log, stripe_client
+    from app.wiring import open_engine, stripe_client
     from webhooks.ingest import backfill as stripe_list
 
     start = a_past_time(since, datetime.now(UTC), "--since")
     settings = ready()
     client = stripe_client(settings)
-    with open_log(settings) as (database, log):
-        engine = make_engine(settings, database, log)
+    with open_engine(settings) as opened:
         with progress("listing", KEPT) as report_progress:
             report = stripe_list.backfill(
-                log,
+                opened.log,
                 client,
                 since=start,
                 progress=lambda listed: report_progress(listed, 0),
             )
-        catch_up(engine)
+        catch_up(opened)
     head = f"listed: {report.listed:,}"
     if report.gap:
         head += f"; Stripe keeps none from {report.gap.since:%F %T} to {report.gap.until:%F %T} UTC"

@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 
 from app.cli.books.group import CurrencyOption, Period, Why, WhyOrDry, app
 from app.cli.books.settled import balances_table, show_classified, show_readiness
-from app.cli.context import catch_up, execute, operator, reading
+from app.cli.context import carry_out, catch_up, execute, handler_of, operator, reading
 from app.cli.output import show
 
 if TYPE_CHECKING:
@@ -72,22 +72,20 @@ def _classify_each(
 ) -> None:
     from books.accounts import check_meant
     from books.entries import READS, check_classifiable
-    from ledger.command_handler import CommandHandler
     from ledger.domain.classification import ClassifyTransaction
     from projections.engine.names import named
 
-    with reading() as (opened, reads):
+    with reading() as (_, reads):
         with reads.snapshot(READS, current=True) as cursor:
             names = [named(cursor, "transaction", each) for each in transactions]
             for name in names:
                 check_classifiable(cursor, name)
             check_meant(cursor, against, is_new=is_new)
-        handler = CommandHandler(opened.log, reads.money, reads.payment)
         for name in names:
             command = ClassifyTransaction(
                 transaction_id=name, against=against, at=datetime.now(UTC)
             )
-            execute(handler, command, operator(reason), "classified")
+            execute(reads, command, reason, "classified")
 
 
 def _classify_all(
@@ -96,7 +94,6 @@ def _classify_all(
     """All that a rule finds, a preview's worth at a time."""
     from books.accounts import check_meant
     from books.classify import READS, Asked, Classified, classify, preview
-    from ledger.command_handler import CommandHandler
     from ledger.domain.classification import check_against
     from ledger.domain.limits import check_reason
 
@@ -105,7 +102,7 @@ def _classify_all(
     check_against(against)
     items: list[Classified] = []
     with reading() as (opened, reads):
-        handler = CommandHandler(opened.log, reads.money, reads.payment)
+        handler = handler_of(reads)
         with reads.snapshot(READS, current=True) as cursor:
             check_meant(cursor, against, is_new=is_new)
         while True:
@@ -155,7 +152,6 @@ def begin(
     What was entered last counts, and nothing can be entered while a month is closed.
     """
     from books.opening import READS, opening, proposed
-    from ledger.command_handler import CommandHandler
 
     given = [_balance(each) for each in balance or ()]
     if empty == bool(given or from_stripe):
@@ -165,14 +161,13 @@ def begin(
             command = opening(
                 cursor, opened.log, period, given, datetime.now(UTC), from_stripe=from_stripe
             )
-        handler = CommandHandler(opened.log, reads.money, reads.payment)
         if dry_run:
-            handler.try_out(command, operator(reason))
+            handler_of(reads).try_out(command, operator(reason))
             found = proposed(command)
             document = {"period": period, "balances": [asdict(each) for each in found]}
             show(document, lambda: balances_table(found))
             return
-        execute(handler, command, operator(reason), "the books begin with")
+        execute(reads, command, reason, "the books begin with")
 
 
 @app.command(
@@ -205,19 +200,17 @@ def map_account(
     the names that it was closed with.
     """
     from books.names import READS, check_there
-    from ledger.command_handler import CommandHandler
     from ledger.domain.account_names import OwnName
     from ledger.domain.period import MapAccount
 
     own = OwnName(code, name, cast("Kind | None", kind))
     if ours == bool(own):
         raise typer.BadParameter("say --code, --name or --kind, or --ours.")
-    with reading() as (opened, reads):
+    with reading() as (_, reads):
         with reads.snapshot(READS, current=True) as cursor:
             check_there(cursor, account)
-        handler = CommandHandler(opened.log, reads.money, reads.payment)
         command = MapAccount(account=account, period=since, own=own, at=datetime.now(UTC))
-        execute(handler, command, operator(reason), f"{account} is mapped from")
+        execute(reads, command, reason, f"{account} is mapped from")
 
 
 @app.command(
@@ -242,7 +235,6 @@ def category(
     SKU counts before the longest beginning ('MUG-*'), '*' is every other. A closed month keeps the
     categories that it was closed with.
     """
-    from app.cli.context import carry_out
     from ledger.domain.period import NameCategory
 
     if none == (name is not None):
@@ -285,13 +277,11 @@ def close(
         return
     from books.close import close
     from books.ready import READS
-    from ledger.command_handler import CommandHandler
 
     with reading() as (opened, reads):
         with reads.snapshot(READS, current=True) as cursor:
             command = close(cursor, opened.log, period, datetime.now(UTC))
-        handler = CommandHandler(opened.log, reads.money, reads.payment)
-        execute(handler, command, operator(reason), "closed")
+        execute(reads, command, reason, "closed")
 
 
 @app.command(epilog="Example: ledger books reopen 2026-09 --reason 'a payout was missing'")
@@ -300,7 +290,6 @@ def reopen(period: Period, *, reason: Why) -> None:
 
     What its close said stays on record.
     """
-    from app.cli.context import carry_out
     from ledger.domain.period import ReopenPeriod
 
     carry_out(ReopenPeriod(period=period, at=datetime.now(UTC)), reason, "open again")
