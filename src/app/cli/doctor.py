@@ -88,7 +88,7 @@ DURABLE: Final = ("fsync", "full_page_writes", "synchronous_commit")
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """All findings; where the database cannot be opened, that is the last one."""
-    yield _mode(settings)
+    yield Finding("fine", "mode", f"reads Stripe's {settings.ledger_mode} events")
     yield from (Finding("wrong", "settings", told) for told in no_settings())
     yield from _secrets(settings)
     yield from _secret_files(settings)
@@ -107,10 +107,6 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield from _projections(settings)
     except LedgerError as error:
         yield Finding("wrong", type(error).__name__, f"{error}{reason_of(error)}")
-
-
-def _mode(settings: Settings) -> Finding:
-    return Finding("fine", "mode", f"reads Stripe's {settings.ledger_mode} events")
 
 
 def _secrets(settings: Settings) -> Iterator[Finding]:

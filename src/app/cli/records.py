@@ -44,12 +44,7 @@ AsOf = Annotated[
 
 
 @app.command("list", epilog="Example: ledger list refund --filter state=failed")
-def list_(
-    kind: Kind,
-    filters: Filters = None,
-    sort: Sort = None,
-    limit: Limit = 50,
-) -> None:
+def list_(kind: Kind, filters: Filters = None, sort: Sort = None, limit: Limit = 50) -> None:
     """List the latest orders, payments, refunds, products and others.
 
     Spans of time are filters too: created_after=2026-03-01 is from the beginning of that day on in

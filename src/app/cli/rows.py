@@ -41,11 +41,7 @@ class Rows:
                 head.lstrip(">="),
                 head.startswith(">"),
                 head.startswith("="),
-                max(
-                    len(head.lstrip(">=")),
-                    *(row[index].cell_len for row in rows),
-                    0,
-                ),
+                max(len(head.lstrip(">=")), *(row[index].cell_len for row in rows), 0),
             )
             for index, head in enumerate(columns)
         ]

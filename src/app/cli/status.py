@@ -31,12 +31,14 @@ def status() -> None:
     from app.health import look, modes
     from app.refunds import RefundsState
     from ledger import settings
+    from projections.engine.foreign import told
     from projections.queries.stripe_state import stripe_state
 
     with engine() as opened:
         health = look(opened)
         versions = _versions(opened.database)
-        others = _foreign(opened.database)
+        with opened.database.connect("reader") as conn:
+            others = told(conn)
         is_built = "audit" not in {s.name for s in health.projections if s.state == "unbuilt"}
         other_mode = modes(opened).other if is_built else None
         refunds = RefundsState.of(loaded := settings.load())
@@ -58,7 +60,7 @@ def status() -> None:
                 *_summary(health, versions, other_mode),
                 f"stripe    {stripe.told}",
                 f"refunds   {refunds.told}",
-                *_others(others),
+                *([f"not ours  {', '.join(others)}"] if others else []),
             ],
         ),
     )
@@ -112,18 +114,6 @@ def _versions(database: Any) -> dict[str, str]:
     with database.connect("reader") as conn:
         server = conn.execute("show server_version").fetchone()[0]
     return {"ledger": version(), "python": python_version(), "postgresql": server}
-
-
-def _foreign(database: Any) -> list[str]:
-    from projections.engine.foreign import told
-
-    with database.connect("reader") as conn:
-        return told(conn)
-
-
-def _others(foreign: list[str]) -> Iterator[str]:
-    if foreign:
-        yield f"not ours  {', '.join(foreign)}"
 
 
 def _document(health: Health, versions: dict[str, str]) -> dict[str, Any]:
