@@ -17,11 +17,11 @@ from typing import Final, NamedTuple
 from msgspec import Struct, field
 
 from ledger.domain.accounts import name_of
-from ledger.domain.events import Metadata, StripeObjectNotTold
+from ledger.domain.events import Metadata
 from ledger.errors import KeyRefused, PermissionMissing, StripeRefused
 from ledger.log import store_errors
 from projections.engine.build import ProjectionContext
-from webhooks.ingest.observe import append_not_told, cause_of
+from webhooks.ingest.observe import append_not_told
 from webhooks.ingest.side_by_side import side_by_side
 from webhooks.ingest.whole_object import CALLS, fetch_whole, path_of
 from webhooks.stripe_client import StripeClient
@@ -76,6 +76,7 @@ def complete_lists(
     report = ListsReport()
     found = deque(_cut(engine, client.account, now, ask_all=ask_all))
     fetch = partial(_fetch, engine, client, livemode=livemode, meta=meta)
+    not_told = partial(append_not_told, engine.log, client, now=now, livemode=livemode, meta=meta)
     with closing(side_by_side(fetch, found)) as fetching:
         for cut, future in fetching:
             try:
@@ -86,7 +87,8 @@ def complete_lists(
             except StripeRefused as error:
                 report.refused[f"{cut.kind}/{cut.object_id}"] = str(error)
                 if not isinstance(error, PermissionMissing):
-                    _note(engine, client, cut, error, now=now, livemode=livemode, meta=meta)
+                    path = path_of(cut.kind, cut.object_id)
+                    not_told(cut.kind, cut.object_id, path, refusal=error)
     return report
 
 
@@ -108,25 +110,3 @@ def _fetch(
     fetch_whole(
         engine.log, client, cut.kind, cut.object_id, cut.lists, livemode=livemode, meta=meta
     )
-
-
-def _note(
-    engine: ProjectionContext,
-    client: StripeClient,
-    cut: _Cut,
-    error: StripeRefused,
-    *,
-    now: datetime,
-    livemode: bool,
-    meta: Metadata,
-) -> None:
-    told = StripeObjectNotTold(
-        kind=cut.kind,
-        object_id=cut.object_id,
-        path=path_of(cut.kind, cut.object_id),
-        cause=cause_of(error),
-        asked_at=now,
-        livemode=livemode,
-        account=client.account,
-    )
-    append_not_told(engine.log, told, meta)

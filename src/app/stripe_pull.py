@@ -18,7 +18,7 @@ from psycopg.sql import SQL, Identifier
 
 from app.stripe_lists import ListsReport, complete_lists
 from ledger.domain.accounts import name_of
-from ledger.domain.events import Metadata, StripeObjectNotTold
+from ledger.domain.events import Metadata
 from ledger.errors import KeyRefused, PermissionMissing, SettingsError, StripeRefused
 from ledger.log import store_errors
 from projections.engine.build import ProjectionContext
@@ -26,7 +26,7 @@ from projections.engine.follow import Follower
 from webhooks.ingest import balance
 from webhooks.ingest.backfill import KEPT_DAYS, BackfillReport, backfill
 from webhooks.ingest.balance import fetch_transaction, list_payout
-from webhooks.ingest.observe import append_not_told, cause_of
+from webhooks.ingest.observe import append_not_told
 from webhooks.ingest.pull import FIRST_DAY, LISTINGS, Progress, PullReport, pull
 from webhooks.ingest.side_by_side import side_by_side
 from webhooks.refund_calls import missing_permission
@@ -303,6 +303,7 @@ def complete_balance(
                 report.transactions += 1
     payouts = deque(_missing(engine, UNLISTED_PAYOUTS, asked))
     list_members = partial(list_payout, engine.log, client, livemode=livemode, meta=meta)
+    not_told = partial(append_not_told, engine.log, client, now=now, livemode=livemode, meta=meta)
     with closing(side_by_side(list_members, payouts)) as listing:
         for payout_id, future in listing:
             try:
@@ -312,16 +313,7 @@ def complete_balance(
                 raise
             except StripeRefused as error:
                 report.not_listed[payout_id] = str(error)
-                told = StripeObjectNotTold(
-                    kind="payout_members",
-                    object_id=payout_id,
-                    path=balance.PATH,
-                    cause=cause_of(error),
-                    asked_at=now,
-                    livemode=livemode,
-                    account=client.account,
-                )
-                append_not_told(engine.log, told, meta)
+                not_told("payout_members", payout_id, balance.PATH, refusal=error)
     return report
 
 

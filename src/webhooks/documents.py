@@ -23,7 +23,12 @@ class _List(Struct):
     object: Literal["list"]
 
 
+class _Object(Struct):
+    id: str
+
+
 _read_any = Decoder(Raw).decode
+_read_object = Decoder(_Object).decode
 _read_elements = Decoder(list[Raw] | _List).decode
 
 
@@ -34,6 +39,11 @@ def is_json(document: bytes) -> bool:
     except (DecodeError, RecursionError):
         return False
     return True
+
+
+def id_of(body: bytes) -> str:
+    """The id of an object of Stripe's; raises ValueError where it says none."""
+    return _read_object(storable(body)).id
 
 
 def elements(document: bytes) -> list[Element]:

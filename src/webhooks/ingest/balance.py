@@ -8,21 +8,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from msgspec import Struct
-from msgspec.json import Decoder
-
-from ledger.domain.events import (
-    Metadata,
-    NewEvent,
-    StripeObjectNotTold,
-    StripeObjectObserved,
-    StripePayoutListed,
-)
+from ledger.domain.events import Metadata, NewEvent, StripeObjectObserved, StripePayoutListed
 from ledger.domain.streams import stream_of
 from ledger.errors import StripeNotFound
-from ledger.json_text import storable
 from ledger.log import Log
-from webhooks.ingest.observe import Outcome, append_not_told, append_observed, cause_of
+from webhooks.documents import id_of
+from webhooks.ingest.observe import Outcome, append_not_told, append_observed
 from webhooks.stripe_client import Answer, StripeClient
 
 PATH: Final = "/v1/balance_transactions"
@@ -30,13 +21,6 @@ KIND: Final = "balance_transaction"
 OWN_PATH: Final = "/v1/balance"
 OWN: Final = "balance"
 """The kind of an account's balance; Stripe gives it no id, so this is its id as well."""
-
-
-class _Id(Struct):
-    id: str
-
-
-_read_id: Final = Decoder(_Id).decode
 
 
 def append_balance(
@@ -70,7 +54,7 @@ def list_payout(
     cursor: dict[str, str] = {}
     while True:
         page = client.page(PATH, payout=payout_id, **cursor)
-        found = [_read_id(storable(body)).id for body in page.bodies]
+        found = [id_of(body) for body in page.bodies]
         objects = [
             StripeObjectObserved(
                 kind=KIND,
@@ -129,16 +113,17 @@ def fetch_transaction(
     try:
         answer = client.get(path)
     except StripeNotFound as error:
-        told = StripeObjectNotTold(
-            kind=KIND,
-            object_id=transaction_id,
-            path=path,
-            cause=cause_of(error),
-            asked_at=now,
+        append_not_told(
+            log,
+            client,
+            KIND,
+            transaction_id,
+            path,
+            refusal=error,
+            now=now,
             livemode=livemode,
-            account=client.account,
+            meta=meta,
         )
-        append_not_told(log, told, meta)
         return None
     fetched = StripeObjectObserved(
         kind=KIND,

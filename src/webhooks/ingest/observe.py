@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final, Literal, cast
 
@@ -24,6 +25,7 @@ from ledger.json_text import storable
 from ledger.log import Log
 from webhooks.cut_lists import completed
 from webhooks.ingest.append import conflict_of
+from webhooks.stripe_client import StripeClient
 
 Outcome = Literal["new", "changed", "same"]
 NewerReports = Callable[[str, Collection[str]], Collection[str]]
@@ -84,13 +86,36 @@ def append_observed(
     raise Conflict("Others fetch the same objects at the same time, again and again; try again.")
 
 
-def append_not_told(log: Log, told: StripeObjectNotTold, meta: Metadata) -> None:
-    """Append that an object was asked for in vain, once more; of two at a time one is kept."""
+def append_not_told(
+    log: Log,
+    client: StripeClient,
+    kind: str,
+    object_id: str,
+    path: str,
+    *,
+    refusal: StripeRefused,
+    now: datetime,
+    livemode: bool,
+    meta: Metadata,
+) -> None:
+    """Append that an object was asked for in vain, once more; of two at a time one is kept.
+
+    `now` is by Stripe's clock.
+    """
+    told = StripeObjectNotTold(
+        kind=kind,
+        object_id=object_id,
+        path=path,
+        cause=_cause_of(refusal),
+        asked_at=now,
+        livemode=livemode,
+        account=client.account,
+    )
     stream = str(stream_of(told))
     log.append_new([NewEvent(stream, log.version(stream) + 1, told, told.asked_at, meta)])
 
 
-def cause_of(refusal: StripeRefused) -> str:
+def _cause_of(refusal: StripeRefused) -> str:
     """Why an object is not told, in a word: see `StripeObjectNotTold`."""
     if isinstance(refusal, PermissionMissing):
         return refusal.permission

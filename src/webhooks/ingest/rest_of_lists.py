@@ -15,18 +15,15 @@ from ledger import waits
 from ledger.errors import StripeRefused
 from ledger.json_text import storable
 from webhooks.cut_lists import cut_lists
+from webhooks.documents import id_of
 from webhooks.stripe_client import StripeClient
 
 
-class _Id(Struct):
+class _Head(Struct):
     id: str
-
-
-class _Head(_Id):
     object: str
 
 
-_read_id: Final = Decoder(_Id).decode
 _read_head: Final = Decoder(_Head).decode
 
 
@@ -59,6 +56,6 @@ def elements_after(client: StripeClient, url: str, last_id: str | None) -> tuple
         if not page.has_more or not page.bodies:
             return tuple(found)
         try:
-            last_id = _read_id(storable(page.bodies[-1])).id
+            last_id = id_of(page.bodies[-1])
         except ValueError as error:
             raise StripeRefused(f"{path} lists something without an id: {error}") from error

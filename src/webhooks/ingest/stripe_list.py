@@ -4,13 +4,10 @@ https://docs.stripe.com/api/events/list
 """
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
-
-from msgspec import Struct
-from msgspec.json import Decoder
+from typing import NamedTuple
 
 from ledger.errors import StripeRefused
-from ledger.json_text import storable
+from webhooks.documents import id_of
 from webhooks.stripe_client import StripeClient
 
 
@@ -20,13 +17,6 @@ class _Page(NamedTuple):
     bodies: list[bytes]
     ids: list[str]
     more: bool
-
-
-class _Id(Struct):
-    id: str
-
-
-_read_id: Final = Decoder(_Id).decode
 
 
 class EventList:
@@ -80,7 +70,7 @@ class EventList:
         created = {"gte": self._since} if before is None else {"gte": self._since, "lt": before}
         page = self._client.page("/v1/events", created=created, **cursor)
         try:
-            ids = [_read_id(storable(body)).id for body in page.bodies]
+            ids = [id_of(body) for body in page.bodies]
         except ValueError as error:
             raise StripeRefused(f"Stripe lists an event without an id: {error}") from error
         return _Page(page.bodies[::-1], ids[::-1], page.has_more)
