@@ -3,6 +3,8 @@
 docs/stripe_figures.md holds each beside the figure of Stripe's dashboard.
 """
 
+from functools import partial
+
 from kpi.declare import Facts, Family, Figure, Ratio, Rows, Sum, Total, Unit
 
 VOLUME = Facts("volume_daily", "volume_movements", "volume_daily")
@@ -15,11 +17,13 @@ CUSTOMERS = Facts(
 )
 UNKNOWN = Facts("fees_daily", "unknown_fees", "unknown_fees_daily")
 
+_figure = partial(Figure, since=4)
+
 family = Family(
     15,
     "Volume of all payments",
     (
-        Figure(
+        _figure(
             "gross_volume",
             "Gross volume",
             "captured amounts of all payments, linked to an order or not, before fees, refunds and"
@@ -27,18 +31,16 @@ family = Family(
             Unit.MONEY,
             Sum(VOLUME, "gross_minor", "gross_minor"),
             dated_by="each capture",
-            since=4,
         ),
-        Figure(
+        _figure(
             "bounced_volume",
             "Bounced volume",
             "what banks took back of bank debits: it is taken off gross_volume on that day",
             Unit.MONEY,
             Sum(VOLUME, "bounced_minor", "bounced_minor"),
             dated_by="bounce",
-            since=4,
         ),
-        Figure(
+        _figure(
             "refunded_volume",
             "Refunded volume",
             "refunds of all payments that succeeded, on the day on which they were made (those that"
@@ -47,9 +49,8 @@ family = Family(
             Unit.MONEY,
             Sum(VOLUME, "refunded_minor", "refunded_minor"),
             dated_by="refund",
-            since=4,
         ),
-        Figure(
+        _figure(
             "disputed_volume",
             "Disputed volume",
             "funds withdrawn by disputes of all payments, less those reinstated, without fees;"
@@ -57,18 +58,16 @@ family = Family(
             Unit.MONEY,
             Sum(VOLUME, "disputed_minor", "disputed_minor"),
             dated_by="movement of funds",
-            since=4,
         ),
-        Figure(
+        _figure(
             "net_volume_before_fees",
             "Net volume before fees",
             "gross_volume − refunded_volume − disputed_volume",
             Unit.MONEY,
             Total(("gross_volume",), ("refunded_volume", "disputed_volume")),
             dated_by="each its own",
-            since=4,
         ),
-        Figure(
+        _figure(
             "fees_unknown",
             "Payments whose fee is not known",
             "payments that brought money and of whose charges no balance transaction is known, in"
@@ -76,19 +75,17 @@ family = Family(
             Unit.COUNT,
             Sum(UNKNOWN, "payments", "1"),
             dated_by="first capture",
-            since=4,
             cure="`ledger stripe pull` fetches them",
         ),
-        Figure(
+        _figure(
             "disputes_opened",
             "Disputes of all payments",
             "disputes opened on payments, linked to an order or not; inquiries are none",
             Unit.COUNT,
             Sum(VOLUME, "disputes", "disputes"),
             dated_by="dispute",
-            since=4,
         ),
-        Figure(
+        _figure(
             "dispute_activity_pct",
             "Dispute activity",
             "disputes_opened / payments_succeeded × 100: disputes by their own day, as card"
@@ -96,9 +93,8 @@ family = Family(
             Unit.PERCENT,
             Ratio(("disputes_opened",), ("payments_succeeded",)),
             dated_by="each its own",
-            since=4,
         ),
-        Figure(
+        _figure(
             "customers_created",
             "New customers at Stripe",
             "customers that were made at Stripe, whether or not they paid, also where they were"
@@ -106,9 +102,8 @@ family = Family(
             Unit.COUNT,
             Sum(CUSTOMERS, "made", "1"),
             dated_by="creation at Stripe",
-            since=4,
         ),
-        Figure(
+        _figure(
             "paying_customers",
             "Paying customers",
             "distinct customers (by Stripe's customer, else e-mail, of each account) with a"
@@ -116,9 +111,8 @@ family = Family(
             Unit.COUNT,
             Rows("paying_customers"),
             dated_by="capture",
-            since=4,
         ),
-        Figure(
+        _figure(
             "customer_volume",
             "Volume of customers",
             "the part of gross_volume whose payments name a customer or an e-mail",
@@ -129,16 +123,14 @@ family = Family(
                 "case when customer is not null then gross_minor else 0 end",
             ),
             dated_by="each capture",
-            since=4,
         ),
-        Figure(
+        _figure(
             "spend_per_customer",
             "Spend per customer",
             "customer_volume / paying_customers",
             Unit.MONEY,
             Ratio(("customer_volume",), ("paying_customers",), times=1),
             dated_by="capture",
-            since=4,
         ),
     ),
 )
