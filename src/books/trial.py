@@ -274,9 +274,3 @@ def begins_on(cursor: DictCursor) -> date | None:
     """The first day of the books, where a person entered what accounts held before it."""
     found = cursor.execute(BEGINS).fetchone()
     return month(found["period"]).first if found else None
-
-
-def first_open(cursor: DictCursor) -> Month | None:
-    """The month after the last closed one; None where none is closed."""
-    closed = [each["period"] for each in cursor.execute(CLOSED) if each["period"] is not None]
-    return month(closed[-1]).following if closed else None
