@@ -204,13 +204,9 @@ def _holder(token: Token) -> Identity:
     return Identity(f"token/{token.token_id}", token.name, token.role, token.customer_id)
 
 
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
-
-
 def _neighbourhood(request: Request) -> str:
     """The address, of IPv6 its first 64 bits: who has one address there has all of them."""
-    text = _address(request)
+    text = request.client.host if request.client else ""
     if ":" not in text or (address := IPv6Address(text)).ipv4_mapped:
         return text
     return address.packed[:8].hex()

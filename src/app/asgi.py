@@ -121,9 +121,10 @@ def create_app(settings: Settings, database: Database, stop: Event | None = None
         async with AsyncExitStack() as stack:
             yield await _open(settings, database, stop or Event(), stack)
 
+    hosts = {*HOSTS, settings.ledger_host, *settings.ledger_hosts}
     return Starlette(
         routes=routes,
-        middleware=[Middleware(RequestMiddleware, hosts=_hosts(settings), broken=_broken)],
+        middleware=[Middleware(RequestMiddleware, hosts=hosts, broken=_broken)],
         exception_handlers={
             LedgerError: _on_ledger_error,
             psycopg.Error: _on_database_error,
@@ -132,11 +133,6 @@ def create_app(settings: Settings, database: Database, stop: Event | None = None
         },
         lifespan=lifespan,
     )
-
-
-def _hosts(settings: Settings) -> set[str]:
-    """The names that the service answers for."""
-    return {*HOSTS, settings.ledger_host, *settings.ledger_hosts}
 
 
 async def _open(

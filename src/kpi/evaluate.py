@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Final
+from typing import Final
 
 from psycopg.sql import SQL, Composed, Identifier
 
@@ -39,8 +39,9 @@ def evaluate(
     wanted = with_parts(catalogue().values() if figures is None else figures)
     counted: list[dict[str, Values]] = [defaultdict(dict) for _ in windows]
     currencies = {NO_CURRENCY}
+    asked = {"first": [w.first for w in windows], "last": [w.last for w in windows]}
     for statement in _statements(wanted):
-        cursor.execute(statement, _parameters(windows))
+        cursor.execute(statement, asked)
         for row in cursor.fetchall():
             n, currency = row.pop("n"), row.pop("currency")
             currencies.add(currency)
@@ -95,10 +96,6 @@ def _value(figure: Figure, found: Mapping[str, Value], values: Mapping[str, Valu
 
 def _sum(values: Mapping[str, Value], names: Iterable[str]) -> int:
     return sum(value for name in names if isinstance(value := values[name], int))
-
-
-def _parameters(windows: Sequence[Window]) -> dict[str, Any]:
-    return {"first": [w.first for w in windows], "last": [w.last for w in windows]}
 
 
 def _statements(figures: Sequence[Figure]) -> Iterator[Composed]:

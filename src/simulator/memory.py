@@ -5,6 +5,7 @@ layout writes it down when it is asked for, so that it always says how things st
 """
 
 from bisect import bisect_left
+from operator import attrgetter
 from typing import Any, Protocol
 
 from simulator.sent import SimulatedEvent
@@ -50,7 +51,7 @@ class Shelf:
 
     def first_since(self, created: int) -> int:
         """The place of the first object that was made at or after a time."""
-        return bisect_left(self.things, created, key=_created)
+        return bisect_left(self.things, created, key=attrgetter("created"))
 
     def since(self, created: int) -> "Shelf":
         """The objects that were made at or after a time: this shelf, if those are all."""
@@ -96,7 +97,3 @@ class Memory:
 
     def __len__(self) -> int:
         return sum(self.counts().values())
-
-
-def _created(thing: Made) -> int:
-    return thing.created

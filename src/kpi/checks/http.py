@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import Field
 from starlette.requests import Request
@@ -161,7 +161,7 @@ def resolve_issue(request: Request, body: DecisionRequest) -> IssueResponse:
     It stays resolved while its evidence is what it is now. One that is resolved stays so.
     """
     command = ResolveIssue(issue_id=request.path_params["id"], at=datetime.now(UTC))
-    return _decided(execute(request, command, body, body.reason))
+    return IssueResponse(**execute(request, command, body, body.reason).document())
 
 
 @operation(Permission.DECIDE_ISSUE, "issues", errors=_DECIDE, idempotent=True)
@@ -171,7 +171,7 @@ def reopen_issue(request: Request, body: DecisionRequest) -> IssueResponse:
     One whose cause is gone then waits for a person to resolve it.
     """
     command = ReopenIssue(issue_id=request.path_params["id"], at=datetime.now(UTC))
-    return _decided(execute(request, command, body, body.reason))
+    return IssueResponse(**execute(request, command, body, body.reason).document())
 
 
 routes = [
@@ -211,7 +211,3 @@ def _outcome(outcome: Outcome, top: int) -> OutcomeResponse:
         crashed=outcome.crashed,
         top=[finding.sentence for finding in outcome.findings[:top]],
     )
-
-
-def _decided(result: Any) -> IssueResponse:
-    return IssueResponse(**result.document())

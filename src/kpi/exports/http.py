@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, Any, Final
 
@@ -181,13 +181,8 @@ def _asked(request: Request, export: Export, query: Any) -> Asked:
     )
 
 
-def _downloads() -> Iterator[Route]:
-    for export in exports():
-        yield Route(f"/exports/{export.name}", _download(export))
-
-
 routes = [
     Route("/exports", list_exports),
-    *_downloads(),
+    *(Route(f"/exports/{each.name}", _download(each)) for each in exports()),
     Route("/exports/{id}/manifest", read_manifest),
 ]
