@@ -10,13 +10,7 @@ from typing import Any, Final, NamedTuple
 from app.order_files import Draft
 from ledger.command_handler import MAX_AT_ONCE, CommandHandler
 from ledger.decisions import Batch, CommandRequest, StreamState
-from ledger.domain.events import (
-    Metadata,
-    NewEvent,
-    OrderFulfilled,
-    OrderPlaced,
-    RecordedEvent,
-)
+from ledger.domain.events import Metadata, NewEvent, OrderFulfilled, OrderPlaced, RecordedEvent
 from ledger.domain.limits import is_id
 from ledger.domain.money import format_money
 from ledger.domain.order_commands import RecordOrder

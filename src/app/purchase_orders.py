@@ -17,12 +17,7 @@ import structlog
 from app.pauses import Pauses
 from ledger.command_handler import CommandHandler
 from ledger.domain.events import Metadata
-from ledger.domain.purchase import (
-    PURCHASE_KINDS,
-    OrderPurchase,
-    PurchaseKind,
-    RefusePurchase,
-)
+from ledger.domain.purchase import PURCHASE_KINDS, OrderPurchase, PurchaseKind, RefusePurchase
 from projections import purchases
 from projections.engine.reads import Reads
 

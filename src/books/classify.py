@@ -158,12 +158,7 @@ def _kinds(cursor: DictCursor, rule: ClassifyRule, position: int) -> tuple[list[
     return sorted({each.kind for each in every}), of_any is not None
 
 
-def classify(
-    reads: Reads,
-    handler: CommandHandler,
-    asked: Asked,
-    meta: Metadata,
-) -> Done:
+def classify(reads: Reads, handler: CommandHandler, asked: Asked, meta: Metadata) -> Done:
     """Book the transactions of a preview against an account, each as if it were classified alone.
 
     One that was classified otherwise since the preview is left as it is. Raises InvalidCommand for

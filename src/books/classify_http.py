@@ -28,12 +28,7 @@ from books.operations import DECIDED, change, part, see
 from ledger.domain.classification import ClassifyTransaction
 from ledger.domain.classify_rule import ClassifyRule
 from ledger.domain.events import Metadata
-from ledger.errors import (
-    Ambiguous,
-    InvalidCommand,
-    NotFound,
-    PreviewChanged,
-)
+from ledger.errors import Ambiguous, InvalidCommand, NotFound, PreviewChanged
 from projections.engine.names import named
 from projections.queries.schemas import READ, reads_of
 

@@ -40,12 +40,7 @@ from books.schemas import (
 )
 from books.trial import Balance, Trial, as_closed, totals
 from ledger.domain import posting_rules as rules
-from ledger.errors import (
-    Ambiguous,
-    InvalidCommand,
-    InvalidRequest,
-    NotFound,
-)
+from ledger.errors import Ambiguous, InvalidCommand, InvalidRequest, NotFound
 from projections.engine.names import named
 from projections.engine.replay import as_of_projections
 from projections.queries.schemas import READ, One, reads_of

@@ -35,11 +35,7 @@ from ledger.domain.account_names import OwnName
 from ledger.domain.aggregate import Command
 from ledger.domain.events import OpeningBalance
 from ledger.domain.period import MapAccount, NameCategory, ReopenPeriod
-from ledger.errors import (
-    InvalidCommand,
-    NotFound,
-    NotReady,
-)
+from ledger.errors import InvalidCommand, NotFound, NotReady
 from projections.engine.replay import as_of_projections
 from projections.queries.schemas import READ, One, reads_of
 
@@ -68,15 +64,7 @@ def read_opening(request: Request, query: One) -> OpeningsResponse:
     told = None
     if found is not None:
         balances = [BalanceEntry(**asdict(each)) for each in found.balances]
-        told = OpeningResponse(
-            period=found.period,
-            version=found.version,
-            actor=found.actor,
-            actor_name=found.actor_name,
-            reason=found.reason,
-            entered_at=found.entered_at,
-            balances=balances,
-        )
+        told = OpeningResponse.model_validate(found._asdict() | {"balances": balances})
     return OpeningsResponse(as_of_position=stands.position, opening=told)
 
 

@@ -15,16 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from api.changes import is_of_rows, rows_changed
-from console import (
-    appearance,
-    frame,
-    glossary,
-    order_words,
-    session,
-    sparkline,
-    timeline,
-    writing,
-)
+from console import appearance, frame, glossary, order_words, session, sparkline, timeline, writing
 from console.static import GZIP, address_of, takes_gzip
 from ledger.domain.text import visible_text
 

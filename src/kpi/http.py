@@ -12,14 +12,7 @@ import kpi.checks.http
 from api.operations import operation
 from api.permissions import Permission
 from kpi import best_sellers, snapshots
-from kpi.declare import (
-    CONTRACT_VERSION,
-    Figure,
-    catalogue,
-    definition,
-    figure,
-    projections_of,
-)
+from kpi.declare import CONTRACT_VERSION, Figure, catalogue, definition, figure, projections_of
 from kpi.evaluate import NO_CURRENCY
 from kpi.explain import explain
 from kpi.report import daily, report

@@ -10,15 +10,7 @@ from typing import Final, NamedTuple
 
 from kpi.as_of import as_of_figures
 from kpi.declare import CONTRACT_VERSION, Family, Figure, catalogue, families
-from kpi.evaluate import (
-    NO_CURRENCY,
-    Evaluated,
-    Value,
-    Values,
-    currencies,
-    evaluate,
-    shown,
-)
+from kpi.evaluate import NO_CURRENCY, Evaluated, Value, Values, currencies, evaluate, shown
 from kpi.windows import Window
 from ledger.errors import InvalidRequest
 from projections.engine.replay import AsOf, DictCursor, replayed_to

@@ -17,13 +17,7 @@ from simulator.delivery import deliver, sign
 from simulator.layout import API_VERSIONS
 from simulator.past import PastShop, Truth, past_shop
 from simulator.sent import Events, SimulatedEvent
-from simulator.stories import (
-    CHECKOUT_STORIES,
-    STORIES,
-    Purchase,
-    Story,
-    stories_for,
-)
+from simulator.stories import CHECKOUT_STORIES, STORIES, Purchase, Story, stories_for
 from simulator.stripe import SimulatedStripe
 from simulator.subscriber_stories import SUBSCRIBER_STORIES
 from simulator.traffic import some_traffic, traffic

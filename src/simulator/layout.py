@@ -1,15 +1,7 @@
 """How an API version writes Stripe's objects down: the simulator's memory → JSON-able dicts."""
 
 from simulator import claim_fields, payment_fields
-from simulator.objects import (
-    PAGE_SECONDS,
-    Charge,
-    Customer,
-    Dispute,
-    Payment,
-    Refund,
-    Session,
-)
+from simulator.objects import PAGE_SECONDS, Charge, Customer, Dispute, Payment, Refund, Session
 from simulator.transactions import Transaction
 from simulator.versions import Shape, filled, of_version, shortened
 
@@ -47,12 +39,7 @@ class Layout:
 
     def customer(self, customer: Customer) -> Shape:
         """A customer."""
-        return filled(
-            self._customer,
-            customer,
-            metadata={},
-            name=customer.name,
-        )
+        return filled(self._customer, customer, metadata={}, name=customer.name)
 
     def payment_intent(self, payment: Payment) -> Shape:
         """A payment intent, with its charges as a list (before 2022-11-15) or the latest's id."""

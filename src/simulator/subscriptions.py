@@ -2,13 +2,7 @@
 
 from collections.abc import Sequence
 
-from simulator.billing import (
-    Applied,
-    Coupon,
-    Discount,
-    PromotionCode,
-    Subscription,
-)
+from simulator.billing import Applied, Coupon, Discount, PromotionCode, Subscription
 from simulator.goods import Goods, Price
 from simulator.invoices import Invoices
 from simulator.objects import Customer

@@ -9,14 +9,7 @@ from msgspec import Struct
 
 from app.demo.booked import BookedStripe
 from app.demo.shop import Body, basket, edition, single, total_minor, wishes
-from simulator import (
-    CHECKOUT_STORIES,
-    STORIES,
-    Events,
-    Purchase,
-    Story,
-    deliver,
-)
+from simulator import CHECKOUT_STORIES, STORIES, Events, Purchase, Story, deliver
 from simulator.objects import Payment
 
 CAST: Final = {

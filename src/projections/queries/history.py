@@ -10,12 +10,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec.structs import asdict
 
-from ledger.domain.events import (
-    Event,
-    RecordedEvent,
-    StripeEventReceived,
-    StripeObjectObserved,
-)
+from ledger.domain.events import Event, RecordedEvent, StripeEventReceived, StripeObjectObserved
 from ledger.errors import InvalidRequest
 from ledger.leaves import leaf_hash
 from ledger.log import Log

@@ -28,15 +28,7 @@ from simulator.api import errors, faults, query
 from simulator.api.faults import Fault
 from simulator.api.keys import Account, Key
 from simulator.api.paging import page
-from simulator.api.resources import (
-    ITEMS,
-    PARTS,
-    RESOURCES,
-    Parts,
-    Resource,
-    oldest,
-    shelf_of,
-)
+from simulator.api.resources import ITEMS, PARTS, RESOURCES, Parts, Resource, oldest, shelf_of
 from simulator.api.shapes import Shapes
 from simulator.api.writes import Answer, Idempotency, create_refund
 from simulator.sender import Ids
