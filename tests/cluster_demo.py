@@ -71,7 +71,7 @@ def play(engine: ProjectionContext, address: str, home: Path) -> None:
 def kill_one(dask: Cluster, address: str, say: Callable[[str], None]) -> None:
     """End the second worker with SIGKILL once a fold is there."""
     store = Store(address)
-    while not any(each.name.startswith("folds/") for each in store.everything()):
+    while not any(each.name.startswith("folds/") for each in store.everything("folds")):
         time.sleep(0.1)
     dask.workers[1].kill()
     say("a worker was killed (SIGKILL)")

@@ -27,7 +27,7 @@ from ledger.archive import segments
 from ledger.archive.store import Store
 from ledger.command_handler import CommandHandler
 from ledger.domain.alerts import ALERT_RULES
-from ledger.errors import SettingsError
+from ledger.errors import ArchiveUnavailable, InvalidRequest, SettingsError
 from ledger.log import Log, store_errors
 from ledger.postgres.database import Database, open_database
 from ledger.settings import Settings
@@ -109,7 +109,10 @@ def folded_archive(
     engines.check(on)
     if not settings.ledger_archive:
         return None
-    store = Store(settings.ledger_archive)
+    try:
+        store = Store(settings.ledger_archive)
+    except InvalidRequest as error:  # of the settings, not of what a caller asked
+        raise ArchiveUnavailable(str(error)) from error
     there = segments.manifests(store)
     sealed = segments.from_the_first(there)
     return FoldedArchive(store.address, sealed, on, again=again, beyond=there[len(sealed) :])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from uuid import uuid4
@@ -103,11 +103,13 @@ def rebuild(
     Where LEDGER_ARCHIVE is set, and all are rebuilt, sealed events are read there: folded by the
     cores of this machine, or by a cluster (--on), and only those that were not folded before.
     """
+    from projections.engine.folding import doing_without
+
     started = time.monotonic()
     with engine_that_is_new() as (opened, is_new):
         if not is_new:
             catch_up(opened)
-        with _doing_without():
+        with doing_without():
             archive = _archive(on, no_archive=no_archive or bool(names))
             made = remake(
                 opened,
@@ -161,15 +163,6 @@ def _archive(on: str | None, *, no_archive: bool, again: bool = False) -> Folded
 
 def _kept(archive: FoldedArchive | None) -> str:
     return "; what was folded stays for the next run" if archive else ""
-
-
-@contextmanager
-def _doing_without() -> Generator[None]:
-    """Say where an archive is in the way that a rebuild can do without it."""
-    try:
-        yield
-    except (ArchiveUnavailable, ArchiveDamaged) as error:
-        raise type(error)(f"{error} (--no-archive reads the database alone)") from error
 
 
 def remake(

@@ -10,13 +10,15 @@ from ledger.archive import sealing
 from ledger.archive.sealing import Span
 from ledger.archive.segments import EPOCH, MICROSECOND, Manifest
 from ledger.domain.access import STREAM
+from ledger.domain.events import ProofFailed, ProofFinished
 from ledger.domain.streams import pulls, refreshes
 from ledger.errors import ArchiveDamaged
 from ledger.postgres.database import UNLIMITED, Database
 from ledger.postgres.failures import store_errors
 
 STAY: Final = [STREAM, pulls(None), refreshes(None)]
-"""Streams whose states stay, so that signing in and the status do not need the archive."""
+PROOFS: Final = [ProofFinished.TOPIC, ProofFailed.TOPIC]
+"""Streams and topics whose states stay: signing in and the status do not need the archive."""
 RECORD: Final = """
 insert into ledger.offloaded (first_position, last_position, root) values (%s, %s, %s)
 """
@@ -24,7 +26,7 @@ OFFLOAD: Final = """
 update ledger.stored_events
 set state = ''
 where notification_id between %s and %s and octet_length(state) > 0
-    and originator_id <> all(%s)
+    and originator_id <> all(%s) and topic <> all(%s)
 """
 
 
@@ -44,7 +46,7 @@ def offload(database: Database, address: str, segments: Sequence[Manifest]) -> I
 
     Each is read back first, whole, and compared with the log event by event: raises
     `ArchiveDamaged` where the two differ, and nothing of that segment has left. A segment leaves in
-    one transaction, without the few events that `STAY`; its room is then free for new events.
+    one transaction, without the few events that stay; its room is then free for new events.
     Raises `ArchiveUnavailable`, `StoreUnavailable`.
     """
     with (
@@ -57,6 +59,8 @@ def offload(database: Database, address: str, segments: Sequence[Manifest]) -> I
             with conn.transaction():
                 root = bytes.fromhex(manifest.root)
                 conn.execute(RECORD, (manifest.first, manifest.last, root))
-                conn.execute(OFFLOAD, (manifest.first, manifest.last, STAY))
+                conn.execute(OFFLOAD, (manifest.first, manifest.last, STAY, PROOFS))
+            conn.execute("set lock_timeout = 0")  # one that is at work may take hours
             conn.execute("vacuum (analyze) ledger.stored_events")
+            conn.execute("reset lock_timeout")
             yield manifest

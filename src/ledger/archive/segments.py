@@ -33,6 +33,12 @@ MICROSECOND: Final = timedelta(microseconds=1)
 NAME: Final = re.compile(r"(\d{12})-(\d{12})\.(json|parquet)")
 
 
+class _Version(msgspec.Struct, frozen=True):
+    """What every manifest says, of whatever format."""
+
+    format: int
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a segment's file is: positions `first` to `last`, its `size` in bytes, its `sha256`.
 
@@ -177,16 +183,18 @@ def from_the_first(sealed: Iterable[Manifest]) -> list[Manifest]:
 
 
 def _manifest(store: Store, name: str) -> Manifest:
+    data = store.get(name) or b""
     try:
-        manifest = msgspec.json.decode(store.get(name) or b"", type=Manifest)
+        if (found := msgspec.json.decode(data, type=_Version).format) != FORMAT:
+            raise ArchiveDamaged(
+                f"The manifest {name} has format {found}, which this version does not know: use the"
+                " version of Ledger that sealed it, or a newer one."
+            )
+        manifest = msgspec.json.decode(data, type=Manifest)
     except msgspec.MsgspecError as error:
         raise ArchiveDamaged(
             f"The manifest {name} cannot be read: {error}. {cure(name[:-5])}"
         ) from None
-    if manifest.format != FORMAT:
-        raise ArchiveDamaged(
-            f"The manifest {name} has format {manifest.format}, which this version does not know."
-        )
     if f"{manifest.name}.json" != name:
         raise ArchiveDamaged(
             f"The manifest {name} is of positions {manifest.name}. {cure(name[:-5])}"
@@ -220,21 +228,23 @@ Stored = tuple[int, str, int, str, datetime, bytes]
 def events(data: bytes, manifest: Manifest, first: int, last: int) -> Iterator[Stored]:
     """Events of a segment's file at positions `first` to `last`, as `Log` reads them.
 
-    Raises `SegmentDamaged` where the file is no segment's.
+    Raises `SegmentDamaged` where the file does not have each of them, once, in its place.
     """
     begin = (first - manifest.first) // GROUP_EVENTS
     end = (last - manifest.first) // GROUP_EVENTS
+    expected, unreadable = first, f"The segment {manifest.name} cannot be read."
     try:
         file = arrow("pyarrow.parquet").ParquetFile(arrow().BufferReader(data))
         for number in range(begin, end + 1):
             columns = file.read_row_group(number).to_pydict()
             for row in zip(*columns.values(), strict=True):
-                if first <= row[0] <= last:
+                if row[0] == expected <= last:
                     yield row
+                    expected += 1
     except (OSError, ValueError, OverflowError, arrow().ArrowException) as error:
-        raise SegmentDamaged(
-            f"The segment {manifest.name} cannot be read. {cure(manifest.name)}"
-        ) from error
+        raise SegmentDamaged(f"{unreadable} {cure(manifest.name)}") from error
+    if expected != last + 1:
+        raise SegmentDamaged(f"{unreadable} {cure(manifest.name)}")
 
 
 def as_stored(row: Stored) -> StoredRow:

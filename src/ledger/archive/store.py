@@ -33,7 +33,10 @@ def arrow(module: str = "pyarrow") -> Any:
         raise InvalidRequest(MISSING) from None
 
 
-_SECRET: Final = re.compile(r"://[^/@?]*@")
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+"""How an address of a store begins, also with too few slashes: no folder is meant by it."""
+_SECRET: Final = re.compile(r"://[^/?@]*:[^?]*@|[?&](client_secret|sig)=")
+"""A password; what stands alone before `@` is a name, as a container of Azure's has."""
 
 
 class Object(NamedTuple):
@@ -55,16 +58,16 @@ class Store:
         if _SECRET.search(address):
             raise InvalidRequest(
                 "The address of the archive holds a secret: give that to the environment instead"
-                " (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a role)."
+                " (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AZURE_CLIENT_SECRET, or a role)."
             )
         self.address = address
         with self._reaching():
-            if "://" in address:
+            if _SCHEME.match(address):
                 self._system: Any
                 self._system, self._root = self._system_of(address)
             else:
                 self._system = self._files.LocalFileSystem()
-                self._root = str(Path(address).expanduser().absolute())
+                self._root = _folder(address)
         self._is_folder = isinstance(self._system, self._files.LocalFileSystem)
         self.address = self._root if self._is_folder else address
 
@@ -113,13 +116,13 @@ class Store:
         found = (each.base_name for each in self._files_in(folder))
         return sorted(name for name in found if not name.endswith(".part"))
 
-    def everything(self) -> list[Object]:
-        """All that lies below the address, by name; also what is only written in part."""
+    def everything(self, *folders: str) -> list[Object]:
+        """What lies at the address, and below it in these folders, by name; in part, too."""
+        found = self._files_in("")
+        for folder in folders:
+            found += self._files_in(folder, recursive=True)
         start = len(self._root) + 1
-        return sorted(
-            Object(each.path[start:], each.size, each.mtime)
-            for each in self._files_in("", recursive=True)
-        )
+        return sorted(Object(each.path[start:], each.size, each.mtime) for each in found)
 
     def _files_in(self, folder: str, *, recursive: bool = False) -> list[Any]:
         selector = self._files.FileSelector(
@@ -151,6 +154,14 @@ class Store:
         except (OSError, ValueError, arrow().ArrowException) as error:
             told = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ArchiveUnavailable(f"The archive at {self.address}: {told}") from error
+
+
+def _folder(address: str) -> str:
+    """The path of a folder; raises `ValueError` where it begins with the home of nobody."""
+    try:
+        return str(Path(address).expanduser().absolute())
+    except RuntimeError as error:
+        raise ValueError(f"{error} Write the whole path.") from error
 
 
 def _put_file(target: Path, data: bytes) -> None:

@@ -30,7 +30,7 @@ from ledger.errors import LedgerError
 from ledger.telemetry import where
 from projections.engine.build import ProjectionContext
 from projections.engine.fold import cause_told
-from projections.engine.folding import FoldedArchive, readable
+from projections.engine.folding import FoldedArchive, doing_without, readable
 from projections.engine.proofs import answer
 from projections.engine.rebuild import Progress as Report
 from projections.engine.rebuild import check_free, check_log, rebuild_lock, rebuild_locked
@@ -118,8 +118,9 @@ class BackgroundTasks:
         self._engine.registry.pick(names)
 
         def work(cursor: AnyCursor, report: Report) -> Event:
-            archive = None if names else self._archive()
-            chosen, position = rebuild_locked(self._engine, cursor, names, report, archive)
+            with doing_without():
+                archive = None if names else self._archive()
+                chosen, position = rebuild_locked(self._engine, cursor, names, report, archive)
             built = tuple(sorted(chosen.by_name))
             return RebuildFinished(rebuild_id=rebuild_id, names=built, position=position)
 

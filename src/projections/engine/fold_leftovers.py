@@ -16,6 +16,7 @@ PART: Final = re.compile(r"(?:.*/)?[^/]+\.[0-9a-f]{32}\.part")
 FOLDED: Final = re.compile(
     r"folds/[0-9a-f]{16}/[0-9a-f]{16}/\d{12}-\d{12}|merged/[0-9a-f]{16}/[0-9a-f]{16}/part-\d{2,}"
 )
+FOLDERS: Final = ("folds", "merged")
 WRITTEN: Final = timedelta(hours=1)
 """A part of a file that did not change for so long is of a process that ended."""
 
@@ -39,10 +40,10 @@ def names(job: Job, sealed: Sequence[Manifest]) -> list[str]:
 def left_over(store: Store, used: Iterable[str], now: datetime) -> Iterator[Leftover]:
     """What is not used any more: folds that are not `used`, and parts of files of killed processes.
 
-    Never a segment, nor anything that is not made by Ledger.
+    Never a segment, nor anything that is not made by Ledger; other folders are not looked into.
     """
     kept = set(used)
-    for name, size, changed_at in store.everything():
+    for name, size, changed_at in store.everything(*FOLDERS):
         if PART.fullmatch(name):
             if now - changed_at > WRITTEN:
                 yield Leftover(name, size, "a part of a file, by a process that was killed")

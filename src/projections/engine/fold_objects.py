@@ -15,13 +15,15 @@ differs from the driver's, it refuses.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
+from socket import gethostname
+from typing import Annotated, Any, Final, NamedTuple, TypeVar
 from zlib import crc32
 
 import msgspec
@@ -30,7 +32,7 @@ from eventsourcing.persistence import JSONTranscoder
 from ledger.archive import segments
 from ledger.archive.segments import Manifest
 from ledger.archive.store import Store, arrow
-from ledger.errors import ArchiveDamaged, ForeignWorker
+from ledger.errors import ArchiveDamaged, ArchiveUnavailable, ForeignWorker
 from ledger.mapper import LedgerMapper
 from projections.engine.build import Reader, folded
 from projections.engine.declare import Journal, Mirror
@@ -55,13 +57,16 @@ TASK_EVENTS: Final = 50_000
 """An object's events: fewer cost more objects, more cost a worker's memory (375 MB for these)."""
 
 
+Size = Annotated[int, msgspec.Meta(ge=0)]
+
+
 class Section(msgspec.Struct, frozen=True):
     """Where something stands in an object, of which table, and its SHA-256; sizes in bytes."""
 
     name: str
-    start: int
-    size: int
-    unpacked: int
+    start: Size
+    size: Size
+    unpacked: Size
     sha256: str
 
 
@@ -177,12 +182,16 @@ def merge_tasks(job: Job, folds: Sequence[FoldTask]) -> list[MergeTask]:
 
 
 def fold(task: FoldTask) -> Done:
-    """Fold a span, unless that was done; raises `ArchiveDamaged`, `ProjectionFailed`."""
+    """Fold a span, unless that was done.
+
+    Raises `ArchiveDamaged`, `ArchiveUnavailable`, `ProjectionFailed`.
+    """
     store, registry = _ready(task.job)
     events = task.last - task.first + 1
     if not task.job.again and _is_there(store, task.name):
         return Done(task.name, events, made=False)
-    data = segments.whole(store, task.segment)
+    with _here(store):
+        data = segments.whole(store, task.segment)
     recorded = LedgerMapper(JSONTranscoder()).recorded
     rows = segments.events(data, task.segment, task.first, task.last)
     made = folded(map(recorded, rows), task.job.reader, Fold(registry))
@@ -196,10 +205,11 @@ def merge(task: MergeTask) -> Done:
         return Done(task.name, 0, made=False)
     merged = Fold(registry)
     mirrors = [table for table in merged.rows if isinstance(table, Mirror)]
-    for name in task.folds:
-        for _, data in _sections(store, name, {f"part-{task.part}"}):
-            for number, its in _decoded(name, data, list[tuple[int, list[list[Any]]]]):
-                merged.put((mirrors[number], tuple(row)) for row in its)
+    with _here(store):
+        for name in task.folds:
+            for _, data in _sections(store, name, {f"part-{task.part}"}):
+                for number, its in _decoded(name, data, list[tuple[int, list[list[Any]]]]):
+                    merged.put((mirrors[number], tuple(row)) for row in its)
     contents = (
         (table.name, copied(table, values_of(table, [rows[key] for key in sorted(rows)])))
         for table, rows in merged.rows.items()
@@ -299,10 +309,15 @@ def _head(file: Any) -> tuple[Head, int] | None:
         return None
     begin = file.read_at(_MOST_HEADS, 0)
     start = _BEFORE + int.from_bytes(begin[:4])
+    if start > file.size():
+        return None
     text = begin[_BEFORE:start] if start <= len(begin) else file.read_at(start - _BEFORE, _BEFORE)
     if sha256(text).digest() != begin[4:_BEFORE]:
         return None
-    head = msgspec.json.decode(text, type=Head)
+    try:
+        head = msgspec.json.decode(text, type=Head)
+    except msgspec.MsgspecError:
+        return None
     end = start + sum(section.size for section in head.sections)
     return (head, start) if file.size() == end else None
 
@@ -334,8 +349,14 @@ def _sections(
                 stored = file.read_at(section.size, start + section.start)
                 if sha256(stored).hexdigest() != section.sha256:
                     raise ArchiveDamaged(f"The object {name} of the archive was changed. {CURE}")
-                data = arrow().Codec("zstd").decompress(stored, section.unpacked, asbytes=True)
-                yield section.name, data
+                yield section.name, _unpacked(name, section, stored)
+
+
+def _unpacked(name: str, section: Section, stored: bytes) -> bytes:
+    try:
+        return arrow().Codec("zstd").decompress(stored, section.unpacked, asbytes=True)
+    except (OSError, ValueError, OverflowError, MemoryError, arrow().ArrowException):
+        raise ArchiveDamaged(f"The object {name} of the archive is no fold. {CURE}") from None
 
 
 CURE: Final = "Remove it, and the next rebuild makes it again from the segments."
@@ -351,6 +372,20 @@ def _ready(job: Job) -> tuple[Store, Registry]:
             f" {job.fingerprint}: run the same version of Ledger with the same settings on both."
         )
     return Store(job.address), registry
+
+
+@contextmanager
+def _here(store: Store) -> Generator[None]:
+    """Say of a machine that has nothing of the archive so, instead of what it lacks of it."""
+    try:
+        yield
+    except ArchiveDamaged as error:
+        if store.names():
+            raise
+        raise ArchiveUnavailable(
+            f"There is nothing at {store.address} on the machine {gethostname()}: all that work for"
+            " a rebuild must reach the archive at the same address; mount it there, or use a bucket."
+        ) from error
 
 
 def _sections_of(fold: Fold, parts: int) -> Iterator[tuple[str, bytes]]:

@@ -69,6 +69,16 @@ def readable(find: Callable[[], FoldedArchive | None]) -> FoldedArchive | None:
         return FoldedArchive("", (), unread=str(error))
 
 
+@contextmanager
+def doing_without() -> Generator[None]:
+    """Say of an archive that is in the way of a rebuild how to do without it."""
+    try:
+        yield
+    except (ArchiveDamaged, ArchiveUnavailable) as error:
+        without = "(`ledger rebuild --no-archive` reads the database alone)"
+        raise type(error)(f"{error} {without}") from error
+
+
 class Folded(NamedTuple):
     """How many folds and merged parts of events up to a position there were, and which were made.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.books import balance_log
 from benchmarks.logs import filled, shop_log
 from ledger.archive import sealing, segments
 from ledger.archive.sealing import Span
@@ -184,7 +185,7 @@ def test_a_rebuild_that_an_archive_prevents_says_how_to_do_without(run: Run, arc
     file.write_bytes(file.read_bytes()[:-1])
     said = run("rebuild", code=3).stderr
     assert "is not what was sealed" in said
-    assert "(--no-archive reads the database alone)" in said
+    assert "(`ledger rebuild --no-archive` reads the database alone)" in said
     run("rebuild", "--no-archive")
 
 
@@ -392,6 +393,25 @@ class TestOffloaded:
             assert run_json("rebuild", *how[1:])["position"] > EVENTS
         assert run_json("rebuild", "--no-archive")["from_archive_up_to"] == 0
         assert run_json("digest")["tables"]["orders"]["sha256"] == orders
+
+    def test_the_last_proof_is_known_where_the_segment_of_its_record_left(
+        self, run: Run, run_json: RunJson, archive: Path, database: Database
+    ):
+        """It was damage of the log that its record could not be read: no rebuild was made."""
+        run("archive", "seal")
+        run("rebuild")
+        recorded = run_json("verify")["recorded_at_position"]
+        assert recorded > 1_000
+        with Log(database.conninfo("app")) as log:
+            filled(log, balance_log(1_000))
+        run("archive", "seal")
+        assert len(run_json("archive", "offload", "--older-than", "0")["offloaded"]) == 2
+        archive.rename(archive.with_name("away"))
+        last = run_json("status")["last_proof"]
+        assert (last["holds"], last["log_is_damaged"], last["cure"]) == (True, False, None)
+        archive.with_name("away").rename(archive)
+        run("rebuild")
+        assert run_json("verify")["holds"] is True
 
     def test_a_proof_names_what_the_archive_has_no_more(
         self, run: Run, run_json: RunJson, archive: Path, monkeypatch: pytest.MonkeyPatch

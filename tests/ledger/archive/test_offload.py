@@ -144,6 +144,29 @@ def test_an_offload_that_is_cut_off_leaves_a_segment_wholly_or_not_at_all(world:
     assert world.read(limit=EVENTS) == world.before
 
 
+def test_an_offload_waits_for_a_vacuum_that_is_at_work(world: World) -> None:
+    """One that had begun before, as against wraparound, ended it once the segment had left."""
+    blocked = """
+        select count(*) from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock' and query ilike 'vacuum%'
+    """
+    world.database = replace(world.database, limits=Limits(write=0.2))
+    admin = world.database.admin_conninfo
+    with (
+        ThreadPoolExecutor(1) as beside,
+        psycopg.connect(admin) as holder,
+        psycopg.connect(admin, autocommit=True) as watch,
+    ):
+        holder.execute("lock table ledger.stored_events in share update exclusive mode")
+        offloading = beside.submit(world.offload)
+        wait_for(lambda: watch.execute(blocked).fetchone() == (1,) or offloading.done())
+        time.sleep(0.4)
+        assert not offloading.done()
+        holder.rollback()
+        assert len(offloading.result()) == 2
+    assert world.empty_states() == GONE
+
+
 def test_rooms_given_back_to_the_disk_change_nothing(world: World) -> None:
     world.offload()
     with Log.of(world.database) as log:

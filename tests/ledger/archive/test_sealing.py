@@ -9,13 +9,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks.logs import filled, shop_log
+from benchmarks.logs import filled, shop_log, stripe_log
 from ledger.archive import sealing, segments
 from ledger.archive.sealing import Span
 from ledger.archive.segments import Manifest
 from ledger.archive.store import Store
 from ledger.domain.events import RecordedEvent
-from ledger.errors import ArchiveDamaged, ArchiveUnavailable, InvalidRequest, LogDamaged
+from ledger.errors import (
+    ArchiveDamaged,
+    ArchiveUnavailable,
+    InvalidRequest,
+    LogDamaged,
+    SegmentDamaged,
+)
 from ledger.log import Log
 from ledger.postgres.database import Database
 from tests.support.damage import superuser
@@ -216,6 +222,35 @@ def test_events_that_were_changed_with_their_manifest_are_named(world: Database,
     assert "The log is not what was sealed at position 8; the segment is whole." in what
 
 
+def test_a_backup_that_ends_before_what_was_sealed_says_how_to_go_on(
+    servers: Callable[[str], Server], store: Store
+):
+    """Nothing is sealed beside segments of a past that was lost; once they are moved, the log is."""
+    server = servers("embedded")
+    backup = server.create()
+    with Log(backup.conninfo("app")) as log:
+        filled(log, shop_log("backup", SIZE + 200))
+    database, restored = server.clone(backup), server.clone(backup)
+    for each, seed in ((database, "lost"), (restored, "since")):
+        with Log(each.conninfo("app")) as log:
+            filled(log, stripe_log(seed, SIZE))
+    first, second = sealed(database, store)
+    with restored.connect("reader") as conn:
+        (other,) = sealing.foreign(conn, segments.manifests(store))
+    assert other.name == second.name
+    ((name, what),) = found(restored, store)
+    assert name == second.name
+    assert "at 300 positions from 701 to 1,000;" in what
+    assert "move it and those after it to another place, and `ledger archive seal`" in what
+    for kind in ("json", "parquet"):
+        store.remove(f"{second.name}.{kind}")
+    again = sealed(restored, store)
+    assert (again[0], again[1].name) == (first, second.name)
+    assert found(restored, store) == []
+    for each in (backup, database, restored):
+        server.drop(each)
+
+
 def test_a_log_that_was_changed_is_named_by_the_archive(store: Store, database: Database):
     with Log(database.conninfo("app")) as log:
         filled(log, shop_log("changed", 2 * SIZE))
@@ -294,6 +329,7 @@ def test_manifests_that_are_none_are_refused_with_the_cure(world: Database, stor
     wrong = {
         b"{": "cannot be read",
         good.replace(b'"format": 1', b'"format": 2'): "has format 2",
+        b'{"format": 2, "spans": []}': "use the version of Ledger that sealed it, or a newer one",
         good.replace(b'"last": 500', b'"last": 499'): "is of positions",
     }
     for data, said in wrong.items():
@@ -313,6 +349,32 @@ def test_what_lies_there_beside_is_told(world: Database, store: Store):
     assert found(world, store) == [("notes.txt", "It is none of the archive's: move it elsewhere.")]
 
 
+def test_folders_that_are_not_the_archives_are_not_looked_into(world: Database, store: Store):
+    """`lost+found`, which only root may list, kept `status` and `clean` from a disk's own root."""
+    manifests = sealed(world, store)
+    for name in ("lost+found/x", f"lost+found/x.{'a' * 32}.part", "folds/a/b"):
+        store.put(name, b"1")
+    assert [each.name for each in store.everything("folds")] == [
+        *(f"{each.name}.{kind}" for each in manifests for kind in ("json", "parquet")),
+        "folds/a/b",
+    ]
+    assert sealing.absent(store, manifests) == []
+
+
+def test_a_file_that_was_written_again_in_other_groups_is_read_whole_or_not_at_all(
+    world: Database, store: Store
+):
+    """Smaller groups of rows would have been folded in part, in silence."""
+    manifest, _ = sealed(world, store)
+    sink = pa.BufferOutputStream()
+    table = pq.read_table(pa.BufferReader(segments.whole(store, manifest)))
+    pq.write_table(table, sink, row_group_size=SIZE // 5)
+    data = sink.getvalue().to_pybytes()
+    assert len(segments.leaves(data, manifest)) == SIZE
+    with pytest.raises(SegmentDamaged, match="cannot be read"):
+        list(segments.events(data, manifest, 1, SIZE))
+
+
 def test_a_folder_may_be_told_as_an_address_or_from_home(
     world: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -326,11 +388,47 @@ def test_a_folder_may_be_told_as_an_address_or_from_home(
     assert {path.name for path in tmp_path.iterdir()} == {"new", "here", "plain"}
 
 
-def test_an_address_with_a_secret_is_refused_without_it():
+@pytest.mark.parametrize(
+    "address",
+    [
+        "s3://AKIA:hidden@bucket/ledger",
+        "s3://AKIA:hid/hidden@bucket/ledger",
+        "s3://bucket/ledger?endpoint_override=https://ada:hidden@store",
+        "abfss://container@account.dfs.core.windows.net/ledger?client_secret=hidden",
+        "abfss://container@account.dfs.core.windows.net/ledger?sv=2026&sig=hidden",
+    ],
+)
+def test_an_address_with_a_secret_is_refused_without_it(address: str):
     with pytest.raises(InvalidRequest) as refused:
-        Store("s3://AKIA:hidden@bucket/ledger")  # before anything is asked which region it is in
+        Store(address)  # before anything is asked which region it is in
     assert "hidden" not in str(refused.value)
     assert "environment" in str(refused.value)
+
+
+def test_the_name_of_a_container_is_no_secret():
+    """The usual form of an address of Azure's was refused."""
+    address = "abfss://container@account.dfs.core.windows.net/ledger"
+    try:
+        assert Store(address).address == address
+    except ArchiveUnavailable as error:  # of a pyarrow that is built without Azure
+        assert "Azure" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("s3:/bucket/ledger", "s3:/bucket/ledger"),
+        ("~nobody-of-this-name/ledger", "Write the whole path"),
+    ],
+)
+def test_an_address_that_is_written_wrong_makes_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, said: str
+):
+    """A slash too few sealed into a folder of that name; the home of nobody was a traceback."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ArchiveUnavailable, match=said):
+        Store(address).put("x", b"1")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_address_of_no_store_says_what_there_is():

@@ -152,7 +152,8 @@ def test_what_an_archive_ended_is_on_record_with_the_cure(filled: ProjectionCont
         ended(background_tasks, rebuild_id)
     failed = filled.log.stream(f"rebuild/{rebuild_id}")[-1].event
     assert isinstance(failed, RebuildFailed)
-    assert failed.cause.endswith("is not what was sealed. Bring it back.")
+    assert "is not what was sealed. Bring it back." in failed.cause
+    assert failed.cause.endswith("(`ledger rebuild --no-archive` reads the database alone)")
 
 
 def test_a_proof_that_breaks_is_told_and_on_record_and_another_may_begin(

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta, timezone
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -463,6 +464,66 @@ def test_a_fold_that_is_no_rows_of_its_table_is_named(
     for work, said in ((rebuild, "do not fit together"), (verify, "is no fold")):
         with pytest.raises(ArchiveDamaged, match=said):
             work(engine, archive=archive)
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_machine_without_the_archive_says_so_and_names_no_segment_to_remove(
+    engine: ProjectionContext, archive: FoldedArchive, tmp_path: Path
+):
+    """A folder that a worker had not mounted was told as a segment to be sealed again."""
+    job = job_of(engine, archive)._replace(address=str(tmp_path / "not mounted"))
+    folds = fold_objects.fold_tasks(job, archive.sealed)
+    merge, *_ = fold_objects.merge_tasks(job, folds)
+    for work in (lambda: fold_objects.fold(folds[0]), lambda: fold_objects.merge(merge)):
+        with pytest.raises(ArchiveUnavailable, match="not mounted on the machine .*same address"):
+            work()
+    assert not (tmp_path / "not mounted").exists()
+
+
+def a_head(text: bytes) -> bytes:
+    return len(text).to_bytes(4) + sha256(text).digest() + text
+
+
+def one_section(**given: int) -> bytes:
+    stored = b"not compressed"
+    section = {"name": "part-0", "start": 0, "size": len(stored), "unpacked": 9, **given}
+    section["sha256"] = sha256(stored).hexdigest()
+    head = {"layout": fold_objects.LAYOUT, "events": 9, "sections": [section]}
+    return a_head(msgspec.json.encode(head)) + stored
+
+
+NOT_WHOLE = {
+    "a head that is no document": a_head(b"{"),
+    "a head of another layout": a_head(b'{"layout": 3}'),
+    "a head longer than all of it": b"\xff" + a_head(b"{}")[1:],
+    "a section of a negative size": one_section(start=20, size=-6),
+}
+NO_FOLD = {
+    "a section that is not compressed": one_section(),
+    "a section larger than the memory": one_section(unpacked=2**62),
+}
+"""With hashes that fit."""
+
+
+@pytest.mark.usefixtures("in_this_process")
+@pytest.mark.parametrize("what", [*NOT_WHOLE, *NO_FOLD])
+def test_a_forged_object_is_told_in_words_and_made_again_from_scratch(
+    engine: ProjectionContext, archive: FoldedArchive, what: str
+):
+    """Some were a traceback, some an archive that cannot be reached, from scratch as well."""
+    job = job_of(engine, archive)
+    (task, *_) = fold_objects.fold_tasks(job, archive.sealed)
+    fold_objects.fold(task)
+    store = Store(archive.address)
+    good = store.get(task.name)
+    store.put(task.name, (NOT_WHOLE | NO_FOLD)[what])
+    if what in NO_FOLD:
+        with pytest.raises(ArchiveDamaged, match="is no fold"):
+            fold_objects.merge(fold_objects.merge_tasks(job, [task])[0])
+        assert fold_objects.fold(task._replace(job=job._replace(again=True))).differed
+    else:
+        assert fold_objects.fold(task).made, "it is made again in any case"
+    assert store.get(task.name) == good
 
 
 @pytest.mark.usefixtures("in_this_process")
