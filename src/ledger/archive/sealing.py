@@ -176,8 +176,8 @@ def _differing(manifest: Manifest, positions: Sequence[int]) -> str:
     return (
         f"The log is not what was sealed at {told}; the segment is whole. One of the two was"
         " changed: keep both as they are, and compare them with a backup. Where a backup was"
-        " restored that ends before, the segment has what was lost: take from it what you need, move"
-        " it and those after it to another place, and `ledger archive seal` seals what is there now."
+        " restored that ends before, the segment has what was lost: take from it what you need,"
+        " move it and those after it to another place, and `ledger archive seal` goes on."
     )
 
 

@@ -73,9 +73,10 @@ class Store:
 
     def _system_of(self, address: str) -> tuple[Any, str]:
         try:
-            return self._files.FileSystem.from_uri(address)
+            system, root = self._files.FileSystem.from_uri(address)
         except ValueError as error:
             raise ValueError(f"{error}. It is a folder, s3://…, gs://… or abfss://…") from error
+        return system, root.rstrip("/")
 
     def make_folder(self) -> None:
         """Make the folder, or the bucket where the address allows it, if it is not there."""

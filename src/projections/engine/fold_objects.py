@@ -383,8 +383,8 @@ def _here(store: Store) -> Generator[None]:
         if store.names():
             raise
         raise ArchiveUnavailable(
-            f"There is nothing at {store.address} on the machine {gethostname()}: all that work for"
-            " a rebuild must reach the archive at the same address; mount it there, or use a bucket."
+            f"There is nothing at {store.address} on the machine {gethostname()}: all that work"
+            " for a rebuild must reach the archive at the same address; mount it, or use a bucket."
         ) from error
 
 

@@ -475,7 +475,7 @@ def test_a_machine_without_the_archive_says_so_and_names_no_segment_to_remove(
     folds = fold_objects.fold_tasks(job, archive.sealed)
     merge, *_ = fold_objects.merge_tasks(job, folds)
     for work in (lambda: fold_objects.fold(folds[0]), lambda: fold_objects.merge(merge)):
-        with pytest.raises(ArchiveUnavailable, match="not mounted on the machine .*same address"):
+        with pytest.raises(ArchiveUnavailable, match=r"not mounted on the machine .*same address"):
             work()
     assert not (tmp_path / "not mounted").exists()
 
