@@ -175,6 +175,19 @@ def test_a_cluster_without_workers_is_waited_for_until_a_deadline(
             list(run(fail, [None]))
 
 
+@pytest.mark.parametrize("kind", ["dask"], indirect=True)
+def test_a_scheduler_that_stands_still_is_given_up(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+):
+    """It was asked for its workers without a deadline, and a rebuild waited for ever."""
+    monkeypatch.setattr("projections.engine.cluster.ALONE_SECONDS", 1)
+    with cluster(tmp_path, workers=0, kind=kind) as there, engines.opened(there.address) as run:
+        monkeypatch.setattr("projections.engine.cluster.CONNECT_SECONDS", 2)
+        os.killpg(there.head.pid, signal.SIGSTOP)
+        with pytest.raises(EngineUnavailable, match="0 of 1 are done and kept; run it again"):
+            list(run(fail, [None]))
+
+
 def test_where_nothing_listens_it_says_what_to_start(kind: str, monkeypatch: pytest.MonkeyPatch):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -49,7 +49,7 @@ class Dask:
 
     def workers(self) -> int:
         """See `Cluster`."""
-        return len(self._client.nthreads())
+        return len(self._client.nthreads(callback_timeout=cluster.CONNECT_SECONDS))
 
 
 kind = Kind(
