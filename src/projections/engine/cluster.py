@@ -31,6 +31,8 @@ CONNECT_SECONDS: Final = 20
 LOOK_SECONDS: Final = 0.05
 ALONE_SECONDS: Final = 30
 """How long a cluster may be without a worker."""
+STILL_SECONDS: Final = 3600
+"""How long nothing of a rebuild may end: a task takes a worker seconds, so none is at work."""
 SAID_LENGTH: Final = 300
 
 Answer: TypeAlias = Done | LedgerError | ProjectionFailed
@@ -157,7 +159,7 @@ def run(
 def _answers(
     cluster: Cluster, work: Callable[[Any], Answer], tasks: Sequence[Any]
 ) -> Generator[Answer]:
-    """What tasks answer; raises `OSError` where no worker is there to do them."""
+    """What tasks answer; raises `OSError` where no worker is there, or at work, to do them."""
     if not tasks:
         return
     moved = time.monotonic()
@@ -168,8 +170,11 @@ def _answers(
                 yield from ended
                 moved = time.monotonic()
                 continue
-            if time.monotonic() - moved > ALONE_SECONDS and not cluster.workers():
+            still = time.monotonic() - moved
+            if still > ALONE_SECONDS and not cluster.workers():
                 raise OSError(f"it has had no worker for {ALONE_SECONDS} s")
+            if still > STILL_SECONDS:
+                raise OSError(f"none of its workers has done anything for {STILL_SECONDS} s")
             time.sleep(LOOK_SECONDS)
 
 

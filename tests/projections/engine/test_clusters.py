@@ -188,6 +188,18 @@ def test_a_scheduler_that_stands_still_is_given_up(
             list(run(fail, [None]))
 
 
+@pytest.mark.parametrize("kind", ["dask"], indirect=True)
+def test_workers_that_stand_still_are_given_up(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+):
+    """They are there, so they would be waited for without an end."""
+    monkeypatch.setattr("projections.engine.cluster.STILL_SECONDS", 1)
+    with cluster(tmp_path, workers=1, kind=kind) as there, engines.opened(there.address) as run:
+        os.killpg(there.workers[0].pid, signal.SIGSTOP)
+        with pytest.raises(EngineUnavailable, match=r"done anything for 1 s\): 0 of 1 are done"):
+            list(run(fail, [None]))
+
+
 def test_where_nothing_listens_it_says_what_to_start(kind: str, monkeypatch: pytest.MonkeyPatch):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
