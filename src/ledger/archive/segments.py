@@ -232,7 +232,8 @@ def events(data: bytes, manifest: Manifest, first: int, last: int) -> Iterator[S
     """
     begin = (first - manifest.first) // GROUP_EVENTS
     end = (last - manifest.first) // GROUP_EVENTS
-    expected, unreadable = first, f"The segment {manifest.name} cannot be read."
+    expected = first
+    damaged = SegmentDamaged(f"The segment {manifest.name} cannot be read. {cure(manifest.name)}")
     try:
         file = arrow("pyarrow.parquet").ParquetFile(arrow().BufferReader(data))
         for number in range(begin, end + 1):
@@ -242,9 +243,9 @@ def events(data: bytes, manifest: Manifest, first: int, last: int) -> Iterator[S
                     yield row
                     expected += 1
     except (OSError, ValueError, OverflowError, arrow().ArrowException) as error:
-        raise SegmentDamaged(f"{unreadable} {cure(manifest.name)}") from error
-    if expected != last + 1:
-        raise SegmentDamaged(f"{unreadable} {cure(manifest.name)}")
+        raise damaged from error
+    if expected <= last:
+        raise damaged
 
 
 def as_stored(row: Stored) -> StoredRow:

@@ -158,7 +158,7 @@ class Store:
 
 
 def _folder(address: str) -> str:
-    """The path of a folder; raises `ValueError` where it begins with the home of nobody."""
+    """The path of a folder; raises `ValueError` where its `~name` is no user here."""
     try:
         return str(Path(address).expanduser().absolute())
     except RuntimeError as error:

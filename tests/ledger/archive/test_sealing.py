@@ -416,13 +416,13 @@ def test_the_name_of_a_container_is_no_secret():
     ("address", "said"),
     [
         ("s3:/bucket/ledger", "s3:/bucket/ledger"),
-        ("~nobody-of-this-name/ledger", "Write the whole path"),
+        ("~unknown-user/ledger", "Write the whole path"),
     ],
 )
 def test_an_address_that_is_written_wrong_makes_no_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, said: str
 ):
-    """A slash too few sealed into a folder of that name; the home of nobody was a traceback."""
+    """A slash too few sealed into a folder of that name; an unknown user was a traceback."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ArchiveUnavailable, match=said):
         Store(address).put("x", b"1")
