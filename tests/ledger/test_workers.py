@@ -1,13 +1,16 @@
 """Workers end with the process that they work for, whatever ends it, and without a word."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from ledger.workers import uncollected
 from tests.support.waiting import wait_for
 
 WORK = """
@@ -44,3 +47,17 @@ def test_ctrl_c_at_a_terminal_ends_workers_at_once_and_in_silence(
     assert process.returncode == -signal.SIGINT
     assert said.count("Traceback") == 1, "the one of the process itself"
     assert said.endswith("\nKeyboardInterrupt\n")
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_garbage_is_looked_for_after_a_task_as_before_it(before: bool) -> None:
+    """Whatever ends the task; `ledger serve` and a cluster's worker go on for months."""
+    was_on = gc.isenabled()
+    (gc.enable if before else gc.disable)()
+    try:
+        with suppress(ZeroDivisionError), uncollected():
+            during = gc.isenabled()
+            _ = 1 / 0
+        assert (during, gc.isenabled()) == (False, before)
+    finally:
+        (gc.enable if was_on else gc.disable)()

@@ -17,7 +17,7 @@ from ledger.errors import ArchiveDamaged, ArchiveUnavailable
 from ledger.leaves import SELECT, StoredRow, leaf_hash
 from ledger.postgres.database import UNLIMITED, Database
 from ledger.postgres.leadership import SEAL, take
-from ledger.workers import spread
+from ledger.workers import spread, uncollected
 
 FETCH: Final = 2_000
 
@@ -75,6 +75,7 @@ def seal(database: Database, address: str, spans: Sequence[Span]) -> Iterator[Ma
     yield from spread(_seal, [(database, address, each) for each in spans])
 
 
+@uncollected()
 def _seal(database: Database, address: str, span: Span) -> Manifest:
     with closing(_connected(database)) as conn, conn.cursor("log", binary=True) as cursor:
         for first, last in offloaded(conn):
@@ -106,6 +107,7 @@ def verify(
             yield each
 
 
+@uncollected()
 def compare(database: Database, address: str, manifest: Manifest) -> Finding | None:
     """What is wrong with a segment, if anything is: its file, its root, or what the log has."""
     try:

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from psycopg import Cursor
 
 from ledger import waits
-from ledger.archive.segments import GROUP_EVENTS, NAME, as_stored, schema
+from ledger.archive.segments import GROUP_EVENTS, NAME, Row, as_stored, rows_of, schema
 from ledger.archive.store import Store, arrow
 from ledger.errors import ArchiveUnavailable, InvalidRequest, SegmentDamaged, StatesMissing
 
@@ -169,9 +169,7 @@ class OffloadedStates:
             place = _place_in(segments, position)
         return place
 
-    def _rows(
-        self, store: Store, place: _Place | None, positions: Iterable[int]
-    ) -> Iterator[tuple[Any, ...]]:
+    def _rows(self, store: Store, place: _Place | None, positions: Iterable[int]) -> Iterator[Row]:
         group = None if place is None else self._group(store, place)
         if place is None or group is None:
             return
@@ -222,10 +220,10 @@ def _place_in(segments: Sequence[_Segment], position: int) -> _Place | None:
     return _Place(segment, (position - segment.first) // GROUP_EVENTS)
 
 
-def _values(group: Any) -> Iterator[tuple[Any, ...]]:
+def _values(group: Any) -> Iterator[Row]:
     """The rows of a row group, without those of which a value is none of its kind: damage."""
     try:
-        yield from zip(*group.to_pydict().values(), strict=True)
+        yield from rows_of(group)
     except (ValueError, OverflowError, arrow().ArrowException):
         if group.num_rows > 1:
             for number in range(group.num_rows):

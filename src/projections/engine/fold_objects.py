@@ -34,6 +34,7 @@ from ledger.archive.segments import Manifest
 from ledger.archive.store import Store, arrow
 from ledger.errors import ArchiveDamaged, ArchiveUnavailable, ForeignWorker
 from ledger.mapper import LedgerMapper
+from ledger.workers import uncollected
 from projections.engine.build import Reader, folded
 from projections.engine.declare import Journal, Mirror
 from projections.engine.digest import Leaf, can_be_known_before, leaves_of
@@ -181,6 +182,7 @@ def merge_tasks(job: Job, folds: Sequence[FoldTask]) -> list[MergeTask]:
     return [MergeTask(job, names, part) for part in range(job.parts)]
 
 
+@uncollected()
 def fold(task: FoldTask) -> Done:
     """Fold a span, unless that was done.
 
@@ -198,6 +200,7 @@ def fold(task: FoldTask) -> Done:
     return _put(store, task, events, _sections_of(made, task.job.parts))
 
 
+@uncollected()
 def merge(task: MergeTask) -> Done:
     """Merge a part, unless that was done; raises `ArchiveDamaged` where a fold is not whole."""
     store, registry = _ready(task.job)

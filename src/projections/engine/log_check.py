@@ -26,7 +26,7 @@ from ledger.errors import ArchiveDamaged, ArchiveUnavailable, UnknownTopic
 from ledger.leaves import SELECT, StoredRow, leaf_hash
 from ledger.mapper import LedgerMapper
 from ledger.postgres.database import Database
-from ledger.workers import spread
+from ledger.workers import spread, uncollected
 from projections.engine.log_report import Fault, LogReport
 from projections.engine.snapshots import seeing
 
@@ -249,6 +249,7 @@ class _Scan(Struct, kw_only=True):
             self.note("sealed", position)
 
 
+@uncollected()
 def _scan(database: Database, snapshot: str, recheck: Rechecks, address: str, span: Span) -> _Scan:
     """Look at the events of a span."""
     scan = _Scan(span=span, last=span.first - 1)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
-from typing import Any, LiteralString
+from typing import LiteralString
 
 import msgspec
 import psycopg
@@ -295,7 +295,7 @@ def test_a_changed_byte_costs_no_more_than_the_events_that_it_is_of(world: World
     pq.write_table(forged, file)
     leaves = {
         each.position: segments.as_stored(row).leaf_hash
-        for each, row in zip(world.before, _rows_of(written), strict=False)
+        for each, row in zip(world.before, segments.rows_of(written), strict=False)
     }
     found = OffloadedStates(world.store.address).states(leaves)
     assert leaves.keys() - found.keys() == {1, SIZE}
@@ -322,10 +322,6 @@ def test_what_is_damaged_is_not_read_whole_again_and_again(
     with Log.of(world.database) as log:
         log._offloaded = states
         assert log.at([3])[0] == world.before[2], "once it is back, it is read"
-
-
-def _rows_of(written: Any) -> Iterator[segments.Stored]:
-    yield from zip(*written.to_pydict().values(), strict=True)
 
 
 def test_an_archive_that_does_not_answer_holds_neither_readers_nor_appends(

@@ -213,7 +213,8 @@ def test_an_archive_is_this_logs_also_where_all_last_events_were_changed(
 def test_events_that_were_changed_with_their_manifest_are_named(world: Database, store: Store):
     """Whoever can write to the archive can make both fit each other; not the log as well."""
     first, _ = sealed(world, store)
-    rows = list(segments.events(segments.whole(store, first), first, 1, SIZE))
+    table = pq.read_table(pa.BufferReader(segments.whole(store, first)))
+    rows = list(segments.rows_of(table))
     rows[7] = (*rows[7][:5], rows[7][5] + b" ")
     remade = segments.seal(store, 1, SIZE, map(segments.as_stored, rows))
     assert remade.root != first.root
@@ -371,6 +372,17 @@ def test_a_file_that_was_written_again_in_other_groups_is_read_whole_or_not_at_a
     pq.write_table(table, sink, row_group_size=SIZE // 5)
     data = sink.getvalue().to_pybytes()
     assert len(segments.leaves(data, manifest)) == SIZE
+    with pytest.raises(SegmentDamaged, match="cannot be read"):
+        list(segments.events(data, manifest, 1, SIZE))
+
+
+def test_a_file_of_other_columns_is_not_read(world: Database, store: Store):
+    manifest, _ = sealed(world, store)
+    sink = pa.BufferOutputStream()
+    table = pq.read_table(pa.BufferReader(segments.whole(store, manifest)))
+    pq.write_table(table.drop_columns("recorded_at"), sink)
+    data = sink.getvalue().to_pybytes()
+    assert segments.leaves(data, manifest) == []
     with pytest.raises(SegmentDamaged, match="cannot be read"):
         list(segments.events(data, manifest, 1, SIZE))
 
