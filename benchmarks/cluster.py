@@ -13,8 +13,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
+from threading import Thread
 from typing import Final, NamedTuple
 from uuid import uuid4
+from wsgiref.types import WSGIApplication
 
 from ledger.archive.store import Store
 
@@ -160,21 +162,29 @@ def _listens(port: int) -> bool:
 
 
 @contextmanager
-def bucket() -> Generator[str]:
-    """The address of an archive in a bucket of a server that plays S3, in this process."""
-    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - it takes a second
+def bucket(
+    seen_as: Callable[[WSGIApplication], WSGIApplication] = lambda plays: plays,
+) -> Generator[str]:
+    """The address of an archive in a bucket of a server that plays S3, in this process.
+
+    It answers as `seen_as` makes of what plays it.
+    """
+    from moto import server as moto  # noqa: PLC0415 - it takes a second
+    from werkzeug.serving import make_server  # noqa: PLC0415 - it comes with moto
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-
-    server = ThreadedMotoServer(ip_address=HOST, port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
+    plays = seen_as(moto.DomainDispatcherApplication(moto.create_backend_app))
+    server = make_server(HOST, 0, plays, threaded=True, request_handler=moto.MotoRequestHandler)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     try:
         with _environment(**keys, AWS_EC2_METADATA_DISABLED="true"):
-            store = f"?endpoint_override=http://{host}:{port}&region=us-east-1"
+            store = f"?endpoint_override=http://{HOST}:{server.port}&region=us-east-1"
             name = f"ledger-{uuid4().hex}"  # what it plays outlives it, in this process
             Store(f"s3://{name}{store}&allow_bucket_creation=true").make_folder()
             yield f"s3://{name}/archive{store}"
     finally:
-        server.stop()
+        server.shutdown()
+        thread.join()
+        server.server_close()

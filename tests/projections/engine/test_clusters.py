@@ -210,6 +210,23 @@ def test_where_nothing_listens_it_says_what_to_start(kind: str, monkeypatch: pyt
         pass
 
 
+@pytest.mark.skipif(find_spec("distributed") is None, reason="distributed is not installed")
+def test_a_dask_scheduler_without_certificates_is_told_in_one_line():
+    """Its client is what finds that out, and printed a traceback as it went."""
+    asked = (
+        "from projections.engine.engines import opened; opened('tls://127.0.0.1:{}').__enter__()"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listens:
+        ran = subprocess.run(
+            [sys.executable, "-c", asked.format(listens.getsockname()[1])],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert "no certificates are set in DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT" in ran.stderr
+    assert "Exception ignored" not in ran.stderr
+
+
 @pytest.mark.parametrize("kind", STARTS)
 def test_what_is_not_installed_says_what_to_install(kind: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, kinds()[kind].package, None)

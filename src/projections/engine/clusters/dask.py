@@ -14,7 +14,10 @@ from projections.engine.cluster import RETRIES, Answer, Cluster, Kind
 @contextmanager
 def connect(address: str) -> Generator[Cluster]:
     """A client of the scheduler."""
-    client: Any = import_module("distributed").Client(
+    distributed: Any = import_module("distributed")
+    if address.startswith("tls:"):
+        _check_certificates(distributed.Security())
+    client = distributed.Client(
         address.replace("dask://", "tcp://", 1),
         timeout=cluster.CONNECT_SECONDS,
         set_as_default=False,
@@ -23,6 +26,12 @@ def connect(address: str) -> Generator[Cluster]:
         yield Dask(client)
     finally:
         client.close(timeout=2)
+
+
+def _check_certificates(security: Any) -> None:
+    """Raise where there are none: a client that finds out by itself leaves a traceback."""
+    if security.get_connection_args("client")["ssl_context"] is None:
+        raise ValueError("no certificates are set in DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT")
 
 
 class Dask:
