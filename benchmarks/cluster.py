@@ -169,7 +169,7 @@ def bucket(
 
     It answers as `seen_as` makes of what plays it.
     """
-    from moto import server as moto  # noqa: PLC0415 - it takes a second
+    from moto.moto_server import werkzeug_app as moto  # noqa: PLC0415 - it takes a second
     from werkzeug.serving import make_server  # noqa: PLC0415 - it comes with moto
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)

@@ -54,7 +54,7 @@ def processes(
     it first needed workers: to import those anew would take each worker a second.
     """
     context = get_context("forkserver")
-    context.set_forkserver_preload(sorted(name for name in sys.modules if _is_ours(name)))
+    context.set_forkserver_preload(sorted(filter(_is_ours, list(sys.modules))))
     may_work, we_work = context.Pipe(duplex=False)
     with (
         we_work,

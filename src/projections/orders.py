@@ -214,7 +214,7 @@ order_actions = Mirror(
 order_lines = Mirror(
     "order_lines",
     order_id=key(),
-    line=key("integer"),
+    line=key("bigint"),
     line_id=known("text"),
     sku=known("text"),
     name=known("text"),

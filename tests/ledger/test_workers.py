@@ -54,6 +54,7 @@ def test_garbage_is_looked_for_after_a_task_as_before_it(before: bool) -> None:
     """Whatever ends the task; `ledger serve` and a cluster's worker go on for months."""
     was_on = gc.isenabled()
     (gc.enable if before else gc.disable)()
+    during = True
     try:
         with suppress(ZeroDivisionError), uncollected():
             during = gc.isenabled()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
@@ -249,11 +249,13 @@ def clean(
     """Remove old folds, and parts of files that killed processes left.
 
     Old are folds of another version, of other settings or of other segments: a service that still
-    runs with those makes them again. Never a segment, nor what is not made by Ledger.
+    runs with those makes them again. Never a segment, nor what is not made by Ledger. Refused while
+    a rebuild or a proof of this database is at work, which may read them.
     """
     from projections.engine import fold_leftovers
+    from projections.engine.rebuild import rebuild_lock
 
-    with archive(to) as opened:
+    with archive(to) as opened, nullcontext() if dry_run else rebuild_lock(opened.database):
         for name, what in opened.foreign:
             raise ArchiveDamaged(f"Nothing was removed. The segment {name}: {what}")
         found = _leftovers(opened)

@@ -145,7 +145,7 @@ class BackgroundTasks:
 
     def _begin(self, task: Task) -> Started:
         with ExitStack() as stack:
-            cursor = stack.enter_context(rebuild_lock(self._engine))
+            cursor = stack.enter_context(rebuild_lock(self._engine.database))
             task.check(cursor)
             position = self._record(task, 1, task.started)
             self._progress[task.id] = Progress(0, 0)

@@ -25,7 +25,9 @@ from ledger.domain.facts import AnyFact, EventContext, Fact, StatefulFact, leave
 from projections.engine.row import Part, inferred
 from projections.engine.row import Row as Shown
 
-Type = Literal["text", "bigint", "integer", "boolean", "timestamptz", "jsonb"]
+Type = Literal["text", "bigint", "boolean", "timestamptz", "jsonb"]
+"""No `integer`: psycopg's binary COPY cuts a number that does not fit into one, in silence."""
+
 Row = tuple[Any, ...]
 Change = tuple["Mirror | Journal", Row]
 Rule = Literal["key", "ranked", "newest", "named", "latest", "greatest", "least", "line"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final, LiteralString
@@ -16,7 +16,7 @@ from ledger import waits
 from projections.engine.declare import AnyTable, Journal, Mirror, Projection
 from projections.engine.flush_function import FlushFunction, columns_beside
 from projections.engine.flush_statements import merge_mirror
-from projections.engine.fold import Fold, ProjectionFailed
+from projections.engine.fold import Fold, ProjectionFailed, storing
 from projections.engine.registry import bases
 from projections.engine.tables import AnyCursor, names
 
@@ -32,20 +32,29 @@ where a.attnum > 0 and not a.attisdropped and has_table_privilege(a.attrelid, 's
 
 
 def load(cursor: AnyCursor, fold: Fold) -> None:
-    """Put a fold into tables that are being built: neither derived rows nor rollups follow yet."""
-    for table, rows in fold.rows.items():
-        if isinstance(table, Journal):
-            _copy(cursor, table, Identifier(table.name), rows.values())
-        elif rows:
-            staged = Identifier(f"staged_{table.name}")
-            cursor.execute(
-                SQL("create temporary table if not exists {} (like {})").format(
-                    staged, Identifier(table.name)
-                )
+    """Put a fold into tables that are being built: neither derived rows nor rollups follow yet.
+
+    Raises `ProjectionFailed` naming the projection of a row that its table does not take.
+    """
+    for projection in fold.projections:
+        with storing(projection.name):
+            for table in bases(projection):
+                _load(cursor, table, fold.rows[table].values())
+
+
+def _load(cursor: AnyCursor, table: Mirror | Journal, rows: Collection[Sequence[Any]]) -> None:
+    if isinstance(table, Journal):
+        _copy(cursor, table, Identifier(table.name), rows)
+    elif rows:
+        staged = Identifier(f"staged_{table.name}")
+        cursor.execute(
+            SQL("create temporary table if not exists {} (like {})").format(
+                staged, Identifier(table.name)
             )
-            _copy(cursor, table, staged, rows.values())
-            cursor.execute(merge_mirror(table, staged))
-            cursor.execute(SQL("truncate {}").format(staged))
+        )
+        _copy(cursor, table, staged, rows)
+        cursor.execute(merge_mirror(table, staged))
+        cursor.execute(SQL("truncate {}").format(staged))
 
 
 class Flush:

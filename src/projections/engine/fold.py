@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from struct import error as StructError  # noqa: N812 - it has no other name
 from typing import Any, Final
+
+from psycopg import DataError
 
 from ledger.domain.facts import AnyFact, EventContext
 from ledger.errors import (
@@ -49,6 +53,15 @@ class ProjectionFailed(Exception):
 
     def __str__(self) -> str:
         return f"{self.projection}: {self.because}"
+
+
+@contextmanager
+def storing(projection: str) -> Generator[None]:
+    """Say whose row it is that has a value its column does not take: raises `ProjectionFailed`."""
+    try:
+        yield
+    except (DataError, StructError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        raise ProjectionFailed.of(projection, error) from error
 
 
 def cause_told(error: BaseException) -> str:

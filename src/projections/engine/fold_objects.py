@@ -38,9 +38,9 @@ from ledger.workers import uncollected
 from projections.engine.build import Reader, folded
 from projections.engine.declare import Journal, Mirror
 from projections.engine.digest import Leaf, can_be_known_before, leaves_of
-from projections.engine.fold import Fold
+from projections.engine.fold import Fold, storing
 from projections.engine.packed import copied, values_of
-from projections.engine.registry import Registry, discover
+from projections.engine.registry import Registry, bases, discover
 
 T = TypeVar("T")
 
@@ -202,7 +202,10 @@ def fold(task: FoldTask) -> Done:
 
 @uncollected()
 def merge(task: MergeTask) -> Done:
-    """Merge a part, unless that was done; raises `ArchiveDamaged` where a fold is not whole."""
+    """Merge a part, unless that was done.
+
+    Raises `ArchiveDamaged` where a fold is not whole, `ArchiveUnavailable`, `ProjectionFailed`.
+    """
     store, registry = _ready(task.job)
     if not task.job.again and _is_there(store, task.name):
         return Done(task.name, 0, made=False)
@@ -211,14 +214,21 @@ def merge(task: MergeTask) -> Done:
     with _here(store):
         for name in task.folds:
             for _, data in _sections(store, name, {f"part-{task.part}"}):
-                for number, its in _decoded(name, data, list[tuple[int, list[list[Any]]]]):
-                    merged.put((mirrors[number], tuple(row)) for row in its)
-    contents = (
-        (table.name, copied(table, values_of(table, [rows[key] for key in sorted(rows)])))
-        for table, rows in merged.rows.items()
-        if rows
-    )
-    return _put(store, task, 0, contents)
+                try:
+                    for number, its in _decoded(name, data, list[tuple[int, list[list[Any]]]]):
+                        merged.put((mirrors[number], tuple(row)) for row in its)
+                except (IndexError, TypeError, ValueError):
+                    raise _no_fold(name) from None
+    return _put(store, task, 0, _merged_rows(merged))
+
+
+def _merged_rows(merged: Fold) -> Iterator[tuple[str, bytes]]:
+    for projection in merged.projections:
+        for table in bases(projection):
+            if rows := merged.rows[table]:
+                with storing(projection.name):
+                    values = values_of(table, [rows[key] for key in sorted(rows)])
+                yield table.name, copied(table, values)
 
 
 def _put(
@@ -282,7 +292,11 @@ def _decoded(name: str, data: bytes, kind: type[T]) -> T:
     try:
         return msgspec.msgpack.decode(data, type=kind)
     except msgspec.MsgspecError:
-        raise ArchiveDamaged(f"The object {name} of the archive is no fold. {CURE}") from None
+        raise _no_fold(name) from None
+
+
+def _no_fold(name: str) -> ArchiveDamaged:
+    return ArchiveDamaged(f"The object {name} of the archive is no fold. {CURE}")
 
 
 def _object(events: int, contents: Iterable[tuple[str, bytes]]) -> bytes:
@@ -359,7 +373,7 @@ def _unpacked(name: str, section: Section, stored: bytes) -> bytes:
     try:
         return arrow().Codec("zstd").decompress(stored, section.unpacked, asbytes=True)
     except (OSError, ValueError, OverflowError, MemoryError, arrow().ArrowException):
-        raise ArchiveDamaged(f"The object {name} of the archive is no fold. {CURE}") from None
+        raise _no_fold(name) from None
 
 
 CURE: Final = "Remove it, and the next rebuild makes it again from the segments."
@@ -406,12 +420,15 @@ def _sections_of(fold: Fold, parts: int) -> Iterator[tuple[str, bytes]]:
         if part:
             yield f"part-{number}", msgspec.msgpack.encode(part)
     leaves: dict[str, list[Leaf]] = {}
-    for table, kept in fold.rows.items():
-        if isinstance(table, Journal) and kept:
-            found, lines = zip(*_leaves(table, kept.values()), strict=True)
-            if can_be_known_before(table):
-                leaves[table.name] = [*found]
-            yield table.name, b"".join(lines)
+    for projection in fold.projections:
+        for table in bases(projection):
+            kept = fold.rows[table]
+            if isinstance(table, Journal) and kept:
+                with storing(projection.name):
+                    found, lines = zip(*_leaves(table, kept.values()), strict=True)
+                if can_be_known_before(table):
+                    leaves[table.name] = [*found]
+                yield table.name, b"".join(lines)
     yield LEAVES, msgspec.msgpack.encode(leaves)
 
 

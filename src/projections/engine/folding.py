@@ -75,7 +75,7 @@ def doing_without() -> Generator[None]:
     try:
         yield
     except (ArchiveDamaged, ArchiveUnavailable) as error:
-        without = "(`ledger rebuild --no-archive` reads the database alone)"
+        without = "(where nothing was offloaded, `ledger rebuild --no-archive` does without)"
         raise type(error)(f"{error} {without}") from error
 
 

@@ -22,7 +22,7 @@ MICROSECOND: Final = timedelta(microseconds=1)
 Values = tuple[bytes, ...]
 """A row whose values are packed, each with its length before it."""
 Pack = Callable[[Sequence[Any]], list[bytes]]
-_LONG, _WORD, _COUNT = Struct(">iq").pack, Struct(">ii").pack, Struct(">h").pack
+_LONG, _COUNT = Struct(">iq").pack, Struct(">h").pack
 _BOOLEANS: Final = {None: NULL, True: b"\0\0\0\1\1", False: b"\0\0\0\1\0"}
 
 
@@ -47,7 +47,6 @@ _PACKS: Final[dict[str, Pack]] = {
     "jsonb": _json,
     "boolean": lambda column: [_BOOLEANS[value] for value in column],
     "bigint": lambda column: [NULL if value is None else _LONG(8, value) for value in column],
-    "integer": lambda column: [NULL if value is None else _WORD(4, value) for value in column],
     "timestamptz": lambda column: [
         NULL if value is None else _LONG(8, (value - EPOCH) // MICROSECOND) for value in column
     ],
@@ -59,7 +58,6 @@ _OIDS: Final[dict[str, int]] = {
     "jsonb": 3802,
     "boolean": 16,
     "bigint": 20,
-    "integer": 23,
     "timestamptz": 1184,
 }
 """The types' numbers in every PostgreSQL (its pg_type.dat)."""

@@ -19,7 +19,7 @@ from ledger.errors import (
     RebuildRunning,
 )
 from ledger.log import Log
-from ledger.postgres.database import UNLIMITED
+from ledger.postgres.database import UNLIMITED, Database
 from ledger.postgres.failures import check_head
 from ledger.postgres.leadership import REBUILD as REBUILD_DUTY
 from ledger.postgres.leadership import take
@@ -82,7 +82,7 @@ def rebuild(
     `ProjectionStopped` where one cannot be made from this log, what `folding.fold` raises of an
     archive, and, unless the caller asks to `believe_log`, what `check_log` raises.
     """
-    with rebuild_lock(engine) as cursor:
+    with rebuild_lock(engine.database) as cursor:
         if not believe_log:
             check_log(engine, cursor)
         return rebuild_locked(engine, cursor, names, progress, archive)
@@ -101,16 +101,16 @@ def rebuild_locked(
     check_free(engine, cursor, names)
     if archive:
         sealing.check_of_this_log(cursor.connection, archive.sealed)
-    tables.clear(cursor, REBUILD)
     whole = chosen.by_name == registry.by_name
     try:
-        copy = ReadModelTables(cursor, chosen, engine.reader, REBUILD)
-        reached = log.head()
-        build(engine._replace(registry=chosen), copy, reached, progress, archive if whole else None)
-        while (head := log.head()) - reached > NEARLY:
-            copy.advance(batches(log, reached, head))
-            reached = head
-        return chosen, _swap(copy, log, reached, whole=whole)
+        with tables.scratch(cursor, REBUILD):
+            copy = ReadModelTables(cursor, chosen, engine.reader, REBUILD)
+            reached, there = log.head(), engine._replace(registry=chosen)
+            build(there, copy, reached, progress, archive if whole else None)
+            while (head := log.head()) - reached > NEARLY:
+                copy.advance(batches(log, reached, head))
+                reached = head
+            return chosen, _swap(copy, log, reached, whole=whole)
     except ProjectionFailed as failure:
         what = f"{failure.projection} cannot be made from this log"
         raise ProjectionStopped(f"{what}: {failure.because}. Nothing changed.") from failure
@@ -153,13 +153,13 @@ def check_free(engine: ProjectionContext, cursor: AnyCursor, names: Sequence[str
 
 
 @contextmanager
-def rebuild_lock(engine: ProjectionContext) -> Generator[AnyCursor]:
+def rebuild_lock(database: Database) -> Generator[AnyCursor]:
     """Where read models are made beside the live ones, by one at a time.
 
     Raises `RebuildRunning` where another is at work, or `StoreUnavailable`.
     """
     with (
-        engine.database.connect("projector", seconds=UNLIMITED, autocommit=True) as conn,
+        database.connect("projector", seconds=UNLIMITED, autocommit=True) as conn,
         conn.cursor() as cursor,
         alone(cursor),
     ):
@@ -264,13 +264,9 @@ def _swap(copy: ReadModelTables, log: Log, reached: int, *, whole: bool) -> int:
         reached = head
         try:
             return _swap_now(copy, log, reached, whole=whole)
-        except RebuildBlocked:
-            tables.clear(copy.cursor, REBUILD)
-            raise
         except LockNotAvailable:
             if time.monotonic() > deadline:
                 others = _others(copy, whole=whole)
-                tables.clear(copy.cursor, REBUILD)
                 raise RebuildBlocked(
                     f"The new tables were ready, but for {SWAP_SECONDS:.0f} s others used the old"
                     f" ones: {others}. Nothing changed; end them, or rebuild at another time."

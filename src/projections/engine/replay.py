@@ -103,11 +103,8 @@ def replayed(
         conn.cursor(row_factory=dict_row) as cursor,
         conn.cursor() as building,
         alone(building),
+        tables.scratch(building, PROOF),
     ):
-        tables.clear(building, PROOF)
-        try:
-            copy = ReadModelTables(building, needed, engine.reader, PROOF)
-            build(there._replace(registry=needed), copy, position, progress)
-            yield cursor
-        finally:
-            tables.clear(building, PROOF)
+        copy = ReadModelTables(building, needed, engine.reader, PROOF)
+        build(there._replace(registry=needed), copy, position, progress)
+        yield cursor

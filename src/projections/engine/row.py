@@ -99,7 +99,6 @@ def states(kind: type[State], also: Iterable[str] = ()) -> Words:
 _TYPES: Final[Mapping[str, Any]] = {
     "text": str,
     "bigint": int,
-    "integer": int,
     "boolean": bool,
     "timestamptz": datetime,
     "date": date,

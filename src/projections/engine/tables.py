@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Final, LiteralString, cast
 
-from psycopg import Connection, Cursor
+from psycopg import Connection, Cursor, Error
 from psycopg.sql import SQL, Composed, Identifier
 
 from projections.engine.declare import AnyTable, Derived, Journal, Mirror, Rollup
@@ -25,6 +26,9 @@ where n.nspname = %(schema)s and c.relowner = n.nspowner and c.relkind = %(kind)
 order by c.relname
 """
 """What belongs to the owner of the schema; others may have made something there too."""
+
+AT_THE_END: Final = "set lock_timeout = '10s'"
+"""What worked on those tables was told to stop; the next rebuild removes what is left."""
 
 HOLD: Final = f"lock table {LIVE}.held in access share mode"
 
@@ -198,6 +202,21 @@ def everything(cursor: AnyCursor, schema: str) -> list[str]:
         "select relname from pg_catalog.pg_class where relnamespace = %s::regnamespace", [schema]
     )
     return [row[0] for row in rows]
+
+
+@contextmanager
+def scratch(cursor: AnyCursor, schema: str) -> Generator[None]:
+    """An empty schema for tables that are made beside the live ones; emptied again at the end.
+
+    Whatever ends it: what was made may be what fills the disk.
+    """
+    clear(cursor, schema)
+    try:
+        yield
+    finally:
+        with suppress(Error):
+            cursor.execute(AT_THE_END)
+            clear(cursor, schema)
 
 
 def clear(cursor: AnyCursor, schema: str) -> None:

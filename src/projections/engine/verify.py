@@ -92,7 +92,7 @@ def verify(
     read, is passed over, and the answer says so. Raises `RebuildRunning` while a rebuild or another
     proof is at work, and what `folding.fold` raises of an archive.
     """
-    with rebuild_lock(engine) as cursor:
+    with rebuild_lock(engine.database) as cursor:
         return prove(engine, cursor, progress, archive, from_scratch=from_scratch)
 
 
@@ -113,6 +113,7 @@ def prove(
     with (
         database.connect("projector", seconds=UNLIMITED) as live_conn,
         live_conn.cursor() as live,
+        tables.scratch(proof, PROOF),
     ):
         states = positions.statuses(proof, registry, reader)
         halted = _halted(registry, states)

@@ -153,7 +153,9 @@ def test_what_an_archive_ended_is_on_record_with_the_cure(filled: ProjectionCont
     failed = filled.log.stream(f"rebuild/{rebuild_id}")[-1].event
     assert isinstance(failed, RebuildFailed)
     assert "is not what was sealed. Bring it back." in failed.cause
-    assert failed.cause.endswith("(`ledger rebuild --no-archive` reads the database alone)")
+    assert failed.cause.endswith(
+        "(where nothing was offloaded, `ledger rebuild --no-archive` does without)"
+    )
 
 
 def test_a_proof_that_breaks_is_told_and_on_record_and_another_may_begin(

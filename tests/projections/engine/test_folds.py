@@ -29,6 +29,7 @@ from projections.engine.background import BackgroundTasks
 from projections.engine.build import ProjectionContext
 from projections.engine.declare import Journal, Mirror, key, known, line
 from projections.engine.digest import digest, digests, leaves, leaves_of
+from projections.engine.fold import Fold, ProjectionFailed
 from projections.engine.fold_objects import FoldTask, Job
 from projections.engine.folding import Folded, FoldedArchive, Objects
 from projections.engine.packed import END, HEAD, copied, values_of
@@ -38,6 +39,7 @@ from projections.engine.registry import bases as registry_bases
 from projections.engine.registry import discover
 from projections.engine.tables import LIVE, PROOF
 from projections.engine.verify import verify
+from tests.projections.engine.toys import TOYS, arrivals, skus
 from tests.support.servers import Server
 from tests.support.waiting import wait_for
 from webhooks.translate.translator import Translator
@@ -466,6 +468,18 @@ def test_a_fold_that_is_no_rows_of_its_table_is_named(
             work(engine, archive=archive)
 
 
+@pytest.mark.parametrize("quantity", [2**63, "many"])
+def test_a_value_that_its_column_does_not_take_names_the_projection(quantity: Any):
+    """It was a traceback, where folds are packed far from the database that would say so."""
+    fold = Fold(TOYS)
+    fold.rows[arrivals][1,] = [1, "A", quantity]
+    fold.rows[skus]["A",] = ["A", 1, quantity, quantity]
+    with pytest.raises(ProjectionFailed, match="deliveries: "):
+        list(fold_objects._sections_of(fold, 1))
+    with pytest.raises(ProjectionFailed, match="deliveries: "):
+        list(fold_objects._merged_rows(fold))
+
+
 @pytest.mark.usefixtures("in_this_process")
 def test_a_machine_without_the_archive_says_so_and_names_no_segment_to_remove(
     engine: ProjectionContext, archive: FoldedArchive, tmp_path: Path
@@ -492,6 +506,10 @@ def one_section(**given: int) -> bytes:
     return a_head(msgspec.json.encode(head)) + stored
 
 
+def an_object(rows: list[tuple[int, list[list[str]]]]) -> bytes:
+    return fold_objects._object(9, [(f"part-{n}", msgspec.msgpack.encode(rows)) for n in range(4)])
+
+
 NOT_WHOLE = {
     "a head that is no document": a_head(b"{"),
     "a head of another layout": a_head(b'{"layout": 3}'),
@@ -499,6 +517,7 @@ NOT_WHOLE = {
     "a section of a negative size": one_section(start=20, size=-6),
 }
 NO_FOLD = {
+    "rows of a table that is none": an_object([(99, [["x"]])]),
     "a section that is not compressed": one_section(),
     "a section larger than the memory": one_section(unpacked=2**62),
 }
@@ -594,15 +613,14 @@ EVERY = Mirror(
     a=key(),
     b=key("timestamptz"),
     c=known("bigint"),
-    d=known("integer"),
     e=known("boolean"),
     f=known("text"),
     g=known("jsonb"),
 )
 ROWS: list[list[Any]] = [
-    ["é\t\\N", datetime(1999, 12, 31, 23, 59, 59, 1, UTC), -(2**63), 2**31 - 1, True, "", "{}"],
-    ["", datetime(9999, 1, 1, tzinfo=UTC), 2**63 - 1, -(2**31), False, "\U0001f600", "[null, 1]"],
-    ["b", datetime(2026, 3, 1, 17, tzinfo=timezone(timedelta(hours=5))), *[None] * 5],
+    ["é\t\\N", datetime(1999, 12, 31, 23, 59, 59, 1, UTC), -(2**63), True, "", "{}"],
+    ["", datetime(9999, 1, 1, tzinfo=UTC), 2**63 - 1, False, "\U0001f600", "[null, 1]"],
+    ["b", datetime(2026, 3, 1, 17, tzinfo=timezone(timedelta(hours=5))), *[None] * 4],
 ]
 
 
@@ -612,12 +630,12 @@ def test_packed_rows_are_what_copy_takes(database: Database):
         tables.create(cursor, [EVERY])
         with cursor.copy("copy every_type from stdin (format binary)") as copy:
             copy.write(HEAD + copied(EVERY, values_of(EVERY, ROWS)) + END)
-        found = cursor.execute("select a, b, c, d, e, f, g::text from every_type").fetchall()
+        found = cursor.execute("select a, b, c, e, f, g::text from every_type").fetchall()
     assert sorted(map(list, found)) == sorted(ROWS)
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [(0, "a\0b"), (2, 2**63), (3, 2**31), (3, "3"), (5, 5), (1, "2026-03-01")]
+    ("column", "value"), [(0, "a\0b"), (2, 2**63), (2, "3"), (4, 4), (1, "2026-03-01")]
 )
 def test_a_value_that_no_column_takes_is_refused_before_it_is_stored(column: int, value: object):
     wrong = [*ROWS[0][:column], value, *ROWS[0][column + 1 :]]
@@ -630,7 +648,6 @@ EVERY_LINE = Journal(
     a=key(),
     b=key("bigint"),
     c=line("timestamptz"),
-    d=line("integer"),
     e=line("boolean"),
     f=line("text"),
 )
@@ -644,7 +661,6 @@ WHEN = [None, datetime(1999, 12, 31, 23, 59, 59, 1, UTC), datetime(9999, 1, 1, t
             st.integers(-(2**63), 2**63 - 1),
             st.integers(1, 4_000) | st.sampled_from([999, 1_000, 1_001]),
             st.sampled_from(WHEN),
-            st.none() | st.integers(-(2**31), 2**31 - 1),
             st.none() | st.booleans(),
             st.none() | st.sampled_from(["", "é\t\\N", "\U0001f600", "\uffff"]),
         ),

@@ -1,6 +1,7 @@
 """A rebuild: the same rows, no downtime, nothing missed while it runs."""
 
 import time
+from collections.abc import Callable
 from contextlib import closing
 from threading import Event, Thread
 
@@ -19,7 +20,8 @@ from projections.engine.follow import Follower
 from projections.engine.reads import Reads
 from projections.engine.rebuild import rebuild
 from projections.engine.registry import discover
-from projections.engine.tables import LIVE
+from projections.engine.tables import LIVE, PROOF, everything
+from projections.engine.tables import REBUILD as SCRATCH
 from projections.engine.verify import verify
 from tests.projections.engine.test_follow import following, rows
 from tests.projections.engine.toys import POISON, delivery
@@ -82,6 +84,38 @@ def test_what_cannot_be_made_from_the_log_is_told_in_a_sentence(engine: Projecti
         r"`ledger rebuild deliveries`\. Nothing changed\.",
     ):
         rebuild(engine)
+
+
+def test_a_value_that_its_column_does_not_take_is_told_in_a_sentence(engine: ProjectionContext):
+    engine.log.append([delivery("A", 1, 2**63)])
+    with pytest.raises(ProjectionStopped, match=r"deliveries cannot be made from this log: "):
+        rebuild(engine)
+
+
+@pytest.mark.parametrize("work", [rebuild, verify])
+def test_what_fails_leaves_no_table_behind(
+    engine: ProjectionContext, monkeypatch: pytest.MonkeyPatch, work: Callable[..., object]
+):
+    """What was made of them may be what filled the disk, and stayed until the next rebuild."""
+    engine.log.append([delivery("A", 1), delivery("B", 1)])
+    Follower(engine).catch_up()
+    made: list[str] = []
+
+    def fill_the_disk(*_: object) -> None:
+        made.extend(scratch_tables(engine))
+        raise psycopg.errors.DiskFull
+
+    monkeypatch.setattr(rebuilding, "finish", fill_the_disk)
+    monkeypatch.setattr("projections.engine.verify._meet", fill_the_disk)
+    with pytest.raises(psycopg.errors.DiskFull):
+        work(engine)
+    assert "arrivals" in made
+    assert scratch_tables(engine) == []
+
+
+def scratch_tables(engine: ProjectionContext) -> list[str]:
+    with engine.database.connect("reader") as conn:
+        return [name for schema in (SCRATCH, PROOF) for name in everything(conn.cursor(), schema)]
 
 
 @pytest.mark.every_server

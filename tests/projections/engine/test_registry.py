@@ -17,7 +17,7 @@ from tests.projections.models import Models
 LISTED = [projection for projection in discover() if projection.listing]
 EACH = pytest.mark.parametrize("projection", LISTED, ids=lambda projection: projection.name)
 HIDDEN = {carrier for carrier, _ in CARRIERS.values()}
-NAMES = {"integer": "bigint", "timestamp with time zone": "timestamptz"}
+NAMES = {"timestamp with time zone": "timestamptz"}
 """Types that HTTP shows as others, or that are called otherwise."""
 
 

@@ -46,8 +46,8 @@ class PlainReader:
         return at, (recorded.event,)
 
 
-skus = Mirror("skus", sku=key(), largest=greatest("integer"), correction=latest("integer"))
-arrivals = Journal("arrivals", sku=line("text"), quantity=line("integer"))
+skus = Mirror("skus", sku=key(), largest=greatest("bigint"), correction=latest("bigint"))
+arrivals = Journal("arrivals", sku=line("text"), quantity=line("bigint"))
 sums = Rollup(
     "sums",
     key=("sku",),
@@ -66,7 +66,7 @@ def received(fact: StockReceived, at: EventContext) -> Iterator[Change]:
     yield arrivals.line(at, sku=fact.sku, quantity=fact.quantity)
 
 
-corrections = Mirror("corrections", sku=key(), change=latest("integer"))
+corrections = Mirror("corrections", sku=key(), change=latest("bigint"))
 shelves_table = Derived(
     "shelves",
     key=("sku",),

@@ -49,7 +49,7 @@ class Dask:
             while running:
                 ended = {future for future in running if future.done()}
                 running -= ended
-                yield [future.result() for future in ended]
+                yield [future.result(timeout=cluster.ALONE_SECONDS) for future in ended]
                 if self._client.status != "running":
                     raise OSError("the scheduler is gone")
         finally:

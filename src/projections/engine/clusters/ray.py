@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any
 
+from projections.engine import cluster
 from projections.engine.cluster import RETRIES, Answer, Cluster, Kind
 
 LOOK_SECONDS = 0.2
@@ -43,7 +44,7 @@ class Ray:
         try:
             while running:
                 ended, running = ray.wait(running, num_returns=len(running), timeout=LOOK_SECONDS)
-                yield ray.get(ended)
+                yield ray.get(ended, timeout=cluster.ALONE_SECONDS)
         finally:
             with suppress(Exception):
                 for each in running:
