@@ -96,7 +96,7 @@ def seal(to: To = None) -> None:
     with archive(to, alone=True) as opened, progress("sealing", kept) as report:
         for name, what in opened.foreign:
             raise ArchiveDamaged(f"Nothing was sealed. The segment {name}: {what}")
-        spans = sealing.missing(opened.sealed, opened.head, opened.size)
+        spans = sealing.missing(opened.sealed, opened.head, opened.size, opened.offloaded)
         todo = sum(each.last - each.first + 1 for each in spans)
         made: list[Manifest] = []
         for manifest in sealing.seal(opened.database, opened.store.address, spans):
@@ -198,7 +198,7 @@ def status(to: To = None) -> None:
         found = [
             *opened.foreign,
             *sealing.gaps(opened.sealed, opened.offloaded),
-            *sealing.strange(opened.store, opened.sealed),
+            *sealing.strange(opened.store, opened.sealed, opened.offloaded),
             *sealing.absent(opened.store, opened.sealed),
         ]
         whole = fold_objects.are_whole(opened.store, opened.used)
@@ -294,7 +294,7 @@ def verify(to: To = None) -> None:
         found = [
             *(each for each in opened.foreign if each.name not in named),
             *sealing.gaps(opened.sealed, opened.offloaded),
-            *sealing.strange(opened.store, opened.sealed),
+            *sealing.strange(opened.store, opened.sealed, opened.offloaded),
             *read,
         ]
     said = "every segment is what was sealed, and what the log says"

@@ -40,10 +40,11 @@ def archive(settings: Settings, engine: ProjectionContext, proof: LastProof | No
             return Finding("note", "archive", "off; LEDGER_ARCHIVE turns it on")
         sealed, store = there.everything, Store(there.address)
         with engine.database.connect("reader") as conn:
+            gone = sealing.offloaded(conn)
             wrong = [
                 *sealing.foreign(conn, sealed),
-                *sealing.gaps(sealed, sealing.offloaded(conn)),
-                *sealing.strange(store, sealed),
+                *sealing.gaps(sealed, gone),
+                *sealing.strange(store, sealed, gone),
                 *sealing.absent(store, sealed),
             ]
     except LedgerError as error:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from psycopg import Connection
+from psycopg import Connection, Cursor, ServerCursor
 
 from ledger.archive import segments
 from ledger.archive.segments import Manifest
@@ -49,16 +49,22 @@ class Finding(NamedTuple):
     what: str
 
 
-def missing(sealed: Sequence[Manifest], head: int, size: int) -> list[Span]:
+def missing(
+    sealed: Sequence[Manifest], head: int, size: int, gone: Sequence[Span] = ()
+) -> list[Span]:
     """The spans of at most `size` events that are to be sealed.
 
     Those are gaps between segments, and what follows the last one, as far as it fills a segment.
+    What is `gone` from the log is sealed again as it was: its file is read for that.
     """
+    there = [Span(each.first, each.last) for each in sealed]
+    lost = [each for each in gone if not _has(there, each.first)]
     found: list[Span] = []
     after = 0
-    for manifest in sealed:
-        found += _cut(after, manifest.first - 1, size)
-        after = manifest.last
+    for span in sorted([*there, *lost]):
+        found += _cut(after, span.first - 1, size)
+        found += [span] if span in lost else []
+        after = span.last
     return found + _cut(after, after + (head - after) // size * size, size)
 
 
@@ -70,7 +76,8 @@ def seal(database: Database, address: str, spans: Sequence[Span]) -> Iterator[Ma
     """Seal these spans of the log, on all cores; yields each segment that is done.
 
     Whatever ends it, a segment that has a manifest is whole, and the others are sealed by the next
-    call. Raises `LogDamaged`, `ArchiveUnavailable`, `StoreUnavailable`.
+    call. States that left the database are read from the files that lie there. Raises `LogDamaged`,
+    `ArchiveDamaged`, `ArchiveUnavailable`, `EngineUnavailable`, `StoreUnavailable`.
     """
     yield from spread(_seal, [(database, address, each) for each in spans])
 
@@ -78,15 +85,33 @@ def seal(database: Database, address: str, spans: Sequence[Span]) -> Iterator[Ma
 @uncollected()
 def _seal(database: Database, address: str, span: Span) -> Manifest:
     with closing(_connected(database)) as conn, conn.cursor("log", binary=True) as cursor:
-        for first, last in offloaded(conn):
-            if first <= span.last and span.first <= last:
-                raise ArchiveDamaged(
-                    f"States of the events {first:,} to {last:,} left the database for a segment"
-                    " that is not here: bring it back from a copy of the archive."
-                )
-        cursor.itersize = FETCH
-        rows = (StoredRow(*row) for row in cursor.execute(ROWS, span))
+        cursor.execute(ROWS, span)
+        rows = _whole(filled(cursor, conn.cursor(binary=True), address))
         return segments.seal(Store(address), *span, rows)
+
+
+def filled(
+    cursor: ServerCursor[Any], beside: Cursor[Any], address: str | None
+) -> Iterator[StoredRow]:
+    """The rows of a cursor on the log, with the states that left it, as far as an archive has them.
+
+    `beside` is on the same log.
+    """
+    archived = OffloadedStates(address)
+    while rows := cursor.fetchmany(FETCH):
+        for row in archived.look(rows, beside):
+            yield StoredRow(*row)
+
+
+def _whole(rows: Iterable[StoredRow]) -> Iterator[StoredRow]:
+    """Rows that have a state; raises `ArchiveDamaged` at one whose only copy is not here."""
+    for row in rows:
+        if not row.state:
+            raise ArchiveDamaged(
+                f"The state of the event at position {row.position:,} left the database, and is not"
+                " here as it was: bring its segment back from a copy of the archive."
+            )
+        yield row
 
 
 def _connected(database: Database) -> Connection:
@@ -116,12 +141,9 @@ def compare(database: Database, address: str, manifest: Manifest) -> Finding | N
         return Finding(manifest.name, str(error))
     there = Leaves()
     with closing(_connected(database)) as conn, conn.cursor("log", binary=True) as cursor:
-        archived, beside = OffloadedStates(address), conn.cursor(binary=True)
         cursor.execute(ROWS, (manifest.first, manifest.last))
-        while rows := cursor.fetchmany(FETCH):
-            for row in archived.look(rows, beside):
-                stored = StoredRow(*row)
-                there.add(stored.position, leaf_hash(stored))
+        for stored in filled(cursor, conn.cursor(binary=True), address):
+            there.add(stored.position, leaf_hash(stored))
     differ = there.differing(manifest, sealed)
     return Finding(manifest.name, _differing(manifest, differ)) if differ else None
 
@@ -207,7 +229,8 @@ def gaps(sealed: Sequence[Manifest], gone: Sequence[Span] = ()) -> list[Finding]
     return [
         Finding(
             segments.name_of(*span),
-            "It is missing, and the only copy: bring it back from a copy of the archive."
+            "It is missing, and the only copy: `ledger archive seal` makes it again where its file"
+            " is still there; else bring it back from a copy of the archive."
             if any(each.first <= span.last and span.first <= each.last for each in gone)
             else "It is missing: `ledger archive seal` makes it again.",
         )
@@ -215,19 +238,30 @@ def gaps(sealed: Sequence[Manifest], gone: Sequence[Span] = ()) -> list[Finding]
     ]
 
 
-def strange(store: Store, sealed: Sequence[Manifest]) -> list[Finding]:
-    """Objects beside the segments that no manifest vouches for."""
+def strange(store: Store, sealed: Sequence[Manifest], gone: Sequence[Span] = ()) -> list[Finding]:
+    """Objects beside the segments that no manifest vouches for; states of `gone` left the log."""
     ours = {f"{each.name}.{kind}" for each in sealed for kind in ("json", "parquet")}
+    there = [Span(each.first, each.last) for each in sealed]
     return [
-        Finding(
-            name,
-            "It has no manifest, as a seal left it that did not end: seal again, or remove it."
-            if segments.NAME.fullmatch(name)
-            else "It is none of the archive's: move it elsewhere.",
-        )
-        for name in store.names()
-        if name not in ours
+        Finding(name, _strange(name, there, gone)) for name in store.names() if name not in ours
     ]
+
+
+def _strange(name: str, sealed: Sequence[Span], gone: Sequence[Span]) -> str:
+    match = segments.NAME.fullmatch(name)
+    if match is None:
+        return "It is none of the archive's: move it elsewhere."
+    first = int(match[1])
+    if _has(gone, first) and not _has(sealed, first):
+        return (
+            "It has no manifest, and may be the only copy of states that left the database: keep"
+            " it; `ledger archive seal` makes its manifest again."
+        )
+    return "It has no manifest, as a seal left it that did not end: seal again, or remove it."
+
+
+def _has(spans: Sequence[Span], position: int) -> bool:
+    return any(each.first <= position <= each.last for each in spans)
 
 
 def absent(store: Store, sealed: Sequence[Manifest]) -> list[Finding]:

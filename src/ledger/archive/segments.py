@@ -207,8 +207,8 @@ def _manifest(store: Store, name: str) -> Manifest:
 def cure(name: str) -> str:
     """What is to be done about a segment that is not what its manifest says."""
     return (
-        f"Remove {name}.json, and `ledger archive seal` makes the segment again from the log; where"
-        " its events were offloaded, bring it back from a copy of the archive."
+        "Where its events were offloaded, bring it back from a copy of the archive; else remove"
+        f" {name}.json, and `ledger archive seal` makes the segment again from the log."
     )
 
 

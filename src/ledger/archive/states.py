@@ -140,11 +140,14 @@ class OffloadedStates:
         """The states of events, by position, of which the log has these leaf hashes.
 
         One that the archive does not have, or whose event has another hash there, is left out.
-        Raises `ArchiveUnavailable` where the archive cannot be reached or read, or none is known.
+        The archive is listed again where none of its segments has one of them. Raises
+        `ArchiveUnavailable` where the archive cannot be reached or read, or none is known.
         """
         store = self._store()
-        found: dict[int, bytes] = {}
-        for place, positions in groupby(sorted(leaves), key=lambda p: self._place(store, p)):
+        if any(_place_in(self._segments, position) is None for position in leaves):
+            self._segments = _segments(store.names())
+        segments, found = self._segments, dict[int, bytes]()
+        for place, positions in groupby(sorted(leaves), key=lambda p: _place_in(segments, p)):
             for row in self._rows(store, place, positions):
                 stored = as_stored(row)
                 if stored.leaf_hash == leaves.get(stored.position):
@@ -160,14 +163,6 @@ class OffloadedStates:
             except InvalidRequest as error:  # of the settings here, not of what a caller asked
                 raise ArchiveUnavailable(str(error)) from error
         return self._opened
-
-    def _place(self, store: Store, position: int) -> _Place | None:
-        """Where an event lies; the archive is listed again where none of its segments has it."""
-        place = _place_in(self._segments, position)
-        if place is None:
-            segments = self._segments = _segments(store.names())
-            place = _place_in(segments, position)
-        return place
 
     def _rows(self, store: Store, place: _Place | None, positions: Iterable[int]) -> Iterator[Row]:
         group = None if place is None else self._group(store, place)

@@ -12,12 +12,11 @@ from typing import Any, Final, NamedTuple
 
 from eventsourcing.persistence import JSONTranscoder
 from msgspec import Struct, field
-from psycopg import Cursor, ServerCursor
+from msgspec.structs import replace
 
 from ledger import waits
-from ledger.archive.sealing import Leaves, leaves_of
+from ledger.archive.sealing import Leaves, filled, leaves_of
 from ledger.archive.segments import Manifest
-from ledger.archive.states import OffloadedStates
 from ledger.archive.store import Store
 from ledger.domain.events import Event, StripeEventReceived
 from ledger.domain.signatures import Recheck, Signature
@@ -69,7 +68,6 @@ where originator_id in (
 group by originator_id
 order by min(notification_id)
 """
-FETCH: Final = 1_000
 SHOWN_VERSIONS: Final = 12
 
 
@@ -104,7 +102,7 @@ def check(
     return LogReport(
         events=sum(scan.events for scan in scans),
         head=heads[0][0] if heads else 0,
-        faults=tuple(_joined(sorted(faults, key=_place))),
+        faults=tuple(sorted(_joined(sorted(faults, key=_place)), key=_place)),
         signatures=dict(sum((scan.signatures for scan in scans), Counter[Signature]())),
         unknown_secrets=dict(sum((scan.unknown_secrets for scan in scans), Counter[str]())),
         sealed=upto,
@@ -189,12 +187,19 @@ class _Scan(Struct, kw_only=True):
     time: int | None = None
     latest: int = NEVER
     faults: list[Fault] = field(default_factory=list[Fault])
+    latest_of: dict[str, int] = field(default_factory=dict[str, int])
+    """Where the last fault of a kind stands in `faults`."""
     signatures: Counter[Signature] = field(default_factory=Counter[Signature])
     unknown_secrets: Counter[str] = field(default_factory=Counter[str])
     not_compared: str = ""
 
     def note(self, kind: str, first: int, detail: str = "", last: int | None = None) -> None:
-        self.faults.append(_fault(kind, first, detail, last))
+        made, at = _fault(kind, first, detail, last), self.latest_of.get(kind)
+        if at is not None and _are_one(self.faults[at], made):
+            self.faults[at] = replace(self.faults[at], last=made.last)
+        else:
+            self.latest_of[kind] = len(self.faults)
+            self.faults.append(made)
 
     def take(self, row: StoredRow, leaf: bytes) -> None:
         self._position(row.position)
@@ -261,7 +266,7 @@ def _scan(database: Database, snapshot: str, recheck: Rechecks, address: str, sp
         conn.cursor(binary=True) as beside,
     ):
         cursor.execute(ROWS, span.bounds)
-        for stored in _rows(cursor, beside, database.archive):
+        for stored in filled(cursor, beside, database.archive):
             waits.go_on()
             leaf = leaf_hash(stored)
             scan.take(stored, leaf)
@@ -279,16 +284,6 @@ def _scan(database: Database, snapshot: str, recheck: Rechecks, address: str, sp
     if span.segment:
         scan.compare(address, span.segment, leaves)
     return scan
-
-
-def _rows(
-    cursor: ServerCursor[Any], beside: Cursor[Any], archive: str | None
-) -> Iterator[StoredRow]:
-    """The rows of a cursor; with the states that left the log, as far as the archive has them."""
-    offloaded = OffloadedStates(archive)
-    while rows := cursor.fetchmany(FETCH):
-        for row in offloaded.look(rows, beside):
-            yield StoredRow(*row)
 
 
 def _between(scans: Sequence[_Scan]) -> Iterator[Fault]:
@@ -321,13 +316,18 @@ def _at_the_end(scans: Sequence[_Scan], heads: list[tuple[Any, ...]]) -> Iterato
         yield _fault("head", head, "the head's time lies before that of an event")
 
 
+def _are_one(before: Fault, fault: Fault) -> bool:
+    """Whether two of a kind are neighbours of which there is no more to say."""
+    return not (before.detail or fault.detail) and before.last + 1 == fault.first
+
+
 def _joined(faults: Iterable[Fault]) -> Iterator[Fault]:
     """Neighbours of one kind of which there is no more to say become one."""
     joined: dict[str, Fault] = {}
     for fault in faults:
         before = joined.get(fault.kind)
-        if before and not (before.detail or fault.detail) and before.last + 1 == fault.first:
-            joined[fault.kind] = Fault(kind=fault.kind, first=before.first, last=fault.last)
+        if before and _are_one(before, fault):
+            joined[fault.kind] = replace(before, last=fault.last)
             continue
         if before:
             yield before

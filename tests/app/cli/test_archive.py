@@ -96,7 +96,7 @@ def test_what_is_wrong_is_named_with_the_cure(run: Run, run_json: RunJson, archi
     file.write_bytes(file.read_bytes() + b"x")
     (found,) = run_json("archive", "verify", code=1)["findings"]
     assert found["name"] == SEGMENT
-    assert f"Remove {SEGMENT}.json, and `ledger archive seal` makes the segment" in found["what"]
+    assert f"remove {SEGMENT}.json, and `ledger archive seal` makes the segment" in found["what"]
     refused = run("rebuild", "--believe-the-log", code=3).stderr
     assert "is not what was sealed" in refused.replace("\n", " ")
     (archive / f"{SEGMENT}.json").unlink()

@@ -26,6 +26,7 @@ from ledger import tokens
 from ledger.archive import sealing, segments
 from ledger.archive import states as states_module
 from ledger.archive.offload import due, offload
+from ledger.archive.sealing import Span
 from ledger.archive.segments import Manifest
 from ledger.archive.states import MOST_HANGING, OffloadedStates
 from ledger.archive.store import Store
@@ -391,13 +392,54 @@ def test_settings_that_reach_no_archive_are_no_mistake_of_who_asks(
         log.at([1])
 
 
+@pytest.mark.parametrize("size", [SIZE, SIZE // 5])
+def test_a_manifest_that_was_lost_is_made_again_from_the_only_copy(world: World, size: int) -> None:
+    """`ledger archive status` said to remove the file, and to seal again was refused."""
+    world.offload()
+    before, name = world.sealed, world.sealed[0].name
+    world.store.remove(f"{name}.json")
+    with world.database.connect("reader") as conn:
+        gone = sealing.offloaded(conn)
+    ((file, what),) = sealing.strange(world.store, world.sealed, gone)
+    assert (file, "keep it" in what, "remove" in what) == (f"{name}.parquet", True, False)
+    todo = sealing.missing(world.sealed, EVENTS, size, gone)
+    list(sealing.seal(world.database, world.store.address, todo[:1]))
+    assert world.sealed == before
+    assert sealing.strange(world.store, world.sealed, gone) == []
+    assert list(sealing.verify(world.database, world.store.address, world.sealed)) == []
+
+
 def test_a_span_that_left_is_not_sealed_again_as_nothing(world: World) -> None:
     """Its segment is the only copy: without it there is nothing to make another one from."""
     world.offload()
-    world.store.remove(f"{world.sealed[0].name}.json")
-    todo = sealing.missing(world.sealed, EVENTS, SIZE)
-    with pytest.raises(ArchiveDamaged, match="bring it back from a copy"):
-        list(sealing.seal(world.database, world.store.address, todo))
+    name = world.sealed[0].name
+    file, todo = Path(world.store.address, f"{name}.parquet"), [Span(1, SIZE)]
+    world.store.remove(f"{name}.json")
+    whole = file.read_bytes()
+    for data in (whole[:200] + b"?" + whole[201:], None):
+        file.unlink() if data is None else file.write_bytes(data)
+        with pytest.raises(ArchiveDamaged, match=r"position \d+ .*from a copy of the archive"):
+            list(sealing.seal(world.database, world.store.address, todo))
+        assert world.store.get(file.name) == data
+    assert f"{name}.json" not in world.store.names()
+
+
+def test_an_archive_without_a_segment_is_listed_once_for_all_events(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was listed for each event: a bucket took minutes, and the proof named none of them."""
+    world.offload()
+    world.store.remove(f"{world.sealed[0].name}.parquet")
+    names, listed = Store.names, list[str]()
+
+    def counted(store: Store, folder: str = "") -> list[str]:
+        listed.append(folder)
+        return names(store, folder)
+
+    monkeypatch.setattr(Store, "names", counted)
+    with pytest.raises(StatesMissing, match="from position"):
+        world.read(limit=200)
+    assert listed == [""]
 
 
 @pytest.mark.parametrize(

@@ -264,7 +264,7 @@ def paged(counter: Counter, path: str, **asked: Any) -> list[dict[str, Any]]:
 
 # ── Indexes ─────────────────────────────────────────────────────────────────────────────────────
 
-MANY = 100_000
+MANY = 20_000
 VALUES: dict[str, LiteralString] = {
     "key": "'k' || n",
     "text": "'x' || (n * 7919 %% 100003)",
