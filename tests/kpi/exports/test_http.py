@@ -261,7 +261,7 @@ def test_who_hangs_up_is_on_record(
 def test_who_takes_nothing_for_long_is_hung_up_on(
     builder: LedgerBuilder, app: Starlette, on_record: OnRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kpi.exports.http, "STALLED_SECONDS", 0.2)
+    monkeypatch.setattr(kpi.exports.http, "STALLED_SECONDS", 2)
     many_orders(builder, 30_000)
     with serving(app) as (server, port), few_bytes_of(server, port):
         wait_for(lambda: on_record() != [])

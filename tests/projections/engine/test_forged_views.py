@@ -12,12 +12,12 @@ from tests.support.damage import tamper
 
 OPERATOR: tuple[LiteralString, ...] = (
     (
-        "create function read_models.seven(integer, integer) returns integer immutable"
-        " language sql as 'select 7'"
+        "create function read_models.seven(integer, bigint) returns bigint immutable"
+        " language sql as 'select 7::bigint'"
     ),
     (
         "create operator read_models./"
-        " (leftarg = integer, rightarg = integer, function = read_models.seven)"
+        " (leftarg = integer, rightarg = bigint, function = read_models.seven)"
     ),
     (
         "create or replace view read_models.shelves_view as"
