@@ -86,7 +86,7 @@ def seal(database: Database, address: str, spans: Sequence[Span]) -> Iterator[Ma
 def _seal(database: Database, address: str, span: Span) -> Manifest:
     with closing(_connected(database)) as conn, conn.cursor("log", binary=True) as cursor:
         cursor.execute(ROWS, span)
-        rows = _whole(filled(cursor, conn.cursor(binary=True), address))
+        rows = _whole(filled(cursor, conn.cursor(binary=True), address), offloaded(conn))
         return segments.seal(Store(address), *span, rows)
 
 
@@ -103,10 +103,10 @@ def filled(
             yield StoredRow(*row)
 
 
-def _whole(rows: Iterable[StoredRow]) -> Iterator[StoredRow]:
-    """Rows that have a state; raises `ArchiveDamaged` at one whose only copy is not here."""
+def _whole(rows: Iterable[StoredRow], gone: Sequence[Span]) -> Iterator[StoredRow]:
+    """The rows; raises `ArchiveDamaged` at one of which the only copy of its state is not here."""
     for row in rows:
-        if not row.state:
+        if not row.state and _has(gone, row.position):
             raise ArchiveDamaged(
                 f"The state of the event at position {row.position:,} left the database, and is not"
                 " here as it was: bring its segment back from a copy of the archive."

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
-from struct import error as StructError  # noqa: N812 - it has no other name
 from typing import Any, Final
 
 from psycopg import DataError
@@ -60,7 +60,7 @@ def storing(projection: str) -> Generator[None]:
     """Say whose row it is that has a value its column does not take: raises `ProjectionFailed`."""
     try:
         yield
-    except (DataError, StructError, TypeError, ValueError, OverflowError, AttributeError) as error:
+    except (DataError, struct.error, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise ProjectionFailed.of(projection, error) from error
 
 

@@ -215,7 +215,7 @@ def merge(task: MergeTask) -> Done:
         for name in task.folds:
             for _, data in _sections(store, name, {f"part-{task.part}"}):
                 try:
-                    for number, its in _decoded(name, data, list[tuple[int, list[list[Any]]]]):
+                    for number, its in _decoded(name, data, list[tuple[Size, list[list[Any]]]]):
                         merged.put((mirrors[number], tuple(row)) for row in its)
                 except (IndexError, TypeError, ValueError):
                     raise _no_fold(name) from None

@@ -127,11 +127,6 @@ def world(servers: Callable[[str], Server]) -> Iterator[Database]:
     server.drop(database)
 
 
-@pytest.fixture(autouse=True)
-def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sealing, "spread", lambda work, tasks: (work(*each) for each in tasks))
-
-
 def seal(world: Database, store: Store) -> None:
     """What `ledger archive seal` does: all that has no manifest."""
     spans = sealing.missing(segments.manifests(store), EVENTS, SIZE)

@@ -32,7 +32,7 @@ from ledger.archive.states import MOST_HANGING, OffloadedStates
 from ledger.archive.store import Store
 from ledger.domain.access import Role
 from ledger.domain.events import Metadata, NewEvent, RecordedEvent
-from ledger.errors import ArchiveDamaged, StatesMissing, StoreUnavailable
+from ledger.errors import ArchiveDamaged, LogDamaged, StatesMissing, StoreUnavailable
 from ledger.log import Log
 from ledger.postgres.database import Database
 from ledger.postgres.database import Role as DatabaseRole
@@ -88,10 +88,7 @@ def filled_log(servers: Callable[[str], Server]) -> Iterator[tuple[Server, Datab
 
 
 @pytest.fixture
-def world(
-    filled_log: tuple[Server, Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[World]:
-    monkeypatch.setattr(sealing, "spread", lambda work, tasks: (work(*each) for each in tasks))
+def world(filled_log: tuple[Server, Database], tmp_path: Path) -> Iterator[World]:
     server, filled_database = filled_log
     database = server.clone(filled_database)
     yield World(database, str(tmp_path / "archive"))
@@ -422,6 +419,17 @@ def test_a_span_that_left_is_not_sealed_again_as_nothing(world: World) -> None:
             list(sealing.seal(world.database, world.store.address, todo))
         assert world.store.get(file.name) == data
     assert f"{name}.json" not in world.store.names()
+
+
+def test_a_state_that_was_lost_and_not_offloaded_is_damage_of_the_log(world: World) -> None:
+    """No copy of the archive brings it back."""
+    last = Span(EVENTS // SIZE * SIZE + 1, EVENTS)
+    with superuser(world.database) as conn:
+        conn.execute(
+            "update ledger.stored_events set state = '' where notification_id = %s", [last.first]
+        )
+    with pytest.raises(LogDamaged, match=f"position {last.first:,} does not fit its hash"):
+        list(sealing.seal(world.database, world.store.address, [last]))
 
 
 def test_an_archive_without_a_segment_is_listed_once_for_all_events(

@@ -41,13 +41,6 @@ def world(servers: Callable[[str], Server]) -> Iterator[Database]:
     server.drop(database)
 
 
-@pytest.fixture(autouse=True)
-def in_this_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Segments are sealed and verified here, but by the test that marks itself for processes."""
-    if request.node.get_closest_marker("processes") is None:
-        monkeypatch.setattr(sealing, "spread", lambda work, tasks: (work(*each) for each in tasks))
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "archive"))

@@ -518,6 +518,7 @@ NOT_WHOLE = {
 }
 NO_FOLD = {
     "rows of a table that is none": an_object([(99, [["x"]])]),
+    "rows of a table before the first": an_object([(-1, [["x"]])]),
     "a section that is not compressed": one_section(),
     "a section larger than the memory": one_section(unpacked=2**62),
 }
